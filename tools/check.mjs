@@ -1,0 +1,75 @@
+// `npm run check` (quick) and `npm test` (`--all`: with end-to-end runs and drills).
+// Every check counts as one item beside the tests, and the last line is the one true total.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+/**
+ * @param {string} script path of a program's JavaScript entry
+ * @param {string[]} words
+ * @param {{ env?: Record<string, string>, live?: boolean }} [how]
+ * @returns {Promise<{ code: number, text: string, seconds: number }>}
+ */
+function run(script, words, { env = {}, live = false } = {}) {
+  const began = performance.now();
+  return new Promise((done) => {
+    const child = spawn(process.execPath, [script, ...words], {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: live ? "inherit" : ["ignore", "pipe", "pipe"],
+    });
+    /** @type {Buffer[]} */
+    const parts = [];
+    child.stdout?.on("data", (part) => parts.push(part));
+    child.stderr?.on("data", (part) => parts.push(part));
+    child.on("close", (code) => {
+      const seconds = (performance.now() - began) / 1000;
+      done({ code: code ?? 1, text: Buffer.concat(parts).toString(), seconds });
+    });
+  });
+}
+
+/** @param {string} name @param {string} script @param {string[]} words */
+async function check(name, script, words) {
+  const { code, text, seconds } = await run(script, words);
+  if (code === 0) total.passed++;
+  else total.failed++;
+  process.stdout.write(`${code === 0 ? "ok    " : "FAILED"} ${name} (${seconds.toFixed(1)} s)\n`);
+  if (code !== 0) process.stdout.write(`${text.trimEnd()}\n`);
+}
+
+/** @param {string[]} words */
+async function tests(words) {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-counts-"));
+  const file = join(folder, "counts.json");
+  const { code } = await run("node_modules/vitest/vitest.mjs", ["run", ...words], {
+    env: { PERSOLINE_COUNTS: file },
+    live: true,
+  });
+  let counts = { passed: 0, failed: 0, skipped: 0 };
+  try {
+    counts = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    // No counts at all: the exit code below makes it the failure it is.
+  }
+  if ((code !== 0 || counts.passed === 0) && counts.failed === 0) counts.failed = 1;
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+  rmSync(folder, { recursive: true, force: true });
+}
+
+await check("types", "node_modules/typescript/bin/tsc", ["-b"]);
+await check("format", "node_modules/@biomejs/biome/bin/biome", ["format"]);
+await check("lint", "node_modules/oxlint/bin/oxlint", ["--type-aware", "--deny-warnings"]);
+await check("unused code (knip)", "node_modules/knip/bin/knip.js", []);
+await tests(process.argv.includes("--all") ? [] : ["--project", "card", "--project", "line"]);
+
+const skipped = total.skipped > 0 ? `, ${String(total.skipped)} skipped` : "";
+process.stdout.write(`${String(total.passed)} passed, ${String(total.failed)} failed${skipped}\n`);
+process.exitCode = total.failed === 0 ? 0 : 1;
