@@ -25,8 +25,9 @@ function run(script, words, { env = {}, live = false } = {}) {
     });
     /** @type {Buffer[]} */
     const parts = [];
-    child.stdout?.on("data", (part) => parts.push(part));
-    child.stderr?.on("data", (part) => parts.push(part));
+    const keep = (/** @type {Buffer} */ part) => parts.push(part);
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
     child.on("close", (code) => {
       const seconds = (performance.now() - began) / 1000;
       done({ code: code ?? 1, text: Buffer.concat(parts).toString(), seconds });
@@ -53,7 +54,7 @@ async function tests(words) {
   });
   let counts = { passed: 0, failed: 0, skipped: 0 };
   try {
-    counts = JSON.parse(readFileSync(file, "utf8"));
+    counts = /** @type {typeof counts} */ (JSON.parse(readFileSync(file, "utf8")));
   } catch {
     // No counts at all: the exit code below makes it the failure it is.
   }

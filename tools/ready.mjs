@@ -36,7 +36,9 @@ if (process.argv.includes("--stamp")) {
 }
 
 if (Number(process.versions.node.split(".")[0]) < 20) {
-  stop(`Persoline needs Node.js 20 or newer; this is ${process.version}. Install a newer one, then try again.`);
+  stop(
+    `Persoline needs Node.js 20 or newer; this is ${process.version}. Install a newer one, then try again.`,
+  );
 }
 
 if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
@@ -54,4 +56,5 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
   writeStamp();
 }
 
-if (!run(process.execPath, ["node_modules/typescript/bin/tsc", "-b"])) stop("The build failed: see the errors above.");
+if (!run(process.execPath, ["node_modules/typescript/bin/tsc", "-b"]))
+  stop("The build failed: see the errors above.");

@@ -4,7 +4,10 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const moment = new Date().toISOString().replace(/\.\d+Z$/, "Z").replaceAll(/[-:]/g, "");
+const moment = new Date()
+  .toISOString()
+  .replace(/\.\d+Z$/, "Z")
+  .replaceAll(/[-:]/g, "");
 const data = `.persoline/runs/${moment}-${String(process.pid)}`;
 mkdirSync(`${root}${data}`, { recursive: true });
 process.stdout.write(`Data folder of this run: ${data}\n`);

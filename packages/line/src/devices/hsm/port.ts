@@ -1,0 +1,72 @@
+import type { KeyRef, SecurityModule, Serial } from "@persoline/card/program";
+
+/** How well a provider keeps the keys of an operation, best first. */
+export type ProtectionLevel = "token" | "module-process" | "session-keys-in-host" | "trusted-host";
+export type HsmOperation = "card-session" | "proof" | "gate" | "pin" | "letter" | "seal" | "sign" | "random";
+export type Environment = "test" | "live";
+
+export interface CapabilityReport {
+  readonly provider: string;
+  readonly environment: Environment;
+  readonly operations: Readonly<
+    Record<HsmOperation, { readonly level: ProtectionLevel; readonly probed: boolean }>
+  >;
+}
+
+export interface KeyDescription {
+  readonly name: KeyRef;
+  readonly use: "loader" | "scp03" | "application" | "seal" | "sign" | "letter";
+  readonly algorithm: "AES-128" | "AES-256" | "Ed25519" | "X25519";
+  /** GlobalPlatform KCV (AES over 16 × 01), six hex digits; of a master it tells nothing of the cards' keys. */
+  readonly kcv: string;
+  readonly environment: Environment;
+  readonly published: boolean;
+}
+
+/** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer. */
+export interface Hsm extends SecurityModule {
+  readonly name: string;
+  readonly kind: "real" | "embedded";
+  capabilities(): Promise<CapabilityReport>;
+  keys(): Promise<readonly KeyDescription[]>;
+
+  /** Host side of MUTUAL AUTHENTICATE (docs/card-os.md 6) at a gate: two calls, the host never sees a key. */
+  openMutual(ask: {
+    readonly keys: KeyRef;
+    readonly kid: number;
+    readonly serial: Serial;
+    readonly cardChallenge: Uint8Array;
+  }): Promise<{ readonly session: number; readonly data: Uint8Array }>;
+  judgeMutual(ask: { readonly session: number; readonly answer: Uint8Array }): Promise<"right" | "wrong">;
+
+  /** Draws a PIN for a record; what comes back is sealed for this module (AAD: order, record, name) and safe to store. */
+  drawPin(ask: {
+    readonly order: string;
+    readonly record: number;
+    readonly name: string;
+    readonly length: number;
+  }): Promise<Uint8Array>;
+  /**
+   * Renders the PIN letter and writes it to `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); the PIN never comes back.
+   * The letter carries number and reference, no card serial.
+   */
+  writeLetter(ask: {
+    readonly order: string;
+    readonly record: number;
+    readonly name: string;
+    readonly sealed: Uint8Array;
+    readonly letter: string;
+    readonly addressee: string;
+    readonly file: string;
+  }): Promise<void>;
+
+  /** A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). */
+  createDataKey(order: string): Promise<Uint8Array>;
+  releaseDataKey(ask: { readonly order: string; readonly sealed: Uint8Array }): Promise<Uint8Array>;
+
+  /** Ed25519 over the bytes, for result files and audit heads. */
+  sign(purpose: "result" | "audit", bytes: Uint8Array): Promise<Uint8Array>;
+  verify(purpose: "result" | "audit", bytes: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  random(length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}

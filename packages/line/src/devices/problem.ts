@@ -1,0 +1,21 @@
+/** A device broke its promise: the machine's fault, nobody's card is rejected for it. */
+export type DeviceFaultCode =
+  | "unplugged"
+  | "timeout"
+  | "refused"
+  | "journal"
+  | "security-module"
+  | "jam"
+  | "disk-full";
+
+export class DeviceFault extends Error {
+  override readonly name = "DeviceFault";
+  constructor(
+    readonly device: string,
+    readonly code: DeviceFaultCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,24 @@
+/** A place of the machine that holds one body, or a bin. */
+export type Place =
+  | { readonly at: "head"; readonly station: string; readonly head: number }
+  | { readonly at: "queue"; readonly station: string; readonly slot: number }
+  | { readonly at: "hopper" } // back to the blanks
+  | { readonly at: "reject" }
+  | { readonly at: "hold" }
+  | { readonly at: "good"; readonly slot: number }; // slot = record number: output keeps input order
+
+/** What was fed: the number printed on the blank's body, when this transport can read it. */
+export interface Fed {
+  readonly label: string | undefined;
+}
+
+/** Moves bodies. A move either happened or did not; after a kill `occupied` tells which. Throws DeviceFault (jam). */
+export interface Transport {
+  readonly kind: "real" | "simulated";
+  /** Milliseconds a move takes (for the planner). */
+  readonly moveMs: number;
+  feed(to: Place): Promise<Fed | "empty">;
+  move(from: Place, to: Place): Promise<void>;
+  /** Every head and queue place that holds a body now, with the label if it can be read there. */
+  occupied(): Promise<readonly { readonly place: Place; readonly label: string | undefined }[]>;
+}

@@ -1,0 +1,64 @@
+/**
+ * Words. An **order** is a customer's request: a product and an input file. A **record** is one person's data in it, known by its number
+ * (1 = first row of the input). An EF's record is always "EF record".
+ */
+
+/** How one field of a record comes from the input: a column and its rules. The product declares them (`person:`). */
+export interface ColumnRule {
+  readonly field: string;
+  /** Header of the column as it stands in the file. */
+  readonly column: string;
+  readonly required: boolean;
+  /** At most so many characters (grapheme clusters). */
+  readonly max?: number;
+  /** The cell is a list split at this text; `from`: the values allowed. */
+  readonly list?: string;
+  readonly from?: readonly string[];
+  /** Must be different in every record. */
+  readonly unique?: boolean;
+  /** "text" (default), "date" (ISO 8601), "photo" (a file name beside the input file, or inside its photo folder). */
+  readonly type?: "text" | "date" | "photo";
+  /** Regular expression the whole value must match (linear time; checked when the product is read). */
+  readonly pattern?: string;
+}
+
+/** A picture of the record's person, as read: re-encoded, upright, 8-bit grey or RGB PNG. */
+export interface Photo {
+  readonly png: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface OrderRecord {
+  /** 1 = first row of data. */
+  readonly number: number;
+  /** NFC text, or a list. */
+  readonly fields: Readonly<Record<string, string | readonly string[]>>;
+  readonly photos: Readonly<Record<string, Photo>>;
+  /** Row of the input file, for messages. */
+  readonly row: number;
+}
+
+/** One thing wrong with an input file. Shows the shape of a value ("12 letters, 1 digit"), never the value itself. */
+export interface InputProblem {
+  readonly file: string;
+  readonly row?: number;
+  readonly column?: string;
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** An order file (YAML) as read; paths are absolute. */
+export interface Order {
+  /** The customer's order number: letters, digits, dash; at most 32. */
+  readonly order: string;
+  readonly customer: string;
+  readonly product: string;
+  readonly input: { readonly file: string; readonly sheet?: string; readonly photos?: string };
+  readonly line: string;
+  readonly environment: "test" | "live";
+  /** Key file for the `test` environment: the published and the drawn keys of the security module (see docs). */
+  readonly keys: string;
+  readonly records?: number;
+}

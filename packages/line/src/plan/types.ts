@@ -1,0 +1,61 @@
+/** What a product and a record become: plain data, the same for the same input. */
+import type { CardProgram } from "@persoline/card/program";
+import type { ColumnRule } from "../orders/types.js";
+
+/** Everything all cards of a product share, compiled once. `Product` (the validated YAML) is defined in product.ts. */
+export interface CompiledProduct {
+  readonly name: string;
+  readonly columns: readonly ColumnRule[];
+  readonly pins: readonly {
+    readonly name: string;
+    readonly length: number;
+    readonly tries: number;
+    readonly letter: boolean;
+  }[];
+  /** Expected ATR of the blank, and after completion; mask bytes FF = compare. */
+  readonly atr: { readonly blank: Uint8Array; readonly completed: Uint8Array };
+  readonly test: CardProgram;
+  readonly completion: CardProgram;
+  readonly initialisation: CardProgram;
+  /** Shown in explain and estimate, needed by stations: which keys, which serial command. */
+  readonly termination: CardProgram;
+}
+
+/** One expected field of one side as laid out: what the engraver draws and what the camera must find, in millimetres. */
+export interface PlacedField {
+  readonly name: string;
+  readonly kind: "text" | "ocr" | "photo" | "qr" | "art";
+  readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  /** Text as drawn (after shrink or transliteration); code content; absent for a photo. */
+  readonly text?: string;
+  /** One box per glyph, for text and ocr. */
+  readonly glyphs?: readonly {
+    readonly char: string;
+    readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  }[];
+}
+
+export interface Face {
+  readonly side: "front" | "back";
+  /** The whole side as SVG (mm), outlines only: no fonts needed to draw it. */
+  readonly svg: string;
+  readonly fields: readonly PlacedField[];
+}
+
+export interface EmbossLine {
+  readonly text: string;
+  readonly font: "7B" | "4B";
+  readonly x: number;
+  readonly yFromBottom: number;
+  readonly pitch: number;
+}
+
+/** A record prepared for a product: what is personal. */
+export interface PreparedRecord {
+  readonly number: number;
+  readonly personalization: CardProgram;
+  /** Proof of the chip, right after personalization and again at the end (a new challenge each time). */
+  readonly proof: CardProgram;
+  readonly faces: readonly Face[];
+  readonly emboss: readonly EmbossLine[];
+}
