@@ -1,0 +1,283 @@
+/**
+ * Words: a **program** is what one visit to a station does to one card, as plain data; a **step** is one command with its
+ * expected answer and its reason; a **segment** is the unit that is journalled, sent in one message and, after an
+ * interruption, either skipped, resumed or rejected as a whole.
+ *
+ * A program never holds a key, a PIN or a challenge: it names them, and the security module fills them in.
+ */
+import type { Command, Response } from "../apdu/index.js";
+import type { Brand } from "../bytes/index.js";
+
+/** Name of a key (a master or a set of masters) in the security module, e.g. "issuer-2026". */
+export type KeyRef = Brand<string, "KeyRef">;
+/** The ten bytes of a chip number: how a blank or card is known. */
+export type Serial = Brand<string, "Serial">;
+
+/**
+ * What happens if a step is sent again:
+ * `same` nothing changes; `session` its whole secure session starts again; `probe` ask first by a command that costs nothing;
+ * `never` the outcome of an interruption cannot be mended by sending it again.
+ */
+export type Again = "same" | "session" | "probe" | "never";
+
+/** A piece of a command's data field; everything that is not bytes is filled in by the security module. */
+export type Part =
+  | Uint8Array
+  /** One key of a DF, diversified (KDF3, k = kid) and wrapped under the session's DEK: `KVN ‖ 88 11 10 … ‖ 03 KCV`. */
+  | { readonly secret: "key"; readonly keys: KeyRef; readonly kid: number; readonly kvn: number }
+  /** A diversified SCP03 key set (KDF3, k = 1, 2, 3) for PUT KEY (GlobalPlatform 11.8) or, in a loader session, LOAD KEYS. */
+  | { readonly secret: "key-set"; readonly keys: KeyRef; readonly kvn: number }
+  /** The PIN bound to this record: CHANGE REFERENCE DATA's 16 bytes under the DEK (docs/card-os.md 4). */
+  | { readonly secret: "pin"; readonly pin: string; readonly tries: number }
+  /** 16 random bytes of the security module, which judges the answer (see `judge`). */
+  | { readonly secret: "challenge" };
+
+/** How the security module judges the answer to a step with a `challenge` part (docs/card-os.md 6). */
+export type Judge =
+  | { readonly proof: "internal"; readonly keys: KeyRef; readonly kid: number }
+  | {
+      readonly proof: "file";
+      readonly keys: KeyRef;
+      readonly kid: number;
+      readonly fid: number;
+      readonly content: Uint8Array;
+    };
+
+/** A status word pattern: `(sw & mask) === value`. */
+export interface SwPattern {
+  readonly value: number;
+  readonly mask: number;
+}
+
+/** Expected data: every byte compared under the mask (absent mask: all bits); the length must agree. */
+export interface ExpectedData {
+  readonly value: Uint8Array;
+  readonly mask?: Uint8Array;
+}
+
+export interface Step {
+  readonly cla: number;
+  readonly ins: number;
+  readonly p1: number;
+  readonly p2: number;
+  readonly data: readonly Part[];
+  /** Ne; absent: no answer expected. */
+  readonly le?: number;
+  readonly sw: readonly SwPattern[];
+  readonly answer?: ExpectedData;
+  readonly judge?: Judge;
+  readonly again: Again;
+  /** The command changes the card (its intent must be durable before it leaves). */
+  readonly changes: boolean;
+  /** What an unexpected answer says of the card; default "command-refused". */
+  readonly reject?: RejectCode;
+  /** In words, for people: "create EF holder (0101), 256 bytes". No personal datum, no secret. */
+  readonly why: string;
+  /** Source: standard and clause, or docs/card-os.md section. */
+  readonly clause: string;
+  /** For `estimate`: EEPROM pages this command makes the card write, and its AES blocks and other work (µs) beyond channel security. */
+  readonly cost: {
+    readonly pages: number;
+    readonly aesBlocks?: number;
+    readonly micros?: number;
+    readonly shortPulse?: boolean;
+  };
+  /**
+   * How to find out whether a `probe` step was done: plain commands; the step counts as done when all answers are as expected
+   * and as not done when the first answer's status word matches `absent`; anything else is a fault of the card.
+   */
+  readonly probe?: { readonly ask: readonly Step[]; readonly absent: readonly SwPattern[] };
+}
+
+export type SecureChannelSpec =
+  | { readonly protocol: "loader"; readonly keys: KeyRef }
+  | {
+      readonly protocol: "scp03";
+      readonly keys: KeyRef;
+      readonly kvn: number;
+      readonly level: 0x01 | 0x03 | 0x11 | 0x13 | 0x33;
+    };
+
+export interface Segment {
+  /** Unique in the program: "create files", "issuer keys". */
+  readonly name: string;
+  /** "plain", or the secure session that all steps of the segment share; the session's opening commands are the runner's. */
+  readonly channel: "plain" | SecureChannelSpec;
+  readonly steps: readonly Step[];
+  /** Plain steps that tell, after an interruption, that the whole segment is done (all as expected) or not (anything else). */
+  readonly done?: readonly Step[];
+}
+
+export interface CardProgram {
+  /** "office-access/personalization": the journal's key together with the digest. */
+  readonly name: string;
+  readonly segments: readonly Segment[];
+}
+
+export type RejectCode =
+  | "mute"
+  | "wrong-atr"
+  | "atr-malformed"
+  | "wrong-chip-number"
+  | "ram-fault"
+  | "rom-fault"
+  | "eeprom-fault"
+  | "command-refused"
+  | "wrong-answer"
+  | "memory-failure"
+  | "protocol-error"
+  | "card-cryptogram"
+  | "response-mac"
+  | "proof-wrong"
+  | "interrupted"
+  | "too-many-resumes"
+  | "mark-unknown"
+  | "mark-wrong"
+  | "picture-wrong"
+  | "no-picture"
+  | "foreign-card"
+  | "held-unattended";
+
+/**
+ * How a visit ends. `rejected`: the card's fault; `held`: doubtful, people decide; `returned`: not our card, untouched;
+ * `halted`: the machine's fault, nobody is rejected and the card's journal stays open.
+ */
+export type Outcome =
+  | { readonly kind: "passed"; readonly findings?: readonly Finding[] }
+  | {
+      readonly kind: "rejected";
+      readonly code: RejectCode;
+      readonly detail: string;
+      readonly findings?: readonly Finding[];
+    }
+  | { readonly kind: "held"; readonly question: string; readonly findings?: readonly Finding[] }
+  | {
+      readonly kind: "returned";
+      readonly code: "wrong-card-type" | "not-in-stock" | "already-personalized";
+      readonly detail: string;
+    }
+  | {
+      readonly kind: "halted";
+      readonly device: string;
+      readonly code: "unplugged" | "timeout" | "refused" | "journal" | "wrong-keys" | "security-module";
+      readonly detail: string;
+    };
+
+/** Something measured or not measured at a station, kept with the card's record. */
+export interface Finding {
+  readonly what: string;
+  readonly result: "ok" | "wrong" | "not measured" | "simulated";
+  readonly detail?: string;
+}
+
+/** What a command must answer so that a channel goes on to the next one of the same exchange. */
+export interface Sent {
+  readonly command: Command;
+  readonly sw: readonly SwPattern[];
+}
+
+/**
+ * A powered card. `exchange` sends commands in order and stops after the first answer whose status word matches none of its
+ * patterns: the answers returned are one per command sent. 61xx and 6Cxx are followed by the channel itself.
+ * Throws CardMute when the card stops answering, DeviceFault when the reader does; both carry the answers had so far (`answers`).
+ */
+export interface CardChannel {
+  exchange(commands: readonly Sent[]): Promise<readonly Response[]>;
+}
+
+/** The card stopped answering: its doing, or it is gone. `answers`: what came before. */
+export class CardMute extends Error {
+  override readonly name = "CardMute";
+  constructor(
+    readonly answers: readonly Response[],
+    detail = "the card stopped answering",
+  ) {
+    super(detail);
+  }
+}
+
+export type SessionId = Brand<number, "SessionId">;
+
+/** A step as the security module gets it: it fills in the parts, wraps, later unwraps and judges. */
+export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judge"> & {
+  readonly le?: number;
+};
+
+/** The sealed PIN(s) of the record in hand, by name; only the security module can open them. */
+export type SealedSecrets = Readonly<Record<string, Uint8Array>>;
+
+export interface UnwrappedAnswer extends Response {
+  /** Only for steps with `judge`. */
+  readonly verdict?: "right" | "wrong";
+}
+
+/**
+ * What the runner asks of a security module: business operations on one card's secure session. Extended by
+ * `devices/hsm/port.ts`. The three calls are one message each, whatever the number of commands.
+ */
+export interface SecurityModule {
+  /** Draws the host challenge and gives the opening command (INITIALIZE UPDATE or INITIALIZE LOADER). */
+  openSession(ask: {
+    readonly channel: SecureChannelSpec;
+    readonly serial: Serial;
+  }): Promise<{ readonly session: SessionId; readonly open: Command }>;
+  /**
+   * Diversifies, derives, judges the card's cryptogram (a wrong one: nothing was sent that costs a try; the session is closed),
+   * fills in the parts and wraps all steps. `commands[0]` is EXTERNAL AUTHENTICATE / AUTHENTICATE LOADER, then one per step.
+   */
+  authenticate(ask: {
+    readonly session: SessionId;
+    readonly answer: Response;
+    readonly steps: readonly SecureStep[];
+    readonly secrets: SealedSecrets;
+  }): Promise<
+    | { readonly ok: true; readonly commands: readonly Command[] }
+    | {
+        readonly ok: false;
+        readonly code: "card-cryptogram" | "protocol-error" | "chip-number";
+        readonly detail: string;
+      }
+  >;
+  /** Checks and removes response security, judges proofs, closes the session. `answers`: those of the steps (without the authenticate command's). */
+  unwrap(ask: {
+    readonly session: SessionId;
+    readonly answers: readonly Response[];
+  }): Promise<
+    | { readonly ok: true; readonly answers: readonly UnwrappedAnswer[] }
+    | {
+        readonly ok: false;
+        readonly code: "response-mac";
+        readonly at: number;
+        readonly answers: readonly UnwrappedAnswer[];
+      }
+  >;
+  closeSession(session: SessionId): Promise<void>;
+}
+
+/** One line of the journal. */
+export interface Note {
+  readonly serial: Serial;
+  readonly station: string;
+  readonly program: string;
+  readonly segment: number;
+  /** `passed`: the card left this station good (segment −1); `bound`: a record was bound to it (detail: its number). */
+  readonly event: "intent" | "done" | "failed" | "passed" | "bound";
+  readonly detail?: string;
+}
+
+/** Durable when the promise resolves. The runner waits for `intent` before the first changing command, and for `done` only at the end. */
+export interface Journal {
+  write(note: Note): Promise<void>;
+}
+
+/**
+ * Time and chance, handed in. `sleep` waits; `outside` is for an answer that comes from outside this process (security module, worker,
+ * journal): on virtual time it is a due event after `ms`, elsewhere just the answer.
+ */
+export interface World {
+  /** Milliseconds, monotonic. */
+  now(): number;
+  sleep(ms: number): Promise<void>;
+  random(length: number): Uint8Array;
+  outside<T>(ms: number, answer: Promise<T>): Promise<T>;
+}
