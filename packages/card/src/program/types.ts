@@ -239,10 +239,7 @@ export interface SecurityModule {
       }
   >;
   /** Checks and removes response security, judges proofs, closes the session. `answers`: those of the steps (without the authenticate command's). */
-  unwrap(ask: {
-    readonly session: SessionId;
-    readonly answers: readonly Response[];
-  }): Promise<
+  unwrap(ask: { readonly session: SessionId; readonly answers: readonly Response[] }): Promise<
     | { readonly ok: true; readonly answers: readonly UnwrappedAnswer[] }
     | {
         readonly ok: false;

@@ -37,7 +37,12 @@ export interface VirtualCard {
   /** Microseconds by the card's own clock since this object was made. */
   readonly elapsedMicros: number;
   /** Counts since this object was made, for benches and reports. */
-  readonly counters: { readonly apdus: number; readonly pagesWritten: number; readonly wireCharacters: number; readonly aesBlocks: number };
+  readonly counters: {
+    readonly apdus: number;
+    readonly pagesWritten: number;
+    readonly wireCharacters: number;
+    readonly aesBlocks: number;
+  };
 }
 
 export interface VirtualCardOptions {

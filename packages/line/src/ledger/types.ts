@@ -117,9 +117,7 @@ export interface LineAccounts {
   }): Promise<void>;
   /** Cards in process of this line, for recovery. */
   inWork(line: string): Promise<readonly Blank[]>;
-  progress(
-    order: string,
-  ): Promise<{
+  progress(order: string): Promise<{
     readonly records: number;
     readonly waiting: number;
     readonly inProduction: number;
