@@ -2,7 +2,7 @@
 // Uses nothing but Node itself, because at this point nothing else is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -46,6 +46,7 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
   const installed = run("npm", ["ci", "--include=dev", "--no-fund", "--no-audit"]);
   const openDatabase = "new (require('better-sqlite3'))(':memory:').close()";
   if (!installed || !run(process.execPath, ["-e", openDatabase], true)) {
+    rmSync(stampFile, { force: true });
     stop(
       "The dependencies could not be installed. If the lines above speak of node-gyp, make or g++, the database\n" +
         "driver had to be compiled and a compiler is missing. On Debian and Ubuntu this mends it:\n\n" +
