@@ -5,3 +5,5 @@ import { randomBytes } from "node:crypto";
 export function random(length: number): Uint8Array {
   return new Uint8Array(randomBytes(length));
 }
+
+export { nodeCrypto } from "./crypto.js";

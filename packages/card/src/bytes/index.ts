@@ -1,2 +1,5 @@
-declare const brand: unique symbol;
-export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+export * from "./brand.js";
+export * from "./bytes.js";
+export * from "./names.js";
+export * from "./problem.js";
+export * from "./secret.js";

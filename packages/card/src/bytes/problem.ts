@@ -1,0 +1,45 @@
+/**
+ * Every way in which bytes from or for a card can break a promise, with what to do about it.
+ * The manual's list of card problems is made from this table.
+ */
+export const CARD_PROBLEMS = {
+  "bad-hex": "Write bytes as pairs of hexadecimal digits, without spaces.",
+  "bad-text": "The bytes are not valid UTF-8; check which file or object they were read from.",
+  "bad-value": "A parameter is outside the range that the standard allows; correct the profile or the call.",
+  "bad-tlv": "The TLV object is damaged or truncated; read it again, and reject the card when it repeats.",
+  "bad-dgi": "The data grouping is damaged or truncated; check the producer of the personalization data.",
+  "bad-apdu": "The command APDU is malformed; check its case, lengths and class byte.",
+  "bad-response": "The card's answer is malformed; reset the card, and reject it when it repeats.",
+  "bad-fcp": "The file control information contradicts ISO/IEC 7816-4; compare it with the card profile.",
+  "bad-key": "The key has a wrong length for its algorithm; check the key's name and version.",
+  "bad-padding": "The padding 80 00.. is missing; the key, the data or the mode of operation is wrong.",
+  "too-long": "The command does not fit; use smaller blocks or command chaining.",
+  "endless-response": "The card announces data without end; reject it.",
+  "scp03-answer":
+    "INITIALIZE UPDATE was answered in an unknown form; the card or its profile is not an SCP03 one.",
+  "scp03-level":
+    "The card's parameter i does not allow the security level; lower the level or change the card.",
+  "scp03-card-cryptogram": "The card does not know the key set; do not try again, check the key set first.",
+  "scp03-challenge": "The card challenge is not the one this card must give; check AID and key set.",
+  "scp03-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
+  "session-closed": "The secure session has ended; open a new one.",
+  "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
+  "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",
+} as const;
+
+export type CardProblemCode = keyof typeof CARD_PROBLEMS;
+
+/**
+ * A card, or data exchanged with one, broke a promise. `where` names the command, object or byte offset.
+ * The text never holds keys, PINs, MACs or personal data.
+ */
+export class CardProblem extends Error {
+  override readonly name = "CardProblem";
+  readonly code: CardProblemCode;
+  readonly where: string;
+  constructor(code: CardProblemCode, where: string, hint: string) {
+    super(`${where}: ${hint}`);
+    this.code = code;
+    this.where = where;
+  }
+}

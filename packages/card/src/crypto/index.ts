@@ -1,0 +1,4 @@
+export * from "./cmac.js";
+export * from "./kcv.js";
+export * from "./padding.js";
+export * from "./port.js";

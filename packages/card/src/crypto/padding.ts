@@ -1,0 +1,19 @@
+import { CardProblem } from "../bytes/index.js";
+
+/** Padding 80 00.. to whole blocks, always at least one byte (ISO/IEC 9797-1, method 2). */
+export function pad80(data: Uint8Array, block: number): Uint8Array {
+  const padded = new Uint8Array(data.length + block - (data.length % block));
+  padded.set(data);
+  padded[data.length] = 0x80;
+  return padded;
+}
+
+/** Takes the padding off. The result is a view. Throws CardProblem `bad-padding` unless 80 and fewer than `block` zeros end the data. */
+export function unpad80(data: Uint8Array, block = 16): Uint8Array {
+  let end = data.length - 1;
+  const first = Math.max(0, data.length - block);
+  while (end > first && data[end] === 0) end--;
+  if (data[end] !== 0x80)
+    throw new CardProblem("bad-padding", "padding", `${data.length} bytes do not end in 80 00..`);
+  return data.subarray(0, end);
+}

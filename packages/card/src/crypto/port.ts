@@ -1,0 +1,22 @@
+/** One key under one block cipher. All calls take whole blocks; wrong lengths throw CardProblem `bad-value`. */
+export interface BlockCipher {
+  /** Bytes: 16 for AES, 8 for (triple) DES. */
+  readonly blockSize: 8 | 16;
+  /** ECB of one or more whole blocks. */
+  encrypt(block: Uint8Array): Uint8Array;
+  decrypt(block: Uint8Array): Uint8Array;
+  /** CBC without padding; the result is a new array. */
+  cbcEncrypt(iv: Uint8Array, data: Uint8Array): Uint8Array;
+  cbcDecrypt(iv: Uint8Array, data: Uint8Array): Uint8Array;
+  /** Forgets the key; every later call throws CardProblem `session-closed`. */
+  wipe(): void;
+}
+
+/** What this package asks of a cryptographic library. */
+export interface Crypto {
+  /** 16, 24 or 32 bytes, else CardProblem `bad-key`. The key is copied. */
+  aes(key: Uint8Array): BlockCipher;
+  /** 8 bytes (single DES), 16 (two keys) or 24, else CardProblem `bad-key`. The key is copied. Parity bits are ignored. */
+  des3(key: Uint8Array): BlockCipher;
+  sha256(data: Uint8Array): Uint8Array;
+}

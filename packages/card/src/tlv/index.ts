@@ -1,0 +1,3 @@
+export * from "./ber.js";
+export * from "./compact.js";
+export * from "./dgi.js";
