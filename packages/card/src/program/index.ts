@@ -1,1 +1,7 @@
 export * from "./types.js";
+export { dataLength, partLength } from "./answer.js";
+export * from "./digest.js";
+export * from "./estimate.js";
+export * from "./explain.js";
+export * from "./run.js";
+export * from "./timing.js";

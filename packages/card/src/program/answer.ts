@@ -1,0 +1,102 @@
+import type { Command, Response } from "../apdu/index.js";
+import type { ExpectedData, Part, RejectCode, Sent, Step, SwPattern } from "./types.js";
+
+/** Length of a part as it stands in the plain data field (docs/card-os.md 2 and 4; GlobalPlatform 11.8). */
+export function partLength(part: Part, channel: "scp03" | "loader" | "plain"): number {
+  if (part instanceof Uint8Array) return part.length;
+  switch (part.secret) {
+    case "key":
+      return 1 + 3 + 16 + 1 + 3;
+    case "key-set":
+      return channel === "loader" ? 3 * (16 + 3) : 1 + 3 * (3 + 16 + 1 + 3);
+    case "pin":
+    case "challenge":
+      return 16;
+  }
+}
+
+export function dataLength(step: Pick<Step, "data">, channel: "scp03" | "loader" | "plain"): number {
+  return step.data.reduce((sum, part) => sum + partLength(part, channel), 0);
+}
+
+/** A step without named secrets as the command it is. Throws TypeError for one that only a secure session can fill in. */
+export function plainCommand(step: Step): Command {
+  const bytes: number[] = [];
+  for (const part of step.data) {
+    if (!(part instanceof Uint8Array)) {
+      throw new TypeError(`"${step.why}" names a secret (${part.secret}) outside a secure session`);
+    }
+    bytes.push(...part);
+  }
+  return {
+    cla: step.cla,
+    ins: step.ins,
+    p1: step.p1,
+    p2: step.p2,
+    ...(bytes.length > 0 ? { data: Uint8Array.from(bytes) } : {}),
+    ...(step.le === undefined ? {} : { le: step.le }),
+  };
+}
+
+export const plainSent = (step: Step): Sent => ({ command: plainCommand(step), sw: step.sw });
+
+export const swMatches = (sw: number, patterns: readonly SwPattern[]): boolean =>
+  patterns.some((pattern) => (sw & pattern.mask) === pattern.value);
+
+export function dataMatches(data: Uint8Array, expected: ExpectedData): boolean {
+  const { value, mask } = expected;
+  return (
+    data.length === value.length &&
+    data.every((byte, at) => {
+      const bits = mask === undefined ? 0xff : (mask[at] ?? 0xff);
+      return (byte & bits) === ((value[at] ?? 0) & bits);
+    })
+  );
+}
+
+export const asExpected = (step: Step, answer: Response | undefined): boolean =>
+  answer !== undefined &&
+  swMatches(answer.sw, step.sw) &&
+  (step.answer === undefined || dataMatches(answer.data, step.answer));
+
+export interface Fault {
+  readonly code: RejectCode;
+  readonly detail: string;
+}
+
+/** INS and status word for people; never data, which may be personal or secret. */
+export const named = (step: Pick<Step, "why" | "ins">): string =>
+  `${step.why} (INS ${step.ins.toString(16).toUpperCase().padStart(2, "0")})`;
+
+export const swText = (sw: number): string => sw.toString(16).toUpperCase().padStart(4, "0");
+
+/** The first answer that is not what its step expects, or undefined when all are. */
+export function firstFault(
+  steps: readonly Step[],
+  answers: readonly (Response & { readonly verdict?: "right" | "wrong" })[],
+): Fault | undefined {
+  for (const [at, step] of steps.entries()) {
+    const answer = answers[at];
+    if (answer === undefined) {
+      return { code: "protocol-error", detail: `${named(step)}: no answer was handed over` };
+    }
+    if (!swMatches(answer.sw, step.sw)) {
+      const code = step.reject ?? (answer.sw === 0x6581 ? "memory-failure" : "command-refused");
+      return { code, detail: `${named(step)}: the card answered ${swText(answer.sw)}` };
+    }
+    if (step.answer !== undefined && !dataMatches(answer.data, step.answer)) {
+      const lengths =
+        answer.data.length === step.answer.value.length
+          ? "other bytes,"
+          : `${answer.data.length} bytes instead of ${step.answer.value.length},`;
+      return {
+        code: step.reject ?? "wrong-answer",
+        detail: `${named(step)}: the card answered ${lengths} not as expected`,
+      };
+    }
+    if (step.judge !== undefined && answer.verdict !== "right") {
+      return { code: step.reject ?? "proof-wrong", detail: `${named(step)}: the card's proof is wrong` };
+    }
+  }
+  return undefined;
+}

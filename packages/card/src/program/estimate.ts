@@ -1,0 +1,152 @@
+import { dataLength } from "./answer.js";
+import { type CardTiming, exchangeWire, powerUpWire, type Wire } from "./timing.js";
+import type { CardProgram, SecureChannelSpec, Step } from "./types.js";
+
+/** The planner's lower bound for one card: what must cross the wire, be written and be computed; no reader, no host. */
+export interface Estimate {
+  readonly ms: number;
+  readonly wireMs: number;
+  readonly writeMs: number;
+  readonly cryptoMs: number;
+  /** Self-tests and checksums. */
+  readonly workMs: number;
+  readonly characters: number;
+  readonly pages: number;
+  readonly apdus: number;
+}
+
+/** What one message to the card costs; `step` is absent for power-up and the opening of a session. */
+export interface Cost extends Estimate {
+  readonly what: "power-up" | "open" | "authenticate" | "step";
+  readonly segment?: string;
+  readonly step?: Step;
+}
+
+export interface EstimateOptions {
+  /** How often the card gets power in this program. Default 1. */
+  readonly powerUps?: number;
+}
+
+/** The sum of `costs`. */
+export function estimate(program: CardProgram, timing: CardTiming, options: EstimateOptions = {}): Estimate {
+  return total(costs(program, timing, options));
+}
+
+export function total(items: readonly Estimate[]): Estimate {
+  const sum = (pick: (item: Estimate) => number): number =>
+    items.reduce((value, item) => value + pick(item), 0);
+  return {
+    ms: sum((item) => item.ms),
+    wireMs: sum((item) => item.wireMs),
+    writeMs: sum((item) => item.writeMs),
+    cryptoMs: sum((item) => item.cryptoMs),
+    workMs: sum((item) => item.workMs),
+    characters: sum((item) => item.characters),
+    pages: sum((item) => item.pages),
+    apdus: sum((item) => item.apdus),
+  };
+}
+
+/** Item by item, in the order in which the card will see them. */
+export function costs(program: CardProgram, timing: CardTiming, options: EstimateOptions = {}): Cost[] {
+  const items: Cost[] = [];
+  for (let up = 0; up < (options.powerUps ?? 1); up++) {
+    items.push({ what: "power-up", ...figure(timing, powerUpWire(timing), {}), apdus: 0 });
+  }
+  for (const segment of program.segments) {
+    const { name, channel } = segment;
+    if (channel !== "plain") {
+      items.push({ what: "open", segment: name, ...openCost(channel, timing) });
+      items.push({ what: "authenticate", segment: name, ...authenticateCost(channel, timing) });
+    }
+    for (const step of segment.steps) {
+      items.push({ what: "step", segment: name, step, ...stepCost(step, channel, timing) });
+    }
+  }
+  return items;
+}
+
+interface Work {
+  readonly aes?: number;
+  readonly pages?: number;
+  readonly shortPulse?: boolean;
+  readonly micros?: number;
+}
+
+function figure(timing: CardTiming, wire: Wire, work: Work): Estimate {
+  const wireMs = wire.micros / 1000;
+  const writeMs = (work.pages ?? 0) * (work.shortPulse === true ? timing.shortPageMs : timing.pageMs);
+  const cryptoMs = ((work.aes ?? 0) * timing.aesMicros) / 1000;
+  const workMs = (work.micros ?? 0) / 1000;
+  return {
+    ms: wireMs + writeMs + cryptoMs + workMs,
+    wireMs,
+    writeMs,
+    cryptoMs,
+    workMs,
+    characters: wire.characters,
+    pages: work.pages ?? 0,
+    apdus: 1,
+  };
+}
+
+/** AES blocks of one CMAC over so many bytes, its two subkeys counted as one (docs/card-os.md 8). */
+const cmacBlocks = (bytes: number): number => Math.max(1, Math.ceil(bytes / 16)) + 1;
+const padded = (bytes: number): number => 16 * Math.ceil((bytes + 1) / 16);
+
+/** SCP03: challenge, three session keys and the card cryptogram; loader: cryptogram and two session keys. */
+function openCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
+  if (channel.protocol === "loader") {
+    return figure(timing, exchangeWire(timing, 5 + 16 + 1, 10 + 16 + 16 + 2), { aes: 3 * cmacBlocks(43) });
+  }
+  const kdf = cmacBlocks(32);
+  return figure(timing, exchangeWire(timing, 5 + 8 + 1, 10 + 3 + 8 + 8 + 3 + 2), {
+    aes: cmacBlocks(16 + 3 + 8) + 4 * kdf,
+  });
+}
+
+/** Two pages: the lowered counter before the comparison, the full one after it. */
+function authenticateCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
+  const wire = exchangeWire(timing, 5 + 16, 2);
+  const aes = channel.protocol === "loader" ? cmacBlocks(43) : cmacBlocks(32) + cmacBlocks(16 + 5 + 8);
+  return figure(timing, wire, { aes, pages: 2 });
+}
+
+/** Plain and wrapped size of a step: SCP03 pads, encrypts and adds MACs (Amendment D 6.2), the loader adds a MAC. */
+export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timing: CardTiming): Estimate {
+  const data = dataLength(step, channel === "plain" ? "plain" : channel.protocol);
+  const answer = answerLength(step);
+  const le = step.le === undefined ? 0 : 1;
+  const { pages, aesBlocks = 0, micros = 0, shortPulse = false } = step.cost;
+  const work = { pages, micros, shortPulse };
+  if (channel === "plain") {
+    const command = 4 + (data > 0 ? 1 + data : 0) + le;
+    return figure(timing, exchangeWire(timing, command, answer + 2), { ...work, aes: aesBlocks });
+  }
+  if (channel.protocol === "loader") {
+    return figure(timing, exchangeWire(timing, 5 + data + 8 + le, answer + 2), {
+      ...work,
+      aes: aesBlocks + cmacBlocks(16 + 5 + data + 8),
+    });
+  }
+  const encrypted = (channel.level & 0x02) !== 0 && data > 0;
+  const sent = encrypted ? padded(data) : data;
+  const rmac = (channel.level & 0x10) !== 0;
+  const rencrypted = (channel.level & 0x20) !== 0 && answer > 0;
+  const body = rencrypted ? padded(answer) : answer;
+  const aes =
+    aesBlocks +
+    (encrypted ? sent / 16 + 1 : 0) +
+    cmacBlocks(16 + 5 + sent) +
+    (rencrypted ? body / 16 + 1 : 0) +
+    (rmac ? cmacBlocks(16 + body + 2) : 0);
+  const wire = exchangeWire(timing, 5 + sent + 8 + le, body + (rmac ? 8 : 0) + 2);
+  return figure(timing, wire, { ...work, aes });
+}
+
+/** Bytes the card will answer: known from the expectation; a proof has 16; else at most Le. */
+function answerLength(step: Step): number {
+  if (step.answer !== undefined) return step.answer.value.length;
+  if (step.judge !== undefined) return 16;
+  return step.le ?? 0;
+}

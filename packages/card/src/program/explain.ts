@@ -1,0 +1,213 @@
+import { hex } from "../bytes/index.js";
+import { dataLength, swText } from "./answer.js";
+import { type Cost, costs, type Estimate, type EstimateOptions, total } from "./estimate.js";
+import type { CardTiming } from "./timing.js";
+import type { Again, CardProgram, ExpectedData, Part, SecureChannelSpec, Step, SwPattern } from "./types.js";
+
+export interface ExplainedCommand {
+  /** The plain command, bytes in hexadecimal; what the security module fills in stands in ⟨⟩. */
+  readonly apdu: string;
+  readonly why: string;
+  readonly clause: string;
+  readonly expect: string;
+  readonly again: Again;
+  readonly changes: boolean;
+  readonly pages: number;
+  readonly ms: number;
+  /** The question asked after an interruption. */
+  readonly probe?: readonly string[];
+}
+
+export interface ExplainedSegment {
+  readonly segment: string;
+  readonly channel: string;
+  readonly ms: number;
+  readonly commands: readonly ExplainedCommand[];
+  /** What tells after an interruption that all of it is done. */
+  readonly done?: readonly string[];
+}
+
+export interface Explanation {
+  readonly program: string;
+  readonly powerUpMs: number;
+  readonly segments: readonly ExplainedSegment[];
+  readonly estimate: Estimate;
+}
+
+/** A program in words and bytes, with its time estimate. Named secrets stay names; record data is shown as it will be written. */
+export function explain(
+  program: CardProgram,
+  timing: CardTiming,
+  options: EstimateOptions = {},
+): Explanation {
+  const items = costs(program, timing, options);
+  return {
+    program: program.name,
+    powerUpMs: rounded(total(items.filter((item) => item.what === "power-up")).ms),
+    segments: program.segments.map((segment) => {
+      const own = items.filter((item) => item.segment === segment.name);
+      return {
+        segment: segment.name,
+        channel: channelText(segment.channel),
+        ms: rounded(total(own).ms),
+        commands: own.flatMap((item) => explainItem(item, segment.channel)),
+        ...(segment.done === undefined ? {} : { done: segment.done.map((step) => questionText(step)) }),
+      };
+    }),
+    estimate: roundedEstimate(total(items)),
+  };
+}
+
+function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): ExplainedCommand[] {
+  const { step } = item;
+  if (step !== undefined) {
+    return [
+      {
+        apdu: apduText(step, channel === "plain" ? "plain" : channel.protocol),
+        why: step.why,
+        clause: step.clause,
+        expect: expectText(step),
+        again: step.again,
+        changes: step.changes,
+        pages: item.pages,
+        ms: rounded(item.ms),
+        ...(step.probe === undefined ? {} : { probe: step.probe.ask.map((ask) => questionText(ask)) }),
+      },
+    ];
+  }
+  if (channel === "plain") return [];
+  const opening = item.what === "open";
+  return [
+    {
+      ...(opening ? openingText(channel) : authenticateText(channel)),
+      again: "session",
+      changes: !opening,
+      pages: item.pages,
+      ms: rounded(item.ms),
+    },
+  ];
+}
+
+function openingText(channel: SecureChannelSpec) {
+  return channel.protocol === "loader"
+    ? {
+        apdu: "80 50 00 00 10 ⟨host challenge, 16 bytes⟩ 00",
+        why: "open a loader session: the chip proves its loader key first",
+        clause: "docs/card-os.md 2, INITIALIZE LOADER",
+        expect: `9000, chip number ‖ challenge ‖ cryptogram that shows ⟨key ${channel.keys}⟩`,
+      }
+    : {
+        apdu: `80 50 ${byte(channel.kvn)} 00 08 ⟨host challenge, 8 bytes⟩ 00`,
+        why: "open a secure channel: the card proves its keys first",
+        clause: "GlobalPlatform Amendment D 7.1.1, INITIALIZE UPDATE",
+        expect: `9000, key information ‖ challenge ‖ cryptogram that shows ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`,
+      };
+}
+
+function authenticateText(channel: SecureChannelSpec) {
+  return channel.protocol === "loader"
+    ? {
+        apdu: "80 82 00 00 10 ⟨host cryptogram, 16 bytes⟩",
+        why: "prove the loader key to the chip, sent only after the chip has proved its own",
+        clause: "docs/card-os.md 2, AUTHENTICATE LOADER",
+        expect: "9000",
+      }
+    : {
+        apdu: `84 82 ${byte(channel.level)} 00 10 ⟨host cryptogram, 8 bytes⟩ ⟨C-MAC⟩`,
+        why: "prove the keys to the card, sent only after the card has proved its own",
+        clause: "GlobalPlatform Amendment D 7.1.2, EXTERNAL AUTHENTICATE",
+        expect: "9000",
+      };
+}
+
+/** The explanation as lines for a terminal. */
+export function explanationText(explanation: Explanation): string {
+  const { estimate } = explanation;
+  const lines = [
+    `${explanation.program}: ${estimate.apdus} commands, ${ms(estimate.ms)} by the card's clock at least`,
+    `  wire ${ms(estimate.wireMs)} (${estimate.characters} characters), writing ${ms(estimate.writeMs)} (${estimate.pages} pages), crypto ${ms(estimate.cryptoMs)}, own work ${ms(estimate.workMs)}`,
+    `  reset, PPS and block size: ${ms(explanation.powerUpMs)}`,
+  ];
+  for (const segment of explanation.segments) {
+    lines.push("", `${segment.segment}  [${segment.channel}]  ${ms(segment.ms)}`);
+    for (const command of segment.commands) {
+      lines.push(`  ${command.apdu}`, `      ${command.why}`);
+      lines.push(
+        `      expects ${command.expect}; again: ${command.again}; ${command.pages > 0 ? `${command.pages} pages, ` : ""}${ms(command.ms)}; ${command.clause}`,
+      );
+      if (command.probe !== undefined)
+        lines.push(`      after an interruption asks ${command.probe.join(", then ")}`);
+    }
+    if (segment.done !== undefined) {
+      lines.push(`  done, after an interruption, if ${segment.done.join(", and ")}`);
+    }
+  }
+  return lines.join("\n");
+}
+
+const ms = (value: number): string => `${value.toFixed(2)} ms`;
+const rounded = (value: number): number => Math.round(value * 1000) / 1000;
+const roundedEstimate = (value: Estimate): Estimate => ({
+  ...value,
+  ms: rounded(value.ms),
+  wireMs: rounded(value.wireMs),
+  writeMs: rounded(value.writeMs),
+  cryptoMs: rounded(value.cryptoMs),
+  workMs: rounded(value.workMs),
+});
+const byte = (value: number): string => value.toString(16).toUpperCase().padStart(2, "0");
+const spaced = (bytes: Uint8Array): string => hex(bytes).replaceAll(/..(?=.)/g, "$& ");
+
+function apduText(step: Step, protocol: "plain" | "scp03" | "loader"): string {
+  const length = dataLength(step, protocol);
+  const words = [step.cla, step.ins, step.p1, step.p2].map(byte);
+  if (length > 0) words.push(byte(length), ...step.data.map((part) => partText(part)));
+  if (step.le !== undefined) words.push(byte(step.le & 0xff));
+  return words.filter((word) => word !== "").join(" ");
+}
+
+function partText(part: Part): string {
+  if (part instanceof Uint8Array) return spaced(part);
+  switch (part.secret) {
+    case "key":
+      return `⟨key ${part.keys} kid ${byte(part.kid)} as version ${byte(part.kvn)}⟩`;
+    case "key-set":
+      return `⟨key set ${part.keys} as version ${byte(part.kvn)}⟩`;
+    case "pin":
+      return `⟨PIN ${part.pin}, ${part.tries} tries⟩`;
+    case "challenge":
+      return "⟨challenge, 16 bytes⟩";
+  }
+}
+
+const channelText = (channel: "plain" | SecureChannelSpec): string => {
+  if (channel === "plain") return "plain";
+  return channel.protocol === "loader"
+    ? `loader session, ⟨key ${channel.keys}⟩`
+    : `SCP03 level ${byte(channel.level)}, ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`;
+};
+
+function expectText(step: Step): string {
+  const words = [step.sw.map(patternText).join(" or ")];
+  if (step.answer !== undefined) words.push(answerText(step.answer));
+  if (step.judge !== undefined) {
+    const { keys, kid } = step.judge;
+    words.push(
+      `a proof that shows ⟨key ${keys} kid ${byte(kid)}⟩${step.judge.proof === "file" ? " and the file's content" : ""}`,
+    );
+  }
+  return words.join(", ");
+}
+
+const patternText = ({ value, mask }: SwPattern): string =>
+  Array.from(swText(value))
+    .map((digit, at) => (((mask >> (12 - 4 * at)) & 0xf) === 0xf ? digit : "x"))
+    .join("");
+
+/** Bytes whose bits do not count are shown as "..". */
+const answerText = ({ value, mask }: ExpectedData): string =>
+  value.length === 0
+    ? "no data"
+    : [...value].map((one, at) => ((mask?.[at] ?? 0xff) === 0xff ? byte(one) : "..")).join(" ");
+
+const questionText = (step: Step): string => `${apduText(step, "plain")} answers ${expectText(step)}`;

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { problemText, strictYaml } from "./yaml.js";
+
+const schema = z.strictObject({
+  name: z.string(),
+  size: z.number().int().max(100),
+  list: z.array(z.strictObject({ id: z.string(), kind: z.enum(["a", "b"]) })).optional(),
+});
+const problems = (text: string): string[] => {
+  const read = strictYaml(schema, text, "x.yaml");
+  return read.ok ? [] : read.problems.map(problemText);
+};
+
+describe("strict YAML", () => {
+  test("reads what fits and places later checks", () => {
+    const read = strictYaml(schema, 'name: "007"\nsize: 7\nlist:\n  - id: x\n    kind: a\n', "x.yaml");
+    expect(read.ok && read.value).toEqual({ name: "007", size: 7, list: [{ id: "x", kind: "a" }] });
+    const placed = read.ok ? read.problem(["list", 0, "kind"], "c", "m", "r") : undefined;
+    expect(placed).toMatchObject({ line: 5, column: 11, path: "list.0.kind" });
+  });
+
+  test("tells all problems of a file at once, each with its place", () => {
+    expect(problems("nmae: x\nsize: 700\nlist:\n  - { id: 007, kind: c }\n")).toEqual([
+      "x.yaml:1:1 name: this key is missing; add it (string)",
+      'x.yaml:1:1 nmae: the key "nmae" is not known here; remove it, or correct its spelling',
+      expect.stringMatching(/^x\.yaml:2:7 size: .*100/),
+      'x.yaml:4:11 list.0.id: without quotes YAML reads 007 as the number 7; put it in quotes: "007"',
+      "x.yaml:4:22 list.0.kind: this value is not one of those allowed; use a, b",
+    ]);
+  });
+
+  test.each([
+    ["doubled keys", "name: x\nname: y\nsize: 1\n", /^x\.yaml:2:1 .*keep one/],
+    ["broken syntax", 'name: "x\nsize: 1\n', /^x\.yaml:\d+:\d+ /],
+    ["aliases", "name: &a x\nsize: 1\nlist: [{ id: *a, kind: a }]\n", /aliases are not read/],
+    ["an empty file", "", /^x\.yaml:1:1 this must be a group of keys|^x\.yaml:1:1 this key is missing/],
+    ["a list instead of keys", "- 1\n", /^x\.yaml:1:1 this must be a group of keys/],
+  ])("refuses %s", (_, text, message) => {
+    expect(problems(text)[0]).toMatch(message);
+  });
+});

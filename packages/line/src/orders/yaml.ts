@@ -1,0 +1,223 @@
+import { isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
+import type { Document, Node } from "yaml";
+import type { z } from "zod";
+
+/** One thing wrong with a YAML file, with the place to look at (1-based). */
+export interface FileProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** Dotted way to the key: `files.1.size`. Empty: the file as a whole. */
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export type YamlPath = readonly (string | number)[];
+
+export interface ReadYaml<T> {
+  readonly value: T;
+  /** Builds a problem at a key, for checks of meaning that come after the schema. */
+  problem(path: YamlPath, code: string, message: string, remedy: string): FileProblem;
+}
+
+export type YamlResult<T> =
+  | ({ readonly ok: true } & ReadYaml<T>)
+  | { readonly ok: false; readonly problems: readonly FileProblem[] };
+
+/**
+ * Reads a YAML 1.2 file (one document, no aliases) against a zod schema. Unknown keys, wrong types, doubled keys: all at once, each with
+ * line and column. Reads nothing from disk: `file` is only for messages.
+ */
+export function strictYaml<S extends z.ZodType>(
+  schema: S,
+  text: string,
+  file: string,
+): YamlResult<z.output<S>> {
+  const lines = new LineCounter();
+  const document = parseDocument(text.replace(/^\uFEFF/, ""), { lineCounter: lines, version: "1.2" });
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  if (document.errors.length > 0) {
+    return {
+      ok: false,
+      problems: document.errors.map((error) => ({
+        file,
+        ...place(error.pos[0]),
+        path: "",
+        code: error.code === "DUPLICATE_KEY" ? "duplicate-key" : "yaml-syntax",
+        message: error.message.split(" at line ")[0] ?? "this is not YAML",
+        remedy:
+          error.code === "DUPLICATE_KEY"
+            ? "keep one of the two"
+            : "correct the syntax (indentation with spaces, quotes in pairs)",
+      })),
+    };
+  }
+  const problem = (path: YamlPath, code: string, message: string, remedy: string): FileProblem => ({
+    file,
+    ...place(offsetOf(document, path, code === "unknown-key" ? "key" : "value")),
+    path: path.join("."),
+    code,
+    message,
+    remedy,
+  });
+  let plain: unknown;
+  try {
+    plain = document.toJS({ maxAliasCount: 0 });
+  } catch {
+    return {
+      ok: false,
+      problems: [
+        problem([], "yaml-alias", "anchors and aliases are not read", "write the value out in full"),
+      ],
+    };
+  }
+  const result = schema.safeParse(plain);
+  if (result.success) return { ok: true, value: result.data, problem };
+  const problems = result.error.issues.flatMap((issue) => told(issue, document, problem));
+  return { ok: false, problems: problems.toSorted((a, b) => a.line - b.line || a.column - b.column) };
+}
+
+/** `file:line:column path: what is wrong; what to do`. */
+export const problemText = (p: FileProblem): string =>
+  `${p.file}:${p.line}:${p.column} ${p.path === "" ? "" : `${p.path}: `}${p.message}; ${p.remedy}`;
+
+type Problem = ReadYaml<unknown>["problem"];
+
+function told(issue: z.core.$ZodIssue, document: Document, problem: Problem): FileProblem[] {
+  const path = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) =>
+        problem(
+          [...path, key],
+          "unknown-key",
+          `the key "${key}" is not known here`,
+          "remove it, or correct its spelling",
+        ),
+      );
+    case "invalid_type": {
+      const source = sourceOf(document, path);
+      if (source === undefined) {
+        return [problem(path, "missing", "this key is missing", `add it (${issue.expected})`)];
+      }
+      if (issue.expected === "string" && typeof source.value !== "object") {
+        return [
+          problem(
+            path,
+            "unquoted",
+            `without quotes YAML reads ${source.text} as ${reading(source.value)}`,
+            `put it in quotes: "${source.text}"`,
+          ),
+        ];
+      }
+      return [
+        problem(
+          path,
+          "wrong-type",
+          `this must be ${article(issue.expected)}`,
+          "see the schema named at the top of the file",
+        ),
+      ];
+    }
+    case "invalid_union": {
+      // The branch that came furthest tells most: the one whose problems lie deepest.
+      const branches = issue.errors
+        .map((issues) => issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })))
+        .sort((a, b) => depth(b) - depth(a));
+      const best = branches[0];
+      if (best !== undefined && depth(best) > issue.path.length) {
+        return best.flatMap((inner) => told(inner, document, problem));
+      }
+      return [
+        problem(
+          path,
+          "wrong-form",
+          "this has none of the allowed forms",
+          "see the schema named at the top of the file",
+        ),
+      ];
+    }
+    case "invalid_value":
+      return [
+        problem(
+          path,
+          "not-allowed",
+          "this value is not one of those allowed",
+          `use ${issue.values.map(String).join(", ")}`,
+        ),
+      ];
+    default:
+      return [problem(path, "bad-value", issue.message, "correct the value")];
+  }
+}
+
+const depth = (issues: readonly { readonly path: readonly PropertyKey[] }[]): number =>
+  Math.max(0, ...issues.map((inner) => inner.path.length));
+
+const article = (expected: string): string =>
+  ({
+    object: "a group of keys",
+    array: "a list",
+    number: "a number",
+    int: "a whole number",
+    boolean: "true or false",
+    record: "a group of keys",
+  })[expected] ?? expected;
+
+const reading = (value: unknown): string =>
+  typeof value === "boolean"
+    ? `the truth value ${value}`
+    : typeof value === "number"
+      ? `the number ${value}`
+      : "nothing";
+
+function sourceOf(
+  document: Document,
+  path: YamlPath,
+): { readonly text: string; readonly value: unknown } | undefined {
+  const node = document.getIn(path, true);
+  if (node === undefined) return undefined;
+  if (isScalar(node)) return { text: node.source ?? String(node.value), value: node.value };
+  return { text: "", value: {} };
+}
+
+/** Where a key stands; for a missing one, the nearest thing around it that is there. */
+function offsetOf(document: Document, path: YamlPath, part: "key" | "value"): number {
+  for (let length = path.length; length >= 0; length--) {
+    const offset = keyOffset(document, path.slice(0, length), part);
+    if (offset !== undefined) return offset;
+  }
+  return 0;
+}
+
+function keyOffset(document: Document, path: YamlPath, part: "key" | "value"): number | undefined {
+  const last = path.at(-1);
+  const parent: unknown = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents;
+  if (last === undefined) return rangeOf(document.contents);
+  if (typeof parent !== "object" || parent === null || !("items" in parent) || !Array.isArray(parent.items)) {
+    return undefined;
+  }
+  const items: readonly unknown[] = parent.items;
+  for (const [at, item] of items.entries()) {
+    if (isPair(item)) {
+      const { key, value } = item;
+      const name: unknown = isScalar(key) ? key.value : key;
+      if (String(name) === String(last)) {
+        return (
+          (part === "value" && isScalar(value) ? rangeOf(value) : undefined) ??
+          rangeOf(isNode(key) ? key : null)
+        );
+      }
+    } else if (at === last) {
+      return rangeOf(isNode(item) ? item : null);
+    }
+  }
+  return undefined;
+}
+
+const rangeOf = (node: Node | null): number | undefined => node?.range?.[0];
