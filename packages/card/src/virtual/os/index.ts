@@ -1,6 +1,142 @@
-import type { MakeOperatingSystem } from "../chip.js";
+import type { Chip, MakeOperatingSystem, OperatingSystem } from "../chip.js";
+import { cardState, phase } from "../layout.js";
+import { type RoutineName, routine } from "../routines.js";
+import { externalAuthenticate, getChallenge, internalAuthenticate, proveFile } from "./applet.js";
+import { readBinary, updateBinary } from "./binary.js";
+import { Card } from "./card.js";
+import { type Answer, type Apdu, SW, decodeAnswer, decodeApdu, encodeAnswer, status } from "./command.js";
+import { activateFile, createFile, deactivateFile, deleteFile } from "./files.js";
+import { getData, initializeUpdate, openChannel, putKey, setStatus, terminateCardUsage } from "./manager.js";
+import { changeReferenceData, resetRetryCounter, verify } from "./pin.js";
+import { appendRecord, readRecord, updateRecord } from "./records.js";
+import { select } from "./selection.js";
+import { recover } from "./transaction.js";
 
-export const makeOperatingSystem: MakeOperatingSystem = () => ({
-  dispatch: () => Uint8Array.of(0x6d, 0x00),
-  reset: () => undefined,
-});
+interface Known {
+  readonly name: RoutineName;
+  readonly run: (card: Card, command: Apdu) => Answer;
+}
+
+/** By class without secure messaging (00, 80) and instruction. */
+const COMMANDS: ReadonlyMap<number, Known> = new Map<number, Known>([
+  [0x00a4, { name: "select", run: select }],
+  [0x00ca, { name: "getData", run: getData }],
+  [0x80ca, { name: "getData", run: getData }],
+  [0x8050, { name: "initializeUpdate", run: initializeUpdate }],
+  [0x8082, { name: "externalAuthenticateChannel", run: openChannel }],
+  [0x00e0, { name: "createFile", run: createFile }],
+  [0x00e4, { name: "deleteFile", run: deleteFile }],
+  [0x0044, { name: "activateFile", run: activateFile }],
+  [0x0004, { name: "deactivateFile", run: deactivateFile }],
+  [0x00fe, { name: "terminateCardUsage", run: terminateCardUsage }],
+  [0x00b0, { name: "readBinary", run: readBinary }],
+  [0x00d6, { name: "updateBinary", run: updateBinary }],
+  [0x00b2, { name: "readRecord", run: readRecord }],
+  [0x00dc, { name: "updateRecord", run: updateRecord }],
+  [0x00e2, { name: "appendRecord", run: appendRecord }],
+  [0x0020, { name: "verify", run: verify }],
+  [0x0024, { name: "changeReferenceData", run: changeReferenceData }],
+  [0x002c, { name: "resetRetryCounter", run: resetRetryCounter }],
+  [0x0084, { name: "getChallenge", run: getChallenge }],
+  [0x0088, { name: "internalAuthenticate", run: internalAuthenticate }],
+  [0x0082, { name: "externalAuthenticate", run: externalAuthenticate }],
+  [0x80d8, { name: "putKey", run: putKey }],
+  [0x80f0, { name: "setStatus", run: setStatus }],
+  [0x805c, { name: "proveFile", run: proveFile }],
+]);
+
+const SECURE = 0x04;
+/** Answers shorter than asked for by Le are not cut: 6CXX tells the length (these commands change nothing). */
+const REPEATABLE: readonly RoutineName[] = ["select", "getData", "readRecord"];
+/** Our own commands that may come in plain while a session is open. */
+const FREE_INSIDE: readonly RoutineName[] = ["getData", "initializeUpdate"];
+/** What a locked card still does without a session. */
+const FREE_LOCKED: readonly RoutineName[] = ["select", "getData", "getChallenge", "initializeUpdate"];
+
+/** The operating system of phases 03 and 0F (docs/card-os.md 4 to 7). */
+export const makeOperatingSystem: MakeOperatingSystem = (chip) => new System(chip);
+
+class System implements OperatingSystem {
+  readonly #chip: Chip;
+  readonly #card: Card;
+
+  constructor(chip: Chip) {
+    this.#chip = chip;
+    this.#card = new Card(chip);
+  }
+
+  reset(): void {
+    this.#card.reset();
+    recover(this.#chip, this.#card.directory);
+  }
+
+  dispatch(bytes: Uint8Array): Uint8Array {
+    this.#card.secured = false;
+    return encodeAnswer(this.#answer(bytes));
+  }
+
+  #answer(bytes: Uint8Array): Answer {
+    const [cla = 0, ins = 0] = bytes;
+    const objection = classObjection(cla);
+    if (objection !== undefined) return status(objection);
+    const command = COMMANDS.get(((cla & 0x80) << 8) | ins);
+    if (command === undefined || this.#chip.routine(routine[command.name]) === undefined) {
+      return status(SW.wrongInstruction);
+    }
+    if (this.#chip.phase() === phase.terminated && command.name !== "getData") {
+      return status(command.name === "select" ? SW.terminated : SW.conditionsNotSatisfied);
+    }
+    const apdu = decodeApdu(bytes);
+    if (apdu === undefined) return status(SW.wrongLength);
+    return (cla & SECURE) !== 0 ? this.#secured(command, apdu) : this.#plain(command, apdu);
+  }
+
+  #plain(command: Known, apdu: Apdu): Answer {
+    const card = this.#card;
+    const open = (card.channel?.level ?? 0) !== 0;
+    if (apdu.cla === 0x80 && !FREE_INSIDE.includes(command.name) && (open || command.name === OPENING)) {
+      card.channel = undefined;
+      return status(SW.securityNotSatisfied);
+    }
+    if (this.#chip.cardState() === cardState.locked && !FREE_LOCKED.includes(command.name)) {
+      return status(SW.conditionsNotSatisfied);
+    }
+    return this.#perform(command, apdu);
+  }
+
+  #secured(command: Known, apdu: Apdu): Answer {
+    const card = this.#card;
+    if (command.name === OPENING) return this.#perform(command, apdu);
+    const { channel } = card;
+    if (channel === undefined || channel.level === 0) return status(SW.securityNotSatisfied);
+    const data = channel.unwrap(apdu);
+    if (data === undefined) {
+      card.channel = undefined;
+      return status(SW.securityNotSatisfied);
+    }
+    if (command.name === "initializeUpdate") return status(SW.conditionsNotSatisfied);
+    card.secured = true;
+    const plain = this.#perform(command, { ...apdu, data });
+    return channel.wrap(plain, (mac) => this.#chip.responseMac(mac));
+  }
+
+  #perform(command: Known, apdu: Apdu): Answer {
+    const work = (): Uint8Array => {
+      const plain = command.run(this.#card, apdu);
+      const short = apdu.le !== undefined && apdu.le < plain.data.length && REPEATABLE.includes(command.name);
+      return encodeAnswer(short ? status(SW.wrongLe | (plain.data.length & 0xff)) : plain);
+    };
+    return decodeAnswer(this.#chip.perform(apdu.ins, work));
+  }
+}
+
+const OPENING: RoutineName = "externalAuthenticateChannel";
+
+/** ISO/IEC 7816-4, 5.1.1; GPCS, 11.1.4. */
+function classObjection(cla: number): number | undefined {
+  if ((cla & 0xe0) === 0x40 || (cla & 0xe0) === 0x60) return SW.noChannel;
+  if ((cla & 0x60) !== 0) return SW.wrongClass;
+  if ((cla & 0x10) !== 0) return SW.noChaining;
+  if ((cla & 0x08) !== 0) return SW.noSecureMessaging;
+  return (cla & 0x03) !== 0 ? SW.noChannel : undefined;
+}

@@ -1,0 +1,225 @@
+import type { Chip } from "../chip.js";
+import { pageSize } from "../layout.js";
+import { join, same, u16 } from "./command.js";
+import { isSealed, seal } from "./crc.js";
+import { BODIES, BUFFER, DESCRIPTION, DIRECTORY, ENTRIES, REST } from "./layout.js";
+import { type Rule, readRules } from "./rules.js";
+
+/** File descriptor bytes (ISO/IEC 7816-4, 5.3.3.2). */
+export const FDB = {
+  df: 0x38,
+  transparent: 0x01,
+  linearFixed: 0x02,
+  linearVariable: 0x04,
+  cyclic: 0x06,
+} as const;
+/** Life cycle status bytes (ISO/IEC 7816-4, 5.3.3.2, table 13). */
+export const LCS = { initialisation: 0x03, deactivated: 0x04, activated: 0x05 } as const;
+export const MF_ID = 0x3f00;
+export const UNWRITTEN = 0xff;
+const NO_PARENT = 0xff;
+const DELETED = 0x00;
+const DESCRIPTORS: readonly number[] = Object.values(FDB);
+
+export interface Description {
+  readonly descriptor: number;
+  /** The file descriptor was given with its data coding byte. */
+  readonly coded: boolean;
+  readonly lifeCycle: number;
+  readonly fid: number;
+  /** Directory entry of the DF above; undefined: the MF. */
+  readonly parent: number | undefined;
+  /** 0: none. */
+  readonly sfi: number;
+  /** EEPROM address of the body (EF) or of the page pair with keys and PIN (DF). */
+  readonly body: number;
+  readonly size: number;
+  readonly recordSize: number;
+  readonly recordCount: number;
+  readonly head: number;
+  readonly name: Uint8Array;
+  readonly attributes: Uint8Array;
+  readonly rules: readonly Rule[];
+  /** Linear variable: length of each record, FF unwritten. */
+  readonly lengths: Uint8Array;
+}
+
+export interface File extends Description {
+  readonly entry: number;
+}
+
+interface Place {
+  readonly side: 0 | 1;
+  readonly sequence: number;
+}
+
+export const isDf = (file: Description): boolean => file.descriptor === FDB.df;
+const pagesOf = (file: Description): number => (isDf(file) ? 2 : Math.ceil(file.size / pageSize));
+
+/** All files of the card: the pages in EEPROM, and an index of them in RAM that is built at reset. */
+export class Directory {
+  readonly #chip: Chip;
+  readonly #places: (Place | undefined)[] = Array.from({ length: ENTRIES }, () => undefined);
+  readonly #files: (File | undefined)[] = Array.from({ length: ENTRIES }, () => undefined);
+
+  constructor(chip: Chip) {
+    this.#chip = chip;
+  }
+
+  load(): void {
+    const bytes = this.#chip.read(DIRECTORY, ENTRIES * 2 * pageSize);
+    for (let entry = 0; entry < ENTRIES; entry++) {
+      let newest: { readonly page: Uint8Array; readonly place: Place } | undefined;
+      for (const side of [0, 1] as const) {
+        const from = (2 * entry + side) * pageSize;
+        const page = bytes.subarray(from, from + pageSize);
+        const descriptor = page[DESCRIPTION.descriptor] ?? 0;
+        if ((descriptor !== DELETED && !DESCRIPTORS.includes(descriptor)) || !isSealed(page)) continue;
+        const sequence = u16(page, DESCRIPTION.sequence);
+        if (newest === undefined || ((sequence - newest.place.sequence) & 0xffff) < 0x8000) {
+          newest = { page, place: { side, sequence } };
+        }
+      }
+      this.#places[entry] = newest?.place;
+      this.#files[entry] = newest === undefined ? undefined : readDescription(entry, newest.page);
+    }
+  }
+
+  at(entry: number | undefined): File | undefined {
+    return entry === undefined ? undefined : this.#files[entry];
+  }
+
+  get root(): File | undefined {
+    return this.find((file) => file.parent === undefined);
+  }
+
+  find(wanted: (file: File) => boolean): File | undefined {
+    for (const file of this.#files) if (file !== undefined && wanted(file)) return file;
+    return undefined;
+  }
+
+  child(df: File, fid: number): File | undefined {
+    return this.find((file) => file.parent === df.entry && file.fid === fid);
+  }
+
+  bySfi(df: File, sfi: number): File | undefined {
+    return this.find((file) => file.parent === df.entry && file.sfi === sfi);
+  }
+
+  byName(name: Uint8Array): File | undefined {
+    return this.find((file) => file.name.length > 0 && same(file.name, name));
+  }
+
+  /** The file or a DF above it is deactivated. */
+  isDeactivated(file: File): boolean {
+    for (let at: File | undefined = file; at !== undefined; at = this.at(at.parent)) {
+      if (at.lifeCycle === LCS.deactivated) return true;
+    }
+    return false;
+  }
+
+  /** EEPROM address of the description page in force. */
+  address(file: File): number {
+    return DIRECTORY + (2 * file.entry + (this.#places[file.entry]?.side ?? 0)) * pageSize;
+  }
+
+  /** First directory entry and first piece of the body area that are free; undefined: no memory. */
+  allocate(file: Omit<Description, "body">): { readonly entry: number; readonly body: number } | undefined {
+    if (file.name.length + file.attributes.length + file.lengths.length > REST) return undefined;
+    const entry = this.#files.indexOf(undefined);
+    const pages = pagesOf({ ...file, body: 0 });
+    const taken = this.#files
+      .filter((other) => other !== undefined)
+      .map((other) => ({ from: other.body, to: other.body + pagesOf(other) * pageSize }))
+      .sort((a, b) => a.from - b.from);
+    let body = BODIES;
+    for (const { from, to } of taken) {
+      if (from - body >= pages * pageSize) break;
+      body = to;
+    }
+    return entry < 0 || body + pages * pageSize > BUFFER ? undefined : { entry, body };
+  }
+
+  /** Makes the body (FF, or an empty page pair) first, then the description, which makes the file exist. */
+  create(file: Omit<Description, "body">, { entry, body }: { entry: number; body: number }): File {
+    if (file.descriptor === FDB.df) this.#chip.writePair(body, new Uint8Array(0));
+    else this.#chip.fill(body, Math.ceil(file.size / pageSize), 0xff);
+    return this.save({ ...file, body, entry });
+  }
+
+  /** One page write; the old description stays until the new one is whole. */
+  save(file: File): File {
+    this.#write(file.entry, (page) => writeDescription(page, file));
+    this.#files[file.entry] = file;
+    return file;
+  }
+
+  /** One page write. */
+  remove(file: File): void {
+    this.#write(file.entry, (page) => {
+      page[DESCRIPTION.descriptor] = DELETED;
+    });
+    this.#files[file.entry] = undefined;
+  }
+
+  #write(entry: number, fill: (page: Uint8Array) => void): void {
+    const place = this.#places[entry];
+    const sequence = ((place?.sequence ?? 0) + 1) & 0xffff;
+    const side = place?.side === 0 ? 1 : 0;
+    const page = new Uint8Array(pageSize);
+    page[DESCRIPTION.sequence] = sequence >> 8;
+    page[DESCRIPTION.sequence + 1] = sequence & 0xff;
+    fill(page);
+    this.#chip.write(DIRECTORY + (2 * entry + side) * pageSize, seal(page));
+    this.#places[entry] = { side, sequence };
+  }
+}
+
+function writeDescription(page: Uint8Array, file: File): void {
+  const at = DESCRIPTION;
+  page[at.descriptor] = file.descriptor;
+  page[at.lifeCycle] = file.lifeCycle;
+  page[at.fid] = file.fid >> 8;
+  page[at.fid + 1] = file.fid & 0xff;
+  page[at.parent] = file.parent ?? NO_PARENT;
+  page[at.sfi] = file.sfi | (file.coded ? 0x80 : 0);
+  page[at.bodyPage] = (file.body / pageSize) >> 8;
+  page[at.bodyPage + 1] = (file.body / pageSize) & 0xff;
+  page[at.size] = file.size >> 8;
+  page[at.size + 1] = file.size & 0xff;
+  page[at.recordSize] = file.recordSize;
+  page[at.head] = file.head;
+  page[at.recordCount] = file.recordCount;
+  page[at.nameLength] = file.name.length;
+  page[at.rulesLength] = file.attributes.length;
+  page.set(join(file.name, file.attributes, file.lengths), at.rest);
+}
+
+function readDescription(entry: number, page: Uint8Array): File | undefined {
+  const at = DESCRIPTION;
+  const byte = (offset: number): number => page[offset] ?? 0;
+  const descriptor = byte(at.descriptor);
+  if (descriptor === DELETED) return undefined;
+  const rulesFrom = at.rest + byte(at.nameLength);
+  const lengthsFrom = rulesFrom + byte(at.rulesLength);
+  const lengths = descriptor === FDB.linearVariable ? byte(at.recordCount) : 0;
+  const attributes = page.slice(rulesFrom, lengthsFrom);
+  return {
+    entry,
+    descriptor,
+    coded: (byte(at.sfi) & 0x80) !== 0,
+    lifeCycle: byte(at.lifeCycle),
+    fid: u16(page, at.fid),
+    parent: byte(at.parent) === NO_PARENT ? undefined : byte(at.parent),
+    sfi: byte(at.sfi) & 0x1f,
+    body: u16(page, at.bodyPage) * pageSize,
+    size: u16(page, at.size),
+    recordSize: byte(at.recordSize),
+    recordCount: byte(at.recordCount),
+    head: byte(at.head),
+    name: page.slice(at.rest, rulesFrom),
+    attributes,
+    rules: readRules(attributes) ?? [],
+    lengths: page.slice(lengthsFrom, lengthsFrom + lengths),
+  };
+}
