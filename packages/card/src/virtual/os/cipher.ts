@@ -1,5 +1,4 @@
 import type { Chip } from "../chip.js";
-import type { BlockCipher } from "../crypto.js";
 import { join, same } from "./command.js";
 
 const zeros = new Uint8Array(16);
@@ -7,7 +6,7 @@ const ones = new Uint8Array(16).fill(0x01);
 
 /** One AES-128 key at work; every block is put on the chip's clock (docs/card-os.md 8). */
 export class Cipher {
-  readonly #aes: BlockCipher;
+  readonly #aes: ReturnType<Chip["crypto"]["aes"]>;
   readonly #chip: Pick<Chip, "spendAes">;
   #subkeys: readonly [Uint8Array, Uint8Array] | undefined;
 
