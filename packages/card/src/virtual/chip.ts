@@ -1,4 +1,4 @@
-import type { Crypto } from "./crypto.js";
+import type { Crypto } from "../crypto/index.js";
 
 /** Power failed in the middle of a page write: the card is silent until it is powered again. Never caught by an OS. */
 export class PowerLost extends Error {

@@ -1,1 +1,4 @@
+export { makeVirtualCard, type PersolineCard } from "./card.js";
+export { fabricate, memoryStore } from "./fab.js";
+export { compare, type Difference, type Snapshot, snapshot } from "./snapshot.js";
 export * from "./types.js";

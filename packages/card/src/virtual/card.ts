@@ -1,0 +1,303 @@
+import { MemoryFailure, type OperatingSystem, PowerLost } from "./chip.js";
+import { Clock } from "./clock.js";
+import { statusWord } from "./command.js";
+import { Contact, makeAtr } from "./contact.js";
+import { crc32 } from "./crc32.js";
+import type { Crypto } from "../crypto/index.js";
+import { FaultPlan } from "./faults.js";
+import { imageCode } from "./image.js";
+import { cardState, layout, pageSize, phase } from "./layout.js";
+import { forgetLoaderKey, Loader, type LoaderChip, loaderSecret } from "./loader.js";
+import { Memory } from "./memory.js";
+import { makeOperatingSystem } from "./os/index.js";
+import { blankPhase, type PhaseRecord, phaseContent, readPhase } from "./phase.js";
+import { romRoutine, romVersion } from "./rom.js";
+import type { VirtualCard, VirtualCardOptions } from "./types.js";
+
+const chipNumberLength = 10;
+
+/** A virtual card that also tells how worn its pages are. */
+export interface PersolineCard extends VirtualCard {
+  /** Page writes of this page since the card object was made. */
+  wear(page: number): number;
+}
+
+/** The chip page as the fab writes it: chip number (10) ‖ pages (2) ‖ page size (1) ‖ CRC-32 (4), rest FF. */
+export function chipPage(chipNumber: Uint8Array, pages: number): Uint8Array {
+  if (chipNumber.length !== chipNumberLength)
+    throw new RangeError(`a chip number has ${chipNumberLength} bytes, not ${chipNumber.length}`);
+  const page = new Uint8Array(pageSize).fill(0xff);
+  const view = new DataView(page.buffer);
+  page.set(chipNumber);
+  view.setUint16(10, pages);
+  view.setUint8(12, pageSize);
+  view.setUint32(13, crc32(page, 0, 13));
+  return page;
+}
+
+class RunningChip implements LoaderChip {
+  readonly crypto: Crypto;
+  readonly memory: Memory;
+  readonly #random: (length: number) => Uint8Array;
+  readonly #clock: Clock;
+  readonly #plan: FaultPlan;
+  #chipNumber: Uint8Array = new Uint8Array(chipNumberLength);
+  #record: PhaseRecord = blankPhase;
+
+  constructor(options: VirtualCardOptions & { readonly crypto: Crypto }, clock: Clock, plan: FaultPlan) {
+    this.crypto = options.crypto;
+    this.memory = new Memory(options.eeprom, clock, plan);
+    this.#random = options.random;
+    this.#clock = clock;
+    this.#plan = plan;
+  }
+
+  /** Reads what the fab left; false when this silicon was never initialised or lost its phase. */
+  start(): boolean {
+    this.#chipNumber = this.memory.read(layout.chipPage, chipNumberLength);
+    const record = readPhase(this.memory.readPair(layout.phasePair));
+    if (record === undefined || !this.memory.holds(0, chipPage(this.#chipNumber, this.pages))) return false;
+    this.#record = record;
+    if (record.phase !== phase.rom) forgetLoaderKey(this.memory);
+    return true;
+  }
+
+  get chipNumber(): Uint8Array {
+    return this.#chipNumber;
+  }
+
+  get pages(): number {
+    return this.memory.pages;
+  }
+
+  random(length: number): Uint8Array {
+    return this.#random(length);
+  }
+
+  read(address: number, length: number): Uint8Array {
+    return this.memory.read(address, length);
+  }
+
+  write(address: number, bytes: Uint8Array): void {
+    this.memory.write(address, bytes);
+  }
+
+  fill(address: number, count: number, value: number): void {
+    this.memory.fill(address, count, value);
+  }
+
+  readPair(address: number): Uint8Array | undefined {
+    return this.memory.readPair(address);
+  }
+
+  writePair(address: number, content: Uint8Array): void {
+    this.memory.writePair(address, content);
+  }
+
+  spendAes(blocks: number): void {
+    this.#clock.aes(blocks);
+  }
+
+  spendMicros(micros: number): void {
+    this.#clock.work(micros);
+  }
+
+  has(fault: "rom-fault" | "ram-fault" | "wrong-loader-key"): boolean {
+    return this.#plan.has(fault);
+  }
+
+  routine(number: number): ((address: number, ...args: number[]) => number) | undefined {
+    const { imageStart, imageLength } = this.#record;
+    const image = imageCode(this.memory.read(imageStart, imageLength));
+    const where = image?.links.get(number);
+    if (image === undefined || where === undefined) return undefined;
+    if (where === "rom") return romRoutine(number, (address) => this.memory.byte(address));
+    return (address, ...args) => this.#inImage((memory) => image.call(memory, number, address, ...args));
+  }
+
+  /** What the routine stores is written back page by page when it ends. */
+  #inImage(work: (memory: { load8(at: number): number; store8(at: number, value: number): void }) => number) {
+    const dirty = new Map<number, Uint8Array>();
+    const pageAt = (address: number): number => Math.floor(address / pageSize);
+    const result = work({
+      load8: (address) => dirty.get(pageAt(address))?.[address % pageSize] ?? this.memory.byte(address),
+      store8: (address, value) => {
+        const page = pageAt(address);
+        const content = dirty.get(page) ?? this.memory.read(page * pageSize, pageSize);
+        content[address % pageSize] = value;
+        dirty.set(page, content);
+      },
+    });
+    for (const [page, content] of dirty) this.memory.write(page * pageSize, content);
+    return result;
+  }
+
+  phase(): number {
+    return this.#record.phase;
+  }
+
+  osVersion(): { readonly major: number; readonly minor: number } {
+    return { major: this.#record.major, minor: this.#record.minor };
+  }
+
+  cardState(): number {
+    return this.#record.state;
+  }
+
+  setCardState(state: number): void {
+    const now = state === cardState.terminated ? phase.terminated : this.#record.phase;
+    this.#setRecord({ ...this.#record, phase: now, state });
+  }
+
+  complete(os: { major: number; minor: number }, image: { start: number; length: number }): void {
+    this.#setRecord({
+      phase: phase.completed,
+      ...os,
+      state: cardState.opReady,
+      imageStart: image.start,
+      imageLength: image.length,
+    });
+  }
+
+  #setRecord(record: PhaseRecord): void {
+    this.memory.writePair(layout.phasePair, phaseContent(record));
+    this.#record = record;
+  }
+
+  chipNumberObject(): Uint8Array {
+    return Uint8Array.of(0xcf, chipNumberLength, ...this.#chipNumber);
+  }
+
+  chipStatusObject(masterFilePresent: boolean): Uint8Array {
+    const { phase: now, major, minor, state } = this.#record;
+    const tries = now === phase.rom ? (loaderSecret(this.memory)?.tries ?? 0) : 0;
+    const value = [now, romVersion.major, romVersion.minor, major, minor, tries, this.pages >> 8];
+    value.push(this.pages & 0xff, pageSize, state, masterFilePresent ? 1 : 0);
+    return Uint8Array.of(0xdf, 0x01, value.length, ...value);
+  }
+
+  perform(ins: number, work: () => Uint8Array): Uint8Array {
+    if (this.#plan.lies(ins)) return statusWord(0x9000);
+    const response = work();
+    if (!this.#plan.saysTooMuch(ins)) return response;
+    return Uint8Array.of(...response.subarray(0, -2), 0xee, 0xee, 0xee, 0xee, ...response.subarray(-2));
+  }
+
+  responseMac(mac: Uint8Array): Uint8Array {
+    if (!this.#plan.spoilsMac()) return mac;
+    const wrong = mac.slice();
+    wrong[0] = (wrong[0] ?? 0) ^ 0x80;
+    return wrong;
+  }
+}
+
+/** Off; powered and answering; or powered and silent until powered again. */
+type Power = "off" | "answering" | "mute";
+
+class Card implements PersolineCard {
+  readonly #clock: Clock;
+  readonly #plan: FaultPlan;
+  readonly #chip: RunningChip;
+  readonly #contact: Contact;
+  readonly #loader: Loader;
+  #system: OperatingSystem | undefined;
+  #power: Power = "off";
+
+  constructor(options: VirtualCardOptions & { readonly crypto: Crypto }) {
+    this.#plan = new FaultPlan(options.faults ?? []);
+    this.#clock = new Clock(this.#plan.slowness);
+    this.#chip = new RunningChip(options, this.#clock, this.#plan);
+    this.#contact = new Contact(this.#clock);
+    this.#loader = new Loader(this.#chip);
+  }
+
+  powerOn(): Uint8Array | undefined {
+    this.#plan.powerUp();
+    this.#chip.memory.powerUp();
+    return this.#reset();
+  }
+
+  warmReset(): Uint8Array | undefined {
+    if (this.#power === "off") throw new Error("the card has no power: power it before the reset");
+    return this.#power === "mute" ? undefined : this.#reset();
+  }
+
+  powerOff(): void {
+    this.#power = "off";
+  }
+
+  transmit(apdu: Uint8Array): Uint8Array | undefined {
+    if (this.#power === "off") throw new Error("the card has no power: power it before the first command");
+    this.#clock.apdus++;
+    this.#contact.received(apdu);
+    if (this.#power === "mute") return undefined;
+    if (this.#plan.command(apdu[1] ?? 0) === "mute") {
+      this.#power = "mute";
+      return undefined;
+    }
+    const response = this.#powered(() => this.#answer(apdu));
+    if (response !== undefined) this.#contact.sent(response);
+    return response;
+  }
+
+  wear(page: number): number {
+    return this.#chip.memory.wear(page);
+  }
+
+  get elapsedMicros(): number {
+    return this.#clock.elapsedMicros;
+  }
+
+  get counters(): VirtualCard["counters"] {
+    const { apdus, pagesWritten, wireCharacters, aesBlocks } = this.#clock;
+    return { apdus, pagesWritten, wireCharacters, aesBlocks };
+  }
+
+  #reset(): Uint8Array | undefined {
+    this.#power = "mute";
+    if (!this.#plan.answersReset) return undefined;
+    const atr = this.#powered(() => this.#start());
+    if (atr === undefined) return undefined;
+    this.#power = "answering";
+    this.#contact.reset(atr);
+    return atr;
+  }
+
+  #start(): Uint8Array | undefined {
+    this.#loader.reset();
+    if (!this.#chip.start()) return undefined;
+    if (this.#chip.phase() === phase.rom) {
+      this.#system = undefined;
+    } else {
+      this.#system ??= makeOperatingSystem(this.#chip);
+      this.#system.reset();
+    }
+    return this.#plan.wrongAtr?.slice() ?? makeAtr(this.#chip.phase(), this.#chip.osVersion());
+  }
+
+  #answer(apdu: Uint8Array): Uint8Array {
+    if (apdu.length < 4) return statusWord(0x6700);
+    try {
+      return this.#system === undefined ? this.#loader.dispatch(apdu) : this.#system.dispatch(apdu);
+    } catch (problem) {
+      if (problem instanceof MemoryFailure) return statusWord(0x6581);
+      throw problem;
+    }
+  }
+
+  /** Silence when the power fails on the way. */
+  #powered<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (problem) {
+      if (!(problem instanceof PowerLost)) throw problem;
+      this.#power = "mute";
+      return undefined;
+    }
+  }
+}
+
+/** A card of this silicon; it has no power yet. Everything it keeps is in `eeprom`. */
+export function makeVirtualCard(options: VirtualCardOptions & { readonly crypto: Crypto }): PersolineCard {
+  return new Card(options);
+}
