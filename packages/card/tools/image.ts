@@ -42,7 +42,7 @@ async function assemble(file: string): Promise<Uint8Array> {
 }
 
 /** Bit by bit, without a table: the card has its own, and one should not agree with itself. */
-function crc32(bytes: Uint8Array): number {
+export function crc32(bytes: Uint8Array): number {
   let c = 0xffffffff;
   for (const byte of bytes) {
     c ^= byte;

@@ -1,7 +1,7 @@
-import { cmac } from "../crypto/index.js";
+import { concat, equalConstantTime, readU16 } from "../bytes/index.js";
+import { type BlockCipher, cmac } from "../crypto/index.js";
 import type { Chip } from "./chip.js";
 import { answer, type ReceivedCommand, receive, statusWord } from "./command.js";
-import type { BlockCipher } from "../crypto/index.js";
 import { imageCode } from "./image.js";
 import { layout, pageSize } from "./layout.js";
 import type { Memory } from "./memory.js";
@@ -28,27 +28,8 @@ interface Session {
   chain: Uint8Array;
 }
 
-function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-/** In the same time wherever they differ. */
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
-  return difference === 0;
-}
-
 const fourBytes = (value: number): Uint8Array =>
   Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
-
-const short = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 
 /** Key and tries in the loader's page pair; undefined once the card is completed. */
 export function loaderSecret(memory: Memory): { key: Uint8Array; tries: number } | undefined {
@@ -58,7 +39,8 @@ export function loaderSecret(memory: Memory): { key: Uint8Array; tries: number }
 }
 
 /** Page pair content of the loader. */
-export const loaderContent = (key: Uint8Array, tries: number): Uint8Array => join(key, Uint8Array.of(tries));
+export const loaderContent = (key: Uint8Array, tries: number): Uint8Array =>
+  concat(key, Uint8Array.of(tries));
 
 /** After completion nothing of the loader key may stay, in neither page of its pair. */
 export function forgetLoaderKey(memory: Memory): void {
@@ -153,7 +135,7 @@ export class Loader {
   #eepromChecksum({ p1, p2, data, le }: ReceivedCommand): Uint8Array {
     if (p1 !== 0 || p2 !== 0) return statusWord(0x6a86);
     if (data.length !== 4) return statusWord(0x6700);
-    const [first, count] = [short(data, 0), short(data, 2)];
+    const [first, count] = [readU16(data, 0), readU16(data, 2)];
     if (count === 0 || first + count > this.#chip.pages) return statusWord(0x6a80);
     const length = count * pageSize;
     this.#chip.spendMicros(length / 10);
@@ -163,7 +145,7 @@ export class Loader {
   #testEeprom({ p1, p2, data, le }: ReceivedCommand): Uint8Array {
     if ((p1 !== 1 && p1 !== 2) || p2 > 1) return statusWord(0x6a86);
     if (data.length !== 4 || le !== undefined) return statusWord(0x6700);
-    const [first, count] = [short(data, 0), short(data, 2)];
+    const [first, count] = [readU16(data, 0), readU16(data, 2)];
     const last = first + count;
     if (count === 0 || count > 256 || first < firstFreePage || last > this.#chip.pages)
       return statusWord(0x6a80);
@@ -184,10 +166,10 @@ export class Loader {
     const secret = loaderSecret(this.#chip.memory);
     if (secret === undefined || secret.tries === 0) return statusWord(0x6983);
     const cardChallenge = this.#chip.random(16);
-    const context = join(this.#chip.chipNumber, data, cardChallenge);
-    const cryptogram = this.#mac(this.#loaderCipher(secret.key), join(Uint8Array.of(1), context));
+    const context = concat(this.#chip.chipNumber, data, cardChallenge);
+    const cryptogram = this.#mac(this.#loaderCipher(secret.key), concat(Uint8Array.of(1), context));
     this.#context = context;
-    return shortened(join(this.#chip.chipNumber, cardChallenge, cryptogram), le);
+    return shortened(concat(this.#chip.chipNumber, cardChallenge, cryptogram), le);
   }
 
   #authenticate({ p1, p2, data, le }: ReceivedCommand): Uint8Array {
@@ -202,8 +184,9 @@ export class Loader {
     const tries = secret.tries - 1;
     this.#chip.writePair(layout.loaderPair, loaderContent(secret.key, tries));
     const cipher = this.#loaderCipher(secret.key);
-    const derive = (purpose: number): Uint8Array => this.#mac(cipher, join(Uint8Array.of(purpose), context));
-    if (!same(derive(2), data)) return statusWord(0x63c0 | tries);
+    const derive = (purpose: number): Uint8Array =>
+      this.#mac(cipher, concat(Uint8Array.of(purpose), context));
+    if (!equalConstantTime(derive(2), data)) return statusWord(0x63c0 | tries);
     const { crypto } = this.#chip;
     this.#session = { mac: crypto.aes(derive(3)), dek: crypto.aes(derive(4)), chain: new Uint8Array(16) };
     this.#chip.writePair(layout.loaderPair, loaderContent(secret.key, loaderTries));
@@ -218,8 +201,8 @@ export class Loader {
     if (data.length <= macLength || le !== undefined) return statusWord(0x6700);
     const plain = data.subarray(0, data.length - macLength);
     const header = Uint8Array.of(cla, ins, p1, p2, data.length);
-    const chain = this.#mac(session.mac, join(session.chain, header, plain));
-    if (!same(chain.subarray(0, macLength), data.subarray(plain.length))) {
+    const chain = this.#mac(session.mac, concat(session.chain, header, plain));
+    if (!equalConstantTime(chain.subarray(0, macLength), data.subarray(plain.length))) {
       this.#session = undefined;
       return statusWord(0x6988);
     }
@@ -245,25 +228,26 @@ export class Loader {
       const key = session.dek.cbcDecrypt(new Uint8Array(16), data.subarray(at, at + keyLength));
       const check = this.#chip.crypto.aes(key).encrypt(new Uint8Array(16).fill(1));
       this.#chip.spendAes(2);
-      if (!same(check.subarray(0, 3), data.subarray(at + keyLength, at + keyLength + 3)))
+      if (!equalConstantTime(check.subarray(0, 3), data.subarray(at + keyLength, at + keyLength + 3)))
         return statusWord(0x6a80);
       keys.push(key);
     }
-    this.#chip.writePair(layout.keySetPair, join(Uint8Array.of(p2), ...keys));
+    this.#chip.writePair(layout.keySetPair, concat(Uint8Array.of(p2), ...keys));
     return statusWord(0x9000);
   }
 
   #activate({ p1, p2 }: ReceivedCommand, data: Uint8Array): Uint8Array {
     if (p1 !== 0 || p2 !== 0) return statusWord(0x6a86);
     if (data.length !== 8) return statusWord(0x6700);
-    const [start, length] = [short(data, 0), short(data, 2)];
+    const [start, length] = [readU16(data, 0), readU16(data, 2)];
     const { memory } = this.#chip;
     if (start < layout.image || start + length > layout.files) return statusWord(0x6985);
     this.#chip.spendMicros(length / 10);
-    if (!same(fourBytes(memory.checksum(start, length)), data.subarray(4))) return statusWord(0x6985);
+    if (!equalConstantTime(fourBytes(memory.checksum(start, length)), data.subarray(4)))
+      return statusWord(0x6985);
     const bytes = memory.read(start, length);
     const image = imageCode(bytes);
-    if (image === undefined || short(bytes, 8) !== start + 16) return statusWord(0x6985);
+    if (image === undefined || readU16(bytes, 8) !== start + 16) return statusWord(0x6985);
     if (memory.readPair(layout.keySetPair) === undefined) return statusWord(0x6985);
     this.#chip.complete({ major: image.major, minor: image.minor }, { start, length });
     this.#completed = true;

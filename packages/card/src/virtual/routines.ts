@@ -31,5 +31,3 @@ export const routine = {
    */
   cyclicSlot: 0x20,
 } as const;
-
-export type RoutineName = keyof typeof routine;
