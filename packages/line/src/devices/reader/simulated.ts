@@ -1,0 +1,135 @@
+import type { Command, Response, StatusWord } from "@persoline/card/apdu";
+import { type CardChannel, CardMute, type Finding, type World } from "@persoline/card/program";
+import type { VirtualCard } from "@persoline/card/virtual";
+import { DeviceFault } from "../problem.js";
+import type { ShopFloor } from "../shop-floor/floor.js";
+import { nameOf } from "../shop-floor/places.js";
+import type { Place } from "../transport/port.js";
+import { commandBytes } from "./command-bytes.js";
+import type { Reader } from "./port.js";
+
+/** ISO/IEC 7816-4: 65,536 bytes and the status word; the cards here have no extended length. */
+const longestAnswer = 256 + 2;
+/** 61xx and 6Cxx in a row: a card that never ends is a protocol error, judged by its last status word. */
+const mostFollowUps = 260;
+
+const findings: readonly Finding[] = [
+  { what: "contact currents", result: "simulated" },
+  { what: "reset timing", result: "simulated" },
+];
+
+/** A contact head over whatever body lies at `place`. `timing`: "ideal" never waits, "timed" takes the time the card's own clock says. */
+export function simulatedReader(at: {
+  readonly name: string;
+  readonly place: Place;
+  readonly floor: ShopFloor;
+  readonly world: World;
+  readonly timing: "ideal" | "timed";
+  /** Lifting and lowering the contacts. */
+  readonly reseatMs?: number;
+}): Reader {
+  const { name, place, floor, world, timing, reseatMs = 300 } = at;
+  const wait = cardTime(world, timing);
+  let powered: VirtualCard | undefined;
+  /** Channels of an earlier power-up are dead. */
+  let powerUp = 0;
+
+  const channel = (card: VirtualCard, since: number): CardChannel => ({
+    exchange: async (commands) => {
+      if (powered !== card || since !== powerUp) {
+        throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
+      }
+      const before = card.elapsedMicros;
+      const answers: Response[] = [];
+      let mute: CardMute | undefined;
+      try {
+        for (const { command, sw } of commands) {
+          const answer = followed(card, command);
+          answers.push(answer);
+          if (!sw.some((pattern) => (answer.sw & pattern.mask) === pattern.value)) break;
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof CardMute)) throw thrown;
+        mute = new CardMute(answers, thrown.message);
+      }
+      await wait(card.elapsedMicros - before);
+      if (mute !== undefined) throw mute;
+      return answers;
+    },
+  });
+
+  const off = (): void => {
+    powered?.powerOff();
+    powered = undefined;
+  };
+
+  return {
+    name,
+    kind: "simulated",
+    insert: async () => {
+      off();
+      const card = floor.cardAt(place);
+      if (card === undefined) throw new DeviceFault(name, "refused", `no card lies at ${nameOf(place)}`);
+      const before = card.elapsedMicros;
+      powered = card;
+      const atr = card.powerOn();
+      await wait(card.elapsedMicros - before);
+      return atr === undefined ? "mute" : { atr, channel: channel(card, ++powerUp), findings };
+    },
+    reseat: async () => {
+      off();
+      await world.sleep(reseatMs);
+    },
+    remove: () => {
+      off();
+      return Promise.resolve();
+    },
+  };
+}
+
+/**
+ * Waits as long as the card worked. A timer wakes late by up to a millisecond or more; what was waited too long is taken off the next
+ * wait, so that errors do not add up over a visit's many messages.
+ */
+function cardTime(world: World, timing: "ideal" | "timed"): (micros: number) => Promise<void> {
+  if (timing === "ideal") return () => Promise.resolve();
+  let owed = 0;
+  return async (micros) => {
+    owed += micros / 1000;
+    if (owed < 0.5) return;
+    const began = world.now();
+    await world.sleep(owed);
+    owed -= world.now() - began;
+  };
+}
+
+/** One command, with 61xx and 6Cxx followed. Throws CardMute (without answers) when the card is silent or says what no card may. */
+function followed(card: VirtualCard, command: Command): Response {
+  let answer = once(card, command);
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (let round = 0; round < mostFollowUps; round++) {
+    const [high, low] = [answer.sw >> 8, answer.sw & 0xff];
+    if (high === 0x6c) {
+      answer = once(card, { ...command, le: low === 0 ? 256 : low });
+    } else if (high === 0x61 && length <= 0xffff) {
+      parts.push(answer.data);
+      length += answer.data.length;
+      answer = once(card, { cla: command.cla, ins: 0xc0, p1: 0, p2: 0, le: low === 0 ? 256 : low });
+    } else break;
+  }
+  if (parts.length === 0) return answer;
+  return { data: new Uint8Array(Buffer.concat([...parts, answer.data])), sw: answer.sw };
+}
+
+function once(card: VirtualCard, command: Command): Response {
+  const bytes = card.transmit(commandBytes(command));
+  if (bytes === undefined) throw new CardMute([]);
+  if (bytes.length < 2) throw new CardMute([], "the card's answer has no status word");
+  if (bytes.length > longestAnswer) {
+    throw new CardMute([], `the card's answer has more than ${String(longestAnswer)} bytes`);
+  }
+  const end = bytes.length - 2;
+  const sw = ((bytes[end] ?? 0) << 8) | (bytes[end + 1] ?? 0);
+  return { data: bytes.slice(0, end), sw: sw as StatusWord };
+}

@@ -1,0 +1,231 @@
+/**
+ * The physical world: bodies (chip, faces) and the places they lie at, as files that outlive the process. A body is a folder, a place
+ * is a folder, a move is one rename. The accounts are compared with this, never the other way round.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { VirtualCard } from "@persoline/card/virtual";
+import { DeviceFault } from "../problem.js";
+import type { Place } from "../transport/port.js";
+import { type EepromFile, openEeprom } from "./eeprom-file.js";
+import {
+  type BodyFaults,
+  chipNumberOf,
+  faultsFromText,
+  faultsToText,
+  type LotFile,
+  type LotPlan,
+  lotFromText,
+  lotToText,
+  plantFaults,
+  samePlan,
+  type StockItem,
+  stockItem,
+} from "./lot.js";
+import { folderOf, isSingle, machinePlace, nameOf, six } from "./places.js";
+import type { Silicon } from "./silicon.js";
+
+/** A body somewhere on the shop floor. */
+export interface Body {
+  /** Printed on it. */
+  readonly label: string;
+  /** Its folder. */
+  readonly dir: string;
+}
+
+const labelIn = (name: string): string => name.slice(7);
+const lotIn = (label: string): { lot: string; number: number } => {
+  const dash = label.lastIndexOf("-");
+  return { lot: label.slice(0, dash), number: Number(label.slice(dash + 1)) };
+};
+const fault = (code: "jam" | "refused", message: string): DeviceFault =>
+  new DeviceFault("shop floor", code, message);
+
+export class ShopFloor {
+  readonly #root: string;
+  readonly #silicon: Silicon;
+  /** Names in the hopper, the next one last; read when first needed. */
+  #hopper: string[] | undefined;
+  readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
+  /** Chips of bodies in the machine, by body name: a bounded number. */
+  readonly #cards = new Map<string, { card: VirtualCard; eeprom: EepromFile }>();
+
+  constructor(root: string, silicon: Silicon) {
+    this.#root = root;
+    this.#silicon = silicon;
+    for (const folder of ["hopper", "machine", "good", "reject", "hold", "lots"]) {
+      mkdirSync(join(root, folder), { recursive: true });
+    }
+  }
+
+  /**
+   * Delivers a lot into the hopper and gives the delivery list. Doing it again with the same plan changes nothing (the list is
+   * the same), also after a kill in the middle; with another plan it is refused.
+   */
+  makeLot(plan: LotPlan): readonly StockItem[] {
+    const file = join(this.#root, "lots", `${plan.lot}.json`);
+    const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1));
+    const known = this.#readLot(plan.lot);
+    if (known !== undefined && !samePlan(known.plan, plan)) {
+      throw fault("refused", `lot ${plan.lot} was delivered before with another count, seed or fault plan`);
+    }
+    if (known?.complete === true) return items;
+    const before = known?.before ?? this.#bodiesDelivered();
+    const keep = (lot: LotFile): void => {
+      writeFileSync(`${file}.new`, lotToText(lot));
+      renameSync(`${file}.new`, file);
+    };
+    keep({ plan, before, complete: false });
+    for (const [at, { label }] of items.entries()) {
+      mkdirSync(join(this.#root, "hopper", `${six(before + at + 1)}-${label}`), { recursive: true });
+    }
+    keep({ plan, before, complete: true });
+    this.#hopper = undefined;
+    return items;
+  }
+
+  /** The body at a place that holds one; of a bin, its first. */
+  bodyAt(place: Place): Body | undefined {
+    const folder = join(this.#root, folderOf(place));
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    const name = names[0];
+    if (isSingle(place) && names.length > 1) {
+      throw fault("jam", `${String(names.length)} bodies at ${nameOf(place)}: ${names.join(", ")}`);
+    }
+    return name === undefined ? undefined : { label: labelIn(name), dir: join(folder, name) };
+  }
+
+  /** The chip of the body at a head, the same object as long as the body stays in the machine. */
+  cardAt(place: Place): VirtualCard | undefined {
+    const body = this.bodyAt(place);
+    if (body === undefined) return undefined;
+    const name = basename(body.dir);
+    const known = this.#cards.get(name);
+    if (known !== undefined) return known.card;
+    const loaded = this.loadCard(body.dir);
+    this.#cards.set(name, loaded);
+    return loaded.card;
+  }
+
+  /** The chip of any body, wherever it lies (for gates and inspection). The caller closes `eeprom`. */
+  loadCard(dir: string): { readonly card: VirtualCard; readonly eeprom: EepromFile } {
+    this.#fabricate(dir);
+    const eeprom = openEeprom(join(dir, "chip.eeprom"));
+    const faults = faultsOf(dir).chip;
+    return { card: this.#silicon.power({ eeprom, faults, label: labelIn(basename(dir)) }), eeprom };
+  }
+
+  /** The next blank of the hopper, without moving it. */
+  nextBlank(): string | undefined {
+    this.#hopper ??= readdirSync(join(this.#root, "hopper")).sort().reverse();
+    const name = this.#hopper.at(-1);
+    return name === undefined ? undefined : labelIn(name);
+  }
+
+  /** Takes the next blank of the hopper to a place. */
+  feed(to: Place): Body | undefined {
+    this.nextBlank();
+    const name = this.#hopper?.at(-1);
+    if (name === undefined) return undefined;
+    const from = join(this.#root, "hopper", name);
+    this.#fabricate(from);
+    const dir = this.#put(from, name, to);
+    this.#hopper?.pop();
+    return { label: labelIn(name), dir };
+  }
+
+  /** One rename: it happened or it did not. */
+  move(from: Place, to: Place): void {
+    const body = this.bodyAt(from);
+    if (body === undefined) throw fault("jam", `nothing lies at ${nameOf(from)}`);
+    const name = basename(body.dir);
+    this.#put(body.dir, name, to);
+    if (to.at === "hopper" && this.#hopper !== undefined) {
+      const at = this.#hopper.findIndex((other) => other < name);
+      this.#hopper.splice(at < 0 ? this.#hopper.length : at, 0, name);
+    }
+    if (to.at !== "head" && to.at !== "queue") this.#release(name);
+  }
+
+  /** Bodies in the machine, and where. */
+  occupied(): readonly { readonly place: Place; readonly label: string }[] {
+    return readdirSync(join(this.#root, "machine"))
+      .sort()
+      .flatMap((folder) => {
+        const place = machinePlace(folder);
+        const body = place && this.bodyAt(place);
+        return place && body ? [{ place, label: body.label }] : [];
+      });
+  }
+
+  /** Every body and where it lies: what the accounts are compared with. */
+  census(): readonly { readonly place: Place; readonly label: string }[] {
+    const bin = (at: "hopper" | "reject" | "hold"): { place: Place; label: string }[] =>
+      readdirSync(join(this.#root, at)).map((name) => ({ place: { at }, label: labelIn(name) }));
+    const good = readdirSync(join(this.#root, "good")).flatMap((slot) =>
+      readdirSync(join(this.#root, "good", slot)).map((name) => ({
+        place: { at: "good" as const, slot: Number(slot) },
+        label: labelIn(name),
+      })),
+    );
+    return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold")];
+  }
+
+  /** Lets go of all files. */
+  close(): void {
+    for (const name of [...this.#cards.keys()]) this.#release(name);
+  }
+
+  #put(from: string, name: string, to: Place): string {
+    const folder = join(this.#root, folderOf(to));
+    const there = isSingle(to) ? this.bodyAt(to) : undefined;
+    if (there !== undefined) throw fault("jam", `${nameOf(to)} is not empty: ${there.label} lies there`);
+    mkdirSync(folder, { recursive: true });
+    renameSync(from, join(folder, name));
+    return join(folder, name);
+  }
+
+  #release(name: string): void {
+    const known = this.#cards.get(name);
+    known?.card.powerOff();
+    known?.eeprom.close();
+    this.#cards.delete(name);
+  }
+
+  /** A body is made when it is first needed: twenty thousand blanks are delivered in a second. */
+  #fabricate(dir: string): void {
+    const file = join(dir, "chip.eeprom");
+    if (existsSync(file)) return;
+    const { lot, number } = lotIn(labelIn(basename(dir)));
+    let made = this.#faults.get(lot);
+    if (made === undefined) {
+      const read = this.#readLot(lot);
+      if (read === undefined) throw fault("refused", `nobody knows lot ${lot} of the body in ${dir}`);
+      made = { plan: read.plan, faults: plantFaults(read.plan) };
+      this.#faults.set(lot, made);
+    }
+    const faults = made.faults.get(number);
+    if (faults !== undefined) writeFileSync(join(dir, "faults.json"), faultsToText(faults));
+    const silicon = this.#silicon.fabricate(chipNumberOf(made.plan, number));
+    writeFileSync(`${file}.new`, silicon);
+    renameSync(`${file}.new`, file);
+  }
+
+  #readLot(lot: string): LotFile | undefined {
+    const file = join(this.#root, "lots", `${lot}.json`);
+    return existsSync(file) ? lotFromText(readFileSync(file, "utf8")) : undefined;
+  }
+
+  #bodiesDelivered(): number {
+    return readdirSync(join(this.#root, "lots"))
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => this.#readLot(basename(name, ".json")))
+      .reduce((sum, lot) => Math.max(sum, (lot?.before ?? 0) + (lot?.plan.count ?? 0)), 0);
+  }
+}
+
+/** What is planted in a body; nothing when it has no `faults.json`. */
+export function faultsOf(dir: string): BodyFaults {
+  const file = join(dir, "faults.json");
+  return existsSync(file) ? faultsFromText(readFileSync(file, "utf8")) : { chip: [], faces: [] };
+}

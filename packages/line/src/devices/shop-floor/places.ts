@@ -1,0 +1,49 @@
+import type { Place } from "../transport/port.js";
+
+/** Six digits, so that names sort as numbers do. */
+export const six = (number: number): string => String(number).padStart(6, "0");
+
+/** The folder of a place, relative to the shop floor. Bodies lie in it as folders of their own. */
+export function folderOf(place: Place): string {
+  switch (place.at) {
+    case "head":
+      return `machine/${place.station}.head-${String(place.head)}`;
+    case "queue":
+      return `machine/${place.station}.slot-${String(place.slot)}`;
+    case "good":
+      return `good/${six(place.slot)}`;
+    case "hopper":
+    case "reject":
+    case "hold":
+      return place.at;
+  }
+}
+
+/** Holds one body at most. */
+export const isSingle = (place: Place): boolean =>
+  place.at === "head" || place.at === "queue" || place.at === "good";
+
+/** In words, for messages. */
+export function nameOf(place: Place): string {
+  switch (place.at) {
+    case "head":
+      return `${place.station}, head ${String(place.head + 1)}`;
+    case "queue":
+      return `${place.station}, queue place ${String(place.slot + 1)}`;
+    case "good":
+      return `output slot ${String(place.slot)}`;
+    case "hopper":
+    case "reject":
+    case "hold":
+      return `the ${place.at}${place.at === "hopper" ? "" : " bin"}`;
+  }
+}
+
+/** The place a folder inside `machine/` stands for; undefined when it is none. */
+export function machinePlace(folder: string): Place | undefined {
+  const [, station, what, number] = /^([a-z0-9-]+)\.(head|slot)-(\d+)$/.exec(folder) ?? [];
+  if (station === undefined || number === undefined) return undefined;
+  return what === "head"
+    ? { at: "head", station, head: Number(number) }
+    : { at: "queue", station, slot: Number(number) };
+}
