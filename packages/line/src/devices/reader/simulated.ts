@@ -1,17 +1,15 @@
-import type { Command, Response, StatusWord } from "@persoline/card/apdu";
+import { type Command, encodeCommand, followUp, type Response, type StatusWord } from "@persoline/card/apdu";
+import { CardProblem } from "@persoline/card/bytes";
 import { type CardChannel, CardMute, type Finding, type World } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import type { ShopFloor } from "../shop-floor/floor.js";
 import { nameOf } from "../shop-floor/places.js";
 import type { Place } from "../transport/port.js";
-import { commandBytes } from "./command-bytes.js";
 import type { Reader } from "./port.js";
 
-/** ISO/IEC 7816-4: 65,536 bytes and the status word; the cards here have no extended length. */
+/** Short length: 256 bytes and the status word (ISO/IEC 7816-4, 5.1). */
 const longestAnswer = 256 + 2;
-/** 61xx and 6Cxx in a row: a card that never ends is a protocol error, judged by its last status word. */
-const mostFollowUps = 260;
 
 const findings: readonly Finding[] = [
   { what: "contact currents", result: "simulated" },
@@ -103,27 +101,27 @@ function cardTime(world: World, timing: "ideal" | "timed"): (micros: number) => 
   };
 }
 
-/** One command, with 61xx and 6Cxx followed. Throws CardMute (without answers) when the card is silent or says what no card may. */
+/**
+ * One command, with 61xx and 6Cxx followed within bounds. A card that never ends shows its last status word, which no step expects.
+ * Throws CardMute (without answers) when the card is silent or says what no card may.
+ */
 function followed(card: VirtualCard, command: Command): Response {
   let answer = once(card, command);
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for (let round = 0; round < mostFollowUps; round++) {
-    const [high, low] = [answer.sw >> 8, answer.sw & 0xff];
-    if (high === 0x6c) {
-      answer = once(card, { ...command, le: low === 0 ? 256 : low });
-    } else if (high === 0x61 && length <= 0xffff) {
-      parts.push(answer.data);
-      length += answer.data.length;
-      answer = once(card, { cla: command.cla, ins: 0xc0, p1: 0, p2: 0, le: low === 0 ? 256 : low });
-    } else break;
+  try {
+    let next = followUp(answer, command);
+    while (next.do === "send") {
+      answer = once(card, next.command);
+      next = followUp(answer, command, next.state);
+    }
+    return next.response;
+  } catch (thrown) {
+    if (thrown instanceof CardProblem && thrown.code === "endless-response") return answer;
+    throw thrown;
   }
-  if (parts.length === 0) return answer;
-  return { data: new Uint8Array(Buffer.concat([...parts, answer.data])), sw: answer.sw };
 }
 
 function once(card: VirtualCard, command: Command): Response {
-  const bytes = card.transmit(commandBytes(command));
+  const bytes = card.transmit(encodeCommand(command));
   if (bytes === undefined) throw new CardMute([]);
   if (bytes.length < 2) throw new CardMute([], "the card's answer has no status word");
   if (bytes.length > longestAnswer) {
