@@ -112,7 +112,11 @@ export function seededRandom(seed: string): (length: number) => Uint8Array {
     let filled = 0;
     while (filled < length) {
       if (left.length === 0) {
-        left = new Uint8Array(createHash("sha256").update(`${seed}/${String(counter++)}`).digest());
+        left = new Uint8Array(
+          createHash("sha256")
+            .update(`${seed}/${String(counter++)}`)
+            .digest(),
+        );
       }
       const piece = left.subarray(0, length - filled);
       bytes.set(piece, filled);

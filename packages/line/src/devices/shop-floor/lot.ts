@@ -42,7 +42,10 @@ export function chipNumberOf(plan: Pick<LotPlan, "lot" | "seed">, number: number
   const chip = new Uint8Array(10);
   chip.set([0x50, 0x4c]);
   chip.set(
-    createHash("sha256").update(`lot ${plan.lot} ${String(plan.seed)}`).digest().subarray(0, 4),
+    createHash("sha256")
+      .update(`lot ${plan.lot} ${String(plan.seed)}`)
+      .digest()
+      .subarray(0, 4),
     2,
   );
   new DataView(chip.buffer).setUint32(6, number);
@@ -69,7 +72,9 @@ export function plantFaults(plan: LotPlan): ReadonlyMap<number, BodyFaults> {
   }
   if (wishes.every(({ blanks }) => typeof blanks === "object")) return bodies;
   const rank = (number: number): string =>
-    createHash("sha256").update(`fault ${plan.lot} ${String(plan.seed)} ${String(number)}`).digest("hex");
+    createHash("sha256")
+      .update(`fault ${plan.lot} ${String(plan.seed)} ${String(number)}`)
+      .digest("hex");
   const shuffled = Array.from({ length: plan.count }, (_, at) => at + 1)
     .map((number) => ({ number, rank: rank(number) }))
     .sort((a, b) => (a.rank < b.rank ? -1 : 1));
@@ -85,8 +90,7 @@ export function plantFaults(plan: LotPlan): ReadonlyMap<number, BodyFaults> {
 const toText = (value: unknown): string =>
   JSON.stringify(
     value,
-    (_key, part: unknown) =>
-      part instanceof Uint8Array ? { hex: Buffer.from(part).toString("hex") } : part,
+    (_key, part: unknown) => (part instanceof Uint8Array ? { hex: Buffer.from(part).toString("hex") } : part),
     1,
   );
 const fromText = (text: string): unknown =>

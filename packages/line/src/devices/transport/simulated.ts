@@ -18,7 +18,8 @@ export function simulatedCarousel(at: {
   let moves = 0;
   const jam = (where: string): void => {
     moves++;
-    if (jams.includes(moves)) throw new DeviceFault("carousel", "jam", `a card is stuck on its way to ${where}`);
+    if (jams.includes(moves))
+      throw new DeviceFault("carousel", "jam", `a card is stuck on its way to ${where}`);
   };
   return {
     kind: "simulated",
