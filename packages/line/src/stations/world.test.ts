@@ -28,22 +28,15 @@ async function play(scripts: readonly (readonly Act[])[], lateness: number): Pro
     let expected = world.now();
     for (const [at, { kind, ms, late }] of acts.entries()) {
       expected += ms;
-      if (kind === "sleep") await world.sleep(ms);
-      else if (kind === "outside") {
-        const answer = await world.outside(
-          ms,
-          later(late * lateness, () => at),
-        );
-        expect(answer).toBe(at);
-      } else {
-        const failing = world.outside(
-          ms,
-          later(late * lateness, () => {
-            throw new Error("away");
-          }),
-        );
-        await expect(failing).rejects.toThrow("away");
-      }
+      const end = (): string => {
+        if (kind === "failing") throw new Error("away");
+        return "answered";
+      };
+      const told =
+        kind === "sleep"
+          ? await world.sleep(ms).then(() => "slept")
+          : await world.outside(ms, later(late * lateness, end)).catch((problem: unknown) => String(problem));
+      expect(told).toBe({ sleep: "slept", outside: "answered", failing: "Error: away" }[kind]);
       expect(world.now()).toBe(expected);
       log.push(`${String(world.now())} ${String(who)} ${kind} ${String(at)}`);
     }

@@ -75,7 +75,7 @@ interface Bench {
   readonly reader: Reader;
   readonly card: ScriptedCard;
   /** Takes the card from under the contacts. */
-  clear(): void;
+  readonly clear: () => void;
 }
 
 let root: string;

@@ -173,7 +173,7 @@ export class ShopFloor {
 
   /** Lets go of all files. */
   close(): void {
-    for (const name of [...this.#cards.keys()]) this.#release(name);
+    for (const name of this.#cards.keys()) this.#release(name);
   }
 
   #put(from: string, name: string, to: Place): string {

@@ -1,0 +1,51 @@
+/** The five stations that only work on the chip. What they send is the plan's; what they are is where they stand. */
+import { runOn } from "./contact.js";
+import type { Bound, CardInWork, Station } from "./station.js";
+
+/** The record of a card that has come so far that it must have one. */
+export function boundOf(card: CardInWork): Bound {
+  if (card.bound === undefined)
+    throw new Error(`card ${card.label} has come to a bound station without a record`);
+  return card.bound;
+}
+
+/** Core, RAM, ROM, EEPROM; the card is still empty. */
+export const electricalTest: Station = {
+  name: "electrical-test",
+  visit: (card, visit) =>
+    runOn("electrical-test", card, visit, { program: visit.product.test, accepted: ["blank"] }),
+};
+
+/** Loads the operating system and the initial key set; the loader key is destroyed. */
+export const completion: Station = {
+  name: "completion",
+  visit: (card, visit) =>
+    runOn("completion", card, visit, { program: visit.product.completion, accepted: ["blank"] }),
+};
+
+/** Files and whatever all cards of the product have in common. */
+export const initialisation: Station = {
+  name: "initialisation",
+  visit: (card, visit) =>
+    runOn("initialisation", card, visit, { program: visit.product.initialisation, accepted: ["completed"] }),
+};
+
+/** What is one person's; ends with the issuer's keys. */
+export const personalization: Station = {
+  name: "personalization",
+  visit: (card, visit) => {
+    const { prepared, pins } = boundOf(card);
+    return runOn("personalization", card, visit, {
+      program: prepared.personalization,
+      accepted: ["completed"],
+      secrets: pins,
+    });
+  },
+};
+
+/** After a power cycle and before any mark: what can be read by content, what cannot by proof. */
+export const chipProof: Station = {
+  name: "chip-proof",
+  visit: (card, visit) =>
+    runOn("chip-proof", card, visit, { program: boundOf(card).prepared.proof, accepted: ["completed"] }),
+};

@@ -1,0 +1,77 @@
+import type { Finding, Outcome } from "@persoline/card/program";
+import type { Camera, Picture } from "../devices/camera/port.js";
+import type { Side } from "../devices/marker/port.js";
+import { boundOf } from "./chip.js";
+import { runOn } from "./contact.js";
+import type { CardInWork, FacesVerdict, Station, Visit } from "./station.js";
+
+/** Last picture of each camera: the same exposure twice is a frozen camera, not a good card. */
+const lastFrames = new WeakMap<Camera, number>();
+
+/**
+ * Both sides judged against what the record says must be there, then the chip proved again: after a power cycle and on another reader
+ * than the one that wrote it.
+ */
+export const quality: Station = {
+  name: "quality",
+  visit: async (card, visit) => {
+    const { camera } = visit.head;
+    const faces = boundOf(card).prepared.faces;
+    if (camera !== undefined && faces.length > 0) {
+      const outcome = await look(card, visit, camera);
+      if (outcome !== undefined) return outcome;
+    }
+    return runOn("quality", card, visit, { program: boundOf(card).prepared.proof, accepted: ["completed"] });
+  },
+};
+
+async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Outcome | undefined> {
+  const front = await exposed(camera, "front");
+  const back = await exposed(camera, "back");
+  if (front === "no-picture" || back === "no-picture") {
+    return {
+      kind: "rejected",
+      code: "no-picture",
+      detail: `${camera.name} gave no new picture of this card`,
+    };
+  }
+  const { world, outside } = visit;
+  const { prepared, record } = boundOf(card);
+  card.pictures = await world.outside(
+    outside.workerMs,
+    (async () => ({
+      front: await visit.keepPicture(card.serial, front),
+      back: await visit.keepPicture(card.serial, back),
+    }))(),
+  );
+  const verdict = await world.outside(
+    outside.workerMs,
+    visit.judgeFaces({ prepared, record, pictures: { front, back } }),
+  );
+  const findings: Finding[] = verdict.findings.map((finding) =>
+    camera.kind === "simulated" && finding.result === "ok"
+      ? { ...finding, detail: [finding.detail, "simulated camera"].filter(Boolean).join("; ") }
+      : finding,
+  );
+  card.findings.push(...findings.map((finding) => ({ ...finding, station: "quality" })));
+  return outcomeOf(verdict);
+}
+
+async function exposed(camera: Camera, side: Side): Promise<Picture | "no-picture"> {
+  const picture = await camera.capture(side);
+  if (picture === "no-picture" || picture.side !== side) return "no-picture";
+  if (picture.frame === lastFrames.get(camera)) return "no-picture";
+  lastFrames.set(camera, picture.frame);
+  return picture;
+}
+
+function outcomeOf({ kind, detail }: FacesVerdict): Outcome | undefined {
+  switch (kind) {
+    case "passed":
+      return undefined;
+    case "rejected":
+      return { kind: "rejected", code: "picture-wrong", detail };
+    case "held":
+      return { kind: "held", question: detail };
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * A station is a small object: it does one thing to the card at one of its heads and says how that ended. It knows ports, programs and
+ * the journal, never which device is behind a port, nor the database.
+ */
+import type { Finding, Journal, Outcome, SecurityModule, Serial, World } from "@persoline/card/program";
+import type { Camera, Picture } from "../devices/camera/port.js";
+import type { Marker, MarkJob, Side } from "../devices/marker/port.js";
+import type { Reader } from "../devices/reader/port.js";
+import type { JournalState, Stage, StationTime } from "../ledger/types.js";
+import type { OrderRecord } from "../orders/types.js";
+import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
+
+/** What can be done at a head, in the order a card goes through it, and the stage it reaches. */
+export const works = {
+  "electrical-test": "tested",
+  completion: "completed",
+  initialisation: "initialised",
+  personalization: "personalised",
+  "chip-proof": "chip-proved",
+  visual: "marked",
+  quality: "verified",
+} as const satisfies Readonly<Record<string, Stage>>;
+
+export type Work = keyof typeof works;
+export const workOrder = Object.keys(works) as readonly Work[];
+
+const stageOrder: readonly Stage[] = [
+  "blank",
+  "tested",
+  "completed",
+  "initialised",
+  "bound",
+  "personalised",
+  "chip-proved",
+  "marked",
+  "verified",
+  "delivered",
+];
+
+export const hasReached = (stage: Stage, other: Stage): boolean =>
+  stageOrder.indexOf(stage) >= stageOrder.indexOf(other);
+
+/** A record bound to a card, prepared for the product. */
+export interface Bound {
+  readonly record: OrderRecord;
+  readonly attempt: number;
+  readonly prepared: PreparedRecord;
+  readonly pins: Readonly<Record<string, Uint8Array>>;
+}
+
+/** A card on its way through the line. One object for as long as it is in the machine, and no longer. */
+export interface CardInWork {
+  readonly label: string;
+  readonly serial: Serial;
+  stage: Stage;
+  bound: Bound | undefined;
+  /** Stations passed as the journal has them; marks have entries of their own (`visual/0`). */
+  readonly passed: string[];
+  /** Set when its last visit was interrupted; the next visit takes it up from there. */
+  interrupted: Pick<JournalState, "open" | "resumes"> | undefined;
+  readonly times: StationTime[];
+  readonly findings: (Finding & { readonly station: string })[];
+  pictures: Readonly<Record<Side, KeptPicture>> | undefined;
+}
+
+export interface KeptPicture {
+  /** Relative to the data folder. */
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/** One of a station's equal positions and the devices that stand there. */
+export interface Head {
+  readonly station: string;
+  readonly number: number;
+  readonly reader: Reader;
+  readonly markers: readonly Marker[];
+  readonly camera: Camera | undefined;
+}
+
+/** How pictures are judged against what the record says must be there. */
+export type JudgeFaces = (ask: {
+  readonly prepared: PreparedRecord;
+  readonly record: OrderRecord;
+  readonly pictures: Readonly<Record<Side, Picture>>;
+}) => Promise<FacesVerdict>;
+
+export interface FacesVerdict {
+  readonly kind: "passed" | "rejected" | "held";
+  /** What is wrong and where; no personal datum. */
+  readonly detail: string;
+  readonly findings: readonly Finding[];
+}
+
+/** The marks of a record in the order they are made: front, back, embossing. */
+export type MakeMarks = (prepared: PreparedRecord, record: OrderRecord) => Promise<readonly MarkJob[]>;
+
+export interface Limits {
+  /** Lifts and lowers the contacts so often before a card is called bad. */
+  readonly reseats: number;
+  /** So often a card is taken up again after an interruption. */
+  readonly resumes: number;
+  /** So many rejects of one station in a row stop the line. */
+  readonly rejectsInARow: number;
+  /** So many failed card cryptograms in a row stop the line: the key set is wrong, not the cards. */
+  readonly cryptogramsInARow: number;
+  /** So often a stuck move is tried again. */
+  readonly jams: number;
+}
+
+/** Modelled durations of what leaves the process, in milliseconds: used on virtual time only. */
+export interface Outside {
+  readonly hsmMs: number;
+  readonly journalMs: number;
+  readonly accountsMs: number;
+  /** Preparing a record, making marks, judging pictures. */
+  readonly workerMs: number;
+}
+
+export const usualLimits: Limits = {
+  reseats: 2,
+  resumes: 3,
+  rejectsInARow: 8,
+  cryptogramsInARow: 3,
+  jams: 2,
+};
+export const usualOutside: Outside = { hsmMs: 1, journalMs: 2, accountsMs: 2, workerMs: 5 };
+
+/** What every visit has at hand. */
+export interface Surroundings {
+  readonly world: World;
+  readonly hsm: SecurityModule;
+  readonly journal: Journal;
+  readonly product: CompiledProduct;
+  readonly limits: Limits;
+  readonly outside: Outside;
+  readonly sha256: (bytes: Uint8Array) => Uint8Array;
+  readonly makeMarks: MakeMarks;
+  readonly judgeFaces: JudgeFaces;
+  /** Keeps a picture with the card; the answer goes into the card's history. */
+  readonly keepPicture: (serial: Serial, picture: Picture) => Promise<KeptPicture>;
+}
+
+export type Visit = Surroundings & { readonly head: Head };
+
+export interface Station {
+  readonly name: Work;
+  /** Throws DeviceFault when the machine fails; the card's journal then stays open. */
+  visit(card: CardInWork, visit: Visit): Promise<Outcome>;
+}

@@ -1,0 +1,79 @@
+import type { Note, Outcome } from "@persoline/card/program";
+import type { Marker, MarkJob } from "../devices/marker/port.js";
+import { DeviceFault } from "../devices/problem.js";
+import { boundOf } from "./chip.js";
+import { withChip } from "./contact.js";
+import type { CardInWork, Station, Visit } from "./station.js";
+
+/** Each mark has a name of its own in the journal, so that one is never made twice, whatever happens between two. */
+const markName = (number: number): string => `visual/${String(number)}`;
+
+/**
+ * Engraving, print, embossing: cannot be undone. The serial is read again at the marking place; the intent of each mark is durable
+ * before it begins; a mark whose outcome is unknown means reject, never marking again.
+ */
+export const visual: Station = {
+  name: "visual",
+  visit: async (card, visit) => {
+    const open = card.interrupted?.open;
+    card.interrupted = undefined;
+    if (open?.station === "visual")
+      return markUnknown(open.segment, "the line was interrupted in the middle of it");
+    const { prepared, record } = boundOf(card);
+    const identity = await withChip(card, visit, ["completed"], () =>
+      Promise.resolve({ kind: "passed", changed: false }),
+    );
+    if (identity.kind !== "passed") return identity;
+    const jobs = await visit.world.outside(visit.outside.workerMs, visit.makeMarks(prepared, record));
+    for (const [number, job] of jobs.entries()) {
+      if (card.passed.includes(markName(number))) continue;
+      const unknown = await mark(card, visit, { number, job, marker: markerFor(job, visit) });
+      if (unknown !== undefined) return unknown;
+    }
+    return { kind: "passed" };
+  },
+};
+
+function markerFor(job: MarkJob, visit: Visit): Marker {
+  const marker = visit.head.markers.find(({ does }) => does === job.kind);
+  if (marker !== undefined) return marker;
+  const { station, number } = visit.head;
+  throw new DeviceFault(
+    `${station}, head ${String(number + 1)}`,
+    "refused",
+    `this head has no marker for "${job.kind}": name one in the line file`,
+  );
+}
+
+async function mark(
+  card: CardInWork,
+  visit: Visit,
+  { number, job, marker }: { readonly number: number; readonly job: MarkJob; readonly marker: Marker },
+): Promise<Outcome | undefined> {
+  const note = (event: Note["event"], station: string, segment: number): Promise<void> =>
+    visit.world.outside(
+      visit.outside.journalMs,
+      visit.journal.write({ serial: card.serial, station, program: "visual", segment, event }),
+    );
+  await note("intent", "visual", number);
+  try {
+    await marker.mark(job);
+  } catch (thrown) {
+    if (!(thrown instanceof DeviceFault)) throw thrown;
+    await note("failed", "visual", number);
+    card.findings.push({ what: marker.name, result: "wrong", detail: thrown.message, station: "visual" });
+    return markUnknown(number, `${marker.name} did not confirm it: ${thrown.message}`);
+  }
+  await Promise.all([note("done", "visual", number), note("passed", markName(number), -1)]);
+  card.passed.push(markName(number));
+  if (marker.kind === "simulated") {
+    card.findings.push({ what: `${job.kind} ${job.side}`, result: "simulated", station: "visual" });
+  }
+  return undefined;
+}
+
+const markUnknown = (number: number, why: string): Outcome => ({
+  kind: "rejected",
+  code: "mark-unknown",
+  detail: `nobody knows whether mark ${String(number + 1)} was made: ${why}`,
+});
