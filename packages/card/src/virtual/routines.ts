@@ -31,3 +31,5 @@ export const routine = {
    */
   cyclicSlot: 0x20,
 } as const;
+
+export type RoutineName = keyof typeof routine;
