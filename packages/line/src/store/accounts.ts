@@ -1,0 +1,425 @@
+/** The line's accounts: each call is one transaction that changes cards, records, counters and audit together. */
+import type { Serial } from "@persoline/card/program";
+import { sql } from "kysely";
+import { digest } from "../ledger/audit.js";
+import { endOf, moveBlank, moveOrder } from "../ledger/life.js";
+import { AccountsProblem } from "../ledger/problem.js";
+import type { Blank, BoundRecord, CardEnd, CardHistory, LineAccounts } from "../ledger/types.js";
+import { record as audit } from "./audit.js";
+import { countBlank, recordCounts, recount, totals } from "./counters.js";
+import { dataKey, type Desk, read, stamp, type Tx, write } from "./desk.js";
+import { readPins, readRecord, stepRecord } from "./records.js";
+import type { BlanksTable } from "./tables.js";
+
+export interface AccountsLimits {
+  /** A record whose cards fail so often in a row is held: it may be the record. */
+  readonly attempts: number;
+  /** The full recount runs again after so many cards. */
+  readonly recountEvery: number;
+  /** Throws when the disk is nearly full: before a card is begun, never in the middle of one. */
+  readonly room: () => void;
+}
+
+export const blankOf = (row: BlanksTable): Blank => ({
+  serial: row.serial,
+  label: row.label,
+  lot: row.lot,
+  state: row.state,
+  stage: row.stage,
+  ...(row.order_number === null ? {} : { order: row.order_number }),
+  ...(row.record === null ? {} : { record: row.record }),
+  ...(row.reject_code === null
+    ? {}
+    : {
+        reject: {
+          code: row.reject_code,
+          station: row.reject_station ?? "",
+          detail: row.reject_detail ?? "",
+        },
+      }),
+});
+
+export const factsOf = (row: BlanksTable) => ({
+  state: row.state,
+  stage: row.stage,
+  bound: row.record !== null,
+});
+
+export async function findBlank(tx: Tx, serial: Serial): Promise<BlanksTable> {
+  const row = await tx.selectFrom("blanks").selectAll().where("serial", "=", serial).executeTakeFirst();
+  if (row === undefined)
+    throw new AccountsProblem("unknown-card", `card ${serial} is in no stock list; nothing was changed`);
+  return row;
+}
+
+/** Writes a blank's change, counts it and tells the audit. */
+export async function changeBlank(
+  tx: Tx,
+  desk: Desk,
+  row: BlanksTable,
+  change: Partial<Omit<BlanksTable, "serial">>,
+  deed: Omit<Parameters<typeof audit>[2], "object" | "before" | "after" | "result">,
+): Promise<BlanksTable> {
+  const after: BlanksTable = { ...row, ...change, changed_at: stamp(desk) };
+  const { serial, ...values } = after;
+  await tx.updateTable("blanks").set(values).where("serial", "=", serial).execute();
+  if (row.state !== after.state) await countBlank(tx, row.state, after.state);
+  await audit(tx, desk, {
+    ...deed,
+    object: `card ${serial}`,
+    result: "ok",
+    before: digest(blankOf(row)),
+    after: digest(blankOf(after)),
+  });
+  return after;
+}
+
+/** Moves an order to "produced" when its last record is. */
+export async function completeOrder(tx: Tx, desk: Desk, order: string): Promise<void> {
+  const counts = await recordCounts(tx, order);
+  if (counts.waiting + counts["in-production"] + counts.held > 0) return;
+  const { state } = await tx
+    .selectFrom("orders")
+    .select("state")
+    .where("order_number", "=", order)
+    .executeTakeFirstOrThrow();
+  if (state !== "in-production") return;
+  const to = moveOrder("complete", state, `order ${order}`);
+  await tx
+    .updateTable("orders")
+    .set({ state: to, produced_at: stamp(desk) })
+    .where("order_number", "=", order)
+    .execute();
+  await audit(tx, desk, {
+    what: "order.complete",
+    object: `order ${order}`,
+    order,
+    result: "ok",
+    detail: { produced: counts.produced },
+  });
+}
+
+/** What becomes of the record when its card is no good: letter and PINs die with the card, and the record waits for a remake. */
+export async function loseCard(
+  tx: Tx,
+  desk: Desk,
+  ask: { readonly order: string; readonly record: number; readonly serial: Serial; readonly limit: number },
+): Promise<void> {
+  const { order, record, serial } = ask;
+  const { state, attempts } = await tx
+    .selectFrom("records")
+    .select(["state", "attempts"])
+    .where("order_number", "=", order)
+    .where("number", "=", record)
+    .executeTakeFirstOrThrow();
+  await tx
+    .updateTable("letters")
+    .set({ state: "void", void_reason: `card ${serial} cancelled` })
+    .where("order_number", "=", order)
+    .where("record", "=", record)
+    .where("state", "!=", "void")
+    .execute();
+  // The remake gets a PIN of its own: the old one lies in a card that is not ours to trust.
+  await tx.deleteFrom("record_pins").where("order_number", "=", order).where("record", "=", record).execute();
+  const tooOften = attempts % ask.limit === 0;
+  await stepRecord(tx, order, record, state, tooOften ? "hold" : "wait-again", {
+    hold_reason: tooOften ? `${attempts} cards failed with this record` : null,
+  });
+  if (tooOften)
+    await audit(tx, desk, {
+      what: "record.hold",
+      object: `record ${record}`,
+      order,
+      result: "ok",
+      detail: { record, attempts },
+    });
+}
+
+/** A card that was personalised may be a live credential: every gate refuses it. */
+async function refuseAtGates(
+  tx: Tx,
+  desk: Desk,
+  serial: Serial,
+  order: string,
+  reason: string,
+): Promise<void> {
+  await tx
+    .insertInto("refusals")
+    .values({ serial, reason, since: stamp(desk), order_number: order })
+    .onConflict((conflict) => conflict.column("serial").doNothing())
+    .execute();
+}
+
+async function keepVisit(
+  tx: Tx,
+  desk: Desk,
+  row: BlanksTable,
+  end: CardEnd,
+  history: CardHistory,
+): Promise<void> {
+  const { front, back } = history.pictures ?? {};
+  await tx
+    .insertInto("visits")
+    .values({
+      serial: row.serial,
+      order_number: row.order_number,
+      record: row.record,
+      line: row.line,
+      ended_at: stamp(desk),
+      end_kind: end.kind,
+      station: end.kind === "rejected" || end.kind === "held" ? end.station : null,
+      code: end.kind === "rejected" ? end.code : null,
+      detail: end.kind === "rejected" ? end.detail : end.kind === "held" ? end.question : null,
+      times: JSON.stringify(history.times.map(({ station, head, ms }) => [station, head, ms])),
+      findings: JSON.stringify(history.findings),
+      front_file: front?.file ?? null,
+      front_sha256: front?.sha256 ?? null,
+      back_file: back?.file ?? null,
+      back_sha256: back?.sha256 ?? null,
+    })
+    .execute();
+}
+
+/** A finish that was committed before the answer got through comes again after a restart: same end, nothing to do. */
+async function finishedAlready(tx: Tx, row: BlanksTable, end: CardEnd): Promise<boolean> {
+  if (end.kind === "restocked") return row.state === "in-stock" && furtherOrEqual(row, end);
+  const wanted = { good: "good", rejected: "rejected", held: "held" } as const;
+  if (row.state !== wanted[end.kind]) return false;
+  const last = await tx
+    .selectFrom("visits")
+    .select("end_kind")
+    .where("serial", "=", row.serial)
+    .orderBy("id", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return last?.end_kind === end.kind;
+}
+const furtherOrEqual = (row: BlanksTable, end: Extract<CardEnd, { kind: "restocked" }>): boolean =>
+  endOf(end, factsOf(row)).stage === row.stage;
+
+export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
+  let ended = 0;
+
+  const readBound = async (tx: Tx, order: string, record: number, attempt: number): Promise<BoundRecord> => ({
+    record: await readRecord(tx, dataKey(desk, order), order, record),
+    attempt,
+    pins: await readPins(tx, order, record),
+  });
+
+  async function boundIn(tx: Tx, serial: Serial): Promise<BoundRecord | undefined> {
+    const card = await tx
+      .selectFrom("cards")
+      .select(["order_number", "record", "attempt"])
+      .where("serial", "=", serial)
+      .where("end_kind", "is", null)
+      .executeTakeFirst();
+    return card === undefined ? undefined : readBound(tx, card.order_number, card.record, card.attempt);
+  }
+
+  return {
+    start: ({ label, order, line }) => {
+      limits.room();
+      return write(desk, async (tx) => {
+        const row = await tx.selectFrom("blanks").selectAll().where("label", "=", label).executeTakeFirst();
+        if (row === undefined || row.state !== "in-stock") {
+          const why = row?.state ?? ("unknown" as const);
+          await audit(tx, desk, {
+            what: "card.start",
+            object: row === undefined ? `label ${label}` : `card ${row.serial}`,
+            order,
+            result: "refused",
+            where: line,
+            detail: { why },
+          });
+          return { ok: false as const, why };
+        }
+        const found = await tx
+          .selectFrom("orders")
+          .select(["state", "imported_at"])
+          .where("order_number", "=", order)
+          .executeTakeFirst();
+        if (found === undefined || found.imported_at === null)
+          throw new AccountsProblem("unknown-order", `order ${order} was not imported`);
+        if (found.state !== "in-production") {
+          await tx
+            .updateTable("orders")
+            .set({ state: moveOrder("start", found.state, `order ${order}`), started_at: stamp(desk) })
+            .where("order_number", "=", order)
+            .execute();
+          await audit(tx, desk, {
+            what: "order.start",
+            object: `order ${order}`,
+            order,
+            result: "ok",
+            where: line,
+          });
+        }
+        const state = moveBlank("start", factsOf(row), `card ${row.serial}`);
+        const after = await changeBlank(
+          tx,
+          desk,
+          row,
+          { state, line, order_number: order },
+          { what: "card.start", order, where: line },
+        );
+        return { ok: true as const, blank: blankOf(after) };
+      });
+    },
+
+    bind: ({ serial, order }) =>
+      write(desk, async (tx) => {
+        const again = await boundIn(tx, serial);
+        if (again !== undefined) return again;
+        const row = await findBlank(tx, serial);
+        if (row.state !== "in-process" || row.order_number !== order)
+          throw new AccountsProblem(
+            "wrong-state",
+            `card ${serial} is ${row.state}${row.order_number === null ? "" : ` for order ${row.order_number}`}, not in process for order ${order}; no record was bound to it`,
+          );
+        const next = await tx
+          .selectFrom("records")
+          .select(["number", "state", "attempts"])
+          .where("order_number", "=", order)
+          .where(sql<boolean>`state in ('received', 'prepared')`)
+          .orderBy("number")
+          .limit(1)
+          .executeTakeFirst();
+        if (next === undefined) return "none-waiting" as const;
+        const attempt = next.attempts + 1;
+        await stepRecord(tx, order, next.number, next.state, "bind", { attempts: attempt });
+        await tx
+          .insertInto("cards")
+          .values({
+            serial,
+            order_number: order,
+            record: next.number,
+            attempt,
+            bound_at: stamp(desk),
+            ended_at: null,
+            end_kind: null,
+            station: null,
+            code: null,
+            detail: null,
+            personalised: null,
+            terminated: null,
+          })
+          .execute();
+        await changeBlank(
+          tx,
+          desk,
+          row,
+          { record: next.number, stage: "bound" },
+          {
+            what: "card.bind",
+            order,
+            where: row.line ?? desk.place,
+            detail: { record: next.number, attempt },
+          },
+        );
+        return readBound(tx, order, next.number, attempt);
+      }),
+
+    bound: (serial) => read(desk, (tx) => boundIn(tx, serial)),
+
+    async finish({ serial, end, history }) {
+      await write(desk, async (tx) => {
+        const row = await findBlank(tx, serial);
+        if (row.state !== "in-process" && (await finishedAlready(tx, row, end))) return;
+        if (row.state !== "in-process")
+          throw new AccountsProblem(
+            "wrong-state",
+            `card ${serial} is ${row.state}, not in process; its end "${end.kind}" was not written`,
+          );
+        const { event, stage } = endOf(end, factsOf(row));
+        const state = moveBlank(event, factsOf(row), `card ${serial}`);
+        const order = row.order_number ?? "";
+        await keepVisit(tx, desk, row, end, history);
+        if (row.record !== null && end.kind !== "restocked") {
+          await tx
+            .updateTable("cards")
+            .set({
+              ended_at: stamp(desk),
+              end_kind: end.kind,
+              ...(end.kind === "good" ? {} : { station: end.station }),
+              ...(end.kind === "rejected"
+                ? {
+                    code: end.code,
+                    detail: end.detail,
+                    personalised: end.personalised ? 1 : 0,
+                    terminated: end.terminated ? 1 : 0,
+                  }
+                : {}),
+            })
+            .where("serial", "=", serial)
+            .execute();
+          if (end.kind === "good") await stepRecord(tx, order, row.record, "in-production", "produce");
+          else await loseCard(tx, desk, { order, record: row.record, serial, limit: limits.attempts });
+        }
+        if (end.kind === "held" || (end.kind === "rejected" && end.personalised))
+          await refuseAtGates(tx, desk, serial, order, end.kind === "held" ? "held" : end.code);
+        await changeBlank(
+          tx,
+          desk,
+          row,
+          {
+            state,
+            stage,
+            ...(end.kind === "rejected"
+              ? { reject_code: end.code, reject_station: end.station, reject_detail: end.detail }
+              : {}),
+            ...(end.kind === "restocked" ? { line: null, order_number: null } : {}),
+          },
+          {
+            what: `card.${event}`,
+            order,
+            where: row.line ?? desk.place,
+            detail: {
+              ...(row.record === null ? {} : { record: row.record }),
+              ...(end.kind === "rejected"
+                ? { code: end.code, station: end.station, terminated: end.terminated }
+                : {}),
+            },
+          },
+        );
+        if (end.kind === "good") await completeOrder(tx, desk, order);
+      });
+      ended++;
+      if (ended % limits.recountEvery === 0) await read(desk, recount);
+    },
+
+    inWork: (line) =>
+      read(desk, async (tx) => {
+        const rows = await tx
+          .selectFrom("blanks")
+          .selectAll()
+          .where("line", "=", line)
+          .where(sql<boolean>`state = 'in-process'`)
+          .orderBy("serial")
+          .execute();
+        return rows.map(blankOf);
+      }),
+
+    progress: (order) =>
+      read(desk, async (tx) => {
+        const found = await tx
+          .selectFrom("orders")
+          .select("records")
+          .where("order_number", "=", order)
+          .executeTakeFirst();
+        if (found === undefined)
+          throw new AccountsProblem("unknown-order", `order ${order} was not imported`);
+        const counts = await recordCounts(tx, order);
+        return {
+          records: found.records,
+          waiting: counts.waiting,
+          inProduction: counts["in-production"],
+          produced: counts.produced + counts.delivered,
+          held: counts.held,
+          blanksInStock: (await totals(tx)).inStock,
+        };
+      }),
+
+    totals: () => read(desk, totals),
+    recount: () => read(desk, recount),
+  };
+}

@@ -1,0 +1,173 @@
+/** The audit in the database: written in the transaction of what it tells of; no audit, no deed. */
+import {
+  type AuditEntry,
+  type AuditFacts,
+  type AuditHead,
+  type AuditValue,
+  type ChainVerdict,
+  genesis,
+  headBytes,
+  nextEntry,
+  type SignedHead,
+  verifyChain,
+} from "../ledger/audit.js";
+import { type Desk, stamp, type Tx, write } from "./desk.js";
+import type { AuditTable } from "./tables.js";
+
+/** Facts without who and where: those are the desk's, unless told otherwise. */
+export type Deed = Omit<AuditFacts, "who" | "where"> & Partial<Pick<AuditFacts, "who" | "where">>;
+
+/** Clock steps back by more than this are recorded. */
+const clockSlack = 2_000;
+const pageSize = 500;
+
+const rowOf = (entry: AuditEntry): AuditTable => ({
+  node: entry.node,
+  sequence: entry.sequence,
+  at: entry.at,
+  who: entry.who,
+  what: entry.what,
+  place: entry.where,
+  object: entry.object,
+  order_number: entry.order ?? null,
+  result: entry.result,
+  before_hash: entry.before ?? null,
+  after_hash: entry.after ?? null,
+  detail: entry.detail === undefined ? null : JSON.stringify(entry.detail),
+  previous: entry.previous,
+  hash: entry.hash,
+});
+
+/** A detail that is no JSON any more stands for itself, so that the chain shows it as edited. */
+function detailOf(text: string): Record<string, AuditValue> {
+  try {
+    return JSON.parse(text) as Record<string, AuditValue>;
+  } catch {
+    return { unreadable: text };
+  }
+}
+
+const entryOf = (row: AuditTable): AuditEntry => ({
+  node: row.node,
+  sequence: row.sequence,
+  at: row.at,
+  who: row.who,
+  what: row.what,
+  where: row.place,
+  object: row.object,
+  result: row.result,
+  previous: row.previous,
+  hash: row.hash,
+  ...(row.order_number === null ? {} : { order: row.order_number }),
+  ...(row.before_hash === null ? {} : { before: row.before_hash }),
+  ...(row.after_hash === null ? {} : { after: row.after_hash }),
+  ...(row.detail === null ? {} : { detail: detailOf(row.detail) }),
+});
+
+async function headIn(
+  tx: Pick<Tx, "selectFrom">,
+  node: string,
+): Promise<AuditHead & { readonly at?: string }> {
+  const last = await tx
+    .selectFrom("audit")
+    .select(["sequence", "hash", "at"])
+    .where("node", "=", node)
+    .orderBy("sequence", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return last === undefined ? genesis(node) : { node, ...last };
+}
+
+/** Writes the entry into the open transaction. */
+export async function record(tx: Tx, desk: Desk, deed: Deed): Promise<void> {
+  let head = await headIn(tx, desk.node);
+  const at = stamp(desk);
+  if (head.at !== undefined && Date.parse(at) < Date.parse(head.at) - clockSlack) {
+    const step = nextEntry(head, at, {
+      who: "system",
+      what: "clock.step",
+      where: desk.place,
+      object: `node ${desk.node}`,
+      result: "ok",
+      detail: { from: head.at, to: at },
+    });
+    await tx.insertInto("audit").values(rowOf(step)).execute();
+    head = step;
+  }
+  const entry = nextEntry(head, at, { who: desk.who, where: desk.place, ...deed });
+  await tx.insertInto("audit").values(rowOf(entry)).execute();
+}
+
+export interface AuditLog {
+  /** Records something that has no transaction of its own: a start, a failed log-in, a report that was read. */
+  note(deed: Deed): Promise<void>;
+  head(): Promise<AuditHead>;
+  /** Signs the present head and keeps it; the caller also keeps it outside this database. */
+  signHead(sign: (bytes: Uint8Array) => Promise<Uint8Array>): Promise<SignedHead>;
+  signedHeads(): Promise<readonly SignedHead[]>;
+  /** In order; of this node unless another is named. */
+  entries(node?: string): AsyncGenerator<AuditEntry>;
+  /** Verifies the chains of all nodes against the signed heads kept here and those handed in. */
+  verify(
+    outside?: readonly SignedHead[],
+    check?: (bytes: Uint8Array, signature: Uint8Array) => Promise<boolean>,
+  ): Promise<ChainVerdict>;
+}
+
+export function auditLog(desk: Desk): AuditLog {
+  async function* entries(node = desk.node): AsyncGenerator<AuditEntry> {
+    for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+      const rows = await desk.db
+        .selectFrom("audit")
+        .selectAll()
+        .where("node", "=", node)
+        .where("sequence", ">", after)
+        .orderBy("sequence")
+        .limit(pageSize)
+        .execute();
+      for (const row of rows) yield entryOf(row);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      after = last.sequence;
+    }
+  }
+  async function signedHeads(): Promise<readonly SignedHead[]> {
+    return desk.db.selectFrom("audit_heads").selectAll().orderBy("node").orderBy("sequence").execute();
+  }
+  return {
+    entries,
+    signedHeads,
+    note: (deed) => write(desk, (tx) => record(tx, desk, deed)),
+    async head() {
+      const { node, sequence, hash } = await headIn(desk.db, desk.node);
+      return { node, sequence, hash };
+    },
+    async signHead(sign) {
+      const { node, sequence, hash } = await headIn(desk.db, desk.node);
+      const unsigned = { node, sequence, hash, at: stamp(desk) };
+      const head = { ...unsigned, signature: await sign(headBytes(unsigned)) };
+      await desk.db
+        .insertInto("audit_heads")
+        .values(head)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      return head;
+    },
+    async verify(outside = [], check) {
+      const heads = [...(await signedHeads()), ...outside];
+      const written = await desk.db.selectFrom("audit").select("node").distinct().orderBy("node").execute();
+      const nodes = new Set([
+        desk.node,
+        ...written.map(({ node }) => node),
+        ...heads.map(({ node }) => node),
+      ]);
+      let own: ChainVerdict | undefined;
+      for (const node of nodes) {
+        const verdict = await verifyChain(node, entries(node), heads, check);
+        if (!verdict.ok) return verdict;
+        own ??= verdict;
+      }
+      return own ?? { ok: true, head: genesis(desk.node) };
+    },
+  };
+}

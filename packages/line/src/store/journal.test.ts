@@ -1,0 +1,111 @@
+import { join } from "node:path";
+import type { Note } from "@persoline/card/program";
+import { expect, onTestFinished, test } from "vitest";
+import { JournalFault, type LineJournal, openJournal } from "./journal.js";
+import { folder, serial } from "./sample.test.data.js";
+
+async function journal(file = join(folder(), "journal.db"), pagesAtMost?: number): Promise<LineJournal> {
+  const opened = await openJournal({ file, ...(pagesAtMost === undefined ? {} : { pagesAtMost }) });
+  onTestFinished(() => opened.close());
+  return opened;
+}
+
+const note = (card: number, event: Note["event"], segment = 0, station = "personalization"): Note => ({
+  serial: serial(card),
+  station,
+  program: "office-access/personalization",
+  segment,
+  event,
+});
+
+test("tells after a restart what was passed and what is open", async () => {
+  const file = join(folder(), "journal.db");
+  const first = await journal(file);
+  await first.write(note(1, "intent", 0, "test"));
+  await first.write(note(1, "done", 0, "test"));
+  await first.write(note(1, "passed", -1, "test"));
+  await first.write({ ...note(1, "bound", -1), detail: "17" });
+  await first.write(note(1, "intent", 3));
+  await first.write(note(2, "intent", 1));
+  await first.write(note(2, "failed", 1));
+  await first.close();
+  const second = await journal(file);
+  expect(await second.states()).toEqual([
+    {
+      serial: serial(1),
+      passed: ["test"],
+      open: { station: "personalization", program: "office-access/personalization", segment: 3 },
+      resumes: 0,
+    },
+    { serial: serial(2), passed: [], resumes: 0 },
+  ]);
+});
+
+test("counts a resume each time an open intent is written again", async () => {
+  const j = await journal();
+  await j.write(note(1, "intent", 2));
+  await j.write(note(1, "intent", 2));
+  await j.write(note(1, "intent", 2));
+  await j.write(note(1, "done", 2));
+  await j.write(note(1, "intent", 3));
+  expect(await j.states()).toMatchObject([{ resumes: 2, open: { segment: 3 } }]);
+  await j.forget([serial(1)]);
+  expect(await j.states()).toEqual([]);
+});
+
+test("what waits shares a transaction", async () => {
+  const j = await journal();
+  await Promise.all(Array.from({ length: 200 }, (_, card) => j.write(note(card, "intent"))));
+  expect(j.stats).toMatchObject({ notes: 200 });
+  expect(j.stats.commits).toBeLessThan(10);
+  expect(await j.states()).toHaveLength(200);
+});
+
+test("a second line on the same journal is refused while the first lives", async () => {
+  const file = join(folder(), "journal.db");
+  const first = await journal(file);
+  await expect(openJournal(file)).rejects.toMatchObject({ name: "JournalFault", reason: "busy" });
+  await expect(openJournal(file)).rejects.toThrow(/another process runs this line/);
+  await first.close();
+  await (await journal(file)).write(note(1, "intent"));
+});
+
+test("a full disk stops the line; what was written before is still there", async () => {
+  const file = join(folder(), "journal.db");
+  const j = await journal(file, 300);
+  const long = { ...note(1, "done"), detail: "x".repeat(40_000) };
+  let written = 0;
+  const filling = async (): Promise<void> => {
+    for (; written < 1_000; written++) await j.write(long);
+  };
+  const fault = await filling().catch((error: unknown) => error);
+  expect(fault).toBeInstanceOf(JournalFault);
+  expect(fault).toMatchObject({ code: "disk-full", device: "journal" });
+  // The card in work could still be ended: a megabyte was kept in reserve.
+  expect(written).toBeGreaterThan(20);
+  await expect(j.write(note(2, "intent"))).rejects.toBe(fault);
+  await j.close();
+  const again = await journal(file);
+  expect(await again.states()).toEqual([{ serial: serial(1), passed: [], resumes: 0 }]);
+});
+
+test("refuses a journal of a newer version and other programs' files", async () => {
+  const { default: Database } = await import("better-sqlite3");
+  const file = join(folder(), "journal.db");
+  await (await journal(file)).close();
+  const newer = new Database(file);
+  newer.pragma("user_version = 9");
+  newer.close();
+  await expect(openJournal(file)).rejects.toThrow(/newer Persoline/);
+  const foreign = join(folder(), "notes.db");
+  const other = new Database(foreign);
+  other.exec("create table songs (title text)");
+  other.close();
+  await expect(openJournal(foreign)).rejects.toMatchObject({ reason: "not-ours" });
+});
+
+test("after close nothing is taken", async () => {
+  const j = await journal();
+  await j.close();
+  await expect(j.write(note(1, "intent"))).rejects.toThrow(/was closed/);
+});

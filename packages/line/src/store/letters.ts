@@ -1,0 +1,188 @@
+/** PIN letters: numbered, written by the security module, released apart from the cards, void when their card is cancelled. */
+import { AccountsProblem } from "../ledger/problem.js";
+import { record as audit } from "./audit.js";
+import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+
+export interface Letter {
+  /** The number printed on it: tells neither person nor card. */
+  readonly letter: string;
+  readonly order: string;
+  readonly record: number;
+  readonly pin: string;
+  /** The attempt at the card that this letter belongs to. */
+  readonly attempt: number;
+  readonly state: "numbered" | "written" | "released" | "void";
+  readonly file?: string;
+  readonly releasedAt?: string;
+  readonly voidReason?: string;
+}
+
+export interface Letters {
+  /** The letter in force of a record's PIN; a new number when there is none. */
+  number(ask: { readonly order: string; readonly record: number; readonly pin: string }): Promise<Letter>;
+  /** The security module has written its file. */
+  written(letter: string, file: string): Promise<void>;
+  void(ask: { readonly letter: string; readonly reason: string; readonly by: string }): Promise<void>;
+  /** All written letters of an order whose record has its good card; refused to one person alone. */
+  release(ask: {
+    readonly order: string;
+    readonly by: string;
+    readonly witness: string;
+  }): Promise<readonly Letter[]>;
+  list(order: string): Promise<readonly Letter[]>;
+}
+
+interface Row {
+  letter: string;
+  order_number: string;
+  record: number;
+  pin: string;
+  attempt: number;
+  state: Letter["state"];
+  file: string | null;
+  released_at: string | null;
+  void_reason: string | null;
+}
+
+const letterOf = (row: Row): Letter => ({
+  letter: row.letter,
+  order: row.order_number,
+  record: row.record,
+  pin: row.pin,
+  attempt: row.attempt,
+  state: row.state,
+  ...(row.file === null ? {} : { file: row.file }),
+  ...(row.released_at === null ? {} : { releasedAt: row.released_at }),
+  ...(row.void_reason === null ? {} : { voidReason: row.void_reason }),
+});
+
+async function nextNumber(tx: Tx): Promise<string> {
+  await tx
+    .insertInto("counters")
+    .values({ scope: "letters", term: "last", value: 0 })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  const { value } = await tx
+    .updateTable("counters")
+    .set((row) => ({ value: row("value", "+", 1) }))
+    .where("scope", "=", "letters")
+    .where("term", "=", "last")
+    .returning("value")
+    .executeTakeFirstOrThrow();
+  return `L-${String(value).padStart(7, "0")}`;
+}
+
+export function letterStore(desk: Desk): Letters {
+  const step = async (
+    tx: Tx,
+    letter: string,
+    from: readonly Letter["state"][],
+    change: Partial<Row> & { readonly released_by?: string },
+    deed: { readonly what: string; readonly who?: string; readonly detail?: Record<string, string> },
+  ): Promise<void> => {
+    const row = await tx.selectFrom("letters").selectAll().where("letter", "=", letter).executeTakeFirst();
+    if (row === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+    if (!from.includes(row.state))
+      throw new AccountsProblem(
+        "wrong-state",
+        `letter ${letter} is ${row.state}: "${deed.what}" needs ${from.join(" or ")}`,
+      );
+    await tx.updateTable("letters").set(change).where("letter", "=", letter).execute();
+    await audit(tx, desk, { ...deed, object: `letter ${letter}`, order: row.order_number, result: "ok" });
+  };
+
+  return {
+    number: ({ order, record, pin }) =>
+      write(desk, async (tx) => {
+        const known = await tx
+          .selectFrom("letters")
+          .selectAll()
+          .where("order_number", "=", order)
+          .where("record", "=", record)
+          .where("pin", "=", pin)
+          .where("state", "!=", "void")
+          .executeTakeFirst();
+        if (known !== undefined) return letterOf(known);
+        const found = await tx
+          .selectFrom("records")
+          .select("attempts")
+          .where("order_number", "=", order)
+          .where("number", "=", record)
+          .executeTakeFirst();
+        if (found === undefined)
+          throw new AccountsProblem("unknown-order", `order ${order} has no record ${record}`);
+        const row = {
+          letter: await nextNumber(tx),
+          order_number: order,
+          record,
+          pin,
+          attempt: found.attempts,
+          state: "numbered" as const,
+          file: null,
+          released_at: null,
+          released_by: null,
+          void_reason: null,
+        };
+        await tx.insertInto("letters").values(row).execute();
+        await audit(tx, desk, {
+          what: "letter.number",
+          object: `letter ${row.letter}`,
+          order,
+          result: "ok",
+          detail: { record },
+        });
+        return letterOf(row);
+      }),
+    written: (letter, file) =>
+      write(desk, (tx) =>
+        step(tx, letter, ["numbered", "written"], { state: "written", file }, { what: "letter.write" }),
+      ),
+    void: ({ letter, reason, by }) =>
+      write(desk, (tx) =>
+        step(
+          tx,
+          letter,
+          ["numbered", "written", "released"],
+          { state: "void", void_reason: reason },
+          { what: "letter.void", who: by, detail: { reason } },
+        ),
+      ),
+    release: async ({ order, by, witness }) => {
+      twoPeople("releasing PIN letters", by, witness);
+      return write(desk, async (tx) => {
+        const due = await tx
+          .selectFrom("letters")
+          .innerJoin("cards", (join) =>
+            join
+              .onRef("cards.order_number", "=", "letters.order_number")
+              .onRef("cards.record", "=", "letters.record")
+              .on("cards.end_kind", "=", "good"),
+          )
+          .selectAll("letters")
+          .where("letters.order_number", "=", order)
+          .where("letters.state", "=", "written")
+          .orderBy("letters.letter")
+          .execute();
+        const released_at = stamp(desk);
+        for (const { letter } of due)
+          await step(
+            tx,
+            letter,
+            ["written"],
+            { state: "released", released_at, released_by: by },
+            { what: "letter.release", who: by, detail: { witness } },
+          );
+        return due.map((row) => letterOf({ ...row, state: "released", released_at }));
+      });
+    },
+    async list(order) {
+      const rows = await desk.db
+        .selectFrom("letters")
+        .selectAll()
+        .where("order_number", "=", order)
+        .orderBy("letter")
+        .execute();
+      return rows.map(letterOf);
+    },
+  };
+}
