@@ -11,6 +11,8 @@ export type MarkJob =
       readonly width: number;
       readonly height: number;
       readonly bits: Uint8Array;
+      /** What lies where, in millimetres: an engraver may burn a photo with other settings than text. */
+      readonly areas?: readonly MarkArea[];
     }
   /** Lines of raised characters (ISO/IEC 7811-1, -3): centre of the first character from the left edge, vertical middle from the bottom edge. */
   | {
@@ -24,6 +26,12 @@ export type MarkJob =
         readonly pitch: number;
       }[];
     };
+
+export interface MarkArea {
+  readonly name: string;
+  readonly kind: "text" | "ocr" | "photo" | "qr" | "art";
+  readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+}
 
 export interface Marker {
   readonly name: string;

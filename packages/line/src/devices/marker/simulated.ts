@@ -1,0 +1,137 @@
+import { basename } from "node:path";
+import { DeviceFault } from "../problem.js";
+import { drawFace, raiseLines } from "../shop-floor/faces.js";
+import type { Place } from "../transport/port.js";
+import { spoil, type VisualFlaw } from "./flaws.js";
+import type { Marker, MarkJob } from "./port.js";
+
+/** The part of the line's world a simulated machine needs. */
+interface Clock {
+  now(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+export interface SimulatedMarkerOptions {
+  readonly name: string;
+  readonly place: Place;
+  /** Folder of the body that lies at a place now. */
+  readonly bodyAt: (place: Place) => string | undefined;
+  readonly world: Clock;
+  readonly seed: string;
+  readonly flaws?: readonly VisualFlaw[];
+}
+
+/** Rates of a small galvo engraver and of a wheel embosser; change them with the machine. */
+export interface MarkerRates {
+  /** Beam speed while marking and while it moves dark, mm/s. */
+  readonly marking: number;
+  readonly moving: number;
+  /** Card in, focus, card out; ms. */
+  readonly handling: number;
+  /** Embossing: ms a character, and to bring another wheel. */
+  readonly character: number;
+  readonly wheel: number;
+}
+
+export const usualRates: MarkerRates = {
+  marking: 9_000,
+  moving: 20_000,
+  handling: 220,
+  character: 22,
+  wheel: 600,
+};
+
+/** Path of a raster: the beam sweeps each row that holds marks, from its first to its last. */
+function rasterMs(job: Extract<MarkJob, { kind: "raster" }>, rates: MarkerRates): number {
+  const stride = Math.ceil(job.width / 8);
+  const perDot = 25.4 / job.dpi;
+  let marked = 0;
+  let swept = 0;
+  for (let y = 0; y < job.height; y++) {
+    let first = -1;
+    let last = -1;
+    for (let i = 0; i < stride; i++) {
+      let byte = job.bits[y * stride + i] ?? 0;
+      if (byte === 0) continue;
+      if (first < 0) first = i;
+      last = i;
+      for (; byte !== 0; byte &= byte - 1) marked++;
+    }
+    if (first >= 0) swept += (last - first + 1) * 8;
+  }
+  const dark = Math.max(0, swept - marked) + job.height;
+  return rates.handling + ((marked * perDot) / rates.marking + (dark * perDot) / rates.moving) * 1000;
+}
+
+function embossMs(job: Extract<MarkJob, { kind: "emboss" }>, rates: MarkerRates): number {
+  const wheels = new Set(job.lines.map((line) => line.font)).size;
+  const characters = job.lines.reduce((sum, line) => sum + line.text.replaceAll(" ", "").length, 0);
+  return rates.handling + characters * rates.character + Math.max(0, wheels - 1) * rates.wheel;
+}
+
+/** A resolver's answer, or the fault of a machine that was told to mark nothing. */
+function bodyOf(options: SimulatedMarkerOptions): string {
+  const body = options.bodyAt(options.place);
+  if (body === undefined)
+    throw new DeviceFault(options.name, "refused", `${options.name} has no card to mark`);
+  return body;
+}
+
+const refuse = (name: string, does: string, asked: string): DeviceFault =>
+  new DeviceFault(name, "refused", `${name} does ${does}, not ${asked}`);
+
+/** Burns what the simulated camera sees. Keeps the job before, for the flaw of another person's data. */
+export function simulatedEngraver(options: SimulatedMarkerOptions, rates: MarkerRates = usualRates): Marker {
+  const marks = { front: 0, back: 0 };
+  const before: {
+    front?: Extract<MarkJob, { kind: "raster" }>;
+    back?: Extract<MarkJob, { kind: "raster" }>;
+  } = {};
+  const duration = (job: MarkJob): number => {
+    if (job.kind !== "raster") throw refuse(options.name, "raster", job.kind);
+    return rasterMs(job, rates);
+  };
+  return {
+    name: options.name,
+    kind: "simulated",
+    does: "raster",
+    duration,
+    async mark(job) {
+      const ms = duration(job);
+      if (job.kind !== "raster") throw refuse(options.name, "raster", job.kind);
+      const body = bodyOf(options);
+      const nth = ++marks[job.side];
+      const flaw = (options.flaws ?? []).find(
+        (one) =>
+          (one.side ?? "front") === job.side &&
+          (one.label === undefined ? one.nth === nth : one.label === basename(body)),
+      );
+      const burnt =
+        flaw === undefined
+          ? { bits: job.bits, power: 1 }
+          : spoil(job, flaw, before[job.side], `${options.seed} ${options.name}`);
+      before[job.side] = job;
+      await drawFace(body, job.side, { ...job, ...burnt }, (_, strips) => options.world.sleep(ms / strips));
+    },
+  };
+}
+
+/** Raises the characters of a job; the body's emboss record is what an embosser would report back. */
+export function simulatedEmbosser(options: SimulatedMarkerOptions, rates: MarkerRates = usualRates): Marker {
+  const duration = (job: MarkJob): number => {
+    if (job.kind !== "emboss") throw refuse(options.name, "emboss", job.kind);
+    return embossMs(job, rates);
+  };
+  return {
+    name: options.name,
+    kind: "simulated",
+    does: "emboss",
+    duration,
+    async mark(job) {
+      const ms = duration(job);
+      if (job.kind !== "emboss") throw refuse(options.name, "emboss", job.kind);
+      const body = bodyOf(options);
+      await raiseLines(body, job.side, job.lines, (_, lines) => options.world.sleep(ms / lines));
+    },
+  };
+}

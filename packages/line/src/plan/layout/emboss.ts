@@ -1,0 +1,54 @@
+import type { EmbossLine } from "../types.js";
+import { characterName, LayoutProblem } from "./problem.js";
+import type { EmbossField, EmbossTemplate } from "./schema.js";
+import { type FieldValues, fill } from "./text.js";
+import { transliterate } from "./transliterate.js";
+
+/** Character sets and pitches of the wheels: ISO/IEC 7811-1 (7B: 7 a inch; visual fonts: 10 a inch). */
+export const wheels = {
+  "7B": { pitch: 25.4 / 7, allowed: /^[0-9 ]$/, most: 19, height: 4.32 },
+  "4B": { pitch: 2.54, allowed: /^[A-Z0-9 .,/'&-]$/, most: 27, height: 2.9 },
+} as const;
+
+function embossLine(template: EmbossTemplate, line: EmbossField, values: FieldValues): EmbossLine {
+  const wheel = wheels[line.font];
+  const filled = fill(line.text, values);
+  // Wheels carry capitals only, so the case is the machine's, not the customer's.
+  const text = (template.transliterate === "icao" ? transliterate(filled) : filled).toUpperCase().trim();
+  if (text === "") {
+    throw new LayoutProblem(
+      "field-missing",
+      line.place,
+      line.name,
+      "there is nothing to emboss",
+      "fill the field",
+    );
+  }
+  const wrong = Array.from(text).find((char) => !wheel.allowed.test(char));
+  if (wrong !== undefined) {
+    throw new LayoutProblem(
+      "wrong-character",
+      line.place,
+      line.name,
+      `the embosser's wheel ${line.font} has no ${characterName(wrong)}`,
+      template.transliterate === undefined
+        ? "declare `transliterate: icao`, or spell the value otherwise"
+        : "spell the value otherwise: transliteration does not know this character",
+    );
+  }
+  const most = Math.min(line.max ?? wheel.most, wheel.most);
+  if (text.length > most) {
+    throw new LayoutProblem(
+      "too-long",
+      line.place,
+      line.name,
+      `${line.name} too long for its line: ${String(text.length)} characters, and there is room for ${String(most)}`,
+      "shorten the value, or use the modifier short",
+    );
+  }
+  return { text, font: line.font, x: line.x, yFromBottom: line.yFromBottom, pitch: wheel.pitch };
+}
+
+/** The embosser's lines for one record. Pure. Throws LayoutProblem on a character the wheel lacks or a text too long. */
+export const embossLines = (template: EmbossTemplate, values: FieldValues): readonly EmbossLine[] =>
+  template.lines.map((line) => embossLine(template, line, values));

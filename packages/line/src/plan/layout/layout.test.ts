@@ -1,0 +1,325 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Face } from "../types.js";
+import { dither } from "./dither.js";
+import {
+  compileLayout,
+  embossLines,
+  type FieldValues,
+  layoutFace,
+  layoutJsonSchemas,
+  LayoutProblem,
+  lintLayout,
+  parseEmboss,
+  parseLayout,
+  readFonts,
+  renderFace,
+  renderPreview,
+} from "./index.js";
+import { checkDigit, transliterate } from "./transliterate.js";
+import { samplePhoto } from "./portraits.test.data.js";
+
+const fonts = readFonts();
+const offered = {
+  texts: ["name", "department", "premises", "number", "validUntil", "cardNumber"],
+  photos: ["photo"],
+  codes: ["cardNumber"],
+};
+const products = ["office-access", "warehouse-access"] as const;
+const sides = ["front", "back"] as const;
+const folder = (product: string): URL =>
+  new URL(`../../../../../examples/products/${product}/layout/`, import.meta.url);
+const template = (product: string, side: string) =>
+  parseLayout(readFileSync(new URL(`${side}.yaml`, folder(product)), "utf8"), `${side}.yaml`, offered);
+const emboss = (product: string) =>
+  parseEmboss(readFileSync(new URL("emboss.yaml", folder(product)), "utf8"), "emboss.yaml", offered);
+
+const latin: FieldValues = {
+  name: "Željko Đorđević-O’Brien",
+  department: "Extrusion and Tooling",
+  premises: ["A1", "B2", "DOCK"],
+  number: "PP-004711",
+  validUntil: "2029-12-31",
+  cardNumber: "7K3F-9Q2M-41XD",
+};
+const cyrillic: FieldValues = {
+  ...latin,
+  name: "Александра Владимировна Константинопольская-Щербакова",
+  department: "Отдел контроля качества",
+  number: "PP-000042",
+};
+const photos = { photo: samplePhoto(1) };
+
+const problem = (act: () => unknown): LayoutProblem => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof LayoutProblem) return error;
+    throw error;
+  }
+  throw new Error("no problem was found");
+};
+const small = (fields: string, more = ""): string => `side: front\n${more}fields:\n${fields}`;
+const faceOf = (yaml: string, values: FieldValues = latin): Face =>
+  layoutFace(compileLayout(parseLayout(yaml, "front.yaml", offered), fonts), values, photos);
+const hash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+describe("the layouts of the examples", () => {
+  test.each(products)("%s: both sides pass the linter, with the embossing", (product) => {
+    for (const values of [latin, cyrillic]) {
+      const lines = embossLines(emboss(product), values);
+      for (const side of sides) {
+        const face = layoutFace(compileLayout(template(product, side), fonts), values, photos);
+        const findings = lintLayout(face, {
+          chip: side === "front",
+          ...(side === "front" ? { emboss: lines } : {}),
+        });
+        expect(findings).toEqual([]);
+      }
+    }
+  });
+
+  test("golden: outlines and boxes stay the same", () => {
+    const golden = products.flatMap((product) =>
+      sides.map((side) => {
+        const face = layoutFace(compileLayout(template(product, side), fonts), latin, photos);
+        const boxes = face.fields.map((field) => [field.name, field.kind, field.box, field.glyphs]);
+        return [
+          product,
+          side,
+          hash(face.svg.replaceAll(/base64,[^"]*/g, "")),
+          hash(JSON.stringify(boxes)),
+        ].join(" ");
+      }),
+    );
+    expect(golden).toMatchInlineSnapshot(`
+      [
+        "office-access front 557dc05bc1699972 5ac6b21164312732",
+        "office-access back 0b69ab260bf95d06 0f18aebdec0244bc",
+        "warehouse-access front a5982c92d146c886 ebb277d766384031",
+        "warehouse-access back 5c76ff7edaf8fe80 14122d55f7b133d5",
+      ]
+    `);
+  });
+
+  test("each character has one box, and the boxes of a line go from left to right", () => {
+    const face = layoutFace(compileLayout(template("office-access", "front"), fonts), latin, photos);
+    const name = face.fields.find((field) => field.name === "name");
+    expect(name?.glyphs?.map((glyph) => glyph.char).join("")).toBe("ŽeljkoĐorđević-O’Brien");
+    const lefts = name?.glyphs?.map((glyph) => glyph.box.x) ?? [];
+    expect(lefts).toEqual([...lefts].sort((a, b) => a - b));
+  });
+
+  test("the engraver gets the same bits every time, and art is not redrawn", async () => {
+    const face = layoutFace(compileLayout(template("office-access", "front"), fonts), latin, photos);
+    const [first, second] = [await renderFace(face, 300), await renderFace(face, 300)];
+    expect([first.width, first.height, first.bits.length]).toEqual([1011, 638, 127 * 638]);
+    expect(Buffer.from(second.bits).equals(Buffer.from(first.bits))).toBe(true);
+    expect((await renderFace(face, 600)).width).toBe(2022);
+    const png = await renderPreview(first, {
+      chip: true,
+      emboss: { lines: embossLines(emboss("office-access"), latin), fonts },
+    });
+    expect([...png.subarray(1, 4)]).toEqual([0x50, 0x4e, 0x47]);
+  });
+});
+
+describe("a layout file is strict", () => {
+  const text = '  - { name: a, kind: text, text: "{name}", font: Inter-Bold, size: 9, box: [2, 2, 60, 5] }\n';
+  test("the good one passes", () => {
+    expect(faceOf(small(text)).fields).toHaveLength(1);
+  });
+  test.each([
+    ["an unknown key", small(text.replace("size: 9", "size: 9, colour: red")), "wrong-layout", 3],
+    ["a missing key", small(text.replace("size: 9, ", "")), "wrong-layout", 3],
+    ["a wrong type", small(text.replace("size: 9", "size: big")), "wrong-layout", 3],
+    ["a font of the machine", small(text.replace("Inter-Bold", "Arial")), "wrong-layout", 3],
+    ["an unknown field", small(text.replace("{name}", "{nome}")), "unknown-field", 3],
+    ["an unknown modifier", small(text.replace("{name}", "{name|loud}")), "wrong-layout", 3],
+    ["an open brace", small(text.replace("{name}", "{name")), "wrong-layout", 3],
+    ["the same name twice", small(text + text), "wrong-layout", 4],
+    [
+      "a person in a clear code",
+      small('  - { name: q, kind: qr, text: "{name}", box: [2, 2, 20, 20] }\n'),
+      "personal-data-in-code",
+      3,
+    ],
+    ["broken YAML", "side: front\nfields: [\n", "not-yaml", undefined],
+    [
+      "a personal text cleared out of the art",
+      small(text.replace("size: 9", "size: 9, ink: clear")),
+      "wrong-layout",
+      3,
+    ],
+  ])("%s", (_, yaml, code, line) => {
+    const found = problem(() => parseLayout(yaml, "front.yaml", offered));
+    expect(found.code).toBe(code);
+    expect(found.message).toMatch(/^front\.yaml:\d+:\d+[: ]/);
+    if (line !== undefined) expect(found.at.line).toBe(line);
+  });
+  test("editors get the same definitions", () => {
+    expect(JSON.stringify(layoutJsonSchemas())).toContain("rosette");
+  });
+});
+
+describe("texts", () => {
+  const line = (more: string): string =>
+    small(
+      `  - { name: name, kind: text, text: "{name}", font: Inter-Bold, size: 11, box: [2, 2, 40, 10]${more} }\n`,
+    );
+  const height = (face: Face): number =>
+    Math.max(...(face.fields[0]?.glyphs ?? []).map((glyph) => glyph.box.height));
+
+  test("shrink to fit, down to the minimum and no further", () => {
+    const long = { name: "Maximiliana Wolkenstein-Trostburg" };
+    expect(height(faceOf(line(", min: 6"), long))).toBeLessThan(
+      height(faceOf(line(", min: 6"), { name: "Max Wolk" })),
+    );
+    const found = problem(() => faceOf(line(", min: 9"), long));
+    expect(found.code).toBe("too-long");
+    expect(found.message).toContain("name too long for its line");
+    expect(found.message).not.toContain("Wolkenstein");
+    expect(faceOf(line(", min: 9, lines: 2"), long).fields[0]?.text).toBe(
+      "Maximiliana\nWolkenstein-Trostburg",
+    );
+  });
+
+  test("a character the font lacks is named, with the remedy", () => {
+    const found = problem(() => faceOf(line(""), { name: "王" }));
+    expect(found.code).toBe("missing-glyph");
+    expect(found.message).toContain('"王" (U+738B)');
+    expect(found.remedy).toContain("latin");
+  });
+
+  test("nothing to write is a problem, unless the field may be empty", () => {
+    expect(problem(() => faceOf(line(""), { name: " " })).code).toBe("field-missing");
+    expect(faceOf(line(", required: false"), { name: "" }).fields).toEqual([]);
+  });
+
+  test("no photo is a problem", () => {
+    const layout = compileLayout(template("office-access", "front"), fonts);
+    expect(problem(() => layoutFace(layout, latin, {})).code).toBe("photo-missing");
+  });
+
+  test("a photo that is no picture is a problem", async () => {
+    const layout = compileLayout(template("office-access", "front"), fonts);
+    const broken = { png: new Uint8Array([1, 2, 3]), width: 1, height: 1 };
+    await expect(renderFace(layoutFace(layout, latin, { photo: broken }), 300)).rejects.toMatchObject({
+      code: "photo-broken",
+    });
+  });
+
+  test("modifiers", () => {
+    const of = (text: string, values: FieldValues): string | undefined =>
+      faceOf(
+        small(
+          `  - { name: a, kind: text, text: "${text}", font: Inter-Bold, size: 6, box: [2, 2, 80, 5] }\n`,
+        ),
+        values,
+      ).fields[0]?.text;
+    expect(of("{premises|join: + }", latin)).toBe("A1 + B2 + DOCK");
+    expect(of("{validUntil|date:DD.MM.YYYY}", latin)).toBe("31.12.2029");
+    expect(of("No. {number|compact}", latin)).toBe("No. PP004711");
+    expect(of("{name|short:14}", { name: "Anna Maria Kovacs" })).toBe("Anna M Kovacs");
+    expect(of("{name|short:10}", { name: "Anna Maria Kovacs" })).toBe("A M Kovacs");
+    expect(of("{name|latin|upper}", cyrillic)).toBe(
+      "ALEKSANDRA VLADIMIROVNA KONSTANTINOPOLSKAIA-SHCHERBAKOVA",
+    );
+  });
+
+  test("transliteration keeps case and gives only basic Latin", () => {
+    expect(transliterate("Щукин ЩУКИН Юля Ärö’s Łódź straße")).toBe(
+      "Shchukin SHCHUKIN Iulia Aeroe's Lodz strasse",
+    );
+    const letters = fc.stringMatching(/^[А-Яа-яЁёÀ-ÖØ-öø-ſ]{0,20}$/);
+    fc.assert(fc.property(letters, (text) => /^[A-Za-z]*$/.test(transliterate(text))));
+  });
+
+  test("check digits of ICAO Doc 9303", () => {
+    expect([checkDigit("520727"), checkDigit("AB2134<<<")]).toEqual(["3", "5"]);
+  });
+});
+
+describe("the linter", () => {
+  const text = (name: string, box: string): string =>
+    `  - { name: ${name}, kind: text, text: "AXB", font: Inter-Bold, size: 8, box: [${box}] }\n`;
+  const rules = (yaml: string, chip = false): string[] =>
+    lintLayout(faceOf(yaml), { chip }).map((finding) => finding.rule);
+  test.each([
+    ["overlap", small(text("a", "2, 2, 30, 5") + text("b", "20, 4, 30, 5")), false],
+    ["off-card", small(text("a", "60, 2, 30, 5")), false],
+    ["border", small(text("a", "0.5, 2, 30, 5")), false],
+    ["chip", small(text("a", "8, 17, 20, 5")), true],
+    [
+      "quiet-zone",
+      small(
+        `${text("a", "2, 2, 30, 5")}  - { name: q, kind: qr, text: "{cardNumber}", box: [10, 3, 22, 22] }\n`,
+      ),
+      false,
+    ],
+  ])("finds %s", (rule, yaml, chip) => {
+    expect(rules(yaml, chip)).toContain(rule);
+  });
+  test("the chip's zone matters only on the side of the chip", () => {
+    expect(rules(small(text("a", "8, 17, 20, 5")), false)).toEqual([]);
+  });
+  test("a code whose modules are less than three dots is refused", () => {
+    expect(
+      problem(() => faceOf(small('  - { name: q, kind: qr, text: "{cardNumber}", box: [2, 2, 6, 6] }\n')))
+        .code,
+    ).toBe("code-too-dense");
+  });
+  test("raised characters must stand in their area and on nothing", () => {
+    const face = faceOf(small(text("a", "6, 44, 30, 5")));
+    const at = (yFromBottom: number) => [
+      { text: "ABC", font: "4B" as const, x: 7.65, yFromBottom, pitch: 2.54 },
+    ];
+    expect(lintLayout(face, { chip: false, emboss: at(7) }).map((finding) => finding.rule)).toEqual([
+      "emboss-overlap",
+    ]);
+    expect(lintLayout(face, { chip: false, emboss: at(30) }).map((finding) => finding.rule)).toEqual([
+      "emboss-area",
+    ]);
+  });
+});
+
+describe("embossing", () => {
+  const lines = (text: string, more = ""): string =>
+    `side: front\n${more}lines:\n  - { name: line, text: "${text}", yFromBottom: 3.6 }\n`;
+  const of = (text: string, values: FieldValues, more?: string) =>
+    embossLines(parseEmboss(lines(text, more), "emboss.yaml", offered), values);
+  test("ten characters an inch, capitals, Latin by the declared table", () => {
+    expect(of("{name}", { name: "Юлия Щукина" }, "transliterate: icao\n")).toEqual([
+      { text: "IULIIA SHCHUKINA", font: "4B", x: 7.65, yFromBottom: 3.6, pitch: 2.54 },
+    ]);
+  });
+  test("without a declared table a foreign letter is refused, and so is one no table knows", () => {
+    expect(problem(() => of("{name}", { name: "Юлия" })).code).toBe("wrong-character");
+    expect(problem(() => of("{name}", { name: "A_B" }, "transliterate: icao\n")).message).toContain(
+      '"_" (U+005F)',
+    );
+  });
+  test("28 characters are too many", () => {
+    expect(of("{name}", { name: "A".repeat(27) })[0]?.text).toHaveLength(27);
+    expect(problem(() => of("{name}", { name: "A".repeat(28) })).code).toBe("too-long");
+  });
+});
+
+describe("dither", () => {
+  test.each(["floyd-steinberg", "atkinson"] as const)("%s leaves black and white alone", (method) => {
+    expect(dither(new Uint8Array(400).fill(255), 20, 20, method).every((dot) => dot === 0)).toBe(true);
+    expect(dither(new Uint8Array(400), 20, 20, method).every((dot) => dot === 1)).toBe(true);
+  });
+  test("floyd-steinberg keeps the mean of a flat patch within 1 %", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 20, max: 235 }), (grey) => {
+        const dots = dither(new Uint8Array(120 * 120).fill(grey), 120, 120, "floyd-steinberg");
+        const black = dots.reduce((sum, dot) => sum + dot, 0) / dots.length;
+        return Math.abs(black - (255 - grey) / 255) < 0.01;
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

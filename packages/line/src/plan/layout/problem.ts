@@ -1,0 +1,42 @@
+/** Where in a layout file, counted from 1. */
+export interface LayoutPlace {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+export type LayoutProblemCode =
+  | "not-yaml"
+  | "wrong-layout"
+  | "unknown-field"
+  | "personal-data-in-code"
+  | "field-missing"
+  | "too-long"
+  | "missing-glyph"
+  | "wrong-character"
+  | "photo-missing"
+  | "photo-broken"
+  | "code-too-dense";
+
+/**
+ * A layout file or a record cannot become a picture of a card. The message says where, what and the remedy; it never holds a
+ * person's data, only single characters and counts.
+ */
+export class LayoutProblem extends Error {
+  override readonly name = "LayoutProblem";
+  constructor(
+    readonly code: LayoutProblemCode,
+    readonly at: LayoutPlace,
+    /** Name of the layout's field, when one is at fault. */
+    readonly field: string | undefined,
+    readonly what: string,
+    readonly remedy: string,
+  ) {
+    const line = at.line === undefined ? "" : `:${String(at.line)}:${String(at.column ?? 1)}`;
+    super(`${at.file}${line}${field === undefined ? "" : ` ${field}`}: ${what}; ${remedy}`);
+  }
+}
+
+/** A character as an error may show it. */
+export const characterName = (char: string): string =>
+  `"${char}" (U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")})`;

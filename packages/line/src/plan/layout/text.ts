@@ -1,0 +1,106 @@
+import { checkDigit, transliterate } from "./transliterate.js";
+
+/** Values of one record, by field. */
+export type FieldValues = Readonly<Record<string, string | readonly string[]>>;
+
+type Modifier = { readonly name: string; readonly argument: string };
+type Part =
+  | { readonly literal: string }
+  | { readonly field: string; readonly modifiers: readonly Modifier[] };
+
+/** A text with `{field}` or `{field|modifier|modifier:argument}` in it. */
+export interface TextTemplate {
+  readonly source: string;
+  readonly parts: readonly Part[];
+  /** Fields it names. */
+  readonly fields: readonly string[];
+}
+
+/** Initials for the given names, from the last but one backwards, until the text is short enough: "Anna Maria Kovacs" → "Anna M Kovacs". */
+function shorten(text: string, limit: number): string {
+  const words = text.split(" ").filter((word) => word !== "");
+  for (let i = words.length - 2; i >= 0 && words.join(" ").length > limit; i--) {
+    words[i] = [...(words[i] ?? "")][0] ?? "";
+  }
+  return words.join(" ");
+}
+
+const modifiers: Readonly<
+  Record<string, { readonly argument: RegExp; act(text: string, argument: string): string }>
+> = {
+  upper: { argument: /^$/, act: (text) => text.toUpperCase() },
+  /** Basic Latin by ICAO Doc 9303-3. */
+  latin: { argument: /^$/, act: (text) => transliterate(text) },
+  /** Letters and digits only. */
+  compact: { argument: /^$/, act: (text) => text.replaceAll(/[^\p{L}\p{N}]/gu, "") },
+  short: { argument: /^\d{1,3}$/, act: (text, limit) => shorten(text, Number(limit)) },
+  first: { argument: /^\d{1,3}$/, act: (text, count) => Array.from(text).slice(0, Number(count)).join("") },
+  fill: { argument: /^\d{1,3}$/, act: (text, length) => text.padEnd(Number(length), "<") },
+  /** With its ICAO check digit behind it. */
+  check: { argument: /^$/, act: (text) => text + checkDigit(text) },
+  /** An ISO 8601 date in another order: DD, MM, YYYY, YY. */
+  date: {
+    argument: /^[DMY. /-]{4,10}$/,
+    act(text, form) {
+      const [, year = "", month = "", day = ""] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text) ?? [];
+      if (year === "") return text;
+      return form.replace("YYYY", year).replace("YY", year.slice(2)).replace("MM", month).replace("DD", day);
+    },
+  },
+  /** How a list becomes a text; ", " when not said. */
+  join: { argument: /^.{1,5}$/, act: (text) => text },
+};
+
+/** The template, or what is wrong with it. */
+export function parseTemplate(source: string): TextTemplate | string {
+  const parts: Part[] = [];
+  let rest = source;
+  while (rest !== "") {
+    const open = rest.search(/[{}]/);
+    if (open !== 0) {
+      const literal = open < 0 ? rest : rest.slice(0, open);
+      parts.push({ literal });
+      rest = rest.slice(literal.length);
+      continue;
+    }
+    const found = /^\{([A-Za-z][A-Za-z0-9]*)((?:\|[^{}|]+)*)\}/.exec(rest);
+    if (found === null)
+      return `a field is written {name} or {name|modifier}, which is not so from character ${String(source.length - rest.length + 1)}`;
+    const [whole, field = "", tail = ""] = found;
+    const list: Modifier[] = [];
+    for (const word of tail.split("|").slice(1)) {
+      const colon = word.indexOf(":");
+      const name = colon < 0 ? word : word.slice(0, colon);
+      const argument = colon < 0 ? "" : word.slice(colon + 1);
+      const known = modifiers[name];
+      if (known === undefined)
+        return `"${name}" is not a modifier; there are ${Object.keys(modifiers).join(", ")}`;
+      if (!known.argument.test(argument)) return `"${word}" has a wrong argument`;
+      list.push({ name, argument });
+    }
+    parts.push({ field, modifiers: list });
+    rest = rest.slice(whole.length);
+  }
+  return {
+    source,
+    parts,
+    fields: [...new Set(parts.flatMap((part) => ("field" in part ? [part.field] : [])))],
+  };
+}
+
+/** The text for one record, NFC; a field the record lacks is the empty text. */
+export function fill(template: TextTemplate, values: FieldValues): string {
+  return template.parts
+    .map((part) => {
+      if ("literal" in part) return part.literal;
+      const value = values[part.field] ?? "";
+      const glue = part.modifiers.find(({ name }) => name === "join")?.argument ?? ", ";
+      const text = typeof value === "string" ? value : value.join(glue);
+      return part.modifiers.reduce(
+        (done, { name, argument }) => modifiers[name]?.act(done, argument) ?? done,
+        text,
+      );
+    })
+    .join("")
+    .normalize("NFC");
+}
