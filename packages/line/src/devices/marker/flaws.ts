@@ -16,6 +16,18 @@ export interface VisualFlaw {
   readonly field?: string;
 }
 
+/** A flaw in the words of a body's `faults.json`: kind, then perhaps side and field ("missing-line front name"). Throws on others. */
+export function flawOf(words: string): VisualFlaw {
+  const [kind, side = "front", field] = words.split(" ");
+  const known = visualFlawKinds.find((one) => one === kind);
+  if (known === undefined || (side !== "front" && side !== "back")) {
+    throw new Error(
+      `"${words}" is no flaw of engraving: there are ${visualFlawKinds.join(", ")}, then front or back, then a field`,
+    );
+  }
+  return { kind: known, side, ...(field === undefined ? {} : { field }) };
+}
+
 /** What really goes onto the plastic. */
 interface Burnt {
   readonly bits: Uint8Array;

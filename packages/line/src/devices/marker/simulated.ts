@@ -1,8 +1,9 @@
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
+import { faultsOf } from "../shop-floor/floor.js";
 import { drawFace, raiseLines } from "../shop-floor/faces.js";
 import type { Place } from "../transport/port.js";
-import { spoil, type VisualFlaw } from "./flaws.js";
+import { flawOf, spoil, type VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
 
 /** The part of the line's world a simulated machine needs. */
@@ -101,15 +102,18 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
       if (job.kind !== "raster") throw refuse(options.name, "raster", job.kind);
       const body = bodyOf(options);
       const nth = ++marks[job.side];
-      const flaw = (options.flaws ?? []).find(
-        (one) =>
-          (one.side ?? "front") === job.side &&
-          (one.label === undefined ? one.nth === nth : one.label === basename(body)),
-      );
+      // A body's folder is called number-label; its own flaws come before the machine's.
+      const label = basename(body).replace(/^\d{6}-/, "");
+      const flaw = [
+        ...faultsOf(body).faces.map(flawOf),
+        ...(options.flaws ?? []).filter((one) =>
+          one.label === undefined ? one.nth === nth : one.label === label,
+        ),
+      ].find((one) => (one.side ?? "front") === job.side);
       const burnt =
         flaw === undefined
           ? { bits: job.bits, power: 1 }
-          : spoil(job, flaw, before[job.side], `${options.seed} ${options.name}`);
+          : spoil(job, flaw, before[job.side], `${options.seed} ${options.name} ${label}`);
       before[job.side] = job;
       await drawFace(body, job.side, { ...job, ...burnt }, (_, strips) => options.world.sleep(ms / strips));
     },

@@ -146,7 +146,7 @@ describe("a layout file is strict", () => {
       "personal-data-in-code",
       3,
     ],
-    ["broken YAML", "side: front\nfields: [\n", "not-yaml", undefined],
+    ["broken YAML", "side: front\nfields: [\n", "not-yaml", 3],
     [
       "a personal text cleared out of the art",
       small(text.replace("size: 9", "size: 9, ink: clear")),
@@ -157,7 +157,7 @@ describe("a layout file is strict", () => {
     const found = problem(() => parseLayout(yaml, "front.yaml", offered));
     expect(found.code).toBe(code);
     expect(found.message).toMatch(/^front\.yaml:\d+:\d+[: ]/);
-    if (line !== undefined) expect(found.at.line).toBe(line);
+    expect(found.at.line).toBe(line);
   });
   test("editors get the same definitions", () => {
     expect(JSON.stringify(layoutJsonSchemas())).toContain("rosette");
@@ -313,11 +313,12 @@ describe("dither", () => {
     expect(dither(new Uint8Array(400), 20, 20, method).every((dot) => dot === 1)).toBe(true);
   });
   test("floyd-steinberg keeps the mean of a flat patch within 1 %", () => {
+    expect.hasAssertions();
     fc.assert(
       fc.property(fc.integer({ min: 20, max: 235 }), (grey) => {
         const dots = dither(new Uint8Array(120 * 120).fill(grey), 120, 120, "floyd-steinberg");
         const black = dots.reduce((sum, dot) => sum + dot, 0) / dots.length;
-        return Math.abs(black - (255 - grey) / 255) < 0.01;
+        expect(Math.abs(black - (255 - grey) / 255)).toBeLessThan(0.01);
       }),
       { numRuns: 25 },
     );

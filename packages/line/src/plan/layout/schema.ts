@@ -1,5 +1,5 @@
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { strictYaml, type YamlPath } from "../../orders/yaml.js";
 import { fontNames } from "./fonts.js";
 import { LayoutProblem, type LayoutPlace } from "./problem.js";
 import { parseTemplate, type TextTemplate } from "./text.js";
@@ -175,53 +175,26 @@ export interface LayoutFields {
 
 interface Read<T> {
   readonly value: T;
-  readonly place: (path: readonly PropertyKey[]) => LayoutPlace;
+  readonly place: (path: YamlPath) => LayoutPlace;
 }
 
-function read<T>(text: string, file: string, schema: z.ZodType<T>): Read<T> {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, version: "1.2", uniqueKeys: true });
-  const at = (offset: number): LayoutPlace => {
-    const { line, col } = lines.linePos(offset);
-    return { file, line, column: col };
-  };
-  const [error] = [...document.errors, ...document.warnings];
-  if (error !== undefined) {
+function read<S extends z.ZodType>(text: string, file: string, schema: S): Read<z.output<S>> {
+  const result = strictYaml(schema, text, file);
+  if (!result.ok) {
+    const [first] = result.problems;
     throw new LayoutProblem(
-      "not-yaml",
-      at(error.pos[0]),
-      undefined,
-      error.message.split("\n")[0] ?? "",
-      "mend the YAML",
+      first?.code === "yaml-syntax" ? "not-yaml" : "wrong-layout",
+      first === undefined ? { file } : { file, line: first.line, column: first.column },
+      first?.path === "" ? undefined : first?.path,
+      first?.message ?? "this is not a layout",
+      first?.remedy ?? "see the JSON Schema of layouts",
     );
   }
-  /** The place of a value, or of the nearest thing around it. */
-  const place = (path: readonly PropertyKey[]): LayoutPlace => {
-    for (let depth = path.length; depth >= 0; depth--) {
-      const node = document.getIn(path.slice(0, depth), true);
-      if (isNode(node) && node.range) return at(node.range[0]);
-    }
-    return { file };
+  const place = (path: YamlPath): LayoutPlace => {
+    const { line, column } = result.problem(path, "", "", "");
+    return { file, line, column };
   };
-  const result = schema.safeParse(document.toJS());
-  if (result.success) return { value: result.data, place };
-  const issue = result.error.issues[0];
-  const path = issue?.path ?? [];
-  let where = place(path);
-  if (issue?.code === "unrecognized_keys") {
-    const map = document.getIn(path, true);
-    const key = isMap(map)
-      ? map.items.map((pair) => pair.key).find((one) => isScalar(one) && one.value === issue.keys[0])
-      : undefined;
-    if (isScalar(key) && key.range) where = at(key.range[0]);
-  }
-  throw new LayoutProblem(
-    "wrong-layout",
-    where,
-    path.length === 0 ? undefined : path.map(String).join("."),
-    issue?.message ?? "not a layout",
-    "see the JSON Schema of layouts",
-  );
+  return { value: result.value, place };
 }
 
 function template(source: string, place: LayoutPlace, field: string, known: readonly string[]): TextTemplate {

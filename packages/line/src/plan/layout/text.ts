@@ -20,7 +20,7 @@ export interface TextTemplate {
 function shorten(text: string, limit: number): string {
   const words = text.split(" ").filter((word) => word !== "");
   for (let i = words.length - 2; i >= 0 && words.join(" ").length > limit; i--) {
-    words[i] = [...(words[i] ?? "")][0] ?? "";
+    words[i] = Array.from(words[i] ?? "")[0] ?? "";
   }
   return words.join(" ");
 }

@@ -103,7 +103,7 @@ const isUpper = (char: string | undefined): boolean =>
 
 /** Basic Latin for every letter of the tables; what they do not know stays as it is, for the caller to refuse. */
 export function transliterate(text: string): string {
-  const chars = [...text.normalize("NFC")];
+  const chars = Array.from(text.normalize("NFC"));
   return chars
     .map((char, i) => {
       const own = letters[char];
