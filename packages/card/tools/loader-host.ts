@@ -16,7 +16,7 @@ function twice(block: Buffer): Buffer {
 }
 
 /** AES-CMAC (NIST SP 800-38B, 6.2). */
-export function aesCmac(key: Uint8Array, message: Uint8Array): Buffer {
+function aesCmac(key: Uint8Array, message: Uint8Array): Buffer {
   const k1 = twice(encrypt("aes-128-ecb", key, Buffer.alloc(16)));
   const whole = message.length > 0 && message.length % 16 === 0;
   const blocks = Math.max(1, Math.ceil(message.length / 16));
@@ -58,6 +58,12 @@ export class LoaderHost {
     const [chipNumber, challenge] = [answer.subarray(0, 10), answer.subarray(10, 26)];
     this.#context = Buffer.concat([chipNumber, this.#challenge, challenge]);
     return this.#derive(1).equals(answer.subarray(26, 42));
+  }
+
+  /** What a card with this number, this challenge and the right key answers. */
+  cardAnswer(chipNumber: Uint8Array, challenge: Uint8Array): Uint8Array {
+    const context = Buffer.concat([Uint8Array.of(1), chipNumber, this.#challenge, challenge]);
+    return Buffer.concat([chipNumber, challenge, aesCmac(this.#key, context)]);
   }
 
   authenticate(): Uint8Array {

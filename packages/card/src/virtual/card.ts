@@ -5,7 +5,7 @@ import { Contact, makeAtr } from "./contact.js";
 import { crc32 } from "./crc32.js";
 import type { Crypto } from "../crypto/index.js";
 import { FaultPlan } from "./faults.js";
-import { imageCode } from "./image.js";
+import { type ImageCode, imageCode } from "./image.js";
 import { cardState, layout, pageSize, phase } from "./layout.js";
 import { forgetLoaderKey, Loader, type LoaderChip, loaderSecret } from "./loader.js";
 import { Memory } from "./memory.js";
@@ -43,6 +43,7 @@ class RunningChip implements LoaderChip {
   readonly #plan: FaultPlan;
   #chipNumber: Uint8Array = new Uint8Array(chipNumberLength);
   #record: PhaseRecord = blankPhase;
+  #image: ImageCode | undefined;
 
   constructor(options: VirtualCardOptions & { readonly crypto: Crypto }, clock: Clock, plan: FaultPlan) {
     this.crypto = options.crypto;
@@ -58,7 +59,10 @@ class RunningChip implements LoaderChip {
     const record = readPhase(this.memory.readPair(layout.phasePair));
     if (record === undefined || !this.memory.holds(0, chipPage(this.#chipNumber, this.pages))) return false;
     this.#record = record;
-    if (record.phase !== phase.rom) forgetLoaderKey(this.memory);
+    this.#image = undefined;
+    if (record.phase === phase.rom) return true;
+    forgetLoaderKey(this.memory);
+    this.#image = imageCode(this.memory.read(record.imageStart, record.imageLength));
     return true;
   }
 
@@ -107,8 +111,7 @@ class RunningChip implements LoaderChip {
   }
 
   routine(number: number): ((address: number, ...args: number[]) => number) | undefined {
-    const { imageStart, imageLength } = this.#record;
-    const image = imageCode(this.memory.read(imageStart, imageLength));
+    const image = this.#image;
     const where = image?.links.get(number);
     if (image === undefined || where === undefined) return undefined;
     if (where === "rom") return romRoutine(number, (address) => this.memory.byte(address));

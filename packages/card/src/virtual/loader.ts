@@ -71,25 +71,26 @@ export class Loader {
     if (this.#completed) return statusWord(0x6985);
     const command = receive(apdu);
     if (command === undefined) return statusWord(0x6700);
-    return this.#chip.perform(command.ins, () => this.#perform(command));
+    return this.#perform(command);
   }
 
   #perform(command: ReceivedCommand): Uint8Array {
+    const plainly = (work: () => Uint8Array): Uint8Array => this.#chip.perform(command.ins, work);
     switch ((command.cla << 8) | command.ins) {
       case 0x80ca:
-        return this.#getData(command);
+        return plainly(() => this.#getData(command));
       case 0x8012:
-        return this.#testRam(command);
+        return plainly(() => this.#testRam(command));
       case 0x8014:
-        return this.#romChecksum(command);
+        return plainly(() => this.#romChecksum(command));
       case 0x8016:
-        return this.#eepromChecksum(command);
+        return plainly(() => this.#eepromChecksum(command));
       case 0x8018:
-        return this.#testEeprom(command);
+        return plainly(() => this.#testEeprom(command));
       case 0x8050:
-        return this.#initialize(command);
+        return plainly(() => this.#initialize(command));
       case 0x8082:
-        return this.#authenticate(command);
+        return plainly(() => this.#authenticate(command));
       case 0x84d6:
         return this.#secured(command, (data) => this.#loadBlock(command, data));
       case 0x84d8:
@@ -207,7 +208,7 @@ export class Loader {
       return statusWord(0x6988);
     }
     session.chain = chain;
-    return work(plain);
+    return this.#chip.perform(ins, () => work(plain));
   }
 
   #loadBlock({ p1, p2 }: ReceivedCommand, block: Uint8Array): Uint8Array {
