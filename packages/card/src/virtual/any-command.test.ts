@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { complete, fresh, image12, on, powered, say } from "../../tools/bench.js";
+import { memoryStore } from "./index.js";
+
+/** Bytes that look like a command of this card more often than chance would have it. */
+const apdu = fc.oneof(
+  fc.uint8Array({ maxLength: 261 }),
+  fc
+    .record({
+      cla: fc.constantFrom(0x00, 0x04, 0x0c, 0x80, 0x84, 0x90),
+      ins: fc.constantFrom(
+        ...[0xca, 0x12, 0x14, 0x16, 0x18, 0x50, 0x82, 0xd6, 0xd8, 0x44, 0xa4, 0xb0, 0xb2, 0xdc, 0xe2, 0xe0],
+        ...[0xe4, 0x04, 0xfe, 0x20, 0x24, 0x2c, 0x84, 0x88, 0xf0, 0x5c],
+      ),
+      p1: fc.integer({ min: 0, max: 255 }),
+      p2: fc.integer({ min: 0, max: 255 }),
+      data: fc.uint8Array({ maxLength: 40 }),
+      le: fc.option(fc.integer({ min: 0, max: 255 })),
+    })
+    .map(({ cla, ins, p1, p2, data, le }) =>
+      Uint8Array.of(
+        cla,
+        ins,
+        p1,
+        p2,
+        ...(data.length > 0 ? [data.length, ...data] : []),
+        ...(le === null ? [] : [le]),
+      ),
+    ),
+);
+
+const { store, card: made } = fresh();
+powered(made);
+const blank = store.load();
+complete(made, image12);
+powered(made);
+const completed = store.load();
+
+describe("whatever is sent, the card answers, keeps its secrets and stays the card it was", () => {
+  for (const [name, content, atr] of [
+    ["before completion", blank, /^3B98/],
+    ["after completion", completed, /^3B9C/],
+  ] as const) {
+    test(name, () => {
+      fc.assert(
+        fc.property(fc.array(apdu, { minLength: 1, maxLength: 12 }), (commands) => {
+          const silicon = memoryStore(content);
+          const card = on(silicon);
+          powered(card);
+          for (const command of commands) {
+            const before = command.slice();
+            const answer = card.transmit(command);
+            expect(command).toEqual(before);
+            expect(answer?.length).toBeGreaterThanOrEqual(2);
+            expect(answer?.length).toBeLessThanOrEqual(258);
+            expect([0x61, 0x62, 0x63, 0x65, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x90]).toContain(
+              answer?.at(-2),
+            );
+          }
+          expect(powered(card)).toMatch(atr);
+          // Chip number and phase have not moved.
+          const after = silicon.load();
+          expect(Buffer.compare(after.subarray(0, 64), content.subarray(0, 64))).toBe(0);
+          expect(Buffer.compare(after.subarray(0xc0, 0x140), content.subarray(0xc0, 0x140))).toBe(0);
+        }),
+        { numRuns: 150 },
+      );
+    });
+  }
+
+  test("a chip whose pages hold anything at all never throws", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 128, max: 140 }), fc.nat(511)),
+            fc.uint8Array({ minLength: 64, maxLength: 64 }),
+          ),
+          { maxLength: 30 },
+        ),
+        (pages) => {
+          const bytes = completed.slice();
+          for (const [page, content] of pages) bytes.set(content, page * 64);
+          const card = on(memoryStore(bytes));
+          const atr = powered(card);
+          const answers = [
+            "80CADF0100",
+            "00A4000C023F00",
+            "00A40004020101",
+            "8050000008010203040506070800",
+          ].map((command) => say(card, command));
+          expect(answers.every((answer) => (answer === "mute") === (atr === "mute"))).toBe(true);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
