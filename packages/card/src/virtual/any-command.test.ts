@@ -64,9 +64,13 @@ function survives(content: Uint8Array, atr: RegExp): void {
 }
 
 describe("whatever is sent, the card answers, keeps its secrets and stays the card it was", () => {
-  test("before completion", () => survives(blank, /^3B98/));
+  test("before completion", () => {
+    expect(() => survives(blank, /^3B98/)).not.toThrow();
+  });
 
-  test("after completion", () => survives(completed, /^3B9C/));
+  test("after completion", () => {
+    expect(() => survives(completed, /^3B9C/)).not.toThrow();
+  });
 
   test("a chip whose pages hold anything at all never throws", () => {
     fc.assert(
