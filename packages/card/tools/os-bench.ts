@@ -87,15 +87,17 @@ export class Bench {
   }
 }
 
+const count = (value: string): string => hex(Uint8Array.of(value.length / 2));
+
 /** An object in hex: tag, length, value. */
 export const tlv = (tag: string, ...values: readonly string[]): string => {
   const value = values.join("");
-  return tag + (value.length / 2).toString(16).padStart(2, "0") + value;
+  return tag + count(value) + value;
 };
 
 /** A case 3 command from header and data. */
 export const command = (header: string, data: string): string =>
-  header.replaceAll(" ", "") + (data.length / 2).toString(16).padStart(2, "0") + data;
+  header.replaceAll(" ", "") + count(data) + data;
 
 export const create = (...objects: readonly string[]): string => command("00E00000", tlv("62", ...objects));
 export const createMf = create("820138", "83023F00");

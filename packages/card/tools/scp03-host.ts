@@ -98,7 +98,12 @@ export class Scp03Host {
 
   /** A key for PUT KEY: `88 11 10` key under the DEK ‖ `03` KCV. */
   wrapKey(key: Uint8Array): Uint8Array {
-    return Buffer.concat([Buffer.from([0x88, 0x11, 0x10]), this.underDek(key), Buffer.from([3]), checkValue(key)]);
+    return Buffer.concat([
+      Buffer.from([0x88, 0x11, 0x10]),
+      this.underDek(key),
+      Buffer.from([3]),
+      checkValue(key),
+    ]);
   }
 
   underDek(data: Uint8Array): Buffer {
