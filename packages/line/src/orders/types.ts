@@ -49,16 +49,29 @@ export interface InputProblem {
   readonly remedy: string;
 }
 
+/** Where the records of an order come from; paths are absolute. */
+export interface OrderInput {
+  /** `.csv`, `.xlsx` or `.json`. */
+  readonly file: string;
+  /** XLSX: the sheet's name; without it the file must have one sheet only. */
+  readonly sheet?: string;
+  /** Folder of the pictures; without it they lie beside the input file. */
+  readonly photos?: string;
+  /** CSV without a byte order mark; a mark always tells UTF-8 or UTF-16. Default: utf-8. */
+  readonly encoding?: "utf-8" | "windows-1251" | "windows-1252";
+}
+
 /** An order file (YAML) as read; paths are absolute. */
 export interface Order {
   /** The customer's order number: letters, digits, dash; at most 32. */
   readonly order: string;
   readonly customer: string;
   readonly product: string;
-  readonly input: { readonly file: string; readonly sheet?: string; readonly photos?: string };
+  readonly input: OrderInput;
   readonly line: string;
   readonly environment: "test" | "live";
   /** Key file for the `test` environment: the published and the drawn keys of the security module (see docs). */
   readonly keys: string;
+  /** How many records the input must have; another count refuses the file. */
   readonly records?: number;
 }

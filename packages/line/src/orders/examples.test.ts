@@ -1,0 +1,68 @@
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { readInput } from "./input.js";
+import type { ColumnRule, OrderRecord } from "./types.js";
+
+const example = (name: string): string =>
+  fileURLToPath(new URL(`../../../../examples/${name}`, import.meta.url));
+
+const office: readonly ColumnRule[] = [
+  { field: "name", column: "Full name", required: true, max: 40 },
+  { field: "department", column: "Department", required: true, max: 40 },
+  {
+    field: "premises",
+    column: "Premises",
+    required: true,
+    list: ";",
+    from: ["HQ", "LAB", "PLANT-1", "PLANT-2", "STORE", "DOCK", "GARAGE", "DATA"],
+  },
+  { field: "number", column: "Employee number", required: true, unique: true, pattern: "PP-[0-9]{5}" },
+  { field: "photo", column: "Photo", required: true, type: "photo" },
+  { field: "validUntil", column: "Valid until", required: true, type: "date" },
+];
+const yard: readonly ColumnRule[] = [
+  { field: "name", column: "Full name", required: true, max: 40 },
+  { field: "number", column: "Employee number", required: true, unique: true, pattern: "FM-[0-9]{4}" },
+  {
+    field: "zones",
+    column: "Zones",
+    required: true,
+    list: ";",
+    from: ["YARD", "SCALE", "CUTTING", "CRANE", "STORE", "LOADING", "OFFICE", "FUEL"],
+  },
+  { field: "validUntil", column: "Valid until", required: true, type: "date" },
+  { field: "photo", column: "Photo", required: false, type: "photo" },
+];
+
+async function all(file: string, columns: readonly ColumnRule[], photos: string): Promise<OrderRecord[]> {
+  const input = await readInput({ file: example(file), photos: example(photos) }, columns);
+  const records: OrderRecord[] = [];
+  for await (const record of input.records()) records.push(record);
+  expect(input.count).toBe(records.length);
+  return records;
+}
+
+describe("the example orders", () => {
+  test("the office's workbook and its text twin say the same of 120 people", async () => {
+    const book = await all("office-access/employees.xlsx", office, "office-access/photos");
+    const text = await all("office-access/employees.csv", office, "office-access/photos");
+    expect(book).toHaveLength(120);
+    expect(text.map((record) => record.fields)).toEqual(book.map((record) => record.fields));
+    expect(
+      new Set(book.map((record) => Buffer.from(record.photos["photo"]?.png ?? []).toString("base64"))).size,
+    ).toBe(120);
+    expect(book[0]).toMatchObject({
+      number: 1,
+      row: 2,
+      fields: { name: "Seán O'Brien", premises: ["HQ", "LAB", "PLANT-1"], number: "PP-00101" },
+      photos: { photo: { width: 240, height: 300 } },
+    });
+  });
+
+  test("the yard has 40 people, one with a card that soon ends, and photos of some", async () => {
+    const records = await all("warehouse-access/employees.csv", yard, "warehouse-access/photos");
+    expect(records).toHaveLength(40);
+    expect(records.filter((record) => record.fields["validUntil"] === "2026-11-30")).toHaveLength(1);
+    expect(records.filter((record) => record.photos["photo"] !== undefined)).toHaveLength(12);
+  });
+});

@@ -1,0 +1,92 @@
+import type { InputProblem } from "./types.js";
+import { problemText } from "./yaml.js";
+import type { FileProblem } from "./yaml.js";
+
+/**
+ * A file handed to the line breaks its rules. Holds everything found, in the file's order; nothing has happened yet when it is thrown.
+ * `code` is that of the first problem.
+ */
+export class DataProblem extends Error {
+  override readonly name = "DataProblem";
+  readonly code: string;
+
+  /** `more`: how many further problems were counted but not kept. */
+  constructor(
+    readonly problems: readonly (InputProblem | FileProblem)[],
+    readonly more = 0,
+    options?: ErrorOptions,
+  ) {
+    const told = problems.map((problem) => ("path" in problem ? problemText(problem) : inputText(problem)));
+    super([...told, ...(more > 0 ? [`… and ${String(more)} more`] : [])].join("\n"), options);
+    this.code = problems[0]?.code ?? "unknown";
+  }
+}
+
+/** `file:row "Column": what is wrong; what to do`. */
+export const inputText = (p: InputProblem): string => {
+  const place = p.row === undefined ? p.file : `${p.file}:${String(p.row)}`;
+  return `${place}${p.column === undefined ? "" : ` "${p.column}"`}: ${p.message}; ${p.remedy}`;
+};
+
+/** What a reader of one file tells about a place in it. */
+export type Told = Omit<InputProblem, "file">;
+
+/** Gathers the problems of one file: the first thousand in full, the rest as a number. */
+export class Findings {
+  readonly #list: InputProblem[] = [];
+  #more = 0;
+
+  constructor(
+    readonly file: string,
+    readonly limit = 1000,
+  ) {}
+
+  tell(told: Told): void {
+    if (this.#list.length < this.limit) this.#list.push({ file: this.file, ...told });
+    else this.#more++;
+  }
+
+  get count(): number {
+    return this.#list.length + this.#more;
+  }
+
+  /** Throws the DataProblem when there is anything to tell. */
+  refuse(): void {
+    if (this.count === 0) return;
+    throw new DataProblem(
+      this.#list.toSorted((a, b) => (a.row ?? 0) - (b.row ?? 0)),
+      this.#more,
+    );
+  }
+}
+
+/** The one of `known` that was probably meant, or nothing: at most two slips of the keyboard (one in short words). */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > 100) return undefined;
+  const wanted = name.toLowerCase();
+  const ranked = known
+    .map((candidate) => ({ candidate, slips: slipsBetween(wanted, candidate.toLowerCase()) }))
+    .toSorted((a, b) => a.slips - b.slips);
+  const best = ranked[0];
+  return best !== undefined && best.slips <= (wanted.length < 5 ? 1 : 2) ? best.candidate : undefined;
+}
+
+/** Levenshtein's distance, with two neighbouring letters exchanged counted as one slip. */
+function slipsBetween(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let least = Math.min(change, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        least = Math.min(least, (before[j - 2] ?? 0) + 1);
+      }
+      row.push(least);
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

@@ -1,0 +1,13 @@
+// Writes the JSON Schemas that editors complete and check the YAML files with, from the same definitions the line reads them with.
+// `node tools/schemas.mjs` after `npm run build`; a test compares.
+import { writeFileSync } from "node:fs";
+import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
+
+const schemas = { order: orderJsonSchema() };
+
+for (const [name, schema] of Object.entries(schemas)) {
+  writeFileSync(
+    new URL(`../schemas/${name}.schema.json`, import.meta.url),
+    `${JSON.stringify(schema, null, 2)}\n`,
+  );
+}
