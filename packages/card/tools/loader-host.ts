@@ -2,7 +2,7 @@
 // code with the virtual card, not even CMAC. Vectors and tests are made with it.
 import { createCipheriv } from "node:crypto";
 
-function encrypt(algorithm: "aes-128-ecb" | "aes-128-cbc", key: Uint8Array, data: Uint8Array): Buffer {
+export function encrypt(algorithm: "aes-128-ecb" | "aes-128-cbc", key: Uint8Array, data: Uint8Array): Buffer {
   const cipher = createCipheriv(algorithm, key, algorithm === "aes-128-cbc" ? Buffer.alloc(16) : null);
   cipher.setAutoPadding(false);
   return Buffer.concat([cipher.update(data), cipher.final()]);
@@ -32,7 +32,7 @@ function aesCmac(key: Uint8Array, message: Uint8Array): Buffer {
 }
 
 /** First three bytes of AES(key, 01×16). */
-const checkValue = (key: Uint8Array): Buffer =>
+export const checkValue = (key: Uint8Array): Buffer =>
   encrypt("aes-128-ecb", key, Buffer.alloc(16, 1)).subarray(0, 3);
 
 const two = (n: number): number[] => [n >> 8, n & 0xff];

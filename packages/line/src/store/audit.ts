@@ -98,6 +98,30 @@ export async function record(tx: Tx, desk: Desk, deed: Deed): Promise<void> {
   await tx.insertInto("audit").values(rowOf(entry)).execute();
 }
 
+/** All entries that name an order, node by node, in order. */
+export async function* auditOf(desk: Desk, order: string): AsyncGenerator<AuditEntry> {
+  let last: { readonly node: string; readonly sequence: number } | undefined;
+  for (;;) {
+    let query = desk.db
+      .selectFrom("audit")
+      .selectAll()
+      .where("order_number", "=", order)
+      .orderBy("node")
+      .orderBy("sequence")
+      .limit(pageSize);
+    if (last !== undefined) {
+      const { node, sequence } = last;
+      query = query.where((row) =>
+        row.or([row("node", ">", node), row.and([row("node", "=", node), row("sequence", ">", sequence)])]),
+      );
+    }
+    const rows = await query.execute();
+    for (const row of rows) yield entryOf(row);
+    last = rows.at(-1);
+    if (last === undefined) return;
+  }
+}
+
 export interface AuditLog {
   /** Records something that has no transaction of its own: a start, a failed log-in, a report that was read. */
   note(deed: Deed): Promise<void>;

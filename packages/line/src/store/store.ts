@@ -11,6 +11,7 @@ import { StoreFault } from "./fault.js";
 import { type Letters, letterStore } from "./letters.js";
 import { type Orders, orderStore } from "./orders.js";
 import { type AccessRegister, accessRegister } from "./register.js";
+import { type Reports, reportStore } from "./reports.js";
 import { sqliteDialect } from "./sqlite/dialect.js";
 import { faultOf } from "./sqlite/fault.js";
 import { migrate } from "./sqlite/migrate.js";
@@ -44,6 +45,7 @@ export interface Store {
   readonly letters: Letters;
   readonly access: AccessRegister;
   readonly audit: AuditLog;
+  readonly reports: Reports;
   /** Transactions committed by this process, for figures per card. */
   commits(): number;
   /** Wipes released data keys and lets the file go. */
@@ -97,6 +99,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     letters: letterStore(desk),
     access: accessRegister(desk),
     audit: auditLog(desk),
+    reports: reportStore(desk),
     commits,
     async close() {
       for (const key of desk.keys.values()) key.fill(0);

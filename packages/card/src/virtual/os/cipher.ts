@@ -1,3 +1,4 @@
+import { type BlockCipher, cmac } from "../../crypto/index.js";
 import type { Chip } from "../chip.js";
 import { join, same } from "./command.js";
 
@@ -6,9 +7,8 @@ const ones = new Uint8Array(16).fill(0x01);
 
 /** One AES-128 key at work; every block is put on the chip's clock (docs/card-os.md 8). */
 export class Cipher {
-  readonly #aes: ReturnType<Chip["crypto"]["aes"]>;
+  readonly #aes: BlockCipher;
   readonly #chip: Pick<Chip, "spendAes">;
-  #subkeys: readonly [Uint8Array, Uint8Array] | undefined;
 
   constructor(chip: Pick<Chip, "crypto" | "spendAes">, key: Uint8Array) {
     this.#aes = chip.crypto.aes(key);
@@ -18,17 +18,9 @@ export class Cipher {
   /** AES-CMAC (SP 800-38B), 16 bytes. */
   cmac(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
     const message = join(...parts);
-    const blocks = Math.max(1, Math.ceil(message.length / 16));
-    this.#chip.spendAes(blocks + 1);
-    this.#subkeys ??= subkeys(this.#aes.encrypt(zeros));
-    const whole = message.length === blocks * 16;
-    const padded = new Uint8Array(blocks * 16);
-    padded.set(message);
-    if (!whole) padded[message.length] = 0x80;
-    const subkey = this.#subkeys[whole ? 0 : 1];
-    const last = padded.length - 16;
-    for (let at = 0; at < 16; at++) padded[last + at] = (padded[last + at] ?? 0) ^ (subkey[at] ?? 0);
-    return this.#aes.cbcEncrypt(zeros, padded).slice(last);
+    // The subkeys count once each time: real silicon does not keep them.
+    this.#chip.spendAes(Math.max(1, Math.ceil(message.length / 16)) + 1);
+    return cmac(this.#aes, message);
   }
 
   block(block: Uint8Array): Uint8Array {
@@ -59,16 +51,4 @@ export function unwrapKey(
   const key = dek.decrypt(bytes.subarray(3, 19));
   const kcv = new Cipher(chip, key).block(ones).subarray(0, 3);
   return same(kcv, bytes.subarray(20)) ? { key, kcv } : undefined;
-}
-
-function subkeys(l: Uint8Array): readonly [Uint8Array, Uint8Array] {
-  const k1 = double(l);
-  return [k1, double(k1)];
-}
-
-function double(block: Uint8Array): Uint8Array {
-  const shifted = new Uint8Array(16);
-  for (let at = 0; at < 16; at++) shifted[at] = ((block[at] ?? 0) << 1) | ((block[at + 1] ?? 0) >> 7);
-  if ((block[0] ?? 0) & 0x80) shifted[15] = (shifted[15] ?? 0) ^ 0x87;
-  return shifted;
 }

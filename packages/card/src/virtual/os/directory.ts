@@ -1,7 +1,7 @@
 import type { Chip } from "../chip.js";
 import { pageSize } from "../layout.js";
 import { join, same, u16 } from "./command.js";
-import { isSealed, seal } from "./crc.js";
+import { isSealed, seal } from "./seal.js";
 import { BODIES, BUFFER, DESCRIPTION, DIRECTORY, ENTRIES, REST } from "./layout.js";
 import { type Rule, readRules } from "./rules.js";
 

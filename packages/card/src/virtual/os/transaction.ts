@@ -1,7 +1,7 @@
 import type { Chip } from "../chip.js";
 import { layout, pageSize } from "../layout.js";
 import type { Directory, File } from "./directory.js";
-import { isSealed, seal } from "./crc.js";
+import { isSealed, seal } from "./seal.js";
 import { BODIES, BUFFER, BUFFER_PAGES } from "./layout.js";
 
 const MARK = layout.spare;

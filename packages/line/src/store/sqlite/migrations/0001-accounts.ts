@@ -177,7 +177,7 @@ create table audit (
   primary key (node, sequence)
 ) strict, without rowid;
 
-create index audit_by_order on audit (order_number, what);
+create index audit_by_order on audit (order_number, node, sequence);
 
 create trigger audit_is_not_edited before update on audit
 begin

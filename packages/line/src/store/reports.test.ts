@@ -1,0 +1,136 @@
+import { expect, test } from "vitest";
+import { reportCsv } from "../ledger/report-csv.js";
+import { reportHtml } from "../ledger/report-html.js";
+import { reportJson } from "../ledger/report-json.js";
+import { openResult, resultLines } from "../ledger/result.js";
+import { blanks, history, importAsk, key, label, rejected, serial, store } from "./sample.test.data.js";
+import type { Store } from "./store.js";
+
+/** Four people; the second one's first card fails bound, one blank fails unbound, one card is held. */
+async function produced(): Promise<Store> {
+  let now = Date.parse("2026-03-29T00:30:00Z");
+  const s = await store({ clock: () => (now += 7_000) });
+  await s.stock.receive({ lot: "L1", blanks: blanks(9), by: "Ada" });
+  await s.orders.import(importAsk(4));
+  const ends = ["good", "bad", "good", "dead", "held", "good", "good"] as const;
+  for (const [index, end] of ends.entries()) {
+    const card = serial(index + 1);
+    await s.accounts.start({ label: label(index + 1), order: "A-1", line: "carousel" });
+    if (end !== "dead") await s.accounts.bind({ serial: card, order: "A-1" });
+    const pictures = {
+      front: { file: `pictures/${index}.png`, sha256: "00" },
+      back: { file: "b.png", sha256: "01" },
+    };
+    if (end === "held")
+      await s.accounts.finish({
+        serial: card,
+        end: { kind: "held", station: "quality", question: "<b>name</b> hard to read" },
+        history,
+      });
+    else
+      await s.accounts.finish({
+        serial: card,
+        end: end === "good" ? { kind: "good" } : rejected(end === "bad"),
+        history: { ...history, ...(end === "good" ? { pictures } : {}) },
+      });
+  }
+  return s;
+}
+
+const ask = {
+  order: "A-1",
+  timeZone: "Europe/Berlin",
+  simulated: ["carousel", "camera <one>"],
+  seconds: 60,
+  planned: { cardsPerHour: 3_500, bottleneck: "personalization" },
+};
+
+const text = async (pieces: AsyncIterable<string>): Promise<string> => {
+  let all = "";
+  for await (const piece of pieces) all += piece;
+  return all;
+};
+
+test("the report's figures are those of the accounts", async () => {
+  const s = await produced();
+  const report = await s.reports.production(ask);
+  expect(report).toMatchObject({
+    records: { total: 4, produced: 4, waiting: 0, held: 0 },
+    cards: { used: 7, good: 4, rejected: 2, held: 1, remade: 2 },
+    stock: { received: 9, inStock: 2, good: 4, rejected: 2, held: 1 },
+    balanced: true,
+    cardsPerHour: 240,
+  });
+  expect(report.stations).toMatchObject([
+    { station: "test", heads: 1, visits: 7, median: 900, p95: 900 },
+    { station: "personalization", visits: 7, busy: 35_000, utilisation: 35 / 60 },
+  ]);
+  expect(report.throughput.reduce((sum, { good }) => sum + good, 0)).toBe(4);
+  expect(await s.reports.reconcile("A-1")).toEqual({
+    cards: { good: 4, cancelled: 2 },
+    audit: { good: 4, cancelled: 2 },
+    counters: { good: 4, erased: 0 },
+    agree: true,
+  });
+  expect(await s.reports.pictures("A-1", 2)).toHaveLength(4);
+});
+
+test("the page is one file, names what was simulated, shows local time, and lets no text become markup", async () => {
+  const s = await produced();
+  const report = await s.reports.production(ask);
+  const page = await text(reportHtml({ ...report, customer: `<script>alert("x")</script>` }));
+  expect(page).toContain("Order A-1");
+  expect(page).toContain("accounts balance");
+  expect(page).toContain("camera &lt;one&gt;");
+  expect(page).toContain("&lt;b&gt;name&lt;/b&gt; hard to read");
+  expect(page).toContain("&lt;script&gt;");
+  expect(page).not.toMatch(/<script|<b>name|https?:\/\//);
+  // The hour of the change to summer time: 00:30 UTC is 01:30 in Berlin, 01:00 UTC is 03:00.
+  expect(page).toMatch(/29 Mar 2026, 01:3\d:\d\d (?:CET|GMT\+1)/);
+  expect(page).toContain(serial(2));
+  expect(page.match(/<table>/g)?.length).toBe(page.match(/<\/table>/g)?.length);
+});
+
+test("JSON and CSV hold the same visits", async () => {
+  const s = await produced();
+  const report = await s.reports.production(ask);
+  const json = JSON.parse(await text(reportJson(report))) as { visits: object[]; order: string };
+  expect(json).toMatchObject({ order: "A-1", cards: { used: 7 } });
+  expect(json.visits).toHaveLength(7);
+  const csv = (await text(reportCsv(report))).split("\r\n");
+  expect(csv).toHaveLength(9);
+  expect(csv[2]).toContain(`2,1,${serial(2)},${label(2)},rejected,quality,wrong-answer`);
+});
+
+test("the result file has one line a record in input order, with remakes and what they cancel, and no name", async () => {
+  const s = await produced();
+  await s.letters.number({ order: "A-1", record: 1, pin: "user" });
+  const head = { order: "A-1", customer: "N", product: "p", written: "2026-03-29T01:00:00.000Z" };
+  const file = await text(resultLines(head, s.reports.result("A-1")));
+  const bytes = new TextEncoder().encode(file);
+  const read = await openResult(bytes, new Uint8Array(64), () => Promise.resolve(true));
+  expect(read.rows).toMatchObject([
+    { record: 1, reference: "E1", status: "good", serial: serial(1), keyVersion: 48, letters: ["L-0000001"] },
+    {
+      record: 2,
+      reference: "E2",
+      serial: serial(3),
+      cancelled: [{ serial: serial(2), reason: "wrong-answer" }],
+    },
+    { record: 3, reference: "E3", serial: serial(6), cancelled: [{ serial: serial(5), reason: "held" }] },
+    { record: 4, reference: "E4", serial: serial(7), cancelled: [] },
+  ]);
+  expect(read.totals).toEqual({ records: 4, good: 4, held: 0, missing: 0, cancelled: 2 });
+  const { cards } = await s.reports.reconcile("A-1");
+  expect(cards).toEqual({ good: read.totals.good, cancelled: read.totals.cancelled });
+  expect(file).not.toContain("Canary");
+});
+
+test("a result with references needs the order's key", async () => {
+  const s = await produced();
+  s.orders.lock("A-1");
+  const rows = s.reports.result("A-1");
+  await expect(rows.next()).rejects.toMatchObject({ code: "key-not-released" });
+  s.orders.unlock("A-1", key);
+  expect((await s.reports.result("A-1").next()).value).toMatchObject({ reference: "E1" });
+});
