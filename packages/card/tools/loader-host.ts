@@ -16,7 +16,7 @@ function twice(block: Buffer): Buffer {
 }
 
 /** AES-CMAC (NIST SP 800-38B, 6.2). */
-function aesCmac(key: Uint8Array, message: Uint8Array): Buffer {
+export function aesCmac(key: Uint8Array, message: Uint8Array): Buffer {
   const k1 = twice(encrypt("aes-128-ecb", key, Buffer.alloc(16)));
   const whole = message.length > 0 && message.length % 16 === 0;
   const blocks = Math.max(1, Math.ceil(message.length / 16));
