@@ -6,7 +6,7 @@ import type { Finding, Journal, Outcome, SecurityModule, Serial, World } from "@
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Marker, MarkJob, Side } from "../devices/marker/port.js";
 import type { Reader } from "../devices/reader/port.js";
-import type { JournalState, Stage, StationTime } from "../ledger/types.js";
+import type { Blank, JournalState, Stage, StationTime } from "../ledger/types.js";
 import type { OrderRecord } from "../orders/types.js";
 import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
 
@@ -58,9 +58,29 @@ export interface CardInWork {
   readonly passed: string[];
   /** Set when its last visit was interrupted; the next visit takes it up from there. */
   interrupted: Pick<JournalState, "open" | "resumes"> | undefined;
+  /** Why people must look at it before it goes on: its label turned up twice. */
+  suspect: string | undefined;
   readonly times: StationTime[];
   readonly findings: (Finding & { readonly station: string })[];
   pictures: Readonly<Record<Side, KeptPicture>> | undefined;
+}
+
+export function newCard(
+  blank: Blank,
+  more: Partial<Pick<CardInWork, "passed" | "interrupted" | "stage">> = {},
+): CardInWork {
+  return {
+    label: blank.label,
+    serial: blank.serial,
+    stage: more.stage ?? blank.stage,
+    bound: undefined,
+    passed: more.passed ?? [],
+    interrupted: more.interrupted,
+    suspect: undefined,
+    times: [],
+    findings: [],
+    pictures: undefined,
+  };
 }
 
 export interface KeptPicture {

@@ -112,7 +112,7 @@ export class ShopFloor {
     this.#fabricate(dir);
     const eeprom = openEeprom(join(dir, "chip.eeprom"));
     const faults = faultsOf(dir).chip;
-    return { card: this.#silicon.power({ eeprom, faults, label: labelIn(basename(dir)) }), eeprom };
+    return { card: this.#silicon.power({ eeprom, faults }), eeprom };
   }
 
   /** The next blank of the hopper, without moving it. */

@@ -1,0 +1,131 @@
+/**
+ * What a line finds when it starts: bodies in the machine, cards the accounts have in work, and what the journal knows of them. Nothing is
+ * done here; every card gets exactly one answer. The rules follow from the order in which a card leaves: a good body moves first and is
+ * counted afterwards, every other one is counted first and moved afterwards.
+ */
+import type { Outcome } from "@persoline/card/program";
+import { DeviceFault } from "../devices/problem.js";
+import type { Place } from "../devices/transport/port.js";
+import type { Blank, BoundRecord, JournalState, Stage } from "../ledger/types.js";
+import type { LineParts } from "./line-types.js";
+import type { HeadState, MachineStation, SlotState } from "./machine.js";
+import { type CardInWork, hasReached, newCard, type Work, works } from "./station.js";
+
+type Rejection = Extract<Outcome, { kind: "rejected" }>;
+
+export interface Found {
+  /** To be taken up where they lie; `verdict`: rejected by rule instead. */
+  readonly inMachine: readonly {
+    readonly card: CardInWork;
+    readonly bound: BoundRecord | undefined;
+    readonly at: HeadState | SlotState;
+    readonly verdict: Rejection | undefined;
+  }[];
+  /** Bodies in the machine that are no longer in work: the kill came before their move. */
+  readonly misplaced: readonly { readonly place: Place; readonly to: Place }[];
+  /** They lie in their output slots; only the accounts do not know yet. */
+  readonly arrived: readonly CardInWork[];
+  /** In work by the accounts, but nowhere in the machine. */
+  readonly missing: readonly { readonly card: CardInWork; readonly question: string }[];
+  readonly alarms: readonly { readonly detail: string }[];
+}
+
+/** Throws DeviceFault when a body lies at a place that this line does not have. */
+export async function recover(
+  parts: LineParts,
+  machine: readonly MachineStation[],
+  asked: <T>(answer: Promise<T>) => Promise<T>,
+): Promise<Found> {
+  const { accounts, journal, transport, order, name } = parts;
+  const occupied = await transport.occupied();
+  const inWork = new Map((await asked(accounts.inWork(name))).map((blank) => [blank.label, blank]));
+  const inMachine: Found["inMachine"][number][] = [];
+  const misplaced: Found["misplaced"][number][] = [];
+  const alarms: { detail: string }[] = [];
+
+  for (const { place, label } of occupied) {
+    const at = placeIn(machine, place);
+    if (at === undefined) {
+      const where = place.at === "head" || place.at === "queue" ? place.station : place.at;
+      throw new DeviceFault(
+        "line",
+        "refused",
+        `a card lies at ${where}, a place that this line does not have: run the line file that was interrupted`,
+      );
+    }
+    let blank = label === undefined ? undefined : inWork.get(label);
+    if (blank === undefined && label !== undefined) {
+      const started = await asked(accounts.start({ label, order, line: name }));
+      if (started.ok) blank = started.blank;
+      else misplaced.push({ place, to: { at: binOf(started.why) } });
+      if (!started.ok && started.why !== "rejected" && started.why !== "held") {
+        alarms.push({
+          detail: `body ${label} lies in the machine, but it is ${started.why} in the accounts`,
+        });
+      }
+    } else if (blank === undefined) {
+      misplaced.push({ place, to: { at: "hold" } });
+      alarms.push({ detail: "a body without a readable number lies in the machine: put aside" });
+    }
+    if (blank === undefined) continue;
+    inWork.delete(blank.label);
+    const state = await asked(journal.state(blank.serial));
+    const card = takenUp(blank, state, place);
+    const bound = await asked(accounts.bound(blank.serial));
+    inMachine.push({ card, bound, at, verdict: judge(state) });
+  }
+
+  const arrived: CardInWork[] = [];
+  const missing: Found["missing"][number][] = [];
+  for (const blank of inWork.values()) {
+    const state = await asked(journal.state(blank.serial));
+    const card = newCard(blank, { stage: stageOf(blank, state) });
+    if (hasReached(card.stage, "verified")) arrived.push(card);
+    else {
+      const question = `the accounts have ${blank.label} in work, but it is not in the machine: find it`;
+      missing.push({ card, question });
+    }
+  }
+  return { inMachine, misplaced, arrived, missing, alarms };
+}
+
+function placeIn(machine: readonly MachineStation[], place: Place): HeadState | SlotState | undefined {
+  if (place.at !== "head" && place.at !== "queue") return undefined;
+  const station = machine.find(({ name }) => name === place.station);
+  return place.at === "head" ? station?.heads[place.head] : station?.slots[place.slot];
+}
+
+const binOf = (why: string): "reject" | "hold" =>
+  why === "rejected" || why === "destroyed" ? "reject" : "hold";
+
+/** The furthest of what accounts and journal know. */
+function stageOf(blank: Blank, state: JournalState | undefined): Stage {
+  let stage = blank.stage;
+  for (const station of state?.passed ?? []) {
+    const reached = station in works ? works[station as Work] : undefined;
+    if (reached !== undefined && hasReached(reached, stage)) stage = reached;
+  }
+  return stage;
+}
+
+function takenUp(blank: Blank, state: JournalState | undefined, place: Place): CardInWork {
+  // A card in a queue has not begun its next station; one at a head may have, even without an open intent.
+  const begun = state?.open !== undefined || place.at === "head";
+  return newCard(blank, {
+    stage: stageOf(blank, state),
+    passed: [...(state?.passed ?? [])],
+    interrupted: begun
+      ? { resumes: state?.resumes ?? 0, ...(state?.open === undefined ? {} : { open: state.open }) }
+      : undefined,
+  });
+}
+
+/** What needs no visit to be decided. Open marks are judged by their station, chips by the rules of their program. */
+function judge(state: JournalState | undefined): Rejection | undefined {
+  if (state?.open?.station !== "termination") return undefined;
+  return {
+    kind: "rejected",
+    code: "interrupted",
+    detail: "the line was interrupted while this card, rejected after personalization, was being ended",
+  };
+}
