@@ -8,8 +8,10 @@ import type { Head, Station, Surroundings, Work } from "./station.js";
 
 /** The journal as the line needs it: it must also be able to tell what it knows. */
 export interface LineJournal extends Journal {
-  /** What is known of a card in work; undefined when nothing is. */
-  state(serial: Serial): Promise<JournalState | undefined>;
+  /** What is known of cards with notes. */
+  states(): Promise<readonly JournalState[]>;
+  /** Drops what is known of cards that have left the line. */
+  forget(serials: readonly Serial[]): Promise<void>;
 }
 
 export interface StationParts {

@@ -3,7 +3,7 @@
  * One loop looks at the whole machine whenever something has changed and starts whatever can go on; nobody blocks, so the line has come
  * to rest exactly when nothing is under way.
  */
-import { type Outcome, type RejectCode, runProgram } from "@persoline/card/program";
+import { type Outcome, type RejectCode, runProgram, type Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord, CardEnd } from "../ledger/types.js";
@@ -40,7 +40,6 @@ export class Line {
   #stopping: "no" | "asked" | "halted" = "no";
   #why = "";
   #hopperEmpty = false;
-  #cryptogramsInARow = 0;
   #refusedInARow = 0;
   #turns = 0;
   #active = 0;
@@ -205,11 +204,9 @@ export class Line {
 
   async #failed(problem: unknown, head: HeadState | undefined): Promise<void> {
     if (head !== undefined) head.state = "halted";
-    if (problem instanceof DeviceFault) {
-      await this.#halted(head, problem.device, problem.code, problem.message);
-      return;
-    }
-    this.#break(problem);
+    const fault = faultIn(problem);
+    if (fault === undefined) this.#break(problem);
+    else await this.#halted(head, fault.device, fault.code, fault.message);
   }
 
   #break(problem: unknown): void {
@@ -342,7 +339,7 @@ export class Line {
         card.passed.push(work.name);
         station.passed++;
         station.rejectedInARow = 0;
-        if (work.name !== "electrical-test" && work.name !== "visual") this.#cryptogramsInARow = 0;
+        station.cryptogramsInARow = 0;
         return true;
       }
       case "rejected":
@@ -370,8 +367,9 @@ export class Line {
     try {
       return await work.visit(card, { ...this.#parts.surroundings, head: head.head });
     } catch (problem) {
-      if (!(problem instanceof DeviceFault)) throw problem;
-      const { device, code, message } = problem;
+      const fault = faultIn(problem);
+      if (fault === undefined) throw problem;
+      const { device, code, message } = fault;
       return {
         kind: "halted",
         device,
@@ -472,9 +470,9 @@ export class Line {
       terminated,
       ...(card.bound === undefined ? {} : { record: card.bound.record.number }),
     });
-    if (code === "card-cryptogram" && ++this.#cryptogramsInARow >= this.#limits().cryptogramsInARow) {
+    if (code === "card-cryptogram" && ++station.cryptogramsInARow >= this.#limits().cryptogramsInARow) {
       this.#halt(
-        `${String(this.#cryptogramsInARow)} cards in a row do not know the key set: it is the wrong one, not the cards`,
+        `${String(station.cryptogramsInARow)} cards in a row at ${station.name} do not know the key set: it is the wrong one, not the cards`,
         "halted",
       );
     }
@@ -538,10 +536,18 @@ export class Line {
     clear(from);
   }
 
-  #finish(card: CardInWork, end: CardEnd): Promise<void> {
+  async #finish(card: CardInWork, end: CardEnd): Promise<void> {
     const { times, findings, pictures } = card;
     const history = { times, findings, ...(pictures === undefined ? {} : { pictures }) };
-    return this.#asked(this.#parts.accounts.finish({ serial: card.serial, end, history }));
+    await this.#asked(this.#parts.accounts.finish({ serial: card.serial, end, history }));
+    this.#forget([card.serial]);
+  }
+
+  /** Nobody waits for it: notes that outlive their card do no harm and are dropped at the next start. */
+  #forget(serials: readonly Serial[]): void {
+    this.#parts.journal.forget(serials).catch((problem: unknown) => {
+      this.#break(problem);
+    });
   }
 
   // --- faults of the machine
@@ -574,9 +580,11 @@ export class Line {
       code,
       detail,
     });
-    if (head?.card !== undefined) {
-      const known = await this.#asked(this.#parts.journal.state(head.card.serial));
-      head.card.interrupted = {
+    const card = head?.card;
+    if (card !== undefined && code !== "journal") {
+      const states = await this.#asked(this.#parts.journal.states());
+      const known = states.find(({ serial }) => serial === card.serial);
+      card.interrupted = {
         resumes: known?.resumes ?? 0,
         ...(known?.open === undefined ? {} : { open: known.open }),
       };
@@ -598,6 +606,7 @@ export class Line {
 
   async #recover(): Promise<Found> {
     const found = await recover(this.#parts, this.#machine, (promise) => this.#asked(promise));
+    if (found.stale.length > 0) this.#forget(found.stale);
     for (const { detail } of found.alarms) this.#tell({ kind: "alarm", detail });
     for (const { place, to } of found.misplaced) await this.#move(place, to);
     for (const card of found.arrived) {
@@ -703,4 +712,11 @@ function clear(place: HeadState | SlotState): void {
   place.card = undefined;
   if ("head" in place) place.state = "idle";
   else place.state = "free";
+}
+
+/** The journal's fault comes from another room, which devices know nothing of; it is one all the same. */
+function faultIn(problem: unknown): Pick<DeviceFault, "device" | "code" | "message"> | undefined {
+  if (problem instanceof DeviceFault) return problem;
+  if (!(problem instanceof Error) || !("device" in problem) || problem.device !== "journal") return undefined;
+  return { device: "journal", code: "journal", message: problem.message };
 }

@@ -27,6 +27,8 @@ export interface MachineStation {
   passed: number;
   rejected: number;
   rejectedInARow: number;
+  /** Failed card cryptograms; each station has its own key sets. */
+  cryptogramsInARow: number;
   busyMs: number;
 }
 
@@ -50,6 +52,7 @@ export const machineOf = (stations: readonly StationParts[]): readonly MachineSt
     passed: 0,
     rejected: 0,
     rejectedInARow: 0,
+    cryptogramsInARow: 0,
     busyMs: 0,
   }));
 

@@ -3,7 +3,7 @@
  * done here; every card gets exactly one answer. The rules follow from the order in which a card leaves: a good body moves first and is
  * counted afterwards, every other one is counted first and moved afterwards.
  */
-import type { Outcome } from "@persoline/card/program";
+import type { Outcome, Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { Blank, BoundRecord, JournalState, Stage } from "../ledger/types.js";
@@ -28,6 +28,8 @@ export interface Found {
   /** In work by the accounts, but nowhere in the machine. */
   readonly missing: readonly { readonly card: CardInWork; readonly question: string }[];
   readonly alarms: readonly { readonly detail: string }[];
+  /** Notes of cards that are in work no more: the kill came before they were dropped. */
+  readonly stale: readonly Serial[];
 }
 
 /** Throws DeviceFault when a body lies at a place that this line does not have. */
@@ -37,6 +39,7 @@ export async function recover(
   asked: <T>(answer: Promise<T>) => Promise<T>,
 ): Promise<Found> {
   const { accounts, journal, transport, order, name } = parts;
+  const states = new Map((await asked(journal.states())).map((state) => [state.serial, state]));
   const occupied = await transport.occupied();
   const inWork = new Map((await asked(accounts.inWork(name))).map((blank) => [blank.label, blank]));
   const inMachine: Found["inMachine"][number][] = [];
@@ -69,7 +72,7 @@ export async function recover(
     }
     if (blank === undefined) continue;
     inWork.delete(blank.label);
-    const state = await asked(journal.state(blank.serial));
+    const state = states.get(blank.serial);
     const card = takenUp(blank, state, place);
     const bound = await asked(accounts.bound(blank.serial));
     inMachine.push({ card, bound, at, verdict: judge(state) });
@@ -78,7 +81,7 @@ export async function recover(
   const arrived: CardInWork[] = [];
   const missing: Found["missing"][number][] = [];
   for (const blank of inWork.values()) {
-    const state = await asked(journal.state(blank.serial));
+    const state = states.get(blank.serial);
     const card = newCard(blank, { stage: stageOf(blank, state) });
     if (hasReached(card.stage, "verified")) arrived.push(card);
     else {
@@ -86,7 +89,13 @@ export async function recover(
       missing.push({ card, question });
     }
   }
-  return { inMachine, misplaced, arrived, missing, alarms };
+  const known = new Set(
+    [...inMachine.map(({ card }) => card), ...arrived, ...missing.map(({ card }) => card)].map(
+      ({ serial }) => serial,
+    ),
+  );
+  const stale = [...states.keys()].filter((serial) => !known.has(serial));
+  return { inMachine, misplaced, arrived, missing, alarms, stale };
 }
 
 function placeIn(machine: readonly MachineStation[], place: Place): HeadState | SlotState | undefined {

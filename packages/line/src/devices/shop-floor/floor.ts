@@ -22,7 +22,7 @@ import {
   type StockItem,
   stockItem,
 } from "./lot.js";
-import { folderOf, isSingle, machinePlace, nameOf, six } from "./places.js";
+import { folderOf, inMachine, isSingle, machinePlace, nameOf, six } from "./places.js";
 import type { Silicon } from "./silicon.js";
 
 /** A body somewhere on the shop floor. */
@@ -47,6 +47,8 @@ export class ShopFloor {
   /** Names in the hopper, the next one last; read when first needed. */
   #hopper: string[] | undefined;
   readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
+  /** Bodies at places of the machine, by folder, read once: in a machine that runs nobody else moves anything. A bounded number. */
+  readonly #lying = new Map<string, string | undefined>();
   /** Chips of bodies in the machine, by body name: a bounded number. */
   readonly #cards = new Map<string, { card: VirtualCard; eeprom: EepromFile }>();
 
@@ -86,13 +88,20 @@ export class ShopFloor {
 
   /** The body at a place that holds one; of a bin, its first. */
   bodyAt(place: Place): Body | undefined {
-    const folder = join(this.#root, folderOf(place));
-    const names = existsSync(folder) ? readdirSync(folder) : [];
-    const name = names[0];
-    if (isSingle(place) && names.length > 1) {
-      throw fault("jam", `${String(names.length)} bodies at ${nameOf(place)}: ${names.join(", ")}`);
+    const folder = folderOf(place);
+    let name = this.#lying.get(folder);
+    if (name === undefined && !this.#lying.has(folder)) {
+      const names = this.#namesIn(folder);
+      name = names[0];
+      if (isSingle(place) && names.length > 1) {
+        throw fault("jam", `${String(names.length)} bodies at ${nameOf(place)}: ${names.join(", ")}`);
+      }
+      if (inMachine(place)) {
+        mkdirSync(join(this.#root, folder), { recursive: true });
+        this.#lying.set(folder, name);
+      }
     }
-    return name === undefined ? undefined : { label: labelIn(name), dir: join(folder, name) };
+    return name === undefined ? undefined : { label: labelIn(name), dir: join(this.#root, folder, name) };
   }
 
   /** The chip of the body at a head, the same object as long as the body stays in the machine. */
@@ -140,11 +149,12 @@ export class ShopFloor {
     if (body === undefined) throw fault("jam", `nothing lies at ${nameOf(from)}`);
     const name = basename(body.dir);
     this.#put(body.dir, name, to);
+    if (inMachine(from)) this.#lying.set(folderOf(from), undefined);
     if (to.at === "hopper" && this.#hopper !== undefined) {
       const at = this.#hopper.findIndex((other) => other < name);
       this.#hopper.splice(at < 0 ? this.#hopper.length : at, 0, name);
     }
-    if (to.at !== "head" && to.at !== "queue") this.#release(name);
+    if (!inMachine(to)) this.#release(name);
   }
 
   /** Bodies in the machine, and where. */
@@ -177,12 +187,23 @@ export class ShopFloor {
   }
 
   #put(from: string, name: string, to: Place): string {
-    const folder = join(this.#root, folderOf(to));
     const there = isSingle(to) ? this.bodyAt(to) : undefined;
     if (there !== undefined) throw fault("jam", `${nameOf(to)} is not empty: ${there.label} lies there`);
-    mkdirSync(folder, { recursive: true });
-    renameSync(from, join(folder, name));
-    return join(folder, name);
+    const folder = folderOf(to);
+    if (to.at === "good") mkdirSync(join(this.#root, folder), { recursive: true });
+    const dir = join(this.#root, folder, name);
+    renameSync(from, dir);
+    if (inMachine(to)) this.#lying.set(folder, name);
+    return dir;
+  }
+
+  #namesIn(folder: string): string[] {
+    try {
+      return readdirSync(join(this.#root, folder));
+    } catch (problem) {
+      if (problem instanceof Error && "code" in problem && problem.code === "ENOENT") return [];
+      throw problem;
+    }
   }
 
   #release(name: string): void {

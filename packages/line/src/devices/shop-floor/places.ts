@@ -19,9 +19,10 @@ export function folderOf(place: Place): string {
   }
 }
 
+export const inMachine = (place: Place): boolean => place.at === "head" || place.at === "queue";
+
 /** Holds one body at most. */
-export const isSingle = (place: Place): boolean =>
-  place.at === "head" || place.at === "queue" || place.at === "good";
+export const isSingle = (place: Place): boolean => inMachine(place) || place.at === "good";
 
 /** In words, for messages. */
 export function nameOf(place: Place): string {

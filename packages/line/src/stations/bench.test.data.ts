@@ -1,0 +1,200 @@
+/** A line of plain stations over a real shop floor on virtual time: for tests of how cards move, whatever is done to them. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Outcome, World } from "@persoline/card/program";
+import type { VirtualCard } from "@persoline/card/virtual";
+import { afterEach } from "vitest";
+import type { Reader } from "../devices/reader/port.js";
+import { ShopFloor } from "../devices/shop-floor/floor.js";
+import { simulatedCarousel } from "../devices/transport/simulated.js";
+import type { PreparedRecord } from "../plan/types.js";
+import { Line } from "./line.js";
+import type { LineEvent, LineResult } from "./line-types.js";
+import { MemoryAccounts, MemoryJournal } from "./memory.test.data.js";
+import {
+  type CardInWork,
+  type Station,
+  type Surroundings,
+  usualLimits,
+  usualOutside,
+  type Work,
+  workOrder,
+} from "./station.js";
+import { virtualWorld } from "./world.js";
+
+const roots: string[] = [];
+afterEach(() => {
+  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true });
+});
+
+const nobody = (): never => {
+  throw new Error("not asked for in this test");
+};
+
+const emptyProgram = { name: "none", segments: [] };
+const neverRead: Reader = {
+  name: "no reader",
+  kind: "simulated",
+  insert: () => Promise.resolve("mute"),
+  reseat: () => Promise.resolve(),
+  remove: () => Promise.resolve(),
+};
+const noChip: VirtualCard = {
+  powerOn: () => undefined,
+  warmReset: () => undefined,
+  powerOff: () => undefined,
+  transmit: () => undefined,
+  elapsedMicros: 0,
+  counters: { apdus: 0, pagesWritten: 0, wireCharacters: 0, aesBlocks: 0 },
+};
+
+/** What a visit does in a test, after its time has passed. */
+export type Act = (card: CardInWork, head: number, world: World) => Outcome | Promise<Outcome>;
+
+export interface BenchOptions {
+  readonly blanks?: number;
+  readonly records?: number;
+  readonly heads?: Partial<Record<Work, number>>;
+  readonly queue?: number;
+  readonly visitMs?: Partial<Record<Work, number>>;
+  readonly moveMs?: number;
+  readonly acts?: Partial<Record<Work, Act>>;
+  readonly jams?: readonly number[];
+  readonly attempts?: number;
+}
+
+export const passed: Outcome = { kind: "passed" };
+
+/** Shop floor, accounts and journal outlive lines and worlds, as they outlive processes. */
+export class Bench {
+  readonly floor: ShopFloor;
+  readonly accounts: MemoryAccounts;
+  readonly journal = new MemoryJournal();
+  options: BenchOptions;
+  readonly events: LineEvent[] = [];
+  line!: Line;
+  world!: ReturnType<typeof virtualWorld>;
+
+  constructor(options: BenchOptions = {}) {
+    this.options = options;
+    const root = mkdtempSync(join(tmpdir(), "persoline-line-"));
+    roots.push(root);
+    this.floor = new ShopFloor(root, { fabricate: () => new Uint8Array(0), power: () => noChip });
+    const stock = this.floor.makeLot({
+      lot: "L",
+      count: options.blanks ?? 12,
+      seed: 1,
+      faults: [],
+      flaws: [],
+    });
+    this.accounts = new MemoryAccounts(stock, options.records ?? 10, options.attempts);
+    this.newLine();
+  }
+
+  /** A new process: nothing but floor, accounts and journal is known. */
+  newLine(): Line {
+    const { heads = {}, queue = 2, moveMs = 100, jams = [] } = this.options;
+    this.world = virtualWorld({ seed: 1 });
+    const surroundings: Surroundings = {
+      world: this.world,
+      hsm: { openSession: nobody, authenticate: nobody, unwrap: nobody, closeSession: nobody },
+      journal: this.journal,
+      product: {
+        name: "test",
+        columns: [],
+        pins: [],
+        atr: { blank: new Uint8Array(0), completed: new Uint8Array(0) },
+        test: emptyProgram,
+        completion: emptyProgram,
+        initialisation: emptyProgram,
+        termination: emptyProgram,
+      },
+      limits: usualLimits,
+      outside: usualOutside,
+      sha256: nobody,
+      makeMarks: nobody,
+      judgeFaces: nobody,
+      keepPicture: nobody,
+    };
+    const prepared = (number: number): PreparedRecord => ({
+      number,
+      personalization: emptyProgram,
+      proof: emptyProgram,
+      faces: [],
+      emboss: [],
+    });
+    this.line = new Line({
+      name: "bench",
+      order: "A-1",
+      stations: workOrder.map((name) => ({
+        name,
+        works: [this.#station(name)],
+        queue,
+        heads: Array.from({ length: heads[name] ?? 1 }, (_, number) => ({
+          station: name,
+          number,
+          reader: neverRead,
+          markers: [],
+          camera: undefined,
+        })),
+      })),
+      transport: simulatedCarousel({ floor: this.floor, world: this.world, moveMs, jams }),
+      accounts: this.accounts,
+      journal: this.journal,
+      prepareRecord: ({ record }) => Promise.resolve(prepared(record.number)),
+      surroundings,
+      onEvent: (event) => this.events.push(event),
+    });
+    return this.line;
+  }
+
+  run(): Promise<LineResult> {
+    return this.world.run(() => this.line.run());
+  }
+
+  /** Runs until `ms` have passed on the world's clock, then stops thinking: what was under way never ends. */
+  runUntil(ms: number): Promise<LineResult | "killed"> {
+    const { world, line } = this;
+    return world.run(() => Promise.race([line.run(), world.sleep(ms).then(() => "killed" as const)]));
+  }
+
+  /** Where every body lies, by label. */
+  places(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.floor
+        .census()
+        .map(({ label, place }) => [label, place.at === "good" ? `good ${String(place.slot)}` : place.at]),
+    );
+  }
+
+  #station(name: Work): Station {
+    return {
+      name,
+      visit: async (card, { head, world }) => {
+        await world.sleep(this.options.visitMs?.[name] ?? 1000);
+        return (await this.options.acts?.[name]?.(card, head.number, world)) ?? passed;
+      },
+    };
+  }
+}
+
+/** Differences between where bodies lie and what the accounts say; none when all is well. */
+export function disagreements(bench: Bench): string[] {
+  const places = bench.places();
+  return [...bench.accounts.rows.values()].flatMap(({ blank, record }) => {
+    const expected = {
+      "in-stock": "hopper",
+      "in-process": "head",
+      held: "hold",
+      good: `good ${String(record)}`,
+      rejected: "reject",
+      sample: "",
+      destroyed: "",
+      returned: "",
+    }[blank.state];
+    const place = places[blank.label];
+    const agrees = place === expected || (expected === "head" && place === "queue");
+    return agrees ? [] : [`${blank.label} is ${blank.state}, but lies at ${String(place)}`];
+  });
+}
