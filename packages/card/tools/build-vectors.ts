@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { vectorFile, withChipVectors } from "./card-os-vectors.js";
+import { vectorFile, withOwnVectors } from "./card-os-vectors.js";
 
 const before = existsSync(vectorFile) ? readFileSync(vectorFile, "utf8") : undefined;
-writeFileSync(vectorFile, withChipVectors(before));
+writeFileSync(vectorFile, withOwnVectors(before));

@@ -1,5 +1,6 @@
 // Computes the vectors of the chip and its loader from docs/card-os.md, without the virtual card.
 import { readFileSync } from "node:fs";
+import { accessVectors } from "./access-vectors.js";
 import { crc32, imageFolder } from "./image.js";
 import { LoaderHost } from "./loader-host.js";
 
@@ -105,7 +106,7 @@ function session(): { name: string; command: string; response: string }[] {
   return steps.map(([name, command, response]) => ({ name, command: hex(command), response }));
 }
 
-export function chipVectors(): readonly Vector[] {
+function chipVectors(): readonly Vector[] {
   const source = "docs/card-os.md, computed by packages/card/tools/card-os-vectors.ts";
   return [
     { id: "chip-rom", source, crc32: hex(four(crc32(rom()))) },
@@ -125,13 +126,13 @@ export function chipVectors(): readonly Vector[] {
   ];
 }
 
-/** The file's text with these vectors in it; vectors of other makers stay as they are. */
-export function withChipVectors(text: string | undefined): string {
-  const own = chipVectors();
+/** The file's text with the vectors of chip, loader and access in it; vectors of other makers stay as they are. */
+export function withOwnVectors(text: string | undefined): string {
+  const own: readonly Vector[] = [...chipVectors(), ...accessVectors()];
   const others =
     text === undefined
       ? []
-      : (JSON.parse(text) as VectorFile).vectors.filter((vector) => !vector.id.startsWith("chip-"));
+      : (JSON.parse(text) as VectorFile).vectors.filter((vector) => !/^(chip|access)-/.test(vector.id));
   const vectors = [...own, ...others];
   const file: VectorFile = {
     topic: "card-os",
