@@ -94,6 +94,10 @@ export function firstFault(
         detail: `${named(step)}: the card answered ${lengths} not as expected`,
       };
     }
+    // Where there is nothing to prove, a verdict is on the check values of a key that was put in.
+    if (answer.verdict === "wrong" && step.judge === undefined) {
+      return { code: "wrong-answer", detail: `${named(step)}: the card answered other check values` };
+    }
     if (step.judge !== undefined && answer.verdict !== "right") {
       return { code: step.reject ?? "proof-wrong", detail: `${named(step)}: the card's proof is wrong` };
     }

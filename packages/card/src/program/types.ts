@@ -207,7 +207,7 @@ export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judg
 export type SealedSecrets = Readonly<Record<string, Uint8Array>>;
 
 export interface UnwrappedAnswer extends Response {
-  /** Only for steps with `judge`. */
+  /** For steps with `judge`, and for those that put keys in (the check values the card answered). */
   readonly verdict?: "right" | "wrong";
 }
 

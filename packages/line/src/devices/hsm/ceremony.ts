@@ -1,0 +1,71 @@
+/** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+import { existsSync, writeFileSync } from "node:fs";
+import { unhex } from "@persoline/card/bytes";
+import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock } from "./keystore.js";
+import type { Environment, KeyDescription } from "./port.js";
+
+/** One key to make. `published`: the value of a test key that everybody may know, hexadecimal; without it the key is drawn. */
+export interface NewKey {
+  readonly name: string;
+  readonly use: "loader" | "scp03" | "application";
+  readonly published?: string;
+}
+
+export interface Ceremony {
+  readonly file: string;
+  readonly environment: Environment;
+  readonly unlock: Unlock;
+  readonly keys: readonly NewKey[];
+  /** Letters are encrypted for this printer: its public key (SPKI, PEM). Without it a pair is made and the private half written here. */
+  readonly letterPrinter: { readonly publicKeyPem: string } | { readonly writePrivateKeyTo: string };
+}
+
+const random64 = (length: number): string => randomBytes(length).toString("base64");
+
+/** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem. */
+export function makeKeystore(ceremony: Ceremony): void {
+  const { file, environment, unlock, keys } = ceremony;
+  if (existsSync(file))
+    throw new KeystoreProblem("exists", `${file}: there is a keystore already; it is never overwritten`);
+  if (environment === "live" && keys.some(({ published }) => published !== undefined)) {
+    throw new KeystoreProblem("environment", "published test keys are refused in a live keystore");
+  }
+  const stored: StoredKey[] = keys.map((key) => ({
+    ...description(key.name, key.use, "AES-128", environment, key.published !== undefined),
+    value: key.published === undefined ? random64(16) : Buffer.from(unhex(key.published)).toString("base64"),
+  }));
+  const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });
+  stored.push(
+    { ...description("store-seal", "seal", "AES-256", environment, false), value: random64(32) },
+    {
+      ...description("line-signature", "sign", "Ed25519", environment, false),
+      value: signing.toString("base64"),
+    },
+    { ...description("letter-printer", "letter", "X25519", environment, false), value: printerKey(ceremony) },
+  );
+  if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
+    writeFileSync(unlock.keyFile, randomBytes(32), { mode: 0o600, flag: "wx" });
+  }
+  sealKeystore(file, environment, stored, unlock);
+}
+
+const description = (
+  name: string,
+  use: KeyDescription["use"],
+  algorithm: KeyDescription["algorithm"],
+  environment: Environment,
+  published: boolean,
+): Omit<StoredKey, "value"> => ({ name: name as StoredKey["name"], use, algorithm, environment, published });
+
+function printerKey({ letterPrinter }: Ceremony): string {
+  if ("publicKeyPem" in letterPrinter) {
+    return createPublicKey(letterPrinter.publicKeyPem)
+      .export({ format: "der", type: "spki" })
+      .toString("base64");
+  }
+  const { privateKey } = generateKeyPairSync("x25519");
+  const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+  writeFileSync(letterPrinter.writePrivateKeyTo, pem, { mode: 0o600, flag: "wx" });
+  return createPublicKey(createPrivateKey(pem)).export({ format: "der", type: "spki" }).toString("base64");
+}

@@ -1,0 +1,194 @@
+/**
+ * The vault's keys at rest: one file, sealed with AES-256-GCM under a key from a passphrase (argon2id) or from a key file. Only the
+ * vault's own process opens it.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { hashRawSync } from "@node-rs/argon2";
+import type { Environment, KeyDescription } from "./port.js";
+
+/** How the keystore is opened. */
+export type Unlock = { readonly passphrase: string } | { readonly keyFile: string };
+
+/** What one key is; `value` is the AES key, or the private (sign) or public (letter) key as DER, base64. */
+export interface StoredKey extends Omit<KeyDescription, "kcv"> {
+  readonly value: string;
+}
+
+export class KeystoreProblem extends Error {
+  override readonly name = "KeystoreProblem";
+  constructor(
+    readonly code: "wrong-passphrase" | "not-ours" | "newer-version" | "environment" | "missing" | "exists",
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Version of the file's form; a file of a newer one is refused. */
+const VERSION = 1;
+/** Interactive use on one core; the figures stand in the file, so that they may grow. */
+const ARGON2ID = { memoryCost: 64 * 1024, timeCost: 3, parallelism: 1 } as const;
+
+interface KeystoreFile {
+  readonly format: "persoline-keystore";
+  readonly version: number;
+  readonly environment: Environment;
+  readonly unlock:
+    | ({ readonly by: "passphrase"; readonly salt: string } & {
+        memoryCost: number;
+        timeCost: number;
+        parallelism: number;
+      })
+    | { readonly by: "key-file"; readonly salt: string };
+  readonly iv: string;
+  readonly tag: string;
+  readonly sealed: string;
+}
+
+const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+const unb64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
+
+/** Everything that is not secret is bound to what is: a changed environment or salt makes the seal break. */
+const associated = (head: Pick<KeystoreFile, "format" | "version" | "environment" | "unlock">): Buffer =>
+  Buffer.from(JSON.stringify([head.format, head.version, head.environment, head.unlock]));
+
+function sealingKey(unlock: Unlock, head: KeystoreFile["unlock"]): Uint8Array {
+  const salt = unb64(head.salt);
+  if ("passphrase" in unlock) {
+    const costs = head.by === "passphrase" ? head : ARGON2ID;
+    const { memoryCost, timeCost, parallelism } = costs;
+    // 2 = argon2id (RFC 9106)
+    return hashRawSync(unlock.passphrase.normalize("NFC"), {
+      algorithm: 2,
+      memoryCost,
+      timeCost,
+      parallelism,
+      salt,
+      outputLen: 32,
+    });
+  }
+  const secret = readKeyFile(unlock.keyFile);
+  const key = new Uint8Array(hkdfSync("sha256", secret, salt, "persoline keystore", 32));
+  secret.fill(0);
+  return key;
+}
+
+function readKeyFile(file: string): Uint8Array {
+  if (!existsSync(file)) {
+    throw new KeystoreProblem(
+      "missing",
+      `${file}: the key file that opens the keystore is not there; put it back`,
+    );
+  }
+  const bytes = new Uint8Array(readFileSync(file));
+  if (bytes.length < 32) throw new KeystoreProblem("not-ours", `${file}: a key file has at least 32 bytes`);
+  return bytes;
+}
+
+/** Writes the file anew: a temporary one, synced, then renamed. */
+export function sealKeystore(
+  file: string,
+  environment: Environment,
+  keys: readonly StoredKey[],
+  unlock: Unlock,
+): void {
+  const salt = b64(randomBytes(16));
+  const how =
+    "passphrase" in unlock
+      ? { by: "passphrase" as const, salt, ...ARGON2ID }
+      : { by: "key-file" as const, salt };
+  const head = { format: "persoline-keystore" as const, version: VERSION, environment, unlock: how };
+  const key = sealingKey(unlock, how);
+  const iv = randomBytes(12);
+  const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(associated(head));
+  const clear = Buffer.from(JSON.stringify(keys));
+  const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
+  clear.fill(0);
+  key.fill(0);
+  const content: KeystoreFile = { ...head, iv: b64(iv), tag: b64(cipher.getAuthTag()), sealed: b64(sealed) };
+  writeDurably(file, `${JSON.stringify(content, null, 2)}\n`);
+}
+
+export function writeDurably(file: string, content: string): void {
+  const temporary = `${file}.new`;
+  const handle = openSync(temporary, "w", 0o600);
+  try {
+    writeSync(handle, content);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(temporary, file);
+  const folder = openSync(dirname(file), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Opens the keystore. Throws KeystoreProblem; nothing is ever returned of a file that was altered. */
+export function openKeystore(
+  file: string,
+  unlock: Unlock,
+): { readonly environment: Environment; readonly keys: readonly StoredKey[] } {
+  const content = readKeystore(file);
+  const wanted = content.unlock.by;
+  if (wanted !== ("passphrase" in unlock ? "passphrase" : "key-file")) {
+    throw new KeystoreProblem(
+      "wrong-passphrase",
+      `${file}: this keystore is opened by a ${wanted.replace("-", " ")}`,
+    );
+  }
+  const key = sealingKey(unlock, content.unlock);
+  try {
+    const decipher = createDecipheriv("aes-256-gcm", key, unb64(content.iv)).setAAD(associated(content));
+    decipher.setAuthTag(unb64(content.tag));
+    const clear = Buffer.concat([decipher.update(unb64(content.sealed)), decipher.final()]);
+    const keys = JSON.parse(clear.toString("utf8")) as readonly StoredKey[];
+    clear.fill(0);
+    return { environment: content.environment, keys };
+  } catch {
+    throw new KeystoreProblem(
+      "wrong-passphrase",
+      `${file}: the ${wanted.replace("-", " ")} does not open this keystore (or the file was altered); nothing was changed. Try the right one, or restore the file`,
+    );
+  } finally {
+    key.fill(0);
+  }
+}
+
+function readKeystore(file: string): KeystoreFile {
+  if (!existsSync(file)) throw new KeystoreProblem("missing", `${file}: there is no keystore here`);
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    content = undefined;
+  }
+  if (!isKeystore(content))
+    throw new KeystoreProblem("not-ours", `${file}: this is not a Persoline keystore`);
+  if (content.version > VERSION) {
+    throw new KeystoreProblem(
+      "newer-version",
+      `${file}: the keystore has form ${content.version}, this program knows ${VERSION}; use the newer program`,
+    );
+  }
+  return content;
+}
+
+function isKeystore(value: unknown): value is KeystoreFile {
+  if (typeof value !== "object" || value === null) return false;
+  const file = value as Partial<Record<keyof KeystoreFile, unknown>>;
+  return (
+    file.format === "persoline-keystore" &&
+    typeof file.version === "number" &&
+    typeof file.sealed === "string" &&
+    typeof file.iv === "string" &&
+    typeof file.tag === "string" &&
+    typeof file.unlock === "object" &&
+    file.unlock !== null
+  );
+}

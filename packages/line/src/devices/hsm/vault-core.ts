@@ -1,0 +1,150 @@
+/** The vault inside its process: every operation of the port, on the open keys. */
+import { randomBytes, randomInt, sign, verify } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
+import { cmac } from "@persoline/card/crypto";
+import { nodeCrypto } from "@persoline/card/node";
+import type { SessionId } from "@persoline/card/program";
+import { type Keyring, VaultRefusal } from "./keyring.js";
+import { sealLetter } from "./letter.js";
+import type { CapabilityReport, Hsm, HsmOperation } from "./port.js";
+import { seal, unseal } from "./seal.js";
+import { type CardSession, openCardSession } from "./sessions.js";
+
+/** The port's calls, answered at once; the client makes promises of them. */
+export type VaultCalls = {
+  [Name in Exclude<keyof Hsm, "name" | "kind" | "close">]: (
+    ...args: Parameters<Hsm[Name]>
+  ) => Awaited<ReturnType<Hsm[Name]>>;
+};
+
+/** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
+const SESSIONS_AT_MOST = 1024;
+
+const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+
+export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
+  const sessions = new Map<number, CardSession>();
+  const mutual = new Map<number, Uint8Array>();
+  let next = 1;
+
+  const room = (map: Map<number, unknown>): number => {
+    if (map.size >= SESSIONS_AT_MOST) {
+      throw new VaultRefusal(`${map.size} sessions are open: close those that are done`);
+    }
+    return next++;
+  };
+  const sessionOf = (id: SessionId): CardSession => {
+    const session = sessions.get(id);
+    if (session === undefined) throw new VaultRefusal(`there is no session ${id}`);
+    return session;
+  };
+  const close = (id: SessionId): void => {
+    sessions.get(id)?.close();
+    sessions.delete(id);
+  };
+
+  return {
+    capabilities: (): CapabilityReport => ({
+      provider: "vault",
+      environment: ring.environment,
+      operations: CAPABILITIES,
+    }),
+    keys: () => ring.describe(),
+
+    openSession: ({ channel, serial }) => {
+      const id = room(sessions) as SessionId;
+      const session = openCardSession(ring, channel, serial);
+      sessions.set(id, session);
+      return { session: id, open: session.open };
+    },
+    authenticate: ({ session: id, answer, steps, secrets }) => {
+      let done: ReturnType<CardSession["authenticate"]> | undefined;
+      try {
+        done = sessionOf(id).authenticate(answer, steps, secrets);
+        return done;
+      } finally {
+        if (done?.ok !== true) close(id);
+      }
+    },
+    unwrap: ({ session: id, answers }) => {
+      try {
+        return sessionOf(id).unwrap(answers);
+      } finally {
+        close(id);
+      }
+    },
+    closeSession: close,
+
+    openMutual: ({ keys, kid, serial, cardChallenge }) => {
+      const id = room(mutual);
+      const key = ring.applicationKey(keys, kid, serial);
+      const cipher = nodeCrypto.aes(key);
+      key.fill(0);
+      const chip = unhex(serial);
+      const challenge = random(16);
+      const proof = cmac(cipher, concat(Uint8Array.of(0x03), chip, cardChallenge, challenge));
+      mutual.set(id, cmac(cipher, concat(Uint8Array.of(0x04), chip, challenge, cardChallenge)));
+      cipher.wipe();
+      return { session: id, data: concat(challenge, proof) };
+    },
+    judgeMutual: ({ session: id, answer }) => {
+      const expected = mutual.get(id);
+      mutual.delete(id);
+      if (expected === undefined) throw new VaultRefusal(`there is no mutual authentication ${id}`);
+      return equalConstantTime(expected, answer) ? "right" : "wrong";
+    },
+
+    drawPin: ({ order, record, name, length }) => {
+      if (!Number.isInteger(length) || length < 4 || length > 12) {
+        throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
+      }
+      const digits = Uint8Array.from({ length }, () => 0x30 + randomInt(10));
+      const sealed = seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
+      digits.fill(0);
+      return sealed;
+    },
+    writeLetter: ({ order, record, name, sealed, letter, addressee, file }) => {
+      const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
+      const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
+      digits.fill(0);
+      // A letter is written once: printing it again is an act of its own.
+      writeFileSync(file, content, { mode: 0o600, flag: "wx" });
+    },
+
+    createDataKey: (order) => {
+      const key = random(32);
+      const sealed = seal(ring.sealing(), { purpose: "data-key", order }, key);
+      key.fill(0);
+      return sealed;
+    },
+    releaseDataKey: ({ order, sealed }) => unseal(ring.sealing(), { purpose: "data-key", order }, sealed),
+
+    sign: (purpose, bytes) => new Uint8Array(sign(null, marked(purpose, bytes), ring.signing().secret)),
+    verify: (purpose, bytes, signature) =>
+      verify(null, marked(purpose, bytes), ring.signing().open, signature),
+    random,
+    wipe: () => {
+      for (const session of sessions.values()) session.close();
+      sessions.clear();
+      mutual.clear();
+      ring.wipe();
+    },
+  };
+}
+
+/** A signature for one purpose is none for another. */
+const marked = (purpose: string, bytes: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from(`persoline ${purpose}\n`), bytes]);
+
+/** Everything happens in the vault's process; only an order's data key is released to the host while the order is open. */
+const CAPABILITIES: Readonly<Record<HsmOperation, CapabilityReport["operations"][HsmOperation]>> = {
+  "card-session": { level: "module-process", probed: true },
+  proof: { level: "module-process", probed: true },
+  gate: { level: "module-process", probed: true },
+  pin: { level: "module-process", probed: true },
+  letter: { level: "module-process", probed: true },
+  seal: { level: "module-process", probed: true },
+  sign: { level: "module-process", probed: true },
+  random: { level: "module-process", probed: true },
+};

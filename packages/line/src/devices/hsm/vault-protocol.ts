@@ -1,0 +1,25 @@
+/** What the line and the vault's process say to each other. Calls are the port's own. */
+import type { Ceremony } from "./ceremony.js";
+import type { KeystoreProblem, Unlock } from "./keystore.js";
+import type { VaultCalls } from "./vault-core.js";
+
+export type VaultAsk =
+  | { readonly ask: "make"; readonly ceremony: Ceremony }
+  | { readonly ask: "open"; readonly file: string; readonly unlock: Unlock }
+  | {
+      readonly ask: "call";
+      readonly id: number;
+      readonly name: keyof VaultCalls;
+      readonly args: readonly unknown[];
+    }
+  | { readonly ask: "close" };
+
+export type VaultAnswer =
+  | { readonly answer: "made" | "opened" | "closed" }
+  | {
+      readonly answer: "refused";
+      readonly code: KeystoreProblem["code"] | "self-test" | "refused";
+      readonly message: string;
+    }
+  | { readonly answer: "result"; readonly id: number; readonly result: unknown }
+  | { readonly answer: "fault"; readonly id: number; readonly message: string };
