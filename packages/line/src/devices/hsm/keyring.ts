@@ -1,11 +1,10 @@
 /** The open keys, inside the vault's process only: each has one use, and asking for another is refused. */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { hex } from "@persoline/card/bytes";
+import { hex, unhex } from "@persoline/card/bytes";
 import { kcvAes } from "@persoline/card/crypto";
 import { diversifyKdf3, diversifyKeyKdf3, type KeySet } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef, Serial } from "@persoline/card/program";
-import { unhex } from "@persoline/card/bytes";
 import type { StoredKey } from "./keystore.js";
 import type { Environment, KeyDescription } from "./port.js";
 
@@ -39,9 +38,13 @@ export class Keyring {
   }
 
   describe(): KeyDescription[] {
-    return [...this.#keys.values()].map(({ stored: { value: _, ...rest }, bytes }) => ({
-      ...rest,
-      kcv: rest.algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, bytes)) : "",
+    return [...this.#keys.values()].map(({ stored, bytes }) => ({
+      name: stored.name,
+      use: stored.use,
+      algorithm: stored.algorithm,
+      kcv: stored.algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, bytes)) : "",
+      environment: stored.environment,
+      published: stored.published,
     }));
   }
 

@@ -1,0 +1,436 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { type Response, encodeCommand, type StatusWord } from "@persoline/card/apdu";
+import { hex, unhex, utf8 } from "@persoline/card/bytes";
+import { diversifyKeyKdf3 } from "@persoline/card/globalplatform";
+import { nodeCrypto, random } from "@persoline/card/node";
+import type { KeyRef, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
+import { fabricate, makeVirtualCard, memoryStore, type VirtualCard } from "@persoline/card/virtual";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openLetter } from "./letter.js";
+import type { Hsm } from "./port.js";
+import { createKeystore, openVault } from "./vault.js";
+
+const LOADER_MASTER = "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF";
+const chip = unhex("50530000000000000042");
+const serial = hex(chip) as Serial;
+const ref = (name: string) => name as KeyRef;
+
+let folder: string;
+let hsm: Hsm;
+const at = (name: string) => join(folder, name);
+const unlock = () => ({ keyFile: at("vault.key") });
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-vault-"));
+  await createKeystore({
+    file: at("keystore.json"),
+    environment: "test",
+    unlock: unlock(),
+    keys: [
+      { name: "os-loader", use: "loader", published: LOADER_MASTER },
+      { name: "fab", use: "scp03" },
+      { name: "other-set", use: "scp03" },
+      { name: "gate", use: "application" },
+    ],
+    letterPrinter: { writePrivateKeyTo: at("letter-printer.pem") },
+  });
+  hsm = await openVault({ file: at("keystore.json"), unlock: unlock() });
+});
+
+afterAll(async () => {
+  await hsm.close();
+  rmSync(folder, { recursive: true });
+});
+
+function freshCard(): VirtualCard {
+  const loaderKey = diversifyKeyKdf3(nodeCrypto, unhex(LOADER_MASTER), chip, 0x10);
+  return makeVirtualCard({
+    crypto: nodeCrypto,
+    random,
+    eeprom: memoryStore(fabricate({ chipNumber: chip, loaderKey })),
+  });
+}
+
+function sender(card: VirtualCard) {
+  return (command: Parameters<typeof encodeCommand>[0]): Response => {
+    const answer = card.transmit(encodeCommand(command)) ?? new Uint8Array(0);
+    const end = answer.length - 2;
+    return {
+      data: answer.slice(0, end),
+      sw: (((answer[end] ?? 0) << 8) | (answer[end + 1] ?? 0)) as StatusWord,
+    };
+  };
+}
+
+/** One whole session; the answers of its steps. */
+async function session(card: VirtualCard, channel: SecureChannelSpec, steps: SecureStep[], secrets = {}) {
+  const send = sender(card);
+  const { session, open } = await hsm.openSession({ channel, serial });
+  const ready = await hsm.authenticate({ session, answer: send(open), steps, secrets });
+  if (!ready.ok) return ready;
+  const answers = ready.commands.map(send);
+  expect(answers.map(({ sw }) => sw.toString(16))).toEqual(ready.commands.map(() => "9000"));
+  return hsm.unwrap({ session, answers: answers.slice(1) });
+}
+
+const image = readFileSync(new URL("../../../../card/images/persoline-os-1.2.img", import.meta.url));
+const loader: SecureChannelSpec = { protocol: "loader", keys: ref("os-loader") };
+const scp03 = (keys: string, kvn: number, level: 0x01 | 0x11 | 0x33 = 0x33): SecureChannelSpec => ({
+  protocol: "scp03",
+  keys: ref(keys),
+  kvn,
+  level,
+});
+
+function completion(): SecureStep[] {
+  // The whole file, its header in the 16 bytes before the load address (docs/card-os.md 2).
+  const load = image.readUInt16BE(8) - 16;
+  const body = image;
+  const steps: SecureStep[] = [];
+  for (let from = 0; from < body.length; from += 192) {
+    const address = load + from;
+    steps.push({
+      cla: 0x84,
+      ins: 0xd6,
+      p1: address >> 8,
+      p2: address & 0xff,
+      data: [new Uint8Array(body.subarray(from, from + 192))],
+    });
+  }
+  steps.push({
+    cla: 0x84,
+    ins: 0xd8,
+    p1: 0,
+    p2: 0x30,
+    data: [{ secret: "key-set", keys: ref("fab"), kvn: 0x30 }],
+  });
+  const tail = Buffer.alloc(8);
+  tail.writeUInt16BE(load, 0);
+  tail.writeUInt16BE(body.length, 2);
+  tail.writeUInt32BE(crc32(image), 4);
+  steps.push({ cla: 0x84, ins: 0x44, p1: 0, p2: 0, data: [new Uint8Array(tail)] });
+  return steps;
+}
+
+async function completed(): Promise<VirtualCard> {
+  const card = freshCard();
+  card.powerOn();
+  expect((await session(card, loader, completion())).ok).toBe(true);
+  card.powerOff();
+  card.powerOn();
+  return card;
+}
+
+describe("card sessions against the virtual card", () => {
+  it("completes a card through its loader and leaves its initial key set behind", async () => {
+    const card = await completed();
+    expect((await session(card, scp03("fab", 0x30), [])).ok).toBe(true);
+  });
+
+  it("stops at a card cryptogram of other keys, and no try is lost", async () => {
+    const card = await completed();
+    for (let attempt = 0; attempt < 12; attempt++) {
+      expect(await session(card, scp03("other-set", 0x30), [])).toMatchObject({
+        ok: false,
+        code: "card-cryptogram",
+      });
+    }
+    expect((await session(card, scp03("fab", 0x30), [])).ok).toBe(true);
+  });
+
+  it("refuses an answer of another chip", async () => {
+    const send = sender(await completed());
+    const { session: id, open } = await hsm.openSession({
+      channel: scp03("fab", 0x30),
+      serial: "50530000000000000043" as Serial,
+    });
+    expect(await hsm.authenticate({ session: id, answer: send(open), steps: [], secrets: {} })).toMatchObject(
+      { ok: false, code: "chip-number" },
+    );
+  });
+
+  it("puts keys, PIN and key set into the card and judges the proofs", async () => {
+    const card = await completed();
+    const pin = await hsm.drawPin({ order: "A-1", record: 1, name: "pin", length: 6 });
+    const content = utf8("what nobody may read");
+    const steps: SecureStep[] = [
+      { cla: 0x00, ins: 0xe0, p1: 0, p2: 0, data: [unhex("620782013883023F00")] },
+      { cla: 0x00, ins: 0xe0, p1: 0, p2: 0, data: [unhex("62108201388302500084" + "07A0000008760101")] },
+      { cla: 0x00, ins: 0xe0, p1: 0, p2: 0, data: [unhex("620E820101830201038002" + "0014" + "880118")] },
+      { cla: 0x00, ins: 0xd6, p1: 0, p2: 0, data: [content] },
+      {
+        cla: 0x80,
+        ins: 0xd8,
+        p1: 0,
+        p2: 0x01,
+        data: [{ secret: "key", keys: ref("gate"), kid: 1, kvn: 1 }],
+        le: 256,
+      },
+      {
+        cla: 0x80,
+        ins: 0xd8,
+        p1: 0,
+        p2: 0x10,
+        data: [{ secret: "key", keys: ref("gate"), kid: 0x10, kvn: 1 }],
+        le: 256,
+      },
+      { cla: 0x00, ins: 0x24, p1: 1, p2: 0x81, data: [{ secret: "pin", pin: "pin", tries: 3 }] },
+      {
+        cla: 0x80,
+        ins: 0xd8,
+        p1: 0x30,
+        p2: 0x81,
+        data: [{ secret: "key-set", keys: ref("other-set"), kvn: 0x31 }],
+        le: 256,
+      },
+    ];
+    const made = await session(card, scp03("fab", 0x30), steps, { pin });
+    expect(made.ok && made.answers.map((a) => ("verdict" in a ? a.verdict : undefined))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      "right",
+      "right",
+      undefined,
+      "right",
+    ]);
+    const proofs: SecureStep[] = [
+      { cla: 0x00, ins: 0xa4, p1: 4, p2: 0x0c, data: [unhex("A0000008760101")] },
+      {
+        cla: 0x00,
+        ins: 0x88,
+        p1: 0,
+        p2: 1,
+        data: [{ secret: "challenge" }],
+        le: 256,
+        judge: { proof: "internal", keys: ref("gate"), kid: 1 },
+      },
+      {
+        cla: 0x80,
+        ins: 0x5c,
+        p1: 1,
+        p2: 3,
+        data: [Uint8Array.of(0x10), { secret: "challenge" }],
+        le: 256,
+        judge: { proof: "file", keys: ref("gate"), kid: 0x10, fid: 0x0103, content },
+      },
+      {
+        cla: 0x80,
+        ins: 0x5c,
+        p1: 1,
+        p2: 3,
+        data: [Uint8Array.of(0x10), { secret: "challenge" }],
+        le: 256,
+        judge: {
+          proof: "file",
+          keys: ref("gate"),
+          kid: 0x10,
+          fid: 0x0103,
+          content: utf8("something else there"),
+        },
+      },
+    ];
+    const proved = await session(card, scp03("other-set", 0x31), proofs);
+    expect(proved.ok && proved.answers.map((a) => ("verdict" in a ? a.verdict : undefined))).toEqual([
+      undefined,
+      "right",
+      "right",
+      "wrong",
+    ]);
+
+    // At a gate: mutual authentication, in the clear.
+    card.powerOff();
+    card.powerOn();
+    const send = sender(card);
+    send({ cla: 0, ins: 0xa4, p1: 4, p2: 0x0c, data: unhex("A0000008760101") });
+    const cardChallenge = send({ cla: 0, ins: 0x84, p1: 0, p2: 0, le: 16 }).data;
+    const gate = await hsm.openMutual({ keys: ref("gate"), kid: 1, serial, cardChallenge });
+    const answer = send({ cla: 0, ins: 0x82, p1: 0, p2: 1, data: gate.data, le: 256 });
+    expect(answer.sw.toString(16)).toBe("9000");
+    expect(await hsm.judgeMutual({ session: gate.session, answer: answer.data })).toBe("right");
+  });
+
+  it("says so when a response MAC is wrong", async () => {
+    const card = await completed();
+    const send = sender(card);
+    const { session: id, open } = await hsm.openSession({ channel: scp03("fab", 0x30), serial });
+    const steps: SecureStep[] = [{ cla: 0x80, ins: 0xca, p1: 0, p2: 0xcf, data: [], le: 256 }];
+    const ready = await hsm.authenticate({ session: id, answer: send(open), steps, secrets: {} });
+    const answers = ready.ok ? ready.commands.map(send).slice(1) : [];
+    const damaged = answers.map((a) => ({
+      ...a,
+      data: a.data.map((byte, n) => (n === 0 ? byte ^ 1 : byte)),
+    }));
+    expect(await hsm.unwrap({ session: id, answers: damaged })).toMatchObject({
+      ok: false,
+      code: "response-mac",
+      at: 0,
+    });
+  });
+
+  it("refuses a key for another purpose and a key that is not there", async () => {
+    await expect(
+      hsm.openMutual({ keys: ref("fab"), kid: 1, serial, cardChallenge: new Uint8Array(16) }),
+    ).rejects.toThrow("one purpose");
+    await expect(
+      hsm.openMutual({ keys: ref("none"), kid: 1, serial, cardChallenge: new Uint8Array(16) }),
+    ).rejects.toThrow("no key none");
+  });
+});
+
+describe("PINs and letters", () => {
+  it("writes a letter only for the record the PIN was drawn for, once, and only the printer reads it", async () => {
+    const ask = { order: "A-1", record: 7, name: "pin" };
+    const sealed = await hsm.drawPin({ ...ask, length: 6 });
+    await expect(
+      hsm.writeLetter({ ...ask, record: 8, sealed, letter: "L1", addressee: "x", file: at("no.letter") }),
+    ).rejects.toThrow("belongs elsewhere");
+    await hsm.writeLetter({
+      ...ask,
+      sealed,
+      letter: "L1",
+      addressee: "Canary Addressee",
+      file: at("1.letter"),
+    });
+    const written = readFileSync(at("1.letter"), "utf8");
+    expect(written).not.toContain("Canary");
+    expect(openLetter(readFileSync(at("letter-printer.pem"), "utf8"), written)).toMatch(
+      /Canary Addressee\n\nYour PIN: \d{6}\n/,
+    );
+    expect(statSync(at("1.letter")).mode & 0o077).toBe(0);
+    await expect(
+      hsm.writeLetter({ ...ask, sealed, letter: "L1", addressee: "x", file: at("1.letter") }),
+    ).rejects.toThrow("EEXIST");
+    expect(() =>
+      openLetter(readFileSync(at("letter-printer.pem"), "utf8"), written.replace('"L1"', '"L2"')),
+    ).toThrow("authenticate");
+  });
+
+  it("refuses a sealed PIN with any byte changed", async () => {
+    const sealed = await hsm.drawPin({ order: "A-1", record: 1, name: "pin", length: 4 });
+    for (let n = 0; n < sealed.length; n++) {
+      const damaged = sealed.map((byte, place) => (place === n ? byte ^ 0x01 : byte));
+      await expect(
+        hsm.writeLetter({
+          order: "A-1",
+          record: 1,
+          name: "pin",
+          sealed: damaged,
+          letter: "L9",
+          addressee: "x",
+          file: at("x.letter"),
+        }),
+      ).rejects.toThrow("damaged or belongs elsewhere");
+    }
+  });
+});
+
+describe("service", () => {
+  it("seals an order's data key for that order only", async () => {
+    const sealed = await hsm.createDataKey("A-1");
+    expect(await hsm.releaseDataKey({ order: "A-1", sealed })).toHaveLength(32);
+    await expect(hsm.releaseDataKey({ order: "A-2", sealed })).rejects.toThrow("belongs elsewhere");
+  });
+
+  it("signs for one purpose", async () => {
+    const signature = await hsm.sign("result", utf8("totals"));
+    expect(await hsm.verify("result", utf8("totals"), signature)).toBe(true);
+    expect(await hsm.verify("audit", utf8("totals"), signature)).toBe(false);
+    expect(await hsm.verify("result", utf8("Totals"), signature)).toBe(false);
+  });
+
+  it("describes keys without their values", async () => {
+    const keys = await hsm.keys();
+    expect(keys.map(({ name }) => name)).toEqual([
+      "os-loader",
+      "fab",
+      "other-set",
+      "gate",
+      "store-seal",
+      "line-signature",
+      "letter-printer",
+    ]);
+    expect(Object.keys(keys[0] ?? {}).sort()).toEqual([
+      "algorithm",
+      "environment",
+      "kcv",
+      "name",
+      "published",
+      "use",
+    ]);
+  });
+});
+
+describe("the keystore", () => {
+  const keystore = () => readFileSync(at("keystore.json"), "utf8");
+
+  it("shows no key on disk", () => {
+    const content = keystore();
+    expect(content).not.toContain(LOADER_MASTER);
+    expect(content).not.toContain(Buffer.from(LOADER_MASTER, "hex").toString("base64"));
+    expect(statSync(at("keystore.json")).mode & 0o077).toBe(0);
+  });
+
+  it("opens by its passphrase only", async () => {
+    const file = at("by-passphrase.json");
+    await createKeystore({
+      file,
+      environment: "test",
+      unlock: { passphrase: "right" },
+      keys: [],
+      letterPrinter: { writePrivateKeyTo: at("p2.pem") },
+    });
+    await expect(openVault({ file, unlock: { passphrase: "wrong" } })).rejects.toMatchObject({
+      code: "wrong-passphrase",
+    });
+    await (await openVault({ file, unlock: { passphrase: "right" } })).close();
+  });
+
+  it("refuses a file that was altered anywhere, is newer, or is not there", async () => {
+    const parsed = JSON.parse(keystore()) as Record<string, unknown>;
+    const altered = {
+      environment: "live",
+      version: 2,
+      iv: "AAAAAAAAAAAAAAAA",
+      sealed: "AAAA",
+      format: "other",
+    };
+    const expected = {
+      environment: "wrong-passphrase",
+      version: "newer-version",
+      iv: "wrong-passphrase",
+      sealed: "wrong-passphrase",
+      format: "not-ours",
+    };
+    for (const [field, value] of Object.entries(altered)) {
+      writeFileSync(at("altered.json"), JSON.stringify({ ...parsed, [field]: value }));
+      await expect(openVault({ file: at("altered.json"), unlock: unlock() })).rejects.toMatchObject({
+        code: expected[field as keyof typeof expected],
+      });
+    }
+    await expect(openVault({ file: at("none.json"), unlock: unlock() })).rejects.toMatchObject({
+      code: "missing",
+    });
+  });
+
+  it("is never overwritten, and a live one takes no published key", async () => {
+    const ceremony = { unlock: unlock(), letterPrinter: { writePrivateKeyTo: at("p3.pem") } };
+    await expect(
+      createKeystore({ ...ceremony, file: at("keystore.json"), environment: "test", keys: [] }),
+    ).rejects.toMatchObject({ code: "exists" });
+    const keys = [{ name: "os-loader", use: "loader" as const, published: LOADER_MASTER }];
+    await expect(
+      createKeystore({ ...ceremony, file: at("live.json"), environment: "live", keys }),
+    ).rejects.toMatchObject({ code: "environment" });
+  });
+
+  it("a vault that is gone is the machine's fault", async () => {
+    const other = await openVault({ file: at("keystore.json"), unlock: unlock() });
+    await other.close();
+    await expect(other.random(8)).rejects.toMatchObject({ name: "DeviceFault", code: "security-module" });
+  });
+});
