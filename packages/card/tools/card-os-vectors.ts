@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { accessVectors } from "./access-vectors.js";
 import { crc32, imageFolder } from "./image.js";
 import { LoaderHost } from "./loader-host.js";
+import { osVectors } from "./os-vectors.js";
 
 interface Vector {
   readonly id: string;
@@ -126,13 +127,13 @@ function chipVectors(): readonly Vector[] {
   ];
 }
 
-/** The file's text with the vectors of chip, loader and access in it; vectors of other makers stay as they are. */
+/** The file's text with the vectors of chip, loader, access and OS sessions in it; vectors of other makers stay as they are. */
 export function withOwnVectors(text: string | undefined): string {
-  const own: readonly Vector[] = [...chipVectors(), ...accessVectors()];
+  const own: readonly Vector[] = [...chipVectors(), ...accessVectors(), ...osVectors()];
   const others =
     text === undefined
       ? []
-      : (JSON.parse(text) as VectorFile).vectors.filter((vector) => !/^(chip|access)-/.test(vector.id));
+      : (JSON.parse(text) as VectorFile).vectors.filter((vector) => !/^(chip|access|os)-/.test(vector.id));
   const vectors = [...own, ...others];
   const file: VectorFile = {
     topic: "card-os",

@@ -64,6 +64,15 @@ export class Scp03Host {
     return expected.equals(challenge) && derive(this.#mac, 0x00, 64, this.#context).equals(cryptogram);
   }
 
+  /** The answer a card with these keys gives to `initialize` in its session number `sequence`. */
+  cardAnswer(chipNumber: Uint8Array, kvn: number, sequence: Uint8Array): Uint8Array {
+    const challenge = derive(this.#keys.enc, 0x02, 64, Buffer.concat([sequence, cardManager]));
+    this.#context = Buffer.concat([this.#challenge, challenge]);
+    const cryptogram = derive(this.#mac, 0x00, 64, this.#context);
+    const ending = Buffer.from([0x90, 0x00]);
+    return Buffer.concat([chipNumber, Buffer.from([kvn, 3, 0x70]), challenge, cryptogram, sequence, ending]);
+  }
+
   authenticate(): Uint8Array {
     return this.#maced([0x84, 0x82, this.#level, 0], derive(this.#mac, 0x01, 64, this.#context));
   }
@@ -82,18 +91,22 @@ export class Scp03Host {
   /** The plain answer, or undefined when its R-MAC is wrong. Errors come without one. */
   unwrap(answer: Uint8Array): Uint8Array | undefined {
     const sw = answer.subarray(-2);
-    const safe = sw[0] === 0x90 || sw[0] === 0x62 || sw[0] === 0x63;
-    if (!(this.#level & 0x10) || !safe) return answer;
+    if (!this.#answersSafely(sw)) return answer;
     const data = answer.subarray(0, -10);
-    const mac = aesCmac(
-      derive(this.#keys.mac, 0x07, 128, this.#context),
-      Buffer.concat([this.#chain, data, sw]),
-    );
-    if (!mac.subarray(0, 8).equals(answer.subarray(-10, -2))) return undefined;
+    if (!this.#responseMac(data, sw).equals(answer.subarray(-10, -2))) return undefined;
     if (!(this.#level & 0x20) || data.length === 0) return Buffer.concat([data, sw]);
     const decipher = createDecipheriv("aes-128-cbc", this.#enc, this.#icv(0x80)).setAutoPadding(false);
     const plain = Buffer.concat([decipher.update(data), decipher.final()]);
     return Buffer.concat([plain.subarray(0, plain.lastIndexOf(0x80)), sw]);
+  }
+
+  /** The answer a card sends when this is what it says to the command wrapped last. */
+  protect(plain: Uint8Array): Uint8Array {
+    const [data, sw] = [plain.subarray(0, -2), plain.subarray(-2)];
+    if (!this.#answersSafely(sw)) return plain;
+    const encrypted = this.#level & 0x20 && data.length > 0;
+    const sent = encrypted ? cbc(this.#enc, this.#icv(0x80), padded(data)) : data;
+    return Buffer.concat([sent, this.#responseMac(sent, sw), sw]);
   }
 
   /** A key for PUT KEY: `88 11 10` key under the DEK ‖ `03` KCV. */
@@ -108,6 +121,16 @@ export class Scp03Host {
 
   underDek(data: Uint8Array): Buffer {
     return encrypt("aes-128-cbc", this.#keys.dek, data);
+  }
+
+  /** R-MAC is on, and this status word carries one (errors come bare). */
+  #answersSafely(sw: Uint8Array): boolean {
+    return (this.#level & 0x10) !== 0 && [0x90, 0x62, 0x63].includes(sw[0] ?? 0);
+  }
+
+  #responseMac(data: Uint8Array, sw: Uint8Array): Buffer {
+    const key = derive(this.#keys.mac, 0x07, 128, this.#context);
+    return aesCmac(key, Buffer.concat([this.#chain, data, sw])).subarray(0, 8);
   }
 
   get #enc(): Buffer {

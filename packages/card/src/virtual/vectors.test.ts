@@ -50,6 +50,17 @@ describe("vectors of the chip, computed without it", () => {
     expect(powered(card)).toBe(vector<{ atr: string }>("chip-atr-os-1.2").atr);
   });
 
+  test("every exchange of the session that issues the card, and of a terminal that uses it", () => {
+    const card = chip();
+    powered(card);
+    for (const { command } of session.exchanges) say(card, command);
+    for (const id of ["os-issuing-session", "os-use"]) {
+      powered(card);
+      for (const { name, command, response } of vector<{ exchanges: readonly Exchange[] }>(id).exchanges)
+        expect(`${name}: ${say(card, command)}`).toBe(`${name}: ${response}`);
+    }
+  });
+
   test("one bit wrong in any secured command or cryptogram and it is refused", () => {
     const secured = session.exchanges.filter(({ command }) => /^(8082|84)/.test(command));
     expect(secured.map(({ name }) => name)).toEqual([

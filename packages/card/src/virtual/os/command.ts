@@ -18,16 +18,23 @@ const nothing = new Uint8Array(0);
 
 /** Undefined when the lengths contradict each other or are extended ones: 6700. */
 export function decodeApdu(bytes: Uint8Array): Apdu | undefined {
-  const [cla = 0, ins = 0, p1 = 0, p2 = 0, lc] = bytes;
-  const header = { cla, ins, p1, p2 };
   if (bytes.length < 4) return undefined;
-  if (lc === undefined) return { ...header, data: nothing, le: undefined };
-  if (bytes.length === 5) return { ...header, data: nothing, le: lc === 0 ? 256 : lc };
+  if (bytes.length === 4) return apdu(bytes, nothing, undefined);
+  const lc = bytes[4] ?? 0;
+  if (bytes.length === 5) return apdu(bytes, nothing, lc);
   const end = 5 + lc;
   if (lc === 0 || bytes.length < end || bytes.length > end + 1) return undefined;
-  const le = bytes[end];
-  return { ...header, data: bytes.subarray(5, end), le: le === 0 ? 256 : le };
+  return apdu(bytes, bytes.subarray(5, end), bytes[end]);
 }
+
+const apdu = (header: Uint8Array, data: Uint8Array, le: number | undefined): Apdu => ({
+  cla: header[0] ?? 0,
+  ins: header[1] ?? 0,
+  p1: header[2] ?? 0,
+  p2: header[3] ?? 0,
+  data,
+  le: le === 0 ? 256 : le,
+});
 
 export const encodeAnswer = ({ data, sw }: Answer): Uint8Array => {
   const bytes = new Uint8Array(data.length + 2);

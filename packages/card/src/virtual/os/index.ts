@@ -81,7 +81,8 @@ class System implements OperatingSystem {
   }
 
   #answer(bytes: Uint8Array): Answer {
-    const [cla = 0, ins = 0] = bytes;
+    const cla = bytes[0] ?? 0;
+    const ins = bytes[1] ?? 0;
     const objection = classObjection(cla);
     if (objection !== undefined) return status(objection);
     const command = COMMANDS.get(((cla & 0x80) << 8) | ins);
