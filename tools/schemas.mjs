@@ -2,8 +2,9 @@
 // `node tools/schemas.mjs` after `npm run build`; a test compares.
 import { writeFileSync } from "node:fs";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
+import { productJsonSchema } from "../packages/line/dist/plan/product-schema.js";
 
-const schemas = { order: orderJsonSchema() };
+const schemas = { order: orderJsonSchema(), product: productJsonSchema() };
 
 for (const [name, schema] of Object.entries(schemas)) {
   writeFileSync(

@@ -125,7 +125,7 @@ export function explanationText(explanation: Explanation): string {
   const { estimate } = explanation;
   const lines = [
     `${explanation.program}: ${estimate.apdus} commands, ${ms(estimate.ms)} by the card's clock at least`,
-    `  wire ${ms(estimate.wireMs)} (${estimate.characters} characters), writing ${ms(estimate.writeMs)} (${estimate.pages} pages), crypto ${ms(estimate.cryptoMs)}, own work ${ms(estimate.workMs)}`,
+    `  wire ${ms(estimate.wireMs)} (${estimate.characters} characters), writing ${ms(estimate.writeMs)} (${pages(estimate.pages)}), crypto ${ms(estimate.cryptoMs)}, own work ${ms(estimate.workMs)}`,
     `  reset, PPS and block size: ${ms(explanation.powerUpMs)}`,
   ];
   for (const segment of explanation.segments) {
@@ -133,7 +133,7 @@ export function explanationText(explanation: Explanation): string {
     for (const command of segment.commands) {
       lines.push(`  ${command.apdu}`, `      ${command.why}`);
       lines.push(
-        `      expects ${command.expect}; again: ${command.again}; ${command.pages > 0 ? `${command.pages} pages, ` : ""}${ms(command.ms)}; ${command.clause}`,
+        `      expects ${command.expect}; again: ${command.again}; ${command.pages > 0 ? `${pages(command.pages)}, ` : ""}${ms(command.ms)}; ${command.clause}`,
       );
       if (command.probe !== undefined)
         lines.push(`      after an interruption asks ${command.probe.join(", then ")}`);
@@ -145,6 +145,7 @@ export function explanationText(explanation: Explanation): string {
   return lines.join("\n");
 }
 
+const pages = (count: number): string => (count === 1 ? "1 page" : `${count} pages`);
 const ms = (value: number): string => `${value.toFixed(2)} ms`;
 const rounded = (value: number): number => Math.round(value * 1000) / 1000;
 const roundedEstimate = (value: Estimate): Estimate => ({

@@ -19,7 +19,7 @@ export type YamlPath = readonly (string | number)[];
 export interface ReadYaml<T> {
   readonly value: T;
   /** Builds a problem at a key, for checks of meaning that come after the schema. */
-  problem(path: YamlPath, code: string, message: string, remedy: string): FileProblem;
+  readonly problem: (path: YamlPath, code: string, message: string, remedy: string) => FileProblem;
 }
 
 export type YamlResult<T> =
@@ -125,22 +125,21 @@ function told(issue: z.core.$ZodIssue, document: Document, problem: Problem): Fi
       ];
     }
     case "invalid_union": {
-      // The branch that came furthest tells most: the one whose problems lie deepest.
+      // The branch with the least to correct is the one that was meant.
       const branches = issue.errors
         .map((issues) => issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })))
-        .sort((a, b) => depth(b) - depth(a));
+        .toSorted((a, b) => corrections(a) - corrections(b) || depth(b) - depth(a));
       const best = branches[0];
-      if (best !== undefined && depth(best) > issue.path.length) {
-        return best.flatMap((inner) => told(inner, document, problem));
-      }
-      return [
-        problem(
-          path,
-          "wrong-form",
-          "this has none of the allowed forms",
-          "see the schema named at the top of the file",
-        ),
-      ];
+      return best === undefined
+        ? [
+            problem(
+              path,
+              "wrong-form",
+              "this has none of the allowed forms",
+              "see the schema named at the top of the file",
+            ),
+          ]
+        : best.flatMap((inner) => told(inner, document, problem));
     }
     case "invalid_value":
       return [
@@ -155,6 +154,9 @@ function told(issue: z.core.$ZodIssue, document: Document, problem: Problem): Fi
       return [problem(path, "bad-value", issue.message, "correct the value")];
   }
 }
+
+const corrections = (issues: readonly z.core.$ZodIssue[]): number =>
+  issues.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 1), 0);
 
 const depth = (issues: readonly { readonly path: readonly PropertyKey[] }[]): number =>
   Math.max(0, ...issues.map((inner) => inner.path.length));

@@ -1,8 +1,10 @@
 /** What a product and a record become: plain data, the same for the same input. */
 import type { CardProgram } from "@persoline/card/program";
 import type { ColumnRule } from "../orders/types.js";
+import type { PersonalPlan } from "./personal.js";
+import type { Product } from "./product-model.js";
 
-/** Everything all cards of a product share, compiled once. `Product` (the validated YAML) is defined in product.ts. */
+/** Everything all cards of a product share, compiled once. `Product` (the validated YAML) is defined in product-model.ts. */
 export interface CompiledProduct {
   readonly name: string;
   readonly columns: readonly ColumnRule[];
@@ -17,8 +19,15 @@ export interface CompiledProduct {
   readonly test: CardProgram;
   readonly completion: CardProgram;
   readonly initialisation: CardProgram;
-  /** Shown in explain and estimate, needed by stations: which keys, which serial command. */
+  /** Ends a personalized reject for ever, under the issuer's keys. */
   readonly termination: CardProgram;
+  /** The same for a card that still has its initial keys. */
+  readonly terminationInitial: CardProgram;
+  readonly product: Product;
+  /** Version of the operating system that the completion image brings. */
+  readonly os: { readonly major: number; readonly minor: number };
+  /** All that personalization and proof share among cards; `prepare` fills in what is personal. */
+  readonly personal: PersonalPlan;
 }
 
 /** One expected field of one side as laid out: what the engraver draws and what the camera must find, in millimetres. */

@@ -1,0 +1,72 @@
+import type { InputProblem, OrderRecord, Photo } from "../orders/types.js";
+import { ContentProblem, fill, type Values } from "./content.js";
+import { type Content, contentOf, personalization, proof } from "./personal.js";
+import type { CompiledProduct, EmbossLine, Face, PreparedRecord } from "./types.js";
+
+export interface PrepareOptions {
+  /** The customer's order number, as `{order}` in templates. */
+  readonly order: string;
+  /** Draws the record's faces (`plan/layout`); without it the card stays blank outside. */
+  readonly draw?: (
+    values: Values,
+    photos: Readonly<Record<string, Photo>>,
+  ) => { readonly faces: readonly Face[]; readonly emboss: readonly EmbossLine[] };
+}
+
+/** A record's fields, and what the line adds: order, record, cardNumber. */
+export function valuesOf(compiled: CompiledProduct, record: OrderRecord, order: string): Values {
+  const own = { ...record.fields, order, record: String(record.number) };
+  return { ...own, cardNumber: fill(compiled.product.cardNumber, own) };
+}
+
+/** Turns a record into its programs and faces. Pure. Throws ContentProblem for a record that `recordProblems` would have told about. */
+export function prepare(
+  compiled: CompiledProduct,
+  record: OrderRecord,
+  options: PrepareOptions,
+): PreparedRecord {
+  const { product, personal } = compiled;
+  const values = valuesOf(compiled, record, options.order);
+  const contents = new Map<string, Content>();
+  for (const df of personal.dfs) {
+    for (const { model, personal: own } of df.files)
+      if (own) contents.set(model.name, contentOf(model, values));
+  }
+  const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
+  return {
+    number: record.number,
+    personalization: personalization(product, personal, contents),
+    proof: proof(product, personal, contents),
+    ...drawn,
+  };
+}
+
+/** What of a record does not fit into the card's files, without showing the values. */
+export function recordProblems(
+  compiled: CompiledProduct,
+  record: OrderRecord,
+  where: { readonly order: string; readonly file: string },
+): InputProblem[] {
+  const values = valuesOf(compiled, record, where.order);
+  return compiled.personal.dfs.flatMap((df) =>
+    df.files.flatMap((file): InputProblem[] => {
+      if (!file.personal) return [];
+      try {
+        contentOf(file.model, values);
+        return [];
+      } catch (thrown) {
+        if (!(thrown instanceof ContentProblem)) throw thrown;
+        return [
+          {
+            file: where.file,
+            row: record.row,
+            column: file.columns.join(", "),
+            code: "does-not-fit",
+            message: thrown.message,
+            remedy: "shorten the value, or give the product a larger file",
+          },
+        ];
+      }
+    }),
+  );
+}

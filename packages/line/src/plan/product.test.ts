@@ -1,0 +1,127 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { problemText } from "../orders/yaml.js";
+import { parseProduct } from "./product.js";
+import { productJsonSchema } from "./product-schema.js";
+
+const root = new URL("../../../../", import.meta.url);
+const text = (path: string): string => readFileSync(new URL(path, root), "utf8");
+const office = text("examples/products/office-access/product.yaml");
+const warehouse = text("examples/products/warehouse-access/product.yaml");
+
+/** The office product with one thing changed, and what is told of it. */
+function problems(from: string | RegExp, to: string): string[] {
+  const changed = office.replace(from, to);
+  expect(changed).not.toBe(office);
+  const read = parseProduct(changed, "product.yaml");
+  return read.ok ? [] : read.problems.map(problemText);
+}
+const lineOf = (part: string): number => office.slice(0, office.indexOf(part)).split("\n").length;
+
+describe("product files", () => {
+  test.each([
+    ["office-access", office, 4],
+    ["warehouse-access", warehouse, 3],
+  ])("%s is read", (name, file, efs) => {
+    const read = parseProduct(file, `${name}.yaml`);
+    expect(read.ok ? [] : read.problems.map(problemText)).toEqual([]);
+    if (!read.ok) return;
+    expect(read.product.name).toBe(name);
+    expect(read.product.dfs[0]?.files).toHaveLength(efs);
+    expect(read.product.columns.map(({ column }) => column)).toContain("Full name");
+    expect(read.product.pin).toMatchObject({ df: "access", length: 6, tries: 3 });
+  });
+
+  test("the schema for editors is the one in the repository", () => {
+    expect(JSON.parse(text("schemas/product.schema.json"))).toEqual(
+      JSON.parse(JSON.stringify(productJsonSchema())),
+    );
+  });
+
+  test.each<[string, string | RegExp, string, RegExp, string | undefined]>([
+    ["an unknown key", "update: never", "updte: never", /update: this key is missing/, "update: never"],
+    [
+      "an unquoted identifier",
+      'fid: "0101"',
+      "fid: 0101",
+      /reads 0101 as the number 101; put it in quotes/,
+      'fid: "0101"',
+    ],
+    ["an AID of 4 bytes", "A0000008760101", "A0000008", /AID has at least 5 bytes/, "A0000008760101"],
+    ["an SFI given twice", "sfi: 2", "sfi: 1", /short identifier 1 is given twice/, "sfi: 2"],
+    ["an SFI of 31", "sfi: 2", "sfi: 31", /30/, "sfi: 2"],
+    ["a FID given twice", 'fid: "0102"', 'fid: "0101"', /0101 is given twice/, 'fid: "0102"'],
+    ["a reserved FID", 'fid: "0102"', 'fid: "3FFF"', /reserved/, 'fid: "0102"'],
+    ["a record too long", "record: 16", "record: 240", /239/, "record: 16"],
+    ["files larger than the card", "size: 256", "size: 19136", /bodies need 3\d\d pages/, "size: 256"],
+    [
+      "a field longer than its file",
+      "size: 256",
+      "size: 100",
+      /longest values take 1\d\d bytes or more, the EF has 100/,
+      "holder: { tlv",
+    ],
+    [
+      "an unknown field in a template",
+      "{department}",
+      "{departement}",
+      /no field "departement"; use one of name, department/,
+      "holder: { tlv",
+    ],
+    ["a brace left over", '"{department}"', '"{department"', /brace is left over/, "holder: { tlv"],
+    [
+      "a premise longer than its record",
+      "PLANT-1,",
+      "PLANT-1-AND-BEHIND,",
+      /"PLANT-1-AND-BEHIND" does not fit in a record of 16 bytes/,
+      "premises: { records",
+    ],
+    [
+      "more premises than records",
+      "count: 16",
+      "count: 7",
+      /all 8 values, the EF has 7 records/,
+      "premises: { records",
+    ],
+    [
+      "content for no file",
+      "  credential: { tlv",
+      "  credentail: { tlv",
+      /no EF "credentail"/,
+      "credential: { tlv",
+    ],
+    ["a list where there is none", '"{premises}"', '"{name}"', /not a list field/, "premises: { records"],
+    ["a rule that means nothing", "auth(gate)", "auth(door)", /"door" is not a key/, "premises, fid"],
+    [
+      "a rule in another language",
+      "read: never",
+      "read: nobody",
+      /a rule is always, never/,
+      "credential, fid",
+    ],
+    ["one version for both key sets", 'version: "30"', 'version: "01"', /same version/, 'version: "30"'],
+    ["an ATR copied wrong", "3B98968131FE45", "3B98968131FE46", /TCK/, "blank:"],
+    ["a photo inside a file", '"DF01": "{department}"', '"DF01": "{photo}"', /is a picture/, "holder: { tlv"],
+    [
+      "two fields from one column",
+      "column: Department",
+      "column: Full name",
+      /two fields use this column/,
+      "column: Department",
+    ],
+    ["a pattern that is none", '"[A-Z]{1,3}-?[0-9]{3,8}"', '"[A-Z"', /no regular expression/, "[A-Z]{1,3}"],
+    ["an unknown check", "access-key,", "access-kye,", /"access-kye" is not a check/, "chip: ["],
+    ["a file before its DF", /  - \{ df: .*\n/, "", /before any DF/, "ef: issuer"],
+    ["a personal card number", '"{order}-{record:4}"', '"{name}"', /card number names "name"/, "card-number"],
+  ])("%s is told with its place", (_, from, to, message, place) => {
+    const found = problems(from, to);
+    expect(found[0]).toMatch(message);
+    const line = place === undefined ? undefined : lineOf(place) - (_.startsWith("a file before") ? 1 : 0);
+    expect(found[0]).toMatch(new RegExp(`^product\\.yaml:${String(line)}:\\d+ `));
+  });
+
+  test("several mistakes are told in one go", () => {
+    const found = problems(/sfi: 2|tries: 3/g, "bad: 1");
+    expect(found.length).toBeGreaterThanOrEqual(3);
+  });
+});
