@@ -1,4 +1,4 @@
-import { concat, hex, unhex, utf8 } from "@persoline/card/bytes";
+import { concat, unhex, utf8 } from "@persoline/card/bytes";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
 
 /** What a record's templates can say: its fields, and `order`, `record`, `cardNumber`. */
@@ -89,6 +89,3 @@ export function filled(bytes: Uint8Array, length: number): Uint8Array {
   all.set(bytes);
   return all;
 }
-
-/** A byte as two digits. */
-export const byteText = (value: number): string => hex(Uint8Array.of(value));

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { problemText } from "../orders/yaml.js";
+import { parseEmboss, parseLayout } from "./layout/index.js";
 import { parseProduct } from "./product.js";
 import { productJsonSchema } from "./product-schema.js";
 
@@ -19,6 +20,26 @@ function problems(from: string | RegExp, to: string): string[] {
 const lineOf = (part: string): number => office.slice(0, office.indexOf(part)).split("\n").length;
 
 describe("product files", () => {
+  test.each([
+    ["office-access", office],
+    ["warehouse-access", warehouse],
+  ])("%s: layouts name only its fields, the camera only fields of the layouts", (name, file) => {
+    const read = parseProduct(file, name);
+    if (!read.ok || read.product.visual === undefined) throw new Error("the product is not read");
+    const { columns, visual, quality } = read.product;
+    const photos = columns.filter(({ type }) => type === "photo").map(({ field }) => field);
+    const texts = columns.map(({ field }) => field).filter((field) => !photos.includes(field));
+    const offered = { texts: [...texts, "cardNumber"], photos, codes: ["cardNumber"] };
+    const faces = [visual.front, visual.back].map((path) =>
+      parseLayout(text(`examples/products/${name}/${path}`), path, offered),
+    );
+    if (visual.emboss !== undefined) {
+      parseEmboss(text(`examples/products/${name}/${visual.emboss}`), visual.emboss, offered);
+    }
+    const drawn = faces.flatMap(({ fields }) => fields.map((field) => field.name));
+    expect(drawn).toEqual(expect.arrayContaining([...quality.camera]));
+  });
+
   test.each([
     ["office-access", office, 4],
     ["warehouse-access", warehouse, 3],
