@@ -27,7 +27,7 @@ import { dfFcp, MF } from "./fcp.js";
 import { type CompletionImage, crc32, readImage } from "./image.js";
 import { createPages, dfPlans, mfPlace, personalPlan, writeSteps } from "./personal.js";
 import type { Product } from "./product-model.js";
-import type { CompiledProduct } from "./types.js";
+import type { PlannedProduct } from "./types.js";
 
 /** LOAD BLOCK takes at most three pages. */
 const mostLoaded = 192;
@@ -72,7 +72,7 @@ function imageFault(product: Product, image: CompletionImage | string): string |
  * Builds once what all cards of a product share. Pure. Throws RangeError for an image that does not fit (see `imageProblems`) and
  * ContentProblem for constants that do not.
  */
-export function compile(product: Product, imageBytes: Uint8Array): CompiledProduct {
+export function compile(product: Product, imageBytes: Uint8Array): PlannedProduct {
   const image = readImage(imageBytes);
   const wrong = imageFault(product, image);
   if (typeof image === "string" || wrong !== undefined) throw new RangeError(wrong);

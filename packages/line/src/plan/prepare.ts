@@ -1,7 +1,7 @@
 import type { InputProblem, OrderRecord, Photo } from "../orders/types.js";
 import { ContentProblem, fill, type Values } from "./content.js";
 import { type Content, contentOf, personalization, proof } from "./personal.js";
-import type { CompiledProduct, EmbossLine, Face, PreparedRecord } from "./types.js";
+import type { PlannedProduct, EmbossLine, Face, PreparedRecord } from "./types.js";
 
 export interface PrepareOptions {
   /** The customer's order number, as `{order}` in templates. */
@@ -14,14 +14,14 @@ export interface PrepareOptions {
 }
 
 /** A record's fields, and what the line adds: order, record, cardNumber. */
-export function valuesOf(compiled: CompiledProduct, record: OrderRecord, order: string): Values {
+export function valuesOf(compiled: PlannedProduct, record: OrderRecord, order: string): Values {
   const own = { ...record.fields, order, record: String(record.number) };
   return { ...own, cardNumber: fill(compiled.product.cardNumber, own) };
 }
 
 /** Turns a record into its programs and faces. Pure. Throws ContentProblem for a record that `recordProblems` would have told about. */
 export function prepare(
-  compiled: CompiledProduct,
+  compiled: PlannedProduct,
   record: OrderRecord,
   options: PrepareOptions,
 ): PreparedRecord {
@@ -43,7 +43,7 @@ export function prepare(
 
 /** What of a record does not fit into the card's files, without showing the values. */
 export function recordProblems(
-  compiled: CompiledProduct,
+  compiled: PlannedProduct,
   record: OrderRecord,
   where: { readonly order: string; readonly file: string },
 ): InputProblem[] {

@@ -23,10 +23,14 @@ export interface CompiledProduct {
   readonly termination: CardProgram;
   /** The same for a card that still has its initial keys. */
   readonly terminationInitial: CardProgram;
+}
+
+/** What `compile` gives and `prepare` fills in. */
+export interface PlannedProduct extends CompiledProduct {
   readonly product: Product;
   /** Version of the operating system that the completion image brings. */
   readonly os: { readonly major: number; readonly minor: number };
-  /** All that personalization and proof share among cards; `prepare` fills in what is personal. */
+  /** All that personalization and proof share among cards. */
   readonly personal: PersonalPlan;
 }
 

@@ -109,6 +109,7 @@ export class Bench {
         completion: emptyProgram,
         initialisation: emptyProgram,
         termination: emptyProgram,
+        terminationInitial: emptyProgram,
       },
       limits: usualLimits,
       outside: usualOutside,
