@@ -130,7 +130,7 @@ export function moveBlank(event: BlankEvent, blank: BlankFacts, who: string): Bl
       `${who} is bound to a record and cannot return to stock; reject or hold it`,
     );
   }
-  if (event === "pass" && !blank.bound)
+  if ((event === "pass" || event === "release") && !blank.bound)
     throw new AccountsProblem("not-bound", `${who} has no record and cannot be good`);
   return to;
 }
