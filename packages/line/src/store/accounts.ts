@@ -217,7 +217,7 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
   }
 
   return {
-    start: ({ label, order, line }) => {
+    async start({ label, order, line }) {
       limits.room();
       return write(desk, async (tx) => {
         const row = await tx.selectFrom("blanks").selectAll().where("label", "=", label).executeTakeFirst();

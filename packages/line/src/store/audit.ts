@@ -170,11 +170,13 @@ export function auditLog(desk: Desk): AuditLog {
       const { node, sequence, hash } = await headIn(desk.db, desk.node);
       const unsigned = { node, sequence, hash, at: stamp(desk) };
       const head = { ...unsigned, signature: await sign(headBytes(unsigned)) };
-      await desk.db
-        .insertInto("audit_heads")
-        .values(head)
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
+      await write(desk, (tx) =>
+        tx
+          .insertInto("audit_heads")
+          .values(head)
+          .onConflict((conflict) => conflict.doNothing())
+          .execute(),
+      );
       return head;
     },
     async verify(outside = [], check) {

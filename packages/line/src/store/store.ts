@@ -73,6 +73,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     },
   } = options;
   const database = openSqlite(file);
+  try {
+    migrate(database, new Date(clock()).toISOString());
+  } catch (error) {
+    database.close();
+    throw faultOf(file, error);
+  }
   const { dialect, commits } = sqliteDialect(database);
   const desk: Desk = { file, db: new Kysely<Tables>({ dialect }), clock, node, who, place, keys: new Map() };
   const room = (): void => {
@@ -85,7 +91,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       );
   };
   try {
-    migrate(database, new Date(clock()).toISOString());
     await read(desk, recount);
   } catch (error) {
     database.close();

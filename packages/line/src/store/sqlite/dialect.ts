@@ -2,6 +2,7 @@
  * SQLite for Kysely: one connection that transactions queue for, `begin immediate`, statements prepared once,
  * and after a failed read or write of the disk no further word from this file.
  */
+import { setTimeout } from "node:timers/promises";
 import type { Database as Connection, Statement } from "better-sqlite3";
 import {
   type CompiledQuery,
@@ -16,6 +17,10 @@ import {
 } from "kysely";
 import { lasting, StoreFault } from "../fault.js";
 import { faultOf } from "./fault.js";
+
+/** How long another process's transaction is waited for, and how long at a time, in milliseconds. */
+const patience = 10_000;
+const longestPause = 20;
 
 /** Statements with lists of varying length would otherwise pile up. */
 const preparedAtMost = 400;
@@ -60,7 +65,21 @@ class OneConnection implements DatabaseConnection, Driver {
   async beginTransaction(_connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     this.#writes = settings.accessMode !== "read only";
     // Read, then write would be refused when another process wrote in between: writers take their lock at once.
-    await this.#run(() => this.#database.exec(this.#writes ? "begin immediate" : "begin deferred"));
+    if (!this.#writes) {
+      await this.#run(() => this.#database.exec("begin deferred"));
+      return;
+    }
+    const until = performance.now() + patience;
+    for (let pause = 1; ; pause = Math.min(pause * 2, longestPause)) {
+      try {
+        await this.#run(() => this.#database.exec("begin immediate"));
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreFault) || error.code !== "busy" || performance.now() > until) throw error;
+      }
+      // Not SQLite's own waiting, which would stall every head of the line.
+      await setTimeout(pause);
+    }
   }
 
   async commitTransaction(): Promise<void> {
@@ -121,6 +140,7 @@ class OneConnection implements DatabaseConnection, Driver {
 /** `commits`: transactions committed so far, for figures per card. */
 export function sqliteDialect(database: Connection): { dialect: Dialect; commits: () => number } {
   const connection = new OneConnection(database);
+  database.pragma("busy_timeout = 20");
   return {
     dialect: {
       createDriver: () => connection,

@@ -33,15 +33,15 @@ export function migrate(database: Connection, now: string, known: readonly Migra
       "not-ours",
       `${file} is the database of another program; name another data folder`,
     );
-  database.transaction(() => {
-    database.pragma(`application_id = ${applicationId}`);
-    database.exec(
-      "create table if not exists migrations (number integer primary key, name text not null, applied_at text not null) strict",
-    );
-  })();
   const last = known.at(-1)?.number ?? 0;
   database
     .transaction(() => {
+      if (database.pragma("application_id", { simple: true }) !== applicationId) {
+        database.pragma(`application_id = ${applicationId}`);
+        database.exec(
+          "create table migrations (number integer primary key, name text not null, applied_at text not null) strict",
+        );
+      }
       const applied = database
         .prepare<[], Applied>("select number, name from migrations order by number")
         .all();

@@ -1,0 +1,215 @@
+import { expect, test } from "vitest";
+import { blanks, history, importAsk, label, rejected, serial, store } from "./sample.test.data.js";
+import type { Store } from "./store.js";
+
+async function working(): Promise<Store> {
+  const s = await store();
+  await s.stock.receive({ lot: "L1", blanks: blanks(6), by: "Ada", note: "box 4" });
+  await s.orders.import(importAsk(3));
+  return s;
+}
+const start = (s: Store, number: number) =>
+  s.accounts.start({ label: label(number), order: "A-1", line: "carousel" });
+const why = { reason: "torn box", by: "Ada" };
+
+test("a list with a serial, label or lot known already is refused whole", async () => {
+  const s = await working();
+  const receive = (lot: string, from: number) => s.stock.receive({ lot, blanks: blanks(3, from), by: "Ada" });
+  await expect(receive("L1", 100)).rejects.toThrow(/lot L1 was received already/);
+  await expect(receive("L2", 5)).rejects.toThrow(/lot L2, line 1: serial .* known already \(lot L1\)/);
+  const twins = [...blanks(2, 50), { serial: serial(60), label: label(50) }];
+  await expect(s.stock.receive({ lot: "L2", blanks: twins, by: "Ada" })).rejects.toThrow(
+    /line 3: label B000050/,
+  );
+  await expect(s.stock.receive({ lot: "L2", blanks: [], by: "Ada" })).rejects.toThrow(/no blanks/);
+  expect(await s.accounts.recount()).toMatchObject({ received: 6, inStock: 6 });
+  expect(await receive("L2", 50)).toEqual({ received: 3 });
+  expect(await s.stock.lots()).toMatchObject([
+    { lot: "L1", received: 6 },
+    { lot: "L2", received: 3 },
+  ]);
+});
+
+test("samples, returns and destruction keep the sums", async () => {
+  const s = await working();
+  await s.stock.sample({ serial: serial(1), ...why });
+  await s.stock.return({ serial: serial(2), ...why });
+  await expect(s.stock.return({ serial: serial(1), ...why })).rejects.toMatchObject({ code: "wrong-state" });
+  await expect(s.stock.destroy({ serials: [serial(3)], witness: "Bo", ...why })).rejects.toThrow(
+    /rejected or sample/,
+  );
+  // One that may not be destroyed spoils the whole list.
+  await expect(s.stock.destroy({ serials: [serial(1), serial(3)], witness: "Bo", ...why })).rejects.toThrow();
+  expect(await s.stock.find(serial(1))).toMatchObject({ state: "sample" });
+  await s.stock.destroy({ serials: [serial(1)], witness: "Bo", ...why });
+  expect(await s.accounts.recount()).toMatchObject({ inStock: 4, returned: 1, destroyed: 1, sample: 0 });
+  expect(await start(s, 1)).toEqual({ ok: false, why: "destroyed" });
+  expect(await start(s, 2)).toEqual({ ok: false, why: "returned" });
+});
+
+test("a count by hand is compared and kept", async () => {
+  const s = await working();
+  expect(await s.stock.count({ counted: 6, by: "Ada" })).toEqual({ counted: 6, expected: 6, difference: 0 });
+  expect(await s.stock.count({ lot: "L1", counted: 5, by: "Ada" })).toMatchObject({ difference: -1 });
+  const kept: unknown[] = [];
+  for await (const { what, result, detail, who } of s.audit.entries())
+    if (what === "stock.count") kept.push([who, result, detail]);
+  expect(kept).toEqual([
+    ["Ada", "ok", { counted: 6, expected: 6 }],
+    ["Ada", "failed", { counted: 5, expected: 6 }],
+  ]);
+});
+
+test("lists by state, lot and order", async () => {
+  const s = await working();
+  await start(s, 2);
+  const list = async (filter: Parameters<typeof s.stock.list>[0]): Promise<string[]> => {
+    const all: string[] = [];
+    for await (const blank of s.stock.list(filter)) all.push(blank.label);
+    return all;
+  };
+  expect(await list({ state: "in-process" })).toEqual([label(2)]);
+  expect(await list({ lot: "L1", state: "in-stock" })).toHaveLength(5);
+  expect(await list({ order: "A-1" })).toEqual([label(2)]);
+  expect(await list({})).toHaveLength(6);
+});
+
+async function held(s: Store, number: number): Promise<void> {
+  await start(s, number);
+  await s.accounts.bind({ serial: serial(number), order: "A-1" });
+  await s.accounts.finish({
+    serial: serial(number),
+    end: { kind: "held", station: "quality", question: "faint" },
+    history,
+  });
+}
+
+test("two people find a held card good, while its record still waits", async () => {
+  const s = await working();
+  await held(s, 1);
+  expect(await s.access.refused(serial(1))).toMatchObject({ reason: "held" });
+  const settle = {
+    serial: serial(1),
+    verdict: "good",
+    reason: "readable",
+    by: "Ada",
+    witness: "Bo",
+  } as const;
+  await expect(s.stock.settle({ ...settle, witness: "ada" })).rejects.toMatchObject({ code: "two-people" });
+  await s.stock.settle(settle);
+  expect(await s.stock.find(serial(1))).toMatchObject({ state: "good", stage: "verified" });
+  expect(await s.access.refused(serial(1))).toBeUndefined();
+  expect(await s.accounts.progress("A-1")).toMatchObject({ produced: 1, waiting: 2 });
+  expect(await s.accounts.recount()).toMatchObject({ good: 1, held: 0 });
+  expect((await s.reports.reconcile("A-1")).agree).toBe(true);
+});
+
+test("a held card whose record got another card can only be rejected", async () => {
+  const s = await working();
+  await held(s, 1);
+  await start(s, 2);
+  await s.accounts.bind({ serial: serial(2), order: "A-1" });
+  const settle = { serial: serial(1), reason: "x", by: "Ada", witness: "Bo" };
+  await expect(s.stock.settle({ ...settle, verdict: "good" })).rejects.toThrow(/another card/);
+  await s.accounts.finish({ serial: serial(2), end: { kind: "good" }, history });
+  await expect(s.stock.settle({ ...settle, verdict: "good" })).rejects.toThrow(/another card/);
+  await s.stock.settle({ ...settle, verdict: "rejected" });
+  expect(await s.accounts.recount()).toMatchObject({ good: 1, rejected: 1, held: 0 });
+});
+
+test("a good card withdrawn before delivery is refused at gates and made again", async () => {
+  const s = await store();
+  await s.stock.receive({ lot: "L1", blanks: blanks(3), by: "Ada" });
+  await s.orders.import(importAsk(1));
+  const make = async (number: number): Promise<void> => {
+    await start(s, number);
+    await s.accounts.bind({ serial: serial(number), order: "A-1" });
+    await s.accounts.finish({ serial: serial(number), end: { kind: "good" }, history });
+  };
+  await make(1);
+  expect(await s.orders.find("A-1")).toMatchObject({ state: "produced" });
+  await s.stock.withdraw({ serial: serial(1), reason: "bent", by: "Ada", witness: "Bo" });
+  expect(await s.orders.find("A-1")).toMatchObject({ state: "in-production" });
+  expect(await s.access.refused(serial(1))).toMatchObject({ reason: "withdrawn" });
+  await make(2);
+  expect(await s.accounts.recount()).toMatchObject({ good: 1, rejected: 1, inStock: 1 });
+  expect(await s.reports.reconcile("A-1")).toMatchObject({ agree: true, cards: { good: 1, cancelled: 1 } });
+  await s.orders.deliver({ order: "A-1", by: "Ada" });
+  const again = { serial: serial(2), reason: "bent", by: "Ada", witness: "Bo" };
+  await expect(s.stock.withdraw(again)).rejects.toThrow(/not delivered/);
+});
+
+test("letters are released by two, only when written and their card is good", async () => {
+  const s = await working();
+  await start(s, 1);
+  await s.accounts.bind({ serial: serial(1), order: "A-1" });
+  const one = await s.letters.number({ order: "A-1", record: 1, pin: "user" });
+  expect(await s.letters.number({ order: "A-1", record: 1, pin: "user" })).toEqual(one);
+  await s.letters.written(one.letter, "letters/1.bin");
+  const release = { order: "A-1", by: "Ada", witness: "Bo" };
+  expect(await s.letters.release(release)).toEqual([]);
+  await s.accounts.finish({ serial: serial(1), end: { kind: "good" }, history });
+  await expect(s.letters.release({ ...release, witness: "Ada" })).rejects.toMatchObject({
+    code: "two-people",
+  });
+  expect(await s.letters.release(release)).toMatchObject([{ letter: one.letter, state: "released" }]);
+  await s.letters.void({ letter: one.letter, reason: "lost in the post", by: "Ada" });
+  await expect(s.letters.void({ letter: one.letter, reason: "again", by: "Ada" })).rejects.toThrow(/is void/);
+  await expect(s.letters.written("L-9", "x")).rejects.toMatchObject({ code: "unknown-letter" });
+});
+
+test("only good cards enter the access register; passages come in order of time", async () => {
+  const s = await working();
+  const holder = {
+    order: "A-1",
+    reference: "E1",
+    name: "Zoë",
+    department: "Extrusion",
+    zones: ["A1", "DOCK"],
+    validUntil: "2027-01-01",
+  };
+  await start(s, 1);
+  await s.accounts.bind({ serial: serial(1), order: "A-1" });
+  await expect(s.access.enter([{ serial: serial(1), ...holder }])).rejects.toThrow(/only good cards/);
+  await s.accounts.finish({ serial: serial(1), end: { kind: "good" }, history });
+  await s.access.enter([{ serial: serial(1), ...holder }]);
+  expect(await s.access.holder(serial(1))).toEqual({ serial: serial(1), status: "active", ...holder });
+  await s.access.setStatus({ serial: serial(1), status: "blocked", by: "Ada" });
+  const listed: unknown[] = [];
+  for await (const { status } of s.access.holders()) listed.push(status);
+  expect(listed).toEqual(["blocked"]);
+  const pass = (at: string, decision: "granted" | "refused") => ({
+    at,
+    gate: "north",
+    zone: "A1",
+    direction: "in" as const,
+    serial: serial(1),
+    reference: "E1",
+    decision,
+  });
+  await s.access.pass([
+    pass("2026-03-02T08:00:00.000Z", "refused"),
+    pass("2026-03-01T08:00:00.000Z", "granted"),
+  ]);
+  const seen: unknown[] = [];
+  for await (const { at, decision } of s.access.passages()) seen.push([at, decision]);
+  expect(seen).toEqual([
+    ["2026-03-01T08:00:00.000Z", "granted"],
+    ["2026-03-02T08:00:00.000Z", "refused"],
+  ]);
+  expect(await s.access.forgetPassages({ before: "2026-03-02", by: "Ada" })).toBe(1);
+});
+
+test("a rejected card stays rejected even for raw SQL, and the audit is append-only", async () => {
+  const s = await working();
+  await start(s, 1);
+  await s.accounts.finish({ serial: serial(1), end: rejected(false), history });
+  const { default: Database } = await import("better-sqlite3");
+  const other = new Database(s.file);
+  expect(() => other.exec("update blanks set state = 'in-stock' where state = 'rejected'")).toThrow(
+    /never becomes/,
+  );
+  expect(() => other.exec("update audit set who = 'Eve'")).toThrow(/append-only/);
+  expect(() => other.exec("delete from audit")).toThrow(/append-only/);
+  other.close();
+});
