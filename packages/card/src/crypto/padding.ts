@@ -8,10 +8,13 @@ export function pad80(data: Uint8Array, block: number): Uint8Array {
   return padded;
 }
 
-/** Takes the padding off. The result is a view. Throws CardProblem `bad-padding` unless 80 and fewer than `block` zeros end the data. */
-export function unpad80(data: Uint8Array, block = 16): Uint8Array {
+/**
+ * Takes the padding off. The result is a view. Throws CardProblem `bad-padding` unless 80 and zeros end the data; with `block`,
+ * unless they are as few as the method asks for (some cards add whole blocks of zeros: a recorded SCP03 answer shows it).
+ */
+export function unpad80(data: Uint8Array, block?: number): Uint8Array {
   let end = data.length - 1;
-  const first = Math.max(0, data.length - block);
+  const first = block === undefined ? 0 : Math.max(0, data.length - block);
   while (end > first && data[end] === 0) end--;
   if (data[end] !== 0x80)
     throw new CardProblem("bad-padding", "padding", `${data.length} bytes do not end in 80 00..`);
