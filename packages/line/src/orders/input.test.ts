@@ -87,7 +87,7 @@ describe("CSV", () => {
   const utf16 = (text: string, swap: boolean): Buffer =>
     swap ? Buffer.from(`\uFEFF${text}`, "utf16le").swap16() : Buffer.from(`\uFEFF${text}`, "utf16le");
   const cyrillic = Buffer.from(
-    [...rows].map((sign) => {
+    Array.from(rows, (sign) => {
       const code = sign.codePointAt(0) ?? 0;
       return code < 128 ? code : code - 0x350;
     }),
