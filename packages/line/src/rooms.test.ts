@@ -24,7 +24,8 @@ interface Source {
   readonly text: string;
 }
 
-const isTest = (path: string): boolean => path.endsWith(".test.ts");
+/** Tests and what only they use. */
+const isTest = (path: string): boolean => /\.test(\.data)?\.ts$/.test(path);
 
 /** Every module a source names: static, re-exported, for side effects, in type positions and dynamic. */
 function importsOf(text: string): string[] {

@@ -1,0 +1,283 @@
+/** The line file: which stations a line has, with what devices, and what its simulated stock is like. A carousel, a belt and a desk are files. */
+import { readFile } from "node:fs/promises";
+import { unhex } from "@persoline/card/bytes";
+import type { Fault } from "@persoline/card/virtual";
+import { z } from "zod";
+import { DataProblem } from "../orders/problem.js";
+import { type ReadYaml, strictYaml } from "../orders/yaml.js";
+import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, "a name has 1 to 32 small letters, digits and dashes");
+const count = (max: number) => z.number().int().min(1).max(max);
+const milliseconds = z.number().min(0).max(600_000);
+const instruction = z
+  .string()
+  .regex(/^[0-9A-F]{2}$/, "an instruction byte has two hexadecimal digits, in quotes")
+  .transform((text) => Number.parseInt(text, 16));
+const page = z.number().int().min(0).max(511);
+
+const fault = z
+  .discriminatedUnion("kind", [
+    z.strictObject({ kind: z.enum(["dead", "rom-fault", "ram-fault", "wrong-loader-key"]) }),
+    z.strictObject({ kind: z.literal("bad-seat"), times: count(100) }),
+    z.strictObject({
+      kind: z.literal("wrong-atr"),
+      atr: z.string().regex(/^([0-9A-F]{2}){2,64}$/, "an ATR is written as pairs of hexadecimal digits"),
+    }),
+    z.strictObject({ kind: z.enum(["weak-page", "flips-back"]), page }),
+    z.strictObject({ kind: z.enum(["mute-at", "dies-at"]), ins: instruction, nth: count(100_000) }),
+    z.strictObject({ kind: z.literal("torn-at"), write: count(1_000_000) }),
+    z.strictObject({ kind: z.literal("bad-mac"), nth: count(100_000) }),
+    z.strictObject({ kind: z.literal("slow"), factor: z.number().min(1).max(1000) }),
+    z.strictObject({ kind: z.enum(["lying", "over-long"]), ins: instruction }),
+  ])
+  .describe("What is wrong with the chip");
+
+const planted = {
+  blanks: z
+    .union([count(1_000_000), z.strictObject({ number: count(1_000_000) })])
+    .describe("So many blanks, chosen by the seed, or the one with this number"),
+  among: count(1_000_000).optional().describe("Only among the first so many of the lot"),
+};
+
+const lot = z.strictObject({
+  lot: z.string().regex(/^[A-Z0-9]{1,12}$/, "a lot has 1 to 12 capital letters and digits"),
+  count: count(1_000_000),
+  faults: z.array(z.strictObject({ ...planted, fault })).default([]),
+  flaws: z
+    .array(z.strictObject({ ...planted, flaw: z.string().min(1).max(80) }))
+    .default([])
+    .describe("What goes wrong when such a body is engraved"),
+});
+
+const device = z.literal("simulated").describe("Only simulated devices so far");
+
+const station = z.strictObject({
+  name,
+  does: z
+    .array(z.enum(workOrder as [Work, ...Work[]]))
+    .min(1)
+    .optional()
+    .describe("What is done at each of its heads, in order; without it, what its name says"),
+  heads: count(64).describe("Equal positions that work side by side"),
+  queue: count(64).default(1).describe("Places before the heads; a full queue holds the station before it"),
+  reader: device,
+  engraver: device.optional(),
+  embosser: device.optional(),
+  camera: device.optional(),
+});
+
+const lineSchema = z.strictObject({
+  line: name.describe("The line's name: cards in work are known by it"),
+  mode: z
+    .enum(["ideal", "timed", "virtual"])
+    .describe(
+      "ideal: no waiting; timed: cards and machines take their time; virtual: the same on a clock of its own, as fast as it goes",
+    ),
+  speed: z
+    .number()
+    .min(0.1)
+    .max(1000)
+    .optional()
+    .describe("timed only: how many times as fast as a real machine"),
+  seed: z.number().int().min(0).max(0xffffffff).default(1),
+  transport: z.strictObject({
+    kind: z.literal("simulated-carousel"),
+    moveMs: milliseconds.describe("Milliseconds of one move from place to place"),
+    jams: z.array(count(1_000_000)).default([]).describe("Moves that get stuck, counted from 1"),
+  }),
+  limits: z
+    .strictObject({
+      reseats: z.number().int().min(0).max(10),
+      resumes: z.number().int().min(1).max(100),
+      rejectsInARow: count(1000),
+      cryptogramsInARow: count(100),
+      jams: z.number().int().min(0).max(10),
+    })
+    .partial()
+    .default({}),
+  stations: z.array(station).min(1),
+  without: z
+    .array(z.literal("visual"))
+    .default([])
+    .describe("Work that this line does not do: its cards stay unmarked"),
+  stock: z
+    .array(lot)
+    .default([])
+    .describe("Virtual blanks, received by themselves into an empty data folder"),
+});
+
+type LineYaml = z.output<typeof lineSchema>;
+
+export interface StationFile extends Omit<LineYaml["stations"][number], "does"> {
+  readonly does: readonly Work[];
+}
+
+export interface StockFile {
+  readonly lot: string;
+  readonly count: number;
+  readonly faults: readonly {
+    readonly blanks: number | { readonly number: number };
+    readonly among?: number;
+    readonly what: Fault;
+  }[];
+  readonly flaws: readonly {
+    readonly blanks: number | { readonly number: number };
+    readonly among?: number;
+    readonly what: string;
+  }[];
+}
+
+export interface LineFile {
+  readonly line: string;
+  readonly mode: LineYaml["mode"];
+  readonly speed: number;
+  readonly seed: number;
+  readonly transport: LineYaml["transport"];
+  readonly limits: Limits;
+  readonly stations: readonly StationFile[];
+  readonly without: readonly Work[];
+  readonly stock: readonly StockFile[];
+}
+
+/** JSON Schema (draft 2020-12) of line files, for editors. */
+export const lineJsonSchema = (): unknown => ({
+  title: "Persoline line",
+  ...z.toJSONSchema(lineSchema, { io: "input" }),
+});
+
+/** Reads a line file. Throws DataProblem with everything that is wrong with it. */
+export async function readLine(file: string): Promise<LineFile> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch {
+    const refused = { file, code: "no-file", message: "the line file cannot be opened" };
+    throw new DataProblem([{ ...refused, remedy: "check the path and the file's permissions" }]);
+  }
+  return parseLine(text, file);
+}
+
+/** `file` is only for messages. Throws DataProblem. */
+export function parseLine(text: string, file: string): LineFile {
+  const read = strictYaml(lineSchema, text, file);
+  if (!read.ok) throw new DataProblem(read.problems);
+  const { value } = read;
+  const stations = value.stations.map((one) => ({ ...one, does: one.does ?? workNamed(one.name) }));
+  const problems = [...sequenceProblems(read, stations), ...stockProblems(read)];
+  if (problems.length > 0) throw new DataProblem(problems);
+  return {
+    line: value.line,
+    mode: value.mode,
+    speed: value.speed ?? 1,
+    seed: value.seed,
+    transport: value.transport,
+    limits: { ...usualLimits, ...definedOf(value.limits) },
+    stations,
+    without: value.without,
+    stock: value.stock.map(({ faults, flaws, ...rest }) => ({
+      ...rest,
+      faults: faults.map(({ fault: what, ...where }) => ({ ...placesOf(where), what: faultOf(what) })),
+      flaws: flaws.map(({ flaw, ...where }) => ({ ...placesOf(where), what: flaw })),
+    })),
+  };
+}
+
+const workNamed = (station: string): Work[] => workOrder.filter((work) => work === station);
+
+const definedOf = (limits: LineYaml["limits"]): Partial<Limits> =>
+  Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+
+const placesOf = ({
+  blanks,
+  among,
+}: {
+  blanks: number | { number: number };
+  among?: number | undefined;
+}) => ({
+  blanks,
+  ...(among === undefined ? {} : { among }),
+});
+
+const faultOf = (read: z.output<typeof fault>): Fault =>
+  read.kind === "wrong-atr" ? { kind: read.kind, atr: unhex(read.atr) } : read;
+
+/** Everything a card needs is done once, in order, by heads that have the devices for it. */
+function sequenceProblems(
+  { value, problem }: ReadYaml<LineYaml>,
+  stations: readonly StationFile[],
+): ReturnType<typeof problem>[] {
+  const problems: ReturnType<typeof problem>[] = [];
+  const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {
+    problems.push(problem(path, code, message, remedy));
+  };
+  for (const [at, { name: own, does, engraver, camera }] of stations.entries()) {
+    const path = ["stations", at];
+    if (stations.findIndex((other) => other.name === own) !== at) {
+      say(
+        [...path, "name"],
+        "twice",
+        `the name ${own} is there twice`,
+        "give each station a name of its own",
+      );
+    }
+    if (does.length === 0) {
+      say(
+        [...path, "name"],
+        "no-work",
+        `nobody knows what ${own} does`,
+        `say it: does: [${workOrder.join(", ")}]`,
+      );
+    }
+    if (does.includes("visual") && engraver === undefined) {
+      say(path, "no-engraver", `${own} marks cards, but has no engraver`, "add engraver: simulated");
+    }
+    if (does.includes("quality") && camera === undefined && !value.without.includes("visual")) {
+      say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");
+    }
+  }
+  const done = stations.flatMap(({ does }) => does);
+  const needed = workOrder.filter((work) => !value.without.some((without) => without === work));
+  if (done.join() !== needed.join()) {
+    const remedy = `a card goes through ${needed.join(", ")}, each once and in this order`;
+    say(["stations"], "wrong-sequence", `these stations do ${done.join(", ") || "nothing"}`, remedy);
+  }
+  if (value.speed !== undefined && value.mode !== "timed") {
+    say(["speed"], "no-speed", `a line in mode ${value.mode} has no speed`, "remove it, or set mode: timed");
+  }
+  return problems;
+}
+
+function stockProblems({ value, problem }: ReadYaml<LineYaml>): ReturnType<typeof problem>[] {
+  return value.stock.flatMap(({ lot: own, count: of, faults, flaws }, at) => {
+    const twice = value.stock.findIndex((other) => other.lot === own) !== at;
+    const asked = [...faults, ...flaws].reduce(
+      (sum, { blanks }) => sum + (typeof blanks === "number" ? blanks : 1),
+      0,
+    );
+    return [
+      ...(twice
+        ? [
+            problem(
+              ["stock", at, "lot"],
+              "twice",
+              `lot ${own} is there twice`,
+              "give each lot a name of its own",
+            ),
+          ]
+        : []),
+      ...(asked > of
+        ? [
+            problem(
+              ["stock", at, "count"],
+              "too-many-faults",
+              `${String(asked)} faults are planted in ${String(of)} blanks`,
+              "a blank gets one at most: plant fewer",
+            ),
+          ]
+        : []),
+    ];
+  });
+}
