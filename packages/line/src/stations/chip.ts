@@ -1,13 +1,6 @@
 /** The five stations that only work on the chip. What they send is the plan's; what they are is where they stand. */
 import { runOn } from "./contact.js";
-import type { Bound, CardInWork, Station } from "./station.js";
-
-/** The record of a card that has come so far that it must have one. */
-export function boundOf(card: CardInWork): Bound {
-  if (card.bound === undefined)
-    throw new Error(`card ${card.label} has come to a bound station without a record`);
-  return card.bound;
-}
+import { boundOf, type Station } from "./station.js";
 
 /** Core, RAM, ROM, EEPROM; the card is still empty. */
 export const electricalTest: Station = {

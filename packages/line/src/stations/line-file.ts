@@ -4,7 +4,7 @@ import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
 import { DataProblem } from "../orders/problem.js";
-import { type ReadYaml, strictYaml } from "../orders/yaml.js";
+import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
 const name = z
@@ -42,12 +42,19 @@ const planted = {
   among: count(1_000_000).optional().describe("Only among the first so many of the lot"),
 };
 
+const flaw = z
+  .string()
+  .regex(
+    /^(missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?$/,
+    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field",
+  );
+
 const lot = z.strictObject({
   lot: z.string().regex(/^[A-Z0-9]{1,12}$/, "a lot has 1 to 12 capital letters and digits"),
   count: count(1_000_000),
   faults: z.array(z.strictObject({ ...planted, fault })).default([]),
   flaws: z
-    .array(z.strictObject({ ...planted, flaw: z.string().min(1).max(80) }))
+    .array(z.strictObject({ ...planted, flaw }))
     .default([])
     .describe("What goes wrong when such a body is engraved"),
 });
@@ -180,7 +187,7 @@ export function parseLine(text: string, file: string): LineFile {
     stock: value.stock.map(({ faults, flaws, ...rest }) => ({
       ...rest,
       faults: faults.map(({ fault: what, ...where }) => ({ ...placesOf(where), what: faultOf(what) })),
-      flaws: flaws.map(({ flaw, ...where }) => ({ ...placesOf(where), what: flaw })),
+      flaws: flaws.map(({ flaw: what, ...where }) => ({ ...placesOf(where), what })),
     })),
   };
 }
@@ -206,12 +213,13 @@ const faultOf = (read: z.output<typeof fault>): Fault =>
 
 /** Everything a card needs is done once, in order, by heads that have the devices for it. */
 function sequenceProblems(
-  { value, problem }: ReadYaml<LineYaml>,
+  read: ReadYaml<LineYaml>,
   stations: readonly StationFile[],
-): ReturnType<typeof problem>[] {
-  const problems: ReturnType<typeof problem>[] = [];
+): FileProblem[] {
+  const { value } = read;
+  const problems: FileProblem[] = [];
   const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {
-    problems.push(problem(path, code, message, remedy));
+    problems.push(read.problem(path, code, message, remedy));
   };
   for (const [at, { name: own, does, engraver, camera }] of stations.entries()) {
     const path = ["stations", at];
@@ -250,9 +258,10 @@ function sequenceProblems(
   return problems;
 }
 
-function stockProblems({ value, problem }: ReadYaml<LineYaml>): ReturnType<typeof problem>[] {
-  return value.stock.flatMap(({ lot: own, count: of, faults, flaws }, at) => {
-    const twice = value.stock.findIndex((other) => other.lot === own) !== at;
+function stockProblems(read: ReadYaml<LineYaml>): FileProblem[] {
+  const { stock } = read.value;
+  return stock.flatMap(({ lot: own, count: of, faults, flaws }, at) => {
+    const twice = stock.findIndex((other) => other.lot === own) !== at;
     const asked = [...faults, ...flaws].reduce(
       (sum, { blanks }) => sum + (typeof blanks === "number" ? blanks : 1),
       0,
@@ -260,7 +269,7 @@ function stockProblems({ value, problem }: ReadYaml<LineYaml>): ReturnType<typeo
     return [
       ...(twice
         ? [
-            problem(
+            read.problem(
               ["stock", at, "lot"],
               "twice",
               `lot ${own} is there twice`,
@@ -270,7 +279,7 @@ function stockProblems({ value, problem }: ReadYaml<LineYaml>): ReturnType<typeo
         : []),
       ...(asked > of
         ? [
-            problem(
+            read.problem(
               ["stock", at, "count"],
               "too-many-faults",
               `${String(asked)} faults are planted in ${String(of)} blanks`,

@@ -1,9 +1,8 @@
 import type { Finding, Outcome } from "@persoline/card/program";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
-import { boundOf } from "./chip.js";
 import { runOn } from "./contact.js";
-import type { CardInWork, FacesVerdict, Station, Visit } from "./station.js";
+import { boundOf, type CardInWork, type FacesVerdict, marksOf, type Station, type Visit } from "./station.js";
 
 /** Last picture of each camera: the same exposure twice is a frozen camera, not a good card. */
 const lastFrames = new WeakMap<Camera, number>();
@@ -44,9 +43,10 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
       back: await visit.keepPicture(card.serial, back),
     }))(),
   );
+  const marks = await marksOf(card, visit);
   const verdict = await world.outside(
     outside.workerMs,
-    visit.judgeFaces({ prepared, record, pictures: { front, back } }),
+    visit.judgeFaces({ prepared, record, marks, pictures: { front, back } }),
   );
   const findings: Finding[] = verdict.findings.map((finding) =>
     camera.kind === "simulated" && finding.result === "ok"

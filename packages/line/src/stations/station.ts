@@ -63,6 +63,8 @@ export interface CardInWork {
   readonly times: StationTime[];
   readonly findings: (Finding & { readonly station: string })[];
   pictures: Readonly<Record<Side, KeptPicture>> | undefined;
+  /** Made for the marking place, kept for the judgement of its pictures. */
+  marks: readonly MarkJob[] | undefined;
 }
 
 export function newCard(
@@ -80,6 +82,7 @@ export function newCard(
     times: [],
     findings: [],
     pictures: undefined,
+    marks: undefined,
   };
 }
 
@@ -102,6 +105,8 @@ export interface Head {
 export type JudgeFaces = (ask: {
   readonly prepared: PreparedRecord;
   readonly record: OrderRecord;
+  /** What was sent to the markers. */
+  readonly marks: readonly MarkJob[];
   readonly pictures: Readonly<Record<Side, Picture>>;
 }) => Promise<FacesVerdict>;
 
@@ -145,6 +150,20 @@ export const usualLimits: Limits = {
   jams: 2,
 };
 export const usualOutside: Outside = { hsmMs: 1, journalMs: 2, accountsMs: 2, workerMs: 5 };
+
+/** The marks of a card, made once. */
+export async function marksOf(card: CardInWork, visit: Surroundings): Promise<readonly MarkJob[]> {
+  const { prepared, record } = boundOf(card);
+  card.marks ??= await visit.world.outside(visit.outside.workerMs, visit.makeMarks(prepared, record));
+  return card.marks;
+}
+
+/** The record of a card that has come so far that it must have one. */
+export function boundOf(card: CardInWork): Bound {
+  if (card.bound === undefined)
+    throw new Error(`card ${card.label} has come to a bound station without a record`);
+  return card.bound;
+}
 
 /** What every visit has at hand. */
 export interface Surroundings {

@@ -1,9 +1,8 @@
 import type { Note, Outcome } from "@persoline/card/program";
 import type { Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
-import { boundOf } from "./chip.js";
 import { withChip } from "./contact.js";
-import type { CardInWork, Station, Visit } from "./station.js";
+import { type CardInWork, marksOf, type Station, type Visit } from "./station.js";
 
 /** Each mark has a name of its own in the journal, so that one is never made twice, whatever happens between two. */
 const markName = (number: number): string => `visual/${String(number)}`;
@@ -19,12 +18,11 @@ export const visual: Station = {
     card.interrupted = undefined;
     if (open?.station === "visual")
       return markUnknown(open.segment, "the line was interrupted in the middle of it");
-    const { prepared, record } = boundOf(card);
     const identity = await withChip(card, visit, ["completed"], () =>
       Promise.resolve({ kind: "passed", changed: false }),
     );
     if (identity.kind !== "passed") return identity;
-    const jobs = await visit.world.outside(visit.outside.workerMs, visit.makeMarks(prepared, record));
+    const jobs = await marksOf(card, visit);
     for (const [number, job] of jobs.entries()) {
       if (card.passed.includes(markName(number))) continue;
       const unknown = await mark(card, visit, { number, job, marker: markerFor(job, visit) });

@@ -1,0 +1,178 @@
+/** Puts a line together as its line file says: stations, heads, simulated devices over one shop floor, and the world they all live in. */
+import { join } from "node:path";
+import { nodeCrypto } from "@persoline/card/node";
+import type { SecurityModule, World } from "@persoline/card/program";
+import { simulatedCamera } from "../devices/camera/simulated.js";
+import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
+import type { Marker } from "../devices/marker/port.js";
+import { DeviceFault } from "../devices/problem.js";
+import { simulatedReader } from "../devices/reader/simulated.js";
+import { ShopFloor } from "../devices/shop-floor/floor.js";
+import type { StockItem } from "../devices/shop-floor/lot.js";
+import { virtualSilicon } from "../devices/shop-floor/silicon.js";
+import type { Place } from "../devices/transport/port.js";
+import { simulatedCarousel } from "../devices/transport/simulated.js";
+import type { LineAccounts } from "../ledger/types.js";
+import type { CompiledProduct } from "../plan/types.js";
+import { chipProof, completion, electricalTest, initialisation, personalization } from "../stations/chip.js";
+import { Line } from "../stations/line.js";
+import type { LineFile, StationFile } from "../stations/line-file.js";
+import type { LineJournal, LineParts, LineResult } from "../stations/line-types.js";
+import { quality } from "../stations/quality-control.js";
+import {
+  type Head,
+  type Outside,
+  type Station,
+  type Surroundings,
+  usualOutside,
+  type Work,
+} from "../stations/station.js";
+import { visual } from "../stations/visual.js";
+import { idealWorld, realWorld, type VirtualWorld, virtualWorld } from "../stations/world.js";
+
+const stationOf: Readonly<Record<Work, Station>> = {
+  "electrical-test": electricalTest,
+  completion,
+  initialisation,
+  personalization,
+  "chip-proof": chipProof,
+  visual,
+  quality,
+};
+
+export interface AssembleLine {
+  readonly line: LineFile;
+  /** Holds `shop-floor`. */
+  readonly data: string;
+  readonly order: string;
+  readonly environment: "test" | "live";
+  readonly product: CompiledProduct;
+  readonly hsm: SecurityModule;
+  readonly accounts: LineAccounts;
+  readonly journal: LineJournal;
+  readonly prepareRecord: LineParts["prepareRecord"];
+  readonly makeMarks: Surroundings["makeMarks"];
+  readonly judgeFaces: Surroundings["judgeFaces"];
+  readonly keepPicture: Surroundings["keepPicture"];
+  /** The published test key that the fab of virtual blanks diversifies (16 bytes). */
+  readonly loaderMaster: Uint8Array;
+  readonly outside?: Outside;
+  readonly onEvent?: LineParts["onEvent"];
+}
+
+export interface AssembledLine {
+  readonly world: World;
+  readonly floor: ShopFloor;
+  readonly line: Line;
+  /** Delivers the line file's lots into the hopper, once; the lists to be received into the accounts. */
+  deliver(): readonly { readonly lot: string; readonly items: readonly StockItem[] }[];
+  /** Runs the line on its world's time. Throws as `Line.run` does. */
+  run(): Promise<LineResult>;
+  /** Lets go of the bodies' files. */
+  close(): void;
+}
+
+/** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
+export function assembleLine(parts: AssembleLine): AssembledLine {
+  const { line: file, data, order, environment, outside = usualOutside } = parts;
+  if (environment === "live") {
+    throw new DeviceFault(
+      `line ${file.line}`,
+      "refused",
+      "its devices and blanks are simulated: they make no cards of the live environment",
+    );
+  }
+  const { world, run } = worldOf(file);
+  const silicon = virtualSilicon({
+    loaderMaster: parts.loaderMaster,
+    random: (length) => world.random(length),
+  });
+  const floor = new ShopFloor(join(data, "shop-floor"), silicon);
+  const { moveMs, jams } = file.transport;
+  const line = new Line({
+    name: file.line,
+    order,
+    stations: file.stations.map((station) => ({
+      name: station.name,
+      works: station.does.map((work) => stationOf[work]),
+      queue: station.queue,
+      heads: Array.from({ length: station.heads }, (_, number) =>
+        headOf(station, number, { file, floor, world }),
+      ),
+    })),
+    transport: simulatedCarousel({ floor, world, moveMs: file.mode === "ideal" ? 0 : moveMs, jams }),
+    accounts: parts.accounts,
+    journal: parts.journal,
+    prepareRecord: parts.prepareRecord,
+    surroundings: {
+      world,
+      hsm: parts.hsm,
+      journal: parts.journal,
+      product: parts.product,
+      limits: file.limits,
+      outside,
+      sha256: (bytes) => nodeCrypto.sha256(bytes),
+      makeMarks: parts.makeMarks,
+      judgeFaces: parts.judgeFaces,
+      keepPicture: parts.keepPicture,
+    },
+    ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
+  });
+  return {
+    world,
+    floor,
+    line,
+    deliver: () =>
+      file.stock.map(({ lot, count, faults, flaws }) => ({
+        lot,
+        items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }),
+      })),
+    run: () => run(() => line.run()),
+    close: () => {
+      floor.close();
+    },
+  };
+}
+
+type Runner = <T>(work: () => Promise<T>) => Promise<T>;
+
+function worldOf({ mode, seed, speed }: LineFile): { readonly world: World; readonly run: Runner } {
+  if (mode !== "virtual") {
+    return { world: mode === "ideal" ? idealWorld() : realWorld({ speed }), run: (work) => work() };
+  }
+  const world: VirtualWorld = virtualWorld({ seed });
+  return { world, run: (work) => world.run(work) };
+}
+
+function headOf(
+  station: StationFile,
+  number: number,
+  { file, floor, world }: { readonly file: LineFile; readonly floor: ShopFloor; readonly world: World },
+): Head {
+  const place: Place = { at: "head", station: station.name, head: number };
+  const named = (what: string): string => `${station.name} ${what} ${String(number + 1)}`;
+  const machine = {
+    place,
+    world,
+    seed: String(file.seed),
+    bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
+  };
+  const markers: Marker[] = [];
+  if (station.engraver !== undefined)
+    markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
+  if (station.embosser !== undefined)
+    markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
+  return {
+    station: station.name,
+    number,
+    reader: simulatedReader({
+      name: named("reader"),
+      place,
+      floor,
+      world,
+      timing: file.mode === "ideal" ? "ideal" : "timed",
+    }),
+    markers,
+    camera: station.camera === undefined ? undefined : simulatedCamera({ ...machine, name: named("camera") }),
+  };
+}
