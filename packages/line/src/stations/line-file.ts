@@ -212,10 +212,7 @@ const faultOf = (read: z.output<typeof fault>): Fault =>
   read.kind === "wrong-atr" ? { kind: read.kind, atr: unhex(read.atr) } : read;
 
 /** Everything a card needs is done once, in order, by heads that have the devices for it. */
-function sequenceProblems(
-  read: ReadYaml<LineYaml>,
-  stations: readonly StationFile[],
-): FileProblem[] {
+function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFile[]): FileProblem[] {
   const { value } = read;
   const problems: FileProblem[] = [];
   const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {

@@ -488,22 +488,30 @@ export class Line {
   async #terminate(head: HeadState, card: CardInWork, code: RejectCode): Promise<boolean> {
     if (code === "mute" || code === "card-cryptogram" || code === "foreign-card") return false;
     const { surroundings } = this.#parts;
+    const { product, hsm, journal, world, outside } = surroundings;
     const visit = { ...surroundings, head: head.head };
+    // A card that was not finished may have the issuer's keys or still the initial ones; asking under the wrong set costs no try.
+    const programs = hasReached(card.stage, "personalised")
+      ? [product.termination]
+      : [product.termination, product.terminationInitial];
     try {
-      const outcome = await withChip(card, visit, ["completed"], (channel) =>
-        runProgram({
-          program: surroundings.product.termination,
-          station: "termination",
-          serial: card.serial,
-          channel,
-          hsm: surroundings.hsm,
-          journal: surroundings.journal,
-          world: surroundings.world,
-          secrets: {},
-          outside: surroundings.outside,
-        }),
-      );
-      return outcome.kind === "passed";
+      for (const program of programs) {
+        const outcome = await withChip(card, visit, ["completed"], (channel) =>
+          runProgram({
+            program,
+            station: "termination",
+            serial: card.serial,
+            channel,
+            hsm,
+            journal,
+            world,
+            secrets: {},
+            outside,
+          }),
+        );
+        if (outcome.kind === "passed") return true;
+      }
+      return false;
     } catch (problem) {
       if (problem instanceof DeviceFault) return false;
       throw problem;

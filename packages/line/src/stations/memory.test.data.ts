@@ -47,17 +47,28 @@ export class MemoryAccounts implements LineAccounts {
   /** The next call of this name throws. */
   failing: string | undefined;
   readonly #attemptsAtMost: number;
+  /** Sealed PINs by record number. */
+  readonly pins = new Map<number, BoundRecord["pins"]>();
 
-  constructor(stock: readonly { label: string; serial: Serial }[], records: number, attemptsAtMost = 5) {
+  constructor(
+    stock: readonly { label: string; serial: Serial }[],
+    records: number | readonly OrderRecord[],
+    attemptsAtMost = 5,
+  ) {
     for (const { label, serial } of stock) {
       this.rows.set(label, { blank: { label, serial, lot: "L", state: "in-stock", stage: "blank" } });
     }
     this.#attemptsAtMost = attemptsAtMost;
-    this.records = Array.from({ length: records }, (_, at) => ({
-      record: { number: at + 1, fields: { name: `Person ${String(at + 1)}` }, photos: {}, row: at + 2 },
-      state: "received",
-      attempts: 0,
-    }));
+    const people =
+      typeof records === "number"
+        ? Array.from({ length: records }, (_, at) => ({
+            number: at + 1,
+            fields: {},
+            photos: {},
+            row: at + 2,
+          }))
+        : records;
+    this.records = people.map((record) => ({ record, state: "received", attempts: 0 }));
   }
 
   start({ label, line }: { label: string; line: string }) {
@@ -82,13 +93,19 @@ export class MemoryAccounts implements LineAccounts {
     row.record = next.record.number;
     row.attempt = next.attempts;
     row.blank = { ...row.blank, stage: "bound", record: next.record.number };
-    return Promise.resolve({ record: next.record, attempt: next.attempts, pins: {} });
+    return Promise.resolve({
+      record: next.record,
+      attempt: next.attempts,
+      pins: this.#pinsOf(next.record.number),
+    });
   }
 
   bound(serial: Serial): Promise<BoundRecord | undefined> {
     const { record, attempt } = this.#row(serial);
     const found = this.records.find((other) => other.record.number === record);
-    return Promise.resolve(found && { record: found.record, attempt: attempt ?? 0, pins: {} });
+    return Promise.resolve(
+      found && { record: found.record, attempt: attempt ?? 0, pins: this.#pinsOf(found.record.number) },
+    );
   }
 
   finish({ serial, end, history }: { serial: Serial; end: CardEnd; history: CardHistory }): Promise<void> {
@@ -166,6 +183,10 @@ export class MemoryAccounts implements LineAccounts {
     };
     for (const { blank } of this.rows.values()) totals[terms[blank.state]]++;
     return totals;
+  }
+
+  #pinsOf(record: number): BoundRecord["pins"] {
+    return this.pins.get(record) ?? {};
   }
 
   #row(serial: Serial): Row {
