@@ -38,6 +38,9 @@ export class Scp03Host {
   readonly #challenge: Uint8Array;
   readonly #level: Level;
   #context: Uint8Array = new Uint8Array(0);
+  #enc: Buffer = Buffer.alloc(16);
+  #mac: Buffer = Buffer.alloc(16);
+  #rmac: Buffer = Buffer.alloc(16);
   #chain: Uint8Array = Buffer.alloc(16);
   #counter = 0;
 
@@ -59,7 +62,7 @@ export class Scp03Host {
       answer.subarray(21, 29),
       answer.subarray(29, 32),
     ];
-    this.#context = Buffer.concat([this.#challenge, challenge]);
+    this.#derive(challenge);
     const expected = derive(this.#keys.enc, 0x02, 64, Buffer.concat([sequence, cardManager]));
     return expected.equals(challenge) && derive(this.#mac, 0x00, 64, this.#context).equals(cryptogram);
   }
@@ -67,7 +70,7 @@ export class Scp03Host {
   /** The answer a card with these keys gives to `initialize` in its session number `sequence`. */
   cardAnswer(chipNumber: Uint8Array, kvn: number, sequence: Uint8Array): Uint8Array {
     const challenge = derive(this.#keys.enc, 0x02, 64, Buffer.concat([sequence, cardManager]));
-    this.#context = Buffer.concat([this.#challenge, challenge]);
+    this.#derive(challenge);
     const cryptogram = derive(this.#mac, 0x00, 64, this.#context);
     const ending = Buffer.from([0x90, 0x00]);
     return Buffer.concat([chipNumber, Buffer.from([kvn, 3, 0x70]), challenge, cryptogram, sequence, ending]);
@@ -129,16 +132,14 @@ export class Scp03Host {
   }
 
   #responseMac(data: Uint8Array, sw: Uint8Array): Buffer {
-    const key = derive(this.#keys.mac, 0x07, 128, this.#context);
-    return aesCmac(key, Buffer.concat([this.#chain, data, sw])).subarray(0, 8);
+    return aesCmac(this.#rmac, Buffer.concat([this.#chain, data, sw])).subarray(0, 8);
   }
 
-  get #enc(): Buffer {
-    return derive(this.#keys.enc, 0x04, 128, this.#context);
-  }
-
-  get #mac(): Buffer {
-    return derive(this.#keys.mac, 0x06, 128, this.#context);
+  #derive(cardChallenge: Uint8Array): void {
+    this.#context = Buffer.concat([this.#challenge, cardChallenge]);
+    this.#enc = derive(this.#keys.enc, 0x04, 128, this.#context);
+    this.#mac = derive(this.#keys.mac, 0x06, 128, this.#context);
+    this.#rmac = derive(this.#keys.mac, 0x07, 128, this.#context);
   }
 
   #icv(first: number): Buffer {
