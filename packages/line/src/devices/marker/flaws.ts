@@ -62,10 +62,8 @@ function redraw(job: RasterJob, area: Dots, marked: (x: number, y: number) => bo
   return bits;
 }
 
-function dotsOf(job: RasterJob, area: MarkArea): Dots {
+function dotsOf(job: RasterJob, area: MarkArea, reach: number): Dots {
   const dots = (mm: number): number => (mm / 25.4) * job.dpi;
-  // Letters with marks stand a little out of their box.
-  const reach = area.kind === "photo" ? 0 : 0.4;
   return {
     left: Math.floor(dots(area.box.x - reach)),
     top: Math.floor(dots(area.box.y - reach)),
@@ -81,11 +79,12 @@ const inkIn = (job: RasterJob, area: Dots): number => {
   return ink;
 };
 
+/** The two jobs differ there, by more than a speck. */
 const differ = (job: RasterJob, other: RasterJob, area: Dots): boolean => {
+  let dots = 0;
   for (let y = area.top; y < area.bottom; y++)
-    for (let x = area.left; x < area.right; x++)
-      if (isMarked(job, x, y) !== isMarked(other, x, y)) return true;
-  return false;
+    for (let x = area.left; x < area.right; x++) if (isMarked(job, x, y) !== isMarked(other, x, y)) dots++;
+  return dots * (25.4 / job.dpi) ** 2 > 0.1;
 };
 
 /**
@@ -105,17 +104,18 @@ export function spoil(job: RasterJob, flaw: VisualFlaw, before: RasterJob | unde
   const other =
     before !== undefined && before.width === job.width && before.height === job.height ? before : undefined;
   const kinds: readonly MarkArea["kind"][] = flaw.kind === "wrong-photo" ? ["photo"] : ["text", "ocr"];
-  const areas = (job.areas ?? [])
-    .filter((area) => kinds.includes(area.kind) && (flaw.field === undefined || area.name === flaw.field))
-    .map((area) => dotsOf(job, area))
-    .filter(
-      (area) =>
-        inkIn(job, area) > 0 &&
-        (flaw.kind === "missing-line" || other === undefined || differ(job, other, area)),
+  const areas = (job.areas ?? []).filter((one) => {
+    if (!kinds.includes(one.kind) || (flaw.field !== undefined && one.name !== flaw.field)) return false;
+    const box = dotsOf(job, one, 0);
+    return (
+      inkIn(job, box) > 0 && (flaw.kind === "missing-line" || other === undefined || differ(job, other, box))
     );
-  const area = areas[Math.floor(luck.next() * areas.length)];
-  if (area === undefined)
+  });
+  const chosen = areas[Math.floor(luck.next() * areas.length)];
+  if (chosen === undefined)
     throw new Error(`the planted flaw ${flaw.kind} finds no area on the ${job.side} it could hit`);
+  // Letters with marks stand a little out of their box.
+  const area = dotsOf(job, chosen, chosen.kind === "photo" ? 0 : 0.4);
   if (flaw.kind === "missing-line") return { bits: redraw(job, area, () => false), power: 1 };
   const theirs = (x: number, y: number): boolean =>
     other === undefined

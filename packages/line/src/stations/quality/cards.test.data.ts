@@ -1,0 +1,161 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Picture } from "../../devices/camera/port.js";
+import { simulatedCamera } from "../../devices/camera/simulated.js";
+import type { VisualFlaw } from "../../devices/marker/flaws.js";
+import { simulatedEngraver } from "../../devices/marker/simulated.js";
+import {
+  compileLayout,
+  type FaceRaster,
+  type FieldValues,
+  layoutFace,
+  parseLayout,
+  readFonts,
+  renderFace,
+} from "../../plan/layout/index.js";
+import { samplePhoto } from "../../plan/layout/portraits.test.data.js";
+import type { Face } from "../../plan/types.js";
+import type { FaceVerdict } from "./finding.js";
+import { judgeFace } from "./judge.js";
+
+const fonts = readFonts();
+const offered = {
+  texts: ["name", "department", "premises", "number", "validUntil", "cardNumber"],
+  photos: ["photo"],
+  codes: ["cardNumber"],
+};
+
+const pick = <T>(list: readonly T[], i: number): T => {
+  const one = list[i % list.length];
+  if (one === undefined) throw new Error("an empty list");
+  return one;
+};
+const names = [
+  "Željko Đorđević-O’Brien",
+  "Александра Владимировна Константинопольская-Щербакова",
+  "Ann Li",
+  "José María Núñez",
+  "Siobhán Ó Briain",
+  "Пётр Ильич Чайковский",
+  "Zoë O0Q 8B1I",
+  "Łukasz Szczepański",
+  "Jean-Baptiste d’Arc",
+  "Øyvind Ångström",
+];
+const departments = [
+  "Extrusion and Tooling",
+  "Отдел контроля качества",
+  "IT",
+  "Logistics",
+  "Injection Moulding, Shift II",
+];
+const premises = [["A1"], ["A1", "B2"], ["A1", "B2", "DOCK"], ["LAB", "YARD", "C3"]];
+const letters = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789";
+
+/** People who differ in every field. */
+function person(i: number): FieldValues {
+  const code = Array.from({ length: 12 }, (_, k) =>
+    letters.charAt((i * 31 + k * 17 + ((i * i * 13 + k * 5) % 29)) % letters.length),
+  ).join("");
+  return {
+    name: pick(names, i),
+    department: pick(departments, i),
+    premises: pick(premises, i),
+    number: `PP-${String(100_000 + i * 7919).slice(-6)}`,
+    validUntil: `20${String(27 + (i % 5))}-12-31`,
+    cardNumber: `${code.slice(0, 4)}-${code.slice(4, 8)}-${code.slice(8)}`,
+  };
+}
+
+export type Product = "office-access" | "warehouse-access";
+type Side = "front" | "back";
+
+export interface Drawn {
+  readonly face: Face;
+  readonly raster: FaceRaster;
+}
+
+const drawn = new Map<string, Promise<Drawn>>();
+
+/** The side of a person's card as the engraver gets it. */
+export function drawnCard(product: Product, side: Side, i: number, change: FieldValues = {}): Promise<Drawn> {
+  const key = JSON.stringify([product, side, i, change]);
+  const known = drawn.get(key);
+  if (known !== undefined) return known;
+  const file = new URL(`../../../../../examples/products/${product}/layout/${side}.yaml`, import.meta.url);
+  const layout = compileLayout(parseLayout(readFileSync(file, "utf8"), `${side}.yaml`, offered), fonts);
+  const face = layoutFace(layout, { ...person(i), ...change }, { photo: samplePhoto(i) });
+  const made = renderFace(face, 300).then((raster) => ({ face, raster }));
+  drawn.set(key, made);
+  return made;
+}
+
+const world = { now: () => 0, sleep: () => Promise.resolve() };
+const place = { at: "head", station: "visual", head: 0 } as const;
+
+/** Engraves one card after another on a machine with these flaws and takes a picture of each. */
+export async function photographed(
+  cards: readonly Drawn[],
+  flaws: readonly VisualFlaw[],
+  seed: string,
+): Promise<Picture[]> {
+  const root = mkdtempSync(join(tmpdir(), "persoline-quality-"));
+  try {
+    let at = 0;
+    const bodyAt = (): string => join(root, String(at));
+    const engraver = simulatedEngraver({ name: "engraver", place, bodyAt, world, seed, flaws });
+    const camera = simulatedCamera({ name: "camera", place, bodyAt, world, seed });
+    const pictures: Picture[] = [];
+    for (const { raster } of cards) {
+      await engraver.mark(raster);
+      const picture = await camera.capture(raster.side);
+      if (picture === "no-picture") throw new Error("the simulated camera saw nothing");
+      pictures.push(picture);
+      at++;
+    }
+    return pictures;
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+export interface Series {
+  readonly product: Product;
+  readonly side: Side;
+  readonly people: readonly number[];
+  readonly seed: string;
+}
+
+const cardsOf = ({ product, side, people }: Series): Promise<Drawn[]> =>
+  Promise.all(people.map((i) => drawnCard(product, side, i)));
+
+async function judgeAll(cards: readonly Drawn[], pictures: readonly Picture[]): Promise<FaceVerdict[]> {
+  const verdicts: FaceVerdict[] = [];
+  for (const [i, { face, raster }] of cards.entries())
+    verdicts.push(await judgeFace(pick(pictures, i), face, raster));
+  return verdicts;
+}
+
+export async function goodCards(series: Series): Promise<FaceVerdict[]> {
+  const cards = await cardsOf(series);
+  return judgeAll(cards, await photographed(cards, [], series.seed));
+}
+
+/** Every card of the series with the flaw; a good card goes before them, so that "another person's" is another's. */
+export async function flawedCards(
+  series: Series,
+  kind: VisualFlaw["kind"],
+  field?: string,
+): Promise<FaceVerdict[]> {
+  const cards = await cardsOf(series);
+  const first = await drawnCard(series.product, series.side, Math.max(...series.people) + 1);
+  const flaws = cards.map((_, i) => ({
+    kind,
+    side: series.side,
+    nth: i + 2,
+    ...(field === undefined ? {} : { field }),
+  }));
+  const pictures = await photographed([first, ...cards], flaws, series.seed);
+  return judgeAll(cards, pictures.slice(1));
+}

@@ -1,0 +1,33 @@
+/** What still passes. Measured on golden cards of the simulated engraver and camera; a real line learns its own. */
+export interface QualityLimits {
+  /** Ink a full mark leaves on good cards, 0..1. */
+  readonly fullInk: number;
+  /** Share of it below which a field is faint, above which it is burnt, and below which nothing is there at all. */
+  readonly faint: number;
+  readonly burnt: number;
+  readonly missing: number;
+  /** Millimetres a field may lie from its place. */
+  readonly displacement: number;
+  /** Difference between a glyph and what must be there, as a share of its contrast: up to the first good, from the second wrong, between doubtful. */
+  readonly glyph: { readonly good: number; readonly wrong: number };
+  /** Least correlation of a photo in its large shapes, and in its dots. */
+  readonly photo: { readonly shapes: number; readonly dots: number };
+  /** Largest difference of a piece of artwork. */
+  readonly art: number;
+  /** Square millimetres of ink where there should be none: inside one text's box, and in any place of 2 × 2 mm. */
+  readonly extraInk: number;
+  readonly strayInk: number;
+}
+
+export const simulatedLimits: QualityLimits = {
+  fullInk: 0.8,
+  faint: 0.75,
+  burnt: 1.25,
+  missing: 0.2,
+  displacement: 0.3,
+  glyph: { good: 0.32, wrong: 0.4 },
+  photo: { shapes: 0.9, dots: 0.5 },
+  art: 0.5,
+  extraInk: 0.12,
+  strayInk: 0.25,
+};

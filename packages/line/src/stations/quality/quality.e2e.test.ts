@@ -1,0 +1,72 @@
+import { describe, expect, test } from "vitest";
+import { flawedCards, goodCards } from "./cards.test.data.js";
+import type { FaceVerdict, FaultOfFace } from "./finding.js";
+
+const products = ["office-access", "warehouse-access"] as const;
+const sides = ["front", "back"] as const;
+const people = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+const series = products.flatMap((product) => sides.map((side) => ({ product, side })));
+
+/** Own findings of a flaw: one of these must be there, whatever else fired. */
+const own: Readonly<
+  Record<"missing-line" | "wrong-text" | "wrong-photo" | "shift" | "faint", readonly FaultOfFace[]>
+> = {
+  "missing-line": ["missing"],
+  "wrong-text": ["wrong-glyph", "extra-ink", "missing"],
+  "wrong-photo": ["wrong-photo"],
+  shift: ["displaced"],
+  faint: ["faint"],
+};
+
+/** What the good cards measured, for the record beside the limits. */
+const margins = (verdicts: readonly FaceVerdict[]) => {
+  const of = (kinds: readonly string[]) =>
+    verdicts.flatMap(({ measures }) => measures.filter(({ kind }) => kinds.includes(kind)));
+  const all = of(["text", "ocr", "photo", "qr"]);
+  return {
+    farthest: Math.max(...all.map(({ dx, dy }) => Math.hypot(dx, dy))),
+    faintest: Math.min(...all.map(({ ink }) => ink)),
+    worstGlyph: Math.max(...of(["text", "ocr"]).map(({ worst }) => worst ?? 0)),
+    poorestPhoto: Math.min(1, ...of(["photo"]).map(({ worst }) => worst ?? 1)),
+    worstArt: Math.max(0, ...of(["art"]).map(({ worst }) => worst ?? 0)),
+  };
+};
+
+describe("judging pictures, on many cards", () => {
+  test("48 good cards, both sides: not one rejected, and all of them far from the limits", async () => {
+    const verdicts: FaceVerdict[] = [];
+    for (const { product, side } of series) {
+      verdicts.push(
+        ...(await goodCards({ product, side, people: people(0, 24), seed: `good ${product} ${side}` })),
+      );
+    }
+    expect(verdicts).toHaveLength(96);
+    expect(verdicts.filter(({ verdict }) => verdict !== "pass").map(({ findings }) => findings)).toEqual([]);
+    const { farthest, faintest, worstGlyph, poorestPhoto, worstArt } = margins(verdicts);
+    expect(farthest).toBeLessThan(0.15);
+    expect(faintest).toBeGreaterThan(0.85);
+    expect(worstGlyph).toBeLessThan(0.28);
+    expect(poorestPhoto).toBeGreaterThan(0.8);
+    expect(worstArt).toBeLessThan(0.4);
+  });
+
+  test.each(["missing-line", "wrong-text", "wrong-photo", "shift", "faint"] as const)(
+    "%s: all 40 flawed sides are rejected, by its own finding",
+    async (kind) => {
+      const hit = kind === "wrong-photo" ? series.filter(({ side }) => side === "front") : series;
+      const each = 40 / hit.length;
+      const missed: string[] = [];
+      for (const { product, side } of hit) {
+        const verdicts = await flawedCards(
+          { product, side, people: people(100, each), seed: `${kind} ${product} ${side}` },
+          kind,
+        );
+        for (const [i, { verdict, findings }] of verdicts.entries()) {
+          const found = findings.some(({ what, weight }) => weight === "reject" && own[kind].includes(what));
+          if (verdict !== "reject" || !found) missed.push(`${product} ${side} ${String(100 + i)}`);
+        }
+      }
+      expect(missed).toEqual([]);
+    },
+  );
+});
