@@ -1,5 +1,5 @@
 import type { Findings } from "./problem.js";
-import { nearest } from "./problem.js";
+import { nearest } from "./near.js";
 import { cleanText, graphemes, shapeOf } from "./text.js";
 import type { Fault } from "./text.js";
 import type { ColumnRule } from "./types.js";

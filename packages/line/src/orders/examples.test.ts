@@ -1,38 +1,23 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { parseProduct } from "../plan/product.js";
 import { readInput } from "./input.js";
 import type { ColumnRule, OrderRecord } from "./types.js";
+import { problemText } from "./yaml.js";
 
 const example = (name: string): string =>
   fileURLToPath(new URL(`../../../../examples/${name}`, import.meta.url));
 
-const office: readonly ColumnRule[] = [
-  { field: "name", column: "Full name", required: true, max: 40 },
-  { field: "department", column: "Department", required: true, max: 40 },
-  {
-    field: "premises",
-    column: "Premises",
-    required: true,
-    list: ";",
-    from: ["HQ", "LAB", "PLANT-1", "PLANT-2", "STORE", "DOCK", "GARAGE", "DATA"],
-  },
-  { field: "number", column: "Employee number", required: true, unique: true, pattern: "PP-[0-9]{5}" },
-  { field: "photo", column: "Photo", required: true, type: "photo" },
-  { field: "validUntil", column: "Valid until", required: true, type: "date" },
-];
-const yard: readonly ColumnRule[] = [
-  { field: "name", column: "Full name", required: true, max: 40 },
-  { field: "number", column: "Employee number", required: true, unique: true, pattern: "FM-[0-9]{4}" },
-  {
-    field: "zones",
-    column: "Zones",
-    required: true,
-    list: ";",
-    from: ["YARD", "SCALE", "CUTTING", "CRANE", "STORE", "LOADING", "OFFICE", "FUEL"],
-  },
-  { field: "validUntil", column: "Valid until", required: true, type: "date" },
-  { field: "photo", column: "Photo", required: false, type: "photo" },
-];
+/** The columns that the example's own product declares. */
+function columnsOf(product: string): readonly ColumnRule[] {
+  const file = example(`products/${product}/product.yaml`);
+  const read = parseProduct(readFileSync(file, "utf8"), file);
+  if (!read.ok) throw new Error(read.problems.map(problemText).join("\n"));
+  return read.product.columns;
+}
+const office = columnsOf("office-access");
+const yard = columnsOf("warehouse-access");
 
 async function all(file: string, columns: readonly ColumnRule[], photos: string): Promise<OrderRecord[]> {
   const input = await readInput({ file: example(file), photos: example(photos) }, columns);

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import writeExcelFile from "write-excel-file/node";
 import { readInput } from "./input.js";
 import { readOrder } from "./order-file.js";
-import { DataProblem, nearest } from "./problem.js";
+import { nearest } from "./near.js";
+import { DataProblem } from "./problem.js";
 import { cleanText, graphemes, shapeOf } from "./text.js";
 import type { ColumnRule } from "./types.js";
 

@@ -1,7 +1,7 @@
 import type { Cell, Row } from "./columns.js";
 import { sameHeader } from "./columns.js";
 import type { Findings } from "./problem.js";
-import { nearest } from "./problem.js";
+import { nearest } from "./near.js";
 
 /** An array of objects of texts and lists of texts is two deep, three with a list. */
 const deepest = 3;

@@ -59,34 +59,3 @@ export class Findings {
     );
   }
 }
-
-/** The one of `known` that was probably meant, or nothing: at most two slips of the keyboard (one in short words). */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  if (name.length > 100) return undefined;
-  const wanted = name.toLowerCase();
-  const ranked = known
-    .map((candidate) => ({ candidate, slips: slipsBetween(wanted, candidate.toLowerCase()) }))
-    .toSorted((a, b) => a.slips - b.slips);
-  const best = ranked[0];
-  return best !== undefined && best.slips <= (wanted.length < 5 ? 1 : 2) ? best.candidate : undefined;
-}
-
-/** Levenshtein's distance, with two neighbouring letters exchanged counted as one slip. */
-function slipsBetween(a: string, b: string): number {
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let least = Math.min(change, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        least = Math.min(least, (before[j - 2] ?? 0) + 1);
-      }
-      row.push(least);
-    }
-    before = last;
-    last = row;
-  }
-  return last[b.length] ?? 0;
-}

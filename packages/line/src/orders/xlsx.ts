@@ -1,7 +1,7 @@
 import readWorkbook from "read-excel-file/universal";
 import type { Cell, Row } from "./columns.js";
 import type { Findings } from "./problem.js";
-import { nearest } from "./problem.js";
+import { nearest } from "./near.js";
 import { store, unzip } from "./zip.js";
 
 export interface SheetLimits {

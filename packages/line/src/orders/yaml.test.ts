@@ -23,10 +23,18 @@ describe("strict YAML", () => {
   test("tells all problems of a file at once, each with its place", () => {
     expect(problems("nmae: x\nsize: 700\nlist:\n  - { id: 007, kind: c }\n")).toEqual([
       "x.yaml:1:1 name: this key is missing; add it (string)",
-      'x.yaml:1:1 nmae: the key "nmae" is not known here; remove it, or correct its spelling',
+      'x.yaml:1:1 nmae: the key "nmae" is not known here; did you mean "name"?',
       expect.stringMatching(/^x\.yaml:2:7 size: .*100/),
       'x.yaml:4:11 list.0.id: without quotes YAML reads 007 as the number 7; put it in quotes: "007"',
       "x.yaml:4:22 list.0.kind: this value is not one of those allowed; use a, b",
+    ]);
+  });
+
+  test("suggests the near key, inside lists too, and nothing where none is near", () => {
+    expect(problems("name: x\nsize: 1\nlist:\n  - { id: x, kidn: a, colour: red }\n")).toEqual([
+      "x.yaml:4:5 list.0.kind: this key is missing; add it: a or b",
+      'x.yaml:4:14 list.0.kidn: the key "kidn" is not known here; did you mean "kind"?',
+      'x.yaml:4:23 list.0.colour: the key "colour" is not known here; remove it, or correct its spelling',
     ]);
   });
 

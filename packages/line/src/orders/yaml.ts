@@ -1,6 +1,7 @@
 import { isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
 import type { Document, Node } from "yaml";
-import type { z } from "zod";
+import { z } from "zod";
+import { nearest } from "./near.js";
 
 /** One thing wrong with a YAML file, with the place to look at (1-based). */
 export interface FileProblem {
@@ -78,7 +79,7 @@ export function strictYaml<S extends z.ZodType>(
   }
   const result = schema.safeParse(plain);
   if (result.success) return { ok: true, value: result.data, problem };
-  const problems = result.error.issues.flatMap((issue) => told(issue, document, problem));
+  const problems = result.error.issues.flatMap((issue) => told(issue, schema, document, problem));
   return { ok: false, problems: problems.toSorted((a, b) => a.line - b.line || a.column - b.column) };
 }
 
@@ -88,18 +89,24 @@ export const problemText = (p: FileProblem): string =>
 
 type Problem = ReadYaml<unknown>["problem"];
 
-function told(issue: z.core.$ZodIssue, document: Document, problem: Problem): FileProblem[] {
+function told(
+  issue: z.core.$ZodIssue,
+  schema: z.core.$ZodType,
+  document: Document,
+  problem: Problem,
+): FileProblem[] {
   const path = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) =>
-        problem(
+      return issue.keys.map((key) => {
+        const meant = nearest(key, keysAt(schema, path));
+        return problem(
           [...path, key],
           "unknown-key",
           `the key "${key}" is not known here`,
-          "remove it, or correct its spelling",
-        ),
-      );
+          meant === undefined ? "remove it, or correct its spelling" : `did you mean "${meant}"?`,
+        );
+      });
     case "invalid_type": {
       const source = sourceOf(document, path);
       if (source === undefined) {
@@ -139,9 +146,14 @@ function told(issue: z.core.$ZodIssue, document: Document, problem: Problem): Fi
               "see the schema named at the top of the file",
             ),
           ]
-        : best.flatMap((inner) => told(inner, document, problem));
+        : best.flatMap((inner) => told(inner, schema, document, problem));
     }
     case "invalid_value":
+      if (sourceOf(document, path) === undefined) {
+        return [
+          problem(path, "missing", "this key is missing", `add it: ${issue.values.map(String).join(" or ")}`),
+        ];
+      }
       return [
         problem(
           path,
@@ -157,6 +169,25 @@ function told(issue: z.core.$ZodIssue, document: Document, problem: Problem): Fi
 
 const corrections = (issues: readonly z.core.$ZodIssue[]): number =>
   issues.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 1), 0);
+
+/** The keys a schema knows at a place; of a union, those of all its forms. */
+function keysAt(schema: z.core.$ZodType, path: YamlPath): string[] {
+  if (schema instanceof z.ZodObject) {
+    const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
+    const [step, ...rest] = path;
+    if (step === undefined) return Object.keys(shape);
+    const inner = shape[String(step)];
+    return inner === undefined ? [] : keysAt(inner, rest);
+  }
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path));
+  if (schema instanceof z.ZodArray) return keysAt(schema.element, path.slice(1));
+  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, path.slice(1));
+  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path);
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+    return keysAt(schema.unwrap(), path);
+  }
+  return [];
+}
 
 const depth = (issues: readonly { readonly path: readonly PropertyKey[] }[]): number =>
   Math.max(0, ...issues.map((inner) => inner.path.length));
