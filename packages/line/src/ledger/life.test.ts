@@ -25,8 +25,14 @@ describe("every allowed move leads where it should, every other one is refused",
     // What is bound cannot be restocked; what is unbound cannot be good.
     const go = (): BlankState =>
       moveBlank(event, { state, stage: "bound", bound: event !== "restock" }, "card 1");
-    if (from.includes(state)) expect(go()).toBe(to);
-    else expect(go).toThrow(/card 1 is .*nothing was changed/);
+    const went = (): string => {
+      try {
+        return go();
+      } catch (error) {
+        return String(error);
+      }
+    };
+    expect(went()).toMatch(from.includes(state) ? to : /card 1 is .*nothing was changed/);
   });
 
   test("the table says what the design says", () => {

@@ -149,7 +149,12 @@ test("when nobody waits any more the order is produced", async () => {
   const s = await running(5, 2);
   expect([await produce(s, 1), await produce(s, 2)]).toEqual([1, 2]);
   expect(await s.orders.find("A-1")).toMatchObject({ state: "produced" });
-  await expect(start(s, 3)).rejects.toThrow(/order A-1 is produced/);
+  // A blank that was fed meanwhile finds nobody.
+  await start(s, 3);
+  expect(await s.accounts.bind({ serial: serial(3), order: "A-1" })).toBe("none-waiting");
+  await s.accounts.finish({ serial: serial(3), end: { kind: "restocked", stage: "initialised" }, history });
+  await s.orders.deliver({ order: "A-1", by: "Ada" });
+  await expect(start(s, 4)).rejects.toThrow(/order A-1 is delivered/);
 });
 
 test("no record is bound while the order's data key is locked away", async () => {

@@ -240,7 +240,8 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
           .executeTakeFirst();
         if (found === undefined || found.imported_at === null)
           throw new AccountsProblem("unknown-order", `order ${order} was not imported`);
-        if (found.state !== "in-production") {
+        // A blank fed while the last records are finished finds nobody waiting and goes back to stock.
+        if (found.state !== "in-production" && found.state !== "produced") {
           await tx
             .updateTable("orders")
             .set({ state: moveOrder("start", found.state, `order ${order}`), started_at: stamp(desk) })

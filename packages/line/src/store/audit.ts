@@ -129,6 +129,11 @@ export interface AuditLog {
   /** Signs the present head and keeps it; the caller also keeps it outside this database. */
   signHead(sign: (bytes: Uint8Array) => Promise<Uint8Array>): Promise<SignedHead>;
   signedHeads(): Promise<readonly SignedHead[]>;
+  /**
+   * Is a head that was kept outside still part of this database? A quick check for every start: "cut-off" means that an older copy
+   * was restored or the tail is gone, "rewritten" that another entry stands in its place. Either way no live work may begin.
+   */
+  contains(head: AuditHead): Promise<"yes" | "cut-off" | "rewritten">;
   /** In order; of this node unless another is named. */
   entries(node?: string): AsyncGenerator<AuditEntry>;
   /** Verifies the chains of all nodes against the signed heads kept here and those handed in. */
@@ -178,6 +183,16 @@ export function auditLog(desk: Desk): AuditLog {
           .execute(),
       );
       return head;
+    },
+    async contains({ node, sequence, hash }) {
+      const row = await desk.db
+        .selectFrom("audit")
+        .select("hash")
+        .where("node", "=", node)
+        .where("sequence", "=", sequence)
+        .executeTakeFirst();
+      if (row === undefined) return sequence === 0 ? "yes" : "cut-off";
+      return row.hash === hash ? "yes" : "rewritten";
     },
     async verify(outside = [], check) {
       const heads = [...(await signedHeads()), ...outside];

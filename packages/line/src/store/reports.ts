@@ -351,7 +351,7 @@ export function reportStore(desk: Desk): Reports {
       for await (const { what, object, detail, result } of auditOf(desk, order)) {
         if (result !== "ok" || !object.startsWith("card ")) continue;
         if (what === "card.pass" || what === "card.release") ends.set(object, "good");
-        else if ((what === "card.reject" || what === "card.hold") && detail?.["record"] !== undefined)
+        else if ((what === "card.reject" || what === "card.hold") && typeof detail?.["record"] === "number")
           ends.set(object, "cancelled");
       }
       const audit = { good: 0, cancelled: 0 };

@@ -111,3 +111,18 @@ test("two processes share a database; transactions of one wait for the other's",
   expect(await one.audit.verify()).toMatchObject({ ok: true, head: { sequence: 41 } });
   await two.close();
 });
+
+test("when the disk is full in the middle of an import, nothing of it is kept and the accounts still balance", async () => {
+  const s = await store({ pagesAtMost: 120 });
+  await expect(s.orders.import(importAsk(2_000))).rejects.toMatchObject({
+    name: "StoreFault",
+    code: "disk-full",
+  });
+  expect(await s.orders.list()).toEqual([]);
+  expect(await s.accounts.recount()).toMatchObject({ received: 0 });
+  await s.close();
+  const roomy = await openStore({ file: s.file });
+  expect(await roomy.orders.import(importAsk(2_000))).toMatchObject({ records: 2_000 });
+  expect(await roomy.accounts.progress("A-1")).toMatchObject({ waiting: 2_000 });
+  await roomy.close();
+});

@@ -35,6 +35,8 @@ export interface StoreOptions {
   /** No card is begun with less room on the disk (bytes), so that those in work can be finished. */
   readonly spaceFloor?: number;
   readonly freeSpace?: () => number;
+  /** For tests of a full disk: the file may not grow beyond so many pages. */
+  readonly pagesAtMost?: number;
 }
 
 export interface Store {
@@ -79,6 +81,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     database.close();
     throw faultOf(file, error);
   }
+  if (options.pagesAtMost !== undefined) database.pragma(`max_page_count = ${options.pagesAtMost}`);
   const { dialect, commits } = sqliteDialect(database);
   const desk: Desk = { file, db: new Kysely<Tables>({ dialect }), clock, node, who, place, keys: new Map() };
   const room = (): void => {
