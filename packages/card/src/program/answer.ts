@@ -98,8 +98,13 @@ export function firstFault(
     if (answer.verdict === "wrong" && step.judge === undefined) {
       return { code: "wrong-answer", detail: `${named(step)}: the card answered other check values` };
     }
-    if (step.judge !== undefined && answer.verdict !== "right") {
-      return { code: step.reject ?? "proof-wrong", detail: `${named(step)}: the card's proof is wrong` };
+    // The security module also judges what no step can expect, as the check values of keys it put in.
+    if (answer.verdict === "wrong" || (step.judge !== undefined && answer.verdict === undefined)) {
+      const what = step.judge === undefined ? "what the security module knows it must be" : "right";
+      return {
+        code: step.reject ?? (step.judge === undefined ? "wrong-answer" : "proof-wrong"),
+        detail: `${named(step)}: the card's answer is not ${what}`,
+      };
     }
   }
   return undefined;

@@ -51,7 +51,8 @@ export function total(items: readonly Estimate[]): Estimate {
 export function costs(program: CardProgram, timing: CardTiming, options: EstimateOptions = {}): Cost[] {
   const items: Cost[] = [];
   for (let up = 0; up < (options.powerUps ?? 1); up++) {
-    items.push({ what: "power-up", ...figure(timing, powerUpWire(timing), {}), apdus: 0 });
+    const pages = up === 0 ? (program.resetPages ?? 0) : 0;
+    items.push({ what: "power-up", ...figure(timing, powerUpWire(timing), { pages }), apdus: 0 });
   }
   for (const segment of program.segments) {
     const { name, channel } = segment;

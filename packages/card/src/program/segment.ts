@@ -6,6 +6,7 @@ import type {
   SecureChannelSpec,
   SecurityModule,
   Segment,
+  Sent,
   Serial,
   SessionId,
   Step,
@@ -49,11 +50,8 @@ export function sendSegment(
 async function sendPlain(steps: readonly Step[], around: Around): Promise<SegmentEnd> {
   const commands = steps.map(plainSent);
   if (steps.some((step) => step.changes)) await around.aboutToChange();
-  try {
-    return judged(steps, await around.channel.exchange(commands));
-  } catch (thrown) {
-    return muteAt(thrown, (answered) => steps[answered]?.why);
-  }
+  const answers = await exchange(around.channel, commands, (answered) => steps[answered]?.why);
+  return "kind" in answers ? answers : judged(steps, answers);
 }
 
 const openingName = (spec: SecureChannelSpec): string =>
@@ -71,9 +69,7 @@ async function sendSecure(
   let session: SessionId | undefined = asked.session;
   try {
     const opening = openingName(spec);
-    const opened = await channel
-      .exchange([{ command: asked.open, sw: [OK] }])
-      .catch((thrown: unknown) => muteAt(thrown, () => opening));
+    const opened = await exchange(channel, [{ command: asked.open, sw: [OK] }], () => opening);
     if ("kind" in opened) return opened;
     const answer = opened[0];
     if (answer === undefined) return fault("protocol-error", `${opening}: no answer was handed over`);
@@ -90,9 +86,11 @@ async function sendSecure(
     }
     await around.aboutToChange();
     const authenticate = authenticateName(spec);
-    const answers = await channel
-      .exchange(ready.commands.map((command, at) => ({ command, sw: steps[at - 1]?.sw ?? [OK] })))
-      .catch((thrown: unknown) => muteAt(thrown, (at) => (at === 0 ? authenticate : steps[at - 1]?.why)));
+    const answers = await exchange(
+      channel,
+      ready.commands.map((command, at) => ({ command, sw: steps[at - 1]?.sw ?? [OK] })),
+      (at) => (at === 0 ? authenticate : steps[at - 1]?.why),
+    );
     if ("kind" in answers) return answers;
     const first = answers[0];
     if (first?.sw !== 0x9000) {
@@ -139,8 +137,16 @@ function judged(
   return found === undefined ? { kind: "done" } : { kind: "fault", fault: found };
 }
 
-/** A silent card is a result; whatever else was thrown is not ours to judge. */
-function muteAt(thrown: unknown, whyOf: (answered: number) => string | undefined): SegmentEnd {
-  if (!(thrown instanceof CardMute)) throw thrown;
-  return { kind: "mute", where: whyOf(thrown.answers.length) ?? "the last command" };
+/** A silent card is a result; whatever else is thrown is not ours to judge. */
+async function exchange(
+  channel: CardChannel,
+  commands: readonly Sent[],
+  whyOf: (answered: number) => string | undefined,
+): Promise<readonly Response[] | Extract<SegmentEnd, { kind: "mute" }>> {
+  try {
+    return await channel.exchange(commands);
+  } catch (thrown) {
+    if (!(thrown instanceof CardMute)) throw thrown;
+    return { kind: "mute", where: whyOf(thrown.answers.length) ?? "the last command" };
+  }
 }

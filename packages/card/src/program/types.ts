@@ -112,6 +112,8 @@ export interface CardProgram {
   /** "office-access/personalization": the journal's key together with the digest. */
   readonly name: string;
   readonly segments: readonly Segment[];
+  /** Pages that the card itself writes at the first reset of this visit (for `estimate`). */
+  readonly resetPages?: number;
 }
 
 export type RejectCode =

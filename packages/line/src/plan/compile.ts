@@ -186,6 +186,8 @@ function initialise(product: Product, image: CompletionImage): CardProgram {
   ]);
   return {
     name: `${product.name}/initialisation`,
+    // The first reset after ACTIVATE erases the older copy of the loader key.
+    resetPages: 1,
     segments: [
       {
         name: "create the files",
