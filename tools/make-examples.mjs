@@ -100,7 +100,7 @@ const workers = yard.map((name, at) => ({
   zones: zones[(at * 5) % zones.length] ?? "YARD",
   // The seventh is a contractor whose card is good when it is made and no longer on the first of December.
   until: at === 6 ? "2026-11-30" : "2028-12-31",
-  photo: at < 12 ? `FM-${String(1 + at).padStart(4, "0")}.png` : "",
+  photo: `FM-${String(1 + at).padStart(4, "0")}.png`,
 }));
 
 /** RFC 4180, with the line end of a file that a person opens.
@@ -173,5 +173,5 @@ writeFileSync(
   csv([yardColumns, ...workers.map((w) => [w.name, w.number, w.zones, w.until, w.photo])]),
 );
 for (const [at, worker] of workers.entries()) {
-  if (worker.photo !== "") await picture(yardPhotos, worker.photo, 5000 + at);
+  await picture(yardPhotos, worker.photo, 5000 + at);
 }

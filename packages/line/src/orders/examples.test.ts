@@ -47,10 +47,10 @@ describe("the example orders", () => {
     });
   });
 
-  test("the yard has 40 people, one with a card that soon ends, and photos of some", async () => {
+  test("the yard has 40 people, one of them with a card that soon ends", async () => {
     const records = await all("warehouse-access/employees.csv", yard, "warehouse-access/photos");
     expect(records).toHaveLength(40);
     expect(records.filter((record) => record.fields["validUntil"] === "2026-11-30")).toHaveLength(1);
-    expect(records.filter((record) => record.photos["photo"] !== undefined)).toHaveLength(12);
+    expect(records.filter((record) => record.photos["photo"] !== undefined)).toHaveLength(40);
   });
 });
