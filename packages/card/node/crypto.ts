@@ -55,7 +55,8 @@ class NodeCipher implements BlockCipher {
 
   constructor(algorithm: string, key: Uint8Array, blockSize: 8 | 16) {
     this.#algorithm = algorithm;
-    this.#key = key.slice();
+    // A Buffer's own `slice` would share the caller's memory, and `wipe` would reach it.
+    this.#key = Uint8Array.from(key);
     this.blockSize = blockSize;
     this.#lastOutput = new Uint8Array(blockSize);
   }

@@ -7,7 +7,8 @@ export class Secret {
   #wiped = false;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes.slice();
+    // Not `slice`: a Buffer's shares the caller's memory, and `wipe` would reach it.
+    this.#bytes = Uint8Array.from(bytes);
   }
 
   get length(): number {

@@ -22,7 +22,16 @@ import {
   type StockItem,
   stockItem,
 } from "./lot.js";
-import { folderOf, inMachine, isSingle, machinePlace, nameOf, six } from "./places.js";
+import {
+  bodyName,
+  folderOf,
+  inMachine,
+  isSingle,
+  labelIn,
+  machinePlace,
+  nameOf,
+  numberIn,
+} from "./places.js";
 import type { Silicon } from "./silicon.js";
 
 /** A body somewhere on the shop floor. */
@@ -33,7 +42,6 @@ export interface Body {
   readonly dir: string;
 }
 
-const labelIn = (name: string): string => name.slice(7);
 const lotIn = (label: string): { lot: string; number: number } => {
   const dash = label.lastIndexOf("-");
   return { lot: label.slice(0, dash), number: Number(label.slice(dash + 1)) };
@@ -49,6 +57,8 @@ export class ShopFloor {
   readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
   /** Bodies at places of the machine, by folder, read once: in a machine that runs nobody else moves anything. A bounded number. */
   readonly #lying = new Map<string, string | undefined>();
+  /** Output slots with a body; read when first needed. */
+  #taken: Set<number> | undefined;
   /** Chips of bodies in the machine, by body name: a bounded number. */
   readonly #cards = new Map<string, { card: VirtualCard; eeprom: EepromFile }>();
 
@@ -79,7 +89,7 @@ export class ShopFloor {
     };
     keep({ plan, before, complete: false });
     for (const [at, { label }] of items.entries()) {
-      mkdirSync(join(this.#root, "hopper", `${six(before + at + 1)}-${label}`), { recursive: true });
+      mkdirSync(join(this.#root, "hopper", bodyName(before + at + 1, label)), { recursive: true });
     }
     keep({ plan, before, complete: true });
     this.#hopper = undefined;
@@ -91,7 +101,8 @@ export class ShopFloor {
     const folder = folderOf(place);
     let name = this.#lying.get(folder);
     if (name === undefined && !this.#lying.has(folder)) {
-      const names = this.#namesIn(folder);
+      const all = this.#namesIn(folder);
+      const names = place.at === "good" ? all.filter((one) => numberIn(one) === place.slot) : all;
       name = names[0];
       if (isSingle(place) && names.length > 1) {
         throw fault("jam", `${String(names.length)} bodies at ${nameOf(place)}: ${names.join(", ")}`);
@@ -172,12 +183,10 @@ export class ShopFloor {
   census(): readonly { readonly place: Place; readonly label: string }[] {
     const bin = (at: "hopper" | "reject" | "hold"): { place: Place; label: string }[] =>
       readdirSync(join(this.#root, at)).map((name) => ({ place: { at }, label: labelIn(name) }));
-    const good = readdirSync(join(this.#root, "good")).flatMap((slot) =>
-      readdirSync(join(this.#root, "good", slot)).map((name) => ({
-        place: { at: "good" as const, slot: Number(slot) },
-        label: labelIn(name),
-      })),
-    );
+    const good = readdirSync(join(this.#root, "good")).map((name) => ({
+      place: { at: "good" as const, slot: numberIn(name) },
+      label: labelIn(name),
+    }));
     return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold")];
   }
 
@@ -187,14 +196,20 @@ export class ShopFloor {
   }
 
   #put(from: string, name: string, to: Place): string {
-    const there = isSingle(to) ? this.bodyAt(to) : undefined;
+    const there = inMachine(to) || (to.at === "good" && this.#isTaken(to.slot)) ? this.bodyAt(to) : undefined;
     if (there !== undefined) throw fault("jam", `${nameOf(to)} is not empty: ${there.label} lies there`);
     const folder = folderOf(to);
-    if (to.at === "good") mkdirSync(join(this.#root, folder), { recursive: true });
-    const dir = join(this.#root, folder, name);
+    const own = to.at === "good" ? bodyName(to.slot, labelIn(name)) : name;
+    const dir = join(this.#root, folder, own);
     renameSync(from, dir);
     if (inMachine(to)) this.#lying.set(folder, name);
+    if (to.at === "good") this.#taken?.add(to.slot);
     return dir;
+  }
+
+  #isTaken(slot: number): boolean {
+    this.#taken ??= new Set(this.#namesIn("good").map(numberIn));
+    return this.#taken.has(slot);
   }
 
   #namesIn(folder: string): string[] {

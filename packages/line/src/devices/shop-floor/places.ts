@@ -3,7 +3,7 @@ import type { Place } from "../transport/port.js";
 /** Six digits, so that names sort as numbers do. */
 export const six = (number: number): string => String(number).padStart(6, "0");
 
-/** The folder of a place, relative to the shop floor. Bodies lie in it as folders of their own. */
+/** The folder of a place, relative to the shop floor. Bodies lie in it as folders of their own; all slots of the output share one. */
 export function folderOf(place: Place): string {
   switch (place.at) {
     case "head":
@@ -11,13 +11,17 @@ export function folderOf(place: Place): string {
     case "queue":
       return `machine/${place.station}.slot-${String(place.slot)}`;
     case "good":
-      return `good/${six(place.slot)}`;
     case "hopper":
     case "reject":
     case "hold":
       return place.at;
   }
 }
+
+/** A body's name is a number and its label: its turn in the hopper; in the output, the number of its slot. */
+export const bodyName = (number: number, label: string): string => `${six(number)}-${label}`;
+export const labelIn = (name: string): string => name.slice(7);
+export const numberIn = (name: string): number => Number(name.slice(0, 6));
 
 export const inMachine = (place: Place): boolean => place.at === "head" || place.at === "queue";
 
