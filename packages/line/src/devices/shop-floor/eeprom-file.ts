@@ -5,9 +5,12 @@ import { DeviceFault } from "../problem.js";
 export const eepromPageSize = 64;
 export const eepromPages = 512;
 
-const erased = new Uint8Array(eepromPageSize).fill(0xff);
-
-const isErased = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0xff);
+const bytes = eepromPageSize * eepromPages;
+const erased = Buffer.alloc(eepromPageSize, 0xff);
+/** What TEST EEPROM writes (docs/card-os.md 2): nothing that a tear could spoil. */
+const chessboards = [0xaa55, 0x55aa].map((pair) =>
+  Buffer.alloc(eepromPageSize, Uint8Array.of(pair >> 8, pair & 0xff)),
+);
 
 export interface EepromFile extends EepromStore {
   close(): void;
@@ -15,45 +18,47 @@ export interface EepromFile extends EepromStore {
 
 /**
  * The silicon of one body: a file of 32 KiB, page by page. A page is erased, then written, in two writes of their own: a kill
- * between them leaves the page erased, as a power failure would. A page that is erased already needs no erasing, and one that is only
- * to be erased no writing. Not synced: the shop floor is the physical world.
+ * between them leaves the page erased, as a power failure would. A page that is erased already needs no erasing, one that is only
+ * to be erased no writing, and a test pattern is written at once. Not synced: the shop floor is the physical world.
  */
 export function openEeprom(file: string): EepromFile {
   const descriptor = openSync(file, "r+");
   let open = true;
-  /** 1: known to be erased. */
-  const blank = new Uint8Array(eepromPages);
-  const put = (page: number, bytes: Uint8Array): void => {
-    writeSync(descriptor, bytes, 0, eepromPageSize, page * eepromPageSize);
+  /** As the file is: nobody else writes it while it is open. */
+  const content = Buffer.allocUnsafe(bytes);
+  let loaded = false;
+  const read = (): void => {
+    let filled = 0;
+    while (filled < bytes) {
+      const more = readSync(descriptor, content, filled, bytes - filled, filled);
+      if (more === 0) throw new DeviceFault("shop floor", "refused", `${file} has fewer than 32 KiB`);
+      filled += more;
+    }
+    loaded = true;
   };
+  const put = (at: number, page: Uint8Array): void => {
+    writeSync(descriptor, page, 0, eepromPageSize, at);
+    content.set(page, at);
+  };
+  const isErased = (at: number): boolean =>
+    content.compare(erased, 0, eepromPageSize, at, at + eepromPageSize) === 0;
   return {
     pageSize: eepromPageSize,
     pages: eepromPages,
     load: () => {
-      const bytes = new Uint8Array(eepromPageSize * eepromPages);
-      let filled = 0;
-      while (filled < bytes.length) {
-        const read = readSync(descriptor, bytes, filled, bytes.length - filled, filled);
-        if (read === 0) throw new DeviceFault("shop floor", "refused", `${file} has fewer than 32 KiB`);
-        filled += read;
-      }
-      for (let page = 0; page < eepromPages; page++) {
-        const at = page * eepromPageSize;
-        blank[page] = isErased(bytes.subarray(at, at + eepromPageSize)) ? 1 : 0;
-      }
-      return bytes;
+      if (!loaded) read();
+      return Uint8Array.from(content);
     },
-    write: (page, bytes) => {
-      if (page < 0 || page >= eepromPages || bytes.length !== eepromPageSize) {
+    write: (page, written) => {
+      if (page < 0 || page >= eepromPages || written.length !== eepromPageSize) {
         throw new RangeError(
-          `a chip writes whole pages: page ${String(page)}, ${String(bytes.length)} bytes`,
+          `a chip writes whole pages: page ${String(page)}, ${String(written.length)} bytes`,
         );
       }
-      if (blank[page] !== 1) put(page, erased);
-      blank[page] = 1;
-      if (isErased(bytes)) return;
-      blank[page] = 0;
-      put(page, bytes);
+      if (!loaded) read();
+      const at = page * eepromPageSize;
+      if (!isErased(at) && !chessboards.some((board) => board.equals(written))) put(at, erased);
+      if (!erased.equals(written)) put(at, written);
     },
     close: () => {
       if (open) closeSync(descriptor);

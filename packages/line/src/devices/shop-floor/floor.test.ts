@@ -203,6 +203,20 @@ describe("the silicon of a body", () => {
     eeprom.close();
   });
 
+  test("a page is erased or written, and its neighbours stay as they are", () => {
+    const file = join(root, "chip.eeprom");
+    writeFileSync(file, new Uint8Array(32 * 1024).fill(0x33));
+    const eeprom = openEeprom(file);
+    for (const value of [0xff, 0x11, 0x22, 0xff, 0xff, 0xaa]) {
+      eeprom.write(2, new Uint8Array(64).fill(value));
+      const now = readFileSync(file);
+      expect([...now.subarray(128, 192)]).toEqual(Array.from({ length: 64 }, () => value));
+      expect([now[127], now[192]]).toEqual([0x33, 0x33]);
+      expect(eeprom.load()).toEqual(Uint8Array.from(now));
+    }
+    eeprom.close();
+  });
+
   test("a file that is too short is not taken for a chip", () => {
     const file = join(root, "chip.eeprom");
     writeFileSync(file, new Uint8Array(100));
