@@ -41,8 +41,8 @@ for (const heads of [1, 4, 8, 16]) {
   );
 }
 
-/** @param {number} cards */
-async function accountsRound(cards) {
+/** @param {number} cards @param {number} heads */
+async function accountsRound(cards, heads) {
   const store = await openStore({ file: join(folder, `store-${cards}-${Math.random()}.db`) });
   const blanks = Array.from({ length: cards }, (_, index) => ({
     serial: /** @type {never} */ (`S${index}`),
@@ -71,15 +71,19 @@ async function accountsRound(cards) {
   });
   const before = store.commits();
   const began = performance.now();
-  for (const { serial, label } of blanks) {
-    await store.accounts.start({ label, order: "B", line: "l" });
-    await store.accounts.bind({ serial, order: "B" });
-    await store.accounts.finish({
-      serial,
-      end: { kind: "good" },
-      history: { times: [{ station: "perso", head: 0, ms: 1 }], findings: [] },
-    });
-  }
+  const hopper = blanks.values();
+  const one = async () => {
+    for (const { serial, label } of hopper) {
+      await store.accounts.start({ label, order: "B", line: "l" });
+      await store.accounts.bind({ serial, order: "B" });
+      await store.accounts.finish({
+        serial,
+        end: { kind: "good" },
+        history: { times: [{ station: "perso", head: 0, ms: 1 }], findings: [] },
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: heads }, one));
   const seconds = (performance.now() - began) / 1000;
   const commits = (store.commits() - before) / cards;
   const report = performance.now();
@@ -89,12 +93,16 @@ async function accountsRound(cards) {
   return { rate: cards / seconds, commits, reported };
 }
 
-await accountsRound(200);
-for (const cards of [500, 4_000]) {
+await accountsRound(200, 1);
+for (const [cards, heads] of /** @type {const} */ ([
+  [500, 1],
+  [500, 8],
+  [4_000, 8],
+])) {
   const rounds = [];
-  for (let round = 0; round < 3; round++) rounds.push(await accountsRound(cards));
+  for (let round = 0; round < 3; round++) rounds.push(await accountsRound(cards, heads));
   print(
-    `accounts, order of ${cards}: ${Math.round(median(rounds.map((one) => one.rate)))} cards/s (${median(rounds.map((one) => one.commits)).toFixed(2)} commits a card); report in ${Math.round(median(rounds.map((one) => one.reported)))} ms`,
+    `accounts, order of ${cards}, ${heads} heads: ${Math.round(median(rounds.map((one) => one.rate)))} cards/s (${median(rounds.map((one) => one.commits)).toFixed(2)} commits a card); report in ${Math.round(median(rounds.map((one) => one.reported)))} ms`,
   );
 }
 rmSync(folder, { recursive: true, force: true });

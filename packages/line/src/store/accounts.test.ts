@@ -195,14 +195,32 @@ test("a counter that was tampered with is named by the recount", async () => {
 
 test("heads working at once get different records", async () => {
   const s = await running(20, 20);
+  const before = s.commits();
   await Promise.all(blanks(20).map((_, index) => start(s, index + 1)));
   const bound = await Promise.all(
     blanks(20).map((blank) => s.accounts.bind({ serial: blank.serial, order: "A-1" })),
   );
+  expect(s.commits() - before).toBeLessThan(6);
   const numbers = bound.map((one) => (one === "none-waiting" ? 0 : one.record.number));
   expect(new Set(numbers).size).toBe(20);
   await Promise.all(
     blanks(20).map((b) => s.accounts.finish({ serial: b.serial, end: { kind: "good" }, history })),
   );
   expect(await s.accounts.recount()).toMatchObject({ good: 20, inStock: 0, inProcess: 0 });
+});
+
+test("one head's refusal costs the others of the same commit nothing", async () => {
+  const s = await running(4, 4);
+  await Promise.all([1, 2, 3].map((number) => start(s, number)));
+  const before = s.commits();
+  const ends = await Promise.allSettled([
+    s.accounts.bind({ serial: serial(1), order: "A-1" }),
+    s.accounts.bind({ serial: serial(4), order: "A-1" }),
+    s.accounts.finish({ serial: serial(2), end: { kind: "good" }, history }),
+    s.accounts.finish({ serial: serial(3), end: rejected(false), history }),
+  ]);
+  expect(s.commits() - before).toBe(1);
+  expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
+  expect(await s.accounts.recount()).toMatchObject({ inStock: 1, inProcess: 2, rejected: 1 });
+  expect(await s.accounts.progress("A-1")).toMatchObject({ waiting: 3, inProduction: 1 });
 });

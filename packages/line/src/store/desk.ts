@@ -1,6 +1,8 @@
 /** What all parts of the store share: the one connection, the clock on the wall, who is at work, and the data keys released just now. */
-import type { Kysely, Transaction } from "kysely";
+import { setImmediate } from "node:timers/promises";
+import { type Kysely, sql, type Transaction } from "kysely";
 import { AccountsProblem } from "../ledger/problem.js";
+import { StoreFault } from "./fault.js";
 import type { Tables } from "./tables.js";
 
 export type Tx = Transaction<Tables>;
@@ -14,14 +16,73 @@ export interface Desk {
   readonly who: string;
   readonly place: string;
   readonly keys: Map<string, Uint8Array>;
+  /** Work that waits for the next commit. */
+  readonly waiting: Job[];
+}
+
+interface Job {
+  /** Does the work and gives back what tells its caller, to be called once it is durable. */
+  readonly work: (tx: Tx) => Promise<() => void>;
+  readonly reject: (error: unknown) => void;
 }
 
 /** ISO 8601, UTC. */
 export const stamp = (desk: Desk): string => new Date(desk.clock()).toISOString();
 
-/** One transaction, durable when it resolves. `work` awaits nothing but the database. */
+/** So many heads at most share a commit. */
+const together = 64;
+
+/** Each piece of work keeps or loses its own changes; the commit, and the disk's sync, is one for all. */
+async function commitTogether(desk: Desk, jobs: readonly Job[]): Promise<void> {
+  const tell: (() => void)[] = [];
+  await desk.db.transaction().execute(async (tx) => {
+    for (const job of jobs) {
+      await sql`savepoint job`.execute(tx);
+      try {
+        tell.push(await job.work(tx));
+      } catch (error) {
+        // The file's own fault is everyone's: nothing of this transaction is certain.
+        if (error instanceof StoreFault) throw error;
+        await sql`rollback to savepoint job`.execute(tx);
+        tell.push(() => {
+          job.reject(error);
+        });
+      }
+      await sql`release savepoint job`.execute(tx);
+    }
+  });
+  for (const one of tell) one();
+}
+
+async function commitWaiting(desk: Desk): Promise<void> {
+  while (desk.waiting.length > 0) {
+    // Whatever else is ready in this turn of the event loop comes along.
+    await setImmediate();
+    const jobs = desk.waiting.slice(0, together);
+    try {
+      await commitTogether(desk, jobs);
+    } catch (error) {
+      for (const job of jobs) job.reject(error);
+    }
+    desk.waiting.splice(0, jobs.length);
+  }
+}
+
+/** All or nothing, and durable when it resolves. `work` awaits nothing but the database; heads that write at once share the commit. */
 export const write = <T>(desk: Desk, work: (tx: Tx) => Promise<T>): Promise<T> =>
-  desk.db.transaction().execute(work);
+  new Promise((resolve, reject) => {
+    const idle = desk.waiting.length === 0;
+    desk.waiting.push({
+      reject,
+      work: async (tx) => {
+        const value = await work(tx);
+        return () => {
+          resolve(value);
+        };
+      },
+    });
+    if (idle) void commitWaiting(desk);
+  });
 
 /** Several reads of one moment. */
 export const read = <T>(desk: Desk, work: (tx: Tx) => Promise<T>): Promise<T> =>

@@ -48,7 +48,7 @@ export interface Store {
   readonly access: AccessRegister;
   readonly audit: AuditLog;
   readonly reports: Reports;
-  /** Transactions committed by this process, for figures per card. */
+  /** Transactions committed by this process (heads that write at once share one), for figures per card. */
   commits(): number;
   /** Wipes released data keys and lets the file go. */
   close(): Promise<void>;
@@ -83,7 +83,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
   if (options.pagesAtMost !== undefined) database.pragma(`max_page_count = ${options.pagesAtMost}`);
   const { dialect, commits } = sqliteDialect(database);
-  const desk: Desk = { file, db: new Kysely<Tables>({ dialect }), clock, node, who, place, keys: new Map() };
+  const desk: Desk = {
+    file,
+    db: new Kysely<Tables>({ dialect }),
+    clock,
+    node,
+    who,
+    place,
+    keys: new Map(),
+    waiting: [],
+  };
   const room = (): void => {
     const left = freeSpace();
     if (left < spaceFloor)
