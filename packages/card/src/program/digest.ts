@@ -6,19 +6,24 @@ import type { CardProgram, Segment, Step } from "./types.js";
  * its costs. `hash` is a cryptographic hash (SHA-256). Equal programs have equal digests, whatever built them.
  */
 export function digest(program: CardProgram, hash: (bytes: Uint8Array) => Uint8Array): string {
-  return hex(hash(utf8(canonical({ name: program.name, segments: program.segments.map(essence) }))));
+  const text = `${canonical(program.name)}[${program.segments.map(segmentText).join(",")}]`;
+  return hex(hash(utf8(text)));
 }
 
-const essence = ({ name, channel, steps, done }: Segment) => ({
-  name,
-  channel,
-  steps: steps.map(act),
-  done: done?.map(act),
-});
+const segmentText = ({ name, channel, steps, done = [] }: Segment): string =>
+  `{${canonical(name)},${canonical(channel)},[${steps.map(stepText).join(",")}],[${done.map(stepText).join(",")}]}`;
 
-function act(step: Step): unknown {
+/** Steps are plain data that never change, and most are shared by all cards of a product. */
+const known = new WeakMap<Step, string>();
+
+function stepText(step: Step): string {
+  const text = known.get(step);
+  if (text !== undefined) return text;
   const { why: _why, clause: _clause, cost: _cost, probe, ...rest } = step;
-  return { ...rest, probe: probe && { ask: probe.ask.map(act), absent: probe.absent } };
+  const asked = probe === undefined ? "" : `[${probe.ask.map(stepText).join(",")}]${canonical(probe.absent)}`;
+  const made = `${canonical(rest)}${asked}`;
+  known.set(step, made);
+  return made;
 }
 
 /** JSON with sorted names and bytes as hexadecimal text; absent and undefined are the same. */

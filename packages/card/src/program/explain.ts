@@ -124,7 +124,7 @@ function authenticateText(channel: SecureChannelSpec) {
 export function explanationText(explanation: Explanation): string {
   const { estimate } = explanation;
   const lines = [
-    `${explanation.program}: ${estimate.apdus} commands, ${ms(estimate.ms)} by the card's clock at least`,
+    `${explanation.program}: ${estimate.apdus === 1 ? "1 command" : `${estimate.apdus} commands`}, ${ms(estimate.ms)} by the card's clock at least`,
     `  wire ${ms(estimate.wireMs)} (${estimate.characters} characters), writing ${ms(estimate.writeMs)} (${pages(estimate.pages)}), crypto ${ms(estimate.cryptoMs)}, own work ${ms(estimate.workMs)}`,
     `  reset, PPS and block size: ${ms(explanation.powerUpMs)}`,
   ];

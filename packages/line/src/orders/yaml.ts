@@ -17,6 +17,9 @@ export interface FileProblem {
 
 export type YamlPath = readonly (string | number)[];
 
+/** Notes a problem at a key. */
+export type Tell = (path: YamlPath, code: string, message: string, remedy: string) => void;
+
 export interface ReadYaml<T> {
   readonly value: T;
   /** Builds a problem at a key, for checks of meaning that come after the schema. */

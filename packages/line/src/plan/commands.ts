@@ -209,14 +209,14 @@ export const createFile = (place: Place, fcp: Fcp, pages: number): Step =>
   });
 
 /** Whether a file is active already: then its rules apply, and what had to be written before is written. */
-function activeProbe(place: Place, fcp: Fcp): NonNullable<Step["probe"]> {
+export function activeProbe(place: Place, fcp: Fcp): NonNullable<Step["probe"]> {
   return {
     ask: [selectPlace(place, { value: fcp.active }, `is ${place.label} active?`)],
     absent: ok,
   };
 }
 
-export const activateFile = (place: Place, fid: number, fcp: Fcp): Step =>
+export const activateFile = (place: Place, fid: number, probe: NonNullable<Step["probe"]>): Step =>
   command({
     cla: 0x00,
     ins: 0x44,
@@ -228,7 +228,7 @@ export const activateFile = (place: Place, fid: number, fcp: Fcp): Step =>
     cost: { pages: 1 },
     why: `activate ${place.label}: its access rules apply from now on`,
     clause: "ISO/IEC 7816-9, ACTIVATE FILE",
-    probe: activeProbe(place, fcp),
+    probe,
   });
 
 export const selectDf = (aid: Uint8Array, name: string): Step =>
@@ -256,7 +256,7 @@ export const selectMf = (): Step =>
 /** Where in an EF; `sfi` only for the first block, which makes the EF current. */
 interface Target {
   readonly place: Place;
-  readonly fcp: Fcp;
+  readonly active: NonNullable<Step["probe"]>;
   readonly sfi?: number;
 }
 
@@ -300,7 +300,7 @@ export const updateRecord = (
 
 /** A write that ACTIVATE FILE follows in the same session: done for good once the file is active, whose rules may forbid it. */
 const onceActive = (target: Target, resume: "activated" | "common"): Partial<Step> =>
-  resume === "activated" ? { again: "probe", probe: activeProbe(target.place, target.fcp) } : {};
+  resume === "activated" ? { again: "probe", probe: target.active } : {};
 
 export const putDfKey = (keys: KeyRef, kid: number, kvn: number, use: string): Step =>
   command({

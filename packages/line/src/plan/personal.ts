@@ -1,4 +1,4 @@
-import { concat } from "@persoline/card/bytes";
+import { concat, utf8 } from "@persoline/card/bytes";
 import {
   type CardProgram,
   completedTiming,
@@ -10,6 +10,7 @@ import {
 import { cutBlocks } from "./blocks.js";
 import {
   activateFile,
+  activeProbe,
   type ChipStatus,
   chipStatus,
   internalAuthenticate,
@@ -50,6 +51,8 @@ export interface EfPlan {
   readonly model: EfModel;
   readonly place: Place;
   readonly fcp: Fcp;
+  /** Whether it is active. */
+  readonly active: NonNullable<Step["probe"]>;
   /** Undefined: personal, or nothing is ever written. */
   readonly common?: Content;
   readonly personal: boolean;
@@ -104,8 +107,8 @@ export function dfPlans(product: Product): DfPlan[] {
               putDfKey(df.keys.master, df.keys.proof, df.keys.kvn, "that proves files"),
             ]),
         ...(pin === undefined ? [] : [setPin(pin.name, pin.length, pin.tries)]),
-        ...files.map((file) => activateFile(file.place, file.model.fid, file.fcp)),
-        activateFile(place, df.fid, fcp),
+        ...files.map((file) => activateFile(file.place, file.model.fid, file.active)),
+        activateFile(place, df.fid, activeProbe(place, fcp)),
       ],
     };
   });
@@ -118,10 +121,13 @@ function efPlan(ef: EfModel, df: DfModel, product: Product): EfPlan {
   const columns = product.columns.filter(({ field }) => fields.includes(field)).map(({ column }) => column);
   const personal = fields.length > 0;
   const common = ef.content === undefined || personal ? undefined : contentOf(ef, {});
+  const place: Place = { path: [df.fid, ef.fid], label: label("EF", ef.name, ef.fid) };
+  const fcp = efFcp(ef, refsOf(df));
   return {
     model: ef,
-    place: { path: [df.fid, ef.fid], label: label("EF", ef.name, ef.fid) },
-    fcp: efFcp(ef, refsOf(df)),
+    place,
+    fcp,
+    active: activeProbe(place, fcp),
     personal,
     columns: columns.length > 0 || !personal ? columns : lineFields.filter((field) => fields.includes(field)),
     ...(common === undefined ? {} : { common }),
@@ -163,9 +169,7 @@ export function contentOf(ef: EfModel, values: Values): Content {
     records: forms.map((form) => {
       // A list's entries are texts as they are; only a product's own forms are templates.
       const bytes =
-        content.kind === "list" && typeof form === "string"
-          ? new TextEncoder().encode(form)
-          : valueBytes(form, values);
+        content.kind === "list" && typeof form === "string" ? utf8(form) : valueBytes(form, values);
       if (bytes.length > ef.record) {
         throw new ContentProblem(
           `has an entry of ${bytes.length} bytes, records of EF ${ef.name} have ${ef.record}`,
@@ -239,7 +243,7 @@ export function personalPlan(product: Product): PersonalPlan {
     proofChannel: { protocol: "scp03", keys: channel.keys, kvn: channel.kvn, level: channel.level },
     dfs: dfPlans(product),
     ending: [
-      activateFile(mfPlace, MF, dfFcp({ fid: MF })),
+      activateFile(mfPlace, MF, activeProbe(mfPlace, dfFcp({ fid: MF }))),
       setStatus(0x0f, chipStatus(secured, "is the card secured?")),
       putKeySet(channel.keys, channel.kvn, completion.initialKvn),
     ],

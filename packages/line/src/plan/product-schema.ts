@@ -171,6 +171,9 @@ export const productSchema = z
   });
 
 export type ProductFile = z.output<typeof productSchema>;
+export type EfEntry = Exclude<ProductFile["files"][number], { df: string }>;
+export type DfEntry = Extract<ProductFile["files"][number], { df: string }>;
+export const isDf = (entry: ProductFile["files"][number]): entry is DfEntry => "df" in entry;
 
 /** For editors: `schemas/product.schema.json`. */
 export const productJsonSchema = (): unknown => z.toJSONSchema(productSchema, { io: "input" });

@@ -141,6 +141,22 @@ describe("product files", () => {
     expect(found[0]).toMatch(new RegExp(`^product\\.yaml:${String(line)}:\\d+ `));
   });
 
+  test.each([
+    ["(a+)+", /repeated group/],
+    ["(?=a)b", /look-around/],
+    ["(a)\\\\1", /references back/],
+    ["a*b*", /two open-ended/],
+  ])("the pattern %s is refused: it could stop the line", (pattern, message) => {
+    expect(problems("[A-Z]{1,3}-?[0-9]{3,8}", pattern)[0]).toMatch(message);
+  });
+
+  test.each(["[A-Z(+*]{1,3}", "(?:A|B)?[0-9]+", "\\\\d{2}\\\\.\\\\d*", "x{3}"])(
+    "the pattern %s is taken",
+    (pattern) => {
+      expect(problems("[A-Z]{1,3}-?[0-9]{3,8}", pattern)).toEqual([]);
+    },
+  );
+
   test("several mistakes are told in one go", () => {
     const found = problems(/sfi: 2|tries: 3/g, "bad: 1");
     expect(found.length).toBeGreaterThanOrEqual(3);
