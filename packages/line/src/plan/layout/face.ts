@@ -88,8 +88,16 @@ function drawText(field: TextField, text: string, font: LayoutFont): Drawn {
   checkGlyphs(font, text, field);
   const box = boxOf(field.box);
   const smallest = field.min ?? field.size;
-  const wide = (line: string, size: number): number =>
-    font.set(line).width * size + field.spacing * Math.max(0, Array.from(line).length - 1);
+  // In em, so it is the same at every size that is tried.
+  const widths = new Map<string, number>();
+  const wide = (line: string, size: number): number => {
+    let em = widths.get(line);
+    if (em === undefined) {
+      em = font.set(line).width;
+      widths.set(line, em);
+    }
+    return em * size + field.spacing * Math.max(0, Array.from(line).length - 1);
+  };
   let lines: string[] | undefined;
   let points = field.size;
   for (;;) {
@@ -213,9 +221,10 @@ function drawQr(field: Extract<LayoutField, { kind: "qr" }>, text: string): Draw
 function drawPhoto(
   field: Extract<LayoutField, { kind: "photo" }>,
   photos: Readonly<Record<string, Photo>>,
-): Drawn {
+): Drawn | undefined {
   const photo = photos[field.photo];
   if (photo === undefined) {
+    if (!field.required) return undefined;
     throw new LayoutProblem(
       "photo-missing",
       field.place,

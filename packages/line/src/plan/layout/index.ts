@@ -15,3 +15,4 @@ export { embossLines } from "./emboss.js";
 export { chipKeepOut, type LayoutFinding, lintLayout } from "./lint.js";
 export { dotsAt, type FaceRaster, renderFace } from "./raster.js";
 export { contactSheet, type PreviewOptions, renderPreview } from "./preview.js";
+export { compileVisual, layoutFieldsOf, type VisualFiles, type VisualLayout } from "./visual.js";

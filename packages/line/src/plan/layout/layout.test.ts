@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Face } from "../types.js";
 import { dither } from "./dither.js";
 import {
   compileLayout,
+  compileVisual,
   embossLines,
   type FieldValues,
   layoutFace,
+  layoutFieldsOf,
   layoutJsonSchemas,
   LayoutProblem,
   lintLayout,
@@ -20,6 +22,9 @@ import {
 } from "./index.js";
 import { checkDigit, transliterate } from "./transliterate.js";
 import { samplePhoto } from "./portraits.test.data.js";
+
+// Hundreds of faces are laid out: a second, and more on a busy machine.
+vi.setConfig({ testTimeout: 30_000 });
 
 const fonts = readFonts();
 const offered = {
@@ -123,6 +128,67 @@ describe("the layouts of the examples", () => {
       emboss: { lines: embossLines(emboss("office-access"), latin), fonts },
     });
     expect([...png.subarray(1, 4)]).toEqual([0x50, 0x4e, 0x47]);
+  });
+});
+
+describe("a product's layouts together", () => {
+  const read = (product: string, name: string) => ({
+    file: `${name}.yaml`,
+    text: readFileSync(new URL(`${name}.yaml`, folder(product)), "utf8"),
+  });
+  const files = (product: string) => ({
+    front: read(product, "front"),
+    back: read(product, "back"),
+    emboss: read(product, "emboss"),
+  });
+  const people = (product: string): Record<string, string>[] => {
+    const text = readFileSync(new URL(`../../../${product}/employees.csv`, folder(product)), "utf8");
+    const [head = "", ...rows] = text.trim().split(/\r?\n/);
+    return rows.map((row) => {
+      const cells = row.split(",");
+      return Object.fromEntries(head.split(",").map((name, i) => [name, cells[i] ?? ""]));
+    });
+  };
+  const columns = (fields: readonly string[]) => [
+    ...fields.map((field) => ({ field, column: field, required: true })),
+    { field: "photo", column: "Photo", required: false, type: "photo" as const },
+  ];
+  test.each([
+    ["office-access", ["name", "department", "premises", "number", "validUntil"], 120],
+    ["warehouse-access", ["name", "premises", "number", "validUntil"], 40],
+  ])("%s: everybody of the example order fits on a card that passes the linter", (product, fields, count) => {
+    const visual = compileVisual(files(product), layoutFieldsOf(columns(fields)), fonts);
+    const everybody = people(product);
+    expect(everybody).toHaveLength(count);
+    everybody.forEach((person, i) => {
+      const values: FieldValues = {
+        name: person["Full name"] ?? "",
+        department: person["Department"] ?? "",
+        premises: (person["Premises"] ?? person["Zones"] ?? "").split(";"),
+        number: person["Employee number"] ?? "",
+        validUntil: person["Valid until"] ?? "",
+        cardNumber: `2026-117-${String(i + 1).padStart(4, "0")}`,
+      };
+      const picture = person["Photo"] === "" ? {} : photos;
+      expect(visual.problems(values, picture).map(({ message }) => message)).toEqual([]);
+      if (i % 12 !== 0) return;
+      const { faces, emboss: raised } = visual.draw(values, picture);
+      const findings = faces.flatMap((face) =>
+        lintLayout(face, face.side === "front" ? { chip: true, emboss: raised } : { chip: false }),
+      );
+      expect(findings).toEqual([]);
+    });
+  });
+  test("all that is wrong with a record is told at once", () => {
+    const visual = compileVisual(files("office-access"), offered, fonts);
+    const codes = visual.problems({ ...latin, name: "王", cardNumber: "#" }, photos).map(({ code }) => code);
+    expect(codes).toEqual(["missing-glyph", "wrong-character"]);
+  });
+  test("the back's file given as the front is refused", () => {
+    const { back, emboss: raised } = files("office-access");
+    expect(problem(() => compileVisual({ front: back, back, emboss: raised }, offered, fonts)).code).toBe(
+      "wrong-layout",
+    );
   });
 });
 

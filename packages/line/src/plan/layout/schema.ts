@@ -101,6 +101,7 @@ const fields = z.discriminatedUnion("kind", [
     photo: z.string().describe("the record's photo field"),
     dither: z.enum(["floyd-steinberg", "atkinson"]).default("floyd-steinberg"),
     box,
+    required: z.boolean().default(true),
   }),
   z.strictObject({
     kind: z.literal("qr"),

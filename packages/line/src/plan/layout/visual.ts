@@ -1,0 +1,89 @@
+import type { ColumnRule, Photo } from "../../orders/types.js";
+import type { EmbossLine, Face } from "../types.js";
+import { embossLines } from "./emboss.js";
+import { compileLayout, layoutFace } from "./face.js";
+import type { Fonts } from "./fonts.js";
+import { LayoutProblem } from "./problem.js";
+import { type LayoutFields, parseEmboss, parseLayout } from "./schema.js";
+import type { FieldValues } from "./text.js";
+
+interface LayoutFile {
+  /** For messages. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** The layout files of a product, as read. */
+export interface VisualFiles {
+  readonly front: LayoutFile;
+  readonly back: LayoutFile;
+  readonly emboss?: LayoutFile;
+}
+
+type Photos = Readonly<Record<string, Photo>>;
+
+/** A product's layouts, compiled once for all its cards. */
+export interface VisualLayout {
+  /** Both faces and the raised lines of one record. Throws LayoutProblem. */
+  readonly draw: (
+    values: FieldValues,
+    photos: Photos,
+  ) => { readonly faces: readonly Face[]; readonly emboss: readonly EmbossLine[] };
+  /** Everything that keeps a record from being drawn, one problem for each side and for the raised lines at most. */
+  readonly problems: (values: FieldValues, photos: Photos) => readonly LayoutProblem[];
+}
+
+/** What a product's columns offer to its layouts; the line adds order, record and card number. Codes carry the opaque card number only. */
+export const layoutFieldsOf = (columns: readonly ColumnRule[]): LayoutFields => ({
+  texts: [
+    ...columns.filter(({ type }) => type !== "photo").map(({ field }) => field),
+    "order",
+    "record",
+    "cardNumber",
+  ],
+  photos: columns.filter(({ type }) => type === "photo").map(({ field }) => field),
+  codes: ["cardNumber"],
+});
+
+/** Reads a product's layouts. Throws LayoutProblem with file, line and column. */
+export function compileVisual(files: VisualFiles, offered: LayoutFields, fonts: Fonts): VisualLayout {
+  const side = (name: "front" | "back") => {
+    const { file, text } = files[name];
+    const template = parseLayout(text, file, offered);
+    if (template.side !== name) {
+      throw new LayoutProblem(
+        "wrong-layout",
+        { file },
+        "side",
+        `this is the product's ${name}, and the file says ${template.side}`,
+        "name the right file in the product, or correct side",
+      );
+    }
+    return compileLayout(template, fonts);
+  };
+  const [front, back] = [side("front"), side("back")];
+  const raised =
+    files.emboss === undefined ? undefined : parseEmboss(files.emboss.text, files.emboss.file, offered);
+  const parts = [
+    (values: FieldValues, photos: Photos) => layoutFace(front, values, photos),
+    (values: FieldValues, photos: Photos) => layoutFace(back, values, photos),
+  ];
+  const emboss = (values: FieldValues): readonly EmbossLine[] =>
+    raised === undefined ? [] : embossLines(raised, values);
+  return {
+    draw: (values, photos) => ({
+      faces: parts.map((part) => part(values, photos)),
+      emboss: emboss(values),
+    }),
+    problems: (values, photos) =>
+      [...parts, emboss].flatMap((part) => {
+        try {
+          part(values, photos);
+          return [];
+        } catch (thrown) {
+          if (thrown instanceof LayoutProblem) return [thrown];
+          throw thrown;
+        }
+      }),
+  };
+}
