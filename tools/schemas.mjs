@@ -2,9 +2,10 @@
 // `node tools/schemas.mjs` after `npm run build`; a test compares.
 import { writeFileSync } from "node:fs";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
+import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
 import { productJsonSchema } from "../packages/line/dist/plan/product-schema.js";
 
-const schemas = { order: orderJsonSchema(), product: productJsonSchema() };
+const schemas = { order: orderJsonSchema(), product: productJsonSchema(), ...layoutJsonSchemas() };
 
 for (const [name, schema] of Object.entries(schemas)) {
   writeFileSync(

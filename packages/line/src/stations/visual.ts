@@ -2,6 +2,7 @@ import type { Note, Outcome } from "@persoline/card/program";
 import type { Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { withChip } from "./contact.js";
+import { judgeEmboss } from "./quality/index.js";
 import { type CardInWork, marksOf, type Station, type Visit } from "./station.js";
 
 /** Each mark has a name of its own in the journal, so that one is never made twice, whatever happens between two. */
@@ -61,6 +62,15 @@ async function mark(
     await note("failed", "visual", number);
     card.findings.push({ what: marker.name, result: "wrong", detail: thrown.message, station: "visual" });
     return markUnknown(number, `${marker.name} did not confirm it: ${thrown.message}`);
+  }
+  // The machine confirmed the card; what it says it raised is compared before anybody relies on it.
+  const raised = job.kind === "emboss" ? await marker.embossed?.() : undefined;
+  const problems = job.kind === "emboss" && raised !== undefined ? judgeEmboss(raised, job.lines) : [];
+  if (problems.length > 0) {
+    await note("failed", "visual", number);
+    const detail = problems.join("; ");
+    card.findings.push({ what: marker.name, result: "wrong", detail, station: "visual" });
+    return { kind: "rejected", code: "mark-wrong", detail };
   }
   await Promise.all([note("done", "visual", number), note("passed", markName(number), -1)]);
   card.passed.push(markName(number));

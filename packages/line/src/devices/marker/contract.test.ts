@@ -35,7 +35,7 @@ function raster(person: number): RasterJob {
   }
   return { kind: "raster", side: "front", dpi: 300, width, height, bits, areas };
 }
-const emboss: MarkJob = {
+const emboss: Extract<MarkJob, { kind: "emboss" }> = {
   kind: "emboss",
   side: "front",
   lines: [
@@ -129,6 +129,13 @@ describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked }) =>
   test("simulated devices say so", () => {
     expect(make(set().options).kind).toBe("simulated");
   });
+});
+
+test("an embosser's own record says what was raised", async () => {
+  const one = set();
+  const embosser = simulatedEmbosser(one.options);
+  await embosser.mark(emboss);
+  expect(await embosser.embossed?.()).toEqual(emboss.lines);
 });
 
 describe("the plastic", () => {

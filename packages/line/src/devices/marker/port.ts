@@ -41,4 +41,6 @@ export interface Marker {
   duration(job: MarkJob): number;
   /** Marks the body at this marker's head. Resolves when the machine confirms the card; throws DeviceFault otherwise: the outcome is then unknown. */
   mark(job: MarkJob): Promise<void>;
+  /** What the machine's own record says is raised on the body at its head; embossers that keep one. */
+  readonly embossed?: () => Promise<Extract<MarkJob, { kind: "emboss" }>["lines"]>;
 }

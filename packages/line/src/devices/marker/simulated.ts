@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/floor.js";
-import { drawFace, raiseLines } from "../shop-floor/faces.js";
+import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
 import type { Place } from "../transport/port.js";
 import { flawOf, spoil, type VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
@@ -137,5 +137,6 @@ export function simulatedEmbosser(options: SimulatedMarkerOptions, rates: Marker
       const body = bodyOf(options);
       await raiseLines(body, job.side, job.lines, (_, lines) => options.world.sleep(ms / lines));
     },
+    embossed: () => Promise.resolve(readEmboss(bodyOf(options))),
   };
 }

@@ -280,7 +280,14 @@ export function judgeArt(field: PlacedField, others: readonly Box[], sight: Sigh
       const whole = { left: 0, top: 0, right: wanted.width, bottom: wanted.height };
       const { contrast } = agreement(wanted, wanted, whole);
       if (contrast < 0.008) continue;
-      const there = cut(seen, window, shift.dx, shift.dy);
+      // Fine lines feel a tenth of a dot: each piece is read where it lies.
+      const near = search(seen, expected, window, {
+        dx: Math.round(shift.dx),
+        dy: Math.round(shift.dy),
+        reach: 1,
+      });
+      const at = near.correlation > 0.5 ? refine(seen, expected, window, near) : shift;
+      const there = cut(seen, window, at.dx, at.dy);
       const { gain } = agreement(there, wanted, whole);
       pieces++;
       inkSum += gain / limits.fullInk;

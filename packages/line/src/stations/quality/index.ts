@@ -4,3 +4,4 @@ export { type JudgeOptions, judgeFace } from "./judge.js";
 export { type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
 export { type PictureWatch, watchPictures } from "./watch.js";
+export { summarize } from "./summary.js";

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Picture } from "../../devices/camera/port.js";
 import { drawnCard, flawedCards, goodCards, photographed } from "./cards.test.data.js";
-import { judgeEmboss, judgeFace, watchPictures } from "./index.js";
+import { judgeEmboss, judgeFace, summarize, watchPictures } from "./index.js";
 import { findCard } from "./straighten.js";
 
 // A card is drawn, photographed and judged in about half a second; a busy machine takes longer.
@@ -157,6 +157,38 @@ describe("a camera that freezes", () => {
     expect(watch.look(picture(3, 11))).toBe("frozen-picture");
     expect(watch.look("no-picture")).toBe("no-picture");
     expect(watch.look(picture(4, 14))).toBeUndefined();
+  });
+});
+
+describe("the verdict on a card", () => {
+  const sides = async (must: number, is: number) => {
+    const judged = [];
+    for (const side of ["front", "back"] as const) {
+      const { face, raster } = await drawnCard("office-access", side, must);
+      const [picture] = await photographed([await drawnCard("office-access", side, is)], [], "verdict");
+      if (picture === undefined) throw new Error("no picture");
+      judged.push({ face, verdict: await judgeFace(picture, face, raster) });
+    }
+    return judged;
+  };
+  test("a good card passes, with a measurement of each field", async () => {
+    const { kind, detail, findings } = summarize(await sides(0, 0));
+    expect([kind, detail]).toEqual(["passed", ""]);
+    expect(findings.filter(({ result }) => result === "ok")).toHaveLength(findings.length);
+    expect(findings.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(["front name", "front photo", "back code"]),
+    );
+  });
+  test("another's card is rejected, with fields, measurements and places, but no name", async () => {
+    const summary = summarize(await sides(0, 1));
+    expect(summary.kind).toBe("rejected");
+    expect(summary.detail).toMatch(/name: wrong-glyph \(\d/);
+    expect(JSON.stringify(summary)).not.toMatch(/Đor|Алекс/);
+  });
+  test("a side nobody judged is a reject", async () => {
+    const [front, back] = await sides(0, 0);
+    if (front === undefined || back === undefined) throw new Error("two sides");
+    expect(summarize([front, { ...back, verdict: undefined }]).kind).toBe("rejected");
   });
 });
 
