@@ -4,8 +4,14 @@ import { writeFileSync } from "node:fs";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
 import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
 import { productJsonSchema } from "../packages/line/dist/plan/product-schema.js";
+import { lineJsonSchema } from "../packages/line/dist/stations/line-file.js";
 
-const schemas = { order: orderJsonSchema(), product: productJsonSchema(), ...layoutJsonSchemas() };
+const schemas = {
+  order: orderJsonSchema(),
+  product: productJsonSchema(),
+  line: lineJsonSchema(),
+  ...layoutJsonSchemas(),
+};
 
 for (const [name, schema] of Object.entries(schemas)) {
   writeFileSync(

@@ -2,10 +2,11 @@ import type { Finding, Outcome } from "@persoline/card/program";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
 import { runOn } from "./contact.js";
+import { type PictureWatch, watchPictures } from "./quality/index.js";
 import { boundOf, type CardInWork, type FacesVerdict, marksOf, type Station, type Visit } from "./station.js";
 
-/** Last picture of each camera: the same exposure twice is a frozen camera, not a good card. */
-const lastFrames = new WeakMap<Camera, number>();
+/** What each camera delivered last: the same exposure or the same pixels twice is a frozen camera, not a good card. */
+const watches = new WeakMap<Camera, PictureWatch>();
 
 /**
  * Both sides judged against what the record says must be there, then the chip proved again: after a power cycle and on another reader
@@ -60,9 +61,9 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
 async function exposed(camera: Camera, side: Side): Promise<Picture | "no-picture"> {
   const picture = await camera.capture(side);
   if (picture === "no-picture" || picture.side !== side) return "no-picture";
-  if (picture.frame === lastFrames.get(camera)) return "no-picture";
-  lastFrames.set(camera, picture.frame);
-  return picture;
+  const watch = watches.get(camera) ?? watchPictures();
+  watches.set(camera, watch);
+  return watch.look(picture) === undefined ? picture : "no-picture";
 }
 
 function outcomeOf({ kind, detail }: FacesVerdict): Outcome | undefined {

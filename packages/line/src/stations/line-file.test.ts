@@ -1,0 +1,93 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { flawOf } from "../devices/marker/flaws.js";
+import { DataProblem } from "../orders/problem.js";
+import { lineJsonSchema, parseLine } from "./line-file.js";
+
+const root = new URL("../../../../", import.meta.url);
+const text = (path: string): string => readFileSync(new URL(path, root), "utf8");
+const good = text("examples/lines/carousel.yaml");
+
+/** What is said about a file, as "line:column code". */
+function told(source: string): string[] {
+  try {
+    parseLine(source, "line.yaml");
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof DataProblem)) throw thrown;
+    return thrown.problems.map((problem) =>
+      "path" in problem ? `${String(problem.line)}:${String(problem.column)} ${problem.code}` : problem.code,
+    );
+  }
+}
+const lineOf = (source: string, piece: string): number =>
+  source.slice(0, source.indexOf(piece)).split("\n").length;
+
+describe("line files", () => {
+  test("the examples are right, and every planted flaw is one that the engraver knows", () => {
+    const folder = fileURLToPath(new URL("examples/lines/", root));
+    const files = readdirSync(folder);
+    expect(files).toEqual(expect.arrayContaining(["bureau-3500.yaml", "carousel.yaml", "ideal.yaml"]));
+    for (const file of files) {
+      const { stock, stations } = parseLine(text(`examples/lines/${file}`), file);
+      expect(stations.length).toBeGreaterThan(0);
+      for (const { flaws } of stock) for (const { what } of flaws) expect(() => flawOf(what)).not.toThrow();
+    }
+  });
+
+  test("the JSON Schema for editors is the one that files are read with", () => {
+    expect(JSON.parse(text("schemas/line.schema.json"))).toEqual(
+      JSON.parse(JSON.stringify(lineJsonSchema())),
+    );
+  });
+
+  test("a desk with a single reader is a line file too", () => {
+    const desk = `line: desk
+mode: ideal
+transport: { kind: simulated-carousel, moveMs: 0 }
+without: [visual]
+stations:
+  - { name: desk, heads: 1, reader: simulated, does: [electrical-test, completion, initialisation, personalization, chip-proof, quality] }
+`;
+    expect(parseLine(desk, "desk.yaml").stations[0]?.does).toHaveLength(6);
+  });
+
+  test("faults come out as the virtual card knows them", () => {
+    const source = good.replace(
+      'fault: { kind: dies-at, ins: "B0", nth: 1 }',
+      'fault: { kind: wrong-atr, atr: "3B00" }',
+    );
+    const faults = parseLine(source, "line.yaml").stock[0]?.faults.map(({ what }) => what);
+    expect(faults).toContainEqual({ kind: "wrong-atr", atr: Uint8Array.of(0x3b, 0x00) });
+    expect(parseLine(good, "line.yaml").stock[0]?.faults.map(({ what }) => what)).toContainEqual({
+      kind: "dies-at",
+      ins: 0xb0,
+      nth: 1,
+    });
+  });
+
+  test.each([
+    ["an unknown key", "mode: timed", "mode: timed\ncolour: red", "colour", "unknown-key"],
+    ["an unknown mode", "mode: timed", "mode: fast", "mode:", "not-allowed"],
+    ["speed without waiting", "mode: timed", "mode: ideal", "speed", "no-speed"],
+    ["a missing station", /\n {2}- \{ name: chip-proof.*/, "", "stations:", "wrong-sequence"],
+    ["two of a name", "name: completion", "name: electrical-test", "completion", "twice"],
+    ["a name that says nothing", "name: completion,", "name: oven,", "oven", "no-work"],
+    ["marks without engraver", ", engraver: simulated", "", "name: visual", "no-engraver"],
+    ["pictures without camera", ", camera: simulated", "", "name: quality", "no-camera"],
+    ["no heads", "completion, heads: 2", "completion, heads: 0", "completion", "bad-value"],
+    ["an unknown fault", "kind: dead", "kind: tired", "tired", undefined],
+    ["a flaw nobody knows", "missing-line front name", "ugly", "ugly", "bad-value"],
+    ["an instruction without quotes", 'ins: "B0"', "ins: 60", "ins: 60", "unquoted"],
+    ["more faults than blanks", "count: 160", "count: 5", "count: 5", "too-many-faults"],
+  ])("%s is told with its place", (_what, from, to, at, code) => {
+    const source = good.replace(from, to);
+    expect(source).not.toBe(good);
+    const all = told(source);
+    const line = source.includes(at) ? lineOf(source, at) : lineOf(good, at);
+    const first = all.find((one) => code === undefined || one.endsWith(` ${code}`));
+    expect(all.join(", ")).not.toBe("");
+    expect(Number(first?.split(":")[0])).toBe(line);
+  });
+});

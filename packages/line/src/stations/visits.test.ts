@@ -1,0 +1,349 @@
+import { createHash } from "node:crypto";
+import { unhex } from "@persoline/card/bytes";
+import { CardMute, type Note, type Serial } from "@persoline/card/program";
+import type { StatusWord } from "@persoline/card/apdu";
+import { describe, expect, test } from "vitest";
+import type { Camera, Picture } from "../devices/camera/port.js";
+import type { Marker, MarkJob } from "../devices/marker/port.js";
+import { DeviceFault } from "../devices/problem.js";
+import type { Reader } from "../devices/reader/port.js";
+import { chipProof, electricalTest } from "./chip.js";
+import { MemoryJournal } from "./memory.test.data.js";
+import { quality } from "./quality-control.js";
+import {
+  type CardInWork,
+  type FacesVerdict,
+  newCard,
+  usualLimits,
+  usualOutside,
+  type Visit,
+} from "./station.js";
+import { visual } from "./visual.js";
+import { idealWorld } from "./world.js";
+
+const blank = unhex("3B98968131FE45806650534C520100FF");
+const completed = unhex("3B9C968131FE458073B621006650534C4F010200");
+const foreign = unhex("3B6500002063CB6600");
+const chip = "504C0102030400000001" as Serial;
+const none = { name: "none", segments: [] };
+
+type Seat = "mute" | { readonly atr: Uint8Array; readonly chip?: string };
+
+/** What lies under the contacts, seating by seating; the last stays. Counts re-seats. */
+function reader(
+  seats: readonly Seat[],
+): Reader & { readonly reseats: () => number; readonly powered: () => boolean } {
+  let at = 0;
+  let reseats = 0;
+  let powered = false;
+  return {
+    name: "reader",
+    kind: "simulated",
+    reseats: () => reseats,
+    powered: () => powered,
+    insert: () => {
+      const seat = seats[Math.min(at++, seats.length - 1)] ?? "mute";
+      powered = true;
+      if (seat === "mute") return Promise.resolve("mute");
+      const exchange = () => {
+        if (seat.chip === "silent") return Promise.reject(new CardMute([]));
+        const data = unhex(`CF0A${seat.chip ?? chip}`);
+        return Promise.resolve([{ data, sw: 0x9000 as StatusWord }]);
+      };
+      return Promise.resolve({
+        atr: seat.atr,
+        channel: { exchange },
+        findings: [{ what: "contact currents", result: "simulated" }],
+      });
+    },
+    reseat: () => {
+      reseats++;
+      return Promise.resolve();
+    },
+    remove: () => {
+      powered = false;
+      return Promise.resolve();
+    },
+  };
+}
+
+const nobody = (): never => {
+  throw new Error("not asked for in this test");
+};
+
+const raster = (side: "front" | "back"): MarkJob => ({
+  kind: "raster",
+  side,
+  dpi: 300,
+  width: 8,
+  height: 1,
+  bits: Uint8Array.of(0xff),
+});
+const jobs: readonly MarkJob[] = [
+  raster("front"),
+  raster("back"),
+  { kind: "emboss", side: "front", lines: [{ text: "1", font: "7B", x: 10, yFromBottom: 20, pitch: 3.63 }] },
+];
+
+interface Scene {
+  readonly visit: Visit;
+  readonly journal: MemoryJournal;
+  readonly done: string[];
+}
+
+function scene(
+  seats: readonly Seat[],
+  more: { fails?: number; camera?: Camera; verdict?: FacesVerdict; under?: Reader } = {},
+): Scene {
+  const journal = new MemoryJournal();
+  const done: string[] = [];
+  const marker = (does: MarkJob["kind"]): Marker => ({
+    name: does,
+    kind: "simulated",
+    does,
+    duration: () => 1,
+    mark: (job) => {
+      const intents = journal.notes.filter(({ event }) => event === "intent").length;
+      done.push(`${job.kind} ${job.side} after ${String(intents)} intents`);
+      if (more.fails === done.length - 1) {
+        return Promise.reject(new DeviceFault(does, "timeout", "the machine did not confirm"));
+      }
+      return Promise.resolve();
+    },
+  });
+  const visit: Visit = {
+    world: idealWorld(),
+    hsm: { openSession: nobody, authenticate: nobody, unwrap: nobody, closeSession: nobody },
+    journal,
+    product: {
+      name: "test",
+      columns: [],
+      pins: [],
+      atr: { blank, completed },
+      test: none,
+      completion: none,
+      initialisation: none,
+      termination: none,
+      terminationInitial: none,
+    },
+    limits: usualLimits,
+    outside: usualOutside,
+    sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
+    makeMarks: () => Promise.resolve(jobs),
+    judgeFaces: () => Promise.resolve(more.verdict ?? { kind: "passed", detail: "", findings: [] }),
+    keepPicture: (serial, { side }) =>
+      Promise.resolve({ file: `pictures/${serial}-${side}.png`, sha256: side }),
+    head: {
+      station: "here",
+      number: 0,
+      reader: more.under ?? reader(seats),
+      markers: [marker("raster"), marker("emboss")],
+      camera: more.camera,
+    },
+  };
+  return { visit, journal, done };
+}
+
+const fresh = (): CardInWork =>
+  newCard({ serial: chip, label: "L-000001", lot: "L", state: "in-process", stage: "blank" });
+
+function bound(): CardInWork {
+  const card = newCard(
+    { serial: chip, label: "L-000001", lot: "L", state: "in-process", stage: "bound" },
+    { stage: "chip-proved" },
+  );
+  const face = { side: "front", svg: "", fields: [] } as const;
+  card.bound = {
+    record: { number: 1, fields: {}, photos: {}, row: 2 },
+    attempt: 1,
+    pins: {},
+    prepared: { number: 1, personalization: none, proof: none, faces: [face], emboss: [] },
+  };
+  return card;
+}
+
+describe("seating a card", () => {
+  test("a bad seat is lifted and tried again, and is no reject", async () => {
+    const under = reader(["mute", "mute", { atr: blank }]);
+    const { visit } = scene([], { under });
+    expect((await electricalTest.visit(fresh(), visit)).kind).toBe("passed");
+    expect(under.reseats()).toBe(2);
+    expect(under.powered()).toBe(false);
+  });
+
+  test.each<[string, Seat, object, number]>([
+    ["a dead chip", "mute", { kind: "rejected", code: "mute" }, 2],
+    ["noise", { atr: unhex("3BFF") }, { kind: "rejected", code: "atr-malformed" }, 2],
+    ["no ATR at all", { atr: new Uint8Array(0) }, { kind: "rejected", code: "atr-malformed" }, 2],
+    ["another type of card", { atr: foreign }, { kind: "returned", code: "wrong-card-type" }, 2],
+    [
+      "a card with an operating system",
+      { atr: completed },
+      { kind: "returned", code: "already-personalized" },
+      0,
+    ],
+    [
+      "another chip than the list says",
+      { atr: blank, chip: "504C0102030400000002" },
+      { kind: "rejected", code: "wrong-chip-number" },
+      0,
+    ],
+    [
+      "a chip without a number",
+      { atr: blank, chip: "504C" },
+      { kind: "rejected", code: "protocol-error" },
+      2,
+    ],
+    ["a chip that falls silent", { atr: blank, chip: "silent" }, { kind: "rejected", code: "mute" }, 2],
+  ])("%s", async (_what, seat, outcome, reseats) => {
+    const under = reader([seat]);
+    const { visit, journal } = scene([], { under });
+    expect(await electricalTest.visit(fresh(), visit)).toMatchObject(outcome);
+    expect(under.reseats()).toBe(reseats);
+    expect(under.powered()).toBe(false);
+    expect(journal.notes).toEqual([]);
+  });
+
+  test("later on, a wrong ATR is the card's end, and another chip number a question for people", async () => {
+    const wrong = scene([{ atr: blank }]);
+    expect(await chipProof.visit(bound(), wrong.visit)).toMatchObject({
+      kind: "rejected",
+      code: "wrong-atr",
+    });
+    const mixed = scene([{ atr: completed, chip: "504C0102030400000009" }]);
+    expect(await chipProof.visit(bound(), mixed.visit)).toMatchObject({ kind: "held" });
+  });
+
+  test("what was not measured is kept with the card, once a station", async () => {
+    const { visit } = scene(["mute", { atr: blank }]);
+    const card = fresh();
+    await electricalTest.visit(card, visit);
+    await electricalTest.visit(card, visit);
+    expect(card.findings).toEqual([{ what: "contact currents", result: "simulated", station: "here" }]);
+  });
+
+  test("a card that was interrupted too often is not taken up again", async () => {
+    const card = bound();
+    card.interrupted = { resumes: 3 };
+    const { visit } = scene([{ atr: completed }]);
+    expect(await chipProof.visit(card, visit)).toMatchObject({ kind: "rejected", code: "too-many-resumes" });
+  });
+});
+
+describe("marks", () => {
+  const events = (notes: readonly Note[]): string[] =>
+    notes.map(({ event, segment, station }) => `${event} ${station} ${String(segment)}`);
+
+  test("are made in order, each after its own durable intent, when the serial was read again", async () => {
+    const { visit, journal, done } = scene([{ atr: completed }]);
+    const card = bound();
+    expect((await visual.visit(card, visit)).kind).toBe("passed");
+    expect(done).toEqual([
+      "raster front after 1 intents",
+      "raster back after 2 intents",
+      "emboss front after 3 intents",
+    ]);
+    expect(events(journal.notes.slice(0, 4))).toEqual([
+      "intent visual 0",
+      "done visual 0",
+      "passed visual/0 -1",
+      "intent visual 1",
+    ]);
+    expect((await journal.states())[0]?.open).toBeUndefined();
+  });
+
+  test("are not made on another card", async () => {
+    const { visit, done } = scene([{ atr: completed, chip: "504C0102030400000009" }]);
+    expect(await visual.visit(bound(), visit)).toMatchObject({ kind: "held" });
+    expect(done).toEqual([]);
+  });
+
+  test("of unknown outcome are the card's end, and never repeated", async () => {
+    const { visit, done, journal } = scene([{ atr: completed }], { fails: 1 });
+    const card = bound();
+    expect(await visual.visit(card, visit)).toMatchObject({ kind: "rejected", code: "mark-unknown" });
+    expect(done).toHaveLength(2);
+    expect(events(journal.notes).at(-1)).toBe("failed visual 1");
+  });
+
+  test("after an interruption: the open one rejects, those that are known are skipped", async () => {
+    const open = bound();
+    open.interrupted = { resumes: 0, open: { station: "visual", program: "visual", segment: 1 } };
+    const first = scene([{ atr: completed }]);
+    expect(await visual.visit(open, first.visit)).toMatchObject({ kind: "rejected", code: "mark-unknown" });
+    expect(first.done).toEqual([]);
+    const between = bound();
+    between.interrupted = { resumes: 0 };
+    between.passed.push("visual/0", "visual/1");
+    const second = scene([{ atr: completed }]);
+    expect((await visual.visit(between, second.visit)).kind).toBe("passed");
+    expect(second.done).toEqual(["emboss front after 1 intents"]);
+  });
+
+  test("a head without the marker that a card needs is the machine's fault", async () => {
+    const { visit, done } = scene([{ atr: completed }]);
+    const poor = { ...visit, head: { ...visit.head, markers: [] } };
+    await expect(visual.visit(bound(), poor)).rejects.toThrow("no marker");
+    expect(done).toEqual([]);
+  });
+});
+
+describe("quality", () => {
+  const camera = (frames: readonly (number | "none")[]): Camera => {
+    let at = 0;
+    return {
+      name: "camera",
+      kind: "simulated",
+      capture: (side) => {
+        const frame = frames[at++] ?? "none";
+        if (frame === "none") return Promise.resolve("no-picture");
+        const picture: Picture = { side, width: 1, height: 1, grey: Uint8Array.of(frame), frame, takenAt: 0 };
+        return Promise.resolve(picture);
+      },
+    };
+  };
+
+  test("pictures are kept, judged, and the chip is proved again", async () => {
+    const { visit } = scene([{ atr: completed }], { camera: camera([1, 2]) });
+    const card = bound();
+    expect((await quality.visit(card, visit)).kind).toBe("passed");
+    expect(card.pictures?.front.file).toBe(`pictures/${chip}-front.png`);
+  });
+
+  test.each<[string, readonly (number | "none")[]]>([
+    ["no picture", ["none"]],
+    ["a picture of one side only", [1, "none"]],
+    ["the same frame twice", [1, 1]],
+  ])("%s never passes", async (_what, frames) => {
+    const { visit } = scene([{ atr: completed }], { camera: camera(frames) });
+    expect(await quality.visit(bound(), visit)).toMatchObject({ kind: "rejected", code: "no-picture" });
+  });
+
+  test("a camera that froze after the card before does not pass the next", async () => {
+    const frozen = camera([1, 2, 2, 2]);
+    const { visit } = scene([{ atr: completed }], { camera: frozen });
+    expect((await quality.visit(bound(), visit)).kind).toBe("passed");
+    expect(await quality.visit(bound(), visit)).toMatchObject({ kind: "rejected", code: "no-picture" });
+  });
+
+  test.each([
+    ["rejected", { kind: "rejected", code: "picture-wrong" }],
+    ["held", { kind: "held" }],
+  ] as const)("a picture judged %s decides before the chip is asked", async (kind, outcome) => {
+    const under = reader(["mute"]);
+    const verdict = {
+      kind,
+      detail: "front, name: missing",
+      findings: [{ what: "front name", result: "wrong" }],
+    } as const;
+    const { visit } = scene([], { camera: camera([1, 2]), verdict, under });
+    const card = bound();
+    expect(await quality.visit(card, visit)).toMatchObject(outcome);
+    expect(card.findings).toContainEqual({ what: "front name", result: "wrong", station: "quality" });
+  });
+
+  test("good pictures do not save a chip that does not answer", async () => {
+    const { visit } = scene(["mute"], { camera: camera([1, 2]) });
+    expect(await quality.visit(bound(), visit)).toMatchObject({ kind: "rejected", code: "mute" });
+  });
+});
