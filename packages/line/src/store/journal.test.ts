@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import type { Note } from "@persoline/card/program";
 import { expect, onTestFinished, test } from "vitest";
 import { JournalFault, type LineJournal, openJournal } from "./journal.js";
@@ -108,4 +109,35 @@ test("after close nothing is taken", async () => {
   const j = await journal();
   await j.close();
   await expect(j.write(note(1, "intent"))).rejects.toThrow(/was closed/);
+});
+
+test("when the writer's thread dies, everything that waits fails and the line can stop", async () => {
+  const file = join(folder(), "journal.db");
+  let worker: Worker | undefined;
+  const j = await openJournal({
+    file,
+    startWorker: (script, options) => {
+      worker = new Worker(script, options);
+      return worker;
+    },
+  });
+  await j.write(note(1, "intent"));
+  const waiting = [j.write(note(2, "intent")), j.write(note(3, "intent"))].map((promise) =>
+    promise.then(
+      () => "written",
+      (error: unknown) => error,
+    ),
+  );
+  await worker?.terminate();
+  const [second, third] = await Promise.all(waiting);
+  expect(third).toSatisfy((end) => end === "written" || end instanceof JournalFault);
+  expect(second).toSatisfy((end) => end === "written" || end instanceof JournalFault);
+  await expect(j.write(note(4, "intent"))).rejects.toMatchObject({ reason: "worker", code: "journal" });
+  await expect(j.states()).rejects.toMatchObject({ reason: "worker" });
+  await j.close();
+  const again = await journal(file);
+  const found = (await again.states()).map((state) => state.serial);
+  // What was told written is there; the first certainly.
+  expect(found).toContain(serial(1));
+  expect(found).toHaveLength(second === "written" ? 3 : 1);
 });

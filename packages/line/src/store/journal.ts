@@ -2,7 +2,7 @@
  * The journal of cards in work: intents before deeds, in a file of the line's own. A note's promise resolves when it is durable; all
  * notes that wait go into one transaction, so that heads share the disk's syncs.
  */
-import { Worker } from "node:worker_threads";
+import { Worker, type WorkerOptions } from "node:worker_threads";
 import type { Journal, Note, Serial } from "@persoline/card/program";
 import type { JournalState } from "../ledger/types.js";
 import type { StoreFaultCode } from "./fault.js";
@@ -46,6 +46,8 @@ export interface JournalOptions {
   readonly clock?: () => number;
   /** For tests of a full disk: the file may not grow beyond so many pages. */
   readonly pagesAtMost?: number;
+  /** For tests that end the writer's thread under the journal. */
+  readonly startWorker?: (script: URL, options: WorkerOptions) => Worker;
 }
 
 interface Waiting {
@@ -69,10 +71,15 @@ class WorkerJournal implements LineJournal {
   readonly #stats = { notes: 0, commits: 0, largest: 0 };
   readonly opened: Promise<JournalAnswer>;
 
-  constructor({ file, clock = Date.now, pagesAtMost }: JournalOptions) {
+  constructor({
+    file,
+    clock = Date.now,
+    pagesAtMost,
+    startWorker = (script, options) => new Worker(script, options),
+  }: JournalOptions) {
     this.#file = file;
     this.#clock = clock;
-    this.#worker = new Worker(workerFile, {
+    this.#worker = startWorker(workerFile, {
       workerData: { file, ...(pagesAtMost === undefined ? {} : { pagesAtMost }) },
       execArgv: [],
     });
