@@ -144,7 +144,7 @@ export interface Outside {
 
 export const usualLimits: Limits = {
   reseats: 2,
-  resumes: 3,
+  resumes: 5,
   rejectsInARow: 8,
   cryptogramsInARow: 3,
   jams: 2,

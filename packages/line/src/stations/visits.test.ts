@@ -224,7 +224,7 @@ describe("seating a card", () => {
 
   test("a card that was interrupted too often is not taken up again", async () => {
     const card = bound();
-    card.interrupted = { resumes: 3 };
+    card.interrupted = { resumes: 5 };
     const { visit } = scene([{ atr: completed }]);
     expect(await chipProof.visit(card, visit)).toMatchObject({ kind: "rejected", code: "too-many-resumes" });
   });
