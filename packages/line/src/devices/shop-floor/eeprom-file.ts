@@ -6,8 +6,10 @@ export const eepromPageSize = 64;
 export const eepromPages = 512;
 
 const bytes = eepromPageSize * eepromPages;
+/** Most bytes of a run of test pages. */
+const runAtMost = 64 * eepromPageSize;
 const erased = Buffer.alloc(eepromPageSize, 0xff);
-/** What TEST EEPROM writes (docs/card-os.md 2): nothing that a tear could spoil. */
+/** What TEST EEPROM writes (docs/card-os.md 2), page after page: nothing that a tear could spoil. */
 const chessboards = [0xaa55, 0x55aa].map((pair) =>
   Buffer.alloc(eepromPageSize, Uint8Array.of(pair >> 8, pair & 0xff)),
 );
@@ -19,7 +21,7 @@ export interface EepromFile extends EepromStore {
 /**
  * The silicon of one body: a file of 32 KiB, page by page. A page is erased, then written, in two writes of their own: a kill
  * between them leaves the page erased, as a power failure would. A page that is erased already needs no erasing, one that is only
- * to be erased no writing, and a test pattern is written at once. Not synced: the shop floor is the physical world.
+ * to be erased no writing, and pages of a test pattern go into the file in runs. Not synced: the shop floor is the physical world.
  */
 export function openEeprom(file: string): EepromFile {
   const descriptor = openSync(file, "r+");
@@ -40,6 +42,20 @@ export function openEeprom(file: string): EepromFile {
     writeSync(descriptor, page, 0, eepromPageSize, at);
     content.set(page, at);
   };
+  /** Test pages in `content` that the file does not have yet. */
+  const run = { from: 0, to: 0 };
+  const endRun = (): void => {
+    if (run.to > run.from) writeSync(descriptor, content, run.from, run.to - run.from, run.from);
+    run.from = run.to;
+  };
+  const test = (at: number, page: Uint8Array): void => {
+    if (at !== run.to || run.to - run.from >= runAtMost) {
+      endRun();
+      run.from = at;
+    }
+    content.set(page, at);
+    run.to = at + eepromPageSize;
+  };
   const isErased = (at: number): boolean =>
     content.compare(erased, 0, eepromPageSize, at, at + eepromPageSize) === 0;
   return {
@@ -57,12 +73,19 @@ export function openEeprom(file: string): EepromFile {
       }
       if (!loaded) read();
       const at = page * eepromPageSize;
-      if (!isErased(at) && !chessboards.some((board) => board.equals(written))) put(at, erased);
+      if (chessboards.some((board) => board.equals(written))) {
+        test(at, written);
+        return;
+      }
+      endRun();
+      if (!isErased(at)) put(at, erased);
       if (!erased.equals(written)) put(at, written);
     },
     close: () => {
-      if (open) closeSync(descriptor);
+      if (!open) return;
       open = false;
+      endRun();
+      closeSync(descriptor);
     },
   };
 }

@@ -217,6 +217,26 @@ describe("the silicon of a body", () => {
     eeprom.close();
   });
 
+  test("pages of a test pattern reach the file before anything that is written after them", () => {
+    const file = join(root, "chip.eeprom");
+    writeFileSync(file, new Uint8Array(32 * 1024).fill(0xff));
+    const eeprom = openEeprom(file);
+    const board = Uint8Array.from({ length: 64 }, (_, at) => (at % 2 === 0 ? 0xaa : 0x55));
+    for (let page = 5; page < 300; page++) eeprom.write(page, board);
+    eeprom.write(300, new Uint8Array(64).fill(1));
+    const whole = readFileSync(file);
+    expect(whole.subarray(0, 5 * 64).every((byte) => byte === 0xff)).toBe(true);
+    for (let page = 5; page < 300; page++) {
+      expect(Uint8Array.from(whole.subarray(page * 64, page * 64 + 64))).toEqual(board);
+    }
+    expect(eeprom.load()).toEqual(Uint8Array.from(whole));
+    for (const page of [400, 402, 401]) eeprom.write(page, board);
+    eeprom.close();
+    const closed = readFileSync(file);
+    for (const page of [400, 401, 402]) expect(closed[page * 64]).toBe(0xaa);
+    expect(closed[403 * 64]).toBe(0xff);
+  });
+
   test("a file that is too short is not taken for a chip", () => {
     const file = join(root, "chip.eeprom");
     writeFileSync(file, new Uint8Array(100));
