@@ -40,12 +40,13 @@ function metal(x: number, y: number): number | undefined {
   return column < 0.06 || column > 0.94 || row < 0.08 || row > 0.92 ? tone.gap : tone.metal;
 }
 
-const onCard = (x: number, y: number): boolean => {
-  if (x < 0 || y < 0 || x > card.width || y > card.height) return false;
-  const cornerX = Math.max(card.radius - x, x - (card.width - card.radius), 0);
-  const cornerY = Math.max(card.radius - y, y - (card.height - card.radius), 0);
-  return cornerX * cornerX + cornerY * cornerY <= card.radius * card.radius;
-};
+/** Millimetres from the card's rounded outline, negative inside. */
+function outside(x: number, y: number): number {
+  const fromX = Math.abs(x - card.width / 2) - (card.width / 2 - card.radius);
+  const fromY = Math.abs(y - card.height / 2) - (card.height / 2 - card.radius);
+  const [cornerX, cornerY] = [Math.max(fromX, 0), Math.max(fromY, 0)];
+  return Math.sqrt(cornerX * cornerX + cornerY * cornerY) + Math.min(Math.max(fromX, fromY), 0) - card.radius;
+}
 
 /** Reflection of one side, one byte a dot of 300 dpi: what light comes back before the lens sees it. */
 function reflection(
@@ -119,8 +120,10 @@ function expose(face: Plastic | undefined, side: Side, chip: Side | "none", luck
       const [fromX, fromY] = [x + 0.5 - middleX, y + 0.5 - middleY];
       const mmX = (fromX * cos + fromY * sin) / scale + card.width / 2;
       const mmY = (fromY * cos - fromX * sin) / scale + card.height / 2;
-      let value: number;
-      if (onCard(mmX, mmY)) {
+      // A pixel on the outline sees a part of the card and a part of the belt.
+      const covered = Math.min(Math.max(0.5 - outside(mmX, mmY) * scale, 0), 1);
+      let value = 0;
+      if (covered > 0) {
         const dotX = Math.min(Math.max(mmX * perDot - 0.5, 0), plastic.width - 1.001);
         const dotY = Math.min(Math.max(mmY * perDot - 0.5, 0), plastic.height - 1.001);
         const left = Math.floor(dotX);
@@ -131,11 +134,10 @@ function expose(face: Plastic | undefined, side: Side, chip: Side | "none", luck
         const lower =
           (plastic.grey[at + plastic.width] ?? 0) * (1 - fx) +
           (plastic.grey[at + plastic.width + 1] ?? 0) * fx;
-        value = upper * (1 - fy) + lower * fy;
-      } else {
-        // The belt's weave runs with the machine, not with the card.
-        value = tone.belt + 4 * Math.sin(x / 3.1) * Math.sin(y / 4.3);
+        value = covered * (upper * (1 - fy) + lower * fy);
       }
+      // The belt's weave runs with the machine, not with the card.
+      if (covered < 1) value += (1 - covered) * (tone.belt + 4 * Math.sin(x / 3.1) * Math.sin(y / 4.3));
       const [u, v] = [(2 * x) / width - 1, (2 * y) / height - 1];
       picture[y * width + x] =
         value * light.all * (1 + light.x * u + light.y * v - light.bowl * (u * u + v * v));
