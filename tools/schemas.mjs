@@ -1,6 +1,7 @@
 // Writes the JSON Schemas that editors complete and check the YAML files with, from the same definitions the line reads them with.
 // `node tools/schemas.mjs` after `npm run build`; a test compares.
 import { writeFileSync } from "node:fs";
+import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
 import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
 import { productJsonSchema } from "../packages/line/dist/plan/product-schema.js";
@@ -10,6 +11,7 @@ const schemas = {
   order: orderJsonSchema(),
   product: productJsonSchema(),
   line: lineJsonSchema(),
+  keys: keyFileJsonSchema(),
   ...layoutJsonSchemas(),
 };
 

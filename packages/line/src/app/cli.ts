@@ -1,17 +1,50 @@
-import { readFileSync } from "node:fs";
-import { Command } from "commander";
-
-const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+/** `persoline`: reads the command line, runs one command, ends with 0 only when its work is whole. */
+import { Command, CommanderError } from "commander";
+import { addCardCommands } from "./commands/card.js";
+import { addDoctorCommand } from "./commands/doctor.js";
+import { addExplainCommand } from "./commands/explain.js";
+import { addLetterCommands } from "./commands/letters.js";
+import { addOrderCommands } from "./commands/order.js";
+import { addPlanCommand } from "./commands/plan.js";
+import { addReportCommands } from "./commands/report.js";
+import { addRunCommand } from "./commands/run.js";
+import { addStockCommands } from "./commands/stock.js";
+import { version } from "./config.js";
+import { exitCode, problemText } from "./problem.js";
 
 const program = new Command("persoline")
   .description("Smart card personalization line: from an order's spreadsheet to verified cards")
-  .version(manifest.version)
+  .version(version)
+  .option("--debug", "show where a problem arose")
+  .showHelpAfterError("(--help shows how it is used)")
   .showSuggestionAfterError()
-  .exitOverride((end) => {
-    // Commander ends with 1 on a wrong option; wrong usage is 2 here.
-    process.exit(end.exitCode === 0 ? 0 : 2);
-  });
+  .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml");
 
-await program.parseAsync();
+addRunCommand(program);
+addOrderCommands(program);
+addStockCommands(program);
+addLetterCommands(program);
+addExplainCommand(program);
+addPlanCommand(program);
+addCardCommands(program);
+addReportCommands(program);
+addDoctorCommand(program);
+for (const command of program.commands) throwing(command);
+
+/** Commander would end the process by itself; wrong usage is 2 here, and 1 is for refused or unfinished work. */
+function throwing(command: Command): void {
+  command.exitOverride().showHelpAfterError("(--help shows how it is used)").showSuggestionAfterError();
+  for (const inner of command.commands) throwing(inner);
+}
+
+try {
+  await program.exitOverride().parseAsync();
+} catch (problem) {
+  if (problem instanceof CommanderError) {
+    process.exitCode = problem.exitCode === 0 ? exitCode.whole : exitCode.usage;
+  } else {
+    const { debug = false } = program.opts<{ debug?: boolean }>();
+    process.stderr.write(`${problemText(problem, debug)}\n`);
+    process.exitCode = exitCode.refused;
+  }
+}

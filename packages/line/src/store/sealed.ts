@@ -72,11 +72,14 @@ export function sealRecord(key: Uint8Array, order: string, record: OrderRecord):
     sealed: seal(key, { order, record: record.number, field, kind }, plain),
   });
   return [
-    ...Object.entries(record.fields).map(([field, value]) =>
-      typeof value === "string"
-        ? one(field, "text", Buffer.from(value))
-        : one(field, "list", Buffer.from(JSON.stringify(value))),
-    ),
+    // Of a photo's column the picture is kept; the name of its file has done its work.
+    ...Object.entries(record.fields)
+      .filter(([field]) => record.photos[field] === undefined)
+      .map(([field, value]) =>
+        typeof value === "string"
+          ? one(field, "text", Buffer.from(value))
+          : one(field, "list", Buffer.from(JSON.stringify(value))),
+      ),
     ...Object.entries(record.photos).map(([field, photo]) => one(field, "photo", packPhoto(photo))),
   ];
 }

@@ -27,6 +27,9 @@ export interface SimulatedCameraOptions {
   readonly exposureMs?: number;
 }
 
+/** Milliseconds of one picture. */
+export const exposureMs = 35;
+
 const size = { width: 1200, height: 800, perMm: 12.2 } as const;
 const card = { width: 85.6, height: 53.98, radius: 3.18 } as const;
 /** Grey levels in full light. */
@@ -167,7 +170,7 @@ export function simulatedCamera(options: SimulatedCameraOptions): Camera {
     name: options.name,
     kind: "simulated",
     async capture(side) {
-      await options.world.sleep(options.exposureMs ?? 35);
+      await options.world.sleep(options.exposureMs ?? exposureMs);
       exposures++;
       const flaw = (options.flaws ?? []).find((one) => one.nth === exposures);
       if (flaw?.kind === "frozen" && last !== undefined) return last;

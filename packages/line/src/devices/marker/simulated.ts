@@ -82,6 +82,10 @@ const refuse = (name: string, does: string, asked: string): DeviceFault =>
   new DeviceFault(name, "refused", `${name} does ${does}, not ${asked}`);
 
 /** Burns what the simulated camera sees. Keeps the job before, for the flaw of another person's data. */
+/** Milliseconds a mark takes at these rates; for the planner. */
+export const markingMs = (job: MarkJob, rates: MarkerRates = usualRates): number =>
+  job.kind === "raster" ? rasterMs(job, rates) : embossMs(job, rates);
+
 export function simulatedEngraver(options: SimulatedMarkerOptions, rates: MarkerRates = usualRates): Marker {
   const marks = { front: 0, back: 0 };
   const before: {

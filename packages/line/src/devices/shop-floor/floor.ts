@@ -190,6 +190,15 @@ export class ShopFloor {
     return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold")];
   }
 
+  /** A body by the number printed on it, wherever it lies. */
+  find(label: string): Body | undefined {
+    const place = this.census().find((lying) => lying.label === label)?.place;
+    if (place === undefined) return undefined;
+    const folder = folderOf(place);
+    const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
+    return name === undefined ? undefined : { label, dir: join(this.#root, folder, name) };
+  }
+
   /** Lets go of all files. */
   close(): void {
     for (const name of this.#cards.keys()) this.#release(name);

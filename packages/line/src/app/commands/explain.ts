@@ -1,0 +1,60 @@
+import {
+  blankTiming,
+  completedTiming,
+  explain,
+  explanationText,
+  type Explanation,
+} from "@persoline/card/program";
+import type { Command } from "commander";
+import { readInput } from "../../orders/input.js";
+import type { OrderRecord } from "../../orders/types.js";
+import { type Job, prepareRecord, readJob } from "../job.js";
+import { Refusal } from "../problem.js";
+import { print, printJson, whole } from "./options.js";
+
+export function addExplainCommand(program: Command): void {
+  program
+    .command("explain")
+    .description(
+      "what will be done to a record's card: every APDU with its reason, clause and time; keys and PINs stay names",
+    )
+    .argument("<order.yaml>", "the order file")
+    .option("--record <number>", "which record (1 = first row)", whole, 1)
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", "\nExample:\n  $ persoline explain examples/office-access/order.yaml --record 17")
+    .action(async (file: string, { record, json }: { readonly record: number; readonly json?: boolean }) => {
+      const job = await readJob(file);
+      const explained = explanations(job, await recordOf(job, record));
+      if (json === true) return printJson(explained);
+      print(explained.map(explanationText).join("\n\n"));
+    });
+}
+
+/** One record of the input, all of which is checked on the way. */
+export async function recordOf(job: Job, number: number): Promise<OrderRecord> {
+  const { order, planned } = job;
+  const input = await readInput(
+    order.input,
+    planned.columns,
+    order.records === undefined ? {} : { records: order.records },
+  );
+  if (number < 1 || number > input.count) {
+    throw new Refusal(
+      `${order.input.file} has ${String(input.count)} records; there is no record ${String(number)}`,
+    );
+  }
+  for await (const record of input.records()) if (record.number === number) return record;
+  throw new Refusal(`record ${String(number)} was not delivered by ${order.input.file}`);
+}
+
+function explanations(job: Job, record: OrderRecord): readonly Explanation[] {
+  const { test, completion, initialisation } = job.planned;
+  const { personalization, proof } = prepareRecord(job, record);
+  return [
+    explain(test, blankTiming),
+    explain(completion, blankTiming),
+    explain(initialisation, completedTiming),
+    explain(personalization, completedTiming),
+    explain(proof, completedTiming),
+  ];
+}

@@ -1,0 +1,61 @@
+import type { Command } from "commander";
+import {
+  type CommonOptions,
+  print,
+  printJson,
+  textTable,
+  withData,
+  withOperator,
+  withStore,
+} from "./options.js";
+
+export function addLetterCommands(program: Command): void {
+  const letters = program.command("letters").description("PIN letters, apart from cards");
+
+  withData(letters.command("list"))
+    .description("letters of an order: numbers and states, nothing secret")
+    .argument("<order>", "order number")
+    .addHelpText("after", "\nExample:\n  $ persoline letters list 2026-117")
+    .action((order: string, options: CommonOptions) =>
+      withStore(options, async (store) => {
+        const list = await store.letters.list(order);
+        if (options.json === true) return printJson(list);
+        print(
+          textTable(
+            ["letter", "record", "card", "state", "file"],
+            list.map((one) => [one.letter, one.record, one.attempt, one.state, one.file ?? ""]),
+          ),
+        );
+      }),
+    );
+
+  withOperator(withData(letters.command("release")))
+    .description("release the written letters of an order to the letter printer; two people")
+    .argument("<order>", "order number")
+    .requiredOption("--witness <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline letters release 2026-117 --by 'A. Meyer' --witness 'B. Novak'",
+    )
+    .action((order: string, options: CommonOptions & { readonly witness: string }) =>
+      withStore(options, async (store, data, by) => {
+        const released = await store.letters.release({ order, by, witness: options.witness });
+        if (options.json === true) return printJson(released);
+        print(
+          `${String(released.length)} letters of order ${order} released; they lie in ${data.letters(order)}, encrypted for the letter printer.`,
+        );
+      }),
+    );
+
+  withOperator(withData(letters.command("void")))
+    .description("make a letter invalid")
+    .argument("<letter>", "its number, L-0000001")
+    .requiredOption("--reason <text>", "why")
+    .addHelpText("after", "\nExample:\n  $ persoline letters void L-0000017 --reason 'lost in the post'")
+    .action((letter: string, options: CommonOptions & { readonly reason: string }) =>
+      withStore(options, async (store, _, by) => {
+        await store.letters.void({ letter, reason: options.reason, by });
+        print(`Letter ${letter} is void.`);
+      }),
+    );
+}

@@ -1,0 +1,76 @@
+/** Options that mean the same everywhere. */
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError } from "commander";
+import { dataRoot, operator } from "../config.js";
+import { type DataFolder, dataFolder } from "../data-folder.js";
+import { openStore, type Store } from "../../store/store.js";
+
+export interface CommonOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+  readonly by?: string;
+}
+
+export const withData = (command: Command): Command =>
+  command
+    .option(
+      "--data <dir>",
+      "folder of database, journal, keystore, shop floor and reports (default: $PERSOLINE_DATA or ./.persoline)",
+    )
+    .option("--json", "print the result as JSON");
+
+export const withOperator = (command: Command): Command =>
+  command.option("--by <name>", "who does it, for the audit (default: the login name)");
+
+export const withPassphrase = (command: Command): Command =>
+  command.option(
+    "--passphrase-fd <number>",
+    "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
+    whole,
+  );
+
+export function passphrase(options: { readonly passphraseFd?: number }): string | undefined {
+  return options.passphraseFd === undefined
+    ? undefined
+    : readFileSync(options.passphraseFd, "utf8").replace(/\r?\n$/, "");
+}
+
+export function whole(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError("a whole number is needed, 0 or more");
+  return Number(text);
+}
+
+/** Opens the data folder's database for one command. */
+export async function withStore<T>(
+  options: CommonOptions,
+  work: (store: Store, data: DataFolder, by: string) => Promise<T>,
+): Promise<T> {
+  const data = dataFolder(dataRoot(options.data));
+  const by = operator(options.by);
+  const store = await openStore({ file: data.database, who: by, place: "command line" });
+  try {
+    return await work(store, data, by);
+  } finally {
+    await store.close();
+  }
+}
+
+export const print = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+export const printJson = (value: unknown): void => print(JSON.stringify(value));
+
+/** Columns padded to their widest cell. */
+export function textTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = [head, ...rows.map((row) => row.map(String))];
+  const widths = head.map((_, at) => Math.max(...cells.map((row) => Array.from(row[at] ?? "").length)));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, at) => cell + " ".repeat((widths[at] ?? 0) - Array.from(cell).length))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

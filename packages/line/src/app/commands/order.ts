@@ -1,0 +1,228 @@
+import type { Command } from "commander";
+import type { Hsm } from "../../devices/hsm/port.js";
+import type { StoredOrder } from "../../store/orders.js";
+import type { Store } from "../../store/store.js";
+import { dataRoot } from "../config.js";
+import { type DataFolder, dataFolder } from "../data-folder.js";
+import { handOver } from "../hand-over.js";
+import { importOrder } from "../import.js";
+import { readJob } from "../job.js";
+import { openSecurityModule } from "../key-file.js";
+import { Refusal } from "../problem.js";
+import { writeResult } from "../result-file.js";
+import {
+  type CommonOptions,
+  passphrase,
+  print,
+  printJson,
+  textTable,
+  withData,
+  withOperator,
+  withPassphrase,
+  withStore,
+} from "./options.js";
+
+interface OrderOptions extends CommonOptions {
+  readonly passphraseFd?: number;
+}
+
+export function addOrderCommands(program: Command): void {
+  const order = program.command("order").description("orders: take in, look at, give back");
+
+  withPassphrase(withOperator(withData(order.command("import"))))
+    .description("check an order and take it in, without producing it")
+    .argument("<order.yaml>", "the order file")
+    .addHelpText("after", "\nExample:\n  $ persoline order import examples/office-access/order.yaml")
+    .action(async (file: string, options: OrderOptions) => {
+      const job = await readJob(file);
+      const data = dataFolder(dataRoot(options.data));
+      const hsm = await openSecurityModule(data, job.order.keys, passphrase(options));
+      try {
+        await withStore(options, async (store) => {
+          const stored = await importOrder(job, store, hsm);
+          if (options.json === true) printJson(shown(stored));
+          else
+            print(`Order ${stored.order}: ${String(stored.records)} records taken in, nothing produced yet.`);
+        });
+      } finally {
+        await hsm.close();
+      }
+    });
+
+  withData(order.command("list"))
+    .description("all orders and their states")
+    .addHelpText("after", "\nExample:\n  $ persoline order list --json")
+    .action((options: CommonOptions) =>
+      withStore(options, async (store) => {
+        const orders = await store.orders.list();
+        if (options.json === true) printJson(orders.map(shown));
+        else if (orders.length === 0) print("There are no orders yet.");
+        else
+          print(
+            textTable(
+              ["order", "customer", "product", "records", "state", "imported"],
+              orders.map((one) => [
+                one.order,
+                one.customer,
+                one.product,
+                one.records,
+                one.state,
+                one.importedAt,
+              ]),
+            ),
+          );
+      }),
+    );
+
+  withData(order.command("show"))
+    .description("one order: how far it is")
+    .argument("<number>", "order number")
+    .addHelpText("after", "\nExample:\n  $ persoline order show 2026-117")
+    .action((number: string, options: CommonOptions) =>
+      withStore(options, async (store) => {
+        const stored = await known(store, number);
+        const progress = await store.accounts.progress(number);
+        if (options.json === true) return printJson({ ...shown(stored), progress });
+        const { waiting, inProduction, produced, held } = progress;
+        print(
+          textTable(
+            ["order", number],
+            [
+              ["customer", stored.customer],
+              ["product", stored.product],
+              ["environment", stored.environment],
+              ["state", stored.state],
+              ["input", stored.inputName],
+              [
+                "records",
+                `${String(stored.records)}: ${String(produced)} produced, ${String(inProduction)} in production, ${String(waiting)} waiting, ${String(held)} held`,
+              ],
+              ["imported", stored.importedAt],
+              ...(["startedAt", "producedAt", "deliveredAt", "closedAt", "erasedAt"] as const).flatMap(
+                (when) => {
+                  const at = stored[when];
+                  return at === undefined ? [] : [[when.replace("At", ""), at]];
+                },
+              ),
+            ],
+          ),
+        );
+      }),
+    );
+
+  withPassphrase(withOperator(withData(order.command("result"))))
+    .description(
+      "write the issuer's result file, signed; its totals must agree with accounts, audit and counters",
+    )
+    .argument("<number>", "order number")
+    .addHelpText("after", "\nExample:\n  $ persoline order result 2026-117")
+    .action((number: string, options: OrderOptions) =>
+      withOrder(number, options, async ({ stored, store, hsm, data }) => {
+        const { file, signature, totals } = await writeResult(stored, store, hsm, data);
+        if (options.json === true) return printJson({ order: number, file, signature, totals });
+        print(
+          `${file}\n${signature}\n${String(totals.records)} records: ${String(totals.good)} good, ${String(totals.held)} held, ${String(totals.missing)} missing; ${String(totals.cancelled)} serials cancelled.`,
+        );
+      }),
+    );
+
+  withPassphrase(withOperator(withData(order.command("deliver"))))
+    .description("hand the good cards over: from now on gates know them")
+    .argument("<number>", "order number")
+    .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
+    .action((number: string, options: OrderOptions) =>
+      withOrder(number, options, async ({ stored, store, by }) => {
+        await store.orders.deliver({ order: number, by });
+        const entered = await handOver(store, stored);
+        if (options.json === true) return printJson({ order: number, state: "delivered", entered });
+        print(`Order ${number} is delivered; ${String(entered)} cards are in the access register.`);
+      }),
+    );
+
+  withOperator(withData(order.command("close")))
+    .description("close an order; refused while sums differ or rejects are not destroyed")
+    .argument("<number>", "order number")
+    .addHelpText("after", "\nExample:\n  $ persoline order close 2026-117")
+    .action((number: string, options: CommonOptions) =>
+      withStore(options, async (store, _, by) => {
+        await store.accounts.recount();
+        await store.orders.close({ order: number, by });
+        if (options.json === true) return printJson({ order: number, state: "closed" });
+        print(`Order ${number} is closed.`);
+      }),
+    );
+
+  withOperator(withData(order.command("erase")))
+    .description("destroy the personal data of a closed order; its accounts stay")
+    .argument("<number>", "order number")
+    .requiredOption("--approved-by <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --approved-by 'B. Novak'",
+    )
+    .action((number: string, options: CommonOptions & { readonly approvedBy: string }) =>
+      withStore(options, async (store, data, by) => {
+        await store.orders.erase({ order: number, by, approvedBy: options.approvedBy });
+        if (options.json === true) return printJson({ order: number, state: "erased" });
+        print(
+          `The personal data of order ${number} are gone; its accounts stay. Pictures in ${data.pictures(number)} cannot be read any more.`,
+        );
+      }),
+    );
+}
+
+/** What everybody may see of an order. */
+function shown(order: StoredOrder): object {
+  const { customer, product, environment, state, records, inputName, inputSha256 } = order;
+  const { importedAt, startedAt, producedAt, deliveredAt, closedAt, erasedAt } = order;
+  const times = { importedAt, startedAt, producedAt, deliveredAt, closedAt, erasedAt };
+  return {
+    order: order.order,
+    customer,
+    product,
+    environment,
+    state,
+    records,
+    inputName,
+    inputSha256,
+    ...times,
+  };
+}
+
+async function known(store: Store, number: string): Promise<StoredOrder> {
+  const stored = await store.orders.find(number);
+  if (stored === undefined)
+    throw new Refusal(`there is no order ${number} here; "persoline order list" shows all`);
+  return stored;
+}
+
+interface OrderInHand {
+  readonly stored: StoredOrder;
+  readonly store: Store;
+  readonly hsm: Hsm;
+  readonly data: DataFolder;
+  readonly by: string;
+}
+
+/** An order with its data key released for the time of one command. */
+export async function withOrder<T>(
+  number: string,
+  options: OrderOptions,
+  work: (inHand: OrderInHand) => Promise<T>,
+): Promise<T> {
+  return withStore(options, async (store, data, by) => {
+    const stored = await known(store, number);
+    if (stored.sealedDataKey === undefined)
+      throw new Refusal(`the personal data of order ${number} were erased`);
+    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options));
+    try {
+      const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });
+      store.orders.unlock(number, key);
+      key.fill(0);
+      return await work({ stored, store, hsm, data, by });
+    } finally {
+      store.orders.lock(number);
+      await hsm.close();
+    }
+  });
+}

@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import { capacity, chipWork, headsFor } from "../../stations/capacity.js";
+import { readLine } from "../../stations/line-file.js";
+import { facesDesk } from "../faces.js";
+import { prepareRecord, readJob } from "../job.js";
+import { capacityAsk } from "../planned.js";
+import { recordOf } from "./explain.js";
+import { print, printJson, textTable, whole } from "./options.js";
+
+interface PlanOptions {
+  readonly line?: string;
+  readonly rate?: number;
+  readonly json?: boolean;
+}
+
+export function addPlanCommand(program: Command): void {
+  program
+    .command("plan")
+    .description("what a line can do with this order: cards per hour, bottleneck, heads needed")
+    .argument("<order.yaml>", "the order file")
+    .option("--line <line.yaml>", "another line than the order names")
+    .option("--rate <cards>", "cards per hour to be reached: shows the heads each station needs", whole)
+    .option("--json", "print the result as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline plan examples/office-access/order.yaml --line examples/lines/bureau-3500.yaml --rate 3500",
+    )
+    .action(plan);
+}
+
+async function plan(file: string, options: PlanOptions): Promise<void> {
+  const job = await readJob(file);
+  const line = await readLine(options.line ?? job.order.line);
+  const faces = facesDesk(1);
+  try {
+    const ask = await capacityAsk({
+      job,
+      file: line,
+      faces,
+      example: prepareRecord(job, await recordOf(job, 1)),
+    });
+    const found = capacity(ask);
+    const needed = options.rate === undefined ? undefined : headsFor(options.rate, found);
+    const works = chipWork(ask);
+    if (options.json === true) {
+      printJson({
+        line: line.line,
+        ...found,
+        ...(needed === undefined ? {} : { rate: options.rate, heads: needed }),
+      });
+      return;
+    }
+    print(
+      textTable(
+        [
+          "station",
+          "heads",
+          "s/card",
+          "cards/h",
+          ...(needed === undefined ? [] : [`heads for ${String(options.rate)}/h`]),
+        ],
+        found.stations.map((one) => [
+          one.station,
+          one.heads,
+          (one.msPerCard / 1000).toFixed(2),
+          Math.floor(one.cardsPerHour),
+          ...(needed === undefined ? [] : [needed[one.station] ?? 0]),
+        ]),
+      ),
+    );
+    print(
+      `\nThe line makes ${Math.floor(found.cardsPerHour).toLocaleString("en")} cards an hour at most; the bottleneck is ${found.bottleneck}.\n`,
+    );
+    print(
+      textTable(
+        ["chip work", "ms", "wire ms", "characters", "pages written", "APDUs"],
+        works.flatMap(({ work, chip }) =>
+          chip === undefined
+            ? []
+            : [[work, chip.ms.toFixed(0), chip.wireMs.toFixed(0), chip.characters, chip.pages, chip.apdus]],
+        ),
+      ),
+    );
+  } finally {
+    await faces.close();
+  }
+}

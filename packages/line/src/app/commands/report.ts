@@ -1,0 +1,44 @@
+import type { Command } from "commander";
+import { reportHtml } from "../../ledger/report-html.js";
+import { timeZone } from "../config.js";
+import { write } from "../reports.js";
+import { type CommonOptions, print, printJson, textTable, withData, withStore } from "./options.js";
+
+export function addReportCommands(program: Command): void {
+  const report = program.command("report").description("reports from the accounts");
+
+  withData(report.command("production"))
+    .description("how an order was produced: totals, rejects with station and reason, times per station")
+    .argument("<order>", "order number")
+    .option("--html <file>", "also write a page for people")
+    .addHelpText("after", "\nExample:\n  $ persoline report production 2026-117 --html report.html")
+    .action((order: string, options: CommonOptions & { readonly html?: string }) =>
+      withStore(options, async (store) => {
+        const { visits, ...found } = await store.reports.production({
+          order,
+          timeZone: timeZone(),
+          simulated: [],
+          seconds: 0,
+        });
+        if (options.html !== undefined) await write(options.html, reportHtml({ visits, ...found }));
+        if (options.json === true) return printJson(found);
+        const { records, cards } = found;
+        print(
+          `Order ${order}: ${String(records.produced)} of ${String(records.total)} records produced; ${String(cards.used)} blanks used, ${String(cards.rejected)} rejected, ${String(cards.remade)} records made again; accounts ${found.balanced ? "balance" : "DO NOT BALANCE"}.\n`,
+        );
+        if (found.reasons.length > 0)
+          print(
+            `${textTable(
+              ["station", "reason", "cards"],
+              found.reasons.map((one) => [one.station, one.code, one.count]),
+            )}\n`,
+          );
+        print(
+          textTable(
+            ["station", "visits", "median ms", "p95 ms"],
+            found.stations.map((one) => [one.station, one.visits, one.median.toFixed(1), one.p95.toFixed(1)]),
+          ),
+        );
+      }),
+    );
+}

@@ -1,0 +1,134 @@
+import type { Command } from "commander";
+import { dataRoot, operator, timeZone } from "../config.js";
+import { exitCode } from "../problem.js";
+import { produce, type ProduceEnd, simulatedDevices } from "../produce.js";
+import { eventLine, lineTable, type Screen, screen } from "../screen.js";
+import {
+  type CommonOptions,
+  passphrase,
+  print,
+  printJson,
+  whole,
+  withData,
+  withOperator,
+  withPassphrase,
+} from "./options.js";
+
+interface RunOptions extends CommonOptions {
+  readonly line?: string;
+  readonly seed?: number;
+  readonly passphraseFd?: number;
+}
+
+/** Milliseconds between two pictures of the live table. */
+const redraw = 200;
+
+export function addRunCommand(program: Command): void {
+  const command = program
+    .command("run")
+    .description(
+      "produce an order: import, prepare, make, verify, remake, report; an interrupted order is taken up where it was",
+    )
+    .argument("<order.yaml>", "the order file")
+    .option("--line <line.yaml>", "another line than the order names")
+    .option("--seed <number>", "seed of everything simulated (never of keys, PINs or challenges)", whole)
+    .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml --json --seed 7");
+  withPassphrase(withOperator(withData(command))).action(run);
+}
+
+async function run(orderFile: string, options: RunOptions): Promise<void> {
+  const shown = screen({ quiet: options.json === true });
+  let timer: NodeJS.Timeout | undefined;
+  let draw = (): void => undefined;
+  let stop: (() => void) | undefined;
+  let signals = 0;
+  const onSignal = (): void => {
+    signals++;
+    if (stop === undefined || signals > 1) {
+      // Nothing is lost by this: what is in work is taken up by the next run.
+      process.exit(exitCode.refused);
+    }
+    shown.say("Stopping: cards in work are brought to a safe end (once more Ctrl-C ends at once).");
+    stop();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  const key = passphrase(options);
+  try {
+    const end = await produce({
+      orderFile,
+      data: dataRoot(options.data),
+      by: operator(options.by),
+      timeZone: timeZone(),
+      ...(options.line === undefined ? {} : { lineFile: options.line }),
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...(key === undefined ? {} : { passphrase: key }),
+      onProgress: ({ doing, done, of }) => {
+        if (shown.live) shown.draw([`${doing} ${String(done)}/${String(of)}`]);
+      },
+      onLine: ({ file, view, stop: stopLine, planned }) => {
+        stop = stopLine;
+        shown.say(`Line ${file.line}, ${file.mode} time. Simulated: ${simulatedDevices(file).join(", ")}.`);
+        shown.say(
+          `Planned: ${Math.round(planned.cardsPerHour).toLocaleString("en")} cards/h, bottleneck ${planned.bottleneck}.\n`,
+        );
+        const { waiting } = view();
+        let goal = waiting;
+        draw = () => {
+          const now = view();
+          goal = Math.max(goal, now.waiting + now.counts.good);
+          shown.draw(lineTable(now, goal, shown.paint));
+        };
+        if (shown.live) timer = setInterval(draw, redraw);
+        else timer = setInterval(() => plainLine(view(), shown), 5_000);
+      },
+      onEvent: (event) => {
+        const text = eventLine(event, shown.paint);
+        if (text !== undefined) shown.say(text);
+      },
+    });
+    clearInterval(timer);
+    draw();
+    shown.settle();
+    if (options.json === true) printJson(end.produced);
+    else print(summary(end));
+    if (end.unfinished !== undefined || !end.produced.balanced) {
+      process.stderr.write(`${end.unfinished ?? "the accounts do not balance"}\n`);
+      process.exitCode = exitCode.refused;
+    }
+  } finally {
+    clearInterval(timer);
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+  }
+}
+
+function plainLine(view: Parameters<typeof lineTable>[0], shown: Screen): void {
+  const { good, rejected, remade } = view.counts;
+  shown.say(
+    `${String(good)} good, ${String(rejected)} rejected, ${String(remade)} remade, ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h`,
+  );
+}
+
+function summary({ produced, letters, reports, line, commits, planned }: ProduceEnd): string {
+  const { blanks, rejects } = produced;
+  const perCard = blanks.used === 0 ? 0 : (commits.accounts + commits.journal) / blanks.used;
+  const reasons = new Map<string, number>();
+  for (const { station, code } of rejects) {
+    const reason = `${station}: ${code}`;
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+  return [
+    "",
+    `Order ${produced.order}: ${String(produced.produced)} of ${String(produced.records)} cards made and verified${produced.held > 0 ? `, ${String(produced.held)} held` : ""}.`,
+    `Blanks: ${String(blanks.used)} used, ${String(blanks.good)} good, ${String(blanks.rejected)} rejected, ${String(blanks.remade)} records made again.`,
+    ...[...reasons].map(([reason, count]) => `  ${String(count).padStart(3)} × ${reason}`),
+    `Accounts ${produced.balanced ? "balance" : "DO NOT BALANCE"}; ${perCard.toFixed(1)} durable commits a card.`,
+    ...(letters > 0
+      ? [`${String(letters)} PIN letters written for the letter printer, apart from the cards.`]
+      : []),
+    `${produced.seconds.toFixed(1)} s${produced.simulatedSeconds === produced.seconds ? "" : ` (${produced.simulatedSeconds.toFixed(1)} s by the line's clock)`}, ${produced.cardsPerHour.toLocaleString("en")} cards/h; planned ${Math.round(planned.cardsPerHour).toLocaleString("en")}.`,
+    ...(line.ended === "complete" ? [] : [line.detail]),
+    `Report: ${reports.html}`,
+  ].join("\n");
+}

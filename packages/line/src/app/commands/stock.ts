@@ -1,0 +1,224 @@
+import { readFile } from "node:fs/promises";
+import type { Serial } from "@persoline/card/program";
+import { type Command, Option } from "commander";
+import { parse } from "csv-parse/sync";
+import { blankStates } from "../../ledger/life.js";
+import type { BlankState } from "../../ledger/types.js";
+import { Findings } from "../../orders/problem.js";
+import {
+  type CommonOptions,
+  print,
+  printJson,
+  textTable,
+  whole,
+  withData,
+  withOperator,
+  withStore,
+} from "./options.js";
+
+export function addStockCommands(program: Command): void {
+  const stock = program.command("stock").description("blanks: receive, count, look at, give back, destroy");
+
+  withOperator(withData(stock.command("receive")))
+    .description("take a lot of blanks in by the supplier's list (CSV with the columns label and serial)")
+    .argument("<lot>", "the lot's name")
+    .argument("<list.csv>", "the supplier's delivery list")
+    .addHelpText("after", "\nExample:\n  $ persoline stock receive L2026C delivery.csv")
+    .action(async (lot: string, file: string, options: CommonOptions) => {
+      const blanks = await readDelivery(file);
+      await withStore(options, async (store, _, by) => {
+        const { received } = await store.stock.receive({ lot, blanks, by });
+        if (options.json === true) return printJson({ lot, received });
+        print(`Lot ${lot}: ${String(received)} blanks received.`);
+      });
+    });
+
+  withOperator(withData(stock.command("count")))
+    .description("enter a count made by hand; what the accounts expect is shown afterwards only")
+    .argument("<counted>", "how many blanks were counted", whole)
+    .option("--lot <lot>", "only this lot")
+    .addHelpText("after", "\nExample:\n  $ persoline stock count 66 --lot L2026A")
+    .action((counted: number, options: CommonOptions & { readonly lot?: string }) =>
+      withStore(options, async (store, _, by) => {
+        const found = await store.stock.count({
+          counted,
+          by,
+          ...(options.lot === undefined ? {} : { lot: options.lot }),
+        });
+        if (options.json === true) printJson(found);
+        else if (found.difference === 0) print(`${String(counted)} counted, as the accounts say.`);
+        else
+          print(
+            `${String(counted)} counted, ${String(found.expected)} expected: a difference of ${String(found.difference)}. It is in the audit; look for it.`,
+          );
+        if (found.difference !== 0) process.exitCode = 1;
+      }),
+    );
+
+  withData(stock.command("list"))
+    .description("totals, or blanks one by one with --lot or --state")
+    .option("--lot <lot>", "only this lot")
+    .addOption(new Option("--state <state>", "only in this state").choices(blankStates))
+    .addHelpText("after", "\nExample:\n  $ persoline stock list --state rejected")
+    .action((options: CommonOptions & { readonly lot?: string; readonly state?: BlankState }) =>
+      withStore(options, async (store) => {
+        const { lot, state } = options;
+        if (lot === undefined && state === undefined) {
+          const totals = await store.accounts.recount();
+          const lots = await store.stock.lots();
+          if (options.json === true) return printJson({ totals, lots });
+          print(textTable(["blanks", "number"], Object.entries(totals)));
+          print("");
+          return print(
+            textTable(
+              ["lot", "received", "on"],
+              lots.map((one) => [one.lot, one.received, one.receivedAt]),
+            ),
+          );
+        }
+        const blanks = [];
+        for await (const blank of store.stock.list({
+          ...(lot === undefined ? {} : { lot }),
+          ...(state === undefined ? {} : { state }),
+        }))
+          blanks.push(blank);
+        if (options.json === true) return printJson(blanks);
+        print(
+          textTable(
+            ["label", "serial", "lot", "state", "stage", "reason"],
+            blanks.map((one) => [
+              one.label,
+              one.serial,
+              one.lot,
+              one.state,
+              one.stage,
+              one.reject === undefined ? "" : `${one.reject.station}: ${one.reject.code}`,
+            ]),
+          ),
+        );
+      }),
+    );
+
+  withOperator(withData(stock.command("sample")))
+    .description("take a blank out as a sample")
+    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .requiredOption("--reason <text>", "what for")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline stock sample 504C0011223300000017 --reason 'first article'",
+    )
+    .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
+      withStore(options, async (store, _, by) => {
+        await store.stock.sample({ serial: serial as Serial, reason: options.reason, by });
+        print(`${serial} is a sample now.`);
+      }),
+    );
+
+  withOperator(withData(stock.command("return")))
+    .description("give an unused blank back to its owner")
+    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .requiredOption("--reason <text>", "why")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline stock return 504C0011223300000017 --reason 'end of contract'",
+    )
+    .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
+      withStore(options, async (store, _, by) => {
+        await store.stock.return({ serial: serial as Serial, reason: options.reason, by });
+        print(`${serial} is returned.`);
+      }),
+    );
+
+  withOperator(withData(stock.command("destroy")))
+    .description("enter that rejects or samples were destroyed, before a witness")
+    .argument("[serials...]", "chip numbers; or --rejects")
+    .option("--rejects <order>", "all rejected cards of this order")
+    .requiredOption("--reason <text>", "why")
+    .requiredOption("--witness <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline stock destroy --rejects 2026-117 --reason 'end of order' --by 'A. Meyer' --witness 'B. Novak'",
+    )
+    .action(
+      (
+        serials: string[],
+        options: CommonOptions & {
+          readonly rejects?: string;
+          readonly reason: string;
+          readonly witness: string;
+        },
+      ) =>
+        withStore(options, async (store, _, by) => {
+          const chosen = [...serials] as Serial[];
+          if (options.rejects !== undefined) {
+            for await (const blank of store.stock.list({ state: "rejected", order: options.rejects }))
+              chosen.push(blank.serial);
+          }
+          await store.stock.destroy({
+            serials: chosen,
+            reason: options.reason,
+            by,
+            witness: options.witness,
+          });
+          if (options.json === true) return printJson({ destroyed: chosen.length });
+          print(`${String(chosen.length)} cards destroyed, seen by ${options.witness}.`);
+        }),
+    );
+}
+
+/** Throws DataProblem with everything that is wrong with the list. */
+async function readDelivery(file: string): Promise<{ readonly serial: Serial; readonly label: string }[]> {
+  const findings = new Findings(file);
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) {
+    findings.tell({
+      code: "no-file",
+      message: "the delivery list cannot be opened",
+      remedy: "check the path and the file's permissions",
+    });
+  }
+  let rows: string[][] = [];
+  try {
+    rows = parse(text ?? "", { bom: true, skip_empty_lines: true, trim: true });
+  } catch (thrown) {
+    findings.tell({
+      code: "csv",
+      message: thrown instanceof Error ? thrown.message : "this is not CSV",
+      remedy: "save the list as CSV",
+    });
+  }
+  const [head = [], ...lines] = rows;
+  const [label, serial] = [head.indexOf("label"), head.indexOf("serial")];
+  if (text !== undefined && (label < 0 || serial < 0)) {
+    findings.tell({
+      row: 1,
+      code: "columns",
+      message: "the columns label and serial are needed",
+      remedy: "name them in the first line",
+    });
+  }
+  findings.refuse();
+  const blanks = lines.map((line, at) => {
+    const own = { label: line[label] ?? "", serial: line[serial] ?? "" };
+    if (!/^[0-9A-F]{20}$/.test(own.serial)) {
+      findings.tell({
+        row: at + 2,
+        column: "serial",
+        code: "serial",
+        message: "a chip number has 20 hexadecimal digits (capitals)",
+        remedy: "ask the supplier for the right list",
+      });
+    }
+    if (own.label === "")
+      findings.tell({
+        row: at + 2,
+        column: "label",
+        code: "missing",
+        message: "the number printed on the body is missing",
+        remedy: "fill it in",
+      });
+    return { label: own.label, serial: own.serial as Serial };
+  });
+  findings.refuse();
+  return blanks;
+}

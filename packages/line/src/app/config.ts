@@ -1,0 +1,24 @@
+/** The only place that reads the environment. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+
+const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  readonly version: string;
+};
+
+export const version = manifest.version;
+
+/** Where everything of this installation lies: `--data`, else PERSOLINE_DATA, else `.persoline` in the working folder. */
+export const dataRoot = (option: string | undefined): string =>
+  resolve(option ?? process.env["PERSOLINE_DATA"] ?? ".persoline");
+
+/** NO_COLOR (no-color.org) or a dumb terminal: plain text. */
+export const wantsColour = (): boolean =>
+  process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb";
+
+/** Who is at work, for the audit: `--by`, else the login name. */
+export const operator = (option: string | undefined): string =>
+  option ?? process.env["SUDO_USER"] ?? process.env["USER"] ?? process.env["LOGNAME"] ?? "operator";
+
+/** IANA name of the zone people here live in. */
+export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -1,0 +1,43 @@
+/** What lies where in a data folder. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+export interface DataFolder {
+  readonly root: string;
+  /** Production database: orders, stock, accounts, audit. */
+  readonly database: string;
+  readonly keystore: string;
+  /** Opens the keystore when no passphrase does. */
+  readonly keyFile: string;
+  /** Private key of the simulated letter printer (test environment only). */
+  readonly letterPrinterKey: string;
+  /** The physical world of simulated devices. */
+  readonly shopFloor: string;
+  journal(line: string): string;
+  reports(order: string): string;
+  letters(order: string): string;
+  /** Camera pictures, encrypted under the order's data key. */
+  pictures(order: string): string;
+}
+
+/** Makes what is missing. */
+export function dataFolder(root: string): DataFolder {
+  const folder = (...parts: string[]): string => {
+    const path = join(root, ...parts);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return path;
+  };
+  folder();
+  return {
+    root,
+    database: join(root, "persoline.db"),
+    keystore: join(root, "keystore.json"),
+    keyFile: join(root, "keystore.key"),
+    letterPrinterKey: join(root, "letter-printer.pem"),
+    shopFloor: join(root, "shop-floor"),
+    journal: (line) => join(root, `journal-${line}.db`),
+    reports: (order) => folder("reports", order),
+    letters: (order) => folder("letters", order),
+    pictures: (order) => folder("pictures", order),
+  };
+}

@@ -1,0 +1,32 @@
+/** What the line asks of its picture workers. */
+import type { Picture } from "../devices/camera/port.js";
+import type { FaceRaster } from "../plan/layout/index.js";
+import type { EmbossLine, Face } from "../plan/types.js";
+import type { FaceVerdict } from "../stations/quality/index.js";
+
+export type FacesTask =
+  | { readonly task: "render"; readonly faces: readonly Face[]; readonly dpi: 300 | 600 }
+  | {
+      readonly task: "judge";
+      readonly pairs: readonly {
+        readonly picture: Picture;
+        readonly face: Face;
+        readonly raster: Omit<FaceRaster, "areas">;
+      }[];
+    }
+  | { readonly task: "encode"; readonly picture: Picture; readonly width: number }
+  | { readonly task: "preview"; readonly raster: FaceRaster; readonly emboss: readonly EmbossLine[] };
+
+export interface FacesAnswers {
+  readonly render: readonly FaceRaster[];
+  readonly judge: readonly FaceVerdict[];
+  /** JPEG, scaled down. */
+  readonly encode: Uint8Array;
+  /** PNG. */
+  readonly preview: Uint8Array;
+}
+
+export type FacesAsk = { readonly id: number } & FacesTask;
+export type FacesAnswer =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | { readonly id: number; readonly ok: false; readonly message: string };

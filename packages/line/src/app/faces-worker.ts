@@ -1,0 +1,49 @@
+/** Draws and judges faces beside the line's thread: pictures are the heaviest work of a card. */
+import { parentPort } from "node:worker_threads";
+import sharp from "sharp";
+import { readFonts, renderFace, renderPreview } from "../plan/layout/index.js";
+import { judgeFace } from "../stations/quality/index.js";
+import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
+
+// One picture at a time in each worker; the workers themselves are what runs side by side.
+sharp.concurrency(1);
+
+const fonts = readFonts();
+
+async function done(ask: FacesTask): Promise<unknown> {
+  switch (ask.task) {
+    case "render": {
+      const rasters = [];
+      for (const face of ask.faces) rasters.push(await renderFace(face, ask.dpi));
+      return rasters;
+    }
+    case "judge": {
+      const verdicts = [];
+      for (const { picture, face, raster } of ask.pairs)
+        verdicts.push(await judgeFace(picture, face, raster));
+      return verdicts;
+    }
+    case "encode": {
+      const { width, height, grey } = ask.picture;
+      const jpeg = await sharp(grey, { raw: { width, height, channels: 1 } })
+        .resize({ width: ask.width })
+        .jpeg({ quality: 72 })
+        .toBuffer();
+      return new Uint8Array(jpeg);
+    }
+    case "preview":
+      return renderPreview(ask.raster, {
+        chip: ask.raster.side === "front",
+        emboss: { lines: ask.emboss, fonts },
+      });
+  }
+}
+
+parentPort?.on("message", (ask: FacesAsk) => {
+  const say = (answer: FacesAnswer): void => parentPort?.postMessage(answer);
+  done(ask).then(
+    (result) => say({ id: ask.id, ok: true, result }),
+    (error: unknown) =>
+      say({ id: ask.id, ok: false, message: error instanceof Error ? error.message : "unknown reason" }),
+  );
+});

@@ -1,0 +1,80 @@
+/** Takes an order in: every record is looked at, as data, as files of the card and as a picture, before any card moves. */
+import type { Hsm } from "../devices/hsm/port.js";
+import { readInput } from "../orders/input.js";
+import { Findings } from "../orders/problem.js";
+import type { OrderRecord } from "../orders/types.js";
+import { LayoutProblem } from "../plan/layout/index.js";
+import { recordProblems, valuesOf } from "../plan/prepare.js";
+import type { StoredOrder } from "../store/orders.js";
+import type { Store } from "../store/store.js";
+import { draw, type Job } from "./job.js";
+
+export interface ImportProgress {
+  readonly doing: "checking" | "drawing PINs";
+  readonly done: number;
+  readonly of: number;
+}
+
+/** Throws DataProblem with everything that is wrong with the input, AccountsProblem for an order or file that is here already. */
+export async function importOrder(
+  job: Job,
+  store: Store,
+  hsm: Hsm,
+  onProgress: (progress: ImportProgress) => void = () => undefined,
+): Promise<StoredOrder> {
+  const { order, planned } = job;
+  const input = await readInput(
+    order.input,
+    planned.columns,
+    order.records === undefined ? {} : { records: order.records },
+  );
+  const findings = new Findings(input.file);
+  let seen = 0;
+  for await (const record of input.records()) {
+    checkRecord(job, record, findings);
+    onProgress({ doing: "checking", done: ++seen, of: input.count });
+  }
+  findings.refuse();
+
+  const sealedDataKey = await hsm.createDataKey(order.order);
+  const dataKey = await hsm.releaseDataKey({ order: order.order, sealed: sealedDataKey });
+  const reference = referenceField(job);
+  const stored = await store.orders.import({
+    order,
+    inputSha256: input.sha256,
+    records: input.records(),
+    sealedDataKey,
+    dataKey,
+    keyVersion: planned.product.channel.kvn,
+    ...(reference === undefined ? {} : { referenceField: reference }),
+  });
+  dataKey.fill(0);
+  return stored;
+}
+
+/** The customer knows a record by the first field that is different in every record. */
+export const referenceField = ({ planned }: Job): string | undefined =>
+  planned.columns.find(({ unique }) => unique === true)?.field;
+
+function checkRecord(job: Job, record: OrderRecord, findings: Findings): void {
+  const { planned, drawing, order } = job;
+  for (const { file: _, ...problem } of recordProblems(planned, record, {
+    order: order.order,
+    file: findings.file,
+  })) {
+    findings.tell(problem);
+  }
+  if (drawing === undefined) return;
+  try {
+    draw(drawing, valuesOf(planned, record, order.order), record.photos);
+  } catch (thrown) {
+    if (!(thrown instanceof LayoutProblem)) throw thrown;
+    findings.tell({
+      row: record.row,
+      ...(thrown.field === undefined ? {} : { column: `field "${thrown.field}" of the card` }),
+      code: thrown.code,
+      message: thrown.what,
+      remedy: thrown.remedy,
+    });
+  }
+}

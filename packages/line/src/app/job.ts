@@ -1,0 +1,132 @@
+/** Everything an order names, read and checked: product, completion image, layouts, line. Nothing has moved yet. */
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { readOrder } from "../orders/order-file.js";
+import { DataProblem } from "../orders/problem.js";
+import type { Order, OrderRecord, Photo } from "../orders/types.js";
+import { compile, imageProblems } from "../plan/compile.js";
+import {
+  compileLayout,
+  type EmbossTemplate,
+  embossLines,
+  type FaceLayout,
+  type FieldValues,
+  type Fonts,
+  type LayoutFields,
+  layoutFace,
+  parseEmboss,
+  parseLayout,
+  readFonts,
+} from "../plan/layout/index.js";
+import { prepare } from "../plan/prepare.js";
+import { parseProduct, type Product } from "../plan/product.js";
+import type { EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
+
+/** How a product's cards look; absent parts stay unmarked. */
+export interface Drawing {
+  readonly fonts: Fonts;
+  readonly sides: readonly FaceLayout[];
+  readonly emboss: EmbossTemplate | undefined;
+}
+
+export interface Job {
+  readonly order: Order;
+  readonly planned: PlannedProduct;
+  readonly drawing: Drawing | undefined;
+}
+
+/** Throws DataProblem, LayoutProblem. */
+export async function readJob(orderFile: string): Promise<Job> {
+  const order = await readOrder(orderFile);
+  const { product, planned } = await readProduct(order.product);
+  return { order, planned, drawing: await readDrawing(product, order.product) };
+}
+
+/** The product of an order, compiled. Throws DataProblem with everything that is wrong with the file. */
+export async function readProduct(
+  file: string,
+): Promise<{ readonly product: Product; readonly planned: PlannedProduct }> {
+  const read = parseProduct(await text(file, "product file"), file);
+  if (!read.ok) throw new DataProblem(read.problems);
+  const { product, problem } = read;
+  let image: Uint8Array;
+  try {
+    image = await readFile(resolve(dirname(file), product.completion.image));
+  } catch {
+    throw new DataProblem([
+      problem(
+        ["completion", "image"],
+        "no-file",
+        "the completion image cannot be opened",
+        "check the path; it is relative to the product file",
+      ),
+    ]);
+  }
+  const wrong = imageProblems(product, image, problem);
+  if (wrong.length > 0) throw new DataProblem(wrong);
+  return { product, planned: compile(product, image) };
+}
+
+/** What the line itself offers to templates besides the record's fields. */
+const lineFields = ["cardNumber", "order", "record"];
+
+async function readDrawing(product: Product, productFile: string): Promise<Drawing | undefined> {
+  const { visual, columns } = product;
+  if (visual === undefined) return undefined;
+  const of = (type: "photo" | "text") =>
+    columns.filter((column) => (column.type === "photo") === (type === "photo")).map(({ field }) => field);
+  const offered: LayoutFields = {
+    texts: [...of("text"), ...lineFields],
+    photos: of("photo"),
+    codes: ["cardNumber"],
+  };
+  const path = (relative: string): string => resolve(dirname(productFile), relative);
+  const fonts = readFonts();
+  const side = async (relative: string): Promise<FaceLayout> =>
+    compileLayout(parseLayout(await text(path(relative), "layout"), path(relative), offered), fonts);
+  const sides = [await side(visual.front), await side(visual.back)];
+  const emboss =
+    visual.emboss === undefined
+      ? undefined
+      : parseEmboss(await text(path(visual.emboss), "layout"), path(visual.emboss), offered);
+  return { fonts, sides, emboss };
+}
+
+async function text(file: string, what: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch {
+    throw new DataProblem([
+      {
+        file,
+        code: "no-file",
+        message: `the ${what} cannot be opened`,
+        remedy: "check the path and the file's permissions",
+      },
+    ]);
+  }
+}
+
+/** Both sides and the embossing of one record. Throws LayoutProblem. */
+export function draw(
+  drawing: Drawing,
+  values: FieldValues,
+  photos: Readonly<Record<string, Photo>>,
+): { readonly faces: readonly Face[]; readonly emboss: readonly EmbossLine[] } {
+  return {
+    faces: drawing.sides.map((side) => layoutFace(side, values, photos)),
+    emboss: drawing.emboss === undefined ? [] : embossLines(drawing.emboss, values),
+  };
+}
+
+export function prepareRecord({ planned, drawing, order }: Job, record: OrderRecord): PreparedRecord {
+  return prepare(planned, record, {
+    order: order.order,
+    ...(drawing === undefined
+      ? {}
+      : {
+          draw: (values: FieldValues, photos: Readonly<Record<string, Photo>>) =>
+            draw(drawing, values, photos),
+        }),
+  });
+}

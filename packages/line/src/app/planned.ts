@@ -1,0 +1,30 @@
+import { exposureMs } from "../devices/camera/simulated.js";
+import { markingMs } from "../devices/marker/simulated.js";
+import type { PreparedRecord } from "../plan/types.js";
+import { capacity, type Capacity, type CapacityAsk } from "../stations/capacity.js";
+import type { LineFile } from "../stations/line-file.js";
+import type { FacesDesk } from "./faces.js";
+import type { Job } from "./job.js";
+import { marksOf } from "./marks.js";
+
+interface PlannedAsk {
+  readonly job: Job;
+  readonly file: LineFile;
+  readonly faces: FacesDesk;
+  readonly example: PreparedRecord;
+}
+
+/** What the planner has to know of the machines: how long the marks of such a card take, and its pictures. */
+export async function capacityAsk({ job, file, faces, example }: PlannedAsk): Promise<CapacityAsk> {
+  const unmarked = file.without.includes("visual");
+  const marks = unmarked ? [] : await marksOf(example, faces);
+  return {
+    product: job.planned,
+    example,
+    line: file,
+    marksMs: marks.reduce((sum, mark) => sum + markingMs(mark), 0),
+    picturesMs: unmarked || example.faces.length === 0 ? 0 : 2 * exposureMs,
+  };
+}
+
+export const plannedCapacity = async (ask: PlannedAsk): Promise<Capacity> => capacity(await capacityAsk(ask));

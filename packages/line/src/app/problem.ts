@@ -1,0 +1,41 @@
+/** What a command ends with, and how a problem is told: what is wrong, where, what to do; no stack unless asked for. */
+import { DeviceFault } from "../devices/problem.js";
+import { KeystoreProblem } from "../devices/hsm/vault.js";
+import { AccountsProblem } from "../ledger/problem.js";
+import { ResultProblem } from "../ledger/result.js";
+import { DataProblem } from "../orders/problem.js";
+import { LayoutProblem } from "../plan/layout/index.js";
+import { StoreFault } from "../store/fault.js";
+import { JournalFault } from "../store/journal.js";
+
+/** 0 only when the work is whole. */
+export const exitCode = { whole: 0, refused: 1, usage: 2 } as const;
+
+/** A command was refused for a reason of its own. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+}
+
+const told = [
+  DataProblem,
+  LayoutProblem,
+  AccountsProblem,
+  ResultProblem,
+  StoreFault,
+  JournalFault,
+  DeviceFault,
+  KeystoreProblem,
+  Refusal,
+] as const;
+
+/** The text for the terminal. */
+export function problemText(problem: unknown, debug: boolean): string {
+  if (!(problem instanceof Error)) return "something failed without saying why; run it again with --debug";
+  if (debug) return problem.stack ?? problem.message;
+  if (told.some((family) => problem instanceof family)) return problem.message;
+  const code = "code" in problem && typeof problem.code === "string" ? problem.code : undefined;
+  if (code === "ENOSPC") return "the disk is full: make room and run the same command again; nothing is lost";
+  if (code === "EACCES" || code === "EROFS")
+    return `${problem.message}: check the permissions of the data folder`;
+  return `this should not have happened: ${problem.message}. Run it again with --debug and report what it says`;
+}

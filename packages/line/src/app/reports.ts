@@ -1,0 +1,50 @@
+/** The production report as three files: HTML for people, JSON and CSV with the same data. */
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { reportCsv } from "../ledger/report-csv.js";
+import { reportHtml } from "../ledger/report-html.js";
+import { reportJson } from "../ledger/report-json.js";
+import type { CardPicture, ProductionReport } from "../ledger/report.js";
+import type { Store } from "../store/store.js";
+import type { DataFolder } from "./data-folder.js";
+import type { PictureArchive } from "./pictures.js";
+
+export interface ReportFiles {
+  readonly html: string;
+  readonly json: string;
+  readonly csv: string;
+}
+
+/** Cards shown with pictures of both sides; more would make the page heavy. */
+const shown = 24;
+
+export async function writeReports(ask: {
+  readonly report: ProductionReport;
+  readonly store: Store;
+  readonly pictures: PictureArchive;
+  readonly data: DataFolder;
+  readonly order: string;
+}): Promise<ReportFiles> {
+  const { report, store, pictures, data, order } = ask;
+  const shots: CardPicture[] = [];
+  for (const { record, serial, side, file } of await store.reports.pictures(order, 2 * shown)) {
+    const jpeg = Buffer.from(await pictures.show(file)).toString("base64");
+    shots.push({ record, serial, side, source: `data:image/jpeg;base64,${jpeg}` });
+  }
+  const illustrated: ProductionReport = { ...report, pictures: shots };
+  const folder = data.reports(order);
+  const files = {
+    html: join(folder, "report.html"),
+    json: join(folder, "report.json"),
+    csv: join(folder, "cards.csv"),
+  };
+  await write(files.html, reportHtml(illustrated));
+  await write(files.json, reportJson(report));
+  await write(files.csv, reportCsv(report));
+  return files;
+}
+
+export const write = (file: string, text: AsyncIterable<string> | Iterable<string>): Promise<void> =>
+  pipeline(Readable.from(text), createWriteStream(file, { mode: 0o600 }));

@@ -1,0 +1,47 @@
+/** The issuer's file: one line a record in input order, totals that agree with accounts, audit and counters, signed. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Hsm } from "../devices/hsm/port.js";
+import { openResult, resultLines, type ResultTotals } from "../ledger/result.js";
+import type { StoredOrder } from "../store/orders.js";
+import type { Store } from "../store/store.js";
+import type { DataFolder } from "./data-folder.js";
+import { Refusal } from "./problem.js";
+import { write } from "./reports.js";
+
+export interface ResultFiles {
+  readonly file: string;
+  readonly signature: string;
+  readonly totals: ResultTotals;
+}
+
+/** Refused while the three independent sums differ. The order's data key must be released. */
+export async function writeResult(
+  order: StoredOrder,
+  store: Store,
+  hsm: Hsm,
+  data: DataFolder,
+): Promise<ResultFiles> {
+  const file = join(data.reports(order.order), "result.txt");
+  const head = {
+    order: order.order,
+    customer: order.customer,
+    product: order.product,
+    written: new Date().toISOString(),
+  };
+  await write(file, resultLines(head, store.reports.result(order.order)));
+  const bytes = await readFile(file);
+  const signed = await hsm.sign("result", bytes);
+  const signature = `${file}.sig`;
+  await writeFile(signature, `${Buffer.from(signed).toString("base64")}\n`);
+  // Read back as the issuer will read it.
+  const { totals } = await openResult(bytes, signed, (content, own) => hsm.verify("result", content, own));
+  const sums = await store.reports.reconcile(order.order);
+  const same = sums.agree && sums.cards.good === totals.good && sums.cards.cancelled === totals.cancelled;
+  if (!same) {
+    throw new Refusal(
+      `the sums differ: result file ${String(totals.good)} good and ${String(totals.cancelled)} cancelled, accounts ${String(sums.cards.good)} and ${String(sums.cards.cancelled)}, audit ${String(sums.audit.good)} and ${String(sums.audit.cancelled)}; nothing may be delivered until this is explained`,
+    );
+  }
+  return { file, signature, totals };
+}

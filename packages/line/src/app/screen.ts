@@ -1,0 +1,128 @@
+/** The terminal: a live table where there is one, plain lines elsewhere; results on standard output, everything else on standard error. */
+import type { LineEvent, LineView, StationView } from "../stations/line-types.js";
+import { wantsColour } from "./config.js";
+
+const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
+
+export interface Screen {
+  readonly live: boolean;
+  readonly paint: (colour: keyof typeof codes, text: string) => string;
+  /** A line that stays. */
+  say(text: string): void;
+  /** Replaces what was drawn last. */
+  draw(lines: readonly string[]): void;
+  /** Leaves what was drawn standing. */
+  settle(): void;
+}
+
+/** `quiet`: nothing but results. */
+export function screen({
+  quiet = false,
+  out = process.stderr,
+}: {
+  quiet?: boolean;
+  out?: NodeJS.WriteStream;
+} = {}): Screen {
+  const live = !quiet && out.isTTY === true;
+  const coloured = live && wantsColour();
+  let drawn = 0;
+  const clear = (): string => (drawn === 0 ? "" : `\u001b[${String(drawn)}A\u001b[0J`);
+  return {
+    live,
+    paint: (colour, text) => (coloured ? `\u001b[${String(codes[colour])}m${text}\u001b[0m` : text),
+    say: (text) => {
+      if (quiet) return;
+      out.write(`${clear()}${text}\n`);
+      drawn = 0;
+    },
+    draw: (lines) => {
+      if (!live) return;
+      const width = out.columns;
+      const fitted = lines.map((line) => fit(line, width));
+      out.write(`${clear()}${fitted.join("\n")}\n`);
+      drawn = fitted.length;
+    },
+    settle: () => {
+      drawn = 0;
+    },
+  };
+}
+
+/** Cuts a line to the terminal's width; colour codes take no room. */
+function fit(line: string, width: number): string {
+  let room = width - 1;
+  let fitted = "";
+  // oxlint would read the escape character of terminal codes as a slip; it is named here once.
+  const escape = String.fromCodePoint(27);
+  for (const piece of line.split(new RegExp(`(${escape}\\[\\d+m)`))) {
+    if (piece.startsWith(escape)) fitted += piece;
+    else {
+      fitted += piece.slice(0, Math.max(0, room));
+      room -= piece.length;
+    }
+  }
+  return fitted;
+}
+
+const bar = (share: number, width: number): string => {
+  const full = Math.round(Math.min(1, share) * width);
+  return "█".repeat(full) + "░".repeat(width - full);
+};
+
+/** The line as a table: stations, heads, queues, counts, pace. */
+export function lineTable(view: LineView, goal: number, paint: Screen["paint"]): string[] {
+  const { counts, stations } = view;
+  const rows = stations.map((station) => stationRow(station, paint));
+  const share = goal === 0 ? 1 : counts.good / goal;
+  return [
+    paint(
+      "bold",
+      `${"station".padEnd(18)}${"heads".padEnd(14)}${"queue".padEnd(7)}${"passed".padStart(7)}${"rejected".padStart(10)}${"load".padStart(7)}`,
+    ),
+    ...rows,
+    "",
+    `${bar(share, 30)} ${String(counts.good)}/${String(goal)} good   ${paint(counts.rejected > 0 ? "yellow" : "dim", `${String(counts.rejected)} rejected, ${String(counts.remade)} remade, ${String(counts.held)} held`)}   ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h${view.stopping ? paint("yellow", "   stopping: cards in work are finished") : ""}`,
+  ];
+}
+
+function stationRow(
+  { name, heads, queued, queue, passed, rejected, load }: StationView,
+  paint: Screen["paint"],
+): string {
+  const shown = heads.slice(0, 12);
+  const signs = shown
+    .map(({ state }) =>
+      state === "busy"
+        ? paint("green", "●")
+        : state === "done"
+          ? paint("cyan", "◆")
+          : state === "halted"
+            ? paint("red", "✖")
+            : paint("dim", "·"),
+    )
+    .join("");
+  const more = heads.length > shown.length ? "+" : "";
+  const pad = " ".repeat(Math.max(1, 14 - shown.length - more.length));
+  const line = queue === 0 ? "" : `${String(queued)}/${String(queue)}`;
+  return `${name.padEnd(18)}${signs}${more}${pad}${line.padEnd(7)}${String(passed).padStart(7)}${String(rejected).padStart(10)}${`${String(Math.round(load * 100))}%`.padStart(7)}`;
+}
+
+/** One line for an event worth keeping on the screen, or nothing. */
+export function eventLine(event: LineEvent, paint: Screen["paint"]): string | undefined {
+  switch (event.kind) {
+    case "rejected":
+      return `${paint("yellow", "reject")}  ${event.label} at ${event.station}: ${event.code} (${event.detail})${event.record === undefined ? "" : `; record ${String(event.record)} is made again`}`;
+    case "held":
+      return `${paint("yellow", "held")}    ${event.label} at ${event.station}: ${event.question}`;
+    case "halted":
+      return `${paint("red", "halt")}    ${event.station}, head ${String(event.head + 1)}: ${event.device}: ${event.detail}`;
+    case "alarm":
+      return `${paint("red", "alarm")}   ${event.detail}`;
+    case "recovered":
+      return event.cards === 0 ? undefined : `${paint("cyan", "resume")}  ${event.detail}`;
+    case "stopping":
+      return `${paint("yellow", "stop")}    ${event.detail}`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,120 @@
+/** What a line can do at most, reckoned from the planner's own figures and never from a run: cards per hour, bottleneck, heads needed. */
+import {
+  blankTiming,
+  type CardProgram,
+  type CardTiming,
+  completedTiming,
+  estimate,
+  type Estimate,
+  type Step,
+  stepCost,
+} from "@persoline/card/program";
+import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
+import type { LineFile } from "./line-file.js";
+import { type Work, workOrder } from "./station.js";
+
+export interface CapacityAsk {
+  readonly product: CompiledProduct;
+  /** One record as an example of all. */
+  readonly example: PreparedRecord;
+  readonly line: Pick<LineFile, "stations" | "transport" | "without">;
+  /** Milliseconds all marks of one card take. */
+  readonly marksMs: number;
+  /** Milliseconds the pictures of both sides take. */
+  readonly picturesMs: number;
+}
+
+export interface WorkFigure {
+  readonly work: Work;
+  readonly ms: number;
+  /** The chip's part; absent where only machines work. */
+  readonly chip?: Estimate;
+}
+
+export interface StationCapacity {
+  readonly station: string;
+  readonly heads: number;
+  /** One card at one head, moves included. */
+  readonly msPerCard: number;
+  readonly cardsPerHour: number;
+  readonly works: readonly WorkFigure[];
+}
+
+export interface Capacity {
+  readonly stations: readonly StationCapacity[];
+  readonly bottleneck: string;
+  readonly cardsPerHour: number;
+}
+
+const hour = 3_600_000;
+
+/** GET DATA for the chip number, with which every visit begins (docs/card-os.md 2). */
+const askChipNumber: Step = {
+  cla: 0x80,
+  ins: 0xca,
+  p1: 0x00,
+  p2: 0xcf,
+  data: [],
+  le: 256,
+  sw: [{ value: 0x9000, mask: 0xffff }],
+  answer: { value: new Uint8Array(12) },
+  again: "same",
+  changes: false,
+  why: "which chip is this?",
+  clause: "docs/card-os.md 2",
+  cost: { pages: 0 },
+};
+
+/** Pure. Marks and pictures come in as times, since only their machines know them. */
+export function capacity(ask: CapacityAsk): Capacity {
+  const { line } = ask;
+  const moves = 2 * line.transport.moveMs;
+  const stations = line.stations.map((station): StationCapacity => {
+    const works = station.does.map((work) => figureOf(work, ask));
+    const msPerCard = moves + works.reduce((sum, { ms }) => sum + ms, 0);
+    return {
+      station: station.name,
+      heads: station.heads,
+      msPerCard,
+      cardsPerHour: (station.heads * hour) / msPerCard,
+      works,
+    };
+  });
+  const slowest = stations.toSorted((a, b) => a.cardsPerHour - b.cardsPerHour)[0];
+  return { stations, bottleneck: slowest?.station ?? "", cardsPerHour: slowest?.cardsPerHour ?? 0 };
+}
+
+/** Heads each station needs for this rate. */
+export const headsFor = (cardsPerHour: number, found: Capacity): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    found.stations.map(({ station, msPerCard }) => [station, Math.ceil((cardsPerHour * msPerCard) / hour)]),
+  );
+
+/** What the chip must at least do in one card's whole way, station by station: the lower bound that a bench is held against. */
+export const chipWork = (ask: CapacityAsk): readonly WorkFigure[] =>
+  workOrder
+    .filter((work) => !ask.line.without.some((without) => without === work))
+    .map((work) => figureOf(work, ask));
+
+function figureOf(work: Work, { product, example, marksMs, picturesMs }: CapacityAsk): WorkFigure {
+  const chip = (program: CardProgram, timing: CardTiming, extraMs = 0): WorkFigure => {
+    const own = estimate(program, timing);
+    return { work, ms: own.ms + stepCost(askChipNumber, "plain", timing).ms + extraMs, chip: own };
+  };
+  switch (work) {
+    case "electrical-test":
+      return chip(product.test, blankTiming);
+    case "completion":
+      return chip(product.completion, blankTiming);
+    case "initialisation":
+      return chip(product.initialisation, completedTiming);
+    case "personalization":
+      return chip(example.personalization, completedTiming);
+    case "chip-proof":
+      return chip(example.proof, completedTiming);
+    case "visual":
+      return chip({ name: "visual", segments: [] }, completedTiming, marksMs);
+    case "quality":
+      return chip(example.proof, completedTiming, picturesMs);
+  }
+}
