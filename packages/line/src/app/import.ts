@@ -15,9 +15,13 @@ export interface ImportProgress {
   readonly of: number;
 }
 
-/** Throws DataProblem with everything that is wrong with the input, AccountsProblem for an order or file that is here already. */
+/**
+ * `line`: the name of the line that is to make it. Throws DataProblem with everything that is wrong with the input, AccountsProblem for
+ * an order or file that is here already.
+ */
 export async function importOrder(
   job: Job,
+  line: string,
   store: Store,
   hsm: Hsm,
   onProgress: (progress: ImportProgress) => void = () => undefined,
@@ -41,6 +45,7 @@ export async function importOrder(
   const reference = referenceField(job);
   const stored = await store.orders.import({
     order,
+    names: { product: planned.name, line },
     inputSha256: input.sha256,
     records: input.records(),
     sealedDataKey,

@@ -94,7 +94,7 @@ export async function produce(ask: ProduceAsk): Promise<ProduceEnd> {
   try {
     const store = await openStore({ file: data.database, who: ask.by, place: `line ${file.line}` });
     try {
-      const stored = await orderInHand(job, store, hsm, ask);
+      const stored = await orderInHand(job, file, store, hsm, ask);
       return await run({ job, file, data, hsm, faces, store, stored, ask });
     } finally {
       await store.close();
@@ -124,11 +124,17 @@ async function lineOf(job: Job, { lineFile, seed }: ProduceAsk): Promise<LineFil
 }
 
 /** The order as the store has it: imported now, or taken up where it was left. */
-async function orderInHand(job: Job, store: Store, hsm: Hsm, ask: ProduceAsk): Promise<StoredOrder> {
+async function orderInHand(
+  job: Job,
+  file: LineFile,
+  store: Store,
+  hsm: Hsm,
+  ask: ProduceAsk,
+): Promise<StoredOrder> {
   const number = job.order.order;
   const known = await store.orders.find(number);
   if (known === undefined) {
-    const stored = await importOrder(job, store, hsm, ask.onProgress);
+    const stored = await importOrder(job, file.line, store, hsm, ask.onProgress);
     await drawPins(job, stored.records, store, hsm, ask.onProgress);
     return stored;
   }
@@ -211,7 +217,13 @@ async function run(running: Running): Promise<ProduceEnd> {
       planned: { cardsPerHour: planned.cardsPerHour, bottleneck: planned.bottleneck },
       heads: Object.fromEntries(file.stations.map(({ name, heads }) => [name, heads])),
     });
-    const reports = await writeReports({ report, store, pictures, data, order });
+    const reports = await writeReports({
+      report: { ...report, line: file.line },
+      store,
+      pictures,
+      data,
+      order,
+    });
     const balanced = report.balanced && differences.length === 0;
     const rejects: Produced["rejects"][number][] = [];
     for await (const visit of store.reports.visits(order)) {

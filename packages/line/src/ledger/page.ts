@@ -59,6 +59,7 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}
 th{font-weight:600;text-align:left;color:var(--soft);font-size:.78rem;border-bottom:2px solid var(--rule);padding:.35rem .6rem .35rem 0;vertical-align:bottom}
 td{border-bottom:1px solid var(--rule);padding:.35rem .6rem .35rem 0;vertical-align:top;overflow-wrap:anywhere}
 th.n,td.n{text-align:right}
+td.k{white-space:nowrap;overflow-wrap:normal}
 tr.sum td{font-weight:650;border-bottom:0;border-top:2px solid var(--ink)}
 thead{display:table-header-group}tr{break-inside:avoid}
 code{font:.85em ui-monospace,"DejaVu Sans Mono",Consolas,monospace}
@@ -133,15 +134,18 @@ export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => Piece;
   readonly numeric?: boolean;
+  /** Kept on one line: numbers and names that people compare. */
+  readonly whole?: boolean;
 }
 
-const side = (numeric: boolean | undefined): Markup => (numeric ? html` class="n"` : html``);
+const side = (numeric: boolean | undefined, whole = false): Markup =>
+  numeric ? html` class="n"` : whole ? html` class="k"` : html``;
 
 export const tableHead = <Row>(columns: readonly Column<Row>[]): Markup =>
   html`<table><thead><tr>${columns.map(({ head, numeric }) => html`<th${side(numeric)}>${head}</th>`)}</tr></thead><tbody>
 `;
 export const tableRow = <Row>(columns: readonly Column<Row>[], row: Row): Markup =>
-  html`<tr>${columns.map(({ cell, numeric }) => html`<td${side(numeric)}>${cell(row)}</td>`)}</tr>
+  html`<tr>${columns.map(({ cell, numeric, whole }) => html`<td${side(numeric, whole)}>${cell(row)}</td>`)}</tr>
 `;
 export const tableFoot = html`</tbody></table>
 `;

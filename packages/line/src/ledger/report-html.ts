@@ -149,12 +149,12 @@ function reasons(report: ProductionReport): Markup {
 }
 
 const rejectColumns = (words: Wording): readonly Column<CardLine>[] => [
-  { head: "Card", cell: ({ serial, label }) => html`<code>${serial}</code><br>${label}` },
+  { head: "Card", whole: true, cell: ({ serial, label }) => html`${label}<br><code>${serial}</code>` },
   { head: "Record", numeric: true, cell: ({ record }) => record ?? "none" },
-  { head: "Station", cell: ({ station }) => station },
-  { head: "Reason", cell: ({ code, end }) => html`<code>${code ?? end}</code>` },
+  { head: "Station", whole: true, cell: ({ station }) => station },
+  { head: "Reason", whole: true, cell: ({ code, end }) => html`<code>${code ?? end}</code>` },
   { head: "What was found", cell: ({ detail }) => detail },
-  { head: "Time", cell: ({ at }) => words.clock(at) },
+  { head: "Time", whole: true, cell: ({ at }) => words.clock(at) },
 ];
 
 const remakeColumns = (words: Wording): readonly Column<CardLine>[] => [

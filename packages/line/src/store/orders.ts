@@ -15,6 +15,8 @@ const importPage = 250;
 
 export interface ImportAsk {
   readonly order: Order;
+  /** What the product and the line call themselves; the order itself names files. */
+  readonly names?: { readonly product: string; readonly line: string };
   /** SHA-256 of the input file, hex: the same file is never produced twice. */
   readonly inputSha256: string;
   readonly records: Iterable<OrderRecord> | AsyncIterable<OrderRecord>;
@@ -228,9 +230,9 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           .values({
             order_number: order.order,
             customer: order.customer,
-            product: order.product,
+            product: ask.names?.product ?? order.product,
             environment: order.environment,
-            line: order.line,
+            line: ask.names?.line ?? order.line,
             state: "imported",
             input_name: order.input.file.split(/[/\\]/).at(-1) ?? "",
             input_sha256: ask.inputSha256,
@@ -280,7 +282,12 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           object: `order ${order.order}`,
           order: order.order,
           result: "ok",
-          detail: { records, input: ask.inputSha256, product: order.product, environment: order.environment },
+          detail: {
+            records,
+            input: ask.inputSha256,
+            product: ask.names?.product ?? order.product,
+            environment: order.environment,
+          },
         });
       });
       desk.keys.set(order.order, ask.dataKey.slice());

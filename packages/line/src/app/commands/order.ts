@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Hsm } from "../../devices/hsm/port.js";
+import { readLine } from "../../stations/line-file.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { dataRoot } from "../config.js";
@@ -39,7 +40,7 @@ export function addOrderCommands(program: Command): void {
       const hsm = await openSecurityModule(data, job.order.keys, passphrase(options));
       try {
         await withStore(options, async (store) => {
-          const stored = await importOrder(job, store, hsm);
+          const stored = await importOrder(job, (await readLine(job.order.line)).line, store, hsm);
           if (options.json === true) printJson(shown(stored));
           else
             print(`Order ${stored.order}: ${String(stored.records)} records taken in, nothing produced yet.`);
