@@ -102,7 +102,7 @@ describe("the layouts of the examples", () => {
     expect(golden).toMatchInlineSnapshot(`
       [
         "office-access front 557dc05bc1699972 5ac6b21164312732",
-        "office-access back 0b69ab260bf95d06 0f18aebdec0244bc",
+        "office-access back 0961e26bf22038a8 e59d0897d5960b9a",
         "warehouse-access front a5982c92d146c886 ebb277d766384031",
         "warehouse-access back 60e297cb39fb5d43 760a9c3d6ad9f5e8",
       ]
