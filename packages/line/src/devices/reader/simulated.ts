@@ -20,7 +20,7 @@ const findings: readonly Finding[] = [
 export function simulatedReader(at: {
   readonly name: string;
   readonly place: Place;
-  readonly floor: ShopFloor;
+  readonly floor: Pick<ShopFloor, "cardAt">;
   readonly world: World;
   readonly timing: "ideal" | "timed";
   /** Lifting and lowering the contacts. */
