@@ -46,7 +46,7 @@ stock:
     count: 9
     faults:
       - { blanks: { number: 1 }, fault: { kind: lying, ins: "5C" } }
-      - { blanks: { number: 2 }, fault: { kind: dies-at, ins: "B0", nth: 1 } }
+      - { blanks: { number: 2 }, fault: { kind: dies-at, ins: "5C", nth: 1 } }
 `;
 
 const card: GateCard = {

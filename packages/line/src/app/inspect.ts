@@ -71,7 +71,8 @@ type Send = (command: Command) => Promise<Response>;
 async function factsOf(send: Send): Promise<Fact[]> {
   const facts: Fact[] = [];
   const ask = async (what: string, tag: number, told: (data: Uint8Array) => string): Promise<void> => {
-    const { data, sw } = await send(getData(tag));
+    // With CLA 80 it is answered in every phase, also by the loader.
+    const { data, sw } = await send({ ...getData(tag), cla: 0x80 });
     if (sw !== 0x9000) facts.push({ what, value: `not answered (${describeSw(sw)})` });
     else {
       try {

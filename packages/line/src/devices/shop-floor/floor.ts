@@ -199,6 +199,14 @@ export class ShopFloor {
     return name === undefined ? undefined : { label, dir: join(this.#root, folder, name) };
   }
 
+  /** All bodies at a place, in the order in which they were delivered. */
+  bodiesAt(place: Place): readonly Body[] {
+    const folder = folderOf(place);
+    return this.#namesIn(folder)
+      .sort()
+      .map((name) => ({ label: labelIn(name), dir: join(this.#root, folder, name) }));
+  }
+
   /** Lets go of all files. */
   close(): void {
     for (const name of this.#cards.keys()) this.#release(name);
