@@ -1,6 +1,7 @@
 // Writes the JSON Schemas that editors complete and check the YAML files with, from the same definitions the line reads them with.
 // `node tools/schemas.mjs` after `npm run build`; a test compares.
 import { writeFileSync } from "node:fs";
+import { siteJsonSchema } from "../packages/line/dist/app/site-file.js";
 import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
 import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
@@ -12,6 +13,7 @@ const schemas = {
   product: productJsonSchema(),
   line: lineJsonSchema(),
   keys: keyFileJsonSchema(),
+  gates: siteJsonSchema(),
   ...layoutJsonSchemas(),
 };
 

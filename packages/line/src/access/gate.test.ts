@@ -131,7 +131,8 @@ beforeAll(async () => {
   }
   line = make();
   const { ended, counts } = await line.run();
-  expect({ ended, ...counts }).toMatchObject({ ended: "complete", good: 3, rejected: 2 });
+  if (ended !== "complete" || counts.good !== 3 || counts.rejected !== 2)
+    throw new Error(`the cards to be tried were not made: ${ended}`);
 });
 
 afterAll(async () => {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { addCardCommands } from "./commands/card.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addExplainCommand } from "./commands/explain.js";
+import { addGateCommands } from "./commands/gate.js";
 import { addLetterCommands } from "./commands/letters.js";
 import { addOrderCommands } from "./commands/order.js";
 import { addPlanCommand } from "./commands/plan.js";
@@ -28,6 +29,7 @@ addExplainCommand(program);
 addPlanCommand(program);
 addCardCommands(program);
 addReportCommands(program);
+addGateCommands(program);
 addDoctorCommand(program);
 for (const command of program.commands) throwing(command);
 

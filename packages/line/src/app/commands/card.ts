@@ -1,8 +1,9 @@
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { unhex } from "@persoline/card/bytes";
 import { random } from "@persoline/card/node";
+import { memoryStore } from "@persoline/card/virtual";
 import type { Command } from "commander";
-import { ShopFloor } from "../../devices/shop-floor/floor.js";
+import { faultsOf, ShopFloor } from "../../devices/shop-floor/floor.js";
 import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { readProduct } from "../job.js";
 import { dataRoot } from "../config.js";
@@ -17,47 +18,36 @@ export function addCardCommands(program: Command): void {
     .description("what a virtual card of the shop floor says of itself; costs no try and changes nothing")
     .argument("<label>", 'number printed on the body, as in the report and in "stock list"')
     .option("--product <product.yaml>", "also look for this product's files")
-    .option(
-      "--loader-master <hex>",
-      "published test key that untouched blanks are made with",
-      "00000000000000000000000000000000",
-    )
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml",
     )
-    .action(
-      async (
-        label: string,
-        options: CommonOptions & { readonly product?: string; readonly loaderMaster: string },
-      ) => {
-        const data = dataFolder(dataRoot(options.data));
-        const floor = new ShopFloor(
-          data.shopFloor,
-          virtualSilicon({ loaderMaster: unhex(options.loaderMaster), random }),
-        );
-        try {
-          const body = floor.find(label);
-          if (body === undefined) {
-            throw new Refusal(
-              `there is no body ${label} on the shop floor of ${data.root}; "persoline stock list --lot LOT" shows the labels`,
-            );
-          }
-          const product =
-            options.product === undefined ? undefined : (await readProduct(options.product)).product;
-          const { card: chip, eeprom } = floor.loadCard(body.dir);
-          try {
-            const found = await inspect(chip, product);
-            if (options.json === true) printJson({ label, simulated: true, lies: join(body.dir), ...found });
-            else print(inspectionText(label, found));
-          } finally {
-            eeprom.close();
-          }
-        } finally {
-          floor.close();
+    .action(async (label: string, options: CommonOptions & { readonly product?: string }) => {
+      const data = dataFolder(dataRoot(options.data));
+      // A copy of its memory is asked: inspecting changes nothing, and makes no blank.
+      const silicon = virtualSilicon({ loaderMaster: new Uint8Array(16), random });
+      const floor = new ShopFloor(data.shopFloor, silicon);
+      try {
+        const body = floor.find(label);
+        if (body === undefined) {
+          throw new Refusal(
+            `there is no body ${label} on the shop floor of ${data.root}; "persoline stock list --lot LOT" shows the labels`,
+          );
         }
-      },
-    );
+        const product =
+          options.product === undefined ? undefined : (await readProduct(options.product)).product;
+        const memory = join(body.dir, "chip.eeprom");
+        if (!existsSync(memory)) {
+          throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
+        }
+        const eeprom = memoryStore(new Uint8Array(readFileSync(memory)));
+        const found = await inspect(silicon.power({ eeprom, faults: faultsOf(body.dir).chip }), product);
+        if (options.json === true) printJson({ label, simulated: true, ...found });
+        else print(inspectionText(label, found));
+      } finally {
+        floor.close();
+      }
+    });
 }
 
 function inspectionText(label: string, { atr, facts, files }: Inspection): string {

@@ -1,0 +1,15 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { keyFileJsonSchema } from "./key-file.js";
+import { siteJsonSchema } from "./site-file.js";
+
+test.each([
+  ["keys", keyFileJsonSchema],
+  ["gates", siteJsonSchema],
+] as const)(
+  "schemas/%s.schema.json is what the program reads (node tools/schemas.mjs makes it)",
+  (name, schema) => {
+    const file = new URL(`../../../../schemas/${name}.schema.json`, import.meta.url);
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(JSON.parse(JSON.stringify(schema())));
+  },
+);

@@ -1,0 +1,120 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../../../", import.meta.url));
+const example = (name: string): string => join(root, "examples", name);
+let data: string;
+
+/** The command as a user types it; standard output. */
+const persoline = (...words: string[]): string =>
+  execFileSync(process.execPath, [join(root, "packages/line/bin/persoline.js"), ...words, "--data", data], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+const json = <T>(...words: string[]): T => JSON.parse(persoline(...words, "--json")) as T;
+
+beforeAll(() => {
+  data = mkdtempSync(join(tmpdir(), "persoline-warehouse-"));
+  // The same line and stock as the example's, without waiting.
+  const line = readFileSync(example("lines/warehouse.yaml"), "utf8");
+  writeFileSync(
+    join(data, "line.yaml"),
+    line.replace("mode: timed", "mode: ideal").replace(/speed: .*\n/, ""),
+  );
+});
+afterAll(() => rmSync(data, { recursive: true }));
+
+describe("a metal yard, from its spreadsheet to its gates", () => {
+  test("makes the cards, and throws out just the blanks that are bad", () => {
+    const made = json<{ produced: number; balanced: boolean; rejects: { station: string; code: string }[] }>(
+      "run",
+      example("warehouse-access/order.yaml"),
+      "--line",
+      join(data, "line.yaml"),
+    );
+    expect(made).toMatchObject({ produced: 40, balanced: true });
+    expect(made.rejects.map(({ station, code }) => `${station}: ${code}`).sort()).toEqual([
+      "electrical-test: eeprom-fault",
+      "electrical-test: mute",
+      "quality: picture-wrong",
+    ]);
+  });
+
+  test("plays a day of movements: every refusal has its reason, a rejected card slipped in opens nothing", () => {
+    const played = json<{
+      movements: number;
+      granted: number;
+      refused: number;
+      known: number;
+      handedOver: object[];
+    }>("gate", "replay", example("warehouse-access/movements.csv"));
+    expect(played).toEqual({
+      movements: 176,
+      granted: 172,
+      refused: 4,
+      known: 0,
+      handedOver: [{ order: "2026-118", cards: 40 }],
+    });
+    const { refusals, stays } = json<{
+      refusals: { reason: string; gate: string; detail: string }[];
+      stays: { person: string; zone: string; in?: string; out?: string }[];
+    }>("report", "passages", "--html", join(data, "passages.html"), "--csv", join(data, "passages.csv"));
+    expect(refusals.map(({ reason, gate }) => `${gate} ${reason}`)).toEqual([
+      "main-in denied-credential-expired",
+      "office-in denied-zone-no-access-rights",
+      "main-in denied-credential-disabled",
+      "main-in denied-passback",
+    ]);
+    expect(refusals[2]?.detail).toContain("the card is terminated");
+    for (const stay of stays)
+      if (stay.in !== undefined && stay.out !== undefined) expect(stay.in < stay.out).toBe(true);
+    expect(readFileSync(join(data, "passages.html"), "utf8")).toContain("Who is inside");
+  });
+
+  test("the same movements again change nothing", () => {
+    expect(json("gate", "replay", example("warehouse-access/movements.csv"))).toMatchObject({
+      granted: 0,
+      refused: 0,
+      known: 176,
+    });
+  });
+
+  test("tells who is where, now and at another time", () => {
+    interface Presence {
+      readonly inside: number;
+      readonly zones: readonly {
+        readonly zone: string;
+        readonly people: readonly { readonly in: string }[];
+      }[];
+    }
+    const zone = ({ zones }: Presence, name: string) => zones.find((one) => one.zone === name)?.people ?? [];
+    const now = json<Presence>("presence");
+    expect([
+      now.inside,
+      zone(now, "SITE").length,
+      zone(now, "OFFICE").length,
+      zone(now, "YARD").length,
+    ]).toEqual([7, 7, 2, 5]);
+    const ten = json<Presence>("presence", "--at", "2026-12-01T10:00:00+01:00");
+    expect(ten.inside).toBe(23);
+    expect(zone(ten, "SITE")).toHaveLength(23);
+    expect(json<Presence>("presence", "--at", "2026-11-30T10:00:00+01:00").inside).toBe(0);
+  });
+
+  test("an unknown gate, a time nobody can read and a card that was never made are told at once, by row", () => {
+    const file = join(data, "wrong.csv");
+    writeFileSync(
+      file,
+      "time,gate,card\n2026-12-01,main-in,FM-0001\n2026-12-01T07:00:00,side-door,FM-0001\n2026-12-01T07:00:00,main-in,a:b\n",
+    );
+    const told = (): string =>
+      persoline("gate", "replay", file, "--gates", example("warehouse-access/gates.yaml"));
+    expect(told).toThrow(/wrong\.csv:2 "time"[\s\S]*wrong\.csv:3 "gate"[\s\S]*wrong\.csv:4 "card"/);
+    writeFileSync(file, "time,gate,card\n2026-12-01T07:00:00,main-in,FM-9999\n");
+    expect(told).toThrow(/no card was made for this number/);
+  });
+});
