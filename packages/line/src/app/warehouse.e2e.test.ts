@@ -70,8 +70,10 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
       "main-in denied-passback",
     ]);
     expect(refusals[2]?.detail).toContain("the card is terminated");
-    for (const stay of stays)
-      if (stay.in !== undefined && stay.out !== undefined) expect(stay.in < stay.out).toBe(true);
+    const backwards = stays.filter(
+      (stay) => stay.in !== undefined && stay.out !== undefined && stay.in >= stay.out,
+    );
+    expect(backwards).toEqual([]);
     expect(readFileSync(join(data, "passages.html"), "utf8")).toContain("Who is inside");
   });
 

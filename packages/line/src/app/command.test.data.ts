@@ -1,0 +1,71 @@
+/** The command line as a user has it, for tests: the built program in a process of its own. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../../../../", import.meta.url));
+const program = join(root, "packages/line/bin/persoline.js");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export function persoline(words: readonly string[], input?: string): Ended {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
+    encoding: "utf8",
+    ...(input === undefined ? {} : { input }),
+    maxBuffer: 1 << 26,
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+/** Started, not awaited. */
+export const begun = (words: readonly string[]): ChildProcess =>
+  spawn(process.execPath, [program, ...words], { stdio: "ignore" });
+
+/** A line file of the examples that does not wait. */
+export function idealLine(
+  folder: string,
+  name: string,
+  change: (text: string) => string = (text) => text,
+): string {
+  const text = readFileSync(join(root, "examples/lines", `${name}.yaml`), "utf8");
+  const file = join(folder, `${name}.yaml`);
+  writeFileSync(file, change(text.replace(/mode: \w+/, "mode: ideal").replace(/speed: .*\n/, "")));
+  return file;
+}
+
+/** An order of the first so many people of the plastics company, in a folder of its own. */
+export function smallOrder(
+  folder: string,
+  people: number,
+  change: (rows: string[]) => string[] = (rows) => rows,
+): string {
+  const office = join(root, "examples/office-access");
+  mkdirSync(join(folder, "photos"), { recursive: true });
+  const rows = readFileSync(join(office, "employees.csv"), "utf8")
+    .trimEnd()
+    .split(/\r?\n/)
+    .slice(0, people + 1);
+  for (const row of rows.slice(1)) {
+    const photo = /[^,;]+\.png/.exec(row)?.[0];
+    if (photo !== undefined) copyFileSync(join(office, "photos", photo), join(folder, "photos", photo));
+  }
+  writeFileSync(join(folder, "employees.csv"), `${change(rows).join("\n")}\n`);
+  const file = join(folder, "order.yaml");
+  writeFileSync(
+    file,
+    `order: "T-1"
+customer: Polymerica Plastics
+product: ${join(root, "examples/products/office-access/product.yaml")}
+input: { file: employees.csv, photos: photos }
+line: ${join(root, "examples/lines/carousel.yaml")}
+environment: test
+keys: ${join(root, "examples/keys/test-keys.yaml")}
+`,
+  );
+  return file;
+}
