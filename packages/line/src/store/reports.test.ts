@@ -66,6 +66,10 @@ test("the report's figures are those of the accounts", async () => {
     { station: "personalization", visits: 7, busy: 35_000, utilisation: 35 / 60 },
   ]);
   expect(report.throughput.reduce((sum, { good }) => sum + good, 0)).toBe(4);
+  // On virtual time the pace is that of the line's own clock.
+  const virtual = await s.reports.production({ ...ask, simulatedSeconds: 7_200 });
+  expect(virtual.cardsPerHour).toBe(2);
+  expect(virtual.throughput.reduce((sum, { seconds }) => sum + seconds, 0)).toBeCloseTo(7_200);
   expect(await s.reports.reconcile("A-1")).toEqual({
     cards: { good: 4, cancelled: 2 },
     audit: { good: 4, cancelled: 2 },

@@ -166,7 +166,8 @@ export function reportStore(desk: Desk): Reports {
           ? []
           : Array.from({ length: spans }, (_, index) => ({
               from: new Date(first + index * step).toISOString(),
-              seconds: step / 1000,
+              // On virtual time the hours of the pace are the line's own, like all others of the report.
+              seconds: ask.simulatedSeconds === undefined ? step / 1000 : ask.simulatedSeconds / spans,
               good: 0,
               rejected: 0,
             }));
