@@ -11,7 +11,7 @@ describe("a line of virtual cards and the vault", () => {
   test("makes good cards, and throws out each bad blank where its fault shows", async () => {
     const faults = `
   - lot: L2026A
-    count: 20
+    count: 25
     faults:
       - { blanks: { number: 1 }, fault: { kind: dead } }
       - { blanks: { number: 2 }, fault: { kind: weak-page, page: 300 } }
@@ -21,8 +21,13 @@ describe("a line of virtual cards and the vault", () => {
       - { blanks: { number: 6 }, fault: { kind: wrong-atr, atr: "3B00" } }
       - { blanks: { number: 7 }, fault: { kind: dies-at, ins: "B0", nth: 1 } }
       - { blanks: { number: 8 }, fault: { kind: mute-at, ins: "D6", nth: 3 } }
+      - { blanks: { number: 9 }, fault: { kind: flips-back, page: 213 } } # the holder's file, which can be read
+      - { blanks: { number: 10 }, fault: { kind: over-long, ins: "B0" } }
+      - { blanks: { number: 11 }, fault: { kind: bad-mac, nth: 3 } }
+      - { blanks: { number: 12 }, fault: { kind: ram-fault } }
+      - { blanks: { number: 13 }, fault: { kind: flips-back, page: 221 } } # the credential, which cannot
 `;
-    const plant = await Plant.open(office, lineText("ideal", faults), 8);
+    const plant = await Plant.open(office, lineText("ideal", faults), 10);
     const result = await plant.run();
     expect(plant.rejects().sort()).toEqual([
       "L2026A-000001 electrical-test mute",
@@ -30,8 +35,16 @@ describe("a line of virtual cards and the vault", () => {
       "L2026A-000003 electrical-test rom-fault",
       "L2026A-000005 completion card-cryptogram",
       "L2026A-000007 chip-proof mute",
+      "L2026A-000009 chip-proof wrong-answer",
+      "L2026A-000010 chip-proof wrong-answer",
+      "L2026A-000011 initialisation response-mac",
+      "L2026A-000012 electrical-test ram-fault",
+      "L2026A-000013 chip-proof proof-wrong",
     ]);
-    expect(result).toMatchObject({ ended: "complete", counts: { good: 8, rejected: 5, held: 1, remade: 1 } });
+    expect(result).toMatchObject({
+      ended: "complete",
+      counts: { good: 10, rejected: 10, held: 1, remade: 4 },
+    });
     expect(plant.disagreements()).toEqual([]);
     expect(plant.journal.notes).toEqual([]);
     plant.close();
