@@ -16,7 +16,6 @@ import { exitCode, problemText } from "./problem.js";
 const program = new Command("persoline")
   .description("Smart card personalization line: from an order's spreadsheet to verified cards")
   .version(version)
-  .option("--debug", "show where a problem arose")
   .showHelpAfterError("(--help shows how it is used)")
   .showSuggestionAfterError()
   .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml");
@@ -36,6 +35,7 @@ for (const command of program.commands) throwing(command);
 /** Commander would end the process by itself; wrong usage is 2 here, and 1 is for refused or unfinished work. */
 function throwing(command: Command): void {
   command.exitOverride().showHelpAfterError("(--help shows how it is used)").showSuggestionAfterError();
+  if (command.commands.length === 0) command.option("--debug", "show where a problem arose");
   for (const inner of command.commands) throwing(inner);
 }
 
@@ -45,8 +45,7 @@ try {
   if (problem instanceof CommanderError) {
     process.exitCode = problem.exitCode === 0 ? exitCode.whole : exitCode.usage;
   } else {
-    const { debug = false } = program.opts<{ debug?: boolean }>();
-    process.stderr.write(`${problemText(problem, debug)}\n`);
+    process.stderr.write(`${problemText(problem, process.argv.includes("--debug"))}\n`);
     process.exitCode = exitCode.refused;
   }
 }

@@ -31,7 +31,7 @@ export function eventsOf(trace: string): Event[] {
       if (write && !resumed) events.push({ kind: "chip", file: path });
     } else if (path.endsWith("-wal") && !unfinished) {
       if (write) events.push({ kind: "written", file: path });
-      else if (/= 0$/.test(call)) events.push({ kind: "synced", file: path });
+      else if (call.endsWith("= 0")) events.push({ kind: "synced", file: path });
     }
   }
   return events;

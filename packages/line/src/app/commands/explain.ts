@@ -10,17 +10,15 @@ import { readInput } from "../../orders/input.js";
 import type { OrderRecord } from "../../orders/types.js";
 import { type Job, prepareRecord, readJob } from "../job.js";
 import { Refusal } from "../problem.js";
-import { print, printJson, whole } from "./options.js";
+import { print, printJson, whole, withData } from "./options.js";
 
 export function addExplainCommand(program: Command): void {
-  program
-    .command("explain")
+  withData(program.command("explain"))
     .description(
       "what will be done to a record's card: every APDU with its reason, clause and time; keys and PINs stay names",
     )
     .argument("<order.yaml>", "the order file")
     .option("--record <number>", "which record (1 = first row)", whole, 1)
-    .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ persoline explain examples/office-access/order.yaml --record 17")
     .action(async (file: string, { record, json }: { readonly record: number; readonly json?: boolean }) => {
       const job = await readJob(file);

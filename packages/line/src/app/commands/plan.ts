@@ -5,7 +5,7 @@ import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
 import { capacityAsk } from "../planned.js";
 import { recordOf } from "./explain.js";
-import { print, printJson, textTable, whole } from "./options.js";
+import { print, printJson, textTable, whole, withData } from "./options.js";
 
 interface PlanOptions {
   readonly line?: string;
@@ -14,13 +14,11 @@ interface PlanOptions {
 }
 
 export function addPlanCommand(program: Command): void {
-  program
-    .command("plan")
+  withData(program.command("plan"))
     .description("what a line can do with this order: cards per hour, bottleneck, heads needed")
     .argument("<order.yaml>", "the order file")
     .option("--line <line.yaml>", "another line than the order names")
     .option("--rate <cards>", "cards per hour to be reached: shows the heads each station needs", whole)
-    .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline plan examples/office-access/order.yaml --line examples/lines/bureau-3500.yaml --rate 3500",
