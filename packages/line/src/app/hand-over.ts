@@ -2,9 +2,11 @@
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 
-/** The order's data key must be released. Answers how many cards were entered. */
+type Entry = Parameters<Store["access"]["enter"]>[0][number];
+
+/** All good cards of an order or none. The order's data key must be released. Answers how many cards were entered. */
 export async function handOver(store: Store, order: StoredOrder): Promise<number> {
-  let entered = 0;
+  const entries: Entry[] = [];
   for await (const { record, reference, status, serial } of store.reports.result(order.order)) {
     if (status !== "good" || serial === undefined) continue;
     const { fields } = await store.orders.record(order.order, record);
@@ -13,19 +15,18 @@ export async function handOver(store: Store, order: StoredOrder): Promise<number
       return typeof value === "string" ? value : (value ?? []).join(", ");
     };
     const zones = fields["premises"] ?? fields["zones"] ?? [];
-    await store.access.enter([
-      {
-        serial: serial as Parameters<Store["access"]["holder"]>[0],
-        order: order.order,
-        reference,
-        name: text("name"),
-        department: text("department"),
-        zones: typeof zones === "string" ? [zones] : zones,
-        ...(text("validFrom") === "" ? {} : { validFrom: text("validFrom") }),
-        ...(text("validUntil") === "" ? {} : { validUntil: text("validUntil") }),
-      },
-    ]);
-    entered++;
+    entries.push({
+      // A result row of a good card holds its chip number.
+      serial: serial as Entry["serial"],
+      order: order.order,
+      reference,
+      name: text("name"),
+      department: text("department"),
+      zones: typeof zones === "string" ? [zones] : zones,
+      ...(text("validFrom") === "" ? {} : { validFrom: text("validFrom") }),
+      ...(text("validUntil") === "" ? {} : { validUntil: text("validUntil") }),
+    });
   }
-  return entered;
+  if (entries.length > 0) await store.access.enter(entries);
+  return entries.length;
 }

@@ -25,9 +25,17 @@ export async function readMovements(file: string, site: Site): Promise<readonly 
       remedy: "check the path and the file's permissions",
     });
   }
-  let rows: string[][] = [];
+  let rows: { readonly record: string[]; readonly info: { readonly lines: number } }[] = [];
   try {
-    rows = parse(text ?? "", { bom: true, skip_empty_lines: true, trim: true, comment: "#" });
+    const found: unknown = parse(text ?? "", {
+      bom: true,
+      skip_empty_lines: true,
+      trim: true,
+      comment: "#",
+      info: true,
+    });
+    // What `info` makes of each row.
+    rows = found as typeof rows;
   } catch (thrown) {
     findings.tell({
       code: "csv",
@@ -35,9 +43,8 @@ export async function readMovements(file: string, site: Site): Promise<readonly 
       remedy: "save the list as CSV",
     });
   }
-  const [head = [], ...lines] = rows;
-  const [time, gate, card] = ["time", "gate", "card"].map((name) => head.indexOf(name));
-  if (text !== undefined && head.join() !== "time,gate,card") {
+  const [head, ...lines] = rows;
+  if (text !== undefined && findings.count === 0 && head?.record.join() !== "time,gate,card") {
     findings.tell({
       row: 1,
       code: "columns",
@@ -46,23 +53,30 @@ export async function readMovements(file: string, site: Site): Promise<readonly 
     });
   }
   findings.refuse();
-  const movements = lines.map((line, index): Movement => {
-    const row = index + 2;
-    const own = { time: line[time ?? 0] ?? "", gate: line[gate ?? 1] ?? "", card: line[card ?? 2] ?? "" };
-    const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/.test(own.time)
-      ? (instantsOf(own.time, site.timeZone)[0] ?? Number.NaN)
-      : /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(own.time)
-        ? Date.parse(own.time)
-        : Number.NaN;
-    if (Number.isNaN(at)) {
+  const seen = new Map<string, number>();
+  const movements = lines.map(({ record, info: { lines: row } }): Movement => {
+    const own = { time: record[0] ?? "", gate: record[1] ?? "", card: record[2] ?? "" };
+    const at = instantOf(own.time, site.timeZone);
+    if (typeof at === "string") {
       findings.tell({
         row,
         column: "time",
         code: "time",
-        message: "this is not a time of this place",
-        remedy: 'write local time as "2026-12-01T07:30:00", or with its offset',
+        message: at,
+        remedy: 'write local time as "2026-12-01T07:30:00", or with its offset: "2026-12-01T07:30:00+01:00"',
       });
     }
+    const key = JSON.stringify([at, own.gate, own.card]);
+    const before = seen.get(key);
+    if (before !== undefined) {
+      findings.tell({
+        row,
+        code: "twice",
+        message: `this movement stands in row ${String(before)} already`,
+        remedy: "keep one of the two",
+      });
+    }
+    seen.set(key, row);
     if (!site.gates.some((known) => known.name === own.gate)) {
       findings.tell({
         row,
@@ -81,8 +95,26 @@ export async function readMovements(file: string, site: Site): Promise<readonly 
         remedy: "write an employee number, serial: and 20 hexadecimal digits, or rejected: and a number",
       });
     }
-    return { at, gate: own.gate, card: own.card, row };
+    return { at: typeof at === "string" ? Number.NaN : at, gate: own.gate, card: own.card, row };
   });
   findings.refuse();
   return movements.toSorted((a, b) => a.at - b.at);
+}
+
+const timeForm = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z|[+-]\d\d:\d\d)?$/;
+
+/** The instant, or what is wrong with the text. Local time must be one instant of the place. */
+function instantOf(text: string, timeZone: string): number | string {
+  const [, date, minutes, seconds = ":00", offset] = timeForm.exec(text) ?? [];
+  if (date === undefined || minutes === undefined) return "this is not a time";
+  const local = `${date}T${minutes}${seconds}`;
+  const naive = Date.parse(`${local}Z`);
+  if (Number.isNaN(naive) || !new Date(naive).toISOString().startsWith(date)) return "this is not a time";
+  if (offset !== undefined) {
+    const at = Date.parse(`${local}${offset}`);
+    return Number.isNaN(at) ? "this is not a time" : at;
+  }
+  const [first, second] = instantsOf(local, timeZone);
+  if (first === undefined) return "clocks were set forward over this time: this place never had it";
+  return second === undefined ? first : "clocks were set back: this place had this time twice";
 }

@@ -1,4 +1,6 @@
 /** Plays movements through the gates of a site: each one a real conversation between the gate and the card of the shop floor. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { random } from "@persoline/card/node";
 import type { Serial } from "@persoline/card/program";
 import { type GateParts, pass } from "../access/gate.js";
@@ -9,6 +11,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { simulatedReader } from "../devices/reader/simulated.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
+import type { Stage } from "../ledger/types.js";
 import { Findings } from "../orders/problem.js";
 import { idealWorld } from "../stations/world.js";
 import type { Store } from "../store/store.js";
@@ -38,36 +41,34 @@ export async function replay(ask: {
   const { site: siteFile, store, hsm, data } = ask;
   const { site, card } = siteFile;
   const handedOver = await handOverAll(siteFile, store, hsm);
-  const serials = await serialsOf(ask.movements, ask.file, store);
+  // No blank is made here: every body a gate sees has been through the machine.
+  const floor = new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
+  const presented = await cardsOf(ask.movements, ask.file, { store, floor });
 
   const tree = new ZoneTree(site);
   const recorded: Passage[] = [];
   for await (const passage of store.access.passages()) recorded.push(passage);
-  const known = new Set(recorded.map(keyOf));
+  const known = recordedTimes(recorded);
   const earlier = inOrder(recorded);
   const places = new Whereabouts(tree);
   let next = 0;
 
-  // No blank is made here: every body a gate sees has been through the line.
-  const floor = new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
   const counts = { granted: 0, refused: 0, known: 0 };
   try {
     for (const movement of ask.movements) {
       const gate = site.gates.find(({ name }) => name === movement.gate);
-      const serial = serials.get(movement.card);
-      if (gate === undefined || serial === undefined) continue;
+      const own = presented.get(movement.card);
+      if (gate === undefined || own === undefined) continue;
       for (; next < earlier.length && Date.parse(earlier[next]?.at ?? "") <= movement.at; next++) {
         const before = earlier[next];
         const move = before && moveOf(site, tree, before);
         if (move !== undefined) places.move(move);
       }
-      if (known.has(keyOf({ at: new Date(movement.at).toISOString(), gate: gate.name, serial }))) {
+      if (known({ at: new Date(movement.at).toISOString(), gate: gate.name, serial: own.serial })) {
         counts.known++;
         continue;
       }
-      const blank = await store.stock.find(serial);
-      const body = blank && floor.find(blank.label);
-      const loaded = body && floor.loadCard(body.dir);
+      const loaded = floor.loadCard(own.dir);
       const parts: GateParts = {
         site,
         tree,
@@ -75,13 +76,13 @@ export async function replay(ask: {
         reader: simulatedReader({
           name: gate.name,
           place: { at: "hopper" },
-          floor: { cardAt: () => loaded?.card },
+          floor: { cardAt: () => loaded.card },
           world: idealWorld(),
           timing: "ideal",
         }),
         hsm,
         register: store.access,
-        now: () => (loaded?.card.elapsedMicros ?? 0) / 1000,
+        now: () => loaded.card.elapsedMicros / 1000,
       };
       try {
         const { ms: _, ...passage } = await pass(parts, gate, { at: movement.at, places });
@@ -91,7 +92,7 @@ export async function replay(ask: {
         if (move !== undefined) places.move(move);
         ask.onPassage?.(passage);
       } finally {
-        loaded?.eeprom.close();
+        loaded.eeprom.close();
       }
     }
   } finally {
@@ -100,15 +101,24 @@ export async function replay(ask: {
   return { movements: ask.movements.length, ...counts, handedOver };
 }
 
-const keyOf = ({
-  at,
-  gate,
-  serial = "",
-}: {
-  readonly at: string;
-  readonly gate: string;
-  readonly serial?: string;
-}): string => `${at} ${gate} ${serial}`;
+type Recorded = Pick<Passage, "at" | "gate" | "serial">;
+
+/**
+ * Whether a movement was recorded before. A gate that could not read its card recorded no serial: so many movements at that gate and
+ * instant, whichever they are, were recorded thus.
+ */
+function recordedTimes(recorded: readonly Recorded[]): (movement: Recorded) => boolean {
+  const keyOf = ({ at, gate, serial }: Recorded): string => JSON.stringify([at, gate, serial ?? ""]);
+  const times = new Map<string, number>();
+  for (const passage of recorded) times.set(keyOf(passage), (times.get(keyOf(passage)) ?? 0) + 1);
+  return (movement) => {
+    if (times.has(keyOf(movement))) return true;
+    const unread = keyOf({ at: movement.at, gate: movement.gate });
+    const left = times.get(unread) ?? 0;
+    if (left > 0) times.set(unread, left - 1);
+    return left > 0;
+  };
+}
 
 /** Produced cards of the site's product that the register does not know yet are handed over to the people of the site. */
 async function handOverAll(
@@ -135,49 +145,51 @@ async function handOverAll(
   return handed;
 }
 
-/** The card each movement names. Throws DataProblem for those that nobody has. */
-async function serialsOf(
+interface Card {
+  readonly serial: Serial;
+  /** Its body's folder. */
+  readonly dir: string;
+}
+
+/** The card each movement names, and where it lies. Throws DataProblem with all that cannot be held to a gate. */
+async function cardsOf(
   movements: readonly Movement[],
   file: string,
-  store: Store,
-): Promise<ReadonlyMap<string, Serial>> {
-  const found = new Map<string, Serial>();
-  for await (const { reference, serial } of store.access.holders()) found.set(reference, serial);
+  { store, floor }: { readonly store: Store; readonly floor: ShopFloor },
+): Promise<ReadonlyMap<string, Card>> {
+  const serials = new Map<string, Serial>();
+  for await (const { reference, serial } of store.access.holders()) serials.set(reference, serial);
   let rejected = 0;
-  for await (const blank of store.stock.list({ state: "rejected" })) {
-    if (
-      blank.stage === "blank" ||
-      blank.stage === "tested" ||
-      blank.stage === "completed" ||
-      blank.stage === "initialised"
-    )
-      continue;
-    found.set(`rejected:${String(++rejected)}`, blank.serial);
-  }
-  for (const { card } of movements) {
-    if (card.startsWith("serial:")) found.set(card, card.slice("serial:".length) as Serial);
+  for await (const { stage, serial } of store.stock.list({ state: "rejected" })) {
+    if (!unbound.has(stage)) serials.set(`rejected:${String(++rejected)}`, serial);
   }
   const findings = new Findings(file);
+  const cards = new Map<string, Card>();
   for (const { card, row } of movements) {
-    if (found.has(card)) continue;
-    findings.tell(
-      card.startsWith("rejected:")
-        ? {
-            row,
-            column: "card",
-            code: "unknown-card",
-            message: `only ${String(rejected)} cards were rejected after personalization`,
-            remedy: "use a smaller number",
-          }
-        : {
-            row,
-            column: "card",
-            code: "unknown-card",
-            message: "no card was made for this number",
-            remedy: "produce the order first, or correct the number",
-          },
-    );
+    if (cards.has(card)) continue;
+    const [, named] = /^serial:(.*)$/.exec(card) ?? [];
+    // A movement's form was checked: twenty hexadecimal digits are what a serial is.
+    const serial = named === undefined ? serials.get(card) : (named as Serial);
+    const tell = (message: string, remedy: string): void =>
+      findings.tell({ row, column: "card", code: "unknown-card", message, remedy });
+    if (serial === undefined) {
+      if (card.startsWith("rejected:"))
+        tell(`only ${String(rejected)} cards were rejected after personalization`, "use a smaller number");
+      else tell("no card was made for this number", "produce the order first, or correct the number");
+      continue;
+    }
+    const blank = await store.stock.find(serial);
+    const body = blank && floor.find(blank.label);
+    if (blank === undefined) tell("no card has this chip number", "correct it; stock list shows them all");
+    else if (body === undefined)
+      tell("this card does not lie on the shop floor any more", "remove the movement");
+    else if (!existsSync(join(body.dir, "chip.eeprom")))
+      tell("this is a blank that was never in the machine", "remove the movement");
+    else cards.set(card, { serial, dir: body.dir });
   }
   findings.refuse();
-  return found;
+  return cards;
 }
+
+/** A card of these stages never held anybody's data. */
+const unbound: ReadonlySet<Stage> = new Set<Stage>(["blank", "tested", "completed", "initialised"]);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 const example = (name: string): string => join(root, "examples", name);
 let data: string;
+let silent: string;
 
 /** The command as a user types it; standard output. */
 const persoline = (...words: string[]): string =>
@@ -30,13 +31,13 @@ afterAll(() => rmSync(data, { recursive: true }));
 
 describe("a metal yard, from its spreadsheet to its gates", () => {
   test("makes the cards, and throws out just the blanks that are bad", () => {
-    const made = json<{ produced: number; balanced: boolean; rejects: { station: string; code: string }[] }>(
-      "run",
-      example("warehouse-access/order.yaml"),
-      "--line",
-      join(data, "line.yaml"),
-    );
+    const made = json<{
+      produced: number;
+      balanced: boolean;
+      rejects: { serial: string; station: string; code: string }[];
+    }>("run", example("warehouse-access/order.yaml"), "--line", join(data, "line.yaml"));
     expect(made).toMatchObject({ produced: 40, balanced: true });
+    silent = made.rejects.find(({ code }) => code === "mute")?.serial ?? "";
     expect(made.rejects.map(({ station, code }) => `${station}: ${code}`).sort()).toEqual([
       "electrical-test: eeprom-fault",
       "electrical-test: mute",
@@ -85,6 +86,14 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
     });
   });
 
+  test("a blank that is silent for ever is refused once, however often it is told", () => {
+    const file = join(data, "silent.csv");
+    writeFileSync(file, `time,gate,card\n2026-12-01 23:00,main-in,serial:${silent}\n`);
+    const replay = () => json("gate", "replay", file, "--gates", example("warehouse-access/gates.yaml"));
+    expect(replay()).toMatchObject({ refused: 1, known: 0, handedOver: [] });
+    expect(replay()).toMatchObject({ refused: 0, known: 1 });
+  });
+
   test("tells who is where, now and at another time", () => {
     interface Presence {
       readonly inside: number;
@@ -118,5 +127,19 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
     expect(told).toThrow(/wrong\.csv:2 "time"[\s\S]*wrong\.csv:3 "gate"[\s\S]*wrong\.csv:4 "card"/);
     writeFileSync(file, "time,gate,card\n2026-12-01T07:00:00,main-in,FM-9999\n");
     expect(told).toThrow(/no card was made for this number/);
+    const rows = [
+      "2026-12-01T07:00:00,main-in,FM-0001",
+      "2026-12-01T07:00:00,main-in,FM-0001",
+      "",
+      "2026-10-25T02:30:00,main-in,FM-0001",
+      "2026-03-29T02:30:00,main-in,FM-0001",
+      "2026-02-30T02:30:00,main-in,FM-0001",
+    ];
+    writeFileSync(file, `time,gate,card\n${rows.join("\n")}\n`);
+    expect(told).toThrow(
+      /:3: .*row 2[\s\S]*:5 "time": .*twice[\s\S]*:6 "time": .*forward[\s\S]*:7 "time": .*not a time/,
+    );
+    writeFileSync(file, "time,gate,card\n2026-12-01T07:00:00,main-in,serial:00000000000000000000\n");
+    expect(told).toThrow(/no card has this chip number/);
   });
 });
