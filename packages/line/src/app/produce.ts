@@ -86,8 +86,10 @@ export interface ProduceEnd {
 
 /** Throws what `problemText` can tell; cards in work are then taken up by the next run. */
 export async function produce(ask: ProduceAsk): Promise<ProduceEnd> {
-  const job = await readJob(ask.orderFile);
-  const file = await lineOf(job, ask);
+  const read = await readJob(ask.orderFile);
+  const file = await lineOf(read, ask);
+  // A line that marks nothing has no use for faces, and they are most of the work of preparing a record.
+  const job: Job = file.without.includes("visual") ? { ...read, drawing: undefined } : read;
   const data = dataFolder(ask.data);
   const hsm = await openSecurityModule(data, job.order.keys, ask.passphrase);
   const faces = facesDesk();
