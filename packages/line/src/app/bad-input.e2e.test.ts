@@ -1,0 +1,202 @@
+/** What a user meets who hands over something wrong: it is said, with place and remedy; nothing moved, nothing is lost, nothing personal is shown. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Ended, idealLine, persoline, smallOrder } from "./command.test.data.js";
+
+let folder: string;
+let data: string;
+let line: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-bad-"));
+  data = join(folder, "data");
+  line = idealLine(folder, "ideal", (text) => text.replace(/count: \d+/, "count: 8"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const run = (order: string, ...more: string[]): Ended =>
+  persoline(["run", order, "--line", line, "--data", data, "--json", ...more]);
+/** Refused in words, with nothing of how the program is built in them. */
+function refused(ended: Ended, ...texts: RegExp[]): void {
+  expect(ended.code).toBe(1);
+  expect(ended.out).toBe("");
+  for (const text of texts) expect(ended.err).toMatch(text);
+  expect(ended.err).not.toMatch(/\n\s+at |node:internal|should not have happened/);
+}
+const cell = (row: string, from: RegExp, to: string): string => row.replace(from, to);
+
+describe("an input file with everything wrong", () => {
+  test("is told at once, row by row, with the shape of values and not the values; no card moves", () => {
+    const order = smallOrder(folder, 6, (rows) => [
+      rows[0] ?? "",
+      cell(rows[1] ?? "", /HQ|LAB|PLANT-1|PLANT-2|STORE|DOCK|GARAGE|DATA/, "MOON"),
+      rows[2] ?? "",
+      cell(rows[3] ?? "", /PP-\d+(?!\.png)/, /PP-\d+/.exec(rows[2] ?? "")?.[0] ?? ""),
+      cell(rows[4] ?? "", /[^,;]+\.png/, "nobody.png"),
+      cell(rows[5] ?? "", /^[^,;]+/, "Canarina ".repeat(12).trim()),
+    ]);
+    const ended = run(order);
+    refused(
+      ended,
+      /employees\.csv:2 .*Premises/,
+      /employees\.csv:4 .*Employee number/,
+      /employees\.csv:5 .*Photo/,
+      /employees\.csv:6 .*Full name/,
+    );
+    expect(ended.err).not.toContain("Canarina");
+    const orders = persoline(["order", "list", "--data", data, "--json"]);
+    expect(JSON.parse(orders.out)).toEqual([]);
+  });
+
+  test("that is no CSV, no workbook or no JSON", () => {
+    const order = smallOrder(folder, 2);
+    for (const [name, content, text] of [
+      ["broken.csv", 'Full name,Department\n"never closed', /broken\.csv/],
+      ["broken.xlsx", "PK is not enough", /broken\.xlsx/],
+      ["broken.json", '[{"Full name": ', /broken\.json/],
+    ] as const) {
+      writeFileSync(join(folder, name), content);
+      const yaml = readFileSync(order, "utf8").replace(/file: [^,]+/, `file: ${name}`);
+      writeFileSync(join(folder, "other.yaml"), yaml);
+      refused(run(join(folder, "other.yaml")), text);
+    }
+  });
+
+  test("a name that fits its file but not its line on the card", () => {
+    const order = smallOrder(folder, 2, (rows) => [
+      rows[0] ?? "",
+      cell(rows[1] ?? "", /^[^,;]+/, "W".repeat(58)),
+      rows[2] ?? "",
+    ]);
+    refused(run(order, "--line", idealLine(folder, "carousel")), /employees\.csv:2 .*name/);
+  });
+
+  test("a photo that is no picture", () => {
+    const order = smallOrder(folder, 2);
+    const photo = /[^,;]+\.png/.exec(readFileSync(join(folder, "employees.csv"), "utf8"))?.[0] ?? "";
+    writeFileSync(join(folder, "photos", photo), "not a picture");
+    refused(run(order), /employees\.csv:2 "Photo"/);
+  });
+});
+
+describe("files of the line's own", () => {
+  test("a slip in an order file is told with line and column, and what was meant", () => {
+    const order = smallOrder(folder, 2);
+    writeFileSync(order, readFileSync(order, "utf8").replace("customer:", "custmer:"));
+    refused(run(order), /order\.yaml:2:1 custmer/, /did you mean/i);
+  });
+
+  test("a product whose files do not fit, and a line that leaves out a station", () => {
+    const order = smallOrder(folder, 2);
+    const wrong = join(folder, "wrong.yaml");
+    writeFileSync(wrong, readFileSync(line, "utf8").replace(/ {2}- \{ name: completion.*\n/, ""));
+    refused(run(order, "--line", wrong), /wrong\.yaml/, /completion/);
+  });
+});
+
+describe("circumstances", () => {
+  test("a stock that is too small stops the whole and says how many blanks are missing; a larger one finishes it", () => {
+    const order = smallOrder(folder, 12);
+    const ended = run(order);
+    expect(ended.code).toBe(1);
+    expect(ended.err).toMatch(/4 more blanks are needed/);
+    expect(JSON.parse(ended.out)).toMatchObject({ produced: 0, balanced: true });
+    const delivery = "  - { lot: MORE, count: 10 }\n";
+    writeFileSync(line, readFileSync(line, "utf8") + delivery);
+    const again = run(order);
+    expect(again.err).toBe("");
+    expect(JSON.parse(again.out)).toMatchObject({ produced: 12, balanced: true });
+  });
+
+  test("an order whose input was changed after it was begun is refused", () => {
+    const order = smallOrder(folder, 12);
+    run(order);
+    const csv = join(folder, "employees.csv");
+    writeFileSync(csv, `${readFileSync(csv, "utf8")}\n`);
+    refused(run(order), /another input file/);
+  });
+
+  test("a wrong passphrase opens nothing and harms nothing", () => {
+    const order = smallOrder(folder, 2);
+    const words = ["run", order, "--line", line, "--data", data, "--json", "--passphrase-fd", "0"];
+    expect(persoline(words, "right\n").code).toBe(0);
+    const wrong = persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "wrong\n");
+    refused(wrong, /does not open this keystore/);
+    expect(
+      persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "right\n").code,
+    ).toBe(0);
+  });
+
+  test("a database of a newer version is left alone", () => {
+    const order = smallOrder(folder, 2);
+    expect(run(order).code).toBe(0);
+    const database = new Database(join(data, "persoline.db"));
+    database.prepare("insert into migrations values (999, 'from the future', '2030-01-01')").run();
+    database.close();
+    refused(persoline(["order", "list", "--data", data]), /newer/);
+  });
+
+  test("a disk that is full stops the line before the next card; with room again the order is finished", () => {
+    mkdirSync(data);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=17m", "tmpfs", data]);
+    try {
+      const order = smallOrder(folder, 6);
+      const ended = run(order);
+      expect(ended.code).toBe(1);
+      expect(ended.err).toMatch(/MiB|disk is full|no space/i);
+      expect(ended.err).not.toMatch(/\n\s+at /);
+      execFileSync("mount", ["-o", "remount,size=200m", data]);
+      const again = run(order);
+      expect(again.err).toBe("");
+      expect(JSON.parse(again.out)).toMatchObject({ produced: 6, balanced: true });
+    } finally {
+      execFileSync("umount", [data]);
+    }
+  });
+});
+
+describe("the command line itself", () => {
+  test("a slip in an option is answered with the one that was meant, and 2", () => {
+    const ended = persoline(["run", "order.yaml", "--sed", "7"]);
+    expect(ended).toMatchObject({ code: 2, out: "" });
+    expect(ended.err).toContain("--seed");
+  });
+
+  test("every command shows an example", () => {
+    const commands = [
+      "run",
+      "order import",
+      "order list",
+      "order show",
+      "order result",
+      "order deliver",
+      "order close",
+      "order erase",
+      "stock receive",
+      "stock count",
+      "stock list",
+      "stock sample",
+      "stock return",
+      "stock destroy",
+      "letters list",
+      "letters release",
+      "letters void",
+      "explain",
+      "plan",
+      "card inspect",
+      "report production",
+      "report passages",
+      "gate replay",
+      "presence",
+      "doctor",
+    ];
+    const without = commands.filter((name) => {
+      const { code, out } = persoline([...name.split(" "), "--help"]);
+      return code !== 0 || !out.includes("Example:");
+    });
+    expect(without).toEqual([]);
+  });
+});
