@@ -20,7 +20,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const run = (order: string, ...more: string[]): Ended =>
   persoline(["run", order, "--line", line, "--data", data, "--json", ...more]);
 /** Refused in words, with nothing of how the program is built in them. */
-function refused(ended: Ended, ...texts: RegExp[]): void {
+function expectRefused(ended: Ended, ...texts: RegExp[]): void {
   expect(ended.code).toBe(1);
   expect(ended.out).toBe("");
   for (const text of texts) expect(ended.err).toMatch(text);
@@ -39,7 +39,7 @@ describe("an input file with everything wrong", () => {
       cell(rows[5] ?? "", /^[^,;]+/, "Canarina ".repeat(12).trim()),
     ]);
     const ended = run(order);
-    refused(
+    expectRefused(
       ended,
       /employees\.csv:2 .*Premises/,
       /employees\.csv:4 .*Employee number/,
@@ -61,7 +61,7 @@ describe("an input file with everything wrong", () => {
       writeFileSync(join(folder, name), content);
       const yaml = readFileSync(order, "utf8").replace(/file: [^,]+/, `file: ${name}`);
       writeFileSync(join(folder, "other.yaml"), yaml);
-      refused(run(join(folder, "other.yaml")), text);
+      expectRefused(run(join(folder, "other.yaml")), text);
     }
   });
 
@@ -71,14 +71,14 @@ describe("an input file with everything wrong", () => {
       cell(rows[1] ?? "", /^[^,;]+/, "W".repeat(58)),
       rows[2] ?? "",
     ]);
-    refused(run(order, "--line", idealLine(folder, "carousel")), /employees\.csv:2 .*name/);
+    expectRefused(run(order, "--line", idealLine(folder, "carousel")), /employees\.csv:2 .*name/);
   });
 
   test("a photo that is no picture", () => {
     const order = smallOrder(folder, 2);
     const photo = /[^,;]+\.png/.exec(readFileSync(join(folder, "employees.csv"), "utf8"))?.[0] ?? "";
     writeFileSync(join(folder, "photos", photo), "not a picture");
-    refused(run(order), /employees\.csv:2 "Photo"/);
+    expectRefused(run(order), /employees\.csv:2 "Photo"/);
   });
 });
 
@@ -86,14 +86,14 @@ describe("files of the line's own", () => {
   test("a slip in an order file is told with line and column, and what was meant", () => {
     const order = smallOrder(folder, 2);
     writeFileSync(order, readFileSync(order, "utf8").replace("customer:", "custmer:"));
-    refused(run(order), /order\.yaml:2:1 custmer/, /did you mean/i);
+    expectRefused(run(order), /order\.yaml:2:1 custmer/, /did you mean/i);
   });
 
   test("a product whose files do not fit, and a line that leaves out a station", () => {
     const order = smallOrder(folder, 2);
     const wrong = join(folder, "wrong.yaml");
     writeFileSync(wrong, readFileSync(line, "utf8").replace(/ {2}- \{ name: completion.*\n/, ""));
-    refused(run(order, "--line", wrong), /wrong\.yaml/, /completion/);
+    expectRefused(run(order, "--line", wrong), /wrong\.yaml/, /completion/);
   });
 });
 
@@ -116,7 +116,7 @@ describe("circumstances", () => {
     run(order);
     const csv = join(folder, "employees.csv");
     writeFileSync(csv, `${readFileSync(csv, "utf8")}\n`);
-    refused(run(order), /another input file/);
+    expectRefused(run(order), /another input file/);
   });
 
   test("a wrong passphrase opens nothing and harms nothing", () => {
@@ -124,7 +124,7 @@ describe("circumstances", () => {
     const words = ["run", order, "--line", line, "--data", data, "--json", "--passphrase-fd", "0"];
     expect(persoline(words, "right\n").code).toBe(0);
     const wrong = persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "wrong\n");
-    refused(wrong, /does not open this keystore/);
+    expectRefused(wrong, /does not open this keystore/);
     expect(
       persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "right\n").code,
     ).toBe(0);
@@ -136,7 +136,7 @@ describe("circumstances", () => {
     const database = new Database(join(data, "persoline.db"));
     database.prepare("insert into migrations values (999, 'from the future', '2030-01-01')").run();
     database.close();
-    refused(persoline(["order", "list", "--data", data]), /newer/);
+    expectRefused(persoline(["order", "list", "--data", data]), /newer/);
   });
 
   test("a disk that is full stops the line before the next card; with room again the order is finished", () => {
