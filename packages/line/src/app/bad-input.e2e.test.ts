@@ -19,12 +19,16 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const run = (order: string, ...more: string[]): Ended =>
   persoline(["run", order, "--line", line, "--data", data, "--json", ...more]);
-/** Refused in words, with nothing of how the program is built in them. */
-function expectRefused(ended: Ended, ...texts: RegExp[]): void {
-  expect(ended.code).toBe(1);
-  expect(ended.out).toBe("");
-  for (const text of texts) expect(ended.err).toMatch(text);
-  expect(ended.err).not.toMatch(/\n\s+at |node:internal|should not have happened/);
+/** What keeps this from being a refusal in words, with nothing of how the program is built in them. */
+function notRefused({ code, out, err }: Ended, ...texts: RegExp[]): string[] {
+  return [
+    ...(code === 1 ? [] : [`ended with ${String(code)}`]),
+    ...(out === "" ? [] : ["wrote a result"]),
+    ...texts.filter((text) => !text.test(err)).map((text) => `${String(text)} is not in: ${err}`),
+    ...(/\n\s+at |node:internal|should not have happened/.test(err)
+      ? [`shows the program's inside: ${err}`]
+      : []),
+  ];
 }
 const cell = (row: string, from: RegExp, to: string): string => row.replace(from, to);
 
@@ -39,13 +43,15 @@ describe("an input file with everything wrong", () => {
       cell(rows[5] ?? "", /^[^,;]+/, "Canarina ".repeat(12).trim()),
     ]);
     const ended = run(order);
-    expectRefused(
-      ended,
-      /employees\.csv:2 .*Premises/,
-      /employees\.csv:4 .*Employee number/,
-      /employees\.csv:5 .*Photo/,
-      /employees\.csv:6 .*Full name/,
-    );
+    expect(
+      notRefused(
+        ended,
+        /employees\.csv:2 .*Premises/,
+        /employees\.csv:4 .*Employee number/,
+        /employees\.csv:5 .*Photo/,
+        /employees\.csv:6 .*Full name/,
+      ),
+    ).toEqual([]);
     expect(ended.err).not.toContain("Canarina");
     const orders = persoline(["order", "list", "--data", data, "--json"]);
     expect(JSON.parse(orders.out)).toEqual([]);
@@ -61,7 +67,7 @@ describe("an input file with everything wrong", () => {
       writeFileSync(join(folder, name), content);
       const yaml = readFileSync(order, "utf8").replace(/file: [^,]+/, `file: ${name}`);
       writeFileSync(join(folder, "other.yaml"), yaml);
-      expectRefused(run(join(folder, "other.yaml")), text);
+      expect(notRefused(run(join(folder, "other.yaml")), text)).toEqual([]);
     }
   });
 
@@ -71,14 +77,16 @@ describe("an input file with everything wrong", () => {
       cell(rows[1] ?? "", /^[^,;]+/, "W".repeat(58)),
       rows[2] ?? "",
     ]);
-    expectRefused(run(order, "--line", idealLine(folder, "carousel")), /employees\.csv:2 .*name/);
+    expect(
+      notRefused(run(order, "--line", idealLine(folder, "carousel")), /employees\.csv:2 .*name/),
+    ).toEqual([]);
   });
 
   test("a photo that is no picture", () => {
     const order = smallOrder(folder, 2);
     const photo = /[^,;]+\.png/.exec(readFileSync(join(folder, "employees.csv"), "utf8"))?.[0] ?? "";
     writeFileSync(join(folder, "photos", photo), "not a picture");
-    expectRefused(run(order), /employees\.csv:2 "Photo"/);
+    expect(notRefused(run(order), /employees\.csv:2 "Photo"/)).toEqual([]);
   });
 });
 
@@ -86,14 +94,14 @@ describe("files of the line's own", () => {
   test("a slip in an order file is told with line and column, and what was meant", () => {
     const order = smallOrder(folder, 2);
     writeFileSync(order, readFileSync(order, "utf8").replace("customer:", "custmer:"));
-    expectRefused(run(order), /order\.yaml:2:1 custmer/, /did you mean/i);
+    expect(notRefused(run(order), /order\.yaml:2:1 custmer/, /did you mean/i)).toEqual([]);
   });
 
   test("a product whose files do not fit, and a line that leaves out a station", () => {
     const order = smallOrder(folder, 2);
     const wrong = join(folder, "wrong.yaml");
     writeFileSync(wrong, readFileSync(line, "utf8").replace(/ {2}- \{ name: completion.*\n/, ""));
-    expectRefused(run(order, "--line", wrong), /wrong\.yaml/, /completion/);
+    expect(notRefused(run(order, "--line", wrong), /wrong\.yaml/, /completion/)).toEqual([]);
   });
 });
 
@@ -116,7 +124,7 @@ describe("circumstances", () => {
     run(order);
     const csv = join(folder, "employees.csv");
     writeFileSync(csv, `${readFileSync(csv, "utf8")}\n`);
-    expectRefused(run(order), /another input file/);
+    expect(notRefused(run(order), /another input file/)).toEqual([]);
   });
 
   test("a wrong passphrase opens nothing and harms nothing", () => {
@@ -124,7 +132,7 @@ describe("circumstances", () => {
     const words = ["run", order, "--line", line, "--data", data, "--json", "--passphrase-fd", "0"];
     expect(persoline(words, "right\n").code).toBe(0);
     const wrong = persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "wrong\n");
-    expectRefused(wrong, /does not open this keystore/);
+    expect(notRefused(wrong, /does not open this keystore/)).toEqual([]);
     expect(
       persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "right\n").code,
     ).toBe(0);
@@ -136,7 +144,7 @@ describe("circumstances", () => {
     const database = new Database(join(data, "persoline.db"));
     database.prepare("insert into migrations values (999, 'from the future', '2030-01-01')").run();
     database.close();
-    expectRefused(persoline(["order", "list", "--data", data]), /newer/);
+    expect(notRefused(persoline(["order", "list", "--data", data]), /newer/)).toEqual([]);
   });
 
   test("a disk that is full stops the line before the next card; with room again the order is finished", () => {
