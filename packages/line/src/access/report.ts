@@ -2,6 +2,7 @@
 import { csvLine } from "../ledger/report-csv.js";
 import { type Column, html, pageFoot, pageHead, table, tile } from "../ledger/page.js";
 import { localTime } from "./calendar.js";
+import { dayFigures, type DayFigures, zoneFigures, type ZoneFigures } from "./figures.js";
 import { type Inside, inOrder, moveOf, personOf, type Stay, Whereabouts } from "./presence.js";
 import type { Passage, Site } from "./types.js";
 import { ZoneTree } from "./zones.js";
@@ -21,6 +22,9 @@ export interface PassageReport {
   readonly noticed: readonly Passage[];
   readonly inside: readonly Inside[];
   readonly passages: number;
+  /** Of the span; a stay that goes on counts to its end, or to the last passage when it has none. */
+  readonly zones: readonly ZoneFigures[];
+  readonly days: readonly DayFigures[];
 }
 
 /** `passages`: all there are up to `until`, so that who came in before `from` is known to be inside. */
@@ -37,9 +41,11 @@ export function reportPassages(
   const refusals: Passage[] = [];
   const noticed: Passage[] = [];
   let counted = 0;
+  let last = begin;
   for (const passage of inOrder(passages)) {
     const at = Date.parse(passage.at);
     if (at >= end) break;
+    last = at;
     if (at >= begin) {
       counted++;
       if (passage.decision === "refused") refusals.push(passage);
@@ -51,10 +57,13 @@ export function reportPassages(
   }
   stays.push(...people.open());
   stays.sort((a, b) => (a.in ?? a.out ?? 0) - (b.in ?? b.out ?? 0) || a.zone.localeCompare(b.zone));
+  const whole = { from: begin, until: Number.isFinite(end) ? end : last };
   return {
     site: site.name,
     timeZone: site.timeZone,
     ...span,
+    zones: zoneFigures(site, stays, whole),
+    days: dayFigures(site, stays, whole),
     stays,
     refusals,
     noticed,
@@ -112,6 +121,26 @@ const columnsOf = <Row>(
 ): readonly Column<Row>[] =>
   heads.map((head, at) => ({ head, whole: at < 2, cell: (one) => row(one)[at] ?? "" }));
 
+const zoneColumns = (timeZone: string): readonly Column<ZoneFigures>[] => [
+  { head: "Zone", whole: true, cell: ({ zone }) => zone },
+  { head: "Entries", numeric: true, cell: ({ entries }) => entries },
+  { head: "People", numeric: true, cell: ({ people }) => people },
+  { head: "Most at a time", numeric: true, cell: ({ peak }) => peak },
+  {
+    head: "since",
+    whole: true,
+    cell: ({ peakAt }) => (peakAt === undefined ? "" : localTime(Date.parse(peakAt), timeZone)),
+  },
+  { head: "Hours of all", numeric: true, cell: ({ hours }) => hours.toFixed(1) },
+];
+
+const dayColumns: readonly Column<DayFigures>[] = [
+  { head: "Day", whole: true, cell: ({ date }) => date },
+  { head: "Zone", whole: true, cell: ({ zone }) => zone },
+  { head: "People", numeric: true, cell: ({ people }) => people },
+  { head: "Hours of all", numeric: true, cell: ({ hours }) => hours.toFixed(1) },
+];
+
 /** The page in pieces of text. */
 export async function* passagesHtml(
   report: PassageReport,
@@ -141,6 +170,10 @@ export async function* passagesHtml(
   ];
   if (rooms.length === 0) yield '<p class="soft">Nobody.</p>\n';
   else for await (const row of table(inside, rooms)) yield String(row);
+  yield "<h2>Zones</h2>\n";
+  for await (const row of table(zoneColumns(timeZone), report.zones)) yield String(row);
+  yield "<h2>Zones by day</h2>\n";
+  for await (const row of table(dayColumns, report.days)) yield String(row);
   yield "<h2>Refused</h2>\n";
   if (report.refusals.length === 0) yield '<p class="soft">None.</p>\n';
   else {

@@ -113,6 +113,15 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
     const ten = json<Presence>("presence", "--at", "2026-12-01T10:00:00+01:00");
     expect(ten.inside).toBe(23);
     expect(zone(ten, "SITE")).toHaveLength(23);
+    const alarm = json<{ safe: string[]; missing: { zone: string }[] }>(
+      "presence",
+      "--alarm",
+      "2026-12-01T10:00:00+01:00",
+      "--at",
+      "2026-12-01T10:05:00+01:00",
+    );
+    expect(alarm.safe.length + alarm.missing.length).toBe(23);
+    expect(alarm.missing.length).toBeGreaterThan(0);
     expect(json<Presence>("presence", "--at", "2026-11-30T10:00:00+01:00").inside).toBe(0);
   });
 

@@ -13,7 +13,8 @@ import {
   stayRow,
   type NameOf,
 } from "../../access/report.js";
-import type { Passage } from "../../access/types.js";
+import { inOrder, muster } from "../../access/presence.js";
+import type { Passage, Site } from "../../access/types.js";
 import type { Store } from "../../store/store.js";
 import type { DataFolder } from "../data-folder.js";
 import { openSecurityModule } from "../key-file.js";
@@ -55,6 +56,10 @@ export function addGateCommands(program: Command): void {
     .description("who is in which control zone")
     .option("--gates <gates.yaml>", "the site's gates (default: those of the last replay)")
     .option("--at <time>", "at this time (ISO 8601) instead of after the last passage")
+    .option(
+      "--alarm <time>",
+      "mustering: who was inside then and has not left or come to a muster zone since",
+    )
     .addHelpText("after", "\nExample:\n  $ persoline presence --at 2026-12-01T12:00:00+01:00")
     .action(presence);
 
@@ -146,10 +151,12 @@ function instant(text: string | undefined): string | undefined {
   return new Date(at).toISOString();
 }
 
-function presence(options: GateOptions & { readonly at?: string }): Promise<void> {
+function presence(options: GateOptions & { readonly at?: string; readonly alarm?: string }): Promise<void> {
   return withStore(options, async (store, data) => {
     const { site } = await siteOf(options, data);
     const until = instant(options.at);
+    const alarm = instant(options.alarm);
+    if (alarm !== undefined) return musterList(store, site, { alarm, until, json: options.json === true });
     const { inside } = reportPassages(
       site,
       await allPassages(store, until),
@@ -192,6 +199,36 @@ function presence(options: GateOptions & { readonly at?: string }): Promise<void
   });
 }
 
+async function musterList(
+  store: Store,
+  site: Site,
+  {
+    alarm,
+    until,
+    json,
+  }: { readonly alarm: string; readonly until: string | undefined; readonly json: boolean },
+): Promise<void> {
+  const { safe, missing } = muster(site, inOrder(await allPassages(store, until)), Date.parse(alarm));
+  const nameOf = await names(store);
+  const named = missing.map((one) => ({ ...one, name: nameOf(one.person)?.name ?? "" }));
+  if (json) {
+    return printJson({
+      site: site.name,
+      alarm,
+      safe,
+      missing: named.map((one) => ({ ...one, since: new Date(one.since).toISOString() })),
+    });
+  }
+  print(`${site.name}: ${String(missing.length)} people missing, ${String(safe.length)} safe.\n`);
+  if (missing.length > 0)
+    print(
+      textTable(
+        ["missing", "name", "last seen in", "since"],
+        named.map(({ person, name, zone, since }) => [person, name, zone, localTime(since, site.timeZone)]),
+      ),
+    );
+}
+
 function passages(
   options: GateOptions & {
     readonly from?: string;
@@ -223,6 +260,12 @@ function passages(
         stayColumns,
         report.stays.map((stay) => stayRow(stay, timeZone, nameOf)),
       ),
+    );
+    print(
+      `\n${textTable(
+        ["zone", "entries", "people", "most at a time", "hours of all"],
+        report.zones.map((one) => [one.zone, one.entries, one.people, one.peak, one.hours.toFixed(1)]),
+      )}`,
     );
     print(`\n${String(report.passages)} passages, ${String(report.refusals.length)} refused:\n`);
     print(
