@@ -39,6 +39,13 @@ function throwing(command: Command): void {
   for (const inner of command.commands) throwing(inner);
 }
 
+// Whoever read the output has had enough ("| head"): nothing is wrong, and the work goes on to its end.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (problem: NodeJS.ErrnoException) => {
+    if (problem.code !== "EPIPE") throw problem;
+  });
+}
+
 try {
   await program.exitOverride().parseAsync();
 } catch (problem) {

@@ -1,6 +1,9 @@
 import type { Command } from "commander";
 import { reportHtml } from "../../ledger/report-html.js";
 import { timeZone } from "../config.js";
+import { readLine } from "../../stations/line-file.js";
+import type { Store } from "../../store/store.js";
+import { simulatedDevices } from "../produce.js";
 import { write } from "../reports.js";
 import { type CommonOptions, print, printJson, textTable, withData, withStore } from "./options.js";
 
@@ -17,7 +20,7 @@ export function addReportCommands(program: Command): void {
         const { visits, ...found } = await store.reports.production({
           order,
           timeZone: timeZone(),
-          simulated: [],
+          simulated: await simulatedBy(store, order),
           seconds: 0,
         });
         if (options.html !== undefined) await write(options.html, reportHtml({ visits, ...found }));
@@ -41,4 +44,13 @@ export function addReportCommands(program: Command): void {
         );
       }),
     );
+}
+
+/** A page written later names what was simulated as the one of the run does. */
+async function simulatedBy(store: Store, order: string): Promise<string[]> {
+  const stored = await store.orders.find(order);
+  if (stored === undefined) return [];
+  return readLine(stored.spec.line).then(simulatedDevices, () => [
+    `devices of ${stored.line}: its file cannot be read any more`,
+  ]);
 }
