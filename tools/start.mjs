@@ -32,5 +32,10 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
 }
 line.on("exit", (code) => {
   process.stdout.write(`Data folder of this run: ${data}\n`);
+  if (code !== 0) {
+    process.stdout.write(
+      `To go on with it: npx persoline run examples/office-access/order.yaml --data ${data}\n`,
+    );
+  }
   process.exitCode = code ?? 1;
 });

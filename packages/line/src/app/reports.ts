@@ -30,7 +30,10 @@ export async function writeReports(ask: {
   const { report, store, pictures, data, order } = ask;
   const shots: CardPicture[] = [];
   for (const { record, serial, side, file } of await store.reports.pictures(order, 2 * shown)) {
-    const jpeg = Buffer.from(await pictures.show(file)).toString("base64");
+    // A picture that was lost or altered is missing from the page, and no reason to lose the page.
+    const shownPicture = await pictures.show(file).catch(() => undefined);
+    if (shownPicture === undefined) continue;
+    const jpeg = Buffer.from(shownPicture).toString("base64");
     shots.push({ record, serial, side, source: `data:image/jpeg;base64,${jpeg}` });
   }
   const illustrated: ProductionReport = { ...report, pictures: shots };

@@ -1,8 +1,8 @@
 /** The issuer's file: one line a record in input order, totals that agree with accounts, audit and counters, signed. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
-import { openResult, resultLines, type ResultTotals } from "../ledger/result.js";
+import { openResult, readResult, resultLines, type ResultTotals } from "../ledger/result.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
@@ -23,19 +23,17 @@ export async function writeResult(
   data: DataFolder,
 ): Promise<ResultFiles> {
   const file = join(data.reports(order.order), "result.txt");
+  // Under another name until the sums agree: a file that may not be delivered must not look like one that may.
+  const draft = `${file}.new`;
   const head = {
     order: order.order,
     customer: order.customer,
     product: order.product,
     written: new Date().toISOString(),
   };
-  await write(file, resultLines(head, store.reports.result(order.order)));
-  const bytes = await readFile(file);
-  const signed = await hsm.sign("result", bytes);
-  const signature = `${file}.sig`;
-  await writeFile(signature, `${Buffer.from(signed).toString("base64")}\n`);
-  // Read back as the issuer will read it.
-  const { totals } = await openResult(bytes, signed, (content, own) => hsm.verify("result", content, own));
+  await write(draft, resultLines(head, store.reports.result(order.order)));
+  const bytes = await readFile(draft);
+  const { totals } = readResult(bytes.toString("utf8"));
   const sums = await store.reports.reconcile(order.order);
   const same = sums.agree && sums.cards.good === totals.good && sums.cards.cancelled === totals.cancelled;
   if (!same) {
@@ -43,5 +41,11 @@ export async function writeResult(
       `the sums differ: result file ${String(totals.good)} good and ${String(totals.cancelled)} cancelled, accounts ${String(sums.cards.good)} and ${String(sums.cards.cancelled)}, audit ${String(sums.audit.good)} and ${String(sums.audit.cancelled)}; nothing may be delivered until this is explained`,
     );
   }
+  const signed = await hsm.sign("result", bytes);
+  // Read as the issuer will read it.
+  await openResult(bytes, signed, (content, own) => hsm.verify("result", content, own));
+  const signature = `${file}.sig`;
+  await rename(draft, file);
+  await writeFile(signature, `${Buffer.from(signed).toString("base64")}\n`);
   return { file, signature, totals };
 }

@@ -152,7 +152,9 @@ export class Line {
       return;
     }
     if (head.state !== "idle") return;
-    const stranded = station.heads.find((other) => other.state === "halted" && other.card !== undefined);
+    const stranded = station.heads.find(
+      (other) => other.state === "halted" && other.card?.interrupted !== undefined,
+    );
     const slot = nextWaiting(station, (waiting) => this.#mayBegin(station, waiting));
     if (stranded?.card !== undefined && this.#stopping !== "halted") {
       const taken = stranded.card;
@@ -540,7 +542,13 @@ export class Line {
       const { waiting } = await this.#asked(this.#parts.accounts.progress(this.#parts.order));
       this.#waiting = Math.max(this.#waiting, waiting);
     }
-    await this.#move(from.place, to);
+    try {
+      await this.#move(from.place, to);
+    } catch (problem) {
+      // Its end is booked: no other head may work on it again. The next run finds the body here and moves it.
+      from.card = undefined;
+      throw problem;
+    }
     clear(from);
   }
 
@@ -588,6 +596,9 @@ export class Line {
       code,
       detail,
     });
+    const shared =
+      code === "journal" || code === "security-module" || code === "wrong-keys" || code === "disk-full";
+    if (shared || station === undefined || allHalted(station)) this.#halt(`${device}: ${detail}`, "halted");
     const card = head?.card;
     if (card !== undefined && code !== "journal") {
       const states = await this.#asked(this.#parts.journal.states());
@@ -597,9 +608,6 @@ export class Line {
         ...(known?.open === undefined ? {} : { open: known.open }),
       };
     }
-    const shared =
-      code === "journal" || code === "security-module" || code === "wrong-keys" || code === "disk-full";
-    if (shared || station === undefined || allHalted(station)) this.#halt(`${device}: ${detail}`, "halted");
   }
 
   #halt(why: string, how: "asked" | "halted"): void {

@@ -263,7 +263,7 @@ describe("marks", () => {
     const card = bound();
     expect(await visual.visit(card, visit)).toMatchObject({ kind: "rejected", code: "mark-unknown" });
     expect(done).toHaveLength(2);
-    expect(events(journal.notes).at(-1)).toBe("failed visual 1");
+    expect(events(journal.notes).at(-1)).toBe("intent visual 1");
   });
 
   test("after an interruption: the open one rejects, those that are known are skipped", async () => {

@@ -59,7 +59,6 @@ async function mark(
     await marker.mark(job);
   } catch (thrown) {
     if (!(thrown instanceof DeviceFault)) throw thrown;
-    await note("failed", "visual", number);
     card.findings.push({ what: marker.name, result: "wrong", detail: thrown.message, station: "visual" });
     return markUnknown(number, `${marker.name} did not confirm it: ${thrown.message}`);
   }
@@ -67,7 +66,6 @@ async function mark(
   const raised = job.kind === "emboss" ? await marker.embossed?.() : undefined;
   const problems = job.kind === "emboss" && raised !== undefined ? judgeEmboss(raised, job.lines) : [];
   if (problems.length > 0) {
-    await note("failed", "visual", number);
     const detail = problems.join("; ");
     card.findings.push({ what: marker.name, result: "wrong", detail, station: "visual" });
     return { kind: "rejected", code: "mark-wrong", detail };

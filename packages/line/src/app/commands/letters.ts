@@ -1,4 +1,8 @@
 import type { Command } from "commander";
+import { readProduct } from "../job.js";
+import { writeLetters } from "../letters.js";
+import { Refusal } from "../problem.js";
+import { withOrder } from "./order.js";
 import {
   type CommonOptions,
   print,
@@ -6,6 +10,7 @@ import {
   textTable,
   withData,
   withOperator,
+  withPassphrase,
   withStore,
 } from "./options.js";
 
@@ -18,6 +23,9 @@ export function addLetterCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline letters list 2026-117")
     .action((order: string, options: CommonOptions) =>
       withStore(options, async (store) => {
+        if ((await store.orders.find(order)) === undefined) {
+          throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
+        }
         const list = await store.letters.list(order);
         if (options.json === true) return printJson(list);
         print(
@@ -26,6 +34,19 @@ export function addLetterCommands(program: Command): void {
             list.map((one) => [one.letter, one.record, one.attempt, one.state, one.file ?? ""]),
           ),
         );
+      }),
+    );
+
+  withPassphrase(withOperator(withData(letters.command("write"))))
+    .description("write the letters that good cards still lack (after an interruption at the end of a run)")
+    .argument("<order>", "order number")
+    .addHelpText("after", "\nExample:\n  $ persoline letters write 2026-117")
+    .action((order: string, options: CommonOptions & { readonly passphraseFd?: number }) =>
+      withOrder(order, options, async ({ stored, store, hsm, data }) => {
+        const { planned } = await readProduct(stored.spec.product);
+        const written = await writeLetters({ order, store, hsm, data, pins: planned.pins });
+        if (options.json === true) return printJson({ order, written });
+        print(`${String(written)} letters of order ${order} written.`);
       }),
     );
 

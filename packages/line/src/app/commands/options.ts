@@ -1,7 +1,9 @@
 /** Options that mean the same everywhere. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { dataRoot, operator } from "../config.js";
+import { Refusal } from "../problem.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
 
@@ -40,12 +42,19 @@ export function whole(text: string): number {
   return Number(text);
 }
 
-/** Opens the data folder's database for one command. */
+/** Opens the data folder's database for one command. Only commands that bring something in make a new one. */
 export async function withStore<T>(
   options: CommonOptions,
   work: (store: Store, data: DataFolder, by: string) => Promise<T>,
+  { mayBeNew = false }: { readonly mayBeNew?: boolean } = {},
 ): Promise<T> {
-  const data = dataFolder(dataRoot(options.data));
+  const root = dataRoot(options.data);
+  if (!mayBeNew && !existsSync(join(root, "persoline.db"))) {
+    throw new Refusal(
+      `there is no data folder of Persoline at ${root}: name it with --data or PERSOLINE_DATA (npm start prints the one it made)`,
+    );
+  }
+  const data = dataFolder(root);
   const by = operator(options.by);
   const store = await openStore({ file: data.database, who: by, place: "command line" });
   try {

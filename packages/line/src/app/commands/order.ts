@@ -39,12 +39,18 @@ export function addOrderCommands(program: Command): void {
       const data = dataFolder(dataRoot(options.data));
       const hsm = await openSecurityModule(data, job.order.keys, passphrase(options));
       try {
-        await withStore(options, async (store) => {
-          const stored = await importOrder(job, (await readLine(job.order.line)).line, store, hsm);
-          if (options.json === true) printJson(shown(stored));
-          else
-            print(`Order ${stored.order}: ${String(stored.records)} records taken in, nothing produced yet.`);
-        });
+        await withStore(
+          options,
+          async (store) => {
+            const stored = await importOrder(job, (await readLine(job.order.line)).line, store, hsm);
+            if (options.json === true) printJson(shown(stored));
+            else
+              print(
+                `Order ${stored.order}: ${String(stored.records)} records taken in, nothing produced yet.`,
+              );
+          },
+          { mayBeNew: true },
+        );
       } finally {
         await hsm.close();
       }

@@ -26,11 +26,15 @@ export function addStockCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline stock receive L2026C delivery.csv")
     .action(async (lot: string, file: string, options: CommonOptions) => {
       const blanks = await readDelivery(file);
-      await withStore(options, async (store, _, by) => {
-        const { received } = await store.stock.receive({ lot, blanks, by });
-        if (options.json === true) return printJson({ lot, received });
-        print(`Lot ${lot}: ${String(received)} blanks received.`);
-      });
+      await withStore(
+        options,
+        async (store, _, by) => {
+          const { received } = await store.stock.receive({ lot, blanks, by });
+          if (options.json === true) return printJson({ lot, received });
+          print(`Lot ${lot}: ${String(received)} blanks received.`);
+        },
+        { mayBeNew: true },
+      );
     });
 
   withOperator(withData(stock.command("count")))

@@ -1,8 +1,8 @@
 /** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { unhex } from "@persoline/card/bytes";
-import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock } from "./keystore.js";
+import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
 import type { Environment, KeyDescription } from "./port.js";
 
 /** One key to make. `published`: the value of a test key that everybody may know, hexadecimal; without it the key is drawn. */
@@ -45,7 +45,7 @@ export function makeKeystore(ceremony: Ceremony): void {
     { ...description("letter-printer", "letter", "X25519", environment, false), value: printerKey(ceremony) },
   );
   if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
-    writeFileSync(unlock.keyFile, randomBytes(32), { mode: 0o600, flag: "wx" });
+    writeDurably(unlock.keyFile, randomBytes(32));
   }
   sealKeystore(file, environment, stored, unlock);
 }
@@ -66,6 +66,6 @@ function printerKey({ letterPrinter }: Ceremony): string {
   }
   const { privateKey } = generateKeyPairSync("x25519");
   const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-  writeFileSync(letterPrinter.writePrivateKeyTo, pem, { mode: 0o600, flag: "wx" });
+  writeDurably(letterPrinter.writePrivateKeyTo, pem);
   return createPublicKey(createPrivateKey(pem)).export({ format: "der", type: "spki" }).toString("base64");
 }

@@ -111,11 +111,12 @@ export function sealKeystore(
   writeDurably(file, `${JSON.stringify(content, null, 2)}\n`);
 }
 
-export function writeDurably(file: string, content: string): void {
+/** Written under another name, synced, renamed: after a power failure the file is whole or not there. */
+export function writeDurably(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.new`;
   const handle = openSync(temporary, "w", 0o600);
   try {
-    writeSync(handle, content);
+    writeSync(handle, Buffer.from(content));
     fsyncSync(handle);
   } finally {
     closeSync(handle);

@@ -1,10 +1,11 @@
 /** The vault inside its process: every operation of the port, on the open keys. */
 import { randomBytes, randomInt, sign, verify } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import { cmac } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SessionId } from "@persoline/card/program";
+import { writeDurably } from "./keystore.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
 import type { CapabilityReport, Hsm, HsmOperation } from "./port.js";
@@ -109,7 +110,8 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
       digits.fill(0);
       // A letter is written once: printing it again is an act of its own.
-      writeFileSync(file, content, { mode: 0o600, flag: "wx" });
+      if (existsSync(file)) throw new VaultRefusal(`EEXIST: letter ${letter} is written already`);
+      writeDurably(file, content);
     },
 
     createDataKey: (order) => {

@@ -18,8 +18,10 @@ function end(): void {
   if (process.connected) process.disconnect();
 }
 
-// Ctrl-C on the terminal reaches the whole group: the line ends its cards first and closes the vault then.
+// A signal to the whole group reaches the vault too: the line ends its cards first and closes the vault then.
 process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
+process.on("SIGHUP", () => undefined);
 process.on("disconnect", () => {
   calls?.wipe();
   process.exit(0);
