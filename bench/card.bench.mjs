@@ -34,11 +34,17 @@ rmSync(folder, { recursive: true });
 print(
   `\n  ${String(cards)} warehouse cards in real time: median of a visit on the wall's clock against the planner's figure`,
 );
+const whole = { seen: 0, planned: 0 };
 for (const { works } of end.planned.stations) {
   for (const { work, ms } of works) {
     const seen = report.stations.find(({ station }) => station === work)?.median ?? 0;
+    whole.seen += seen;
+    whole.planned += ms;
     print(
       `  ${work.padEnd(16)} ${seen.toFixed(1).padStart(8)} ms ${ms.toFixed(1).padStart(8)} ms   ratio ${(seen / ms).toFixed(3)}`,
     );
   }
 }
+print(
+  `  ${"whole card".padEnd(16)} ${whole.seen.toFixed(1).padStart(8)} ms ${whole.planned.toFixed(1).padStart(8)} ms   ratio ${(whole.seen / whole.planned).toFixed(3)} (wanted: at most 1.03)`,
+);

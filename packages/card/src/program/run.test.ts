@@ -170,11 +170,18 @@ describe("plain segments", () => {
     expect(notes).toEqual([]);
   });
 
-  test("no changing command leaves before its intent is durable, and the outcome is durable at the end", async () => {
+  test("no changing command leaves before its intent is durable; the outcome of a card that passed comes before whatever is noted next", async () => {
     const card = new ScriptedCard({});
     const { run } = around(plain(step(0x18, { changes: true })), card);
     expect(await runProgram(run)).toMatchObject({ kind: "passed", changed: true });
-    expect(card.log).toEqual(["durable intent", "exchange 1", "18", "durable done"]);
+    expect(card.log).toEqual(["durable intent", "exchange 1", "18"]);
+  });
+
+  test("a failed outcome is durable at the end", async () => {
+    const card = new ScriptedCard({ "18": [reply(0x6581)] });
+    const { run } = around(plain(step(0x18, { changes: true })), card);
+    expect(await runProgram(run)).toMatchObject({ kind: "rejected" });
+    expect(card.log.at(-1)).toBe("durable failed");
   });
 
   test.each<[string, Response, Partial<Step>, string, string]>([
@@ -244,7 +251,6 @@ describe("secure sessions", () => {
       "82",
       "d6",
       "d8",
-      "durable done",
     ]);
     expect(card.log.indexOf("durable intent")).toBeLessThan(card.log.indexOf("exchange 3"));
     expect(events()).toEqual(["0 intent", "0 done"]);

@@ -57,7 +57,7 @@ export async function runProgram(run: Run): Promise<RunEnd> {
 class Walk {
   readonly #run: Run;
   readonly #name: string;
-  /** Outcomes on their way to the journal; awaited before the walk ends. */
+  /** Outcomes on their way to the journal. A walk that passed does not wait for them: the note of its passing comes behind them. */
   readonly #notes: Promise<void>[] = [];
   #channel: CardChannel;
   #changed = false;
@@ -214,7 +214,7 @@ class Walk {
   }
 
   async #end(outcome: Outcome): Promise<RunEnd> {
-    await Promise.all(this.#notes);
+    if (outcome.kind !== "passed") await Promise.all(this.#notes);
     return { ...outcome, changed: this.#changed, resumes: this.#resumes };
   }
 }

@@ -264,7 +264,11 @@ export interface Note {
   readonly detail?: string;
 }
 
-/** Durable when the promise resolves. The runner waits for `intent` before the first changing command, and for `done` only at the end. */
+/**
+ * Durable when the promise resolves, in the order of writing: a note that is durable has all earlier ones before it. The runner waits for
+ * `intent` before the first changing command, for `failed` at the end, and for `done` not at all: whoever passes the card on notes that,
+ * and waits.
+ */
 export interface Journal {
   write(note: Note): Promise<void>;
 }

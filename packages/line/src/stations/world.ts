@@ -10,13 +10,14 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 /**
  * Real time. `speed` 10 lets a simulated line run ten times as fast as its clock shows; real devices need 1.
- * A wait shorter than a timer can measure is not made longer than it has to be by rounding: it rounds to the nearest millisecond.
+ * A timer counts whole milliseconds and wakes up to one later than it was told: it is told the whole ones only, so that waits are right on
+ * average.
  */
 export function realWorld({ speed = 1 }: { readonly speed?: number } = {}): World {
   return {
     now: () => performance.now() * speed,
     sleep: async (ms) => {
-      const real = Math.round(ms / speed);
+      const real = Math.floor(ms / speed);
       if (real > 0) await new Promise((resolve) => setTimeout(resolve, real));
       else await turn();
     },

@@ -27,7 +27,7 @@ export function simulatedReader(at: {
   readonly reseatMs?: number;
 }): Reader {
   const { name, place, floor, world, timing, reseatMs = 300 } = at;
-  const wait = cardTime(world, timing);
+  let wait = cardTime(world, timing);
   let powered: VirtualCard | undefined;
   /** Channels of an earlier power-up are dead. */
   let powerUp = 0;
@@ -37,7 +37,7 @@ export function simulatedReader(at: {
       if (powered !== card || since !== powerUp) {
         throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
       }
-      const before = card.elapsedMicros;
+      const spent = wait(card);
       const answers: Response[] = [];
       let mute: CardMute | undefined;
       try {
@@ -50,7 +50,7 @@ export function simulatedReader(at: {
         if (!(thrown instanceof CardMute)) throw thrown;
         mute = new CardMute(answers, thrown.message);
       }
-      await wait(card.elapsedMicros - before);
+      await spent();
       if (mute !== undefined) throw mute;
       return answers;
     },
@@ -66,12 +66,14 @@ export function simulatedReader(at: {
     kind: "simulated",
     insert: async () => {
       off();
+      const began = world.now();
       const card = floor.cardAt(place);
       if (card === undefined) throw new DeviceFault(name, "refused", `no card lies at ${nameOf(place)}`);
-      const before = card.elapsedMicros;
+      wait = cardTime(world, timing);
+      const spent = wait(card, began);
       powered = card;
       const atr = card.powerOn();
-      await wait(card.elapsedMicros - before);
+      await spent();
       return atr === undefined ? "mute" : { atr, channel: channel(card, ++powerUp), findings };
     },
     reseat: async () => {
@@ -86,18 +88,22 @@ export function simulatedReader(at: {
 }
 
 /**
- * Waits as long as the card worked. A timer wakes late by up to a millisecond or more; what was waited too long is taken off the next
- * wait, so that errors do not add up over a visit's many messages.
+ * Begins an exchange; what it gives back waits until the card has taken its own time since then. The simulation's own reckoning is part of
+ * that time, not added to it, and what a timer wakes too late is taken off the next wait, so that errors do not add up over a visit.
  */
-function cardTime(world: World, timing: "ideal" | "timed"): (micros: number) => Promise<void> {
-  if (timing === "ideal") return () => Promise.resolve();
-  let owed = 0;
-  return async (micros) => {
-    owed += micros / 1000;
-    if (owed < 0.5) return;
-    const began = world.now();
-    await world.sleep(owed);
-    owed -= world.now() - began;
+function cardTime(
+  world: World,
+  timing: "ideal" | "timed",
+): (card: VirtualCard, began?: number) => () => Promise<void> {
+  if (timing === "ideal") return () => () => Promise.resolve();
+  let late = 0;
+  return (card, began = world.now()) => {
+    const before = card.elapsedMicros;
+    return async () => {
+      const due = began - late + (card.elapsedMicros - before) / 1000;
+      if (due - world.now() >= 0.5) await world.sleep(due - world.now());
+      late = world.now() - due;
+    };
   };
 }
 
