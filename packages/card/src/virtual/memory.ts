@@ -53,9 +53,12 @@ export class Memory {
   }
 
   powerUp(): void {
-    this.#bytes = this.#store.load().slice();
-    if (this.#bytes.length !== this.pages * pageSize)
-      throw new RangeError(`the EEPROM has ${this.pages} pages, its content ${this.#bytes.length} bytes`);
+    const content = this.#store.load();
+    if (content.length !== this.pages * pageSize)
+      throw new RangeError(`the EEPROM has ${this.pages} pages, its content ${content.length} bytes`);
+    // A card is powered at every station: a new copy each time would be most of a fast line's garbage.
+    if (this.#bytes.length === content.length) this.#bytes.set(content);
+    else this.#bytes = content.slice();
     for (const page of this.#flipping) {
       this.#flip(this.#bytes, page);
       this.#store.write(page, this.#page(page));

@@ -4,7 +4,7 @@
 export interface EepromStore {
   readonly pageSize: number;
   readonly pages: number;
-  /** All bytes as they are now (read once at power-on). */
+  /** All bytes as they are now (read once at power-on); the store's own, which the caller copies. */
   load(): Uint8Array;
   write(page: number, bytes: Uint8Array): void;
 }

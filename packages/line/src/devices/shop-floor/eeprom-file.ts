@@ -27,7 +27,7 @@ export function openEeprom(file: string): EepromFile {
   const descriptor = openSync(file, "r+");
   let open = true;
   /** As the file is: nobody else writes it while it is open. */
-  const content = Buffer.allocUnsafe(bytes);
+  const content = new Uint8Array(bytes);
   let loaded = false;
   const read = (): void => {
     let filled = 0;
@@ -56,14 +56,13 @@ export function openEeprom(file: string): EepromFile {
     content.set(page, at);
     run.to = at + eepromPageSize;
   };
-  const isErased = (at: number): boolean =>
-    content.compare(erased, 0, eepromPageSize, at, at + eepromPageSize) === 0;
+  const isErased = (at: number): boolean => erased.equals(content.subarray(at, at + eepromPageSize));
   return {
     pageSize: eepromPageSize,
     pages: eepromPages,
     load: () => {
       if (!loaded) read();
-      return Uint8Array.from(content);
+      return content;
     },
     write: (page, written) => {
       if (page < 0 || page >= eepromPages || written.length !== eepromPageSize) {
