@@ -9,6 +9,8 @@ const e2e = "packages/line/src/**/*.e2e.test.ts";
 export default defineConfig({
   test: {
     globalSetup: "tools/build.ts",
+    // Both cores: left to itself, the runner keeps one free.
+    maxWorkers: "100%",
     reporters: ["default", "./tools/reporter.ts"],
     projects: [
       {
@@ -27,6 +29,7 @@ export default defineConfig({
           name: "line",
           include: ["packages/line/src/**/*.test.ts", "tools/**/*.test.ts"],
           exclude: [...exclude, e2e],
+          isolate: false,
         },
       },
       {
