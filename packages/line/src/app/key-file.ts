@@ -6,6 +6,7 @@ import type { Environment, Hsm } from "../devices/hsm/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
 import { existsSync } from "node:fs";
+import { hsmDeadlineMs } from "./config.js";
 import type { DataFolder } from "./data-folder.js";
 
 const keySchema = z.strictObject({
@@ -89,6 +90,8 @@ export async function openSecurityModule(
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
   const unlock = passphrase === undefined ? { keyFile: data.keyFile } : { passphrase };
+  const deadlineMs = hsmDeadlineMs();
+  const patience = deadlineMs === undefined ? {} : { deadlineMs };
   if (!existsSync(data.keystore)) {
     if (list.environment === "live") {
       throw new DataProblem([
@@ -100,15 +103,18 @@ export async function openSecurityModule(
         },
       ]);
     }
-    await createKeystore({
-      file: data.keystore,
-      environment: list.environment,
-      unlock,
-      keys: list.keys,
-      letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
-    });
+    await createKeystore(
+      {
+        file: data.keystore,
+        environment: list.environment,
+        unlock,
+        keys: list.keys,
+        letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+      },
+      patience,
+    );
   }
-  const hsm = await openVault({ file: data.keystore, unlock });
+  const hsm = await openVault({ file: data.keystore, unlock, ...patience });
   const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
   const refuse = async (code: string, message: string, remedy: string): Promise<never> => {
     await hsm.close();

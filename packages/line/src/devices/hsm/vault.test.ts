@@ -1,3 +1,5 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +10,11 @@ import { diversifyKeyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto, random } from "@persoline/card/node";
 import type { KeyRef, SealedSecrets, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { fabricate, makeVirtualCard, memoryStore, type VirtualCard } from "@persoline/card/virtual";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openLetter } from "./letter.js";
 import type { Hsm } from "./port.js";
 import { createKeystore, openVault } from "./vault.js";
+import type { VaultAsk } from "./vault-protocol.js";
 
 const LOADER_MASTER = "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF";
 const chip = unhex("50530000000000000042");
@@ -459,6 +462,73 @@ describe("the keystore", () => {
     await expect(
       createKeystore({ ...ceremony, file: at("live.json"), environment: "live", keys }),
     ).rejects.toMatchObject({ code: "environment" });
+  });
+
+  it("a vault that hangs is ended after its deadline; whoever waits gets a fault, and closing never hangs", async () => {
+    const children: ChildProcess[] = [];
+    const open = () =>
+      openVault({
+        file: at("keystore.json"),
+        unlock: unlock(),
+        deadlineMs: 400,
+        start: (file, options) => {
+          const child = fork(file, [], options);
+          children.push(child);
+          return child;
+        },
+      });
+    const hung = await open();
+    children[0]?.kill("SIGSTOP");
+    const calls = [
+      hung.random(8),
+      hung.keys(),
+      hung.drawPin({ order: "A", record: 1, name: "pin", length: 4 }),
+    ];
+    for (const call of await Promise.allSettled(calls)) {
+      expect(call).toMatchObject({
+        status: "rejected",
+        reason: { name: "DeviceFault", code: "security-module" },
+      });
+    }
+    await expect(hung.random(8)).rejects.toThrow("has not answered for 0.4 s");
+    await hung.close();
+    // Nobody waits for this one: it is stopped, and closed all the same.
+    const idle = await open();
+    children[1]?.kill("SIGSTOP");
+    await idle.close();
+    expect(children.map(({ signalCode }) => signalCode)).toEqual(["SIGKILL", "SIGKILL"]);
+  });
+
+  it("a vault that is slow, but answers, is left alone: the deadline is for silence", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const child = Object.assign(new EventEmitter(), {
+      connected: true,
+      send: vi.fn<(ask: VaultAsk) => boolean>(),
+      kill: vi.fn<() => boolean>(),
+    });
+    const opening = openVault({
+      file: "none",
+      unlock: unlock(),
+      deadlineMs: 1000,
+      start: () => child as unknown as ChildProcess,
+    });
+    child.emit("message", { answer: "opened" });
+    const slow = await opening;
+    const calls = [slow.random(1), slow.random(1), slow.random(1)];
+    for (const id of [1, 2]) {
+      vi.advanceTimersByTime(900);
+      child.emit("message", { answer: "result", id, result: new Uint8Array(1) });
+    }
+    expect(await Promise.all(calls.slice(0, 2))).toHaveLength(2);
+    expect(child.kill).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1100);
+    await expect(calls[2]).rejects.toMatchObject({ code: "security-module" });
+    expect(child.kill).toHaveBeenCalledExactlyOnceWith("SIGKILL");
+    child.emit("exit");
+    await slow.close();
   });
 
   it("a vault that is gone is the machine's fault", async () => {
