@@ -139,7 +139,6 @@ function around(program: CardProgram, card: ScriptedCard, more: Partial<Run> = {
         );
       },
     },
-    secrets: {},
     world: {
       now: () => 0,
       sleep: () => Promise.resolve(),

@@ -26,7 +26,8 @@ export interface Run {
   readonly powerCycle?: () => Promise<CardChannel | "mute">;
   readonly hsm: SecurityModule;
   readonly journal: Journal;
-  readonly secrets: SealedSecrets;
+  /** Of the record that the card is bound to; absent when the program writes none. */
+  readonly secrets?: SealedSecrets;
   readonly world: World;
   /**
    * After an interruption: the segment with the open intent and the journal's program name. When the journal knows of none for this

@@ -19,7 +19,7 @@ export interface Around {
   readonly channel: CardChannel;
   readonly hsm: SecurityModule;
   readonly serial: Serial;
-  readonly secrets: SealedSecrets;
+  readonly secrets: SealedSecrets | undefined;
   readonly world: World;
   /** Modelled duration of one message to the security module, for virtual time. */
   readonly hsmMs: number;
@@ -65,7 +65,10 @@ async function sendSecure(
   around: Around,
 ): Promise<SegmentEnd> {
   const { hsm, world, hsmMs, serial, secrets, channel } = around;
-  const asked = await world.outside(hsmMs, hsm.openSession({ channel: spec, serial }));
+  const asked = await world.outside(
+    hsmMs,
+    hsm.openSession({ channel: spec, serial, ...(secrets === undefined ? {} : { secrets }) }),
+  );
   let session: SessionId | undefined = asked.session;
   try {
     const opening = openingName(spec);
@@ -78,7 +81,7 @@ async function sendSecure(
     }
     const ready = await world.outside(
       hsmMs,
-      hsm.authenticate({ session: asked.session, answer, steps: steps.map(secureStep), secrets }),
+      hsm.authenticate({ session: asked.session, answer, steps: steps.map(secureStep) }),
     );
     if (!ready.ok) {
       session = undefined;

@@ -205,8 +205,16 @@ export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judg
   readonly le?: number;
 };
 
-/** The sealed PIN(s) of the record in hand, by name; only the security module can open them. */
-export type SealedSecrets = Readonly<Record<string, Uint8Array>>;
+/**
+ * Whose secrets are in hand, and the sealed PIN(s) by name. Only the security module can open them, and it opens none that was drawn for
+ * another order, record or name.
+ */
+export interface SealedSecrets {
+  readonly order: string;
+  /** Number of the record, from 1. */
+  readonly record: number;
+  readonly pins: Readonly<Record<string, Uint8Array>>;
+}
 
 export interface UnwrappedAnswer extends Response {
   /** For steps with `judge`, and for those that put keys in (the check values the card answered). */
@@ -218,10 +226,15 @@ export interface UnwrappedAnswer extends Response {
  * `devices/hsm/port.ts`. The three calls are one message each, whatever the number of commands.
  */
 export interface SecurityModule {
-  /** Draws the host challenge and gives the opening command (INITIALIZE UPDATE or INITIALIZE LOADER). */
+  /**
+   * Draws the host challenge and gives the opening command (INITIALIZE UPDATE or INITIALIZE LOADER). Throws DeviceFault when one of
+   * `secrets` is damaged or belongs to another record: nothing has been sent to the card then.
+   */
   openSession(ask: {
     readonly channel: SecureChannelSpec;
     readonly serial: Serial;
+    /** What `secret: "pin"` parts are filled from; absent for a program that has none. */
+    readonly secrets?: SealedSecrets;
   }): Promise<{ readonly session: SessionId; readonly open: Command }>;
   /**
    * Diversifies, derives, judges the card's cryptogram (a wrong one: nothing was sent that costs a try; the session is closed),
@@ -231,7 +244,6 @@ export interface SecurityModule {
     readonly session: SessionId;
     readonly answer: Response;
     readonly steps: readonly SecureStep[];
-    readonly secrets: SealedSecrets;
   }): Promise<
     | { readonly ok: true; readonly commands: readonly Command[] }
     | {

@@ -64,6 +64,24 @@ describe("a line of virtual cards and the vault", () => {
     second.close();
   });
 
+  test("PINs that changed places are refused before their cards hear anything; put back, the order is finished", async () => {
+    const plant = await Plant.open(office, lineText("ideal", "  - { lot: L1, count: 8 }"), 3);
+    const { pins } = plant.accounts;
+    const [first, second] = [pins.get(1) ?? {}, pins.get(2) ?? {}];
+    pins.set(1, second).set(2, first);
+    const result = await plant.run();
+    expect(result).toMatchObject({ ended: "halted", counts: { rejected: 0 } });
+    expect(result.detail).toMatch(/PIN "pin" of order 2026-117, record [12] is damaged or belongs elsewhere/);
+    expect(plant.rejects()).toEqual([]);
+    expect(plant.disagreements()).toEqual([]);
+    pins.set(1, first).set(2, second);
+    plant.assembled.close();
+    plant.next();
+    expect(await plant.run()).toMatchObject({ ended: "complete", counts: { rejected: 0 } });
+    expect(await plant.accounts.totals()).toMatchObject({ good: 3, rejected: 0 });
+    plant.close();
+  });
+
   test("a personalised reject is ended under the issuer's keys, where it still answers", async () => {
     // UPDATE BINARY lies: what should lie in the holder's file does not, which the proof after personalization finds.
     const stock = `

@@ -1,6 +1,6 @@
 /** What a user meets who hands over something wrong: it is said, with place and remedy; nothing moved, nothing is lost, nothing personal is shown. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -95,6 +95,25 @@ describe("files of the line's own", () => {
     const order = smallOrder(folder, 2);
     writeFileSync(order, readFileSync(order, "utf8").replace("customer:", "custmer:"));
     expect(notRefused(run(order), /order\.yaml:2:1 custmer/, /did you mean/i)).toEqual([]);
+  });
+
+  test("keys of the other environment, and a list without the product's keys, before anything is made", () => {
+    const order = smallOrder(folder, 2);
+    const keys = join(folder, "keys.yaml");
+    writeFileSync(
+      keys,
+      "environment: live\nkeys:\n  - { name: fab-2026, use: application }\n  - { name: issuer-2026, use: scp03 }\n",
+    );
+    writeFileSync(order, readFileSync(order, "utf8").replace(/keys: .*/, "keys: keys.yaml"));
+    expect(
+      notRefused(
+        run(order),
+        /keys\.yaml: these keys are for live cards, and the order is for test ones/,
+        /needs a key os-loader for "loader", which is not in this list/,
+        /needs a key fab-2026 for "scp03", and here it is for "application"/,
+      ),
+    ).toEqual([]);
+    expect(existsSync(data)).toBe(false);
   });
 
   test("a product whose files do not fit, and a line that leaves out a station", () => {

@@ -22,9 +22,13 @@ export function persoline(words: readonly string[], input?: string): Ended {
   return { code: status, out: stdout, err: stderr };
 }
 
-/** Started, not awaited. */
-export const begun = (words: readonly string[]): ChildProcess =>
-  spawn(process.execPath, [program, ...words], { stdio: "ignore" });
+/** Started, not awaited. With an environment of its own its output comes by pipes, which must be read. */
+export const begun = (words: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess =>
+  spawn(
+    process.execPath,
+    [program, ...words],
+    env === undefined ? { stdio: "ignore" } : { stdio: ["ignore", "pipe", "pipe"], env },
+  );
 
 /** A line file of the examples that does not wait. */
 export function idealLine(

@@ -1,6 +1,7 @@
 /** The only place that reads the environment. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { Refusal } from "./problem.js";
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string;
@@ -19,6 +20,16 @@ export const wantsColour = (): boolean =>
 /** Who is at work, for the audit: `--by`, else the login name. */
 export const operator = (option: string | undefined): string =>
   option ?? process.env["SUDO_USER"] ?? process.env["USER"] ?? process.env["LOGNAME"] ?? "operator";
+
+/** PERSOLINE_HSM_SECONDS: how long the security module may be silent while the line waits for it. */
+export function hsmDeadlineMs(): number | undefined {
+  const text = process.env["PERSOLINE_HSM_SECONDS"];
+  if (text === undefined || text === "") return undefined;
+  const seconds = Number(text);
+  if (!(seconds > 0 && seconds <= 3600))
+    throw new Refusal(`PERSOLINE_HSM_SECONDS is ${text}: it must be a number of seconds, at most 3600`);
+  return seconds * 1000;
+}
 
 /** IANA name of the zone people here live in. */
 export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;

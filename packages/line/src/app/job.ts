@@ -1,9 +1,10 @@
 /** Everything an order names, read and checked: product, completion image, layouts, line. Nothing has moved yet. */
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
-import type { Order, OrderRecord, Photo } from "../orders/types.js";
+import type { InputProblem, Order, OrderRecord, Photo } from "../orders/types.js";
 import { compile, imageProblems } from "../plan/compile.js";
 import {
   compileLayout,
@@ -21,6 +22,7 @@ import {
 import { prepare } from "../plan/prepare.js";
 import { parseProduct, type Product } from "../plan/product.js";
 import type { EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
+import { type KeyFile, readKeyFile } from "./key-file.js";
 
 /** How a product's cards look; absent parts stay unmarked. */
 export interface Drawing {
@@ -39,7 +41,44 @@ export interface Job {
 export async function readJob(orderFile: string): Promise<Job> {
   const order = await readOrder(orderFile);
   const { product, planned } = await readProduct(order.product);
+  const keys = await readKeyFile(order.keys);
+  const wrong = keyProblems(order, product, keys);
+  if (wrong.length > 0) throw new DataProblem(wrong);
   return { order, planned, drawing: await readDrawing(product, order.product) };
+}
+
+/** Better told now than by the security module when the first card is in the machine. */
+function keyProblems(order: Order, product: Product, { environment, keys }: KeyFile): InputProblem[] {
+  const wrong: InputProblem[] = [];
+  const tell = (code: string, message: string, remedy: string): void => {
+    wrong.push({ file: order.keys, code, message, remedy });
+  };
+  if (environment !== order.environment) {
+    tell(
+      "environment",
+      `these keys are for ${environment} cards, and the order is for ${order.environment} ones`,
+      "name the right key file in the order, or correct its environment",
+    );
+  }
+  const { completion, channel, dfs } = product;
+  const needed: readonly Pick<NewKey, "name" | "use">[] = [
+    { name: completion.loaderKey, use: "loader" },
+    { name: completion.initialKeys, use: "scp03" },
+    { name: channel.keys, use: "scp03" },
+    ...dfs.flatMap((df) =>
+      df.keys === undefined ? [] : [{ name: df.keys.master, use: "application" as const }],
+    ),
+  ];
+  for (const { name, use } of new Map(needed.map((key) => [`${key.name} ${key.use}`, key])).values()) {
+    const listed = keys.find((key) => key.name === name);
+    if (listed?.use === use) continue;
+    tell(
+      "missing-key",
+      `product ${product.name} needs a key ${name} for "${use}", ${listed === undefined ? "which is not in this list" : `and here it is for "${listed.use}"`}`,
+      "name the key file that was made for this product, or add the key",
+    );
+  }
+  return wrong;
 }
 
 /** The product of an order, compiled. Throws DataProblem with everything that is wrong with the file. */

@@ -1,11 +1,15 @@
 /** The list of keys that a keystore is made from. */
 import { readFile } from "node:fs/promises";
+import { hex, unhex } from "@persoline/card/bytes";
+import { kcvAes } from "@persoline/card/crypto";
+import { nodeCrypto } from "@persoline/card/node";
 import { z } from "zod";
 import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
-import type { Environment, Hsm } from "../devices/hsm/port.js";
-import { DataProblem } from "../orders/problem.js";
+import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
+import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
 import { existsSync } from "node:fs";
+import { hsmDeadlineMs } from "./config.js";
 import type { DataFolder } from "./data-folder.js";
 
 const keySchema = z.strictObject({
@@ -80,7 +84,7 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
 
 /**
  * Opens the data folder's keystore; in the test environment one is made from the key list when there is none. Throws KeystoreProblem,
- * DeviceFault, DataProblem when the keystore lacks a key of the list or is of the other environment.
+ * DeviceFault, DataProblem with everything in which the keystore differs from the list: names, use, environment, check values.
  */
 export async function openSecurityModule(
   data: DataFolder,
@@ -89,6 +93,8 @@ export async function openSecurityModule(
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
   const unlock = passphrase === undefined ? { keyFile: data.keyFile } : { passphrase };
+  const deadlineMs = hsmDeadlineMs();
+  const patience = deadlineMs === undefined ? {} : { deadlineMs };
   if (!existsSync(data.keystore)) {
     if (list.environment === "live") {
       throw new DataProblem([
@@ -100,36 +106,82 @@ export async function openSecurityModule(
         },
       ]);
     }
-    await createKeystore({
-      file: data.keystore,
-      environment: list.environment,
-      unlock,
-      keys: list.keys,
-      letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
-    });
+    await createKeystore(
+      {
+        file: data.keystore,
+        environment: list.environment,
+        unlock,
+        keys: list.keys,
+        letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+      },
+      patience,
+    );
   }
-  const hsm = await openVault({ file: data.keystore, unlock });
-  const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
-  const refuse = async (code: string, message: string, remedy: string): Promise<never> => {
+  const hsm = await openVault({ file: data.keystore, unlock, ...patience });
+  try {
+    const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
+    const wrong = keyDifferences({ list, keyFile, known, environment });
+    if (wrong.length > 0) throw new DataProblem(wrong.map((one) => ({ file: data.keystore, ...one })));
+    return hsm;
+  } catch (problem) {
     await hsm.close();
-    throw new DataProblem([{ file: data.keystore, code, message, remedy }]);
-  };
+    throw problem;
+  }
+}
+
+/** GlobalPlatform KCV of an AES key given in hexadecimal. */
+function checkValue(published: string): string {
+  const key = unhex(published);
+  const kcv = hex(kcvAes(nodeCrypto, key));
+  key.fill(0);
+  return kcv;
+}
+
+/** A key is known by its name, use, environment and check value; one that only has the right name would make cards nobody can open. */
+function keyDifferences(ask: {
+  readonly list: KeyFile;
+  readonly keyFile: string;
+  readonly known: readonly KeyDescription[];
+  readonly environment: Environment;
+}): Told[] {
+  const { list, keyFile, known, environment } = ask;
   if (environment !== list.environment) {
-    return refuse(
-      "environment",
-      `the keystore is for ${environment} cards, the order's keys are for ${list.environment} ones`,
-      "use another data folder",
-    );
+    return [
+      {
+        code: "environment",
+        message: `the keystore is for ${environment} cards, the keys in ${keyFile} are for ${list.environment} ones`,
+        remedy: "use another data folder",
+      },
+    ];
   }
-  const missing = list.keys
-    .filter(({ name }) => !known.some((key) => key.name === name))
-    .map(({ name }) => name);
-  if (missing.length > 0) {
-    return refuse(
-      "missing-keys",
-      `the keystore lacks ${missing.join(", ")}`,
-      "use the data folder these keys were made in, or a new one",
-    );
-  }
-  return hsm;
+  const remedy = `put ${keyFile} back as it was when this keystore was made, or use the data folder these keys were made in, or a new one`;
+  return list.keys.flatMap(({ name, use, published }) => {
+    const kept = known.find((key) => key.name === name);
+    const tell = (code: string, message: string) => [{ code, message, remedy }];
+    if (kept === undefined) return tell("missing-key", `the keystore lacks key ${name}`);
+    if (kept.use !== use)
+      return tell(
+        "key-use",
+        `key ${name} is for "${kept.use}" in the keystore, but for "${use}" in ${keyFile}`,
+      );
+    if (kept.environment !== list.environment)
+      return tell(
+        "environment",
+        `key ${name} is a ${kept.environment} key, ${keyFile} has a ${list.environment} one`,
+      );
+    if (published === undefined)
+      return kept.published
+        ? tell(
+            "published-key",
+            `key ${name} is a published one in the keystore (check value ${kept.kcv}), which everybody may know; ${keyFile} wants a drawn one`,
+          )
+        : [];
+    const wanted = checkValue(published);
+    return kept.kcv === wanted
+      ? []
+      : tell(
+          "check-value",
+          `key ${name} has check value ${kept.kcv} in the keystore, but ${wanted} in ${keyFile}: it is another key of the same name`,
+        );
+  });
 }

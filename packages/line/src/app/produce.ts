@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { unhex } from "@persoline/card/bytes";
 import type { Hsm } from "../devices/hsm/port.js";
+import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { FaceRaster } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
@@ -209,7 +210,13 @@ async function run(running: Running): Promise<ProduceEnd> {
 
     const differences = disagreements(floor.census(), await allBlanks(store));
     await store.accounts.recount();
-    const letters = await writeLetters({ order, store, hsm, data, pins: job.planned.pins });
+    const letters = await writeLetters({ order, store, hsm, data, pins: job.planned.pins }).catch(
+      (problem: unknown) => {
+        // The cards are made and their report is due; the letters can be written later.
+        if (problem instanceof DeviceFault) return problem;
+        throw problem;
+      },
+    );
     const report = await store.reports.production({
       order,
       timeZone: ask.timeZone,
@@ -233,7 +240,7 @@ async function run(running: Running): Promise<ProduceEnd> {
       const { serial, station = "", code = "", detail: reason = "" } = visit;
       rejects.push({ serial, station, code, reason });
     }
-    const unfinished = whyUnfinished(result, report.records, differences);
+    const unfinished = whyUnfinished(result, report.records, differences) ?? whyUnwritten(order, letters);
     return {
       produced: {
         order,
@@ -256,7 +263,7 @@ async function run(running: Running): Promise<ProduceEnd> {
       line: result,
       ...(unfinished === undefined ? {} : { unfinished }),
       reports,
-      letters,
+      letters: typeof letters === "number" ? letters : 0,
       commits: { accounts: store.commits(), journal: journal.stats.commits },
       planned,
     };
@@ -283,6 +290,11 @@ function whyUnfinished(
     ? undefined
     : `${String(records.total - records.produced)} of ${String(records.total)} records have no good card; ${result.detail}`;
 }
+
+const whyUnwritten = (order: string, letters: number | DeviceFault): string | undefined =>
+  typeof letters === "number"
+    ? undefined
+    : `not all PIN letters are written: ${letters.message}; "persoline letters write ${order}" writes the others`;
 
 async function allBlanks(store: Store) {
   const blanks = [];

@@ -96,8 +96,10 @@ const hsm: SecurityModule = {
   unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
 };
+const whose = { order: "OF-26-1", record: 7 };
 const secrets: SealedSecrets = {
-  pin: calls.drawPin({ order: "OF-26-1", record: 7, name: "pin", length: 6 }),
+  ...whose,
+  pins: { pin: calls.drawPin({ ...whose, name: "pin", length: 6 }) },
 };
 
 const blank = (): Uint8Array =>

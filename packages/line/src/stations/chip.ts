@@ -27,11 +27,11 @@ export const initialisation: Station = {
 export const personalization: Station = {
   name: "personalization",
   visit: (card, visit) => {
-    const { prepared, pins } = boundOf(card);
+    const { prepared, secrets } = boundOf(card);
     return runOn("personalization", card, visit, {
       program: prepared.personalization,
       accepted: ["completed"],
-      secrets: pins,
+      secrets,
     });
   },
 };

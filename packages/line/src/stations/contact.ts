@@ -215,9 +215,9 @@ export async function runOn(
       hsm,
       journal,
       world,
-      secrets: ask.secrets ?? {},
       maxResumes: limits.resumes,
       outside,
+      ...(ask.secrets === undefined ? {} : { secrets: ask.secrets }),
       ...(resume === undefined ? {} : { resume }),
     });
     if (before !== undefined) before = { ...before, resumes: end.resumes };

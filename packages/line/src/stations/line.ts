@@ -409,10 +409,11 @@ export class Line {
   }
 
   async #prepare(card: CardInWork, bound: BoundRecord): Promise<void> {
-    const { surroundings, prepareRecord } = this.#parts;
+    const { surroundings, prepareRecord, order } = this.#parts;
     this.#boundInWork++;
     const prepared = await surroundings.world.outside(surroundings.outside.workerMs, prepareRecord(bound));
-    card.bound = { record: bound.record, attempt: bound.attempt, pins: bound.pins, prepared };
+    const { record, attempt, pins } = bound;
+    card.bound = { record, attempt, secrets: { order, record: record.number, pins }, prepared };
     if (!hasReached(card.stage, "bound")) card.stage = "bound";
   }
 
@@ -507,7 +508,6 @@ export class Line {
             hsm,
             journal,
             world,
-            secrets: {},
             outside,
           }),
         );

@@ -2,7 +2,15 @@
  * A station is a small object: it does one thing to the card at one of its heads and says how that ended. It knows ports, programs and
  * the journal, never which device is behind a port, nor the database.
  */
-import type { Finding, Journal, Outcome, SecurityModule, Serial, World } from "@persoline/card/program";
+import type {
+  Finding,
+  Journal,
+  Outcome,
+  SealedSecrets,
+  SecurityModule,
+  Serial,
+  World,
+} from "@persoline/card/program";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Marker, MarkJob, Side } from "../devices/marker/port.js";
 import type { Reader } from "../devices/reader/port.js";
@@ -45,7 +53,7 @@ export interface Bound {
   readonly record: OrderRecord;
   readonly attempt: number;
   readonly prepared: PreparedRecord;
-  readonly pins: Readonly<Record<string, Uint8Array>>;
+  readonly secrets: SealedSecrets;
 }
 
 /** A card on its way through the line. One object for as long as it is in the machine, and no longer. */

@@ -156,7 +156,7 @@ function bound(): CardInWork {
   card.bound = {
     record: { number: 1, fields: {}, photos: {}, row: 2 },
     attempt: 1,
-    pins: {},
+    secrets: { order: "A-1", record: 1, pins: {} },
     prepared: { number: 1, personalization: none, proof: none, faces: [face], emboss: [] },
   };
   return card;

@@ -54,6 +54,17 @@ test("counts a resume each time an open intent is written again", async () => {
   expect(await j.states()).toEqual([]);
 });
 
+test("answers whoever asks, however many ask at once while notes are written", async () => {
+  const j = await journal();
+  const asked = Array.from({ length: 20 }, async (_, card) => {
+    const written = j.write(note(card, "intent"));
+    const states = await j.states();
+    await written;
+    return states.some((state) => state.serial === serial(card));
+  });
+  expect(await Promise.all(asked)).toEqual(Array.from({ length: 20 }, () => true));
+});
+
 test("what waits shares a transaction", async () => {
   const j = await journal();
   await Promise.all(Array.from({ length: 200 }, (_, card) => j.write(note(card, "intent"))));

@@ -63,8 +63,9 @@ class WorkerJournal implements LineJournal {
   readonly #clock: () => number;
   readonly #file: string;
   #waiting: Waiting[] = [];
-  /** Resolves the answer to the one question under way. */
+  /** Resolves the answer to the one question under way; the next one waits for it. */
   #answered: ((answer: JournalAnswer) => void) | undefined;
+  #turn: Promise<unknown>;
   #flushing: Promise<void> | undefined;
   #fault: JournalFault | undefined;
   #closed = false;
@@ -86,6 +87,7 @@ class WorkerJournal implements LineJournal {
     this.opened = new Promise((resolve) => {
       this.#answered = resolve;
     });
+    this.#turn = this.opened;
     this.#worker.on("message", (answer: JournalAnswer) => {
       const answered = this.#answered;
       this.#answered = undefined;
@@ -181,11 +183,15 @@ class WorkerJournal implements LineJournal {
   }
 
   #exchange(ask: JournalAsk): Promise<JournalAnswer> {
-    if (this.#fault?.reason === "worker") return Promise.reject(this.#fault);
-    return new Promise((resolve) => {
-      this.#answered = resolve;
-      this.#worker.postMessage(ask);
+    const answer = this.#turn.then(() => {
+      if (this.#fault?.reason === "worker") throw this.#fault;
+      return new Promise<JournalAnswer>((resolve) => {
+        this.#answered = resolve;
+        this.#worker.postMessage(ask);
+      });
     });
+    this.#turn = answer.catch(() => undefined);
+    return answer;
   }
 
   #fail(fault: JournalFault): void {

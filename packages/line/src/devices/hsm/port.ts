@@ -23,7 +23,7 @@ export interface KeyDescription {
   readonly published: boolean;
 }
 
-/** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer. */
+/** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer, or not in time. */
 export interface Hsm extends SecurityModule {
   readonly name: string;
   readonly kind: "real" | "embedded";
@@ -68,5 +68,6 @@ export interface Hsm extends SecurityModule {
   sign(purpose: "result" | "audit", bytes: Uint8Array): Promise<Uint8Array>;
   verify(purpose: "result" | "audit", bytes: Uint8Array, signature: Uint8Array): Promise<boolean>;
   random(length: number): Promise<Uint8Array>;
+  /** Ends it, also when it hangs. */
   close(): Promise<void>;
 }

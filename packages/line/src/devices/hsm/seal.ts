@@ -31,29 +31,21 @@ export function seal(sealing: Uint8Array, belongs: Belonging, clear: Uint8Array)
   return new Uint8Array(Buffer.concat([Buffer.of(FORM), length, head, iv, cipher.getAuthTag(), sealed]));
 }
 
-/** Opens it when it belongs where the caller says: any field left out is not compared. The caller wipes the result. */
-export function unseal(
-  sealing: Uint8Array,
-  expected: Partial<Belonging> & Pick<Belonging, "purpose">,
-  sealed: Uint8Array,
-): Uint8Array {
+const named = ({ purpose, order, record, name }: Belonging): string =>
+  `${purpose === "pin" ? "PIN" : "data key"}${name === undefined ? "" : ` "${name}"`} of order ${order}${record === undefined ? "" : `, record ${record}`}`;
+
+/** Opens it when it belongs where the caller says, and nowhere else. Throws VaultRefusal. The caller wipes the result. */
+export function unseal(sealing: Uint8Array, expected: Belonging, sealed: Uint8Array): Uint8Array {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   const wrong = () =>
-    new VaultRefusal(`a sealed ${expected.purpose} is damaged or belongs elsewhere; nothing was opened`);
+    new VaultRefusal(
+      `the sealed ${named(expected)} is damaged or belongs elsewhere; nothing was opened, nothing sent. Restore the database from a backup`,
+    );
   if (bytes.length < 3 || bytes[0] !== FORM) throw wrong();
   const at = 3 + bytes.readUInt16BE(1);
   if (bytes.length < at + 28) throw wrong();
   const head = bytes.subarray(3, at);
-  const belongs = belonging(head);
-  if (
-    belongs === undefined ||
-    belongs.purpose !== expected.purpose ||
-    (expected.order !== undefined && belongs.order !== expected.order) ||
-    (expected.record !== undefined && belongs.record !== expected.record) ||
-    (expected.name !== undefined && belongs.name !== expected.name)
-  ) {
-    throw wrong();
-  }
+  if (!head.equals(text(expected))) throw wrong();
   const key = purposeKey(sealing, expected.purpose);
   try {
     const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(at, at + 12)).setAAD(head);
@@ -64,18 +56,4 @@ export function unseal(
   } finally {
     key.fill(0);
   }
-}
-
-function belonging(head: Buffer): Belonging | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(head.toString("utf8"));
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(parsed)) return undefined;
-  const [purpose, order, record, name] = parsed as readonly unknown[];
-  if ((purpose !== "pin" && purpose !== "data-key") || typeof order !== "string") return undefined;
-  if (typeof record !== "number" || typeof name !== "string") return undefined;
-  return { purpose, order, record, name };
 }

@@ -45,7 +45,11 @@ type Awaited = { readonly equals: Uint8Array } | undefined;
 /** One card's session: `authenticate` once, `unwrap` once, `close` always. */
 export interface CardSession {
   readonly open: Command;
-  authenticate(answer: Response, steps: readonly SecureStep[], secrets: SealedSecrets): Authenticated;
+  authenticate(
+    answer: Response,
+    steps: readonly SecureStep[],
+    secrets: SealedSecrets | undefined,
+  ): Authenticated;
   unwrap(answers: readonly Response[]): Unwrapped;
   close(): void;
 }
@@ -203,7 +207,11 @@ class Scp03CardSession implements CardSession {
     this.open = initializeUpdate({ kvn: channel.kvn, hostChallenge: this.#hostChallenge });
   }
 
-  authenticate(response: Response, steps: readonly SecureStep[], secrets: SealedSecrets): Authenticated {
+  authenticate(
+    response: Response,
+    steps: readonly SecureStep[],
+    secrets: SealedSecrets | undefined,
+  ): Authenticated {
     let answer: ReturnType<typeof parseInitializeUpdate>;
     try {
       answer = parseInitializeUpdate(response.data);
@@ -241,7 +249,7 @@ class Scp03CardSession implements CardSession {
     };
   }
 
-  #ready(step: SecureStep, session: Scp03Session, secrets: SealedSecrets) {
+  #ready(step: SecureStep, session: Scp03Session, secrets: SealedSecrets | undefined) {
     const { cla, ins, p1, p2, le } = step;
     const { data, awaited } = filled(step, (part) => this.#part(part, step.judge, session, secrets));
     const command: Command = {
@@ -259,7 +267,7 @@ class Scp03CardSession implements CardSession {
     part: Exclude<Part, Uint8Array>,
     judge: Judge | undefined,
     session: Scp03Session,
-    secrets: SealedSecrets,
+    secrets: SealedSecrets | undefined,
   ): { bytes: Uint8Array; awaited?: Awaited } {
     switch (part.secret) {
       case "key": {
@@ -295,10 +303,16 @@ class Scp03CardSession implements CardSession {
   }
 
   /** CHANGE REFERENCE DATA: tries ‖ ISO 9564-1 format 2 block ‖ 80 00.., under the DEK. */
-  #pin(part: Extract<Part, { secret: "pin" }>, session: Scp03Session, secrets: SealedSecrets): Uint8Array {
-    const sealed = secrets[part.pin];
-    if (sealed === undefined) throw new VaultRefusal(`no sealed PIN "${part.pin}" came with this record`);
-    const digits = unseal(this.#ring.sealing(), { purpose: "pin", name: part.pin }, sealed);
+  #pin(
+    part: Extract<Part, { secret: "pin" }>,
+    session: Scp03Session,
+    secrets: SealedSecrets | undefined,
+  ): Uint8Array {
+    const sealed = secrets?.pins[part.pin];
+    if (secrets === undefined || sealed === undefined)
+      throw new VaultRefusal(`no sealed PIN "${part.pin}" came with this record`);
+    const { order, record } = secrets;
+    const digits = unseal(this.#ring.sealing(), { purpose: "pin", order, record, name: part.pin }, sealed);
     const block = new Uint8Array(16);
     block[0] = part.tries;
     block.set(formatTwo(digits), 1);

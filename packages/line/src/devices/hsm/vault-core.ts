@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import { cmac } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
-import type { SessionId } from "@persoline/card/program";
+import type { SealedSecrets, SessionId } from "@persoline/card/program";
 import { writeDurably } from "./keystore.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
@@ -25,7 +25,7 @@ const SESSIONS_AT_MOST = 1024;
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 
 export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
-  const sessions = new Map<number, CardSession>();
+  const sessions = new Map<number, { card: CardSession; secrets: SealedSecrets | undefined }>();
   const mutual = new Map<number, Uint8Array>();
   let next = 1;
 
@@ -35,13 +35,13 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
     }
     return next++;
   };
-  const sessionOf = (id: SessionId): CardSession => {
+  const sessionOf = (id: SessionId) => {
     const session = sessions.get(id);
     if (session === undefined) throw new VaultRefusal(`there is no session ${id}`);
     return session;
   };
   const close = (id: SessionId): void => {
-    sessions.get(id)?.close();
+    sessions.get(id)?.card.close();
     sessions.delete(id);
   };
 
@@ -53,16 +53,18 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
     }),
     keys: () => ring.describe(),
 
-    openSession: ({ channel, serial }) => {
+    openSession: ({ channel, serial, secrets }) => {
+      if (secrets !== undefined) judgeSeals(ring.sealing(), secrets);
       const id = room(sessions) as SessionId;
-      const session = openCardSession(ring, channel, serial);
-      sessions.set(id, session);
-      return { session: id, open: session.open };
+      const card = openCardSession(ring, channel, serial);
+      sessions.set(id, { card, secrets });
+      return { session: id, open: card.open };
     },
-    authenticate: ({ session: id, answer, steps, secrets }) => {
+    authenticate: ({ session: id, answer, steps }) => {
       let done: ReturnType<CardSession["authenticate"]> | undefined;
       try {
-        done = sessionOf(id).authenticate(answer, steps, secrets);
+        const { card, secrets } = sessionOf(id);
+        done = card.authenticate(answer, steps, secrets);
         return done;
       } finally {
         if (done?.ok !== true) close(id);
@@ -70,7 +72,7 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
     },
     unwrap: ({ session: id, answers }) => {
       try {
-        return sessionOf(id).unwrap(answers);
+        return sessionOf(id).card.unwrap(answers);
       } finally {
         close(id);
       }
@@ -127,12 +129,19 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       verify(null, marked(purpose, bytes), ring.signing().open, signature),
     random,
     wipe: () => {
-      for (const session of sessions.values()) session.close();
+      for (const { card } of sessions.values()) card.close();
       sessions.clear();
       mutual.clear();
       ring.wipe();
     },
   };
+}
+
+/** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
+function judgeSeals(sealing: Uint8Array, { order, record, pins }: SealedSecrets): void {
+  for (const [name, sealed] of Object.entries(pins)) {
+    unseal(sealing, { purpose: "pin", order, record, name }, sealed).fill(0);
+  }
 }
 
 /** A signature for one purpose is none for another. */

@@ -1,3 +1,5 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,12 +8,13 @@ import { type Response, encodeCommand, type StatusWord } from "@persoline/card/a
 import { hex, unhex, utf8 } from "@persoline/card/bytes";
 import { diversifyKeyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto, random } from "@persoline/card/node";
-import type { KeyRef, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
+import type { KeyRef, SealedSecrets, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { fabricate, makeVirtualCard, memoryStore, type VirtualCard } from "@persoline/card/virtual";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openLetter } from "./letter.js";
 import type { Hsm } from "./port.js";
 import { createKeystore, openVault } from "./vault.js";
+import type { VaultAsk } from "./vault-protocol.js";
 
 const LOADER_MASTER = "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF";
 const chip = unhex("50530000000000000042");
@@ -66,10 +69,19 @@ function sender(card: VirtualCard) {
 }
 
 /** One whole session; the answers of its steps. */
-async function session(card: VirtualCard, channel: SecureChannelSpec, steps: SecureStep[], secrets = {}) {
+async function session(
+  card: VirtualCard,
+  channel: SecureChannelSpec,
+  steps: SecureStep[],
+  secrets?: SealedSecrets,
+) {
   const send = sender(card);
-  const { session, open } = await hsm.openSession({ channel, serial });
-  const ready = await hsm.authenticate({ session, answer: send(open), steps, secrets });
+  const { session, open } = await hsm.openSession({
+    channel,
+    serial,
+    ...(secrets === undefined ? {} : { secrets }),
+  });
+  const ready = await hsm.authenticate({ session, answer: send(open), steps });
   if (!ready.ok) return ready;
   const answers = ready.commands.map(send);
   expect(answers.map(({ sw }) => sw.toString(16))).toEqual(ready.commands.map(() => "9000"));
@@ -147,14 +159,16 @@ describe("card sessions against the virtual card", () => {
       channel: scp03("fab", 0x30),
       serial: "50530000000000000043" as Serial,
     });
-    expect(await hsm.authenticate({ session: id, answer: send(open), steps: [], secrets: {} })).toMatchObject(
-      { ok: false, code: "chip-number" },
-    );
+    expect(await hsm.authenticate({ session: id, answer: send(open), steps: [] })).toMatchObject({
+      ok: false,
+      code: "chip-number",
+    });
   });
 
   it("puts keys, PIN and key set into the card and judges the proofs", async () => {
     const card = await completed();
-    const pin = await hsm.drawPin({ order: "A-1", record: 1, name: "pin", length: 6 });
+    const whose = { order: "A-1", record: 1 };
+    const pin = await hsm.drawPin({ ...whose, name: "pin", length: 6 });
     const content = utf8("what nobody may read");
     const steps: SecureStep[] = [
       { cla: 0x00, ins: 0xe0, p1: 0, p2: 0, data: [unhex("620782013883023F00")] },
@@ -187,7 +201,7 @@ describe("card sessions against the virtual card", () => {
         le: 256,
       },
     ];
-    const made = await session(card, scp03("fab", 0x30), steps, { pin });
+    const made = await session(card, scp03("fab", 0x30), steps, { ...whose, pins: { pin } });
     expect(made.ok && made.answers.map((a) => ("verdict" in a ? a.verdict : undefined))).toEqual([
       undefined,
       undefined,
@@ -254,12 +268,34 @@ describe("card sessions against the virtual card", () => {
     expect(await hsm.judgeMutual({ session: gate.session, answer: answer.data })).toBe("right");
   });
 
+  it("opens no session with a PIN of another order, record or name, or a damaged one", async () => {
+    const whose = { order: "A-1", record: 1 };
+    const pin = await hsm.drawPin({ ...whose, name: "pin", length: 6 });
+    const open = (secrets: SealedSecrets) =>
+      hsm.openSession({ channel: scp03("fab", 0x30), serial, secrets });
+    const damaged = pin.map((byte, at) => (at === pin.length - 1 ? byte ^ 1 : byte));
+    for (const [wrong, told] of [
+      [{ ...whose, record: 2, pins: { pin } }, 'PIN "pin" of order A-1, record 2'],
+      [{ ...whose, order: "A-2", pins: { pin } }, 'PIN "pin" of order A-2, record 1'],
+      [{ ...whose, pins: { other: pin } }, 'PIN "other" of order A-1, record 1'],
+      [{ ...whose, pins: { pin: damaged } }, 'PIN "pin" of order A-1, record 1'],
+    ] as const) {
+      await expect(open(wrong)).rejects.toMatchObject({
+        name: "DeviceFault",
+        code: "security-module",
+        message: expect.stringContaining(told) as string,
+      });
+    }
+    const { session: id } = await open({ ...whose, pins: { pin } });
+    await hsm.closeSession(id);
+  });
+
   it("says so when a response MAC is wrong", async () => {
     const card = await completed();
     const send = sender(card);
     const { session: id, open } = await hsm.openSession({ channel: scp03("fab", 0x30), serial });
     const steps: SecureStep[] = [{ cla: 0x80, ins: 0xca, p1: 0, p2: 0xcf, data: [], le: 256 }];
-    const ready = await hsm.authenticate({ session: id, answer: send(open), steps, secrets: {} });
+    const ready = await hsm.authenticate({ session: id, answer: send(open), steps });
     const answers = ready.ok ? ready.commands.map(send).slice(1) : [];
     const damaged = answers.map((a) => ({
       ...a,
@@ -426,6 +462,73 @@ describe("the keystore", () => {
     await expect(
       createKeystore({ ...ceremony, file: at("live.json"), environment: "live", keys }),
     ).rejects.toMatchObject({ code: "environment" });
+  });
+
+  it("a vault that hangs is ended after its deadline; whoever waits gets a fault, and closing never hangs", async () => {
+    const children: ChildProcess[] = [];
+    const open = () =>
+      openVault({
+        file: at("keystore.json"),
+        unlock: unlock(),
+        deadlineMs: 400,
+        start: (file, options) => {
+          const child = fork(file, [], options);
+          children.push(child);
+          return child;
+        },
+      });
+    const hung = await open();
+    children[0]?.kill("SIGSTOP");
+    const calls = [
+      hung.random(8),
+      hung.keys(),
+      hung.drawPin({ order: "A", record: 1, name: "pin", length: 4 }),
+    ];
+    for (const call of await Promise.allSettled(calls)) {
+      expect(call).toMatchObject({
+        status: "rejected",
+        reason: { name: "DeviceFault", code: "security-module" },
+      });
+    }
+    await expect(hung.random(8)).rejects.toThrow("has not answered for 0.4 s");
+    await hung.close();
+    // Nobody waits for this one: it is stopped, and closed all the same.
+    const idle = await open();
+    children[1]?.kill("SIGSTOP");
+    await idle.close();
+    expect(children.map(({ signalCode }) => signalCode)).toEqual(["SIGKILL", "SIGKILL"]);
+  });
+
+  it("a vault that is slow, but answers, is left alone: the deadline is for silence", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const child = Object.assign(new EventEmitter(), {
+      connected: true,
+      send: vi.fn<(ask: VaultAsk) => boolean>(),
+      kill: vi.fn<() => boolean>(),
+    });
+    const opening = openVault({
+      file: "none",
+      unlock: unlock(),
+      deadlineMs: 1000,
+      start: () => child as unknown as ChildProcess,
+    });
+    child.emit("message", { answer: "opened" });
+    const slow = await opening;
+    const calls = [slow.random(1), slow.random(1), slow.random(1)];
+    for (const id of [1, 2]) {
+      vi.advanceTimersByTime(900);
+      child.emit("message", { answer: "result", id, result: new Uint8Array(1) });
+    }
+    expect(await Promise.all(calls.slice(0, 2))).toHaveLength(2);
+    expect(child.kill).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1100);
+    await expect(calls[2]).rejects.toMatchObject({ code: "security-module" });
+    expect(child.kill).toHaveBeenCalledExactlyOnceWith("SIGKILL");
+    child.emit("exit");
+    await slow.close();
   });
 
   it("a vault that is gone is the machine's fault", async () => {

@@ -1,5 +1,6 @@
 /** The embedded security module: a child process that alone opens the keystore. This side only carries messages. */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type ForkOptions } from "node:child_process";
+import { setTimeout } from "node:timers/promises";
 import { DeviceFault } from "../problem.js";
 import type { Ceremony } from "./ceremony.js";
 import { KeystoreProblem, type Unlock } from "./keystore.js";
@@ -13,7 +14,21 @@ export { KeystoreProblem, type Unlock } from "./keystore.js";
 /** From `src` and `dist` alike: a child starts from what the compiler wrote. */
 const processFile = new URL("../../../dist/devices/hsm/vault-process.js", import.meta.url);
 
+/** How long the vault may be silent while somebody waits for it, milliseconds: no single call takes it a second. */
+const usualDeadline = 30_000;
+/** The silence is counted in so many looks, so that a host which was itself stopped (Ctrl-Z, a sleeping machine) misses one, and does not blame the vault. */
+const looks = 20;
+/** How long its process may take to end once it was told to, milliseconds. */
+const grace = 2_000;
+
 const fault = (message: string): DeviceFault => new DeviceFault("vault", "security-module", message);
+
+export interface VaultOptions {
+  /** Milliseconds the vault may be silent while somebody waits for it; then it is ended, and whoever waits gets a DeviceFault. Default 30,000. */
+  readonly deadlineMs?: number;
+  /** For tests that stop the process. */
+  readonly start?: (file: URL, options: ForkOptions) => ChildProcess;
+}
 
 class VaultClient {
   readonly #child: ChildProcess;
@@ -24,18 +39,32 @@ class VaultClient {
   #begun: { resolve: () => void; reject: (problem: Error) => void } | undefined;
   #next = 1;
   #ended: DeviceFault | undefined;
+  readonly #gone: Promise<void>;
+  readonly #watch: NodeJS.Timeout;
+  /** Looks in a row that found somebody waiting and no answer since the last one. */
+  #silent = 0;
 
-  constructor() {
+  constructor({
+    deadlineMs = usualDeadline,
+    start = (file, options) => fork(file, [], options),
+  }: VaultOptions) {
     // No environment, no arguments: nothing of this process that a key could leak into, and nothing that leaks in.
-    this.#child = fork(processFile, [], {
+    this.#child = start(processFile, {
       serialization: "advanced",
       execArgv: [],
       env: {},
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     this.#child.on("message", (answer: VaultAnswer) => this.#heard(answer));
-    this.#child.on("error", (error) => this.#end(fault(`the vault's process failed: ${error.message}`)));
+    this.#gone = new Promise((resolve) => {
+      this.#child.once("exit", resolve);
+      this.#child.on("error", (error) => {
+        this.#end(fault(`the vault's process failed: ${error.message}`));
+        if (this.#child.pid === undefined) resolve();
+      });
+    });
     this.#child.on("exit", () => this.#end(fault("the vault's process ended; run the same command again")));
+    this.#watch = setInterval(() => this.#look(deadlineMs), deadlineMs / looks).unref();
   }
 
   /** Throws KeystoreProblem (wrong passphrase, …) or DeviceFault. */
@@ -55,12 +84,39 @@ class VaultClient {
     });
   }
 
-  close(): Promise<void> {
-    if (this.#ended !== undefined || !this.#child.connected) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#child.once("exit", () => resolve());
-      this.#send({ ask: "close" });
-    });
+  /** Never waits longer than twice the grace, whatever the process is doing. */
+  async close(): Promise<void> {
+    if (this.#ended === undefined && this.#child.connected) this.#send({ ask: "close" });
+    if (!(await this.#isGone())) {
+      this.#child.kill("SIGKILL");
+      // Only a disk that hangs can keep a killed process: this one must not wait for it.
+      if (!(await this.#isGone())) this.#child.unref();
+    }
+    clearInterval(this.#watch);
+  }
+
+  async #isGone(): Promise<boolean> {
+    const given = new AbortController();
+    const late = setTimeout(grace, false, { signal: given.signal }).catch(() => false);
+    try {
+      return await Promise.race([this.#gone.then(() => true), late]);
+    } finally {
+      given.abort();
+    }
+  }
+
+  #look(deadlineMs: number): void {
+    if (this.#waiting.size === 0 && this.#begun === undefined) {
+      this.#silent = 0;
+      return;
+    }
+    if (++this.#silent <= looks) return;
+    this.#end(
+      fault(
+        `the vault has not answered for ${String(deadlineMs / 1000)} s: its process hangs and was ended; nothing is lost. Look at the machine (is it out of memory, does its disk answer?), then run the same command again`,
+      ),
+    );
+    this.#child.kill("SIGKILL");
   }
 
   #send(ask: VaultAsk): void {
@@ -70,6 +126,7 @@ class VaultClient {
   }
 
   #heard(answer: VaultAnswer): void {
+    this.#silent = 0;
     switch (answer.answer) {
       case "made":
       case "opened":
@@ -106,9 +163,9 @@ class VaultClient {
   }
 }
 
-/** Makes a keystore in a short-lived process of its own. Throws KeystoreProblem ("exists", "environment", …). */
-export async function createKeystore(ceremony: Ceremony): Promise<void> {
-  const client = new VaultClient();
+/** Makes a keystore in a short-lived process of its own. Throws KeystoreProblem ("exists", "environment", …), DeviceFault. */
+export async function createKeystore(ceremony: Ceremony, options: VaultOptions = {}): Promise<void> {
+  const client = new VaultClient(options);
   try {
     await client.begin({ ask: "make", ceremony });
   } finally {
@@ -116,11 +173,15 @@ export async function createKeystore(ceremony: Ceremony): Promise<void> {
   }
 }
 
-/** Opens the keystore in a process of its own. Throws KeystoreProblem ("wrong-passphrase", "missing", "newer-version", …). */
-export async function openVault(ask: { readonly file: string; readonly unlock: Unlock }): Promise<Hsm> {
-  const client = new VaultClient();
+/** Opens the keystore in a process of its own. Throws KeystoreProblem ("wrong-passphrase", "missing", "newer-version", …), DeviceFault. */
+export async function openVault({
+  file,
+  unlock,
+  ...options
+}: { readonly file: string; readonly unlock: Unlock } & VaultOptions): Promise<Hsm> {
+  const client = new VaultClient(options);
   try {
-    await client.begin({ ask: "open", ...ask });
+    await client.begin({ ask: "open", file, unlock });
   } catch (problem) {
     await client.close();
     throw problem;

@@ -1,0 +1,73 @@
+/** The security module hangs in the middle of an order: the line stops by itself, nobody is rejected, and the same command finishes the order. */
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { begun, idealLine, persoline, smallOrder } from "./command.test.data.js";
+
+const people = 8;
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-hung-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const children = (pid: number): number[] =>
+  readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8")
+    .trim()
+    .split(" ")
+    .map(Number);
+const isVault = (pid: number): boolean =>
+  readFileSync(`/proc/${String(pid)}/cmdline`, "utf8").includes("vault-process");
+
+test("a vault that is stopped while cards are made", async () => {
+  const data = join(folder, "data");
+  const good = (): number => readdirSync(join(data, "shop-floor/good")).length;
+  const words = [
+    "run",
+    smallOrder(folder, people),
+    "--line",
+    idealLine(folder, "carousel", (text) =>
+      text.replace(/stock:[\s\S]*/, "stock:\n  - { lot: L1, count: 20 }\n"),
+    ),
+    "--data",
+    data,
+    "--json",
+  ];
+  const child = begun(words, { PERSOLINE_HSM_SECONDS: "2" });
+  let out = "";
+  let err = "";
+  child.stdout?.on("data", (part: Buffer) => (out += part.toString()));
+  child.stderr?.on("data", (part: Buffer) => (err += part.toString()));
+  const closed = once(child, "close");
+  for (;;) {
+    await sleep(20);
+    expect(child.exitCode).toBeNull();
+    try {
+      if (good() > 0) break;
+    } catch {
+      // The shop floor is not there yet.
+    }
+  }
+  const vault = children(child.pid ?? 0).find(isVault) ?? 0;
+  process.kill(vault, "SIGSTOP");
+  expect(await closed).toEqual([1, null]);
+  expect(err).toContain("the vault has not answered for 2 s");
+  expect(err).not.toMatch(/\n\s+at |should not have happened/);
+  // The report is written all the same, and its sums agree with where the bodies lie.
+  expect(JSON.parse(out)).toMatchObject({ records: people, balanced: true, rejects: [] });
+  expect(() => process.kill(vault, 0)).toThrow("ESRCH");
+
+  const last = persoline(words);
+  expect(last).toMatchObject({ code: 0, err: "" });
+  expect(JSON.parse(last.out)).toMatchObject({
+    produced: people,
+    balanced: true,
+    blanks: { used: people, rejected: 0 },
+  });
+  expect(JSON.parse(persoline(["letters", "list", "T-1", "--data", data, "--json"]).out)).toHaveLength(
+    people,
+  );
+});

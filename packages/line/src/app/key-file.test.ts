@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DataProblem } from "../orders/problem.js";
+import { type DataFolder, dataFolder } from "./data-folder.js";
+import { openSecurityModule } from "./key-file.js";
+
+let folder: string;
+let data: DataFolder;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-keys-"));
+  data = dataFolder(join(folder, "data"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Published test keys of GlobalPlatform's world; check values by `openssl enc -aes-128-ecb` over 16 × 01. */
+const one = { value: "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF", kcv: "FB9292" };
+const other = { value: "404142434445464748494A4B4C4D4E4F", kcv: "504A77" };
+
+function list(name: string, keys: readonly string[], environment = "test"): string {
+  const file = join(folder, name);
+  writeFileSync(
+    file,
+    `environment: ${environment}\nkeys:\n${keys.map((key) => `  - { ${key} }\n`).join("")}`,
+  );
+  return file;
+}
+const published = (name: string, { value }: typeof one, use = "loader"): string =>
+  `name: ${name}, use: ${use}, published: "${value}"`;
+
+async function refused(keyFile: string): Promise<string> {
+  try {
+    await (await openSecurityModule(data, keyFile, undefined)).close();
+    return "opened";
+  } catch (problem) {
+    if (!(problem instanceof DataProblem)) throw problem;
+    return problem.message;
+  }
+}
+
+describe("a key list against the keystore", () => {
+  beforeEach(async () => {
+    const made = list("keys.yaml", [published("os-loader", one), "name: issuer, use: scp03"]);
+    await (await openSecurityModule(data, made, undefined)).close();
+  });
+
+  test("the same keys open it, in any order and without those that are not needed", async () => {
+    expect(await refused(list("same.yaml", ["name: issuer, use: scp03", published("os-loader", one)]))).toBe(
+      "opened",
+    );
+    expect(await refused(list("less.yaml", [published("os-loader", one)]))).toBe("opened");
+  });
+
+  test("another value under the same name is refused, with both check values and what to do", async () => {
+    const text = await refused(
+      list("other.yaml", [published("os-loader", other), "name: issuer, use: scp03"]),
+    );
+    expect(text).toContain(data.keystore);
+    expect(text).toContain(`key os-loader has check value ${one.kcv} in the keystore, but ${other.kcv} in`);
+    expect(text).toMatch(/other\.yaml back as it was .*or use the data folder/);
+    expect(text).not.toContain(one.value);
+    expect(text).not.toContain(other.value);
+  });
+
+  test("everything that differs is told at once: value, use, and a key that is not there", async () => {
+    const text = await refused(
+      list("all.yaml", [
+        published("os-loader", other),
+        "name: issuer, use: application",
+        "name: gate, use: application",
+      ]),
+    );
+    expect(text.split("\n")).toEqual([
+      expect.stringContaining("key os-loader has check value"),
+      expect.stringContaining('key issuer is for "scp03" in the keystore, but for "application"'),
+      expect.stringContaining("the keystore lacks key gate"),
+    ]);
+  });
+
+  test("a key that everybody knows is none that was drawn, and the other way round", async () => {
+    expect(await refused(list("drawn.yaml", ["name: os-loader, use: loader"]))).toContain(
+      `key os-loader is a published one in the keystore (check value ${one.kcv})`,
+    );
+    expect(await refused(list("known.yaml", [published("issuer", other, "scp03")]))).toMatch(
+      new RegExp(`key issuer has check value [0-9A-F]{6} in the keystore, but ${other.kcv}`),
+    );
+  });
+
+  test("a list of the other environment is refused", async () => {
+    expect(await refused(list("live.yaml", ["name: issuer, use: scp03"], "live"))).toMatch(
+      /keystore is for test cards, the keys in .*live\.yaml are for live ones/,
+    );
+  });
+});
