@@ -167,17 +167,23 @@ async function proved(
   }
   const { keys, kid } = card;
   const { session, data } = await hsm.openMutual({ keys, kid, serial, cardChallenge: challenge.data });
-  const answer = await said(channel, {
-    command: mutualAuthenticate({ reference: kid, proof: data }),
-    sw: ok,
-  });
+  const command = mutualAuthenticate({ reference: kid, proof: data });
+  let answer: Awaited<ReturnType<typeof said>> | undefined;
+  let proof: "right" | "wrong";
+  try {
+    answer = await said(channel, { command, sw: ok });
+  } finally {
+    // However the card or the reader ends it: the session in the security module ends here, with a judgement of nothing if need be.
+    proof = await hsm.judgeMutual({
+      session,
+      answer: answer?.sw === 0x9000 ? answer.data : new Uint8Array(16),
+    });
+  }
   if (answer.sw === 0x6983) return { result: "blocked", detail: "the card's gate key is blocked" };
   if (answer.sw !== 0x9000) {
-    // Its session in the security module ends with a judgement of nothing.
-    await hsm.judgeMutual({ session, answer: new Uint8Array(16) });
     return { result: "wrong", detail: `the card refuses the gate's proof (${word(answer.sw)})` };
   }
-  if ((await hsm.judgeMutual({ session, answer: answer.data })) === "wrong") {
+  if (proof === "wrong") {
     return { result: "wrong", detail: "the card's proof is wrong: it has another key" };
   }
   const told = await cardData(card, channel, rights);

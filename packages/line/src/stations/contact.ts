@@ -1,10 +1,11 @@
 /** What every visit with contacts begins with: power, ATR, and the question who this card is (a bad seat is not a bad card). */
 import { atrDifference, atrIsValid, matchAtr, parseAtr } from "@persoline/card/atr";
-import { equal, hex, utf8 } from "@persoline/card/bytes";
+import { equal, hex } from "@persoline/card/bytes";
 import {
   type CardChannel,
   CardMute,
   type CardProgram,
+  digest,
   type Finding,
   type Outcome,
   type RunEnd,
@@ -148,27 +149,14 @@ export async function withChip(
   }
 }
 
-const fingerprints = new WeakMap<CardProgram, string>();
+const digests = new WeakMap<CardProgram, string>();
 
-/**
- * Tells two programs of one name apart by what they send: headers, data, names of secrets. A digest over everything would cost a card
- * of a fast line a tenth of its time.
- */
-function fingerprint(program: CardProgram, visit: Visit): string {
-  const known = fingerprints.get(program);
+/** Programs that all cards of a product share are digested once. */
+function digestOf(program: CardProgram, visit: Visit): string {
+  const known = digests.get(program);
   if (known !== undefined) return known;
-  const bytes: number[] = [];
-  for (const { steps } of program.segments) {
-    for (const { cla, ins, p1, p2, data } of steps) {
-      bytes.push(cla, ins, p1, p2, data.length);
-      for (const part of data) {
-        bytes.push(...(part instanceof Uint8Array ? part : utf8(JSON.stringify(part))), 0xff);
-      }
-    }
-    bytes.push(0xff);
-  }
-  const made = hex(visit.sha256(Uint8Array.from(bytes)));
-  fingerprints.set(program, made);
+  const made = digest(program, visit.sha256);
+  digests.set(program, made);
   return made;
 }
 
@@ -207,7 +195,7 @@ export async function runOn(
           };
     const end: RunEnd = await runProgram({
       program: ask.program,
-      digest: fingerprint(ask.program, visit),
+      digest: digestOf(ask.program, visit),
       station: work,
       serial: card.serial,
       channel,
