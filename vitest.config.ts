@@ -11,6 +11,9 @@ export default defineConfig({
     globalSetup: "tools/build.ts",
     // Both cores: left to itself, the runner keeps one free.
     maxWorkers: "100%",
+    // No test is timed: on a busy machine the runner's five seconds would be a verdict on the neighbours.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: ["default", "./tools/reporter.ts"],
     projects: [
       {
