@@ -37,7 +37,9 @@ export function diversifyAn10922(
     const most = 2 * cipher.blockSize - 1;
     if (input.length < 1 || input.length > most)
       throw new CardProblem("bad-value", "AN10922", `the input has 1 to ${most} bytes, not ${input.length}`);
-    const parts = recipe.constants.map((constant) => twoBlocks(cipher, concat(Uint8Array.of(constant), input)));
+    const parts = recipe.constants.map((constant) =>
+      twoBlocks(cipher, concat(Uint8Array.of(constant), input)),
+    );
     if (kind !== "AES-192") return concat(...parts);
     const [a, b] = parts as [Uint8Array, Uint8Array];
     return concat(a.subarray(0, 8), xor(a.subarray(8), b.subarray(0, 8)), b.subarray(8));
@@ -62,6 +64,7 @@ function twoBlocks(cipher: BlockCipher, message: Uint8Array): Uint8Array {
 function doubled(block: Uint8Array): Uint8Array {
   const shifted = block.map((byte, at) => ((byte << 1) | ((block[at + 1] ?? 0) >> 7)) & 0xff);
   const last = block.length - 1;
-  if (((block[0] ?? 0) & 0x80) !== 0) shifted[last] = (shifted[last] ?? 0) ^ (block.length === 16 ? 0x87 : 0x1b);
+  if (((block[0] ?? 0) & 0x80) !== 0)
+    shifted[last] = (shifted[last] ?? 0) ^ (block.length === 16 ? 0x87 : 0x1b);
   return shifted;
 }

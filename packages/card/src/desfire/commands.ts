@@ -43,7 +43,7 @@ export const commitTransaction: NativeCommand = { ins: 0xc7, ...managed };
 export const abortTransaction: NativeCommand = { ins: 0xa7, ...managed };
 export const formatPicc: NativeCommand = { ins: 0xfc, ...managed };
 /** The true UID, also of a card that shows a random one. */
-export const getCardUid: NativeCommand = { ins: 0x51, send: "session", receive: "full" };
+export const getCardUid: NativeCommand = { ins: 0x51, send: "session", receive: "full", answerLength: 7 };
 
 /** AID 000000 is the card itself. Ends any session. */
 export function selectApplication(aid: number): NativeCommand {
@@ -97,7 +97,11 @@ export function createFile(spec: FileSpec): NativeCommand {
   switch (spec.kind) {
     case "standard":
     case "backup":
-      return { ins: spec.kind === "standard" ? 0xcd : 0xcb, data: concat(head, u24le(spec.size)), ...managed };
+      return {
+        ins: spec.kind === "standard" ? 0xcd : 0xcb,
+        data: concat(head, u24le(spec.size)),
+        ...managed,
+      };
     case "value": {
       const limits = concat(i32le(spec.lower), i32le(spec.upper), i32le(spec.value));
       return { ins: 0xcc, data: concat(head, limits, byte(spec.limitedCredit ? 1 : 0)), ...managed };
@@ -119,7 +123,13 @@ export function changeFileSettings(
   wanted: { readonly comm: CommMode; readonly rights: FileRights },
   free = false,
 ): NativeCommand {
-  return { ins: 0x5f, header: byte(file), data: access(wanted), send: free ? "session" : "full", receive: "session" };
+  return {
+    ins: 0x5f,
+    header: byte(file),
+    data: access(wanted),
+    send: free ? "session" : "full",
+    receive: "session",
+  };
 }
 
 export function deleteFile(file: number): NativeCommand {
@@ -131,19 +141,31 @@ export function writeData(file: number, offset: number, data: Uint8Array, comm: 
   return { ins: 0x3d, header, data, send: comm, receive: comm === "plain" ? "plain" : "mac" };
 }
 
-/** `length` 0: up to the end. */
+/** `length` 0: up to the end, which an enciphered answer of EV1 cannot tell. */
 export function readData(file: number, offset: number, length: number, comm: CommMode): NativeCommand {
   const header = concat(byte(file), u24le(offset), u24le(length));
-  return { ins: 0xbd, header, send: comm === "plain" ? "plain" : "session", receive: comm };
+  const known = length === 0 ? {} : { answerLength: length };
+  return { ins: 0xbd, header, send: comm === "plain" ? "plain" : "session", receive: comm, ...known };
 }
 
 export function writeRecord(file: number, offset: number, data: Uint8Array, comm: CommMode): NativeCommand {
   return { ...writeData(file, offset, data, comm), ins: 0x3b };
 }
 
-/** `newest`: 0 is the newest record; `count` 0: all from there on, oldest first. */
-export function readRecords(file: number, newest: number, count: number, comm: CommMode): NativeCommand {
-  return { ...readData(file, newest, count, comm), ins: 0xbb };
+/**
+ * `newest`: 0 is the newest record; `count` 0: all from there on, oldest first. `recordSize`: of the file, for an enciphered answer of EV1.
+ */
+export function readRecords(ask: {
+  readonly file: number;
+  readonly newest: number;
+  readonly count: number;
+  readonly comm: CommMode;
+  readonly recordSize: number;
+}): NativeCommand {
+  const { file, newest, count, comm, recordSize } = ask;
+  const header = concat(byte(file), u24le(newest), u24le(count));
+  const known = count === 0 ? {} : { answerLength: count * recordSize };
+  return { ins: 0xbb, header, send: comm === "plain" ? "plain" : "session", receive: comm, ...known };
 }
 
 export function clearRecordFile(file: number): NativeCommand {
@@ -151,17 +173,37 @@ export function clearRecordFile(file: number): NativeCommand {
 }
 
 export function getValue(file: number, comm: CommMode): NativeCommand {
-  return { ins: 0x6c, header: byte(file), send: comm === "plain" ? "plain" : "session", receive: comm };
+  return {
+    ins: 0x6c,
+    header: byte(file),
+    send: comm === "plain" ? "plain" : "session",
+    receive: comm,
+    answerLength: 4,
+  };
 }
 
 /** Credit (0C) or debit (DC) by an amount from 0 up; it counts after CommitTransaction. */
-export function changeValue(kind: "credit" | "debit", file: number, amount: number, comm: CommMode): NativeCommand {
+export function changeValue(
+  kind: "credit" | "debit",
+  file: number,
+  amount: number,
+  comm: CommMode,
+): NativeCommand {
   const ins = kind === "credit" ? 0x0c : 0xdc;
-  return { ins, header: byte(file), data: i32le(amount), send: comm, receive: comm === "plain" ? "plain" : "mac" };
+  return {
+    ins,
+    header: byte(file),
+    data: i32le(amount),
+    send: comm,
+    receive: comm === "plain" ? "plain" : "mac",
+  };
 }
 
 /** SetConfiguration, option 00: bit 0 forbids FormatPICC, bit 1 makes the UID random. Neither can be taken back. */
-export function setConfiguration(bits: { readonly noFormat: boolean; readonly randomUid: boolean }): NativeCommand {
+export function setConfiguration(bits: {
+  readonly noFormat: boolean;
+  readonly randomUid: boolean;
+}): NativeCommand {
   const value = (bits.noFormat ? 1 : 0) | (bits.randomUid ? 2 : 0);
   return { ins: 0x5c, header: byte(0), data: byte(value), send: "full", receive: "session" };
 }
@@ -179,14 +221,19 @@ export function changeKey(ask: {
   readonly piccMaster?: boolean;
 }): NativeCommand {
   const { key, authenticated, value, version, old } = ask;
-  if (value.length !== 16) throw new CardProblem("bad-key", "ChangeKey", `an AES key has 16 bytes, not ${value.length}`);
+  if (value.length !== 16)
+    throw new CardProblem("bad-key", "ChangeKey", `an AES key has 16 bytes, not ${value.length}`);
   const header = byte(ask.piccMaster === true ? key | 0x80 : key);
   if (key === authenticated) {
     const data = concat(value, byte(version));
     return { ins: 0xc4, header, data, send: "full", receive: "plain", endsSession: true };
   }
   if (old === undefined)
-    throw new CardProblem("bad-key", "ChangeKey", "another key than the session's is changed by its difference");
+    throw new CardProblem(
+      "bad-key",
+      "ChangeKey",
+      "another key than the session's is changed by its difference",
+    );
   const data = concat(xor(value, old), byte(version));
   return { ins: 0xc4, header, data, trailer: crc32Native(value), send: "full", receive: "session" };
 }

@@ -82,7 +82,17 @@ export class Ev1Session implements DesfireSession {
   wrap(command: NativeCommand): Command {
     if (!this.#open) throw new CardProblem("session-closed", nameOf(command.ins), "the session is closed");
     if (this.#waiting !== undefined)
-      throw new CardProblem("out-of-step", nameOf(command.ins), "EV1 takes one command after the other's answer");
+      throw new CardProblem(
+        "out-of-step",
+        nameOf(command.ins),
+        "EV1 takes one command after the other's answer",
+      );
+    if (command.receive === "full" && command.answerLength === undefined)
+      throw new CardProblem(
+        "bad-value",
+        nameOf(command.ins),
+        "say how many bytes to read: EV1 does not tell where they end",
+      );
     this.#waiting = command;
     const { ins, header = none, data = none, trailer = none, send } = command;
     const clear = concat(Uint8Array.of(ins), header);
@@ -98,7 +108,8 @@ export class Ev1Session implements DesfireSession {
 
   unwrap(response: Response): Uint8Array {
     const command = this.#waiting;
-    if (command === undefined) throw new CardProblem("out-of-step", "DESFire", "no command waits for this answer");
+    if (command === undefined)
+      throw new CardProblem("out-of-step", "DESFire", "no command waits for this answer");
     this.#waiting = undefined;
     try {
       const data = accepted(response, nameOf(command.ins));
@@ -131,20 +142,22 @@ export class Ev1Session implements DesfireSession {
     return body;
   }
 
-  /** Data ‖ CRC-32 of data and status ‖ zeros: the data ends where the CRC agrees. */
+  /**
+   * Data ‖ CRC-32 of data and status ‖ zeros. The command tells where the data end: this CRC, which is not complemented, may fit one byte
+   * too early as well.
+   */
   #opened(command: NativeCommand, sealed: Uint8Array): Uint8Array {
-    if (sealed.length === 0 || sealed.length % 16 !== 0)
-      throw new CardProblem("desfire-mac", nameOf(command.ins), "the enciphered answer is not whole blocks");
+    const end = command.answerLength ?? -1;
+    const where = nameOf(command.ins);
+    if (sealed.length === 0 || sealed.length % 16 !== 0 || sealed.length < end + 4)
+      throw new CardProblem("desfire-mac", where, "the enciphered answer has a wrong length");
     const plain = this.#cipher.cbcDecrypt(this.#iv, sealed);
     this.#iv = sealed.slice(-16);
-    const status = Uint8Array.of(0);
-    for (let end = plain.length - 4; end >= Math.max(plain.length - 20, 0); end--) {
-      const data = plain.subarray(0, end);
-      const rest = plain.subarray(end + 4);
-      const zeros = rest.every((byte, at) => byte === 0 || (at === 0 && byte === 0x80));
-      if (zeros && equalConstantTime(crc32Native(data, status), plain.subarray(end, end + 4))) return data;
-    }
-    throw new CardProblem("desfire-mac", nameOf(command.ins), "the CRC of the enciphered answer is wrong");
+    const data = plain.subarray(0, end);
+    const zeros = plain.subarray(end + 4).every((byte) => byte === 0);
+    if (!zeros || !equalConstantTime(crc32Native(data, Uint8Array.of(0)), plain.subarray(end, end + 4)))
+      throw new CardProblem("desfire-mac", where, "the CRC of the enciphered answer is wrong");
+    return data;
   }
 
   /** CMAC whose first block is chained to the session's IV; the whole of it is the next IV, eight bytes are sent. */

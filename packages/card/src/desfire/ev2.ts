@@ -43,7 +43,10 @@ export class Ev2Authentication {
     if (sealed.length !== 16)
       throw new CardProblem("bad-response", nameOf(this.#ins), `RndB has 16 bytes, not ${sealed.length}`);
     this.#rndB = this.#cipher.decrypt(sealed);
-    return native(0xaf, this.#cipher.cbcEncrypt(zeroIv, concat(this.#opening.random, rotatedLeft(this.#rndB))));
+    return native(
+      0xaf,
+      this.#cipher.cbcEncrypt(zeroIv, concat(this.#opening.random, rotatedLeft(this.#rndB))),
+    );
   }
 
   /** Throws CardProblem `desfire-refused` (the card does not know the key) or `desfire-proof` (nor do we know this card). */
@@ -58,7 +61,13 @@ export class Ev2Authentication {
       if (!equalConstantTime(proof, rotatedLeft(random)))
         throw new CardProblem("desfire-proof", nameOf(this.#ins), "the card's proof is wrong");
       const keys = deriveEv2SessionKeys(this.#cipher, random, this.#rndB);
-      const session = new Ev2Session(crypto.aes(keys.enc), crypto.aes(keys.mac), ti, keyNumber, continues?.counter ?? 0);
+      const session = new Ev2Session(
+        crypto.aes(keys.enc),
+        crypto.aes(keys.mac),
+        ti,
+        keyNumber,
+        continues?.counter ?? 0,
+      );
       for (const key of [keys.enc, keys.mac]) key.fill(0);
       continues?.close();
       return session;
@@ -107,7 +116,13 @@ export class Ev2Session implements DesfireSession {
   #answered: number;
   #open = true;
 
-  constructor(enc: BlockCipher, mac: BlockCipher, transaction: Uint8Array, keyNumber: number, counter: number) {
+  constructor(
+    enc: BlockCipher,
+    mac: BlockCipher,
+    transaction: Uint8Array,
+    keyNumber: number,
+    counter: number,
+  ) {
     this.#enc = enc;
     this.#mac = mac;
     this.transaction = transaction;
@@ -123,7 +138,8 @@ export class Ev2Session implements DesfireSession {
 
   wrap(command: NativeCommand): Command {
     if (!this.#open) throw new CardProblem("session-closed", nameOf(command.ins), "the session is closed");
-    if (this.#sent > 0xffff) throw new CardProblem("session-closed", nameOf(command.ins), "its counter has run out");
+    if (this.#sent > 0xffff)
+      throw new CardProblem("session-closed", nameOf(command.ins), "its counter has run out");
     const counter = this.#sent++;
     this.#waiting.push(command);
     const { ins, header = none, data = none, trailer = none, send } = command;
@@ -138,7 +154,8 @@ export class Ev2Session implements DesfireSession {
 
   unwrap(response: Response): Uint8Array {
     const command = this.#waiting.shift();
-    if (command === undefined) throw new CardProblem("out-of-step", "DESFire", "no command waits for this answer");
+    if (command === undefined)
+      throw new CardProblem("out-of-step", "DESFire", "no command waits for this answer");
     try {
       const data = accepted(response, nameOf(command.ins));
       const counter = ++this.#answered;

@@ -13,7 +13,11 @@ const more = [{ value: 0x91af, mask: 0xffff }];
  * Sends a command in as many frames as it needs and gathers the answer's (91AF: the card has more). The answer's status word is the last.
  * An authentication's 91AF is its answer, not a frame: `gather` false leaves it alone. Throws CardProblem `endless-response`.
  */
-export async function exchangeNative(channel: CardChannel, command: Command, gather = true): Promise<Response> {
+export async function exchangeNative(
+  channel: CardChannel,
+  command: Command,
+  gather = true,
+): Promise<Response> {
   const cut = frames(command);
   const before = cut.slice(0, -1).map((frame) => ({ command: frame, sw: more }));
   const last = cut.at(-1) ?? command;

@@ -21,6 +21,8 @@ export interface NativeCommand {
   readonly trailer?: Uint8Array;
   readonly send: Protection;
   readonly receive: Protection;
+  /** Bytes of data in an enciphered answer, where the command tells: EV1 cannot find their end without it. */
+  readonly answerLength?: number;
   /** The card ends the session with this command: its answer is bare. */
   readonly endsSession?: boolean;
 }

@@ -31,4 +31,5 @@ export function accepted(response: Response, what: string, status = 0x00): Uint8
   return response.data;
 }
 
-export const nameOf = (ins: number): string => `DESFire command ${ins.toString(16).toUpperCase().padStart(2, "0")}`;
+export const nameOf = (ins: number): string =>
+  `DESFire command ${ins.toString(16).toUpperCase().padStart(2, "0")}`;

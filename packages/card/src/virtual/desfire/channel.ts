@@ -6,15 +6,22 @@ import { refuse, status } from "./status.js";
 /** 0 plain, 1 MAC, 3 full, as file settings say it; "own": what this generation does for commands that are no file's. */
 export type Mode = 0 | 1 | 3 | "own";
 
+/**
+ * Bytes that come in clear, bytes of data behind them, bytes behind EV1's CRC. Only the command knows where enciphered data end: a CRC that
+ * is not complemented may fit one byte too early as well.
+ */
+export interface Shape {
+  readonly head: number;
+  readonly length: number;
+  readonly trailer: number;
+}
+
 export interface Channel {
   readonly key: number;
   /** What a command of `data` clear bytes behind `head` of them becomes on the air. */
   length(mode: Mode, head: number, data: number): number;
-  /**
-   * Judges and opens what follows INS. `head`: how many bytes come in clear. `trailer`: bytes behind EV1's CRC.
-   * Refuses with 1E, 7E or AE.
-   */
-  open(ins: number, received: Uint8Array, mode: Mode, head: number, trailer?: number): Uint8Array;
+  /** Judges and opens what follows INS. Refuses with 1E, 7E or AE. */
+  open(ins: number, received: Uint8Array, mode: Mode, shape: Shape): Uint8Array;
   /** Secures an answer with status 00. */
   seal(data: Uint8Array, mode: Mode): Uint8Array;
   wipe(): void;
@@ -84,7 +91,7 @@ export class Ev1Channel implements Channel {
     return head + data + (mode === 1 ? 8 : 0);
   }
 
-  open(ins: number, received: Uint8Array, mode: Mode, head: number, trailer = 0): Uint8Array {
+  open(ins: number, received: Uint8Array, mode: Mode, { head, length, trailer }: Shape): Uint8Array {
     if (mode !== 3) {
       const end = received.length - (mode === 1 ? 8 : 0);
       if (end < head) refuse(status.length);
@@ -93,18 +100,15 @@ export class Ev1Channel implements Channel {
       return received.subarray(head, end);
     }
     const sealed = received.subarray(head);
-    if (sealed.length === 0 || sealed.length % 16 !== 0) refuse(status.length);
+    if (sealed.length !== toBlocks(length + 4 + trailer)) refuse(status.length);
     const plain = this.#cipher.cbcDecrypt(this.#chain, sealed);
     this.#chain = sealed.slice(-16);
-    const clear = joined([ins], received.subarray(0, head));
-    // The length is the command's to know; zeros fill the last block.
-    for (let end = Math.max(plain.length - 19 - trailer, 0); end + 4 + trailer <= plain.length; end++) {
-      const crc = plain.subarray(end, end + 4);
-      if (!same(crc, cardCrc(joined(clear, plain.subarray(0, end))))) continue;
-      if (plain.subarray(end + 4 + trailer).some((byte) => byte !== 0)) continue;
-      return joined(plain.subarray(0, end), plain.subarray(end + 4, end + 4 + trailer));
-    }
-    return refuse(status.integrity);
+    const data = plain.subarray(0, length);
+    const behind = plain.subarray(length + 4, length + 4 + trailer);
+    const crc = cardCrc(joined([ins], received.subarray(0, head), data));
+    const zeros = plain.subarray(length + 4 + trailer).every((byte) => byte === 0);
+    if (!zeros || !same(crc, plain.subarray(length, length + 4))) refuse(status.integrity);
+    return joined(data, behind);
   }
 
   seal(data: Uint8Array, mode: Mode): Uint8Array {
@@ -134,7 +138,12 @@ export class Ev2Channel implements Channel {
 
   constructor(
     crypto: Crypto,
-    proved: { readonly key: number; readonly cipher: BlockCipher; readonly a: Uint8Array; readonly b: Uint8Array },
+    proved: {
+      readonly key: number;
+      readonly cipher: BlockCipher;
+      readonly a: Uint8Array;
+      readonly b: Uint8Array;
+    },
     transaction: Uint8Array,
     counter: number,
   ) {
@@ -142,7 +151,8 @@ export class Ev2Channel implements Channel {
     const { a, b, cipher } = proved;
     const middle = [0, 1, 2, 3, 4, 5].map((at) => (a[at + 2] ?? 0) ^ (b[at] ?? 0));
     const context = joined([0, 1, 0, 0x80], a.subarray(0, 2), middle, b.subarray(6, 16), a.subarray(8, 16));
-    const derived = (label: readonly number[]) => maskedCbc(cipher, new Uint8Array(16), joined(label, context));
+    const derived = (label: readonly number[]) =>
+      maskedCbc(cipher, new Uint8Array(16), joined(label, context));
     this.#enc = crypto.aes(derived([0xa5, 0x5a]));
     this.#mac = crypto.aes(derived([0x5a, 0xa5]));
     this.transaction = transaction;
@@ -154,7 +164,7 @@ export class Ev2Channel implements Channel {
     return head + (mode === 3 && data > 0 ? toBlocks(data + 1) : data) + 8;
   }
 
-  open(ins: number, received: Uint8Array, mode: Mode, head: number): Uint8Array {
+  open(ins: number, received: Uint8Array, mode: Mode, { head }: Shape): Uint8Array {
     if (mode === 0) return this.#counted(received.subarray(head));
     const end = received.length - 8;
     if (end < head) refuse(status.length);
@@ -165,7 +175,8 @@ export class Ev2Channel implements Channel {
     if (body.length % 16 !== 0) refuse(status.length);
     const plain = this.#enc.cbcDecrypt(this.#start(0xa5, 0x5a), body);
     const mark = plain.lastIndexOf(0x80);
-    if (mark < plain.length - 16 || plain.subarray(mark + 1).some((byte) => byte !== 0)) refuse(status.integrity);
+    if (mark < plain.length - 16 || plain.subarray(mark + 1).some((byte) => byte !== 0))
+      refuse(status.integrity);
     return this.#counted(plain.slice(0, mark));
   }
 
@@ -194,7 +205,11 @@ export class Ev2Channel implements Channel {
 
   #tag(first: number, message: Uint8Array): Uint8Array {
     const number = [this.counter & 0xff, this.counter >> 8];
-    const whole = maskedCbc(this.#mac, new Uint8Array(16), joined([first], number, this.transaction, message));
+    const whole = maskedCbc(
+      this.#mac,
+      new Uint8Array(16),
+      joined([first], number, this.transaction, message),
+    );
     return whole.filter((_, at) => at % 2 === 1);
   }
 

@@ -34,8 +34,7 @@ export function refuse(code: number): never {
 export const u24 = (bytes: Uint8Array, at: number): number =>
   (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
 
-export const i32 = (bytes: Uint8Array, at: number): number =>
-  u24(bytes, at) | ((bytes[at + 3] ?? 0) << 24);
+export const i32 = (bytes: Uint8Array, at: number): number => u24(bytes, at) | ((bytes[at + 3] ?? 0) << 24);
 
 export const from24 = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff];
 export const from32 = (n: number): number[] => [...from24(n), (n >> 24) & 0xff];

@@ -57,7 +57,8 @@ interface Entry {
   readonly body: Uint8Array;
 }
 
-const u16 = (bytes: Uint8Array, where: number): number => ((bytes[where] ?? 0) << 8) | (bytes[where + 1] ?? 0);
+const u16 = (bytes: Uint8Array, where: number): number =>
+  ((bytes[where] ?? 0) << 8) | (bytes[where + 1] ?? 0);
 const from16 = (n: number): number[] => [n >> 8, n & 0xff];
 
 /** The first page: UID (7) ‖ batch (5) ‖ week and year of production (2), rest FF, CRC-32 (4). */
@@ -97,7 +98,8 @@ export class Store {
   start(): boolean {
     const identity = this.#memory.read(at.identity, pageSize);
     const record = this.#memory.readPair(at.picc);
-    if (record === undefined || crc32(identity, 0, 60) !== new DataView(identity.buffer).getUint32(60)) return false;
+    if (record === undefined || crc32(identity, 0, 60) !== new DataView(identity.buffer).getUint32(60))
+      return false;
     const flags = record[2] ?? 0;
     this.#picc = {
       end: u16(record, 0),
@@ -153,7 +155,13 @@ export class Store {
       const keys = Math.min(keysAPair, fresh.keys - pair * keysAPair);
       this.#memory.writePair((page + 2 + 2 * pair) * pageSize, new Uint8Array(keys * keyLength));
     }
-    this.#add({ tag: tag.application, page, pages: 2 + 2 * pairs, alive: true, body: applicationBody(fresh) });
+    this.#add({
+      tag: tag.application,
+      page,
+      pages: 2 + 2 * pairs,
+      alive: true,
+      body: applicationBody(fresh),
+    });
   }
 
   setApplication(application: Application): void {
@@ -163,7 +171,8 @@ export class Store {
   /** Its files go with it: they are found through it only. Its keys are overwritten at once. */
   removeApplication(application: Application): void {
     this.#bury(application.page);
-    for (let key = 0; key < application.keys; key += keysAPair) this.#memory.fill(this.#keyPair(application, key), 2, 0xff);
+    for (let key = 0; key < application.keys; key += keysAPair)
+      this.#memory.fill(this.#keyPair(application, key), 2, 0xff);
   }
 
   /** 16 bytes and the version. */
@@ -212,11 +221,11 @@ export class Store {
     this.#memory.write((file.page + 2) * pageSize + offset, data);
   }
 
-  /** All of them or none, whatever happens to the power. At most six. */
+  /** All of them or none, whatever happens to the power. At most five. */
   commit(files: readonly FileHeader[]): void {
     if (files.length > 1) {
       const entries = files.flatMap(({ page, moving }) => [...from16(page), ...moving.flatMap(four)]);
-      // Eight bytes of news and two of place each: what a pair holds.
+      // Two bytes of place and eight of news each: five in a pair.
       this.#memory.writePair(at.log, Uint8Array.from(entries));
     }
     for (const file of files) this.setFile(file);
@@ -303,7 +312,15 @@ const four = (n: number): number[] => [(n >> 24) & 0xff, (n >> 16) & 0xff, (n >>
 function fileBody(file: Omit<FileHeader, "page" | "pages">): Uint8Array {
   const { application, number, kind, comm, access, shape, moving } = file;
   const numbers = [0, 1, 2].flatMap((which) => four(shape[which] ?? 0));
-  return Uint8Array.of(...from16(application), number, kind, comm, ...access, ...numbers, ...moving.flatMap(four));
+  return Uint8Array.of(
+    ...from16(application),
+    number,
+    kind,
+    comm,
+    ...access,
+    ...numbers,
+    ...moving.flatMap(four),
+  );
 }
 
 function fileOf({ page, pages, body }: Entry): FileHeader {
