@@ -22,6 +22,10 @@ export const CARD_PROBLEMS = {
   "scp03-card-cryptogram": "The card does not know the key set; do not try again, check the key set first.",
   "scp03-challenge": "The card challenge is not the one this card must give; check AID and key set.",
   "scp03-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
+  "desfire-refused":
+    "The card refused the command; look its status up, and never repeat one that a key proves.",
+  "desfire-proof": "The card does not know the key; do not try again, check key and diversification first.",
+  "desfire-mac": "The answer's MAC or CRC does not match; the session is closed and the card is in doubt.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",
