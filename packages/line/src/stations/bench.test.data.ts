@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Outcome, World } from "@persoline/card/program";
+import type { StatusWord } from "@persoline/card/apdu";
+import { unhex } from "@persoline/card/bytes";
+import type { CardProgram, Outcome, World } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { afterEach } from "vitest";
 import type { Reader } from "../devices/reader/port.js";
@@ -33,13 +35,55 @@ const nobody = (): never => {
 };
 
 const emptyProgram = { name: "none", segments: [] };
-const neverRead: Reader = {
-  name: "no reader",
+/** One segment that changes the card: enough for an intent and an outcome. */
+const terminating: CardProgram = {
+  name: "termination",
+  segments: [
+    {
+      name: "end",
+      channel: "plain",
+      steps: [
+        {
+          cla: 0x80,
+          ins: 0xe6,
+          p1: 0,
+          p2: 0,
+          data: [],
+          sw: [{ value: 0x9000, mask: 0xffff }],
+          again: "same",
+          changes: true,
+          why: "end the card",
+          clause: "test",
+          cost: { pages: 1 },
+        },
+      ],
+    },
+  ],
+};
+/** Silent, or a chip that knows its number and takes `ms` for every other command. */
+const readerOf = (serial: () => string | undefined, ms: number | undefined, world: World): Reader => ({
+  name: "bench reader",
   kind: "simulated",
-  insert: () => Promise.resolve("mute"),
+  insert: () =>
+    Promise.resolve(
+      ms === undefined
+        ? "mute"
+        : {
+            atr: new Uint8Array(0),
+            findings: [],
+            channel: {
+              exchange: async ([sent]) => {
+                const sw = 0x9000 as StatusWord;
+                if (sent?.command.ins === 0xca) return [{ data: unhex(`CF0A${serial() ?? ""}`), sw }];
+                await world.sleep(ms);
+                return [{ data: new Uint8Array(0), sw }];
+              },
+            },
+          },
+    ),
   reseat: () => Promise.resolve(),
   remove: () => Promise.resolve(),
-};
+});
 const noChip: VirtualCard = {
   powerOn: () => undefined,
   warmReset: () => undefined,
@@ -62,6 +106,8 @@ export interface BenchOptions {
   readonly acts?: Partial<Record<Work, Act>>;
   readonly jams?: readonly number[];
   readonly attempts?: number;
+  /** Chips answer, and ending a rejected one takes so long; without it they are silent. */
+  readonly endingMs?: number;
 }
 
 export const passed: Outcome = { kind: "passed" };
@@ -108,7 +154,7 @@ export class Bench {
         test: emptyProgram,
         completion: emptyProgram,
         initialisation: emptyProgram,
-        termination: emptyProgram,
+        termination: terminating,
         terminationInitial: emptyProgram,
       },
       limits: usualLimits,
@@ -135,7 +181,7 @@ export class Bench {
         heads: Array.from({ length: heads[name] ?? 1 }, (_, number) => ({
           station: name,
           number,
-          reader: neverRead,
+          reader: readerOf(() => this.#serialAt(name, number), this.options.endingMs, this.world),
           markers: [],
           camera: undefined,
         })),
@@ -167,6 +213,11 @@ export class Bench {
         .census()
         .map(({ label, place }) => [label, place.at === "good" ? `good ${String(place.slot)}` : place.at]),
     );
+  }
+
+  #serialAt(station: string, head: number): string | undefined {
+    const label = this.floor.bodyAt({ at: "head", station, head })?.label;
+    return label === undefined ? undefined : this.accounts.rows.get(label)?.blank.serial;
   }
 
   #station(name: Work): Station {

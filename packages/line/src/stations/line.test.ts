@@ -349,4 +349,42 @@ describe("kill at any moment", () => {
       { numRuns: 15 },
     );
   });
+
+  test("a card judged bad stays bad, for its first reason, wherever its ending is interrupted; no mark is made twice", async () => {
+    const endings = new Set<string>();
+    for (let ms = 0; ms <= 2400; ms += 30) {
+      const marked = new Map<string, number>();
+      const bench = new Bench({
+        records: 3,
+        blanks: 8,
+        endingMs: 500,
+        acts: {
+          visual: async ({ label, serial, interrupted }) => {
+            if (interrupted?.open?.station === "visual") return rejected("mark-unknown");
+            marked.set(label, (marked.get(label) ?? 0) + 1);
+            const note = { serial, station: "visual", program: "visual", segment: 0 } as const;
+            await bench.journal.write({ ...note, event: "intent" });
+            if (numberOf(label) === 2) return rejected("mark-unknown");
+            await bench.journal.write({ ...note, event: "done" });
+            return passed;
+          },
+        },
+      });
+      // The second card comes to its mark about seven seconds after the start.
+      await bench.runUntil(7500 + ms);
+      const before = await bench.journal.states();
+      for (const { open, rejected: said } of before) {
+        if (said !== undefined) endings.add(open?.station ?? "ended");
+      }
+      bench.newLine();
+      expect(await bench.run()).toMatchObject({ ended: "complete" });
+      expect([...marked.values()].every((times) => times === 1)).toBe(true);
+      const end = bench.accounts.ends.find(({ label }) => label === "L-000002");
+      expect(end?.end).toMatchObject({ code: "mark-unknown", station: "visual", terminated: true });
+      expect(await bench.accounts.totals()).toMatchObject({ good: 3, rejected: 1 });
+      expect(bench.journal.notes).toEqual([]);
+      expect(disagreements(bench)).toEqual([]);
+    }
+    expect(endings.size).toBeGreaterThan(0);
+  });
 });

@@ -8,6 +8,7 @@ import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord, CardEnd } from "../ledger/types.js";
 import { withChip } from "./contact.js";
+import { verdictDetail } from "./history.js";
 import type { LineCounts, LineEvent, LineParts, LineResult, LineView } from "./line-types.js";
 import {
   allHalted,
@@ -20,11 +21,10 @@ import {
   type SlotState,
 } from "./machine.js";
 import { type Found, recover } from "./recovery.js";
-import { type CardInWork, hasReached, newCard, type Station, works } from "./station.js";
+import { type CardInWork, hasReached, newCard, type Station, type Verdict, works } from "./station.js";
 
 /** LineEvent without its time, member by member. */
 type Told = LineEvent extends infer Event ? (Event extends unknown ? Omit<Event, "at"> : never) : never;
-type Rejection = Extract<Outcome, { kind: "rejected" }>;
 
 /** Good cards that the rate is measured over. */
 const rateOver = 60;
@@ -65,7 +65,7 @@ export class Line {
     if (missing > 0) {
       this.#halt(`the stock has ${String(missing)} blanks too few`, "asked");
     }
-    for (const { card, at, verdict } of found.inMachine) this.#takeUp(card, at, verdict);
+    for (const { card, at } of found.inMachine) this.#takeUp(card, at);
     for (;;) {
       await this.#untilRest();
       if (this.#broken !== undefined) throw this.#broken.problem;
@@ -179,14 +179,14 @@ export class Line {
 
   /** An unbound card that nobody will need any more. */
   #isSurplus(card: CardInWork): boolean {
-    if (card.bound !== undefined) return false;
+    if (card.bound !== undefined || card.verdict !== undefined) return false;
     return this.#stopping !== "no" || (this.#waiting <= 0 && this.#boundInWork === 0);
   }
 
   /** Late binding: a card without a record does not go on to personalization while no record waits. */
   #mayBegin(station: MachineStation, card: CardInWork): boolean {
-    if (card.bound !== undefined || !station.works.some(({ name }) => name === "personalization"))
-      return true;
+    if (card.bound !== undefined || card.verdict !== undefined) return true;
+    if (!station.works.some(({ name }) => name === "personalization")) return true;
     return this.#waiting > 0;
   }
 
@@ -298,6 +298,10 @@ export class Line {
   }
 
   async #work(station: MachineStation, head: HeadState, card: CardInWork): Promise<void> {
+    if (card.verdict !== undefined) {
+      await this.#reject(station, head, card, card.verdict);
+      return;
+    }
     for (const work of station.works) {
       if (hasPassed(card, work)) continue;
       if (card.suspect !== undefined) {
@@ -344,9 +348,13 @@ export class Line {
         station.cryptogramsInARow = 0;
         return true;
       }
-      case "rejected":
-        await this.#reject(station, head, card, work, outcome);
+      case "rejected": {
+        const { code, detail } = outcome;
+        const verdict = { station: work.name, code, detail };
+        await this.#condemn(card, verdict);
+        await this.#reject(station, head, card, verdict);
         return false;
+      }
       case "held":
         await this.#hold(station, head, card, outcome.question);
         return false;
@@ -447,18 +455,21 @@ export class Line {
     this.#tell({ kind: "good", serial: card.serial, label: card.label, record });
   }
 
-  async #reject(
-    station: MachineStation,
-    head: HeadState,
-    card: CardInWork,
-    work: Pick<Station, "name">,
-    outcome: Rejection,
-  ): Promise<void> {
+  /** The verdict is durable before anything follows from it: whatever is interrupted then, the card stays bad, and for this reason. */
+  async #condemn(card: CardInWork, verdict: Verdict): Promise<void> {
+    const { serial } = card;
+    const { station } = verdict;
+    const note = { serial, station, program: "", segment: -1, event: "rejected" } as const;
+    await this.#journalled(this.#parts.journal.write({ ...note, detail: verdictDetail(verdict) }));
+    card.verdict = verdict;
+  }
+
+  async #reject(station: MachineStation, head: HeadState, card: CardInWork, verdict: Verdict): Promise<void> {
     const personalised =
-      card.bound !== undefined && (hasReached(card.stage, "personalised") || work.name === "personalization");
-    const { code, detail } = outcome;
-    const terminated = personalised && (await this.#terminate(head, card, code));
-    const end = { kind: "rejected", station: work.name, code, detail, personalised, terminated } as const;
+      card.bound !== undefined &&
+      (hasReached(card.stage, "personalised") || verdict.station === "personalization");
+    const terminated = personalised && (await this.#terminate(head, card, verdict.code));
+    const end = { kind: "rejected", ...verdict, personalised, terminated } as const;
     await this.#depart(head, card, end, { at: "reject" });
     this.#counts.rejected++;
     station.rejected++;
@@ -467,13 +478,14 @@ export class Line {
       kind: "rejected",
       serial: card.serial,
       label: card.label,
-      station: work.name,
-      code,
-      detail,
+      ...verdict,
       terminated,
       ...(card.bound === undefined ? {} : { record: card.bound.record.number }),
     });
-    if (code === "card-cryptogram" && ++station.cryptogramsInARow >= this.#limits().cryptogramsInARow) {
+    if (
+      verdict.code === "card-cryptogram" &&
+      ++station.cryptogramsInARow >= this.#limits().cryptogramsInARow
+    ) {
       this.#halt(
         `${String(station.cryptogramsInARow)} cards in a row at ${station.name} do not know the key set: it is the wrong one, not the cards`,
         "halted",
@@ -648,7 +660,7 @@ export class Line {
     return found;
   }
 
-  #takeUp(card: CardInWork, at: HeadState | SlotState, verdict: Rejection | undefined): void {
+  #takeUp(card: CardInWork, at: HeadState | SlotState): void {
     const station = this.#machine.find(({ heads, slots }) =>
       [...heads, ...slots].some((place) => place === at),
     );
@@ -656,13 +668,7 @@ export class Line {
     if (!("head" in at)) {
       at.state = "waiting";
       at.turn = this.#turns++;
-      return;
-    }
-    const work = station.works.find((next) => !hasPassed(card, next)) ?? station.works.at(-1);
-    if (verdict !== undefined && work !== undefined) {
-      at.state = "busy";
-      this.#begin(() => this.#reject(station, at, card, work, verdict), at);
-    } else if (hasPassedAll(card, station)) {
+    } else if (card.verdict === undefined && hasPassedAll(card, station)) {
       at.state = "done";
     } else {
       at.state = "busy";

@@ -3,23 +3,21 @@
  * done here; every card gets exactly one answer. The rules follow from the order in which a card leaves: a good body moves first and is
  * counted afterwards, every other one is counted first and moved afterwards.
  */
-import type { Outcome, Serial } from "@persoline/card/program";
+import type { Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { Blank, BoundRecord, JournalState, Stage } from "../ledger/types.js";
+import { verdictOf } from "./history.js";
 import type { LineParts } from "./line-types.js";
 import type { HeadState, MachineStation, SlotState } from "./machine.js";
 import { type CardInWork, hasReached, newCard, type Work, works } from "./station.js";
 
-type Rejection = Extract<Outcome, { kind: "rejected" }>;
-
 export interface Found {
-  /** To be taken up where they lie; `verdict`: rejected by rule instead. */
+  /** To be taken up where they lie. */
   readonly inMachine: readonly {
     readonly card: CardInWork;
     readonly bound: BoundRecord | undefined;
     readonly at: HeadState | SlotState;
-    readonly verdict: Rejection | undefined;
   }[];
   /** Bodies in the machine that are no longer in work: the kill came before their move. */
   readonly misplaced: readonly { readonly place: Place; readonly to: Place }[];
@@ -75,17 +73,21 @@ export async function recover(
     const state = states.get(blank.serial);
     const card = takenUp(blank, state, place);
     const bound = await asked(accounts.bound(blank.serial));
-    inMachine.push({ card, bound, at, verdict: judge(state) });
+    inMachine.push({ card, bound, at });
   }
 
   const arrived: CardInWork[] = [];
   const missing: Found["missing"][number][] = [];
   for (const blank of inWork.values()) {
     const state = states.get(blank.serial);
-    const card = newCard(blank, { stage: stageOf(blank, state) });
-    if (hasReached(card.stage, "verified")) arrived.push(card);
+    const card = newCard(blank, { stage: stageOf(blank, state), verdict: verdictOf(state) });
+    const { label, verdict } = card;
+    if (verdict !== undefined) {
+      const question = `${label} was rejected at ${verdict.station} (${verdict.code}), but is not in the machine: find it and destroy it`;
+      missing.push({ card, question });
+    } else if (hasReached(card.stage, "verified")) arrived.push(card);
     else {
-      const question = `the accounts have ${blank.label} in work, but it is not in the machine: find it`;
+      const question = `the accounts have ${label} in work, but it is not in the machine: find it`;
       missing.push({ card, question });
     }
   }
@@ -123,18 +125,9 @@ function takenUp(blank: Blank, state: JournalState | undefined, place: Place): C
   return newCard(blank, {
     stage: stageOf(blank, state),
     passed: [...(state?.passed ?? [])],
+    verdict: verdictOf(state),
     interrupted: begun
       ? { resumes: state?.resumes ?? 0, ...(state?.open === undefined ? {} : { open: state.open }) }
       : undefined,
   });
-}
-
-/** What needs no visit to be decided. Open marks are judged by their station, chips by the rules of their program. */
-function judge(state: JournalState | undefined): Rejection | undefined {
-  if (state?.open?.station !== "termination") return undefined;
-  return {
-    kind: "rejected",
-    code: "interrupted",
-    detail: "the line was interrupted while this card, rejected after personalization, was being ended",
-  };
 }

@@ -6,6 +6,7 @@ import type {
   Finding,
   Journal,
   Outcome,
+  RejectCode,
   SealedSecrets,
   SecurityModule,
   Serial,
@@ -56,6 +57,14 @@ export interface Bound {
   readonly secrets: SealedSecrets;
 }
 
+/** Why a card is bad, and where that was seen. */
+export interface Verdict {
+  readonly station: string;
+  readonly code: RejectCode;
+  /** No personal datum. */
+  readonly detail: string;
+}
+
 /** A card on its way through the line. One object for as long as it is in the machine, and no longer. */
 export interface CardInWork {
   readonly label: string;
@@ -64,6 +73,8 @@ export interface CardInWork {
   bound: Bound | undefined;
   /** Stations passed as the journal has them; marks have entries of their own (`visual/0`). */
   readonly passed: string[];
+  /** Judged bad, and durably so: nothing but its end is left for it. */
+  verdict: Verdict | undefined;
   /** Set when its last visit was interrupted; the next visit takes it up from there. */
   interrupted: Pick<JournalState, "open" | "resumes"> | undefined;
   /** Why people must look at it before it goes on: its label turned up twice. */
@@ -77,7 +88,7 @@ export interface CardInWork {
 
 export function newCard(
   blank: Blank,
-  more: Partial<Pick<CardInWork, "passed" | "interrupted" | "stage">> = {},
+  more: Partial<Pick<CardInWork, "passed" | "verdict" | "interrupted" | "stage">> = {},
 ): CardInWork {
   return {
     label: blank.label,
@@ -85,6 +96,7 @@ export function newCard(
     stage: more.stage ?? blank.stage,
     bound: undefined,
     passed: more.passed ?? [],
+    verdict: more.verdict,
     interrupted: more.interrupted,
     suspect: undefined,
     times: [],
