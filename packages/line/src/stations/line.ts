@@ -8,7 +8,7 @@ import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord, CardEnd } from "../ledger/types.js";
 import { withChip } from "./contact.js";
-import { verdictDetail } from "./history.js";
+import { passedDetail, rejectedDetail } from "./history.js";
 import type { LineCounts, LineEvent, LineParts, LineResult, LineView } from "./line-types.js";
 import {
   allHalted,
@@ -330,15 +330,17 @@ export class Line {
     station.busyMs += ms;
     card.times.push({ station: work.name, head: head.head.number, ms });
     this.#tell({ kind: "visited", ...where, outcome: outcome.kind, ms });
+    const { findings = [] } = "findings" in outcome ? outcome : {};
+    for (const finding of findings) card.findings.push({ ...finding, station: work.name });
     switch (outcome.kind) {
       case "passed": {
-        for (const finding of outcome.findings ?? []) card.findings.push({ ...finding, station: work.name });
         const note = {
           serial: card.serial,
           station: work.name,
           program: "",
           segment: -1,
           event: "passed",
+          ...passedDetail(card),
         } as const;
         await this.#journalled(this.#parts.journal.write(note));
         card.stage = works[work.name];
@@ -460,7 +462,7 @@ export class Line {
     const { serial } = card;
     const { station } = verdict;
     const note = { serial, station, program: "", segment: -1, event: "rejected" } as const;
-    await this.#journalled(this.#parts.journal.write({ ...note, detail: verdictDetail(verdict) }));
+    await this.#journalled(this.#parts.journal.write({ ...note, detail: rejectedDetail(card, verdict) }));
     card.verdict = verdict;
   }
 

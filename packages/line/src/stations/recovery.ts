@@ -7,7 +7,7 @@ import type { Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { Blank, BoundRecord, JournalState, Stage } from "../ledger/types.js";
-import { verdictOf } from "./history.js";
+import { remind } from "./history.js";
 import type { LineParts } from "./line-types.js";
 import type { HeadState, MachineStation, SlotState } from "./machine.js";
 import { type CardInWork, hasReached, newCard, type Work, works } from "./station.js";
@@ -26,7 +26,7 @@ export interface Found {
   /** In work by the accounts, but nowhere in the machine. */
   readonly missing: readonly { readonly card: CardInWork; readonly question: string }[];
   readonly alarms: readonly { readonly detail: string }[];
-  /** Notes of cards that are in work no more: the kill came before they were dropped. */
+  /** Cards with notes of a way that has ended: the kill came before they were dropped. */
   readonly stale: readonly Serial[];
 }
 
@@ -40,6 +40,12 @@ export async function recover(
   const states = new Map((await asked(journal.states())).map((state) => [state.serial, state]));
   const occupied = await transport.occupied();
   const inWork = new Map((await asked(accounts.inWork(name))).map((blank) => [blank.label, blank]));
+  /** Each card's notes are asked for once; what nobody asks for is stale. */
+  const known = ({ serial }: Blank): JournalState | undefined => {
+    const state = states.get(serial);
+    states.delete(serial);
+    return state;
+  };
   const inMachine: Found["inMachine"][number][] = [];
   const misplaced: Found["misplaced"][number][] = [];
   const alarms: { detail: string }[] = [];
@@ -54,7 +60,8 @@ export async function recover(
         `a card lies at ${where}, a place that this line does not have: run the line file that was interrupted`,
       );
     }
-    let blank = label === undefined ? undefined : inWork.get(label);
+    const worked = label === undefined ? undefined : inWork.get(label);
+    let blank = worked;
     if (blank === undefined && label !== undefined) {
       const started = await asked(accounts.start({ label, order, line: name }));
       if (started.ok) blank = started.blank;
@@ -70,8 +77,8 @@ export async function recover(
     }
     if (blank === undefined) continue;
     inWork.delete(blank.label);
-    const state = states.get(blank.serial);
-    const card = takenUp(blank, state, place);
+    // Of a blank from the stock the journal knows at most the way before, which was booked when it went back.
+    const card = takenUp(blank, worked && known(worked), place);
     const bound = await asked(accounts.bound(blank.serial));
     inMachine.push({ card, bound, at });
   }
@@ -79,8 +86,7 @@ export async function recover(
   const arrived: CardInWork[] = [];
   const missing: Found["missing"][number][] = [];
   for (const blank of inWork.values()) {
-    const state = states.get(blank.serial);
-    const card = newCard(blank, { stage: stageOf(blank, state), verdict: verdictOf(state) });
+    const card = takenUp(blank, known(blank));
     const { label, verdict } = card;
     if (verdict !== undefined) {
       const question = `${label} was rejected at ${verdict.station} (${verdict.code}), but is not in the machine: find it and destroy it`;
@@ -91,13 +97,7 @@ export async function recover(
       missing.push({ card, question });
     }
   }
-  const known = new Set(
-    [...inMachine.map(({ card }) => card), ...arrived, ...missing.map(({ card }) => card)].map(
-      ({ serial }) => serial,
-    ),
-  );
-  const stale = [...states.keys()].filter((serial) => !known.has(serial));
-  return { inMachine, misplaced, arrived, missing, alarms, stale };
+  return { inMachine, misplaced, arrived, missing, alarms, stale: [...states.keys()] };
 }
 
 function placeIn(machine: readonly MachineStation[], place: Place): HeadState | SlotState | undefined {
@@ -119,15 +119,17 @@ function stageOf(blank: Blank, state: JournalState | undefined): Stage {
   return stage;
 }
 
-function takenUp(blank: Blank, state: JournalState | undefined, place: Place): CardInWork {
+/** `place`: where it lies, if it is in the machine. */
+function takenUp(blank: Blank, state: JournalState | undefined, place?: Place): CardInWork {
   // A card in a queue has not begun its next station; one at a head may have, even without an open intent.
-  const begun = state?.open !== undefined || place.at === "head";
-  return newCard(blank, {
+  const begun = state?.open !== undefined || place?.at === "head";
+  const card = newCard(blank, {
     stage: stageOf(blank, state),
     passed: [...(state?.passed ?? [])],
-    verdict: verdictOf(state),
     interrupted: begun
       ? { resumes: state?.resumes ?? 0, ...(state?.open === undefined ? {} : { open: state.open }) }
       : undefined,
   });
+  if (state !== undefined) remind(card, state);
+  return card;
 }

@@ -82,13 +82,15 @@ export interface CardInWork {
   readonly times: StationTime[];
   readonly findings: (Finding & { readonly station: string })[];
   pictures: Readonly<Record<Side, KeptPicture>> | undefined;
+  /** So much of the three above is in the journal. */
+  noted: { readonly times: number; readonly findings: number; readonly pictures: CardInWork["pictures"] };
   /** Made for the marking place, kept for the judgement of its pictures. */
   marks: readonly MarkJob[] | undefined;
 }
 
 export function newCard(
   blank: Blank,
-  more: Partial<Pick<CardInWork, "passed" | "verdict" | "interrupted" | "stage">> = {},
+  more: Partial<Pick<CardInWork, "passed" | "interrupted" | "stage">> = {},
 ): CardInWork {
   return {
     label: blank.label,
@@ -96,12 +98,13 @@ export function newCard(
     stage: more.stage ?? blank.stage,
     bound: undefined,
     passed: more.passed ?? [],
-    verdict: more.verdict,
+    verdict: undefined,
     interrupted: more.interrupted,
     suspect: undefined,
     times: [],
     findings: [],
     pictures: undefined,
+    noted: { times: 0, findings: 0, pictures: undefined },
     marks: undefined,
   };
 }
