@@ -106,6 +106,8 @@ export interface BenchOptions {
   readonly acts?: Partial<Record<Work, Act>>;
   readonly jams?: readonly number[];
   readonly attempts?: number;
+  /** Which work shares a place; absent: each has its own. */
+  readonly stations?: readonly (readonly Work[])[];
   /** Chips answer, and ending a rejected one takes so long; without it they are silent. */
   readonly endingMs?: number;
 }
@@ -174,18 +176,20 @@ export class Bench {
     this.line = new Line({
       name: "bench",
       order: "A-1",
-      stations: workOrder.map((name) => ({
-        name,
-        works: [this.#station(name)],
-        queue,
-        heads: Array.from({ length: heads[name] ?? 1 }, (_, number) => ({
-          station: name,
-          number,
-          reader: readerOf(() => this.#serialAt(name, number), this.options.endingMs, this.world),
-          markers: [],
-          camera: undefined,
-        })),
-      })),
+      stations: (this.options.stations ?? workOrder.map((work) => [work])).map(
+        ([name = "quality", ...more]) => ({
+          name,
+          works: [name, ...more].map((work) => this.#station(work)),
+          queue,
+          heads: Array.from({ length: heads[name] ?? 1 }, (_, number) => ({
+            station: name,
+            number,
+            reader: readerOf(() => this.#serialAt(name, number), this.options.endingMs, this.world),
+            markers: [],
+            camera: undefined,
+          })),
+        }),
+      ),
       transport: simulatedCarousel({ floor: this.floor, world: this.world, moveMs, jams }),
       accounts: this.accounts,
       journal: this.journal,

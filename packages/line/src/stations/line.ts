@@ -21,6 +21,7 @@ import {
   type SlotState,
 } from "./machine.js";
 import { type Found, recover } from "./recovery.js";
+import { type Stop, StopLimits } from "./stop-limits.js";
 import { type CardInWork, hasReached, newCard, type Station, type Verdict, works } from "./station.js";
 
 /** LineEvent without its time, member by member. */
@@ -32,6 +33,7 @@ const rateOver = 60;
 export class Line {
   readonly #parts: LineParts;
   readonly #machine: readonly MachineStation[];
+  readonly #limits: StopLimits;
   readonly #counts = { fed: 0, good: 0, rejected: 0, held: 0, restocked: 0, remade: 0, recovered: 0 };
   /** Records that wait for a card, less those a card is being bound to right now. */
   #waiting = 0;
@@ -40,7 +42,6 @@ export class Line {
   #stopping: "no" | "asked" | "halted" = "no";
   #why = "";
   #hopperEmpty = false;
-  #refusedInARow = 0;
   #turns = 0;
   #active = 0;
   #rest: (() => void) | undefined;
@@ -52,6 +53,7 @@ export class Line {
   constructor(parts: LineParts) {
     this.#parts = parts;
     this.#machine = machineOf(parts.stations);
+    this.#limits = new StopLimits(parts.surroundings.limits);
   }
 
   /** Produces the order's waiting records. Throws what is no device's fault (accounts that contradict themselves) after all heads have come to rest. */
@@ -151,12 +153,12 @@ export class Line {
       }
       return;
     }
-    if (head.state !== "idle") return;
+    if (head.state !== "idle" || this.#isClosed(station.works)) return;
     const stranded = station.heads.find(
       (other) => other.state === "halted" && other.card?.interrupted !== undefined,
     );
     const slot = nextWaiting(station, (waiting) => this.#mayBegin(station, waiting));
-    if (stranded?.card !== undefined && this.#stopping !== "halted") {
+    if (stranded?.card !== undefined) {
       const taken = stranded.card;
       stranded.card = undefined;
       head.state = "busy";
@@ -244,7 +246,7 @@ export class Line {
       head.state = "idle";
       return;
     }
-    this.#refusedInARow = 0;
+    this.#limits.fed();
     this.#counts.fed++;
     const card = newCard(started.blank);
     head.card = card;
@@ -267,12 +269,7 @@ export class Line {
       }
     }
     await this.#move(from, why === "rejected" || why === "destroyed" ? { at: "reject" } : { at: "hold" });
-    if (++this.#refusedInARow >= this.#limits().rejectsInARow) {
-      this.#halt(
-        `${String(this.#refusedInARow)} bodies in a row are not ours to work on: is this the right stock?`,
-        "asked",
-      );
-    }
+    this.#stopAt(this.#limits.refused());
   }
 
   /** Takes a card to a head of this station and works on it. */
@@ -309,6 +306,11 @@ export class Line {
         return;
       }
       if (this.#isSurplus(card)) break;
+      if (this.#isClosed([work])) {
+        // It stays here with what it has passed; the next run takes it up.
+        head.state = "halted";
+        return;
+      }
       if (work.name === "personalization" && card.bound === undefined && !(await this.#bind(card))) {
         await this.#restock(head, card);
         return;
@@ -346,8 +348,7 @@ export class Line {
         card.stage = works[work.name];
         card.passed.push(work.name);
         station.passed++;
-        station.rejectedInARow = 0;
-        station.cryptogramsInARow = 0;
+        this.#limits.passed(work.name);
         return true;
       }
       case "rejected": {
@@ -475,7 +476,6 @@ export class Line {
     await this.#depart(head, card, end, { at: "reject" });
     this.#counts.rejected++;
     station.rejected++;
-    station.rejectedInARow++;
     this.#tell({
       kind: "rejected",
       serial: card.serial,
@@ -484,21 +484,7 @@ export class Line {
       terminated,
       ...(card.bound === undefined ? {} : { record: card.bound.record.number }),
     });
-    if (
-      verdict.code === "card-cryptogram" &&
-      ++station.cryptogramsInARow >= this.#limits().cryptogramsInARow
-    ) {
-      this.#halt(
-        `${String(station.cryptogramsInARow)} cards in a row at ${station.name} do not know the key set: it is the wrong one, not the cards`,
-        "halted",
-      );
-    }
-    if (station.rejectedInARow >= this.#limits().rejectsInARow) {
-      this.#halt(
-        `${String(station.rejectedInARow)} rejects in a row at ${station.name}: look at the machine first`,
-        "asked",
-      );
-    }
+    this.#stopAt(this.#limits.rejected(verdict.station, verdict.code));
   }
 
   /** A reject may still be a live credential: it is ended under its own session where that is possible. */
@@ -594,7 +580,7 @@ export class Line {
       } catch (problem) {
         if (!(problem instanceof DeviceFault) || problem.code !== "jam") throw problem;
         this.#tell({ kind: "alarm", detail: `jam: ${problem.message}` });
-        if (jams > this.#limits().jams) throw problem;
+        if (jams > this.#parts.surroundings.limits.jams) throw problem;
       }
     }
   }
@@ -630,6 +616,15 @@ export class Line {
       this.#tell({ kind: "stopping", detail: why });
     }
     if (this.#stopping !== "halted") this.#stopping = how;
+  }
+
+  #stopAt(stop: Stop | undefined): void {
+    if (stop !== undefined) this.#halt(stop.why, stop.how);
+  }
+
+  /** Nothing is begun at work that had its row of rejects, nor anywhere once the line has halted. */
+  #isClosed(works: readonly Station[]): boolean {
+    return this.#stopping === "halted" || works.some(({ name }) => this.#limits.isShut(name));
   }
 
   // --- after an interruption
@@ -682,8 +677,11 @@ export class Line {
 
   #result(missing: number, inProduction: number): LineResult {
     const stillMissing = this.#hopperEmpty ? Math.max(missing, this.#waiting) : missing;
+    const left = this.#machine.some(({ heads, slots }) =>
+      [...heads, ...slots].some(({ card }) => card !== undefined),
+    );
     const ended =
-      this.#stopping === "halted" || (this.#stopping === "no" && inProduction > 0)
+      this.#stopping === "halted" || left || (this.#stopping === "no" && inProduction > 0)
         ? "halted"
         : stillMissing > 0
           ? "stock-too-small"
@@ -706,10 +704,6 @@ export class Line {
     const last = this.#goodAt.at(-1);
     if (first === undefined || last === undefined || last <= first) return 0;
     return ((this.#goodAt.length - 1) * 3_600_000) / (last - first);
-  }
-
-  #limits(): LineParts["surroundings"]["limits"] {
-    return this.#parts.surroundings.limits;
   }
 
   #now(): number {

@@ -148,9 +148,9 @@ export interface Limits {
   readonly reseats: number;
   /** So often a card is taken up again after an interruption. */
   readonly resumes: number;
-  /** So many rejects of one station in a row stop the line. */
+  /** So many rejects of one work in a row stop the line. */
   readonly rejectsInARow: number;
-  /** So many failed card cryptograms in a row stop the line: the key set is wrong, not the cards. */
+  /** So many failed card cryptograms of one work in a row halt the line: the key set is wrong, not the cards. */
   readonly cryptogramsInARow: number;
   /** So often a stuck move is tried again. */
   readonly jams: number;
