@@ -72,3 +72,9 @@ export function nextWaiting(
 
 export const allHalted = (station: MachineStation): boolean =>
   station.heads.every(({ state }) => state === "halted");
+
+export function clear(place: HeadState | SlotState): void {
+  place.card = undefined;
+  if ("head" in place) place.state = "idle";
+  else place.state = "free";
+}
