@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StatusWord } from "@persoline/card/apdu";
 import { unhex } from "@persoline/card/bytes";
-import type { CardProgram, Outcome, World } from "@persoline/card/program";
+import type { CardProgram, Outcome, RejectCode, World } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { afterEach } from "vitest";
 import type { Reader } from "../devices/reader/port.js";
@@ -113,6 +113,13 @@ export interface BenchOptions {
 }
 
 export const passed: Outcome = { kind: "passed" };
+export const rejected = (code: RejectCode): Outcome => ({ kind: "rejected", code, detail: "planted" });
+export const numberOf = (label: string): number => Number(label.slice(-6));
+/** Rejects the blanks with these numbers. */
+export const bad =
+  (code: RejectCode, ...numbers: number[]) =>
+  ({ label }: { readonly label: string }): Outcome =>
+    numbers.includes(numberOf(label)) ? rejected(code) : passed;
 
 /** Shop floor, accounts and journal outlive lines and worlds, as they outlive processes. */
 export class Bench {
