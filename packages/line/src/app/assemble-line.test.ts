@@ -100,11 +100,6 @@ stock:
     // Until the line is full nobody is held up: the first ten say nothing of its pace.
     const [first = 0, last = 0] = [made[9], made.at(-1)];
     const cardsPerHour = ((made.length - 10) * 3_600_000) / (last - first);
-    console.log(
-      planned.cardsPerHour,
-      cardsPerHour,
-      planned.stations.map((s) => [s.station, s.cardsPerHour]),
-    );
     expect(cardsPerHour / planned.cardsPerHour).toBeGreaterThan(0.95);
     expect(cardsPerHour / planned.cardsPerHour).toBeLessThan(1.005);
     plant.close();
