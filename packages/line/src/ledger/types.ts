@@ -136,7 +136,11 @@ export interface JournalState {
   readonly serial: Serial;
   /** Stations passed, in order. */
   readonly passed: readonly string[];
-  /** The last intent without an outcome. */
+  /** The details of the passed stations' notes, where they have any. */
+  readonly history: readonly string[];
+  /** It was judged bad: where, and what the first such note says. Nothing takes that back. */
+  readonly rejected?: { readonly station: string; readonly detail: string };
+  /** The oldest intent without an outcome of its station; what other stations did afterwards does not close it. */
   readonly open?: { readonly station: string; readonly program: string; readonly segment: number };
   readonly resumes: number;
 }

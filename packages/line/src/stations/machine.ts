@@ -26,9 +26,6 @@ export interface MachineStation {
   readonly slots: readonly SlotState[];
   passed: number;
   rejected: number;
-  rejectedInARow: number;
-  /** Failed card cryptograms; each station has its own key sets. */
-  cryptogramsInARow: number;
   busyMs: number;
 }
 
@@ -51,8 +48,6 @@ export const machineOf = (stations: readonly StationParts[]): readonly MachineSt
     })),
     passed: 0,
     rejected: 0,
-    rejectedInARow: 0,
-    cryptogramsInARow: 0,
     busyMs: 0,
   }));
 
@@ -77,3 +72,9 @@ export function nextWaiting(
 
 export const allHalted = (station: MachineStation): boolean =>
   station.heads.every(({ state }) => state === "halted");
+
+export function clear(place: HeadState | SlotState): void {
+  place.card = undefined;
+  if ("head" in place) place.state = "idle";
+  else place.state = "free";
+}

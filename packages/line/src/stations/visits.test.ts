@@ -8,6 +8,7 @@ import type { Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import type { Reader } from "../devices/reader/port.js";
 import { chipProof, electricalTest } from "./chip.js";
+import { remind } from "./history.js";
 import { MemoryJournal } from "./memory.test.data.js";
 import { quality } from "./quality-control.js";
 import {
@@ -278,6 +279,18 @@ describe("marks", () => {
     const second = scene([{ atr: completed }]);
     expect((await visual.visit(between, second.visit)).kind).toBe("passed");
     expect(second.done).toEqual(["emboss front after 1 intents"]);
+  });
+
+  test("what was seen is in the notes by then: a kill between two marks loses none of it", async () => {
+    const { visit, journal } = scene([{ atr: completed }], { fails: 1 });
+    await visual.visit(bound(), visit);
+    const [state] = await journal.states();
+    const again = bound();
+    remind(again, { history: state?.history ?? [] });
+    expect(again.findings.map(({ what, result }) => `${what}: ${result}`)).toEqual([
+      "contact currents: simulated",
+      "raster front: simulated",
+    ]);
   });
 
   test("a head without the marker that a card needs is the machine's fault", async () => {
