@@ -14,6 +14,7 @@ import {
   type HeadState,
   hasPassed,
   hasPassedAll,
+  leftOf,
   type MachineStation,
   machineOf,
   nextWaiting,
@@ -554,7 +555,8 @@ export class Line {
 
   async #finish(card: CardInWork, end: CardEnd): Promise<void> {
     const { times, findings, pictures } = card;
-    const history = { times, findings, ...(pictures === undefined ? {} : { pictures }) };
+    const left = leftOf(card, this.#machine);
+    const history = { times, findings, left, ...(pictures === undefined ? {} : { pictures }) };
     await this.#asked(this.#parts.accounts.finish({ serial: card.serial, end, history }));
     this.#forget([card.serial]);
   }

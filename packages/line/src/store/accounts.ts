@@ -176,6 +176,7 @@ async function keepVisit(
       front_sha256: front?.sha256 ?? null,
       back_file: back?.file ?? null,
       back_sha256: back?.sha256 ?? null,
+      not_passed: history.left === undefined ? null : JSON.stringify(history.left),
     })
     .execute();
 }

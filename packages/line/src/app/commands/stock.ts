@@ -5,6 +5,8 @@ import { parse } from "csv-parse/sync";
 import { blankStates } from "../../ledger/life.js";
 import type { BlankState } from "../../ledger/types.js";
 import { Findings } from "../../orders/problem.js";
+import { type Verdict, verdicts } from "../../store/review.js";
+import { settle } from "../settled.js";
 import {
   type CommonOptions,
   print,
@@ -17,7 +19,9 @@ import {
 } from "./options.js";
 
 export function addStockCommands(program: Command): void {
-  const stock = program.command("stock").description("blanks: receive, count, look at, give back, destroy");
+  const stock = program
+    .command("stock")
+    .description("blanks: receive, count, look at, settle what is held, give back, destroy");
 
   withOperator(withData(stock.command("receive")))
     .description("take a lot of blanks in by the supplier's list (CSV with the columns label and serial)")
@@ -114,6 +118,7 @@ export function addStockCommands(program: Command): void {
     .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
       withStore(options, async (store, _, by) => {
         await store.stock.sample({ serial: serial as Serial, reason: options.reason, by });
+        if (options.json === true) return printJson({ serial, state: "sample" });
         print(`${serial} is a sample now.`);
       }),
     );
@@ -129,8 +134,69 @@ export function addStockCommands(program: Command): void {
     .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
       withStore(options, async (store, _, by) => {
         await store.stock.return({ serial: serial as Serial, reason: options.reason, by });
+        if (options.json === true) return printJson({ serial, state: "returned" });
         print(`${serial} is returned.`);
       }),
+    );
+
+  withData(stock.command("held"))
+    .description("cards that were put aside: why, and what they have not passed")
+    .addHelpText("after", "\nExample:\n  $ persoline stock held")
+    .action((options: CommonOptions) =>
+      withStore(options, async (store) => {
+        const held = await store.stock.held();
+        if (options.json === true) return printJson(held);
+        if (held.length === 0) return print("No card is held.");
+        print(
+          textTable(
+            ["label", "serial", "order", "record", "station", "since", "not passed", "question"],
+            held.map((one) => [
+              one.label,
+              one.serial,
+              one.order ?? "",
+              one.record ?? "",
+              one.station,
+              one.since,
+              one.left === undefined ? "unknown" : one.left.join(", ") || "nothing",
+              one.question,
+            ]),
+          ),
+        );
+        print(`\n"persoline stock settle SERIAL" enters what two people decide.`);
+      }),
+    );
+
+  withData(stock.command("settle"))
+    .description(
+      "enter what two people decided about a held card; good only when nothing but the look at its pictures is left",
+    )
+    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .addOption(new Option("--as <verdict>", "what it is").choices(verdicts).makeOptionMandatory())
+    .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline stock settle 504C0011223300000017 --as reject --reason 'photo is blurred' --by 'A. Meyer' --and 'B. Novak'",
+    )
+    .action(
+      (
+        serial: string,
+        options: CommonOptions & { readonly as: Verdict; readonly reason: string; readonly and: string },
+      ) =>
+        withStore(options, async (store, data, by) => {
+          const { as: verdict, reason, and: witness } = options;
+          const blank = await settle({ store, data, serial: serial as Serial, verdict, reason, by, witness });
+          const { state, order, record } = blank;
+          const whose = order === undefined || record === undefined ? {} : { order, record };
+          if (options.json === true) return printJson({ serial, state, ...whose });
+          print(`${serial} is ${state}.`);
+          if (verdict === "reject" && record !== undefined && order !== undefined)
+            print(
+              `Run order ${order} again: record ${String(record)} gets a card unless it has one already.`,
+            );
+          if (verdict === "return") print("Give the body back to its owner.");
+        }),
     );
 
   withOperator(withData(stock.command("destroy")))

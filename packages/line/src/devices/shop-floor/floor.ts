@@ -168,6 +168,14 @@ export class ShopFloor {
     if (!inMachine(to)) this.#release(name);
   }
 
+  /** What a person does with a body by hand: out of the bin it lies in, to another place. Answers whether it lay there. */
+  carry(label: string, from: Place, to: Place): boolean {
+    const name = this.#namesIn(folderOf(from)).find((own) => labelIn(own) === label);
+    if (name === undefined) return false;
+    this.#put(join(this.#root, folderOf(from), name), name, to);
+    return true;
+  }
+
   /** Bodies in the machine, and where. */
   occupied(): readonly { readonly place: Place; readonly label: string }[] {
     return readdirSync(join(this.#root, "machine"))
