@@ -6,7 +6,7 @@ import { AccountsProblem } from "../ledger/problem.js";
 import type { OrderState } from "../ledger/types.js";
 import { record as audit } from "./audit.js";
 import { countImported, countRecord, recordCounts, recount } from "./counters.js";
-import { dataKey, type Desk, read, stamp, type Tx, write } from "./desk.js";
+import { dataKey, type Desk, read, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { insertRecord, readPins, readRecord, stepRecord } from "./records.js";
 import type { OrdersTable } from "./tables.js";
 
@@ -74,8 +74,14 @@ export interface Orders {
     records: readonly { readonly record: number; readonly pins: Readonly<Record<string, Uint8Array>> }[],
   ): Promise<void>;
   pins(order: string, record: number): Promise<Readonly<Record<string, Uint8Array>>>;
-  /** Puts a held record back among the waiting ones. */
-  releaseRecord(ask: { readonly order: string; readonly record: number; readonly by: string }): Promise<void>;
+  /** Two people put a held record back among the waiting ones. */
+  releaseRecord(ask: {
+    readonly order: string;
+    readonly record: number;
+    readonly reason: string;
+    readonly by: string;
+    readonly witness: string;
+  }): Promise<void>;
   deliver(ask: { readonly order: string; readonly by: string }): Promise<void>;
   /** Refused (AccountsProblem) while the accounts differ, or a card of the order is rejected and not destroyed, held or in work. */
   close(ask: { readonly order: string; readonly by: string }): Promise<void>;
@@ -329,8 +335,9 @@ export function orderStore(desk: Desk, room: () => void): Orders {
       }),
     pins: (order, record) => readPins(desk.db, order, record),
 
-    releaseRecord: ({ order, record, by }) =>
-      write(desk, async (tx) => {
+    releaseRecord: ({ order, record, reason, by, witness }) => {
+      twoPeople("releasing a held record", by, witness);
+      return write(desk, async (tx) => {
         const row = await tx
           .selectFrom("records")
           .select("state")
@@ -346,9 +353,10 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           object: `record ${record}`,
           order,
           result: "ok",
-          detail: { record },
+          detail: { record, reason, witness },
         });
-      }),
+      });
+    },
 
     deliver: ({ order, by }) =>
       write(desk, async (tx) => {

@@ -45,7 +45,7 @@ test("whatever is asked in whatever order, the counters are what a recount finds
       () => s.stock.withdraw({ serial: card, ...people }),
       () => s.stock.destroy({ serials: [card], ...people }),
       () => (pick(6) === 0 ? s.stock.sample({ serial: card, ...people }) : Promise.resolve()),
-      () => s.orders.releaseRecord({ order: "A-1", record: 1 + pick(14), by: "Ada" }),
+      () => s.orders.releaseRecord({ order: "A-1", record: 1 + pick(14), ...people }),
     ];
     try {
       await deeds[pick(deeds.length)]?.();

@@ -17,6 +17,7 @@ import {
   print,
   printJson,
   textTable,
+  whole,
   withData,
   withOperator,
   withPassphrase,
@@ -144,6 +145,30 @@ export function addOrderCommands(program: Command): void {
         if (options.json === true) return printJson({ order: number, state: "delivered", entered });
         print(`Order ${number} is delivered; ${String(entered)} cards are in the access register.`);
       }),
+    );
+
+  withData(order.command("release"))
+    .description("let a held record go on: two people have looked why its cards failed")
+    .argument("<number>", "order number")
+    .requiredOption("--record <number>", "the record", whole)
+    .requiredOption("--reason <text>", "what was found; no personal data: it stays in the audit")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline order release 2026-117 --record 17 --reason 'bad lot' --by 'A. Meyer' --and 'B. Novak'",
+    )
+    .action(
+      (
+        number: string,
+        options: CommonOptions & { readonly record: number; readonly reason: string; readonly and: string },
+      ) =>
+        withStore(options, async (store, _, by) => {
+          const { record, reason, and: witness } = options;
+          await store.orders.releaseRecord({ order: number, record, reason, by, witness });
+          if (options.json === true) return printJson({ order: number, record, state: "waiting" });
+          print(`Record ${String(record)} of order ${number} waits for a card again; run the order again.`);
+        }),
     );
 
   withOperator(withData(order.command("close")))
