@@ -163,6 +163,7 @@ async function cardsOf(
   for await (const { stage, serial } of store.stock.list({ state: "rejected" })) {
     if (!unbound.has(stage)) serials.set(`rejected:${String(++rejected)}`, serial);
   }
+  const bodies = floor.bodies();
   const findings = new Findings(file);
   const cards = new Map<string, Card>();
   for (const { card, row } of movements) {
@@ -179,7 +180,7 @@ async function cardsOf(
       continue;
     }
     const blank = await store.stock.find(serial);
-    const body = blank && floor.find(blank.label);
+    const body = blank && bodies.get(blank.label);
     if (blank === undefined) tell("no card has this chip number", "correct it; stock list shows them all");
     else if (body === undefined)
       tell("this card does not lie on the shop floor any more", "remove the movement");

@@ -207,6 +207,20 @@ export class ShopFloor {
     return name === undefined ? undefined : { label, dir: join(this.#root, folder, name) };
   }
 
+  /** All bodies by the numbers printed on them: one look at the whole floor, for whoever asks for many. */
+  bodies(): ReadonlyMap<string, Body> {
+    const machine = this.#namesIn("machine").map((folder) => join("machine", folder));
+    const lying = new Map<string, Body>();
+    for (const folder of ["hopper", ...machine, "good", "reject", "hold"]) {
+      for (const name of this.#namesIn(folder)) {
+        const label = labelIn(name);
+        // Of two with one number, the first: as `find` has it.
+        if (!lying.has(label)) lying.set(label, { label, dir: join(this.#root, folder, name) });
+      }
+    }
+    return lying;
+  }
+
   /** All bodies at a place, in the order in which they were delivered. */
   bodiesAt(place: Place): readonly Body[] {
     const folder = folderOf(place);
