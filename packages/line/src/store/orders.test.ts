@@ -165,6 +165,33 @@ describe("the end of an order", () => {
     expect(await s.orders.find("A-1")).toMatchObject({ state: "closed" });
   });
 
+  test("delivery enters every holder with it, or nothing at all", async () => {
+    const s = await imported(2);
+    await make(s, 1);
+    await make(s, 2);
+    const holder = (number: number) => ({
+      serial: serial(number),
+      order: "A-1",
+      reference: `E${String(number)}`,
+      name: "Zoë",
+      department: "",
+      zones: ["DOCK"],
+    });
+    const deliver = (...numbers: number[]) =>
+      s.orders.deliver({ order: "A-1", by: "Ada", holders: numbers.map(holder) });
+    // The second one is refused after the order has moved and the first was entered.
+    await expect(deliver(1, 9)).rejects.toMatchObject({ code: "wrong-state" });
+    await expect(deliver(1)).rejects.toThrow(/2 good cards, but 1 holders/);
+    expect(await s.orders.find("A-1")).toMatchObject({ state: "produced" });
+    expect(await s.access.holder(serial(1))).toBeUndefined();
+    expect(await s.accounts.recount()).toMatchObject({ good: 2 });
+    const before = s.commits();
+    await deliver(1, 2);
+    expect(s.commits() - before).toBe(1);
+    expect(await s.orders.find("A-1")).toMatchObject({ state: "delivered" });
+    expect(await s.access.holder(serial(2))).toMatchObject({ reference: "E2", status: "active" });
+  });
+
   test("closing is refused while the sums differ", async () => {
     const s = await imported(1);
     await make(s, 1);

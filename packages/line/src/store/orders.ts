@@ -8,6 +8,7 @@ import { record as audit } from "./audit.js";
 import { countImported, countRecord, recordCounts, recount } from "./counters.js";
 import { dataKey, type Desk, read, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { insertRecord, readPins, readRecord, stepRecord } from "./records.js";
+import { enterHolders, type NewHolder } from "./register.js";
 import type { OrdersTable } from "./tables.js";
 
 /** So many records go into one transaction while an order is imported. */
@@ -82,7 +83,12 @@ export interface Orders {
     readonly by: string;
     readonly witness: string;
   }): Promise<void>;
-  deliver(ask: { readonly order: string; readonly by: string }): Promise<void>;
+  /** One transaction: the order, its good cards, and their holders in the access register, all or none, or no holders at all. */
+  deliver(ask: {
+    readonly order: string;
+    readonly by: string;
+    readonly holders?: readonly NewHolder[];
+  }): Promise<void>;
   /** Refused (AccountsProblem) while the accounts differ, or a card of the order is rejected and not destroyed, held or in work. */
   close(ask: { readonly order: string; readonly by: string }): Promise<void>;
   /** Destroys the order's sealed data key and all that was sealed under it; the accounts stay whole. */
@@ -358,7 +364,7 @@ export function orderStore(desk: Desk, room: () => void): Orders {
       });
     },
 
-    deliver: ({ order, by }) =>
+    deliver: ({ order, by, holders = [] }) =>
       write(desk, async (tx) => {
         const row = await findOrder(tx, order);
         await step(tx, row, "deliver", by, { delivered_at: stamp(desk) });
@@ -375,6 +381,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           .where("order_number", "=", order)
           .where("state", "=", "good")
           .execute();
+        if (holders.length === 0) return;
+        if (holders.length !== Number(numUpdatedRows))
+          throw new AccountsProblem(
+            "wrong-count",
+            `order ${order} has ${numUpdatedRows} good cards, but ${holders.length} holders were named; nothing was delivered`,
+          );
+        await enterHolders(tx, desk, holders);
       }),
 
     close: ({ order, by }) =>

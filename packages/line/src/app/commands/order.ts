@@ -5,9 +5,9 @@ import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
-import { handOver } from "../hand-over.js";
+import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder } from "../import.js";
-import { readJob } from "../job.js";
+import { readJob, readProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { Refusal } from "../problem.js";
 import { writeResult } from "../result-file.js";
@@ -140,10 +140,17 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions) =>
       withOrder(number, options, async ({ stored, store, by }) => {
-        await store.orders.deliver({ order: number, by });
-        const entered = await handOver(store, stored);
+        const { product } = await readProduct(stored.spec.product);
+        const roles = registerOf(product, stored.spec.product);
+        const holders = roles === undefined ? [] : await holdersOf(store, stored, roles);
+        await store.orders.deliver({ order: number, by, holders });
+        const entered = holders.length;
         if (options.json === true) return printJson({ order: number, state: "delivered", entered });
-        print(`Order ${number} is delivered; ${String(entered)} cards are in the access register.`);
+        print(
+          roles === undefined
+            ? `Order ${number} is delivered; its cards open no gates.`
+            : `Order ${number} is delivered; ${String(entered)} cards are in the access register.`,
+        );
       }),
     );
 
