@@ -198,6 +198,17 @@ async function finishedAlready(tx: Tx, row: BlanksTable, end: CardEnd): Promise<
 const furtherOrEqual = (row: BlanksTable, end: Extract<CardEnd, { kind: "restocked" }>): boolean =>
   endOf(end, factsOf(row)).stage === row.stage;
 
+/** Of erased records only their number is left: how many had a good card, the cards say. */
+async function goodCards(tx: Tx, order: string): Promise<number> {
+  const { good } = await tx
+    .selectFrom("cards")
+    .select((row) => row.fn.countAll<number>().as("good"))
+    .where("order_number", "=", order)
+    .where("end_kind", "=", "good")
+    .executeTakeFirstOrThrow();
+  return good;
+}
+
 export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
   let ended = 0;
 
@@ -415,7 +426,7 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
           records: found.records,
           waiting: counts.waiting,
           inProduction: counts["in-production"],
-          produced: counts.produced + counts.delivered,
+          produced: counts.produced + counts.delivered + (counts.erased > 0 ? await goodCards(tx, order) : 0),
           held: counts.held,
           blanksInStock: (await totals(tx)).inStock,
         };

@@ -8,7 +8,7 @@ import { record as audit } from "./audit.js";
 import { countImported, countRecord, recordCounts, recount } from "./counters.js";
 import { dataKey, type Desk, read, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { insertRecord, readPins, readRecord, stepRecord } from "./records.js";
-import { enterHolders, type NewHolder } from "./register.js";
+import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
 import type { OrdersTable } from "./tables.js";
 
 /** So many records go into one transaction while an order is imported. */
@@ -91,8 +91,16 @@ export interface Orders {
   }): Promise<void>;
   /** Refused (AccountsProblem) while the accounts differ, or a card of the order is rejected and not destroyed, held or in work. */
   close(ask: { readonly order: string; readonly by: string }): Promise<void>;
-  /** Destroys the order's sealed data key and all that was sealed under it; the accounts stay whole. */
-  erase(ask: { readonly order: string; readonly by: string; readonly approvedBy: string }): Promise<void>;
+  /**
+   * Destroys the order's sealed data key, all that was sealed under it, and the names in the access register; the accounts stay whole.
+   * Gates go on knowing its cards (reference, zones, validity) unless `holders` is "forget". Two people; then `Store.sweep`.
+   */
+  erase(ask: {
+    readonly order: string;
+    readonly by: string;
+    readonly approvedBy: string;
+    readonly holders?: "keep" | "forget";
+  }): Promise<void>;
 }
 
 const orderOf = (row: OrdersTable): StoredOrder => ({
@@ -422,7 +430,8 @@ export function orderStore(desk: Desk, room: () => void): Orders {
         );
       }),
 
-    erase: async ({ order, by, approvedBy }) => {
+    erase: async ({ order, by, approvedBy, holders = "keep" }) => {
+      twoPeople("erasing an order's personal data", by, approvedBy);
       await write(desk, async (tx) => {
         const row = await findOrder(tx, order);
         await step(
@@ -434,8 +443,16 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           {
             records: row.records,
             approvedBy,
+            holders,
           },
         );
+        await eraseHolders(tx, order, holders);
+        await tx.updateTable("letters").set({ file: null }).where("order_number", "=", order).execute();
+        await tx
+          .updateTable("visits")
+          .set({ front_file: null, back_file: null })
+          .where("order_number", "=", order)
+          .execute();
         await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
         await tx.deleteFrom("record_pins").where("order_number", "=", order).execute();
         const states = ["received", "prepared", "held", "delivered"] as const;

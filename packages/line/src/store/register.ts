@@ -102,6 +102,17 @@ export async function enterHolders(tx: Tx, desk: Desk, holders: readonly NewHold
   });
 }
 
+/** Names and departments go; what gates decide by stays until the register's own time is over, or goes too. */
+export async function eraseHolders(tx: Tx, order: string, what: "keep" | "forget"): Promise<void> {
+  if (what === "forget") await tx.deleteFrom("holders").where("order_number", "=", order).execute();
+  else
+    await tx
+      .updateTable("holders")
+      .set({ name: "", department: "" })
+      .where("order_number", "=", order)
+      .execute();
+}
+
 async function enterOne(tx: Tx, desk: Desk, holder: NewHolder): Promise<void> {
   const { serial } = holder;
   const blank = await tx.selectFrom("blanks").select("state").where("serial", "=", serial).executeTakeFirst();

@@ -215,7 +215,8 @@ export function reportStore(desk: Desk): Reports {
         }
       }
       const seconds = ask.simulatedSeconds ?? ask.seconds;
-      const produced = counts.produced + counts.delivered;
+      // Of erased records only their number is left; how many had a good card, the cards say.
+      const produced = counts.produced + counts.delivered + (counts.erased > 0 ? cards.good : 0);
       return {
         order,
         customer: row.customer,

@@ -5,6 +5,7 @@ import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
+import { erase } from "../erase.js";
 import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder } from "../import.js";
 import { readJob, readProduct } from "../job.js";
@@ -191,22 +192,27 @@ export function addOrderCommands(program: Command): void {
       }),
     );
 
-  withOperator(withData(order.command("erase")))
-    .description("destroy the personal data of a closed order; its accounts stay")
-    .argument("<number>", "order number")
-    .requiredOption("--approved-by <name>", "the second person")
-    .addHelpText(
-      "after",
-      "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --approved-by 'B. Novak'",
+  withData(order.command("erase"))
+    .description(
+      "destroy the personal data of a closed order: database, pictures, letters, report pages; accounts and audit stay",
     )
-    .action((number: string, options: CommonOptions & { readonly approvedBy: string }) =>
-      withStore(options, async (store, data, by) => {
-        await store.orders.erase({ order: number, by, approvedBy: options.approvedBy });
-        if (options.json === true) return printJson({ order: number, state: "erased" });
-        print(
-          `The personal data of order ${number} are gone; its accounts stay. Pictures in ${data.pictures(number)} cannot be read any more.`,
-        );
-      }),
+    .argument("<number>", "order number")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .option("--gates-too", "gates forget its cards as well, which then open nothing")
+    .addHelpText("after", "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --and 'B. Novak'")
+    .action(
+      (number: string, options: CommonOptions & { readonly and: string; readonly gatesToo?: boolean }) =>
+        withStore(options, async (store, data, by) => {
+          const holders = options.gatesToo === true ? "forget" : "keep";
+          const { files } = await erase({ store, data, order: number, by, approvedBy: options.and, holders });
+          if (options.json === true) return printJson({ order: number, state: "erased", files, holders });
+          print(
+            `The personal data of order ${number} are gone from the database and ${String(files)} files; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,
+          );
+          if (holders === "keep")
+            print("Gates go on knowing its cards by reference, zones and validity, without names.");
+        }),
     );
 }
 
