@@ -18,6 +18,7 @@ import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import { Refusal } from "./problem.js";
 import { write } from "./reports.js";
+import { syncFolder } from "./sync-folder.js";
 
 /** Of an order's reports, those that show or name people; the other ones hold numbers of cards only. */
 const personal = ["report.html", "result.txt", "result.txt.new", "result.txt.sig"];
@@ -75,15 +76,6 @@ function destroy(file: string): void {
   }
   unlinkSync(file);
   syncFolder(dirname(file));
-}
-
-export function syncFolder(folder: string): void {
-  const open = openSync(folder, "r");
-  try {
-    fsyncSync(open);
-  } finally {
-    closeSync(open);
-  }
 }
 
 /** The page for people again, from the numbers beside it, without pictures. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { random } from "@persoline/card/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openVault } from "../devices/hsm/vault.js";
@@ -123,4 +124,26 @@ test("sample and return answer in JSON too", () => {
     serial: second.serial,
     state: "returned",
   });
+}, 60_000);
+
+test("every decision left a signed head; an audit that was cut is told, and nothing is decided any more", () => {
+  const whole = run("audit", "verify", "--json");
+  expect(whole).toMatchObject({ code: 0, err: "" });
+  const verdict = JSON.parse(whole.out) as { heads: number };
+  // Import, three decisions that went through, the run, a sample and a return.
+  expect(verdict).toMatchObject({ ok: true, heads: 7, unsigned: 0 });
+  expect(run("audit", "verify").out).toMatch(/The audit is whole: \d+ entries, 7 signed heads/);
+
+  const database = new Database(join(data, "persoline.db"));
+  database.exec("drop trigger audit_is_not_cut");
+  database.exec("delete from audit where sequence = (select max(sequence) from audit)");
+  database.close();
+  const cut = run("audit", "verify", "--json");
+  expect(cut.code).toBe(1);
+  expect(JSON.parse(cut.out)).toMatchObject({ ok: false, why: "cut-off" });
+  expect(run("audit", "verify").out).toMatch(/The audit is damaged. audit entry \d+: is missing/);
+  const refused = run("stock", "count", "9");
+  expect(refused.code).toBe(1);
+  expect(refused.err).toMatch(/its tail is gone.*audit verify/);
+  expect(run("run", order, "--line", line).err).toMatch(/its tail is gone/);
 }, 60_000);

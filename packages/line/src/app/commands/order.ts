@@ -3,6 +3,7 @@ import type { Hsm } from "../../devices/hsm/port.js";
 import { readLine } from "../../stations/line-file.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
+import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { erase } from "../erase.js";
@@ -14,20 +15,20 @@ import { Refusal } from "../problem.js";
 import { writeResult } from "../result-file.js";
 import {
   type CommonOptions,
+  type DecisionOptions,
   passphrase,
   print,
   printJson,
   textTable,
   whole,
   withData,
+  withDecision,
   withOperator,
   withPassphrase,
   withStore,
 } from "./options.js";
 
-interface OrderOptions extends CommonOptions {
-  readonly passphraseFd?: number;
-}
+type OrderOptions = DecisionOptions;
 
 export function addOrderCommands(program: Command): void {
   const order = program.command("order").description("orders: take in, look at, give back");
@@ -44,7 +45,9 @@ export function addOrderCommands(program: Command): void {
         await withStore(
           options,
           async (store) => {
+            await refuseBrokenAudit({ store, data });
             const stored = await importOrder(job, (await readLine(job.order.line)).line, store, hsm);
+            await signAudit({ store, data, hsm });
             if (options.json === true) printJson(shown(stored));
             else
               print(
@@ -155,7 +158,7 @@ export function addOrderCommands(program: Command): void {
       }),
     );
 
-  withData(order.command("release"))
+  withPassphrase(withData(order.command("release")))
     .description("let a held record go on: two people have looked why its cards failed")
     .argument("<number>", "order number")
     .requiredOption("--record <number>", "the record", whole)
@@ -169,9 +172,9 @@ export function addOrderCommands(program: Command): void {
     .action(
       (
         number: string,
-        options: CommonOptions & { readonly record: number; readonly reason: string; readonly and: string },
+        options: DecisionOptions & { readonly record: number; readonly reason: string; readonly and: string },
       ) =>
-        withStore(options, async (store, _, by) => {
+        withDecision(options, async (store, _, by) => {
           const { record, reason, and: witness } = options;
           await store.orders.releaseRecord({ order: number, record, reason, by, witness });
           if (options.json === true) return printJson({ order: number, record, state: "waiting" });
@@ -179,12 +182,12 @@ export function addOrderCommands(program: Command): void {
         }),
     );
 
-  withOperator(withData(order.command("close")))
+  withPassphrase(withOperator(withData(order.command("close"))))
     .description("close an order; refused while sums differ or rejects are not destroyed")
     .argument("<number>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline order close 2026-117")
-    .action((number: string, options: CommonOptions) =>
-      withStore(options, async (store, _, by) => {
+    .action((number: string, options: DecisionOptions) =>
+      withDecision(options, async (store, _, by) => {
         await store.accounts.recount();
         await store.orders.close({ order: number, by });
         if (options.json === true) return printJson({ order: number, state: "closed" });
@@ -192,7 +195,7 @@ export function addOrderCommands(program: Command): void {
       }),
     );
 
-  withData(order.command("erase"))
+  withPassphrase(withData(order.command("erase")))
     .description(
       "destroy the personal data of a closed order: database, pictures, letters, report pages; accounts and audit stay",
     )
@@ -202,8 +205,8 @@ export function addOrderCommands(program: Command): void {
     .option("--gates-too", "gates forget its cards as well, which then open nothing")
     .addHelpText("after", "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --and 'B. Novak'")
     .action(
-      (number: string, options: CommonOptions & { readonly and: string; readonly gatesToo?: boolean }) =>
-        withStore(options, async (store, data, by) => {
+      (number: string, options: DecisionOptions & { readonly and: string; readonly gatesToo?: boolean }) =>
+        withDecision(options, async (store, data, by) => {
           const holders = options.gatesToo === true ? "forget" : "keep";
           const { files } = await erase({ store, data, order: number, by, approvedBy: options.and, holders });
           if (options.json === true) return printJson({ order: number, state: "erased", files, holders });
@@ -264,7 +267,10 @@ export async function withOrder<T>(
       const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });
       store.orders.unlock(number, key);
       key.fill(0);
-      return await work({ stored, store, hsm, data, by });
+      await refuseBrokenAudit({ store, data });
+      const done = await work({ stored, store, hsm, data, by });
+      await signAudit({ store, data, hsm });
+      return done;
     } finally {
       store.orders.lock(number);
       await hsm.close();

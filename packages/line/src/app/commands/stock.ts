@@ -9,12 +9,15 @@ import { type Verdict, verdicts } from "../../store/review.js";
 import { settle } from "../settled.js";
 import {
   type CommonOptions,
+  type DecisionOptions,
   print,
   printJson,
   textTable,
   whole,
   withData,
+  withDecision,
   withOperator,
+  withPassphrase,
   withStore,
 } from "./options.js";
 
@@ -23,14 +26,14 @@ export function addStockCommands(program: Command): void {
     .command("stock")
     .description("blanks: receive, count, look at, settle what is held, give back, destroy");
 
-  withOperator(withData(stock.command("receive")))
+  withPassphrase(withOperator(withData(stock.command("receive"))))
     .description("take a lot of blanks in by the supplier's list (CSV with the columns label and serial)")
     .argument("<lot>", "the lot's name")
     .argument("<list.csv>", "the supplier's delivery list")
     .addHelpText("after", "\nExample:\n  $ persoline stock receive L2026C delivery.csv")
-    .action(async (lot: string, file: string, options: CommonOptions) => {
+    .action(async (lot: string, file: string, options: DecisionOptions) => {
       const blanks = await readDelivery(file);
-      await withStore(
+      await withDecision(
         options,
         async (store, _, by) => {
           const { received } = await store.stock.receive({ lot, blanks, by });
@@ -41,13 +44,13 @@ export function addStockCommands(program: Command): void {
       );
     });
 
-  withOperator(withData(stock.command("count")))
+  withPassphrase(withOperator(withData(stock.command("count"))))
     .description("enter a count made by hand; what the accounts expect is shown afterwards only")
     .argument("<counted>", "how many blanks were counted", whole)
     .option("--lot <lot>", "only this lot")
     .addHelpText("after", "\nExample:\n  $ persoline stock count 66 --lot L2026A")
-    .action((counted: number, options: CommonOptions & { readonly lot?: string }) =>
-      withStore(options, async (store, _, by) => {
+    .action((counted: number, options: DecisionOptions & { readonly lot?: string }) =>
+      withDecision(options, async (store, _, by) => {
         const found = await store.stock.count({
           counted,
           by,
@@ -107,7 +110,7 @@ export function addStockCommands(program: Command): void {
       }),
     );
 
-  withOperator(withData(stock.command("sample")))
+  withPassphrase(withOperator(withData(stock.command("sample"))))
     .description("take a blank out as a sample")
     .argument("<serial>", "chip number, 20 hexadecimal digits")
     .requiredOption("--reason <text>", "what for")
@@ -115,15 +118,15 @@ export function addStockCommands(program: Command): void {
       "after",
       "\nExample:\n  $ persoline stock sample 504C0011223300000017 --reason 'first article'",
     )
-    .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
-      withStore(options, async (store, _, by) => {
+    .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
+      withDecision(options, async (store, _, by) => {
         await store.stock.sample({ serial: serial as Serial, reason: options.reason, by });
         if (options.json === true) return printJson({ serial, state: "sample" });
         print(`${serial} is a sample now.`);
       }),
     );
 
-  withOperator(withData(stock.command("return")))
+  withPassphrase(withOperator(withData(stock.command("return"))))
     .description("give an unused blank back to its owner")
     .argument("<serial>", "chip number, 20 hexadecimal digits")
     .requiredOption("--reason <text>", "why")
@@ -131,8 +134,8 @@ export function addStockCommands(program: Command): void {
       "after",
       "\nExample:\n  $ persoline stock return 504C0011223300000017 --reason 'end of contract'",
     )
-    .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
-      withStore(options, async (store, _, by) => {
+    .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
+      withDecision(options, async (store, _, by) => {
         await store.stock.return({ serial: serial as Serial, reason: options.reason, by });
         if (options.json === true) return printJson({ serial, state: "returned" });
         print(`${serial} is returned.`);
@@ -166,7 +169,7 @@ export function addStockCommands(program: Command): void {
       }),
     );
 
-  withData(stock.command("settle"))
+  withPassphrase(withData(stock.command("settle")))
     .description(
       "enter what two people decided about a held card; good only when nothing but the look at its pictures is left",
     )
@@ -182,9 +185,9 @@ export function addStockCommands(program: Command): void {
     .action(
       (
         serial: string,
-        options: CommonOptions & { readonly as: Verdict; readonly reason: string; readonly and: string },
+        options: DecisionOptions & { readonly as: Verdict; readonly reason: string; readonly and: string },
       ) =>
-        withStore(options, async (store, data, by) => {
+        withDecision(options, async (store, data, by) => {
           const { as: verdict, reason, and: witness } = options;
           const blank = await settle({ store, data, serial: serial as Serial, verdict, reason, by, witness });
           const { state, order, record } = blank;
@@ -199,7 +202,7 @@ export function addStockCommands(program: Command): void {
         }),
     );
 
-  withOperator(withData(stock.command("destroy")))
+  withPassphrase(withOperator(withData(stock.command("destroy"))))
     .description("enter that rejects or samples were destroyed, before a witness")
     .argument("[serials...]", "chip numbers; or --rejects")
     .option("--rejects <order>", "all rejected cards of this order")
@@ -212,13 +215,13 @@ export function addStockCommands(program: Command): void {
     .action(
       (
         serials: string[],
-        options: CommonOptions & {
+        options: DecisionOptions & {
           readonly rejects?: string;
           readonly reason: string;
           readonly witness: string;
         },
       ) =>
-        withStore(options, async (store, _, by) => {
+        withDecision(options, async (store, _, by) => {
           const chosen = [...serials] as Serial[];
           if (options.rejects !== undefined) {
             for await (const blank of store.stock.list({ state: "rejected", order: options.rejects }))
