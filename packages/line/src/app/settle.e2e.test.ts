@@ -130,9 +130,9 @@ test("every decision left a signed head; an audit that was cut is told, and noth
   const whole = run("audit", "verify", "--json");
   expect(whole).toMatchObject({ code: 0, err: "" });
   const verdict = JSON.parse(whole.out) as { heads: number };
-  // Import, three decisions that went through, the run, a sample and a return.
-  expect(verdict).toMatchObject({ ok: true, heads: 7, unsigned: 0 });
-  expect(run("audit", "verify").out).toMatch(/The audit is whole: \d+ entries, 7 signed heads/);
+  // Import, a reject, a return, the run, a sample and a return; the good card was decided before and left nothing to tell.
+  expect(verdict).toMatchObject({ ok: true, heads: 6, unsigned: 0 });
+  expect(run("audit", "verify").out).toMatch(/The audit is whole: \d+ entries, 6 signed heads/);
 
   const database = new Database(join(data, "persoline.db"));
   database.exec("drop trigger audit_is_not_cut");

@@ -376,7 +376,7 @@ export class Line {
       return {
         kind: "halted",
         device,
-        code: code === "jam" || code === "disk-full" ? "refused" : code,
+        code: code === "jam" || code === "bin-full" || code === "disk-full" ? "refused" : code,
         detail: message,
       };
     }
@@ -599,7 +599,11 @@ export class Line {
       detail,
     });
     const shared =
-      code === "journal" || code === "security-module" || code === "wrong-keys" || code === "disk-full";
+      code === "journal" ||
+      code === "security-module" ||
+      code === "wrong-keys" ||
+      code === "disk-full" ||
+      code === "bin-full";
     if (shared || station === undefined || allHalted(station)) this.#halt(`${device}: ${detail}`, "halted");
     const card = head?.card;
     if (card !== undefined && code !== "journal") {

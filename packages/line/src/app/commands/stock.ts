@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import type { Serial } from "@persoline/card/program";
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { parse } from "csv-parse/sync";
+import { type Bin, bins } from "../../devices/transport/port.js";
 import { blankStates } from "../../ledger/life.js";
 import type { BlankState } from "../../ledger/types.js";
 import { Findings } from "../../orders/problem.js";
 import { type Verdict, verdicts } from "../../store/review.js";
-import { settle } from "../settled.js";
+import { emptyBin, settle } from "../by-hand.js";
 import {
   type CommonOptions,
   type DecisionOptions,
@@ -200,6 +201,20 @@ export function addStockCommands(program: Command): void {
             );
           if (verdict === "return") print("Give the body back to its owner.");
         }),
+    );
+
+  withPassphrase(withOperator(withData(stock.command("empty"))))
+    .description("enter that a bin of the line was emptied, so that the line may go on")
+    .addArgument(new Argument("<bin>", "which one").choices(bins))
+    .addHelpText("after", "\nExample:\n  $ persoline stock empty reject --by 'A. Meyer'")
+    .action((bin: Bin, options: DecisionOptions) =>
+      withDecision(options, async (store, data, by) => {
+        const bodies = await emptyBin({ store, data, bin, by });
+        if (options.json === true) return printJson({ bin, bodies });
+        print(
+          `${String(bodies)} bodies were taken out of the ${bin} bin. Keep rejects under lock until they are destroyed.`,
+        );
+      }),
     );
 
   withPassphrase(withOperator(withData(stock.command("destroy"))))

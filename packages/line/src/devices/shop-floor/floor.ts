@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import type { Place } from "../transport/port.js";
+import { type Bin, isBin } from "../transport/port.js";
 import { type EepromFile, openEeprom } from "./eeprom-file.js";
 import {
   type BodyFaults,
@@ -57,6 +58,8 @@ export class ShopFloor {
   readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
   /** Bodies at places of the machine, by folder, read once: in a machine that runs nobody else moves anything. A bounded number. */
   readonly #lying = new Map<string, string | undefined>();
+  /** Bodies in the bins since they were last emptied; counted when first needed. */
+  readonly #fill = new Map<Bin, number>();
   /** Output slots with a body; read when first needed. */
   #taken: Set<number> | undefined;
   /** Chips of bodies in the machine, by body name: a bounded number. */
@@ -172,8 +175,33 @@ export class ShopFloor {
   carry(label: string, from: Place, to: Place): boolean {
     const name = this.#namesIn(folderOf(from)).find((own) => labelIn(own) === label);
     if (name === undefined) return false;
+    if (isBin(from.at)) this.fill(from.at);
     this.#put(join(this.#root, folderOf(from), name), name, to);
+    this.#count(from.at, -1);
     return true;
+  }
+
+  /** Bodies in a bin since a person last emptied it. */
+  fill(bin: Bin): number {
+    let fill = this.#fill.get(bin);
+    if (fill === undefined) {
+      fill = this.#namesIn(bin).length - (this.#emptied()[bin] ?? 0);
+      this.#fill.set(bin, fill);
+    }
+    return fill;
+  }
+
+  /**
+   * A person empties a bin; answers how many bodies were in it. What was taken out stays known under the bin's name (the accounts are
+   * compared with it), it only takes no room any more.
+   */
+  empty(bin: Bin): number {
+    const taken = this.fill(bin);
+    const file = join(this.#root, "emptied.json");
+    writeFileSync(`${file}.new`, JSON.stringify({ ...this.#emptied(), [bin]: this.#namesIn(bin).length }));
+    renameSync(`${file}.new`, file);
+    this.#fill.set(bin, 0);
+    return taken;
   }
 
   /** Bodies in the machine, and where. */
@@ -240,10 +268,23 @@ export class ShopFloor {
     const folder = folderOf(to);
     const own = to.at === "good" ? bodyName(to.slot, labelIn(name)) : name;
     const dir = join(this.#root, folder, own);
+    if (isBin(to.at)) this.fill(to.at);
     renameSync(from, dir);
+    this.#count(to.at, 1);
     if (inMachine(to)) this.#lying.set(folder, name);
     if (to.at === "good") this.#taken?.add(to.slot);
     return dir;
+  }
+
+  /** How many bodies were in each bin when it was last emptied. */
+  #emptied(): Partial<Record<Bin, number>> {
+    const file = join(this.#root, "emptied.json");
+    // Written by `empty` only.
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Record<Bin, number>>) : {};
+  }
+
+  #count(bin: Place["at"], by: number): void {
+    if (isBin(bin)) this.#fill.set(bin, this.fill(bin) + by);
   }
 
   #isTaken(slot: number): boolean {

@@ -1,12 +1,41 @@
-/** A held card that two people have settled: first the accounts, then the body, as on every way out of the line. */
+/** What people do with bodies by hand, on a simulated shop floor as on a real one: first the accounts, then the body. */
 import { random } from "@persoline/card/node";
 import type { Serial } from "@persoline/card/program";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
+import type { Bin } from "../devices/transport/port.js";
 import type { Blank } from "../ledger/types.js";
 import type { Verdict } from "../store/review.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+
+/** No body is made by hand: those that people move have been through the machine. */
+const floorOf = (data: DataFolder): ShopFloor =>
+  new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
+
+/** A bin was emptied: the audit is told, and it has room again. Answers how many bodies were in it. */
+export async function emptyBin(ask: {
+  readonly store: Store;
+  readonly data: DataFolder;
+  readonly bin: Bin;
+  readonly by: string;
+}): Promise<number> {
+  const { store, data, bin, by } = ask;
+  const floor = floorOf(data);
+  try {
+    const bodies = floor.fill(bin);
+    await store.audit.note({
+      who: by,
+      what: "stock.empty",
+      object: `${bin} bin`,
+      result: "ok",
+      detail: { bodies },
+    });
+    return floor.empty(bin);
+  } finally {
+    floor.close();
+  }
+}
 
 const wanted: Readonly<Record<Verdict, Blank["state"]>> = {
   good: "good",
@@ -29,8 +58,7 @@ export async function settle(ask: {
 }): Promise<Blank> {
   const { store, data, ...decision } = ask;
   const known = await store.stock.find(ask.serial);
-  // No body is made here: every held one has been through the machine.
-  const floor = new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
+  const floor = floorOf(data);
   try {
     const lies = floor.bodiesAt({ at: "hold" }).some(({ label }) => label === known?.label);
     const decided = known !== undefined && known.state === wanted[ask.verdict] && lies;
