@@ -42,6 +42,10 @@ async function holdThree(): Promise<readonly [foreign: string, unfinished: strin
     const stored = await store.orders.find("T-1");
     const sealed = stored?.sealedDataKey ?? new Uint8Array(0);
     store.orders.unlock("T-1", await hsm.releaseDataKey({ order: "T-1", sealed }));
+    for (const record of [1, 2, 3]) {
+      const pin = await hsm.drawPin({ order: "T-1", record, name: "pin", length: 6 });
+      await store.orders.storePins("T-1", record, { pin });
+    }
     await store.stock.receive({ lot: plan.lot, blanks: floor.makeLot(plan), by: "Ada" });
     const head = { at: "head", station: "quality", head: 0 } as const;
     const hold = async (left: readonly string[] | undefined): Promise<string> => {
@@ -99,6 +103,10 @@ test("held cards are listed, settled by two people, and the order is finished by
   const last = run("run", order, "--line", line, "--json");
   expect(last).toMatchObject({ code: 0, err: "" });
   expect(JSON.parse(last.out)).toMatchObject({ records: 3, produced: 3, held: 0, balanced: true });
+  // The card that people found good has the PIN it was made with, and its letter is written with the others.
+  expect(JSON.parse(run("letters", "list", "T-1", "--json").out)).toMatchObject(
+    [1, 2, 3].map((record) => ({ record, state: "written" })),
+  );
   const store = await openStore({ file: join(data, "persoline.db") });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
   const blanks = [];

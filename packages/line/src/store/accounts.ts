@@ -99,13 +99,26 @@ export async function completeOrder(tx: Tx, desk: Desk, order: string): Promise<
   });
 }
 
-/** What becomes of the record when its card is no good: letter and PINs die with the card, and the record waits for a remake. */
+/** The next card gets PINs of its own: the old ones lie in a card that is not ours to trust. */
+export const dropPins = (tx: Tx, order: string, record: number): Promise<unknown> =>
+  tx.deleteFrom("record_pins").where("order_number", "=", order).where("record", "=", record).execute();
+
+/**
+ * What becomes of the record when its card is no good: letter and PINs die with the card, and the record waits for a remake. The PINs of
+ * a held card live until another is bound or two people have decided: found good, it has no others.
+ */
 export async function loseCard(
   tx: Tx,
   desk: Desk,
-  ask: { readonly order: string; readonly record: number; readonly serial: Serial; readonly limit: number },
+  ask: {
+    readonly order: string;
+    readonly record: number;
+    readonly serial: Serial;
+    readonly limit: number;
+    readonly held?: boolean;
+  },
 ): Promise<void> {
-  const { order, record, serial } = ask;
+  const { order, record, serial, held = false } = ask;
   const { state, attempts } = await tx
     .selectFrom("records")
     .select(["state", "attempts"])
@@ -119,8 +132,7 @@ export async function loseCard(
     .where("record", "=", record)
     .where("state", "!=", "void")
     .execute();
-  // The remake gets a PIN of its own: the old one lies in a card that is not ours to trust.
-  await tx.deleteFrom("record_pins").where("order_number", "=", order).where("record", "=", record).execute();
+  if (!held) await dropPins(tx, order, record);
   const tooOften = attempts % ask.limit === 0;
   await stepRecord(tx, order, record, state, tooOften ? "hold" : "wait-again", {
     hold_reason: tooOften ? `${attempts} cards failed with this record` : null,
@@ -299,6 +311,7 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
           .executeTakeFirst();
         if (next === undefined) return "none-waiting" as const;
         const attempt = next.attempts + 1;
+        if (attempt > 1) await dropPins(tx, order, next.number);
         await stepRecord(tx, order, next.number, next.state, "bind", { attempts: attempt });
         await tx
           .insertInto("cards")
@@ -366,7 +379,14 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
             .where("serial", "=", serial)
             .execute();
           if (end.kind === "good") await stepRecord(tx, order, row.record, "in-production", "produce");
-          else await loseCard(tx, desk, { order, record: row.record, serial, limit: limits.attempts });
+          else
+            await loseCard(tx, desk, {
+              order,
+              record: row.record,
+              serial,
+              limit: limits.attempts,
+              held: end.kind === "held",
+            });
         }
         if (end.kind === "held" || (end.kind === "rejected" && end.personalised))
           await refuseAtGates(tx, desk, serial, order, end.kind === "held" ? "held" : end.code);

@@ -2,7 +2,7 @@
 import type { Serial } from "@persoline/card/program";
 import { mayBeFoundGood, moveBlank } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import { blankOf, changeBlank, completeOrder, factsOf, findBlank, loseCard } from "./accounts.js";
+import { blankOf, changeBlank, completeOrder, dropPins, factsOf, findBlank, loseCard } from "./accounts.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { stepRecord } from "./records.js";
 import type { BlanksTable } from "./tables.js";
@@ -87,7 +87,10 @@ async function foundGood(tx: Tx, row: BlanksTable): Promise<void> {
 /** Two people have looked: a record that was held with this card is not a riddle any more, and gets another one. */
 async function foundBad(tx: Tx, row: BlanksTable): Promise<void> {
   const record = await recordOf(tx, row);
-  if (record?.state === "held")
+  if (record === undefined) return;
+  // Another card that is made by now has PINs of its own.
+  if (record.state === "prepared" || record.state === "held") await dropPins(tx, record.order, record.number);
+  if (record.state === "held")
     await stepRecord(tx, record.order, record.number, "held", "release", { hold_reason: null });
 }
 

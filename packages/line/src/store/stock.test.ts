@@ -157,6 +157,29 @@ test("the record of a card settled as reject gets another one, also when it was 
   expect(await s.accounts.recount()).toMatchObject({ good: 1, rejected: 1, held: 0 });
 });
 
+test("a held card keeps its PIN until people have decided or another card is bound", async () => {
+  const s = await working();
+  const pins = { pin: Buffer.of(7) };
+  for (const record of [1, 2]) await s.orders.storePins("A-1", record, pins);
+  await held(s, 1);
+  expect(await s.orders.pins("A-1", 1)).toEqual(pins);
+  await s.stock.settle({ serial: serial(1), verdict: "good", ...decided });
+  // Its letter is still to be written.
+  expect(await s.orders.pins("A-1", 1)).toEqual(pins);
+  await held(s, 2);
+  expect(await s.orders.pins("A-1", 2)).toEqual(pins);
+  await start(s, 3);
+  expect(await s.accounts.bind({ serial: serial(3), order: "A-1" })).toMatchObject({ attempt: 2, pins: {} });
+  expect(await s.orders.pins("A-1", 2)).toEqual({});
+  await s.orders.storePins("A-1", 2, pins);
+  await s.stock.settle({ serial: serial(2), verdict: "reject", ...decided });
+  expect(await s.orders.pins("A-1", 2)).toEqual(pins);
+  await held(s, 4);
+  await s.orders.storePins("A-1", 3, pins);
+  await s.stock.settle({ serial: serial(4), verdict: "reject", ...decided });
+  expect(await s.orders.pins("A-1", 3)).toEqual({});
+});
+
 test("a held card that is not ours goes back; one with a person's data does not, and good ones are settled nowhere", async () => {
   const s = await working();
   await held(s, 1, history, false);
