@@ -8,6 +8,7 @@ import type { Blank } from "../ledger/types.js";
 import type { Verdict } from "../store/review.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+import { Refusal } from "./problem.js";
 
 /** No body is made by hand: those that people move have been through the machine. */
 const floorOf = (data: DataFolder): ShopFloor =>
@@ -75,4 +76,49 @@ export async function settle(ask: {
 function placeOf({ state, record }: Blank): Parameters<ShopFloor["carry"]>[2] | undefined {
   if (state === "good" && record !== undefined) return { at: "good", slot: record };
   return state === "rejected" ? { at: "reject" } : undefined;
+}
+
+/** Labels of bodies in the hold bin that are in no stock list, or lie here as second ones of their number. */
+export async function strangers({
+  store,
+  data,
+}: {
+  readonly store: Store;
+  readonly data: DataFolder;
+}): Promise<string[]> {
+  const floor = floorOf(data);
+  try {
+    const lying = floor.bodiesAt({ at: "hold" }).map(({ label }) => label);
+    if (lying.length === 0) return [];
+    const listed = new Set<string>();
+    for await (const { label } of store.stock.list()) listed.add(label);
+    const bodies = new Map<string, number>();
+    for (const { label } of floor.census()) bodies.set(label, (bodies.get(label) ?? 0) + 1);
+    return [...new Set(lying)].filter((label) => !listed.has(label) || (bodies.get(label) ?? 0) > 1);
+  } finally {
+    floor.close();
+  }
+}
+
+/** Such a body is given back or put under lock: the audit is told, then it leaves. Throws Refusal when none lies there. */
+export async function takeAway(ask: {
+  readonly store: Store;
+  readonly data: DataFolder;
+  readonly label: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly witness: string;
+}): Promise<void> {
+  const { store, data, ...decision } = ask;
+  if (!(await strangers({ store, data })).includes(ask.label))
+    throw new Refusal(
+      `no unknown body ${ask.label} lies in the hold bin; "persoline stock held" shows what does, and a card of the stock is named by its chip number`,
+    );
+  await store.stock.takenAway(decision);
+  const floor = floorOf(data);
+  try {
+    floor.takeAway(ask.label, { at: "hold" });
+  } finally {
+    floor.close();
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -68,6 +68,8 @@ async function holdThree(): Promise<readonly [foreign: string, unfinished: strin
       ...{ serial: doubtful as never, verdict: "good", reason: "sharp enough" },
       ...{ by: "Ada", witness: "Bo" },
     });
+    // A body of a delivery that was never received.
+    mkdirSync(join(data, "shop-floor/hold/000999-L9-000001"));
     const unfinished = await hold(["visual", "quality"]);
     return [foreign, unfinished, doubtful];
   } finally {
@@ -83,8 +85,12 @@ test("held cards are listed, settled by two people, and the order is finished by
   const settle = (serial: string, as: string, by = "Ada", and = "Bo"): Ended =>
     run("stock", "settle", serial, "--as", as, "--reason", "looked at it", "--by", by, "--and", and);
 
-  const held = JSON.parse(run("stock", "held", "--json").out) as { serial: string }[];
-  expect(held.map(({ serial }) => serial).sort()).toEqual([foreign, unfinished].sort());
+  const held = JSON.parse(run("stock", "held", "--json").out) as {
+    cards: { serial: string }[];
+    bodies: string[];
+  };
+  expect(held.bodies).toEqual(["L9-000001"]);
+  expect(held.cards.map(({ serial }) => serial).sort()).toEqual([foreign, unfinished].sort());
   expect(run("stock", "held").out).toMatch(/visual, quality +front, name: doubtful/);
 
   expect(settle(unfinished, "good").err).toMatch(/has not passed visual, quality/);
@@ -98,7 +104,12 @@ test("held cards are listed, settled by two people, and the order is finished by
   // The accounts know this one already; what is left is its way from the hold bin to its slot.
   expect(settle(doubtful, "good")).toMatchObject({ code: 0 });
   expect(settle(doubtful, "good").err).toMatch(/not held/);
-  expect(JSON.parse(run("stock", "held", "--json").out)).toEqual([]);
+  // A body in no stock list: nobody can say that it is good.
+  expect(settle("L9-000001", "good").err).toMatch(/only be settled as return/);
+  expect(settle("L9-000002", "return").err).toMatch(/no unknown body L9-000002/);
+  expect(settle("L9-000001", "return", "Ada", "Ada").err).toMatch(/two different people/);
+  expect(settle("L9-000001", "return").code).toBe(0);
+  expect(JSON.parse(run("stock", "held", "--json").out)).toEqual({ cards: [], bodies: [], records: [] });
 
   const last = run("run", order, "--line", line, "--json");
   expect(last).toMatchObject({ code: 0, err: "" });
@@ -138,9 +149,9 @@ test("every decision left a signed head; an audit that was cut is told, and noth
   const whole = run("audit", "verify", "--json");
   expect(whole).toMatchObject({ code: 0, err: "" });
   const verdict = JSON.parse(whole.out) as { heads: number };
-  // Import, a reject, a return, the run, a sample and a return; the good card was decided before and left nothing to tell.
-  expect(verdict).toMatchObject({ ok: true, heads: 6, unsigned: 0 });
-  expect(run("audit", "verify").out).toMatch(/The audit is whole: \d+ entries, 6 signed heads/);
+  // Import, a reject, two returns, the run, a sample and a return; the good card was decided before and left nothing to tell.
+  expect(verdict).toMatchObject({ ok: true, heads: 7, unsigned: 0 });
+  expect(run("audit", "verify").out).toMatch(/The audit is whole: \d+ entries, 7 signed heads/);
 
   const database = new Database(join(data, "persoline.db"));
   database.exec("drop trigger audit_is_not_cut");

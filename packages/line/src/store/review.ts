@@ -3,6 +3,7 @@ import type { Serial } from "@persoline/card/program";
 import { mayBeFoundGood, moveBlank } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { blankOf, changeBlank, completeOrder, dropPins, factsOf, findBlank, loseCard } from "./accounts.js";
+import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { stepRecord } from "./records.js";
 import type { BlanksTable } from "./tables.js";
@@ -22,6 +23,13 @@ export interface HeldCard extends Blank {
   readonly left?: readonly string[];
 }
 
+/** A record whose cards failed too often. */
+export interface HeldRecord {
+  readonly order: string;
+  readonly record: number;
+  readonly reason: string;
+}
+
 interface Decision {
   readonly serial: Serial;
   /** Into the audit, for good: no personal data. */
@@ -33,6 +41,10 @@ interface Decision {
 export interface Review {
   /** All cards that wait for a decision, in order of their serials. */
   held(): Promise<readonly HeldCard[]>;
+  /** All records that wait for a decision (`Orders.releaseRecord`). */
+  heldRecords(): Promise<readonly HeldRecord[]>;
+  /** A body that the accounts do not have as held was taken out of the hold bin: two people tell the audit what it was. */
+  takenAway(ask: Omit<Decision, "serial"> & { readonly label: string }): Promise<void>;
   /**
    * Two people decide on a held card. Good: only when it has passed everything that people cannot judge by looking, and while its record
    * waits for another card. Reject: its record, if it has one, waits for a card. Return: not ours, no record bound.
@@ -116,6 +128,34 @@ export function reviewOf(desk: Desk, limit: number): Review {
         });
       }
       return cards;
+    },
+
+    async heldRecords() {
+      const rows = await desk.db
+        .selectFrom("records")
+        .select(["order_number", "number", "hold_reason"])
+        .where("state", "=", "held")
+        .orderBy("order_number")
+        .orderBy("number")
+        .execute();
+      return rows.map(({ order_number, number, hold_reason }) => ({
+        order: order_number,
+        record: number,
+        reason: hold_reason ?? "",
+      }));
+    },
+
+    takenAway: ({ label, reason, by, witness }) => {
+      twoPeople("taking a body out of the hold bin", by, witness);
+      return write(desk, (tx) =>
+        audit(tx, desk, {
+          who: by,
+          what: "body.return",
+          object: `body ${label}`,
+          result: "ok",
+          detail: { reason, witness },
+        }),
+      );
     },
 
     settle: ({ serial, verdict, reason, by, witness }) => {

@@ -7,7 +7,10 @@ import { blankStates } from "../../ledger/life.js";
 import type { BlankState } from "../../ledger/types.js";
 import { Findings } from "../../orders/problem.js";
 import { type Verdict, verdicts } from "../../store/review.js";
-import { emptyBin, settle } from "../by-hand.js";
+import { emptyBin, settle, strangers, takeAway } from "../by-hand.js";
+import type { DataFolder } from "../data-folder.js";
+import { Refusal } from "../problem.js";
+import type { Store } from "../../store/store.js";
 import {
   type CommonOptions,
   type DecisionOptions,
@@ -144,37 +147,19 @@ export function addStockCommands(program: Command): void {
     );
 
   withData(stock.command("held"))
-    .description("cards that were put aside: why, and what they have not passed")
+    .description(
+      "what waits for two people: cards put aside, bodies that nobody knows, records whose cards failed",
+    )
     .addHelpText("after", "\nExample:\n  $ persoline stock held")
     .action((options: CommonOptions) =>
-      withStore(options, async (store) => {
-        const held = await store.stock.held();
-        if (options.json === true) return printJson(held);
-        if (held.length === 0) return print("No card is held.");
-        print(
-          textTable(
-            ["label", "serial", "order", "record", "station", "since", "not passed", "question"],
-            held.map((one) => [
-              one.label,
-              one.serial,
-              one.order ?? "",
-              one.record ?? "",
-              one.station,
-              one.since,
-              one.left === undefined ? "unknown" : one.left.join(", ") || "nothing",
-              one.question,
-            ]),
-          ),
-        );
-        print(`\n"persoline stock settle SERIAL" enters what two people decide.`);
-      }),
+      withStore(options, (store, data) => showHeld(store, data, options.json === true)),
     );
 
   withPassphrase(withData(stock.command("settle")))
     .description(
       "enter what two people decided about a held card; good only when nothing but the look at its pictures is left",
     )
-    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .argument("<serial>", "chip number, 20 hexadecimal digits; of an unknown body the number printed on it")
     .addOption(new Option("--as <verdict>", "what it is").choices(verdicts).makeOptionMandatory())
     .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
     .requiredOption("--by <name>", "the first person")
@@ -190,6 +175,17 @@ export function addStockCommands(program: Command): void {
       ) =>
         withDecision(options, async (store, data, by) => {
           const { as: verdict, reason, and: witness } = options;
+          if (!/^[0-9A-F]{20}$/.test(serial)) {
+            if (verdict !== "return")
+              throw new Refusal(
+                `${serial} is no chip number (20 hexadecimal digits): a body that is in no stock list can only be settled as return`,
+              );
+            await takeAway({ store, data, label: serial, reason, by, witness });
+            if (options.json === true) return printJson({ body: serial, state: "away" });
+            return print(
+              `${serial} has left the shop floor. Give it back to its owner, or keep it under lock.`,
+            );
+          }
           const blank = await settle({ store, data, serial: serial as Serial, verdict, reason, by, witness });
           const { state, order, record } = blank;
           const whose = order === undefined || record === undefined ? {} : { order, record };
@@ -254,6 +250,47 @@ export function addStockCommands(program: Command): void {
           print(`${String(chosen.length)} cards destroyed, seen by ${options.witness}.`);
         }),
     );
+}
+
+async function showHeld(store: Store, data: DataFolder, json: boolean): Promise<void> {
+  const [cards, records, bodies] = [
+    await store.stock.held(),
+    await store.stock.heldRecords(),
+    await strangers({ store, data }),
+  ];
+  if (json) return printJson({ cards, bodies, records });
+  if (cards.length + records.length + bodies.length === 0) return print("Nothing is held.");
+  if (cards.length > 0) {
+    print(
+      textTable(
+        ["label", "serial", "order", "record", "station", "since", "not passed", "question"],
+        cards.map((one) => [
+          one.label,
+          one.serial,
+          one.order ?? "",
+          one.record ?? "",
+          one.station,
+          one.since,
+          one.left === undefined ? "unknown" : one.left.join(", ") || "nothing",
+          one.question,
+        ]),
+      ),
+    );
+    print(`"persoline stock settle SERIAL" enters what two people decide.\n`);
+  }
+  if (bodies.length > 0) {
+    print(`In the hold bin, but in no stock list or there twice: ${bodies.join(", ")}.`);
+    print(`"persoline stock settle LABEL --as return" enters that two people took one away.\n`);
+  }
+  if (records.length > 0) {
+    print(
+      textTable(
+        ["order", "record", "why"],
+        records.map((one) => [one.order, one.record, one.reason]),
+      ),
+    );
+    print(`"persoline order release ORDER --record N" lets one go on.`);
+  }
 }
 
 /** Throws DataProblem with everything that is wrong with the list. */

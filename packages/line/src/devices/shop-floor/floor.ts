@@ -181,6 +181,20 @@ export class ShopFloor {
     return true;
   }
 
+  /** A body leaves the shop floor for good: it is counted nowhere any more. Answers whether it lay there. */
+  takeAway(label: string, from: Place): boolean {
+    const folder = folderOf(from);
+    const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
+    if (name === undefined) return false;
+    if (isBin(from.at)) this.fill(from.at);
+    const away = join(this.#root, "away");
+    mkdirSync(away, { recursive: true });
+    // Bodies with one number may leave one after the other.
+    renameSync(join(this.#root, folder, name), join(away, `${String(readdirSync(away).length + 1)}-${name}`));
+    this.#count(from.at, -1);
+    return true;
+  }
+
   /** Bodies in a bin since a person last emptied it. */
   fill(bin: Bin): number {
     let fill = this.#fill.get(bin);
