@@ -167,9 +167,8 @@ test("no key is: neither published ones, which stand for all, nor the one the or
 });
 
 test("no PIN is, though its letter tells it", () => {
-  const released = persoline([
-    ...["letters", "release", "T-1", "--by", "Ada", "--witness", "Bo", "--json", "--data", data],
-  ]);
+  const release = ["letters", "release", "T-1", "--by", "Ada", "--witness", "Bo", "--json"];
+  const released = persoline([...release, "--data", data]);
   const letters = JSON.parse(released.out) as { file: string }[];
   expect(letters).toHaveLength(people);
   const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");

@@ -34,8 +34,13 @@ test("holders are made of the fields that the product names, whatever they are c
   // Of two records one has its card; the other opens nothing.
   expect(await holdersOf(s, order, { name: "department", zones: "premises", validUntil: "number" })).toEqual([
     {
-      ...{ serial: serial(1), order: "A-1", reference: "E1", name: "Extrusion", department: "" },
-      ...{ zones: ["A1", "DOCK"], validUntil: "E1" },
+      serial: serial(1),
+      order: "A-1",
+      reference: "E1",
+      name: "Extrusion",
+      department: "",
+      zones: ["A1", "DOCK"],
+      validUntil: "E1",
     },
   ]);
 });

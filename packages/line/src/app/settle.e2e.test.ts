@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Serial } from "@persoline/card/program";
 import Database from "better-sqlite3";
 import { random } from "@persoline/card/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -48,7 +49,7 @@ async function holdThree(): Promise<readonly [foreign: string, unfinished: strin
     }
     await store.stock.receive({ lot: plan.lot, blanks: floor.makeLot(plan), by: "Ada" });
     const head = { at: "head", station: "quality", head: 0 } as const;
-    const hold = async (left: readonly string[] | undefined): Promise<string> => {
+    const hold = async (left: readonly string[] | undefined): Promise<Serial> => {
       const { label = "" } = floor.feed(head) ?? {};
       const started = await store.accounts.start({ label, order: "T-1", line: "carousel" });
       if (!started.ok) throw new Error(started.why);
@@ -65,8 +66,11 @@ async function holdThree(): Promise<readonly [foreign: string, unfinished: strin
     const foreign = await hold(undefined);
     const doubtful = await hold(["quality/pictures"]);
     await store.stock.settle({
-      ...{ serial: doubtful as never, verdict: "good", reason: "sharp enough" },
-      ...{ by: "Ada", witness: "Bo" },
+      serial: doubtful,
+      verdict: "good",
+      reason: "sharp enough",
+      by: "Ada",
+      witness: "Bo",
     });
     // A body of a delivery that was never received.
     mkdirSync(join(data, "shop-floor/hold/000999-L9-000001"));

@@ -71,7 +71,10 @@ describe("product files", () => {
       return read.ok ? read.product.register : read.problems;
     };
     expect(said(register)).toEqual({
-      ...{ name: "name", department: "department", zones: "premises", validUntil: "validUntil" },
+      name: "name",
+      department: "department",
+      zones: "premises",
+      validUntil: "validUntil",
     });
     expect(said("register: none\n\n")).toBe("none");
     expect(said("")).toBeUndefined();

@@ -1,12 +1,12 @@
 /** The line's accounts: each call is one transaction that changes cards, records, counters and audit together. */
 import type { Serial } from "@persoline/card/program";
 import { sql } from "kysely";
-import { digest } from "../ledger/audit.js";
 import { endOf, moveBlank, moveOrder } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import type { Blank, BoundRecord, CardEnd, CardHistory, LineAccounts } from "../ledger/types.js";
+import type { BoundRecord, CardEnd, CardHistory, LineAccounts } from "../ledger/types.js";
 import { record as audit } from "./audit.js";
-import { countBlank, recordCounts, recount, totals } from "./counters.js";
+import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
+import { recordCounts, recount, totals } from "./counters.js";
 import { dataKey, type Desk, read, stamp, type Tx, write } from "./desk.js";
 import { readPins, readRecord, stepRecord } from "./records.js";
 import type { BlanksTable } from "./tables.js";
@@ -18,60 +18,6 @@ export interface AccountsLimits {
   readonly recountEvery: number;
   /** Throws when the disk is nearly full: before a card is begun, never in the middle of one. */
   readonly room: () => void;
-}
-
-export const blankOf = (row: BlanksTable): Blank => ({
-  serial: row.serial,
-  label: row.label,
-  lot: row.lot,
-  state: row.state,
-  stage: row.stage,
-  ...(row.order_number === null ? {} : { order: row.order_number }),
-  ...(row.record === null ? {} : { record: row.record }),
-  ...(row.reject_code === null
-    ? {}
-    : {
-        reject: {
-          code: row.reject_code,
-          station: row.reject_station ?? "",
-          detail: row.reject_detail ?? "",
-        },
-      }),
-});
-
-export const factsOf = (row: BlanksTable) => ({
-  state: row.state,
-  stage: row.stage,
-  bound: row.record !== null,
-});
-
-export async function findBlank(tx: Tx, serial: Serial): Promise<BlanksTable> {
-  const row = await tx.selectFrom("blanks").selectAll().where("serial", "=", serial).executeTakeFirst();
-  if (row === undefined)
-    throw new AccountsProblem("unknown-card", `card ${serial} is in no stock list; nothing was changed`);
-  return row;
-}
-
-/** Writes a blank's change, counts it and tells the audit. */
-export async function changeBlank(
-  tx: Tx,
-  desk: Desk,
-  row: BlanksTable,
-  change: Partial<Omit<BlanksTable, "serial">>,
-  deed: Omit<Parameters<typeof audit>[2], "object" | "before" | "after" | "result">,
-): Promise<BlanksTable> {
-  const after: BlanksTable = { ...row, ...change, changed_at: stamp(desk) };
-  const { serial, ...values } = after;
-  await tx.updateTable("blanks").set(values).where("serial", "=", serial).execute();
-  if (row.state !== after.state) await countBlank(tx, row.state, after.state);
-  await audit(tx, desk, {
-    ...deed,
-    object: `card ${serial}`,
-    result: "ok",
-    before: digest(blankOf(row)),
-    after: digest(blankOf(after)),
-  });
-  return after;
 }
 
 /** Moves an order to "produced" when its last record is. */

@@ -265,7 +265,11 @@ describe("the end of an order", () => {
     expect(everything()).not.toContain("Canary");
     expect(everything()).not.toContain("sealed by the module");
     expect(await s.access.holder(serial(1))).toMatchObject({
-      ...{ reference: "E1", name: "", department: "", zones: ["DOCK"], validUntil: "2027-01-01" },
+      reference: "E1",
+      name: "",
+      department: "",
+      zones: ["DOCK"],
+      validUntil: "2027-01-01",
     });
     expect(await s.accounts.recount()).toMatchObject({ good: 2 });
     expect((await s.reports.reconcile("A-1")).agree).toBe(true);

@@ -2,7 +2,8 @@
 import type { Serial } from "@persoline/card/program";
 import { mayBeFoundGood, moveBlank } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import { blankOf, changeBlank, completeOrder, dropPins, factsOf, findBlank, loseCard } from "./accounts.js";
+import { completeOrder, dropPins, loseCard } from "./accounts.js";
+import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { stepRecord } from "./records.js";
@@ -64,8 +65,10 @@ const lastVisit = (tx: Pick<Tx, "selectFrom">, serial: Serial) =>
     .limit(1)
     .executeTakeFirst();
 
-const leftOf = (visit: { readonly not_passed: string | null } | undefined): readonly string[] | undefined =>
-  visit?.not_passed == null ? undefined : (JSON.parse(visit.not_passed) as string[]);
+function leftOf(visit: { readonly not_passed: string | null } | undefined): readonly string[] | undefined {
+  const text = visit?.not_passed ?? undefined;
+  return text === undefined ? undefined : (JSON.parse(text) as string[]);
+}
 
 /** The record of a held card; none when it was held before one was bound to it. */
 async function recordOf(tx: Tx, row: BlanksTable) {

@@ -3,7 +3,7 @@ import type { Serial } from "@persoline/card/program";
 import { moveBlank } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import type { Blank, BlankState } from "../ledger/types.js";
-import { blankOf, changeBlank, factsOf, findBlank } from "./accounts.js";
+import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
 import { countReceived, recount } from "./counters.js";
 import { type Desk, stamp, twoPeople, write } from "./desk.js";
