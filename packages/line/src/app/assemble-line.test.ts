@@ -137,6 +137,34 @@ stock:
     plant.close();
   });
 
+  test("a bin that is nearly full stops the line while there is room for all that is in it, and rejects nobody", async () => {
+    const text = lineText("virtual", "  - { lot: L1, count: 30 }");
+    const plant = await Plant.open(
+      office,
+      text.replace("moveMs: 200", "moveMs: 200, bins: { good: 19 }"),
+      25,
+    );
+    const first = await plant.run();
+    // Fed were as many as the tray can take; those without a record yet went back to stock, all others lie in their slots.
+    expect(first).toMatchObject({ ended: "halted", counts: { fed: 19, rejected: 0, held: 0 } });
+    const { good, restocked } = first.counts;
+    expect(good + restocked).toBe(19);
+    expect(first.detail).toMatch(
+      /output tray holds \d+ of 19 bodies, and \d+ bodies are in the machine: empty it, enter "persoline stock empty good", and run the same command again/,
+    );
+    expect(plant.disagreements()).toEqual([]);
+    expect(await plant.accounts.totals()).toMatchObject({ good, inProcess: 0, inStock: 30 - good });
+    expect(plant.assembled.floor.empty("good")).toBe(good);
+    plant.assembled.close();
+    plant.next();
+    expect(await plant.run()).toMatchObject({
+      ended: "complete",
+      counts: { good: 25 - good, rejected: 0 },
+    });
+    expect(plant.disagreements()).toEqual([]);
+    plant.close();
+  });
+
   test("refuses to make live cards of virtual blanks", async () => {
     const plant = await Plant.open(office, lineText("ideal", "  - { lot: L1, count: 8 }"), 1);
     expect(() => {

@@ -16,6 +16,7 @@ import { openJournal } from "../store/journal.js";
 import type { StoredOrder } from "../store/orders.js";
 import { openStore, type Store } from "../store/store.js";
 import { assembleLine, type AssembledLine } from "./assemble-line.js";
+import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import { type ImportProgress, importOrder } from "./import.js";
@@ -97,8 +98,11 @@ export async function produce(ask: ProduceAsk): Promise<ProduceEnd> {
   try {
     const store = await openStore({ file: data.database, who: ask.by, place: `line ${file.line}` });
     try {
+      await refuseBrokenAudit({ store, data });
       const stored = await orderInHand(job, file, store, hsm, ask);
-      return await run({ job, file, data, hsm, faces, store, stored, ask });
+      const ended = await run({ job, file, data, hsm, faces, store, stored, ask });
+      await signAudit({ store, data, hsm });
+      return ended;
     } finally {
       await store.close();
     }

@@ -5,7 +5,7 @@ import type { Place } from "../devices/transport/port.js";
 import type { CardEnd } from "../ledger/types.js";
 import { withChip } from "./contact.js";
 import { rejectedDetail } from "./history.js";
-import { clear, type HeadState, type MachineStation, type SlotState } from "./machine.js";
+import { clear, type HeadState, leftOf, type MachineStation, type SlotState } from "./machine.js";
 import type { Shift } from "./shift.js";
 import { type CardInWork, hasReached, type Verdict } from "./station.js";
 
@@ -86,7 +86,8 @@ export class Leaving {
 
   async finish(card: CardInWork, end: CardEnd): Promise<void> {
     const { times, findings, pictures } = card;
-    const history = { times, findings, ...(pictures === undefined ? {} : { pictures }) };
+    const left = leftOf(card, this.#shift.machine);
+    const history = { times, findings, left, ...(pictures === undefined ? {} : { pictures }) };
     await this.#shift.asked(this.#shift.parts.accounts.finish({ serial: card.serial, end, history }));
     this.#shift.forget([card.serial]);
   }

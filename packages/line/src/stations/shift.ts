@@ -105,7 +105,11 @@ export class Shift {
       detail: message,
     });
     const shared =
-      code === "journal" || code === "security-module" || code === "wrong-keys" || code === "disk-full";
+      code === "journal" ||
+      code === "security-module" ||
+      code === "wrong-keys" ||
+      code === "disk-full" ||
+      code === "bin-full";
     if (shared || station === undefined || allHalted(station)) {
       this.stop({ how: "halted", why: `${device}: ${message}` });
     }

@@ -49,6 +49,9 @@ const stageOrder: readonly Stage[] = [
 export const hasReached = (stage: Stage, other: Stage): boolean =>
   stageOrder.indexOf(stage) >= stageOrder.indexOf(other);
 
+/** Among a card's passed stations: quality control proved the chip and left the pictures to people. */
+export const chipProvedInQuality = "quality/chip";
+
 /** A record bound to a card, prepared for the product. */
 export interface Bound {
   readonly record: OrderRecord;

@@ -190,7 +190,7 @@ export class Working {
       return {
         kind: "halted",
         device,
-        code: code === "jam" || code === "disk-full" ? "refused" : code,
+        code: code === "jam" || code === "bin-full" || code === "disk-full" ? "refused" : code,
         detail: message,
       };
     }

@@ -6,8 +6,9 @@ import { AccountsProblem } from "../ledger/problem.js";
 import type { OrderState } from "../ledger/types.js";
 import { record as audit } from "./audit.js";
 import { countImported, countRecord, recordCounts, recount } from "./counters.js";
-import { dataKey, type Desk, read, stamp, type Tx, write } from "./desk.js";
+import { dataKey, type Desk, read, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { insertRecord, readPins, readRecord, stepRecord } from "./records.js";
+import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
 import type { OrdersTable } from "./tables.js";
 
 /** So many records go into one transaction while an order is imported. */
@@ -74,13 +75,32 @@ export interface Orders {
     records: readonly { readonly record: number; readonly pins: Readonly<Record<string, Uint8Array>> }[],
   ): Promise<void>;
   pins(order: string, record: number): Promise<Readonly<Record<string, Uint8Array>>>;
-  /** Puts a held record back among the waiting ones. */
-  releaseRecord(ask: { readonly order: string; readonly record: number; readonly by: string }): Promise<void>;
-  deliver(ask: { readonly order: string; readonly by: string }): Promise<void>;
+  /** Two people put a held record back among the waiting ones. */
+  releaseRecord(ask: {
+    readonly order: string;
+    readonly record: number;
+    readonly reason: string;
+    readonly by: string;
+    readonly witness: string;
+  }): Promise<void>;
+  /** One transaction: the order, its good cards, and their holders in the access register, all or none, or no holders at all. */
+  deliver(ask: {
+    readonly order: string;
+    readonly by: string;
+    readonly holders?: readonly NewHolder[];
+  }): Promise<void>;
   /** Refused (AccountsProblem) while the accounts differ, or a card of the order is rejected and not destroyed, held or in work. */
   close(ask: { readonly order: string; readonly by: string }): Promise<void>;
-  /** Destroys the order's sealed data key and all that was sealed under it; the accounts stay whole. */
-  erase(ask: { readonly order: string; readonly by: string; readonly approvedBy: string }): Promise<void>;
+  /**
+   * Destroys the order's sealed data key, all that was sealed under it, and the names in the access register; the accounts stay whole.
+   * Gates go on knowing its cards (reference, zones, validity) unless `holders` is "forget". Two people; then `Store.sweep`.
+   */
+  erase(ask: {
+    readonly order: string;
+    readonly by: string;
+    readonly approvedBy: string;
+    readonly holders?: "keep" | "forget";
+  }): Promise<void>;
 }
 
 const orderOf = (row: OrdersTable): StoredOrder => ({
@@ -329,8 +349,9 @@ export function orderStore(desk: Desk, room: () => void): Orders {
       }),
     pins: (order, record) => readPins(desk.db, order, record),
 
-    releaseRecord: ({ order, record, by }) =>
-      write(desk, async (tx) => {
+    releaseRecord: ({ order, record, reason, by, witness }) => {
+      twoPeople("releasing a held record", by, witness);
+      return write(desk, async (tx) => {
         const row = await tx
           .selectFrom("records")
           .select("state")
@@ -346,11 +367,12 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           object: `record ${record}`,
           order,
           result: "ok",
-          detail: { record },
+          detail: { record, reason, witness },
         });
-      }),
+      });
+    },
 
-    deliver: ({ order, by }) =>
+    deliver: ({ order, by, holders = [] }) =>
       write(desk, async (tx) => {
         const row = await findOrder(tx, order);
         await step(tx, row, "deliver", by, { delivered_at: stamp(desk) });
@@ -367,6 +389,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           .where("order_number", "=", order)
           .where("state", "=", "good")
           .execute();
+        if (holders.length === 0) return;
+        if (holders.length !== Number(numUpdatedRows))
+          throw new AccountsProblem(
+            "wrong-count",
+            `order ${order} has ${numUpdatedRows} good cards, but ${holders.length} holders were named; nothing was delivered`,
+          );
+        await enterHolders(tx, desk, holders);
       }),
 
     close: ({ order, by }) =>
@@ -401,7 +430,8 @@ export function orderStore(desk: Desk, room: () => void): Orders {
         );
       }),
 
-    erase: async ({ order, by, approvedBy }) => {
+    erase: async ({ order, by, approvedBy, holders = "keep" }) => {
+      twoPeople("erasing an order's personal data", by, approvedBy);
       await write(desk, async (tx) => {
         const row = await findOrder(tx, order);
         await step(
@@ -413,8 +443,16 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           {
             records: row.records,
             approvedBy,
+            holders,
           },
         );
+        await eraseHolders(tx, order, holders);
+        await tx.updateTable("letters").set({ file: null }).where("order_number", "=", order).execute();
+        await tx
+          .updateTable("visits")
+          .set({ front_file: null, back_file: null })
+          .where("order_number", "=", order)
+          .execute();
         await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
         await tx.deleteFrom("record_pins").where("order_number", "=", order).execute();
         const states = ["received", "prepared", "held", "delivered"] as const;

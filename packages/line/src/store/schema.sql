@@ -232,6 +232,6 @@ CREATE TABLE visits (
   front_sha256 text,
   back_file text,
   back_sha256 text
-) strict;
+, not_passed text) strict;
 
 CREATE INDEX visits_by_order on visits (order_number, id);

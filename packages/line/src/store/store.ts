@@ -15,6 +15,7 @@ import { type Reports, reportStore } from "./reports.js";
 import { sqliteDialect } from "./sqlite/dialect.js";
 import { faultOf } from "./sqlite/fault.js";
 import { migrate } from "./sqlite/migrate.js";
+import { sweep } from "./sqlite/sweep.js";
 import { openSqlite } from "./sqlite/open.js";
 import { type Stock, stockStore } from "./stock.js";
 import type { Tables } from "./tables.js";
@@ -50,6 +51,8 @@ export interface Store {
   readonly reports: Reports;
   /** Transactions committed by this process (heads that write at once share one), for figures per card. */
   commits(): number;
+  /** After an erasure: rewrites the file and empties its log, so that nothing erased is left in either. */
+  sweep(): Promise<void>;
   /** Wipes released data keys and lets the file go. */
   close(): Promise<void>;
 }
@@ -118,6 +121,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     audit: auditLog(desk),
     reports: reportStore(desk),
     commits,
+    sweep: () => sweep(desk),
     async close() {
       for (const key of desk.keys.values()) key.fill(0);
       desk.keys.clear();

@@ -112,6 +112,8 @@ interface VisitsTable {
   front_sha256: string | null;
   back_file: string | null;
   back_sha256: string | null;
+  /** What the card had not passed, as a list; null in visits written before this was kept. */
+  not_passed: string | null;
 }
 
 interface CountersTable {

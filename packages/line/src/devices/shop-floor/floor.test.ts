@@ -155,6 +155,34 @@ describe("moves", () => {
     expect(again).toEqual(["L2026A-000001", "L2026A-000002", "L2026A-000004"]);
   });
 
+  test("one look at the whole floor finds what a search for each number finds", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    const items = floor.makeLot(plan({ count: 6 }));
+    for (const to of [head(0), slot(1), { at: "reject" }, { at: "good", slot: 3 }, { at: "hold" }] as const) {
+      floor.feed(head(7));
+      floor.move(head(7), to);
+    }
+    const all = floor.bodies();
+    expect(all.size).toBe(6);
+    for (const { label } of items) expect(all.get(label)).toEqual(floor.find(label));
+  });
+
+  test("a person carries one body out of a bin that holds several", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    floor.makeLot(plan({ count: 3 }));
+    for (let turn = 0; turn < 3; turn++) {
+      floor.feed(head(0));
+      floor.move(head(0), { at: "hold" });
+    }
+    expect(floor.carry("L2026A-000002", { at: "hold" }, { at: "good", slot: 9 })).toBe(true);
+    expect(floor.carry("L2026A-000002", { at: "hold" }, { at: "reject" })).toBe(false);
+    expect(floor.census()).toEqual([
+      { place: { at: "good", slot: 9 }, label: "L2026A-000002" },
+      { place: { at: "hold" }, label: "L2026A-000001" },
+      { place: { at: "hold" }, label: "L2026A-000003" },
+    ]);
+  });
+
   test("nothing is put on another body, and nothing is taken from an empty place", () => {
     const floor = new ShopFloor(root, deadSilicon);
     floor.makeLot(plan());

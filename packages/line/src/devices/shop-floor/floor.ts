@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import type { Place } from "../transport/port.js";
+import { type Bin, isBin } from "../transport/port.js";
 import { type EepromFile, openEeprom } from "./eeprom-file.js";
 import {
   type BodyFaults,
@@ -57,6 +58,8 @@ export class ShopFloor {
   readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
   /** Bodies at places of the machine, by folder, read once: in a machine that runs nobody else moves anything. A bounded number. */
   readonly #lying = new Map<string, string | undefined>();
+  /** Bodies in the bins since they were last emptied; counted when first needed. */
+  readonly #fill = new Map<Bin, number>();
   /** Output slots with a body; read when first needed. */
   #taken: Set<number> | undefined;
   /** Chips of bodies in the machine, by body name: a bounded number. */
@@ -168,6 +171,53 @@ export class ShopFloor {
     if (!inMachine(to)) this.#release(name);
   }
 
+  /** What a person does with a body by hand: out of the bin it lies in, to another place. Answers whether it lay there. */
+  carry(label: string, from: Place, to: Place): boolean {
+    const name = this.#namesIn(folderOf(from)).find((own) => labelIn(own) === label);
+    if (name === undefined) return false;
+    if (isBin(from.at)) this.fill(from.at);
+    this.#put(join(this.#root, folderOf(from), name), name, to);
+    this.#count(from.at, -1);
+    return true;
+  }
+
+  /** A body leaves the shop floor for good: it is counted nowhere any more. Answers whether it lay there. */
+  takeAway(label: string, from: Place): boolean {
+    const folder = folderOf(from);
+    const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
+    if (name === undefined) return false;
+    if (isBin(from.at)) this.fill(from.at);
+    const away = join(this.#root, "away");
+    mkdirSync(away, { recursive: true });
+    // Bodies with one number may leave one after the other.
+    renameSync(join(this.#root, folder, name), join(away, `${String(readdirSync(away).length + 1)}-${name}`));
+    this.#count(from.at, -1);
+    return true;
+  }
+
+  /** Bodies in a bin since a person last emptied it. */
+  fill(bin: Bin): number {
+    let fill = this.#fill.get(bin);
+    if (fill === undefined) {
+      fill = this.#namesIn(bin).length - (this.#emptied()[bin] ?? 0);
+      this.#fill.set(bin, fill);
+    }
+    return fill;
+  }
+
+  /**
+   * A person empties a bin; answers how many bodies were in it. What was taken out stays known under the bin's name (the accounts are
+   * compared with it), it only takes no room any more.
+   */
+  empty(bin: Bin): number {
+    const taken = this.fill(bin);
+    const file = join(this.#root, "emptied.json");
+    writeFileSync(`${file}.new`, JSON.stringify({ ...this.#emptied(), [bin]: this.#namesIn(bin).length }));
+    renameSync(`${file}.new`, file);
+    this.#fill.set(bin, 0);
+    return taken;
+  }
+
   /** Bodies in the machine, and where. */
   occupied(): readonly { readonly place: Place; readonly label: string }[] {
     return readdirSync(join(this.#root, "machine"))
@@ -199,6 +249,20 @@ export class ShopFloor {
     return name === undefined ? undefined : { label, dir: join(this.#root, folder, name) };
   }
 
+  /** All bodies by the numbers printed on them: one look at the whole floor, for whoever asks for many. */
+  bodies(): ReadonlyMap<string, Body> {
+    const machine = this.#namesIn("machine").map((folder) => join("machine", folder));
+    const lying = new Map<string, Body>();
+    for (const folder of ["hopper", ...machine, "good", "reject", "hold"]) {
+      for (const name of this.#namesIn(folder)) {
+        const label = labelIn(name);
+        // Of two with one number, the first: as `find` has it.
+        if (!lying.has(label)) lying.set(label, { label, dir: join(this.#root, folder, name) });
+      }
+    }
+    return lying;
+  }
+
   /** All bodies at a place, in the order in which they were delivered. */
   bodiesAt(place: Place): readonly Body[] {
     const folder = folderOf(place);
@@ -218,10 +282,23 @@ export class ShopFloor {
     const folder = folderOf(to);
     const own = to.at === "good" ? bodyName(to.slot, labelIn(name)) : name;
     const dir = join(this.#root, folder, own);
+    if (isBin(to.at)) this.fill(to.at);
     renameSync(from, dir);
+    this.#count(to.at, 1);
     if (inMachine(to)) this.#lying.set(folder, name);
     if (to.at === "good") this.#taken?.add(to.slot);
     return dir;
+  }
+
+  /** How many bodies were in each bin when it was last emptied. */
+  #emptied(): Partial<Record<Bin, number>> {
+    const file = join(this.#root, "emptied.json");
+    // Written by `empty` only.
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Record<Bin, number>>) : {};
+  }
+
+  #count(bin: Place["at"], by: number): void {
+    if (isBin(bin)) this.#fill.set(bin, this.fill(bin) + by);
   }
 
   #isTaken(slot: number): boolean {
