@@ -298,8 +298,13 @@ const whyUnwritten = (order: string, letters: number | DeviceFault): string | un
 
 async function allBlanks(store: Store) {
   const blanks = [];
-  for await (const { label, state, record } of store.stock.list()) {
-    blanks.push({ label, state, ...(record === undefined ? {} : { record }) });
+  for await (const { label, state, order, record } of store.stock.list()) {
+    blanks.push({
+      label,
+      state,
+      ...(order === undefined ? {} : { order }),
+      ...(record === undefined ? {} : { record }),
+    });
   }
   return blanks;
 }

@@ -437,7 +437,7 @@ export class Line {
   async #good(head: HeadState, card: CardInWork): Promise<void> {
     const record = card.bound?.record.number;
     if (record === undefined) throw new Error(`card ${card.label} has passed every station without a record`);
-    await this.#move(head.place, { at: "good", slot: record });
+    await this.#move(head.place, { at: "good", order: this.#parts.order, slot: record });
     await this.#finish(card, { kind: "good" });
     clear(head);
     this.#boundInWork--;

@@ -131,18 +131,31 @@ describe("moves", () => {
     floor.makeLot(plan());
     for (const number of [0, 1, 2, 3]) floor.feed(head(number));
     floor.move(head(0), slot(2));
-    floor.move(slot(2), { at: "good", slot: 17 });
+    floor.move(slot(2), { at: "good", order: "A-1", slot: 17 });
     floor.move(head(1), { at: "reject" });
     floor.move(head(2), { at: "hold" });
     const places = Object.fromEntries(floor.census().map(({ label, place }) => [label, place]));
     expect(places).toEqual({
-      "L2026A-000001": { at: "good", slot: 17 },
+      "L2026A-000001": { at: "good", order: "A-1", slot: 17 },
       "L2026A-000002": { at: "reject" },
       "L2026A-000003": { at: "hold" },
       "L2026A-000004": head(3),
       "L2026A-000005": { at: "hopper" },
     });
     expect(new ShopFloor(root, deadSilicon).occupied()).toEqual([{ place: head(3), label: "L2026A-000004" }]);
+  });
+
+  test("each order has an output of its own: the same slot of two orders, and never two bodies in one", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    floor.makeLot(plan());
+    for (const number of [0, 1, 2]) floor.feed(head(number));
+    floor.move(head(0), { at: "good", order: "A-1", slot: 1 });
+    floor.move(head(1), { at: "good", order: "A-2", slot: 1 });
+    expect(() => {
+      floor.move(head(2), { at: "good", order: "A-1", slot: 1 });
+    }).toThrow("output slot 1 of order A-1 is not empty: L2026A-000001 lies there");
+    expect(floor.find("L2026A-000001")?.dir).toBe(join(root, "good/A-1/000001-L2026A-000001"));
+    expect(floor.find("L2026A-000002")?.dir).toBe(join(root, "good/A-2/000001-L2026A-000002"));
   });
 
   test("a blank that comes back lies before those never fed", () => {

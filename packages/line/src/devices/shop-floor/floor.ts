@@ -57,8 +57,8 @@ export class ShopFloor {
   readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
   /** Bodies at places of the machine, by folder, read once: in a machine that runs nobody else moves anything. A bounded number. */
   readonly #lying = new Map<string, string | undefined>();
-  /** Output slots with a body; read when first needed. */
-  #taken: Set<number> | undefined;
+  /** Output slots with a body, by order; read when first needed. */
+  readonly #taken = new Map<string, Set<number>>();
   /** Chips of bodies in the machine, by body name: a bounded number. */
   readonly #cards = new Map<string, { card: VirtualCard; eeprom: EepromFile }>();
 
@@ -183,10 +183,12 @@ export class ShopFloor {
   census(): readonly { readonly place: Place; readonly label: string }[] {
     const bin = (at: "hopper" | "reject" | "hold"): { place: Place; label: string }[] =>
       readdirSync(join(this.#root, at)).map((name) => ({ place: { at }, label: labelIn(name) }));
-    const good = readdirSync(join(this.#root, "good")).map((name) => ({
-      place: { at: "good" as const, slot: numberIn(name) },
-      label: labelIn(name),
-    }));
+    const good = readdirSync(join(this.#root, "good")).flatMap((order) =>
+      this.#namesIn(`good/${order}`).map((name) => ({
+        place: { at: "good" as const, order, slot: numberIn(name) },
+        label: labelIn(name),
+      })),
+    );
     return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold")];
   }
 
@@ -213,20 +215,27 @@ export class ShopFloor {
   }
 
   #put(from: string, name: string, to: Place): string {
-    const there = inMachine(to) || (to.at === "good" && this.#isTaken(to.slot)) ? this.bodyAt(to) : undefined;
+    const taken = to.at === "good" ? this.#slotsTaken(to.order) : undefined;
+    const there =
+      inMachine(to) || (to.at === "good" && taken?.has(to.slot) === true) ? this.bodyAt(to) : undefined;
     if (there !== undefined) throw fault("jam", `${nameOf(to)} is not empty: ${there.label} lies there`);
     const folder = folderOf(to);
     const own = to.at === "good" ? bodyName(to.slot, labelIn(name)) : name;
     const dir = join(this.#root, folder, own);
     renameSync(from, dir);
     if (inMachine(to)) this.#lying.set(folder, name);
-    if (to.at === "good") this.#taken?.add(to.slot);
+    if (to.at === "good") taken?.add(to.slot);
     return dir;
   }
 
-  #isTaken(slot: number): boolean {
-    this.#taken ??= new Set(this.#namesIn("good").map(numberIn));
-    return this.#taken.has(slot);
+  /** Looked at for the first time, the order gets its place. */
+  #slotsTaken(order: string): Set<number> {
+    const known = this.#taken.get(order);
+    if (known !== undefined) return known;
+    mkdirSync(join(this.#root, "good", order), { recursive: true });
+    const taken = new Set(this.#namesIn(`good/${order}`).map(numberIn));
+    this.#taken.set(order, taken);
+    return taken;
   }
 
   #namesIn(folder: string): string[] {

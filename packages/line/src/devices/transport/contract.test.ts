@@ -59,7 +59,7 @@ describe.each([["simulated carousel", carousel]])("transport contract: %s", (_na
       { place: { at: "queue", station: "b", slot: 0 }, label: "L-000002" },
     ]);
     await transport.move(head(0), { at: "reject" });
-    await transport.move({ at: "queue", station: "b", slot: 0 }, { at: "good", slot: 1 });
+    await transport.move({ at: "queue", station: "b", slot: 0 }, { at: "good", order: "A-1", slot: 1 });
     expect(await transport.occupied()).toEqual([]);
   });
 

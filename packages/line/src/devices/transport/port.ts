@@ -5,7 +5,7 @@ export type Place =
   | { readonly at: "hopper" } // back to the blanks
   | { readonly at: "reject" }
   | { readonly at: "hold" }
-  | { readonly at: "good"; readonly slot: number }; // slot = record number: output keeps input order
+  | { readonly at: "good"; readonly order: string; readonly slot: number }; // each order has its output; slot = record number: it keeps input order
 
 /** What was fed: the number printed on the blank's body, when this transport can read it. */
 export interface Fed {
