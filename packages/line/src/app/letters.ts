@@ -5,6 +5,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import type { PlannedProduct } from "../plan/types.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+import type { ImportProgress } from "./import.js";
 
 /** Writes the letters that good cards of the order still lack. Answers how many are written now. */
 export async function writeLetters(ask: {
@@ -13,6 +14,7 @@ export async function writeLetters(ask: {
   readonly hsm: Hsm;
   readonly data: DataFolder;
   readonly pins: PlannedProduct["pins"];
+  readonly onProgress?: (progress: ImportProgress) => void;
 }): Promise<number> {
   const { order, store, hsm, data } = ask;
   const names = ask.pins.filter(({ letter }) => letter).map(({ name }) => name);

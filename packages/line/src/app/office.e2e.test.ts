@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLetter } from "../devices/hsm/letter.js";
 import { readResult } from "../ledger/result.js";
 import { type Ended, idealLine, persoline, root } from "./command.test.data.js";
-import type { Produced } from "./produce.js";
+import type { Produced } from "./end-run.js";
 
 const order = join(root, "examples/office-access/order.yaml");
 const people = readFileSync(join(root, "examples/office-access/employees.csv"), "utf8")

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { dataRoot, operator, timeZone } from "../config.js";
 import { exitCode } from "../problem.js";
-import { produce, type ProduceEnd, simulatedDevices } from "../produce.js";
+import { simulatedDevices } from "../end-run.js";
+import { produce, type ProduceEnd } from "../produce.js";
 import { eventLine, lineTable, type Screen, screen } from "../screen.js";
 import {
   type CommonOptions,

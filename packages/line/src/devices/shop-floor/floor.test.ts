@@ -80,6 +80,15 @@ describe("a lot", () => {
     expect(() => floor.makeLot(plan({ count: 6 }))).toThrow("L2026A was delivered before");
   });
 
+  test("delivered again with another seed, it is still the first one's", () => {
+    const items = new ShopFloor(root, deadSilicon).makeLot(plan());
+    const floor = new ShopFloor(root, deadSilicon);
+    expect(floor.makeLot(plan({ seed: 8 }))).toEqual(items);
+    expect(floor.census()).toHaveLength(5);
+    const chip = readFileSync(join(floor.feed(head(0))?.dir ?? "", "chip.eeprom"));
+    expect(serialOf(chip.subarray(0, 10))).toBe(items[0]?.serial);
+  });
+
   test("a second lot lies behind the first", () => {
     const floor = new ShopFloor(root, deadSilicon);
     floor.makeLot(plan({ count: 2 }));

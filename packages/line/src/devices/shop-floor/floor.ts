@@ -72,14 +72,19 @@ export class ShopFloor {
 
   /**
    * Delivers a lot into the hopper and gives the delivery list. Doing it again with the same plan changes nothing (the list is
-   * the same), also after a kill in the middle; with another plan it is refused.
+   * the same), also after a kill in the middle; with another plan it is refused. A lot is what it was when it was first delivered:
+   * another seed finds the blanks of the first one.
    */
-  makeLot(plan: LotPlan): readonly StockItem[] {
-    const file = join(this.#root, "lots", `${plan.lot}.json`);
+  makeLot(asked: LotPlan): readonly StockItem[] {
+    const file = join(this.#root, "lots", `${asked.lot}.json`);
+    const known = this.#readLot(asked.lot);
+    const plan = { ...asked, seed: known?.plan.seed ?? asked.seed };
     const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1));
-    const known = this.#readLot(plan.lot);
     if (known !== undefined && !samePlan(known.plan, plan)) {
-      throw fault("refused", `lot ${plan.lot} was delivered before with another count, seed or fault plan`);
+      throw fault(
+        "refused",
+        `lot ${plan.lot} was delivered before with another count or fault plan: give the new one its own name`,
+      );
     }
     if (known?.complete === true) return items;
     const before = known?.before ?? this.#bodiesDelivered();
