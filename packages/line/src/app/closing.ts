@@ -2,7 +2,7 @@
 
 export interface Opened {
   /** To be closed at the end: what was opened last is closed first. */
-  add<T>(thing: T, close: (thing: T) => unknown): T;
+  readonly add: <T>(thing: T, close: (thing: T) => unknown) => T;
 }
 
 /**

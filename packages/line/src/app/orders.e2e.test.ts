@@ -69,10 +69,10 @@ function refused(ended: Ended, ...told: (RegExp | string)[]): void {
   expect(ended.code).toBe(1);
   expect(ended.out).toBe("");
   expect(ended.err).not.toMatch(/\n\s+at |should not have happened/);
-  for (const text of told) {
-    if (typeof text === "string") expect(ended.err).toContain(text);
-    else expect(ended.err).toMatch(text);
-  }
+  const missing = told.filter((text) =>
+    typeof text === "string" ? !ended.err.includes(text) : !text.test(ended.err),
+  );
+  expect({ missing, told: ended.err }).toEqual({ missing: [], told: ended.err });
 }
 /** Every body and where it lies. */
 const bodies = (): string[] =>
