@@ -73,8 +73,9 @@ export async function settle(ask: {
 }
 
 /** What is returned stays in the hold bin until its owner comes. */
-function placeOf({ state, record }: Blank): Parameters<ShopFloor["carry"]>[2] | undefined {
-  if (state === "good" && record !== undefined) return { at: "good", slot: record };
+function placeOf({ state, order, record }: Blank): Parameters<ShopFloor["carry"]>[2] | undefined {
+  if (state === "good" && order !== undefined && record !== undefined)
+    return { at: "good", order, slot: record };
   return state === "rejected" ? { at: "reject" } : undefined;
 }
 

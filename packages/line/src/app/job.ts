@@ -1,4 +1,5 @@
 /** Everything an order names, read and checked: product, completion image, layouts, line. Nothing has moved yet. */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { NewKey } from "../devices/hsm/vault.js";
@@ -22,6 +23,7 @@ import {
 import { prepare } from "../plan/prepare.js";
 import { parseProduct, type Product } from "../plan/product.js";
 import type { EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
+import type { OrderFile } from "../store/order-runs.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
 
 /** How a product's cards look; absent parts stay unmarked. */
@@ -31,8 +33,17 @@ export interface Drawing {
   readonly emboss: EmbossTemplate | undefined;
 }
 
+/** A file as it was when this job was read. */
+export interface MadeFrom extends OrderFile {
+  readonly file: string;
+}
+
 export interface Job {
+  /** Where the order was read from; absolute. */
+  readonly orderFile: string;
   readonly order: Order;
+  /** What its cards are made from, the input file and its photos apart: these are the records'. */
+  readonly files: readonly MadeFrom[];
   readonly planned: PlannedProduct;
   readonly drawing: Drawing | undefined;
 }
@@ -40,12 +51,26 @@ export interface Job {
 /** Throws DataProblem, LayoutProblem. */
 export async function readJob(orderFile: string): Promise<Job> {
   const order = await readOrder(orderFile);
-  const { product, planned } = await readProduct(order.product);
+  const { product, planned, files } = await readProduct(order.product);
   const keys = await readKeyFile(order.keys);
   const wrong = keyProblems(order, product, keys);
   if (wrong.length > 0) throw new DataProblem(wrong);
-  return { order, planned, drawing: await readDrawing(product, order.product) };
+  const { drawing, files: layouts } = await readDrawing(product, order.product);
+  const settings = { part: "settings", file: orderFile, sha256: sha256Of(settingsOf(order)) };
+  return {
+    orderFile: resolve(orderFile),
+    order,
+    files: [settings, ...files, ...layouts],
+    planned,
+    drawing,
+  };
 }
+
+const sha256Of = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
+
+/** What the order file itself says about the cards. Not the line: that is what makes them; and paths only name what has a digest of its own. */
+const settingsOf = ({ customer, environment, records, input }: Order): string =>
+  JSON.stringify([customer, environment, records ?? null, input.sheet ?? null, input.encoding ?? null]);
 
 /** Better told now than by the security module when the first card is in the machine. */
 function keyProblems(order: Order, product: Product, { environment, keys }: KeyFile): InputProblem[] {
@@ -82,15 +107,19 @@ function keyProblems(order: Order, product: Product, { environment, keys }: KeyF
 }
 
 /** The product of an order, compiled. Throws DataProblem with everything that is wrong with the file. */
-export async function readProduct(
-  file: string,
-): Promise<{ readonly product: Product; readonly planned: PlannedProduct }> {
-  const read = parseProduct(await text(file, "product file"), file);
+export async function readProduct(file: string): Promise<{
+  readonly product: Product;
+  readonly planned: PlannedProduct;
+  readonly files: readonly MadeFrom[];
+}> {
+  const source = await text(file, "product file");
+  const read = parseProduct(source, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { product, problem } = read;
+  const imageFile = resolve(dirname(file), product.completion.image);
   let image: Uint8Array;
   try {
-    image = await readFile(resolve(dirname(file), product.completion.image));
+    image = await readFile(imageFile);
   } catch {
     throw new DataProblem([
       problem(
@@ -103,15 +132,22 @@ export async function readProduct(
   }
   const wrong = imageProblems(product, image, problem);
   if (wrong.length > 0) throw new DataProblem(wrong);
-  return { product, planned: compile(product, image) };
+  const files = [
+    { part: "product file", file, sha256: sha256Of(source) },
+    { part: "completion image", file: imageFile, sha256: sha256Of(image) },
+  ];
+  return { product, planned: compile(product, image), files };
 }
 
 /** What the line itself offers to templates besides the record's fields. */
 const lineFields = ["cardNumber", "order", "record"];
 
-async function readDrawing(product: Product, productFile: string): Promise<Drawing | undefined> {
+async function readDrawing(
+  product: Product,
+  productFile: string,
+): Promise<{ readonly drawing: Drawing | undefined; readonly files: readonly MadeFrom[] }> {
   const { visual, columns } = product;
-  if (visual === undefined) return undefined;
+  if (visual === undefined) return { drawing: undefined, files: [] };
   const of = (type: "photo" | "text") =>
     columns.filter((column) => (column.type === "photo") === (type === "photo")).map(({ field }) => field);
   const offered: LayoutFields = {
@@ -121,14 +157,21 @@ async function readDrawing(product: Product, productFile: string): Promise<Drawi
   };
   const path = (relative: string): string => resolve(dirname(productFile), relative);
   const fonts = readFonts();
-  const side = async (relative: string): Promise<FaceLayout> =>
-    compileLayout(parseLayout(await text(path(relative), "layout"), path(relative), offered), fonts);
-  const sides = [await side(visual.front), await side(visual.back)];
+  const files: MadeFrom[] = [];
+  const layout = async (part: string, relative: string): Promise<[source: string, file: string]> => {
+    const file = path(relative);
+    const source = await text(file, "layout");
+    files.push({ part, file, sha256: sha256Of(source) });
+    return [source, file];
+  };
+  const side = async (part: string, relative: string): Promise<FaceLayout> =>
+    compileLayout(parseLayout(...(await layout(part, relative)), offered), fonts);
+  const sides = [await side("front layout", visual.front), await side("back layout", visual.back)];
   const emboss =
     visual.emboss === undefined
       ? undefined
-      : parseEmboss(await text(path(visual.emboss), "layout"), path(visual.emboss), offered);
-  return { fonts, sides, emboss };
+      : parseEmboss(...(await layout("embossing layout", visual.emboss)), offered);
+  return { drawing: { fonts, sides, emboss }, files };
 }
 
 async function text(file: string, what: string): Promise<string> {

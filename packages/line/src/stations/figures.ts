@@ -36,7 +36,7 @@ export function resultOf(shift: Shift, missing: number, inProduction: number): L
     [...heads, ...slots].some(({ card }) => card !== undefined),
   );
   const ended =
-    stopping === "halted" || left || (stopping === "no" && inProduction > 0)
+    stopping === "halted" || stopping === "no-room" || left || (stopping === "no" && inProduction > 0)
       ? "halted"
       : stillMissing > 0
         ? "stock-too-small"

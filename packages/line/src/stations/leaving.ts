@@ -21,7 +21,7 @@ export class Leaving {
     const shift = this.#shift;
     const record = card.bound?.record.number;
     if (record === undefined) throw new Error(`card ${card.label} has passed every station without a record`);
-    await shift.move(head.place, { at: "good", slot: record });
+    await shift.move(head.place, { at: "good", order: shift.parts.order, slot: record });
     await this.finish(card, { kind: "good" });
     clear(head);
     shift.bound--;

@@ -72,12 +72,12 @@ export class MemoryAccounts implements LineAccounts {
     this.records = people.map((record) => ({ record, state: "received", attempts: 0 }));
   }
 
-  start({ label, line }: { label: string; line: string }) {
+  start({ label, order, line }: { label: string; order: string; line: string }) {
     this.#maybeFail("start");
     const row = this.rows.get(label);
     if (row === undefined) return Promise.resolve({ ok: false as const, why: "unknown" as const });
     if (row.blank.state !== "in-stock") return Promise.resolve({ ok: false as const, why: row.blank.state });
-    row.blank = { ...row.blank, state: "in-process" };
+    row.blank = { ...row.blank, state: "in-process", order };
     row.line = line;
     return Promise.resolve({ ok: true as const, blank: row.blank });
   }

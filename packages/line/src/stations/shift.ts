@@ -105,12 +105,10 @@ export class Shift {
       detail: message,
     });
     const shared =
-      code === "journal" ||
-      code === "security-module" ||
-      code === "wrong-keys" ||
-      code === "disk-full" ||
-      code === "bin-full";
-    if (shared || station === undefined || allHalted(station)) {
+      code === "journal" || code === "security-module" || code === "wrong-keys" || code === "disk-full";
+    // The bins still have room for all that is in the machine.
+    if (code === "bin-full") this.stop({ how: "no-room", why: `${device}: ${message}` });
+    else if (shared || station === undefined || allHalted(station)) {
       this.stop({ how: "halted", why: `${device}: ${message}` });
     }
     const card = head?.card;

@@ -4,7 +4,8 @@ import type { Limits } from "./station.js";
 
 /** `asked`: bound cards are finished where that is possible; `halted`: no head takes another card. */
 export interface Stop {
-  readonly how: "asked" | "halted";
+  /** `asked`, `no-room`: no blank is fed any more, cards in work go on to their ends. `halted`: nothing is begun anywhere. */
+  readonly how: "asked" | "no-room" | "halted";
   readonly why: string;
 }
 

@@ -7,6 +7,7 @@ import type { OrderState } from "../ledger/types.js";
 import { record as audit } from "./audit.js";
 import { countImported, countRecord, recordCounts, recount } from "./counters.js";
 import { dataKey, type Desk, read, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { forgetPhotos, insertFiles, type OrderFile } from "./order-runs.js";
 import { insertRecord, readPins, readRecord, stepRecord } from "./records.js";
 import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
 import type { OrdersTable } from "./tables.js";
@@ -28,6 +29,8 @@ export interface ImportAsk {
   readonly referenceField?: string;
   /** Version of the issuer's keys that the cards get. */
   readonly keyVersion?: number;
+  /** What it is made from besides the records' photos, whose digests the photos bring along. */
+  readonly files?: readonly OrderFile[];
 }
 
 export interface StoredOrder {
@@ -51,6 +54,10 @@ export interface StoredOrder {
   readonly deliveredAt?: string;
   readonly closedAt?: string;
   readonly erasedAt?: string;
+  /** The seed of its first run. */
+  readonly seed?: number;
+  /** Its letters and reports are all written. */
+  readonly reportedAt?: string;
 }
 
 export interface Orders {
@@ -123,6 +130,8 @@ const orderOf = (row: OrdersTable): StoredOrder => ({
   ...(row.delivered_at === null ? {} : { deliveredAt: row.delivered_at }),
   ...(row.closed_at === null ? {} : { closedAt: row.closed_at }),
   ...(row.erased_at === null ? {} : { erasedAt: row.erased_at }),
+  ...(row.seed === null ? {} : { seed: row.seed }),
+  ...(row.reported_at === null ? {} : { reportedAt: row.reported_at }),
 });
 
 async function findOrder(tx: Pick<Tx, "selectFrom">, order: string): Promise<OrdersTable> {
@@ -142,6 +151,7 @@ async function findOrder(tx: Pick<Tx, "selectFrom">, order: string): Promise<Ord
 
 /** Takes away what an interrupted import left. */
 async function sweep(tx: Tx, order: string): Promise<void> {
+  await tx.deleteFrom("order_files").where("order_number", "=", order).execute();
   await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
   await tx.deleteFrom("records").where("order_number", "=", order).execute();
   await tx.deleteFrom("orders").where("order_number", "=", order).execute();
@@ -210,7 +220,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
 
   async function insertPage(order: string, key: Uint8Array, page: readonly OrderRecord[]): Promise<void> {
     await write(desk, async (tx) => {
-      for (const record of page) await insertRecord(tx, key, order, record);
+      for (const record of page) {
+        await insertRecord(tx, key, order, record);
+        const photos = Object.entries(record.photos).flatMap(([part, { sha256 }]) =>
+          sha256 === undefined ? [] : [{ part, sha256 }],
+        );
+        await insertFiles(tx, order, record.number, photos);
+      }
     });
   }
 
@@ -268,8 +284,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
             delivered_at: null,
             closed_at: null,
             erased_at: null,
+            order_file: null,
+            line_file: null,
+            seed: null,
+            reported_at: null,
           })
           .execute();
+        await insertFiles(tx, order.order, 0, ask.files ?? []);
         return undefined;
       });
       if (twice !== undefined) throw twice;
@@ -455,6 +476,7 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           .execute();
         await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
         await tx.deleteFrom("record_pins").where("order_number", "=", order).execute();
+        await forgetPhotos(tx, order);
         const states = ["received", "prepared", "held", "delivered"] as const;
         for (const state of states) {
           const { numUpdatedRows } = await tx

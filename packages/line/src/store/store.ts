@@ -9,6 +9,7 @@ import { recount } from "./counters.js";
 import { type Desk, read } from "./desk.js";
 import { StoreFault } from "./fault.js";
 import { type Letters, letterStore } from "./letters.js";
+import { type OrderRuns, orderRuns } from "./order-runs.js";
 import { type Orders, orderStore } from "./orders.js";
 import { type AccessRegister, accessRegister } from "./register.js";
 import { type Reports, reportStore } from "./reports.js";
@@ -43,6 +44,7 @@ export interface StoreOptions {
 export interface Store {
   readonly file: string;
   readonly orders: Orders;
+  readonly runs: OrderRuns;
   readonly stock: Stock;
   readonly accounts: LineAccounts;
   readonly letters: Letters;
@@ -114,6 +116,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return {
     file,
     orders: orderStore(desk, room),
+    runs: orderRuns(desk),
     stock: stockStore(desk, attempts),
     accounts: lineAccounts(desk, { attempts, recountEvery: 1_000, room }),
     letters: letterStore(desk),

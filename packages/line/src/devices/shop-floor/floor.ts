@@ -60,8 +60,8 @@ export class ShopFloor {
   readonly #lying = new Map<string, string | undefined>();
   /** Bodies in the bins since they were last emptied; counted when first needed. */
   readonly #fill = new Map<Bin, number>();
-  /** Output slots with a body; read when first needed. */
-  #taken: Set<number> | undefined;
+  /** Output slots with a body, by order; read when first needed. */
+  readonly #taken = new Map<string, Set<number>>();
   /** Chips of bodies in the machine, by body name: a bounded number. */
   readonly #cards = new Map<string, { card: VirtualCard; eeprom: EepromFile }>();
 
@@ -75,14 +75,19 @@ export class ShopFloor {
 
   /**
    * Delivers a lot into the hopper and gives the delivery list. Doing it again with the same plan changes nothing (the list is
-   * the same), also after a kill in the middle; with another plan it is refused.
+   * the same), also after a kill in the middle; with another plan it is refused. A lot is what it was when it was first delivered:
+   * another seed finds the blanks of the first one.
    */
-  makeLot(plan: LotPlan): readonly StockItem[] {
-    const file = join(this.#root, "lots", `${plan.lot}.json`);
+  makeLot(asked: LotPlan): readonly StockItem[] {
+    const file = join(this.#root, "lots", `${asked.lot}.json`);
+    const known = this.#readLot(asked.lot);
+    const plan = { ...asked, seed: known?.plan.seed ?? asked.seed };
     const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1));
-    const known = this.#readLot(plan.lot);
     if (known !== undefined && !samePlan(known.plan, plan)) {
-      throw fault("refused", `lot ${plan.lot} was delivered before with another count, seed or fault plan`);
+      throw fault(
+        "refused",
+        `lot ${plan.lot} was delivered before with another count or fault plan: give the new one its own name`,
+      );
     }
     if (known?.complete === true) return items;
     const before = known?.before ?? this.#bodiesDelivered();
@@ -199,7 +204,7 @@ export class ShopFloor {
   fill(bin: Bin): number {
     let fill = this.#fill.get(bin);
     if (fill === undefined) {
-      fill = this.#namesIn(bin).length - (this.#emptied()[bin] ?? 0);
+      fill = this.#inBin(bin) - (this.#emptied()[bin] ?? 0);
       this.#fill.set(bin, fill);
     }
     return fill;
@@ -212,7 +217,7 @@ export class ShopFloor {
   empty(bin: Bin): number {
     const taken = this.fill(bin);
     const file = join(this.#root, "emptied.json");
-    writeFileSync(`${file}.new`, JSON.stringify({ ...this.#emptied(), [bin]: this.#namesIn(bin).length }));
+    writeFileSync(`${file}.new`, JSON.stringify({ ...this.#emptied(), [bin]: this.#inBin(bin) }));
     renameSync(`${file}.new`, file);
     this.#fill.set(bin, 0);
     return taken;
@@ -233,10 +238,12 @@ export class ShopFloor {
   census(): readonly { readonly place: Place; readonly label: string }[] {
     const bin = (at: "hopper" | "reject" | "hold"): { place: Place; label: string }[] =>
       readdirSync(join(this.#root, at)).map((name) => ({ place: { at }, label: labelIn(name) }));
-    const good = readdirSync(join(this.#root, "good")).map((name) => ({
-      place: { at: "good" as const, slot: numberIn(name) },
-      label: labelIn(name),
-    }));
+    const good = readdirSync(join(this.#root, "good")).flatMap((order) =>
+      this.#namesIn(`good/${order}`).map((name) => ({
+        place: { at: "good" as const, order, slot: numberIn(name) },
+        label: labelIn(name),
+      })),
+    );
     return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold")];
   }
 
@@ -253,7 +260,7 @@ export class ShopFloor {
   bodies(): ReadonlyMap<string, Body> {
     const machine = this.#namesIn("machine").map((folder) => join("machine", folder));
     const lying = new Map<string, Body>();
-    for (const folder of ["hopper", ...machine, "good", "reject", "hold"]) {
+    for (const folder of ["hopper", ...machine, ...this.#outputs(), "reject", "hold"]) {
       for (const name of this.#namesIn(folder)) {
         const label = labelIn(name);
         // Of two with one number, the first: as `find` has it.
@@ -277,7 +284,9 @@ export class ShopFloor {
   }
 
   #put(from: string, name: string, to: Place): string {
-    const there = inMachine(to) || (to.at === "good" && this.#isTaken(to.slot)) ? this.bodyAt(to) : undefined;
+    const taken = to.at === "good" ? this.#slotsTaken(to.order) : undefined;
+    const there =
+      inMachine(to) || (to.at === "good" && taken?.has(to.slot) === true) ? this.bodyAt(to) : undefined;
     if (there !== undefined) throw fault("jam", `${nameOf(to)} is not empty: ${there.label} lies there`);
     const folder = folderOf(to);
     const own = to.at === "good" ? bodyName(to.slot, labelIn(name)) : name;
@@ -286,7 +295,7 @@ export class ShopFloor {
     renameSync(from, dir);
     this.#count(to.at, 1);
     if (inMachine(to)) this.#lying.set(folder, name);
-    if (to.at === "good") this.#taken?.add(to.slot);
+    if (to.at === "good") taken?.add(to.slot);
     return dir;
   }
 
@@ -297,13 +306,29 @@ export class ShopFloor {
     return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Record<Bin, number>>) : {};
   }
 
+  /** Folders of the output tray, one an order. */
+  #outputs(): string[] {
+    return this.#namesIn("good").map((order) => join("good", order));
+  }
+
+  /** All bodies that were ever put into a bin and not carried out of it. */
+  #inBin(bin: Bin): number {
+    const folders = bin === "good" ? this.#outputs() : [bin];
+    return folders.reduce((sum, folder) => sum + this.#namesIn(folder).length, 0);
+  }
+
   #count(bin: Place["at"], by: number): void {
     if (isBin(bin)) this.#fill.set(bin, this.fill(bin) + by);
   }
 
-  #isTaken(slot: number): boolean {
-    this.#taken ??= new Set(this.#namesIn("good").map(numberIn));
-    return this.#taken.has(slot);
+  /** Looked at for the first time, the order gets its place. */
+  #slotsTaken(order: string): Set<number> {
+    const known = this.#taken.get(order);
+    if (known !== undefined) return known;
+    mkdirSync(join(this.#root, "good", order), { recursive: true });
+    const taken = new Set(this.#namesIn(`good/${order}`).map(numberIn));
+    this.#taken.set(order, taken);
+    return taken;
   }
 
   #namesIn(folder: string): string[] {

@@ -60,7 +60,7 @@ describe.each([["simulated carousel", carousel]])("transport contract: %s", (_na
       { place: { at: "queue", station: "b", slot: 0 }, label: "L-000002" },
     ]);
     await transport.move(head(0), { at: "reject" });
-    await transport.move({ at: "queue", station: "b", slot: 0 }, { at: "good", slot: 1 });
+    await transport.move({ at: "queue", station: "b", slot: 0 }, { at: "good", order: "A-1", slot: 1 });
     expect(await transport.occupied()).toEqual([]);
   });
 
@@ -118,8 +118,8 @@ describe("the simulated carousel", () => {
   });
 
   test.each(["reject", "hold", "good"] as const)("lets nothing fall beside a full %s bin", async (bin) => {
-    const to: Place = bin === "good" ? { at: "good", slot: 9 } : { at: bin };
-    const first: Place = bin === "good" ? { at: "good", slot: 8 } : { at: bin };
+    const to: Place = bin === "good" ? { at: "good", order: "A-1", slot: 9 } : { at: bin };
+    const first: Place = bin === "good" ? { at: "good", order: "A-1", slot: 8 } : { at: bin };
     const before = carousel(3);
     for (const number of [0, 1]) await before.feed(head(number));
     await before.move(head(0), first);

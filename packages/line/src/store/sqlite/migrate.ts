@@ -2,6 +2,7 @@ import type { Database as Connection } from "better-sqlite3";
 import { StoreFault } from "../fault.js";
 import { accounts } from "./migrations/0001-accounts.js";
 import { heldCards } from "./migrations/0002-held-cards.js";
+import { runs } from "./migrations/0003-runs.js";
 
 interface Migration {
   readonly number: number;
@@ -13,6 +14,7 @@ interface Migration {
 export const migrations: readonly Migration[] = [
   { number: 1, name: "accounts", sql: accounts },
   { number: 2, name: "held-cards", sql: heldCards },
+  { number: 3, name: "runs", sql: runs },
 ];
 
 /** "PERS": tells our files from other SQLite files. */
