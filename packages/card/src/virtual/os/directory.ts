@@ -98,6 +98,10 @@ export class Directory {
     return undefined;
   }
 
+  dfs(): readonly File[] {
+    return this.#files.filter((file) => file !== undefined).filter(isDf);
+  }
+
   child(df: File, fid: number): File | undefined {
     return this.find((file) => file.parent === df.entry && file.fid === fid);
   }
@@ -140,11 +144,11 @@ export class Directory {
     return entry < 0 || body + pages * pageSize > BUFFER ? undefined : { entry, body };
   }
 
-  /** Makes the body (FF, or an empty page pair) first, then the description, which makes the file exist. */
+  /** Erases the body first (a DF's page pair too: what lay there before is no key of this DF), then the description makes the file exist. */
   create(file: Omit<Description, "body">, { entry, body }: { entry: number; body: number }): File {
-    if (file.descriptor === FDB.df) this.#chip.writePair(body, new Uint8Array(0));
-    else this.#chip.fill(body, Math.ceil(file.size / pageSize), 0xff);
-    return this.save({ ...file, body, entry });
+    const made = { ...file, body, entry };
+    this.#chip.fill(body, pagesOf(made), 0xff);
+    return this.save(made);
   }
 
   /** One page write; the old description stays until the new one is whole. */
