@@ -51,6 +51,20 @@ function withFirstSet(): ReturnType<typeof memoryStore> {
   return bench.store;
 }
 
+/** Silicon that takes so many page writes and no more. */
+function failing(content: Uint8Array, atMost: number) {
+  const fail = { writes: 0 };
+  const silicon = memoryStore(content);
+  const cut = {
+    ...silicon,
+    load: () => silicon.load(),
+    write: (page: number, bytes: Uint8Array): void => {
+      if (++fail.writes <= atMost) silicon.write(page, bytes);
+    },
+  };
+  return { cut, fail };
+}
+
 /**
  * The act torn at every page write it has, and the power-up after that torn as often as it writes: `judge` sees each time what a
  * card says and holds that answers again. Answers how many tears there were.
@@ -89,6 +103,13 @@ function tornEverywhere(
     }
     const after = new Bench(silicon);
     judge(after);
+    // The same moment, but exactly between two page writes: nothing is torn, and nothing but the pages themselves tells.
+    const { cut, fail } = failing(start, prior + write - 1);
+    const between = new Bench(cut);
+    before(between);
+    act(between);
+    expect(fail.writes).toBeGreaterThanOrEqual(prior + write - 1);
+    judge(new Bench(memoryStore(cut.load())));
     // Finished means finished: the next power-up has nothing to do.
     after.reset();
     const resting = on(silicon);
