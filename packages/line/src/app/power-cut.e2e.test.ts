@@ -9,7 +9,6 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { CardProgram } from "@persoline/card/program";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
@@ -75,8 +74,9 @@ beforeAll(() => {
   data = join(folder, "data");
   const [trace, said, line] = [join(folder, "trace"), join(folder, "commands"), join(folder, "line.yaml")];
   writeFileSync(line, lineText);
-  const spy = fileURLToPath(new URL("../../dist/app/spied.test.data.js", import.meta.url));
-  const program = [process.execPath, "--import", spy, join(root, "packages/line/bin/persoline.js")];
+  const spy = new URL("../../dist/app/spied.test.data.js", import.meta.url);
+  spy.searchParams.set("said", said);
+  const program = [process.execPath, "--import", spy.href, join(root, "packages/line/bin/persoline.js")];
   const words = ["run", smallOrder(folder, 1), "--line", line, "--data", data, "--json"];
   const { status, stderr, error } = spawnSync(
     "strace",
@@ -95,7 +95,7 @@ beforeAll(() => {
       ...program,
       ...words,
     ],
-    { encoding: "utf8", env: { ...process.env, PERSOLINE_COMMANDS: said } },
+    { encoding: "utf8" },
   );
   if (error !== undefined)
     throw new Error(`strace is needed here (apt-get install strace): ${error.message}`);

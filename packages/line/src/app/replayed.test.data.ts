@@ -172,13 +172,13 @@ export class ReplayedDisk {
     if (from === undefined || to === undefined) return undefined;
     const moved = (path: string): string | undefined =>
       path === from || path.startsWith(`${from}/`) ? to + path.slice(from.length) : undefined;
-    for (const [path, file] of [...this.#files]) {
+    for (const [path, file] of Array.from(this.#files)) {
       const now = moved(path);
       if (now === undefined) continue;
       this.#files.delete(path);
       this.#files.set(now, file);
     }
-    for (const path of [...this.#folders]) {
+    for (const path of Array.from(this.#folders)) {
       const now = moved(path);
       if (now === undefined) continue;
       this.#folders.delete(path);

@@ -1,7 +1,8 @@
 // What a chip analyst finds who reads the whole EEPROM: of a secret that was replaced or deleted, nothing.
 import { describe, expect, test } from "vitest";
 import { fresh, keys as initial, on, open, powered, say } from "../../../tools/bench.js";
-import { Bench, command, create, createMf, keySet } from "../../../tools/os-bench.js";
+import { Bench, command, create, createMf } from "../../../tools/os-bench.js";
+import type { HostKeys } from "../../../tools/scp03-host.js";
 import { hex, unhex } from "../../bytes/index.js";
 import { type Fault, memoryStore } from "../index.js";
 
@@ -27,10 +28,10 @@ const [first, second, third] = [1, 5, 9].map((seed) => ({
   enc: secret(seed),
   mac: secret(seed + 1),
   dek: secret(seed + 2),
-})) as [typeof keySet, typeof keySet, typeof keySet];
-const whole = ({ enc, mac, dek }: typeof keySet): Uint8Array => Uint8Array.of(...enc, ...mac, ...dek);
+})) as [HostKeys, HostKeys, HostKeys];
+const whole = ({ enc, mac, dek }: HostKeys): Uint8Array => Uint8Array.of(...enc, ...mac, ...dek);
 
-function putSet(bench: Bench, replaced: string, kvn: string, set: typeof keySet): string {
+function putSet(bench: Bench, replaced: string, kvn: string, set: HostKeys): string {
   const { host } = bench;
   if (host === undefined) throw new Error("no session");
   const data = [set.enc, set.mac, set.dek].map((key) => hex(host.wrapKey(key))).join("");
@@ -216,7 +217,7 @@ describe("of what was replaced nothing stays in EEPROM", () => {
     const { store, card } = fresh();
     powered(card);
     const { host } = open(card);
-    const load = (set: typeof keySet): string => say(card, host.loadKeys(0x01, [set.enc, set.mac, set.dek]));
+    const load = (set: HostKeys): string => say(card, host.loadKeys(0x01, [set.enc, set.mac, set.dek]));
     expect([load(first), load(second)]).toEqual(["9000", "9000"]);
     expect(remains(store, whole(first))).toBe(0);
     expect(remains(store, whole(second))).toBeGreaterThan(0);
