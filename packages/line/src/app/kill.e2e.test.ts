@@ -219,7 +219,6 @@ test("kill -9 at forty random moments, each time the same command again: nothing
     resumed += unplanned.length;
     rmSync(data, { recursive: true });
   }
-  console.log(kills, rounds, whole, Object.fromEntries(hits), performance.now() - began);
   expect(kills).toBe(40);
   // What the moments have to hit among themselves: chips in work, and marks.
   expect(hits.get("visual") ?? 0).toBeGreaterThan(0);

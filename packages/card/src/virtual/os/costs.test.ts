@@ -52,7 +52,7 @@ const acts: readonly (readonly [string, number, readonly string[], string])[] = 
   ],
   ["ACTIVATE FILE", 1, [createMf, binary], activate],
   ["DEACTIVATE FILE", 1, [createMf, binary, activate], "00040000"],
-  ["DELETE FILE", 1, [createMf, binary], "00E40000020101"],
+  ["DELETE FILE, 256 bytes", 5, [createMf, binary], "00E40000020101"],
   ["SET STATUS", 1, [], "80F08007"],
   ["TERMINATE CARD USAGE", 1, [], "00FE0000"],
   ["SELECT", 0, [createMf, binary], "00A4000C020101"],

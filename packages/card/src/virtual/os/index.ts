@@ -70,6 +70,9 @@ class System implements OperatingSystem {
     const { directory } = this.#card;
     // Where the memory fails: the transaction stays marked, and every later write meets it again (6581).
     unlessMemoryFails(() => recover(this.#chip, directory));
+    unlessMemoryFails(() => {
+      directory.finishRemoving();
+    });
     for (const { body } of directory.dfs()) unlessMemoryFails(() => this.#chip.tidyPair(body));
   }
 

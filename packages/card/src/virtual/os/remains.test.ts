@@ -224,6 +224,61 @@ describe("of what was replaced nothing stays in EEPROM", () => {
   });
 });
 
+describe("of what was deleted nothing stays in EEPROM", () => {
+  const content = hex(secret(21)).repeat(8);
+  /** MF with a DF (two keys, PIN) and an EF of two pages. */
+  function withFiles(): ReturnType<typeof memoryStore> {
+    const bench = new Bench();
+    bench.open();
+    const sent = [
+      createMf,
+      create("820101", "83020200", "80020080"),
+      command("00D60000", content),
+      create("820138", "83020100"),
+    ];
+    for (const one of sent) expect(bench.safe(one)).toBe("9000");
+    expect(putKey(bench, "01", first.enc)).toMatch(/9000$/);
+    expect(putKey(bench, "10", first.mac)).toMatch(/9000$/);
+    return bench.store;
+  }
+  const intoMf = (bench: Bench): void => {
+    bench.open();
+    expect(bench.safe("00A4000C023F00")).toBe("9000");
+  };
+
+  test.each([
+    ["a DF with its keys", "0100", first.enc],
+    ["an EF with its content", "0200", secret(21)],
+  ])("%s, torn at every page write", (_, fid, gone) => {
+    const judge = (bench: Bench): void => {
+      const there = bench.say(`00A4080C02${fid}`) === "9000";
+      expect([there, remains(bench.store, gone)]).toEqual([there, there ? 16 - piece + 1 : 0]);
+      const other = fid === "0100" ? "0200" : "0100";
+      expect(bench.say(`00A4080C02${other}`)).toBe("9000");
+      expect(remains(bench.store, fid === "0100" ? secret(21) : first.enc)).toBeGreaterThan(0);
+    };
+    expect(
+      tornEverywhere(withFiles(), intoMf, (bench) => bench.safe(`00E4000002${fid}`), judge),
+    ).toBeGreaterThan(4);
+  });
+
+  test("a file made where another was deleted keeps what it is given", () => {
+    const bench = new Bench(withFiles());
+    intoMf(bench);
+    for (const one of [
+      "00E40000020200",
+      create("820101", "83020300", "80020040"),
+      command("00D60000", content.slice(0, 128)),
+    ])
+      expect(bench.safe(one)).toBe("9000");
+    expect(bench.safe("00E40000020100")).toBe("9000");
+    bench.reset();
+    bench.open();
+    expect(bench.safe("00A4000C020300")).toBe("9000");
+    expect(bench.safe("00B0000040")).toBe(`${content.slice(0, 128)}9000`);
+  });
+});
+
 test("a failing memory says so and stays a card: the older page cannot be erased, the new key set is in force", () => {
   // LOAD KEYS wrote page 5, PUT KEY page 6, so the next one writes 5 and erases 6.
   const store = withFirstSet();
