@@ -241,6 +241,39 @@ describe.each(generations)("with %s sessions", (generation) => {
     expect(knows()).toBe(false);
   });
 
+  test("a key change torn at any page write leaves one working key, and at the next power-up only that one", async () => {
+    const old = unhex("D00DFEEDD00DFEEDD00DFEEDD00DFEED");
+    const prepared = await withApplication(generation);
+    await prepared.say(host.changeKey({ key: 3, authenticated: 0, value: old, version: 1, old: zero }));
+    const before = snapshot(prepared.store).bytes;
+    const versions = new Set<string>();
+    for (let tear = 1; ; tear++) {
+      const store = memoryStore(before);
+      const bench = new Bench(store, generation, [{ kind: "torn-at", write: tear }]);
+      await bench.select(aid);
+      await bench.authenticate(0, zero);
+      let torn = false;
+      try {
+        await bench.say(host.changeKey({ key: 3, authenticated: 0, value: key(7), version: 2, old }));
+      } catch (error) {
+        if (!(error instanceof CardMute)) throw error;
+        torn = true;
+      }
+      const after = new Bench(store, generation);
+      await after.select(aid);
+      const version = hex(await after.say(host.getKeyVersion(3)));
+      versions.add(version);
+      await after.authenticate(3, version === "02" ? key(7) : old);
+      const text = hex(snapshot(store).bytes);
+      expect([text.includes(hex(old)), text.includes(hex(key(7)))]).toEqual([
+        version === "01",
+        version === "02",
+      ]);
+      if (!torn) break;
+    }
+    expect([...versions].sort()).toEqual(["01", "02"]);
+  });
+
   test("power lost at any page write of a commit leaves all of it or nothing", async () => {
     const all = { read: 0, write: 0, readWrite: 0, change: 0 } as const;
     const prepared = await withApplication(generation);

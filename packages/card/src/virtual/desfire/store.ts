@@ -117,7 +117,16 @@ export class Store {
       page += entry.pages;
     }
     this.#finishCommit();
+    this.#forgetOldKeys();
     return true;
+  }
+
+  /** A tear may have left a replaced key in the older page of its pair. */
+  #forgetOldKeys(): void {
+    this.#memory.tidyPair(at.picc);
+    for (const application of this.applications())
+      for (let key = 0; key < application.keys; key += keysAPair)
+        this.#memory.tidyPair(this.#keyPair(application, key));
   }
 
   /** UID, batch and date of production: 14 bytes. */
@@ -130,9 +139,10 @@ export class Store {
   }
 
   setPicc(change: Partial<Omit<Picc, "end">>): void {
-    this.#writePicc({ ...this.#picc, ...change });
-    // The key that was stands in the older page.
-    if (change.key !== undefined) this.#writePicc(this.#picc);
+    const picc = { ...this.#picc, ...change };
+    if (change.key === undefined) return this.#writePicc(picc);
+    this.#memory.replacePair(at.picc, piccContent(picc));
+    this.#picc = picc;
   }
 
   get freeBytes(): number {
@@ -186,9 +196,7 @@ export class Store {
     const address = this.#keyPair(application, number);
     const pair = this.#memory.readPair(address) ?? refuse(status.memory);
     pair.set(key, (number % keysAPair) * keyLength);
-    this.#memory.writePair(address, pair);
-    // Once more: the older page must not go on knowing the old key.
-    this.#memory.writePair(address, pair);
+    this.#memory.replacePair(address, pair);
   }
 
   files(application: Application): FileHeader[] {
