@@ -8,9 +8,10 @@ import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { readProduct } from "../job.js";
 import { dataRoot } from "../config.js";
 import { dataFolder } from "../data-folder.js";
-import { type Inspection, inspect } from "../inspect.js";
+import { inspectVirtual } from "../inspect.js";
+import { inspectionText } from "../inspection-text.js";
 import { Refusal } from "../problem.js";
-import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
+import { type CommonOptions, print, printJson, withData } from "./options.js";
 
 export function addCardCommands(program: Command): void {
   const card = program.command("card").description("single cards");
@@ -41,32 +42,12 @@ export function addCardCommands(program: Command): void {
           throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
         }
         const eeprom = memoryStore(new Uint8Array(readFileSync(memory)));
-        const found = await inspect(silicon.power({ eeprom, faults: faultsOf(body.dir).chip }), product);
+        const copy = silicon.power({ eeprom, faults: faultsOf(body.dir).chip });
+        const found = await inspectVirtual(copy, product);
         if (options.json === true) printJson({ label, simulated: true, ...found });
-        else print(inspectionText(label, found));
+        else print(inspectionText(`Body ${label} (a virtual card)`, found));
       } finally {
         floor.close();
       }
     });
-}
-
-function inspectionText(label: string, { atr, facts, files }: Inspection): string {
-  return [
-    `Body ${label} (a virtual card)`,
-    ...atr.map((line) => `  ${line}`),
-    "",
-    textTable(
-      ["", ""],
-      facts.map(({ what, value }) => [what, value]),
-    ).trim(),
-    ...(files.length === 0
-      ? []
-      : [
-          "",
-          textTable(
-            ["file", "FID", "structure", "size", "life cycle"],
-            files.map((one) => [one.path, one.fid, one.structure, one.size, one.lifeCycle]),
-          ),
-        ]),
-  ].join("\n");
 }
