@@ -251,6 +251,10 @@ class Card implements PersolineCard {
     return this.#clock.elapsedMicros;
   }
 
+  get workMicros(): number {
+    return this.#clock.workMicros;
+  }
+
   get counters(): VirtualCard["counters"] {
     const { apdus, pagesWritten, wireCharacters, aesBlocks } = this.#clock;
     return { apdus, pagesWritten, wireCharacters, aesBlocks };

@@ -36,6 +36,8 @@ export interface VirtualCard {
   transmit(apdu: Uint8Array): Uint8Array | undefined;
   /** Microseconds by the card's own clock since this object was made. */
   readonly elapsedMicros: number;
+  /** The part of it that is not characters on the line. Absent: all of it. */
+  readonly workMicros?: number;
   /** Counts since this object was made, for benches and reports. */
   readonly counters: {
     readonly apdus: number;

@@ -1,0 +1,3 @@
+export { ContactedCard, type ContactedOptions } from "./contacts.js";
+export type { CardHabits, InstructionCases } from "./engine.js";
+export type { LineErrors } from "./wire.js";
