@@ -1,5 +1,5 @@
 import { CardProblem } from "../bytes/index.js";
-import { type Convention, decodeCharacter, encodeCharacter } from "./character.js";
+import { type Convention, conventionOf, decodeCharacter, encodeCharacter } from "./character.js";
 import type { ContactLine } from "./line.js";
 import { initialEtu, initialGuardEtu } from "./timing.js";
 
@@ -93,13 +93,18 @@ export class Link {
     }
   }
 
-  /** The first character of an ATR as it stands on the line: nobody knows the convention yet. */
-  receiveLevels(until: number): number | undefined {
-    const came = this.line.receive(this.etu, until);
-    if (came === undefined) return undefined;
-    this.#lastEdge = came.at;
-    this.#speaker = "card";
-    return came.levels;
+  /** TS, the first character of an ATR: nobody knows the convention before. Undefined: silence, or nothing that is TS, also repeated. */
+  receiveConvention(until: number): Convention | undefined {
+    for (let attempt = 0; attempt < mostAttempts; attempt++) {
+      const came = this.line.receive(this.etu, until);
+      if (came === undefined) return undefined;
+      this.#lastEdge = came.at;
+      this.#speaker = "card";
+      const convention = conventionOf(came.levels);
+      if (convention !== undefined) return convention;
+      this.line.complain();
+    }
+    return undefined;
   }
 
   #checkDeadline(now: number): void {

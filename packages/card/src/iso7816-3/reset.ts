@@ -1,4 +1,3 @@
-import { conventionOf } from "./character.js";
 import type { ContactLine } from "./line.js";
 import { Link } from "./link.js";
 import { initialEtu, initialWaitingEtu } from "./timing.js";
@@ -58,10 +57,7 @@ export function deactivate(line: ContactLine): void {
 
 function receiveAtr(line: ContactLine): ResetAnswer | "mute" {
   const link = new Link(line);
-  const ts = link.receiveLevels(line.now + answerWindow);
-  if (ts === undefined) return "mute";
-  const convention = conventionOf(ts);
-  // What does not begin with TS is no answer to reset; nothing after it could be read.
+  const convention = link.receiveConvention(line.now + answerWindow);
   if (convention === undefined) return "mute";
   link.convention = convention;
   const bytes = [convention === "direct" ? 0x3b : 0x3f];

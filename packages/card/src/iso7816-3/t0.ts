@@ -52,7 +52,8 @@ export function exchangeTpdu(link: Link, tpdu: Tpdu, wt: number): TpduAnswer {
       throw new CardProblem("line-protocol", where, `${hex(Uint8Array.of(procedure))} is no procedure byte`);
     if (left === 0) throw new CardProblem("line-protocol", where, "more data is asked for than there is");
     if (out instanceof Uint8Array) {
-      for (let end = sent + count; sent < end; sent++) link.send(out[sent] ?? 0, signals);
+      for (const byte of out.subarray(sent, sent + count)) link.send(byte, signals);
+      sent += count;
     } else {
       for (let one = 0; one < count; one++) received.push(next());
     }

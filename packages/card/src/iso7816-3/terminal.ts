@@ -6,7 +6,7 @@ import { type Selection, selectParameters } from "./pps.js";
 import { coldReset, deactivate, type ResetAnswer, warmReset } from "./reset.js";
 import { transmitT0 } from "./t0.js";
 import { BlockProtocol, blockPort } from "./t1.js";
-import { type Transmission, transmissionOf } from "./timing.js";
+import { initialEtu, initialGuardEtu, type Transmission, transmissionOf } from "./timing.js";
 
 export interface TerminalOptions {
   /** The protocol to use when the card offers it; default: the first offered. */
@@ -25,7 +25,7 @@ export interface Conversation {
    * A command APDU to its answer, data ‖ SW1 SW2. Throws CardProblem `line-silent`, `line-noise`, `line-protocol`, `line-endless`,
    * `endless-response`: then the card has to be reset, and what became of the command is not known. `bad-apdu` for a malformed command.
    */
-  transmit(apdu: Uint8Array): Uint8Array;
+  readonly transmit: (apdu: Uint8Array) => Uint8Array;
 }
 
 /** Protocols and parameters are the ATR's; one that breaks its rules has none. */
@@ -67,6 +67,8 @@ export class Terminal {
     const { protocol, pps, ta1 } = this.#chosen(parsed);
     const agreed = pps === undefined ? undefined : selectParameters(link, pps, parsed.n);
     const transmission = transmissionOf(parsed, protocol, agreed === undefined ? ta1 : (agreed.ta1 ?? 0x11));
+    // The last character of ATR or PPS is complete 12 etu after its leading edge; only then the new etu counts (9.3).
+    this.#line.wait(link.lastEdge + initialGuardEtu * initialEtu);
     link.etu = transmission.etu;
     link.guard = transmission.guard;
     link.turn = transmission.turn;

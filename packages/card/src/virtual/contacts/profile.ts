@@ -22,7 +22,8 @@ export const clockRateOf = (ta1: number): number => clockRates[ta1 >> 4] ?? 0;
 
 /** Clock periods of one etu; undefined for reserved codes. */
 export function etuOf(ta1: number): number | undefined {
-  const [f = 0, d = 0] = [clockRateOf(ta1), bitRates[ta1 & 0x0f]];
+  const f = clockRateOf(ta1);
+  const d = bitRates[ta1 & 0x0f] ?? 0;
   return f === 0 || d === 0 ? undefined : f / d;
 }
 

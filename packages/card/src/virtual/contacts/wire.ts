@@ -12,7 +12,7 @@ function alphabet(inverse: boolean): Alphabet {
   for (let byte = 0; byte < 256; byte++) {
     const ones = byte.toString(2).replaceAll("0", "").length;
     // Moments in the order they are sent, as logical values.
-    const moments = [...byte.toString(2).padStart(8, "0")].map(Number);
+    const moments = Array.from(byte.toString(2).padStart(8, "0"), Number);
     if (!inverse) moments.reverse();
     moments.push(ones % 2);
     const sent = moments.reduce((all, logical, at) => all + ((logical === 1) !== inverse ? 2 ** at : 0), 0);
