@@ -7,6 +7,7 @@ import { type Outcome, type RejectCode, runProgram, type Serial } from "@persoli
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord, CardEnd } from "../ledger/types.js";
+import { Challenges } from "./challenges.js";
 import { withChip } from "./contact.js";
 import type { LineCounts, LineEvent, LineParts, LineResult, LineView } from "./line-types.js";
 import {
@@ -31,6 +32,8 @@ const rateOver = 60;
 
 export class Line {
   readonly #parts: LineParts;
+  /** Of all its cards, as long as the line stands. */
+  readonly #challenges = new Challenges();
   readonly #machine: readonly MachineStation[];
   readonly #counts = { fed: 0, good: 0, rejected: 0, held: 0, restocked: 0, remade: 0, recovered: 0 };
   /** Records that wait for a card, less those a card is being bound to right now. */
@@ -367,7 +370,11 @@ export class Line {
 
   async #outcomeOf(work: Station, card: CardInWork, head: HeadState): Promise<Outcome> {
     try {
-      return await work.visit(card, { ...this.#parts.surroundings, head: head.head });
+      return await work.visit(card, {
+        ...this.#parts.surroundings,
+        head: head.head,
+        challenges: this.#challenges,
+      });
     } catch (problem) {
       const fault = faultIn(problem);
       if (fault === undefined) throw problem;
@@ -492,7 +499,7 @@ export class Line {
     if (code === "mute" || code === "card-cryptogram" || code === "foreign-card") return false;
     const { surroundings } = this.#parts;
     const { product, hsm, journal, world, outside } = surroundings;
-    const visit = { ...surroundings, head: head.head };
+    const visit = { ...surroundings, head: head.head, challenges: this.#challenges };
     // A card that was not finished may have the issuer's keys or still the initial ones; asking under the wrong set costs no try.
     const programs = hasReached(card.stage, "personalised")
       ? [product.termination]
