@@ -21,6 +21,8 @@ interface Spoken {
 
 /** Least clock periods that RST stays low (ISO/IEC 7816-3, 6.2.2). */
 const resetLow = 400;
+/** Clock periods from RST at H within which a card can still begin its ATR in time (40,000, ISO/IEC 7816-3, 6.2.2). */
+const mostBeforeAnswer = 35_000;
 
 /**
  * A virtual card behind its six contacts, character by character (ISO/IEC 7816-3): it starts only when it is activated in the right
@@ -45,6 +47,8 @@ export class ContactedCard {
   #engine: Engine | undefined;
   #profile: Profile = profileOf(new Uint8Array(0));
   #etu = 372;
+  /** Clock periods of work begun at the reset that the first command has to wait for. */
+  #behind = 0;
   /** The last character of the card, for its repetition; and what noise still brings the reader. */
   #said: Spoken | undefined;
   readonly #ghosts: { readonly at: number; readonly levels: number }[] = [];
@@ -178,13 +182,16 @@ export class ContactedCard {
     this.#said = undefined;
     this.#ghosts.length = 0;
     if (atr === undefined) return;
+    // What a torn transaction left to do goes on behind the ATR, which may not wait for it.
+    const begun = this.#periodsSince(before);
+    this.#behind = Math.max(0, begun - mostBeforeAnswer);
     this.#profile = profileOf(atr);
     // Characters of ATR and PPS take 372 clock periods an etu, but for a specific mode after the ATR (6.3.1).
     this.#etu = 372;
     this.#engine = new ResetEngine({
       atr,
       profile: this.#profile,
-      at: this.#now + this.#periodsSince(before),
+      at: this.#now + Math.min(begun, mostBeforeAnswer),
       chosen: (protocol, ta1, first) => {
         this.#speak(protocol, ta1);
         return first === undefined ? false : (this.#engine?.received(first.byte, first.at) ?? false);
@@ -206,7 +213,9 @@ export class ContactedCard {
   #perform(apdu: Uint8Array): Performance {
     const before = this.#card.workMicros ?? this.#card.elapsedMicros;
     const answer = this.#card.transmit(apdu);
-    return { answer, work: this.#periodsSince(before) };
+    const work = this.#periodsSince(before) + this.#behind;
+    this.#behind = 0;
+    return { answer, work };
   }
 
   #periodsSince(micros: number): number {
