@@ -4,11 +4,22 @@ import { parseArgs } from "node:util";
 import { fuzz } from "../packages/line/dist/stations/fuzz.test.data.js";
 
 const { values } = parseArgs({
-  options: { answers: { type: "string", default: "1000000" }, seed: { type: "string", default: "1" } },
+  options: {
+    answers: { type: "string", default: "1000000" },
+    seed: { type: "string", default: "1" },
+    round: { type: "string", default: "0" },
+  },
 });
-const [answers, seed] = [Number(values.answers), Number(values.seed)];
-if (!Number.isInteger(answers) || answers < 1 || !Number.isInteger(seed) || seed < 0) {
-  process.stderr.write("usage: npm run fuzz -- [--answers N] [--seed S], whole numbers\n");
+const [answers, seed, round] = [Number(values.answers), Number(values.seed), Number(values.round)];
+if (
+  !Number.isInteger(answers) ||
+  answers < 1 ||
+  !Number.isInteger(seed) ||
+  seed < 0 ||
+  !Number.isInteger(round) ||
+  round < 0
+) {
+  process.stderr.write("usage: npm run fuzz -- [--answers N] [--seed S] [--round R], whole numbers\n");
   process.exit(2);
 }
 const began = performance.now();
@@ -16,6 +27,7 @@ try {
   const figures = await fuzz({
     answers,
     seed,
+    round,
     progress: (given) => process.stdout.write(`  ${given.toLocaleString("en")} answers\n`),
   });
   const seconds = (performance.now() - began) / 1000;

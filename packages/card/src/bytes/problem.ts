@@ -29,6 +29,8 @@ export const CARD_PROBLEMS = {
   "line-endless": "The card keeps asking for more time; reset it, and reject it when it repeats.",
   "line-protocol": "The card breaks its transmission protocol; reset it, and reject it when it repeats.",
   pps: "The card refused its own transmission parameters; deactivate it, and reject it when it repeats.",
+  "bad-trace": "The trace is damaged; record it again with card trace record.",
+  "trace-differs": "The conversation is another than the recorded one; record it again if that is intended.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",
 } as const;
 

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { decodeResponse } from "@persoline/card/apdu";
 import { describeAtr, parseAtr } from "@persoline/card/atr";
-import { CardProblem, unhex } from "@persoline/card/bytes";
+import { CardProblem, hex, unhex } from "@persoline/card/bytes";
 import {
   parseCardData,
   parseCardResources,
@@ -232,7 +232,7 @@ class HostileCard implements VirtualCard {
   answers = 0;
   spoiledAnswers = 0;
   /** An authentication was refused: none may follow. */
-  refused = false;
+  refused: string | undefined;
   readonly #card: VirtualCard;
   readonly #chance: Chance;
   readonly #rate: number;
@@ -277,7 +277,9 @@ class HostileCard implements VirtualCard {
     const answer = !lies && this.#strikes(1) ? spoiled(this.#chance, good, this.#earlier) : good;
     if (this.#earlier.length < 32) this.#earlier.push(good);
     const sw = answer === undefined ? 0 : ((answer.at(-2) ?? 0) << 8) | (answer.at(-1) ?? 0);
-    if (isAuthentication(apdu) && answer !== undefined && sw !== 0x9000) this.refused = true;
+    // Only a status word refuses; bytes that are no answer are silence, after which the card is reset and asked where it stands.
+    const says = answer !== undefined && answer.length >= 2 && answer.length <= 258;
+    if (isAuthentication(apdu) && says && sw !== 0x9000) this.refused = hex(answer);
     return answer;
   }
 
@@ -290,7 +292,10 @@ class HostileCard implements VirtualCard {
 
   #watch(apdu: Uint8Array): void {
     if (!isAuthentication(apdu)) return;
-    if (this.refused) throw new Error("an authentication was sent again after the card had refused one");
+    if (this.refused !== undefined)
+      throw new Error(
+        `an authentication was sent again after the card had answered one with ${this.refused}`,
+      );
   }
 }
 
@@ -362,10 +367,23 @@ async function liveWith(chance: Chance, tally: Tally): Promise<void> {
   tally.ends[end] = (tally.ends[end] ?? 0) + 1;
   if (outcome.kind === "halted") throw new Error(`the card stopped the line: ${outcome.detail}`);
   if (outcome.kind === "passed") {
-    const wrong = sameCard(contentBefore("end"), card.store.load());
+    const wrong = sameCard(contentBefore("end"), card.store.load()).filter(concerns);
     if (wrong.length > 0) throw new Error(`passed as good with ${wrong.join(", ")}`);
   }
 }
+
+/**
+ * Pages that nothing was ever put into hold what the EEPROM test left there. A card that only says it tested them is a liar nobody can
+ * find out, and as good as any other.
+ */
+function concerns(difference: string): boolean {
+  const page = /^page (\d+)/.exec(difference)?.[1];
+  if (page === undefined) return true;
+  const [from, to] = [Number(page) * pageSize, (Number(page) + 1) * pageSize];
+  const [tested, end] = [contentBefore("completion"), contentBefore("end")];
+  return tested.subarray(from, to).some((byte, at) => byte !== end[from + at]);
+}
+const pageSize = 64;
 
 async function inspectSomething(chance: Chance): Promise<number> {
   let answers = 0;
@@ -391,12 +409,14 @@ async function inspectSomething(chance: Chance): Promise<number> {
 export async function fuzz(ask: {
   readonly answers: number;
   readonly seed: number;
+  /** Begins there: what a problem names after the seed. */
+  readonly round?: number;
   readonly progress?: (given: number) => void;
 }): Promise<FuzzFigures> {
   await liveOnce();
   const tally = new Tally();
   const heap = process.memoryUsage().heapUsed;
-  let round = 0;
+  let round = ask.round ?? 0;
   let told = 0;
   while (tally.all < ask.answers) {
     const name = `${String(ask.seed)}/${String(round++)}`;
