@@ -8,7 +8,7 @@ export interface Replay {
   readonly atr: Uint8Array;
   readonly channel: CardChannel;
   /** Recorded exchanges that nobody has asked for yet. */
-  remaining(): number;
+  readonly remaining: () => number;
 }
 
 /** Masked bytes fit every byte. */

@@ -14,7 +14,7 @@ const mute: Inspection = {
 };
 
 /** Powers the card at a reader, asks it and takes the power away. `product`: whose files are looked for beside the usual ones. */
-export async function inspectAt(reader: Reader, product?: Product): Promise<Inspection> {
+async function inspectAt(reader: Reader, product?: Product): Promise<Inspection> {
   try {
     const reset = await reader.insert();
     if (reset === "mute") return mute;
@@ -28,14 +28,16 @@ export async function inspectAt(reader: Reader, product?: Product): Promise<Insp
   }
 }
 
-/** A virtual card without a place on the shop floor, or a copy of one. */
-export function inspectVirtual(card: VirtualCard, product?: Product): Promise<Inspection> {
-  const reader = simulatedReader({
+/** A reader for a virtual card that lies nowhere on the shop floor, or for a copy of one. */
+export function virtualReader(card: VirtualCard): Reader {
+  return simulatedReader({
     name: "inspection",
     place: { at: "hopper" },
     floor: { cardAt: () => card },
     world: idealWorld(),
     timing: "ideal",
   });
-  return inspectAt(reader, product);
 }
+
+export const inspectVirtual = (card: VirtualCard, product?: Product): Promise<Inspection> =>
+  inspectAt(virtualReader(card), product);

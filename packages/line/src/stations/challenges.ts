@@ -39,7 +39,7 @@ function isPattern(bytes: Uint8Array): boolean {
 export interface Watched {
   readonly channel: CardChannel;
   /** What is wrong with a challenge that came over it, in words. */
-  weakness(): string | undefined;
+  readonly weakness: () => string | undefined;
 }
 
 /** The memory of one line. */

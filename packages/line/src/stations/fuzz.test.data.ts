@@ -35,7 +35,7 @@ import {
   sameCard,
   secrets,
   serial,
-  stations as lives,
+  type Station as LifeStation,
 } from "../plan/life.test.data.js";
 import { Challenges } from "./challenges.js";
 import {
@@ -53,6 +53,8 @@ export interface FuzzFigures {
   /** Generated answers by what they were given to. */
   readonly answers: Readonly<Record<"readers" | "characters" | "inspection" | "line", number>>;
   readonly cards: number;
+  /** Cards that were passed although an answer of theirs was spoiled: it did not matter, and their memory is as it must be. */
+  readonly harmless: number;
   /** How the hostile cards' lives on the line ended. */
   readonly ends: Readonly<Record<string, number>>;
   /** CPU seconds of the slowest unit: one piece of bytes, one conversation, one card's whole life. */
@@ -70,6 +72,7 @@ class Tally {
   readonly answers = { readers: 0, characters: 0, inspection: 0, line: 0 };
   readonly ends: Record<string, number> = {};
   cards = 0;
+  harmless = 0;
   slowest = 0;
 
   get all(): number {
@@ -236,13 +239,19 @@ class HostileCard implements VirtualCard {
   readonly #card: VirtualCard;
   readonly #chance: Chance;
   readonly #rate: number;
+  readonly #after: number;
   #left: number;
   readonly #earlier: Uint8Array[] = [];
 
-  constructor(content: Uint8Array, chance: Chance, more: { readonly rate: number; readonly most: number }) {
+  constructor(
+    content: Uint8Array,
+    chance: Chance,
+    more: { readonly after: number; readonly rate: number; readonly most: number },
+  ) {
     this.store = memoryStore(content);
     this.#chance = chance;
     this.#rate = more.rate;
+    this.#after = more.after;
     this.#left = more.most;
     this.#card = makeVirtualCard({
       eeprom: this.store,
@@ -284,7 +293,8 @@ class HostileCard implements VirtualCard {
   }
 
   #strikes(weight: number): boolean {
-    if (this.#left <= 0 || this.#chance.next() >= this.#rate * weight) return false;
+    if (this.#left <= 0 || this.answers <= this.#after || this.#chance.next() >= this.#rate * weight)
+      return false;
     this.#left--;
     this.spoiledAnswers++;
     return true;
@@ -303,7 +313,7 @@ class HostileCard implements VirtualCard {
 const isAuthentication = (apdu: Uint8Array): boolean =>
   [0x82, 0x20, 0x24, 0x2c].includes(apdu[1] ?? 0) && apdu.length > 5;
 
-const way: readonly (readonly [(typeof lives)[number][0], Station])[] = [
+const way: readonly (readonly [LifeStation, Station])[] = [
   ["test", electricalTest],
   ["completion", completion],
   ["initialisation", initialisation],
@@ -314,9 +324,12 @@ const way: readonly (readonly [(typeof lives)[number][0], Station])[] = [
 /** From a station on, all that follow, as long as it passes. */
 async function liveWith(chance: Chance, tally: Tally): Promise<void> {
   const from = whole(chance, way.length);
-  const rate = pick(chance, [0.005, 0.02, 0.1, 0.5]);
-  const card = new HostileCard(contentBefore(way[from]?.[0] ?? "test"), chance, {
-    rate,
+  const content = contentBefore(way[from]?.[0] ?? "test").slice();
+  if (from === way.length - 1 && chance.next() < 0.5) spoilMemory(content, chance);
+  const card = new HostileCard(content, chance, {
+    // Good for a while, then hostile at once or now and then.
+    after: whole(chance, 60),
+    rate: pick(chance, [0.05, 0.3, 0.8]),
     most: pick(chance, [1, 1, 3, 1000]),
   });
   const stage = (["blank", "tested", "completed", "bound", "personalised"] as const)[from] ?? "blank";
@@ -367,9 +380,20 @@ async function liveWith(chance: Chance, tally: Tally): Promise<void> {
   tally.ends[end] = (tally.ends[end] ?? 0) + 1;
   if (outcome.kind === "halted") throw new Error(`the card stopped the line: ${outcome.detail}`);
   if (outcome.kind === "passed") {
+    if (card.spoiledAnswers > 0) tally.harmless++;
     const wrong = sameCard(contentBefore("end"), card.store.load()).filter(concerns);
     if (wrong.length > 0) throw new Error(`passed as good with ${wrong.join(", ")}`);
   }
+}
+
+/** One bit of what was put into files: neither left there by the EEPROM test nor FF since the file was created. */
+function spoilMemory(content: Uint8Array, chance: Chance): void {
+  const tested = contentBefore("completion");
+  const put: number[] = [];
+  for (let at = firstBody; at < endOfBodies; at++)
+    if (content[at] !== 0xff && content[at] !== tested[at]) put.push(at);
+  const at = put[whole(chance, put.length)] ?? firstBody;
+  content[at] = (content[at] ?? 0) ^ (1 << whole(chance, 8));
 }
 
 /**
@@ -384,6 +408,9 @@ function concerns(difference: string): boolean {
   return tested.subarray(from, to).some((byte, at) => byte !== end[from + at]);
 }
 const pageSize = 64;
+/** Bodies of files (docs/card-os.md 1), behind the page pairs of the MF's and the DF's secrets. */
+const firstBody = 0x3400 + 4 * pageSize;
+const endOfBodies = 0x7ec0;
 
 async function inspectSomething(chance: Chance): Promise<number> {
   let answers = 0;
@@ -457,6 +484,7 @@ export async function fuzz(ask: {
   return {
     answers: tally.answers,
     cards: tally.cards,
+    harmless: tally.harmless,
     ends: tally.ends,
     slowestSeconds: tally.slowest,
     heapGrowth: (process.memoryUsage().heapUsed - heap) / 2 ** 20,
