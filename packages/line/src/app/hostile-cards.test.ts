@@ -1,4 +1,5 @@
 /** The pack of hostile cards (F17 to F27 of docs/requirements.md) on a line of real virtual cards and the real vault. */
+import { hex, unhex } from "@persoline/card/bytes";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lineText, type Office, openOffice, Plant } from "./assembled.test.data.js";
 
@@ -72,4 +73,18 @@ describe("hostile cards", () => {
       plant.close();
     },
   );
+
+  test("a blank whose loader key somebody has tried already is refused before anything is done to it", async () => {
+    const plant = await Plant.open(office, lineText("ideal", "  - { lot: T1, count: 6 }"), 2);
+    const body = plant.assembled.floor.find("T1-000002");
+    const { card, eeprom } = plant.assembled.floor.loadCard(body?.dir ?? "");
+    card.powerOn();
+    card.transmit(unhex(`8050000010${"00".repeat(16)}00`));
+    expect(hex(card.transmit(unhex(`8082000010${"00".repeat(16)}`)) ?? new Uint8Array(0))).toBe("63C2");
+    card.powerOff();
+    eeprom.close();
+    expect(await plant.run()).toMatchObject({ ended: "complete", counts: { good: 2, rejected: 1 } });
+    expect(plant.rejects()).toEqual(["T1-000002 electrical-test wrong-answer"]);
+    plant.close();
+  });
 });
