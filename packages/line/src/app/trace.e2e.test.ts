@@ -17,7 +17,7 @@ beforeAll(() => {
     "--data",
     data,
   ]);
-  expect(made.code).toBe(0);
+  if (made.code !== 0) throw new Error(made.err);
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });
