@@ -127,14 +127,21 @@ export class Bench {
   commands = 0;
   trouble: Trouble | undefined;
 
-  constructor(content: Uint8Array, faults: readonly Fault[] = []) {
+  /** `through`: what lies between the reader and the card, when it is more than whole APDUs. */
+  constructor(
+    content: Uint8Array,
+    faults: readonly Fault[] = [],
+    through: (card: VirtualCard) => VirtualCard = (card) => card,
+  ) {
     this.store = memoryStore(content);
-    this.card = makeVirtualCard({
-      eeprom: this.store,
-      faults,
-      random: (length) => new Uint8Array(randomBytes(length)),
-      crypto: nodeCrypto,
-    });
+    this.card = through(
+      makeVirtualCard({
+        eeprom: this.store,
+        faults,
+        random: (length) => new Uint8Array(randomBytes(length)),
+        crypto: nodeCrypto,
+      }),
+    );
   }
 
   power(): CardChannel | "mute" {

@@ -68,7 +68,7 @@ export class CharacterEngine implements Engine {
     const [cla = 0, ins = 0, p1 = 0, p2 = 0, p3 = 0] = this.#header;
     this.#data = [];
     this.#expected = 0;
-    const takes = ins === envelope || this.#casesOf(cla, ins, p1, p2, p3).data;
+    const takes = ins === envelope || (ins !== asker && this.#casesOf(cla, ins, p1, p2, p3).data);
     if (takes && p3 > 0) {
       this.#expected = p3;
       this.#say([this.#parts.habits.byteByByte === true ? ins ^ 0xff : ins], at);
