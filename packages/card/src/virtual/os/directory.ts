@@ -3,7 +3,7 @@ import { pageSize } from "../layout.js";
 import { join, same, u16 } from "./command.js";
 import { isSealed, seal } from "./seal.js";
 import { BODIES, BUFFER, DESCRIPTION, DIRECTORY, ENTRIES, REST } from "./layout.js";
-import { type Rule, readRules } from "./rules.js";
+import { type Rule, readCompactRules, readWideRules } from "./rules.js";
 
 /** File descriptor bytes (ISO/IEC 7816-4, 5.3.3.2). */
 export const FDB = {
@@ -12,9 +12,19 @@ export const FDB = {
   linearFixed: 0x02,
   linearVariable: 0x04,
   cyclic: 0x06,
+  /** BER-TLV objects. */
+  objects: 0x39,
 } as const;
 /** Life cycle status bytes (ISO/IEC 7816-4, 5.3.3.2, table 13). */
-export const LCS = { initialisation: 0x03, deactivated: 0x04, activated: 0x05 } as const;
+export const LCS = {
+  creation: 0x01,
+  initialisation: 0x03,
+  deactivated: 0x04,
+  activated: 0x05,
+  terminated: 0x0c,
+} as const;
+/** What WRITE does to what is there (b7 b6 of the data coding byte), as the description page keeps it. */
+export const WRITE = { update: 0, once: 1, or: 2, and: 3 } as const;
 export const MF_ID = 0x3f00;
 export const UNWRITTEN = 0xff;
 const NO_PARENT = 0xff;
@@ -25,6 +35,8 @@ export interface Description {
   readonly descriptor: number;
   /** The file descriptor was given with its data coding byte. */
   readonly coded: boolean;
+  /** One of WRITE, as the data coding byte says; without one: `update` as the page has it, OR as WRITE takes it. */
+  readonly writing: number;
   readonly lifeCycle: number;
   readonly fid: number;
   /** Directory entry of the DF above; undefined: the MF. */
@@ -39,6 +51,8 @@ export interface Description {
   readonly head: number;
   readonly name: Uint8Array;
   readonly attributes: Uint8Array;
+  /** The attributes are compact ones (8C), not expanded (AB). */
+  readonly compact: boolean;
   readonly rules: readonly Rule[];
   /** Linear variable: length of each record, FF unwritten. */
   readonly lengths: Uint8Array;
@@ -54,6 +68,12 @@ interface Place {
 }
 
 export const isDf = (file: Description): boolean => file.descriptor === FDB.df;
+/** Before ACTIVATE FILE: rules do not apply yet. */
+export const isBeforeActivation = (file: Description): boolean =>
+  file.lifeCycle === LCS.creation || file.lifeCycle === LCS.initialisation;
+/** Erased state of a unit: WRITE that ORs begins with zeros. */
+export const erasedByte = ({ coded, writing }: Pick<Description, "coded" | "writing">): number =>
+  !coded || writing === WRITE.or ? 0x00 : 0xff;
 const pagesOf = (file: Description): number => (isDf(file) ? 2 : Math.ceil(file.size / pageSize));
 
 /** All files of the card: the pages in EEPROM, and an index of them in RAM that is built at reset. */
@@ -98,6 +118,11 @@ export class Directory {
     return undefined;
   }
 
+  /** In the order of their directory entries. */
+  all(wanted: (file: File) => boolean): File[] {
+    return this.#files.filter((file) => file !== undefined).filter(wanted);
+  }
+
   child(df: File, fid: number): File | undefined {
     return this.find((file) => file.parent === df.entry && file.fid === fid);
   }
@@ -110,12 +135,23 @@ export class Directory {
     return this.find((file) => file.name.length > 0 && same(file.name, name));
   }
 
-  /** The file or a DF above it is deactivated. */
+  /** The file or a DF above it is deactivated or terminated. */
   isDeactivated(file: File): boolean {
-    for (let at: File | undefined = file; at !== undefined; at = this.at(at.parent)) {
-      if (at.lifeCycle === LCS.deactivated) return true;
-    }
-    return false;
+    return this.withAbove(file).some(
+      ({ lifeCycle }) => lifeCycle === LCS.deactivated || lifeCycle === LCS.terminated,
+    );
+  }
+
+  /** The file or a DF above it is terminated. */
+  isTerminated(file: File): boolean {
+    return this.withAbove(file).some(({ lifeCycle }) => lifeCycle === LCS.terminated);
+  }
+
+  /** The file and all DFs above it, the MF last. */
+  withAbove(file: File): File[] {
+    const line: File[] = [];
+    for (let at: File | undefined = file; at !== undefined; at = this.at(at.parent)) line.push(at);
+    return line;
   }
 
   /** EEPROM address of the description page in force. */
@@ -127,7 +163,12 @@ export class Directory {
   allocate(file: Omit<Description, "body">): { readonly entry: number; readonly body: number } | undefined {
     if (file.name.length + file.attributes.length + file.lengths.length > REST) return undefined;
     const entry = this.#files.indexOf(undefined);
-    const pages = pagesOf({ ...file, body: 0 });
+    const body = this.freeBodies(pagesOf({ ...file, body: 0 }));
+    return entry < 0 || body === undefined ? undefined : { entry, body };
+  }
+
+  /** Address of the first free piece of so many body pages. */
+  freeBodies(pages: number): number | undefined {
     const taken = this.#files
       .filter((other) => other !== undefined)
       .map((other) => ({ from: other.body, to: other.body + pagesOf(other) * pageSize }))
@@ -137,13 +178,17 @@ export class Directory {
       if (from - body >= pages * pageSize) break;
       body = to;
     }
-    return entry < 0 || body + pages * pageSize > BUFFER ? undefined : { entry, body };
+    return body + pages * pageSize > BUFFER ? undefined : body;
   }
 
-  /** Makes the body (FF, or an empty page pair) first, then the description, which makes the file exist. */
-  create(file: Omit<Description, "body">, { entry, body }: { entry: number; body: number }): File {
+  /** Makes the body (erased, or an empty page pair) first, then the description, which makes the file exist. */
+  create(
+    file: Omit<Description, "body">,
+    { entry, body }: { entry: number; body: number },
+    erased = 0xff,
+  ): File {
     if (file.descriptor === FDB.df) this.#chip.writePair(body, new Uint8Array(0));
-    else this.#chip.fill(body, Math.ceil(file.size / pageSize), 0xff);
+    else this.#chip.fill(body, Math.ceil(file.size / pageSize), erased);
     return this.save({ ...file, body, entry });
   }
 
@@ -182,7 +227,7 @@ function writeDescription(page: Uint8Array, file: File): void {
   page[at.fid] = file.fid >> 8;
   page[at.fid + 1] = file.fid & 0xff;
   page[at.parent] = file.parent ?? NO_PARENT;
-  page[at.sfi] = file.sfi | (file.coded ? 0x80 : 0);
+  page[at.sfi] = file.sfi | (file.coded ? 0x80 : 0) | (file.compact ? 0x40 : 0);
   page[at.bodyPage] = (file.body / pageSize) >> 8;
   page[at.bodyPage + 1] = (file.body / pageSize) & 0xff;
   page[at.size] = file.size >> 8;
@@ -190,7 +235,7 @@ function writeDescription(page: Uint8Array, file: File): void {
   page[at.recordSize] = file.recordSize;
   page[at.head] = file.head;
   page[at.recordCount] = file.recordCount;
-  page[at.nameLength] = file.name.length;
+  page[at.nameLength] = file.name.length | (file.writing << 6);
   page[at.rulesLength] = file.attributes.length;
   page.set(join(file.name, file.attributes, file.lengths), at.rest);
 }
@@ -200,14 +245,16 @@ function readDescription(entry: number, page: Uint8Array): File | undefined {
   const byte = (offset: number): number => page[offset] ?? 0;
   const descriptor = byte(at.descriptor);
   if (descriptor === DELETED) return undefined;
-  const rulesFrom = at.rest + byte(at.nameLength);
+  const rulesFrom = at.rest + (byte(at.nameLength) & 0x3f);
   const lengthsFrom = rulesFrom + byte(at.rulesLength);
   const lengths = descriptor === FDB.linearVariable ? byte(at.recordCount) : 0;
   const attributes = page.slice(rulesFrom, lengthsFrom);
+  const compact = (byte(at.sfi) & 0x40) !== 0;
   return {
     entry,
     descriptor,
     coded: (byte(at.sfi) & 0x80) !== 0,
+    writing: byte(at.nameLength) >> 6,
     lifeCycle: byte(at.lifeCycle),
     fid: u16(page, at.fid),
     parent: byte(at.parent) === NO_PARENT ? undefined : byte(at.parent),
@@ -219,7 +266,8 @@ function readDescription(entry: number, page: Uint8Array): File | undefined {
     head: byte(at.head),
     name: page.slice(at.rest, rulesFrom),
     attributes,
-    rules: readRules(attributes) ?? [],
+    compact,
+    rules: (compact ? readCompactRules(attributes) : readWideRules(attributes)) ?? [],
     lengths: page.slice(lengthsFrom, lengthsFrom + lengths),
   };
 }

@@ -1,6 +1,6 @@
 import { type Answer, type Apdu, SW, same, status, u16 } from "./command.js";
 import { CARD_MANAGER, type Card, FREE } from "./card.js";
-import { type Description, FDB, type File, LCS, MF_ID, UNWRITTEN, isDf } from "./directory.js";
+import { type Description, FDB, type File, LCS, MF_ID, UNWRITTEN, WRITE, isDf } from "./directory.js";
 import { AM, readRules } from "./rules.js";
 import { named } from "./selection.js";
 import { readObjects } from "./tlv.js";
@@ -83,6 +83,7 @@ function readControlParameters(data: Uint8Array): Asked | undefined {
     head: 0,
     name: name?.slice() ?? none,
     attributes,
+    compact: false,
     rules,
   };
 }
@@ -90,7 +91,7 @@ function readControlParameters(data: Uint8Array): Asked | undefined {
 function readDescriptor(
   descriptor: Uint8Array | undefined,
   size: Uint8Array | undefined,
-): Pick<Asked, "descriptor" | "coded" | "size" | "recordSize" | "recordCount" | "lengths"> | undefined {
+): Pick<Asked, "descriptor" | "coded" | "writing" | "size" | "recordSize" | "recordCount" | "lengths"> | undefined {
   const [fdb = 0, coding, high, recordSize = 0, recordCount = 0] = descriptor ?? none;
   if (coding !== undefined && coding !== 0x21) return undefined;
   if (size !== undefined && size.length !== 1 && size.length !== 2) return undefined;
@@ -98,6 +99,7 @@ function readDescriptor(
   const plain = {
     descriptor: fdb,
     coded: coding !== undefined,
+    writing: WRITE.update,
     recordSize: 0,
     recordCount: 0,
     lengths: none,
