@@ -130,7 +130,9 @@ export class Card {
   #shieldedFor(file: File): boolean {
     const { shield } = this;
     return (
-      this.shielded && shield !== undefined && this.directory.withAbove(file).some(({ entry }) => entry === shield.df)
+      this.shielded &&
+      shield !== undefined &&
+      this.directory.withAbove(file).some(({ entry }) => entry === shield.df)
     );
   }
 

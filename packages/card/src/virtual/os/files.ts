@@ -31,7 +31,7 @@ export function createFile(card: Card, { p1, p2, data }: Apdu): Answer {
   return status(SW.ok);
 }
 
-function clashes({ directory }: Card, df: File, asked: Asked): number {
+export function clashes({ directory }: Card, df: File, asked: Asked): number {
   const { fid, name, sfi } = asked;
   if (fid === MF_ID || fid === df.fid || fid === directory.at(df.parent)?.fid || directory.child(df, fid)) {
     return SW.fileExists;
@@ -41,7 +41,7 @@ function clashes({ directory }: Card, df: File, asked: Asked): number {
   return sfi > 0 && directory.bySfi(df, sfi) ? SW.wrongData : FREE;
 }
 
-type Asked = Omit<Description, "body" | "parent">;
+export type Asked = Omit<Description, "body" | "parent">;
 
 /** The FCP of CREATE FILE (docs/card-os.md 5); undefined: 6A80. */
 function readControlParameters(data: Uint8Array): Asked | undefined {
@@ -91,7 +91,9 @@ function readControlParameters(data: Uint8Array): Asked | undefined {
 function readDescriptor(
   descriptor: Uint8Array | undefined,
   size: Uint8Array | undefined,
-): Pick<Asked, "descriptor" | "coded" | "writing" | "size" | "recordSize" | "recordCount" | "lengths"> | undefined {
+):
+  | Pick<Asked, "descriptor" | "coded" | "writing" | "size" | "recordSize" | "recordCount" | "lengths">
+  | undefined {
   const [fdb = 0, coding, high, recordSize = 0, recordCount = 0] = descriptor ?? none;
   if (coding !== undefined && coding !== 0x21) return undefined;
   if (size !== undefined && size.length !== 1 && size.length !== 2) return undefined;
@@ -134,7 +136,7 @@ function readDescriptor(
 }
 
 /** b8..b4, 1 to 30; absent or empty: none (0). Undefined: 6A80. */
-function readSfi(value: Uint8Array | undefined): number | undefined {
+export function readSfi(value: Uint8Array | undefined): number | undefined {
   if (value === undefined || value.length === 0) return 0;
   const [byte = 0] = value;
   const sfi = byte >> 3;

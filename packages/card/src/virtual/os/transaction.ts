@@ -85,7 +85,18 @@ function mark(
 export function recover(chip: Chip, directory: Directory): void {
   const page = chip.read(MARK, pageSize);
   if (page[0] !== MARKED || !isSealed(page)) return;
-  const [, high = 0, low = 0, pages = 0, entry = 0, kind = 0, number = 0, length = 0, copyHigh = 0, copyLow = 0] = page;
+  const [
+    ,
+    high = 0,
+    low = 0,
+    pages = 0,
+    entry = 0,
+    kind = 0,
+    number = 0,
+    length = 0,
+    copyHigh = 0,
+    copyLow = 0,
+  ] = page;
   const address = ((high << 8) | low) * pageSize;
   const file = directory.at(entry);
   const copy = ((copyHigh << 8) | copyLow) * pageSize || BUFFER;
