@@ -24,7 +24,8 @@ export const CARD_PROBLEMS = {
   "scp03-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
   "sm-authentication":
     "The card does not know the key, or answered another challenge; do not try again, check the key first.",
-  "sm-answer": "The answer's secure messaging is missing or wrong; the session is closed and the card is in doubt.",
+  "sm-answer":
+    "The answer's secure messaging is missing or wrong; the session is closed and the card is in doubt.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",

@@ -84,7 +84,12 @@ export function byName(card: Card, data: Uint8Array, occurrence: number): File |
   return matches[at ?? previous] ?? SW.fileNotFound;
 }
 
-const CODING: Readonly<Record<number, number>> = { [WRITE.update]: 0x21, [WRITE.once]: 0x01, [WRITE.or]: 0x41, [WRITE.and]: 0x61 };
+const CODING: Readonly<Record<number, number>> = {
+  [WRITE.update]: 0x21,
+  [WRITE.once]: 0x01,
+  [WRITE.or]: 0x41,
+  [WRITE.and]: 0x61,
+};
 
 /** The objects of the FCP in the order 82 83 84 80 88 8A AB or 8C. */
 function controlParameters(file: File): Uint8Array {
