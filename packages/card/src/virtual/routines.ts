@@ -54,6 +54,7 @@ export const imageRoutine = {
   [routine.changeReferenceData]: "CHANGE REFERENCE DATA 2",
   [routine.resetRetryCounter]: "RESET RETRY COUNTER 2",
   [routine.getChallenge]: "GET CHALLENGE 2",
+  [routine.internalAuthenticate]: "INTERNAL AUTHENTICATE 2",
   [routine.externalAuthenticate]: "EXTERNAL AUTHENTICATE 2",
   0x21: "WRITE BINARY",
   0x22: "ERASE BINARY",

@@ -1,5 +1,10 @@
 import { type Answer, type Apdu, SW, answer, join, same, status, triesLeft } from "../command.js";
-import { KEY_TRIES, externalAuthenticate as ownAuthenticate, saveTries } from "../applet.js";
+import {
+  KEY_TRIES,
+  externalAuthenticate as ownAuthenticate,
+  internalAuthenticate as ownProof,
+  saveTries,
+} from "../applet.js";
 import type { Card } from "../card.js";
 import { readSecrets } from "../secrets.js";
 import { readBer } from "./ber.js";
@@ -41,6 +46,15 @@ export function manageEnvironment(card: Card, { p1, p2, data }: Apdu): Answer {
   }
   card.environment = { algorithm, kid };
   return status(SW.ok);
+}
+
+/** INTERNAL AUTHENTICATE (7.5.2), own algorithm: a seed of secure messaging must not serve as a key of another kind. */
+export function internalAuthenticate(card: Card, command: Apdu): Answer {
+  const kid = command.p2 === 0 ? (card.environment?.kid ?? 0) : command.p2;
+  const algorithm = command.p1 === 0 ? (card.environment?.algorithm ?? OWN) : command.p1;
+  if (algorithm !== OWN) return status(SW.wrongP1P2);
+  if (kid >= FIRST_SEED && kid < FIRST_PROVING) return status(SW.conditionsNotSatisfied);
+  return ownProof(card, { ...command, p1: 0, p2: kid });
 }
 
 /** EXTERNAL and MUTUAL AUTHENTICATE (7.5.4) by the algorithm of P1 or of the environment; without data: the state of the key. */

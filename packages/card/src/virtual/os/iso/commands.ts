@@ -1,6 +1,6 @@
 import type { Answer, Apdu } from "../command.js";
 import type { Card } from "../card.js";
-import { externalAuthenticate, getChallenge, manageEnvironment } from "./authenticate.js";
+import { externalAuthenticate, getChallenge, internalAuthenticate, manageEnvironment } from "./authenticate.js";
 import { eraseBinary, readBinary, searchBinary, updateBinary, writeBinary } from "./binary.js";
 import { activateFile, createFile, deactivateFile, deleteFile, terminateDf, terminateEf } from "./manage.js";
 import { getData, putData } from "./objects.js";
@@ -48,6 +48,7 @@ export const IMAGE_COMMANDS: ReadonlyMap<number, ImageCommand> = new Map<number,
   [0x0024, { number: 0x10, run: changeReferenceData }],
   [0x002c, { number: 0x11, run: resetRetryCounter }],
   [0x0084, { number: 0x12, run: getChallenge }],
+  [0x0088, { number: 0x13, run: internalAuthenticate }],
   [0x0082, { number: 0x14, run: externalAuthenticate }],
   [0x00d0, WRITE_BINARY],
   [0x00d1, WRITE_BINARY],
