@@ -31,6 +31,12 @@ export function decode(bytes: Uint8Array): Apdu | undefined {
 /** Le was given as 00 or 0000: all there is. */
 export const wantsAll = ({ le, extended }: Apdu): boolean => le === (extended === true ? EXTENDED : SHORT);
 
+/** 6CXX: what an answer of this length gets that is longer than Ne, before anything has changed; FREE (0) when it is not. */
+export function tooShort({ le }: Apdu, length: number): number {
+  if (le === undefined || le >= length) return 0;
+  return length > SHORT ? SW.wrongLength : SW.wrongLe | (length & 0xff);
+}
+
 /** Data for the one who asked for any. */
 export const answerIfAsked = (data: Uint8Array, { le }: Apdu, sw: number = SW.ok): Answer =>
   le === undefined ? status(sw) : answer(data, sw);

@@ -1,6 +1,11 @@
 import type { Answer, Apdu } from "../command.js";
 import type { Card } from "../card.js";
-import { externalAuthenticate, getChallenge, internalAuthenticate, manageEnvironment } from "./authenticate.js";
+import {
+  externalAuthenticate,
+  getChallenge,
+  internalAuthenticate,
+  manageEnvironment,
+} from "./authenticate.js";
 import { eraseBinary, readBinary, searchBinary, updateBinary, writeBinary } from "./binary.js";
 import { activateFile, createFile, deactivateFile, deleteFile, terminateDf, terminateEf } from "./manage.js";
 import { getData, putData } from "./objects.js";

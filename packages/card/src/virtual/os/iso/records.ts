@@ -12,7 +12,7 @@ import {
 } from "../records.js";
 import { AM } from "../rules.js";
 import { target } from "../selection.js";
-import { wantsAll } from "./apdu.js";
+import { tooShort, wantsAll } from "./apdu.js";
 import { ber } from "./ber.js";
 import { combined, partOf, room } from "./binary.js";
 
@@ -46,6 +46,8 @@ export function readRecord(card: Card, command: Apdu): Answer {
     if (part.offset >= record.length) return status(SW.wrongOffset);
     return answer(ber(0x53, record.subarray(part.offset)));
   }
+  const short = tooShort(command, record.length);
+  if (short !== FREE) return status(short);
   if (mode !== NUMBER) card.record = number;
   return answer(record);
 }

@@ -1,9 +1,9 @@
 import { type Answer, type Apdu, SW, join, same, status, u16 } from "../command.js";
-import { CARD_MANAGER, type Card } from "../card.js";
+import { CARD_MANAGER, type Card, FREE } from "../card.js";
 import { FDB, type File, LCS, MF_ID, WRITE, isDf } from "../directory.js";
 import { byIdentifier } from "../selection.js";
 import { object } from "../tlv.js";
-import { answerIfAsked } from "./apdu.js";
+import { answerIfAsked, tooShort } from "./apdu.js";
 
 const LOCKED = 0x7f;
 /** By b4 b3 of P2. */
@@ -25,14 +25,17 @@ export function select(card: Card, command: Apdu): Answer {
   }
   const found = p1 === BY_NAME ? byName(card, data, p2 & 0x03) : addressed(card, p1, data);
   if (typeof found === "number") return status(found);
+  const name = found.name.length > 0 ? object(0x84, found.name) : new Uint8Array(0);
+  const shown = template === 0 ? name : object(template, template === 0x64 ? name : controlParameters(found));
+  const short = template === 0 ? FREE : tooShort(command, shown.length);
+  // The repetition with the right Le must find what this one found.
+  if (short !== FREE) return status(short);
   if (isDf(found)) card.selectDf(found);
   else card.selectEf(found);
   const { directory } = card;
   const inService = directory.isDeactivated(found) ? SW.deactivated : SW.ok;
   const sw = directory.isTerminated(found) ? SW.terminated : inService;
-  if (template === 0) return status(sw);
-  const name = found.name.length > 0 ? object(0x84, found.name) : new Uint8Array(0);
-  return answerIfAsked(object(template, template === 0x64 ? name : controlParameters(found)), command, sw);
+  return template === 0 ? status(sw) : answerIfAsked(shown, command, sw);
 }
 
 /** The file that P1 and the data name, as SELECT and the commands of file management do it; or the status word. */
