@@ -143,7 +143,10 @@ async function filesOf(send: Send, product: Product | undefined): Promise<Inspec
   };
   await look("MF", selectMf({ answer: "fcp" }));
   for (const df of product?.dfs ?? []) {
-    if (!(await look(df.name, selectByAid(aid(df.aid), { answer: "fcp" })))) continue;
+    const select =
+      df.aid === undefined ? selectMf({ answer: "fcp" }) : selectByAid(aid(df.aid), { answer: "fcp" });
+    // The MF was looked at already: it is only made current again.
+    if (df.aid === undefined ? (await send(select)).sw !== 0x9000 : !(await look(df.name, select))) continue;
     for (const ef of df.files)
       await look(`${df.name}/${ef.name}`, selectByFid(fid(ef.fid), { in: "child-ef", answer: "fcp" }));
   }
