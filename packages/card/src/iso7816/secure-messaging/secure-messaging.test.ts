@@ -29,6 +29,44 @@ const known = (id: string, field: keyof IcaoVector): string => {
 };
 const exchanges = vectors.filter(({ protected: bytes }) => bytes !== undefined);
 
+interface AesVector {
+  readonly seed: string;
+  readonly rnd_icc: string;
+  readonly rnd_ifd: string;
+  readonly k_ifd: string;
+  readonly k_icc: string;
+  readonly proof: string;
+  readonly answer: string;
+  readonly exchanges: readonly {
+    readonly plain: string;
+    readonly protected: string;
+    readonly response: string;
+    readonly response_plain: string;
+  }[];
+}
+const [aes] = vectorsOf<AesVector>("sm-aes");
+
+test("an AES session computed by a third hand: proof, answer, every exchange", () => {
+  if (aes === undefined) throw new Error("there is no vector");
+  const { command, open } = authenticateForSm({
+    crypto: nodeCrypto,
+    cipher: "AES",
+    algorithm: 2,
+    reference: 8,
+    seed: unhex(aes.seed),
+    cardChallenge: unhex(aes.rnd_icc),
+    hostChallenge: unhex(aes.rnd_ifd),
+    hostKey: unhex(aes.k_ifd),
+  });
+  expect(hex(encodeCommand(command))).toBe(`0082020828${aes.proof}28`);
+  const sm = open({ data: unhex(aes.answer), sw: decodeResponse(unhex("9000")).sw });
+  for (const { plain, protected: sent, response, response_plain } of aes.exchanges) {
+    expect(hex(encodeCommand(sm.wrap(decodeCommand(unhex(plain)))))).toBe(sent);
+    const { data, sw } = sm.unwrap(decodeResponse(unhex(response)));
+    expect(hex(data) + hex(Uint8Array.of(sw >> 8, sw & 0xff))).toBe(response_plain);
+  }
+});
+
 const session = (v: IcaoVector): SecureMessaging =>
   new SecureMessaging({
     crypto: nodeCrypto,

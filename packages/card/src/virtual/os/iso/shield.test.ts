@@ -19,6 +19,18 @@ interface IcaoVector {
   readonly protected?: string;
   readonly response?: string;
 }
+interface AesVector {
+  readonly seed: string;
+  readonly rnd_icc: string;
+  readonly k_icc: string;
+  readonly proof: string;
+  readonly answer: string;
+  readonly exchanges: readonly {
+    readonly protected: string;
+    readonly response: string;
+  }[];
+}
+const [aes] = vectorsOf<AesVector>("sm-aes");
 const vectors = vectorsOf<IcaoVector>("icao-sm");
 const known = (id: string): IcaoVector => vectors.find((one) => one.id === id) ?? {};
 const seed = known("bac-keys").kseed ?? "";
@@ -27,10 +39,10 @@ const shielded = tlv("AB", "8001079E0140");
 const efCom = "60145F0104303130365F36063034303030305C026175";
 
 /** A travel document's DF with EF.COM, its seed as key 08, all active; and a DF beside it with the same seed. */
-function document(...faults: Fault[]): Bench {
+function document(key = seed, ...faults: Fault[]): Bench {
   const bench = new Bench(completedStore(image20), ...faults);
   bench.open(0x01);
-  const wrapped = hex(bench.host?.wrapKey(unhex(seed)) ?? unhex(""));
+  const wrapped = hex(bench.host?.wrapKey(unhex(key)) ?? unhex(""));
   const steps = [
     createMf,
     create("820138", "83020200", "8405A000000099"),
@@ -105,6 +117,15 @@ test("the card answers the worked example of ICAO Doc 9303-11 byte for byte", ()
     const { protected: sent = "", response } = known(id);
     expect(say(card, sent)).toBe(response);
   }
+});
+
+test("the card answers an AES session computed by a third hand byte for byte", () => {
+  if (aes === undefined) throw new Error("there is no vector");
+  const card = withRandom(document(aes.seed), aes.rnd_icc, aes.k_icc);
+  say(card, "00A4040C07A0000002471001");
+  expect(say(card, "0084000008")).toBe(`${aes.rnd_icc}9000`);
+  expect(say(card, `0082020828${aes.proof}28`)).toBe(`${aes.answer}9000`);
+  for (const { protected: sent, response } of aes.exchanges) expect(say(card, sent)).toBe(response);
 });
 
 describe.each(["3DES", "AES"] as const)("%s", (cipher) => {
