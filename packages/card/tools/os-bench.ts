@@ -104,11 +104,19 @@ export const createMf = create("820138", "83023F00");
 /** Access rules: READ always, UPDATE under secure messaging, ACTIVATE and DEACTIVATE too. */
 export const openRules = tlv("AB", "8001019000", "80011E9E0140");
 
-/** Commands and their answers one by one, in one text: what a test of a table compares. */
-export const conversation = (
-  say: (command: string) => string,
-  steps: readonly (readonly [command: string, answer: string])[],
-): { readonly heard: string[]; readonly expected: string[] } => ({
-  heard: steps.map(([sent]) => `${sent}: ${say(sent)}`),
-  expected: steps.map(([sent, answer]) => `${sent}: ${answer}`),
-});
+/** What is answered otherwise than expected, or costs other page writes, where a step says how many. */
+export function wrong(
+  bench: Bench,
+  steps: readonly (readonly [command: string, answer: string, pages?: number])[],
+): string[] {
+  return steps.flatMap(([sent, expected, pages]) => {
+    let heard = "";
+    const spent = bench.writes(() => {
+      heard = bench.say(sent);
+    });
+    return [
+      ...(heard === expected ? [] : [`${sent}: ${heard} instead of ${expected}`]),
+      ...(pages === undefined || pages === spent ? [] : [`${sent}: ${spent} pages instead of ${pages}`]),
+    ];
+  });
+}

@@ -11,9 +11,6 @@ import type { VirtualCard } from "@persoline/card/virtual";
 const configuration = "/etc/reader.conf.d/vpcd";
 const port = 35963;
 
-/** Programs that have to be there, with Debian's packages, for messages. */
-export const needed = ["pcscd", "vsmartcard-vpcd", "opensc"] as const;
-
 /** Carries bytes between file descriptor 3 and vpcd, which the daemon opens in its own time. */
 const relay = `
 const net = require("node:net");

@@ -51,7 +51,11 @@ describe.each(Object.keys(fields) as (keyof typeof fields)[])("%s", (name) => {
       const clock = bench.card.elapsedMicros;
       const { pagesWritten, apdus } = bench.card.counters;
       const end = await bench.run(program, { secrets });
-      expect(end, program.name).toMatchObject({ kind: "passed", resumes: 0 });
+      expect({ name: program.name, ...end }).toMatchObject({
+        name: program.name,
+        kind: "passed",
+        resumes: 0,
+      });
       const planned = estimate(program, timing);
       expect(bench.card.counters.pagesWritten - pagesWritten).toBe(planned.pages);
       expect(bench.card.counters.apdus - apdus).toBe(planned.apdus);

@@ -192,7 +192,7 @@ describe("sessions", () => {
     for (const [end, answered] of [
       ["00B0820003", "6982"],
       ["00A4040C07A0000002471001", "9000"],
-      ["8050000008010203040506070800", undefined],
+      ["8050000008010203040506070800", "32 bytes"],
       ["0CB08200039705 0000", "6988"],
       ["0CB0820003970100 00", "6987"],
       [`0CB082000A8E08${"00".repeat(8)}00`, "6988"],
@@ -200,7 +200,7 @@ describe("sessions", () => {
       const sm = open(bench, "AES");
       expect(safe(bench, sm, "00B0820001")).toBe("009000");
       const heard = bench.say(end);
-      if (answered !== undefined) expect(`${end}: ${heard}`).toBe(`${end}: ${answered}`);
+      expect(`${end}: ${heard.length === 68 ? "32 bytes" : heard}`).toBe(`${end}: ${answered}`);
       const after = sm.wrap(decodeCommand(unhex("00B0820001")));
       expect(bench.say(hex(encodeCommand(after)))).toBe("6985");
     }
