@@ -116,6 +116,7 @@ describe("pkcs15: six members", () => {
   test("every member's data are in the data object, behind the PIN; what is public is readable", () => {
     const seen = new Set<string>();
     for (const card of cards("pkcs15")) {
+      expect(say(card, "00B09D0013")).toBe("4301F84703F621C07F660802020409020204029000");
       expect(say(card, "00A4040C0CA000000063504B43532D3135")).toBe("9000");
       const info = Buffer.from(unhex(say(card, "00B0920000").slice(0, -4))).toString("latin1");
       const member = /Membership (SR-\d{4})/.exec(info)?.[1] ?? "";

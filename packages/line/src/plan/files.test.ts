@@ -122,8 +122,8 @@ describe("what is wrong in a product file is told with its place", () => {
     ],
     ['fid: "5015"', 'fid: "2F00"', /an EF of the MF has this identifier/],
     [
-      "size: 64, read: always, update: perso }\n  - { df",
-      "size: 64, read: pin, update: perso }\n  - { df",
+      "size: 64, read: always, update: perso }\n  - { ef: atr",
+      "size: 64, read: pin, update: perso }\n  - { ef: atr",
       /has no PIN/,
     ],
   ] as const)("%s", (from, to, message) => {

@@ -55,7 +55,7 @@ export class Front {
     if ((cla & SHIELDED) === SHIELDED) return this.#shielded(command);
     if ((cla & CHAINING) === 0) {
       this.#card.shield = undefined;
-      return this.#behind.perform({ ...command, data: join(chain?.data ?? [], command.data) });
+      return this.#perform({ ...command, data: join(chain?.data ?? [], command.data) });
     }
     const data = join(chain?.data ?? [], command.data);
     if (command.data.length === 0 || command.le !== undefined || data.length > MOST_DATA) {
@@ -63,6 +63,12 @@ export class Front {
     }
     this.#chain = { header, data };
     return status(SW.ok);
+  }
+
+  /** Who asks for no data gets none (ISO/IEC 7816-4, 5.1). */
+  #perform(command: Apdu): Answer {
+    const answered = this.#behind.perform(command);
+    return command.le === undefined && answered.data.length > 0 ? status(answered.sw) : answered;
   }
 
   #shielded(command: Apdu): Answer {
@@ -75,7 +81,7 @@ export class Front {
       return status(plain);
     }
     card.shielded = true;
-    const answered = this.#behind.perform(plain);
+    const answered = this.#perform(plain);
     return session.close(answered, (mac) => this.#behind.spoiledMac(mac));
   }
 }
