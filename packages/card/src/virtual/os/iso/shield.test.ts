@@ -25,6 +25,8 @@ interface AesVector {
   readonly k_icc: string;
   readonly proof: string;
   readonly answer: string;
+  /** READ BINARY B1 as the first command, its offset object followed by 80 and 28 zeros, MAC right. */
+  readonly long_padding: string;
   readonly exchanges: readonly {
     readonly protected: string;
     readonly response: string;
@@ -241,6 +243,45 @@ describe("sessions", () => {
     torn.say("00A4040C07A0000002471001");
     torn.say("0084000008");
     expect(torn.say(proof)).toBe("63CE");
+  });
+
+  test.each(["3DES", "AES"] as const)(
+    "%s: a proof with a damaged MAC, or over another challenge, is refused",
+    (cipher) => {
+      const bench = document();
+      const proof = (cardChallenge: Uint8Array): Uint8Array =>
+        encodeCommand(
+          authenticateForSm({
+            crypto: nodeCrypto,
+            cipher,
+            algorithm: cipher === "3DES" ? 1 : 2,
+            reference: 8,
+            seed: unhex(seed),
+            cardChallenge,
+            hostChallenge: new Uint8Array(8),
+            hostKey: new Uint8Array(16),
+          }).command,
+        );
+      const challenge = (): Uint8Array => decodeResponse(unhex(bench.say("0084000008"))).data;
+      const damaged = proof(challenge());
+      // The last byte of the MAC, before Le.
+      damaged[damaged.length - 2] = (damaged.at(-2) ?? 0) ^ 0x01;
+      expect(bench.say(hex(damaged))).toBe("63CE");
+      const stale = challenge();
+      challenge();
+      expect(bench.say(hex(proof(stale)))).toBe("63CD");
+      expect(bench.say(hex(proof(challenge())))).toMatch(/^[0-9A-F]{80}9000$/);
+      expect(bench.say("00820108")).toBe("9000");
+    },
+  );
+
+  test("padding of more than one block is no padding", () => {
+    if (aes === undefined) throw new Error("there is no vector");
+    const card = withRandom(document(aes.seed), aes.rnd_icc, aes.k_icc);
+    say(card, "00A4040C07A0000002471001");
+    say(card, "0084000008");
+    expect(say(card, `0082020828${aes.proof}28`)).toMatch(/9000$/);
+    expect(say(card, aes.long_padding)).toBe("6988");
   });
 
   test("keys keep to their kind", () => {
