@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { image20, powered } from "../../../../tools/bench.js";
 import { Bench, command, completedStore, create, createMf, tlv, wrong } from "../../../../tools/os-bench.js";
 import { hex } from "../../../bytes/index.js";
+import { completedTiming, exchangeWire } from "../../../program/index.js";
 
 const all = tlv("AB", "80011F9000");
 /** An active EF of 1,000 bytes (SFI 1) under an active MF, all allowed to all. */
@@ -85,6 +86,25 @@ describe("lengths", () => {
     ).toEqual([]);
   });
 });
+
+test.each([1, 255, 256, 700, 1000])(
+  "UPDATE and READ of %i bytes last as long as the host reckons",
+  (length) => {
+    const on = bench();
+    on.say("00A4000C020101");
+    const cost = (sent: string): number => {
+      const before = on.card.elapsedMicros;
+      on.say(sent);
+      return on.card.elapsedMicros - before;
+    };
+    const update = extended("00D60000", "5A".repeat(length));
+    const pages = 2 * Math.ceil(length / 64) + 2;
+    const reckoned = exchangeWire(completedTiming, update.length / 2, 2).micros + pages * 3500;
+    expect(cost(update)).toBeCloseTo(reckoned, 3);
+    const read = `00B0000000${length.toString(16).padStart(4, "0")}`;
+    expect(cost(read)).toBeCloseTo(exchangeWire(completedTiming, 7, length + 2).micros, 3);
+  },
+);
 
 describe("chains", () => {
   test("data in pieces are one command", () => {
