@@ -13,6 +13,9 @@ export const nodeCrypto: Crypto = {
   des3(key) {
     return new NodeCipher("des-ede3", tripled(key), 8);
   },
+  sha1(data) {
+    return Uint8Array.from(createHash("sha1").update(data).digest());
+  },
   sha256(data) {
     return Uint8Array.from(createHash("sha256").update(data).digest());
   },

@@ -1,7 +1,9 @@
 // Makes completion images (docs/card-os.md, section 3).
 import { readFileSync } from "node:fs";
 import wabt from "wabt";
-import { routine } from "../src/virtual/routines.js";
+import { codeLength } from "../src/virtual/image.js";
+import { machineCode } from "../src/virtual/rom.js";
+import { imageRoutine, routine } from "../src/virtual/routines.js";
 
 interface ImageSource {
   readonly version: { readonly major: number; readonly minor: number };
@@ -9,6 +11,8 @@ interface ImageSource {
   readonly module?: string;
   /** Numbers of the routines that the module brings. */
   readonly own: readonly number[];
+  /** Machine code that the image brings: names by number. */
+  readonly code?: Readonly<Record<number, string>>;
 }
 
 /** All images there are, by file name. */
@@ -18,6 +22,12 @@ export const images: Readonly<Record<string, ImageSource>> = {
     version: { major: 1, minor: 2 },
     module: "persoline-os-1.2.wat",
     own: [routine.cyclicSlot],
+  },
+  "persoline-os-2.0.img": {
+    version: { major: 2, minor: 0 },
+    module: "persoline-os-1.2.wat",
+    own: [routine.cyclicSlot],
+    code: imageRoutine,
   },
 };
 
@@ -53,9 +63,25 @@ export function crc32(bytes: Uint8Array): number {
 
 export async function buildImage(source: ImageSource): Promise<Uint8Array> {
   const module = source.module === undefined ? new Uint8Array(0) : await assemble(source.module);
-  const numbers = Object.values(routine);
-  const links = numbers.flatMap((number) => [number, source.own.includes(number) ? 1 : 0]);
-  const body = Uint8Array.of(numbers.length, ...links, module.length >> 8, module.length & 0xff, ...module);
+  const brought = Object.entries(source.code ?? {}).map(([number, name]) => [Number(number), name] as const);
+  const numbers = [...new Set([...Object.values(routine), ...brought.map(([number]) => number)])];
+  const where = (number: number): number =>
+    source.own.includes(number) ? 1 : brought.some(([one]) => one === number) ? 2 : 0;
+  const links = numbers.flatMap((number) => [number, where(number)]);
+  const code = brought.flatMap(([number, name]) => [
+    number,
+    codeLength >> 8,
+    codeLength & 0xff,
+    ...machineCode(name, codeLength),
+  ]);
+  const body = Uint8Array.from([
+    numbers.length,
+    ...links,
+    module.length >> 8,
+    module.length & 0xff,
+    ...module,
+    ...(brought.length === 0 ? [] : [brought.length, ...code]),
+  ]);
   const image = new Uint8Array(16 + body.length);
   const view = new DataView(image.buffer);
   image.set([0x50, 0x53, 0x4c, 0x49, source.version.major, source.version.minor, 1, 0]);

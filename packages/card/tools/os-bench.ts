@@ -103,3 +103,20 @@ export const create = (...objects: readonly string[]): string => command("00E000
 export const createMf = create("820138", "83023F00");
 /** Access rules: READ always, UPDATE under secure messaging, ACTIVATE and DEACTIVATE too. */
 export const openRules = tlv("AB", "8001019000", "80011E9E0140");
+
+/** What is answered otherwise than expected, or costs other page writes, where a step says how many. */
+export function wrong(
+  bench: Bench,
+  steps: readonly (readonly [command: string, answer: string, pages?: number])[],
+): string[] {
+  return steps.flatMap(([sent, expected, pages]) => {
+    let heard = "";
+    const spent = bench.writes(() => {
+      heard = bench.say(sent);
+    });
+    return [
+      ...(heard === expected ? [] : [`${sent}: ${heard} instead of ${expected}`]),
+      ...(pages === undefined || pages === spent ? [] : [`${sent}: ${spent} pages instead of ${pages}`]),
+    ];
+  });
+}

@@ -26,6 +26,10 @@ export const CARD_PROBLEMS = {
     "The card refused the command; look its status up, and never repeat one that a key proves.",
   "desfire-proof": "The card does not know the key; do not try again, check key and diversification first.",
   "desfire-mac": "The answer's MAC or CRC does not match; the session is closed and the card is in doubt.",
+  "sm-authentication":
+    "The card does not know the key, or answered another challenge; do not try again, check the key first.",
+  "sm-answer":
+    "The answer's secure messaging is missing or wrong; the session is closed and the card is in doubt.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
   "line-silent": "The card stopped answering within its waiting time; reset it.",

@@ -18,5 +18,7 @@ export interface Crypto {
   aes(key: Uint8Array): BlockCipher;
   /** 8 bytes (single DES), 16 (two keys) or 24, else CardProblem `bad-key`. The key is copied. Parity bits are ignored. */
   des3(key: Uint8Array): BlockCipher;
+  /** For the key derivation of ICAO Doc 9303-11 only. */
+  sha1(data: Uint8Array): Uint8Array;
   sha256(data: Uint8Array): Uint8Array;
 }

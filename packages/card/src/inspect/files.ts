@@ -8,6 +8,7 @@ import {
   type SelectAnswer,
   selectByAid,
   selectByFid,
+  selectMf,
 } from "../iso7816/index.js";
 import { findTlv, parseTlv, type Tlv } from "../tlv/index.js";
 import type { Ask } from "./ask.js";
@@ -136,10 +137,16 @@ export async function learnApplications(
     if (found !== undefined) into.selected.push({ aid: hex(aid), name, seen: "selected" });
   }
   for (const df of wanted) {
-    const there = await selected(ask, (answer) => selectByAid(df.aid, { answer }));
+    const { aid } = df;
+    const there = await selected(ask, (answer) =>
+      aid === undefined ? selectMf({ answer }) : selectByAid(aid, { answer }),
+    );
     if (there === undefined) continue;
-    into.files.push(fileOf(df.name, "", there.data));
-    into.selected.push({ aid: hex(df.aid), name: df.name, seen: "selected" });
+    // The MF itself was looked at among the standard files.
+    if (aid !== undefined) {
+      into.files.push(fileOf(df.name, "", there.data));
+      into.selected.push({ aid: hex(aid), name: df.name, seen: "selected" });
+    }
     for (const ef of df.files) {
       const found = await selected(ask, (answer) => selectByFid(fid(ef.fid), { in: "child-ef", answer }));
       if (found !== undefined) into.files.push(fileOf(`${df.name}/${ef.name}`, hex(u16(ef.fid)), found.data));

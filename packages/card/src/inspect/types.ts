@@ -36,10 +36,10 @@ export interface Inspection {
   readonly ended?: string;
 }
 
-/** Files of a product to look for beside the standard ones: DFs by name, each with its EFs. */
+/** Files of a product to look for beside the standard ones: DFs by name, each with its EFs; without AID those right in the MF. */
 export interface WantedFiles {
   readonly name: string;
-  readonly aid: Uint8Array;
+  readonly aid?: Uint8Array;
   readonly files: readonly { readonly name: string; readonly fid: number }[];
 }
 

@@ -5,4 +5,5 @@ export * from "./descriptor.js";
 export * from "./fcp.js";
 export * from "./life-cycle.js";
 export * from "./manage.js";
+export * from "./secure-messaging/index.js";
 export * from "./select.js";

@@ -124,8 +124,14 @@ class RunningChip implements LoaderChip {
     const image = this.#image;
     const where = image?.links.get(number);
     if (image === undefined || where === undefined) return undefined;
+    // Machine code of an image is the operating system's own: it is asked for, never called.
+    if (where === "code") return () => 0;
     if (where === "rom") return romRoutine(number, (address) => this.memory.byte(address));
     return (address, ...args) => this.#inImage((memory) => image.call(memory, number, address, ...args));
+  }
+
+  origin(number: number): "rom" | "image" | "code" | undefined {
+    return this.#image?.links.get(number);
   }
 
   /** What the routine stores is written back page by page when it ends. */

@@ -60,6 +60,9 @@ export interface Chip {
    */
   routine(number: number): ((address: number, ...args: number[]) => number) | undefined;
 
+  /** Where the link of this routine leads: the ROM, the image's module, machine code of the image; undefined without link. */
+  origin(number: number): "rom" | "image" | "code" | undefined;
+
   phase(): number;
   osVersion(): { readonly major: number; readonly minor: number };
   cardState(): number;

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { bytesOf, fresh, image12, keys, open, powered, say } from "../../tools/bench.js";
+import { bytesOf, fresh, image12, image20, keys, on, open, powered, say } from "../../tools/bench.js";
 import { buildImage, crc32, imageFolder, images } from "../../tools/image.js";
 import { type ImageCode, imageCode } from "./image.js";
 import { romRoutine } from "./rom.js";
-import { routine } from "./routines.js";
+import { completedStore } from "../../tools/os-bench.js";
+import { imageRoutine, routine } from "./routines.js";
 
 /** EEPROM with head and count at address 0. */
 const at = (head: number, count: number) => ({
@@ -105,5 +106,41 @@ describe("completion images", () => {
     expect(say(card, host.activate(0x0280, empty.length, bytesOf(crc32(empty))))).toBe("9000");
     expect(powered(card)).toMatch(/^3B9C/);
     expect(say(card, "00A4000C023F00")).toBe("6D00");
+  });
+
+  describe("machine code", () => {
+    test("image 2.0 brings it, replaces ROM routines by it, and keeps the others", () => {
+      const { links } = code(image20);
+      expect([0x01, 0x03, 0x20, 0x21, 0x2f].map((number) => links.get(number))).toEqual([
+        "code",
+        "rom",
+        "image",
+        "code",
+        "code",
+      ]);
+    });
+
+    test("altered in any byte, cut off, doubled or of an unknown number it is not linked", () => {
+      // The code lies at the end: its count, then number, length and 64 bytes of each piece.
+      const from = image20.length - Object.keys(imageRoutine).length * 67 - 1;
+      for (const at of [from, from + 1, from + 2, from + 3, from + 40, image20.length - 1]) {
+        const changed = altered(image20, (bytes) => {
+          bytes[at] = (bytes[at] ?? 0) ^ 0x01;
+        });
+        expect(`${at}: ${imageCode(changed) === undefined}`).toBe(`${at}: true`);
+      }
+    });
+
+    test("a card without one of its routines has no such command", async () => {
+      const { 0x21: write, ...others } = imageRoutine;
+      expect(write).toBe("WRITE BINARY");
+      const image = await buildImage({ version: { major: 2, minor: 0 }, own: [], code: others });
+      const store = completedStore(image);
+      const card = on(store);
+      powered(card);
+      expect(say(card, "00D000000101")).toBe("6D00");
+      expect(say(card, "000E0000")).toBe("6986");
+      expect(say(card, "00A4000C00")).toBe("6A82");
+    });
   });
 });

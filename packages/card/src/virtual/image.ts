@@ -1,11 +1,15 @@
 import { crc32 } from "./crc32.js";
-import { romVersion } from "./rom.js";
+import { machineCode, romVersion } from "./rom.js";
+import { imageRoutine } from "./routines.js";
 
 /** What a module of an image may touch: EEPROM of the card that runs, inside one call. */
 export interface ImageMemory {
   load8(address: number): number;
   store8(address: number, value: number): void;
 }
+
+/** In the ROM, in the image's WebAssembly module, or machine code that the image brings. */
+export type Origin = "rom" | "image" | "code";
 
 type Routine = (address: number, ...args: number[]) => number;
 
@@ -14,9 +18,32 @@ export interface ImageCode {
   readonly major: number;
   readonly minor: number;
   /** Where each linked routine is. */
-  readonly links: ReadonlyMap<number, "rom" | "image">;
+  readonly links: ReadonlyMap<number, Origin>;
   /** A routine of the image, run on the memory of one card. */
   call(memory: ImageMemory, number: number, address: number, ...args: number[]): number;
+}
+
+const origins: readonly Origin[] = ["rom", "image", "code"];
+const names: Readonly<Record<number, string>> = imageRoutine;
+/** Bytes of machine code that stand for one routine. */
+export const codeLength = 64;
+
+/** Whether what follows the module is the machine code of these routines, as this chip knows it, and nothing else. */
+function bringsCode(bytes: Uint8Array, numbers: readonly number[]): boolean {
+  if (numbers.length === 0) return bytes.length === 0;
+  const found = new Set<number>();
+  let at = 1;
+  for (let left = bytes[0] ?? 0; left > 0; left--) {
+    const number = bytes[at] ?? 0;
+    const length = ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    const code = bytes.subarray(at + 3, at + 3 + length);
+    const name = names[number];
+    if (name === undefined || length !== codeLength || code.length !== length) return false;
+    if (machineCode(name, codeLength).some((byte, i) => byte !== code[i])) return false;
+    found.add(number);
+    at += 3 + length;
+  }
+  return at === bytes.length && found.size === numbers.length && numbers.every((number) => found.has(number));
 }
 
 const headerSize = 16;
@@ -49,16 +76,18 @@ function link(bytes: Uint8Array): ImageCode | undefined {
   const count = body[0] ?? 0;
   const moduleAt = 1 + 2 * count + 2;
   if (body.length < moduleAt) return undefined;
-  const links = new Map<number, "rom" | "image">();
+  const links = new Map<number, Origin>();
   for (let at = 1; at < 1 + 2 * count; at += 2) {
     const where = body[at + 1];
-    if (where !== 0 && where !== 1) return undefined;
-    links.set(body[at] ?? 0, where === 0 ? "rom" : "image");
+    const origin = where === undefined ? undefined : origins[where];
+    if (origin === undefined) return undefined;
+    links.set(body[at] ?? 0, origin);
   }
   const length = ((body[moduleAt - 2] ?? 0) << 8) | (body[moduleAt - 1] ?? 0);
-  if (body.length !== moduleAt + length) return undefined;
+  const coded = [...links].filter(([, where]) => where === "code").map(([number]) => number);
+  if (!bringsCode(body.subarray(moduleAt + length), coded)) return undefined;
   const own = [...links].filter(([, where]) => where === "image").map(([number]) => number);
-  const routines = instantiate(body.slice(moduleAt), own);
+  const routines = instantiate(body.slice(moduleAt, moduleAt + length), own);
   if (routines === undefined) return undefined;
 
   return {

@@ -49,20 +49,24 @@ function makeRom(): Uint8Array {
   const rom = new Uint8Array(romSize).fill(0xff);
   rom.set([0x50, 0x53, 0x4c, 0x52, romVersion.major, romVersion.minor]);
   for (const [number, name] of areas) {
-    const ascii = new TextEncoder().encode(name);
-    const from = number * areaSize;
-    rom.set(ascii, from);
-    rom[from + ascii.length] = 0;
-    // Stands for the machine code: xorshift32 from the CRC of the name.
-    let x = crc32(ascii);
-    for (let at = from + ascii.length + 1; at < from + areaSize; at++) {
-      x ^= x << 13;
-      x ^= x >>> 17;
-      x ^= x << 5;
-      rom[at] = x & 0xff;
-    }
+    rom.set(machineCode(name, areaSize), number * areaSize);
   }
   return rom;
+}
+
+/** Stands for machine code: the name, 00, then xorshift32 from the CRC of the name. */
+export function machineCode(name: string, length: number): Uint8Array {
+  const ascii = new TextEncoder().encode(name);
+  const code = new Uint8Array(length);
+  code.set(ascii);
+  let x = crc32(ascii);
+  for (let at = ascii.length + 1; at < length; at++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    code[at] = x & 0xff;
+  }
+  return code;
 }
 
 let mask: Uint8Array | undefined;

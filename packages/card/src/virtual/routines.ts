@@ -33,3 +33,40 @@ export const routine = {
 } as const;
 
 export type RoutineName = keyof typeof routine;
+
+/**
+ * Machine code that image 2.0 brings (docs/card-os.md, section 10); those with the number of a ROM routine replace it.
+ * `front` stands for the reading of commands: chains, extended lengths, ISO secure messaging.
+ */
+export const imageRoutine = {
+  [routine.select]: "SELECT 2",
+  [routine.getData]: "GET DATA 2",
+  [routine.createFile]: "CREATE FILE 2",
+  [routine.deleteFile]: "DELETE FILE 2",
+  [routine.activateFile]: "ACTIVATE FILE 2",
+  [routine.deactivateFile]: "DEACTIVATE FILE 2",
+  [routine.readBinary]: "READ BINARY 2",
+  [routine.updateBinary]: "UPDATE BINARY 2",
+  [routine.readRecord]: "READ RECORD 2",
+  [routine.updateRecord]: "UPDATE RECORD 2",
+  [routine.appendRecord]: "APPEND RECORD 2",
+  [routine.verify]: "VERIFY 2",
+  [routine.changeReferenceData]: "CHANGE REFERENCE DATA 2",
+  [routine.resetRetryCounter]: "RESET RETRY COUNTER 2",
+  [routine.getChallenge]: "GET CHALLENGE 2",
+  [routine.internalAuthenticate]: "INTERNAL AUTHENTICATE 2",
+  [routine.externalAuthenticate]: "EXTERNAL AUTHENTICATE 2",
+  0x21: "WRITE BINARY",
+  0x22: "ERASE BINARY",
+  0x23: "SEARCH BINARY",
+  0x24: "WRITE RECORD",
+  0x25: "ERASE RECORD",
+  0x26: "SEARCH RECORD",
+  0x27: "PUT DATA",
+  0x28: "MANAGE SECURITY ENVIRONMENT",
+  0x29: "TERMINATE DF",
+  0x2a: "TERMINATE EF",
+  0x2f: "FRONT",
+} as const satisfies Readonly<Record<number, string>>;
+
+export const FRONT = 0x2f;

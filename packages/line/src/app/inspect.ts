@@ -18,7 +18,11 @@ async function inspectAt(reader: Reader, product?: Product): Promise<Inspection>
   try {
     const reset = await reader.insert();
     if (reset === "mute") return mute;
-    const wanted = product?.dfs.map(({ name, aid, files }) => ({ name, aid, files }));
+    const wanted = product?.dfs.map(({ name, aid, files }) => ({
+      name,
+      files,
+      ...(aid === undefined ? {} : { aid }),
+    }));
     return await inspectCard(reset.channel, {
       atr: reset.atr,
       ...(wanted === undefined ? {} : { wanted }),

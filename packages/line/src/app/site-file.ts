@@ -168,7 +168,8 @@ function meaning({ value, problem }: ReadYaml<SiteYaml>): ReturnType<typeof prob
 /** What gates have to know of the cards, taken from their product: the first application with keys and what a gate may read of it. */
 function gateCard(product: Product, file: string): GateCard {
   const df = product.dfs.find(({ keys }) => keys !== undefined);
-  if (df?.keys === undefined)
+  const aid = df?.aid;
+  if (df?.keys === undefined || aid === undefined)
     throw new Refusal(`${file}: cards of ${product.name} have no application with keys for gates`);
   const readable = df.files.filter(({ access }) =>
     access.read.every((one) => one === "always" || one === "gate"),
@@ -182,7 +183,7 @@ function gateCard(product: Product, file: string): GateCard {
   const number = holder && tagOf(holder, reference);
   return {
     atr: product.atr.completed,
-    aid: df.aid,
+    aid,
     keys: df.keys.master,
     kid: df.keys.gate,
     ...(zones === undefined ? {} : { zones: { sfi: zones.sfi, count: zones.count } }),

@@ -180,8 +180,9 @@ function initialise(product: Product, image: CompletionImage): CardProgram {
   const channel = { protocol: "scp03", keys: initialKeys, kvn: initialKvn, level: initialLevel } as const;
   const initialised = chipStatus({ phase: 0x03, os: image.os, cardState: 0x07 }, "is the card initialised?");
   const steps = dfPlans(product).flatMap((df, at) => [
+    // The MF is there, and current, before its own files.
     ...(at === 0 ? [] : [selectMf()]),
-    createFile(df.place, df.fcp, dfPages),
+    ...(df.model.aid === undefined ? [] : [createFile(df.place, df.fcp, dfPages)]),
     ...df.files.map((file) => createFile(file.place, file.fcp, createPages(file.model))),
     ...df.files.flatMap((file) =>
       file.common === undefined ? [] : writeSteps(file, file.common, channel, "common"),

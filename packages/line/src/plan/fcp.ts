@@ -62,9 +62,11 @@ export function securityAttributes(access: Access, refs: References): Uint8Array
 export const refsOf = (df: DfModel): References => ({ pin: PIN_REFERENCE, gate: df.keys?.gate ?? 0 });
 
 /** Objects in the order in which SELECT answers them; `8A` stands there only in answers (docs/card-os.md 5). */
-function efObjects(ef: EfModel, refs: References, lcs?: number): Tlv[] {
+function efObjects(ef: EfModel, refs: References, coded: boolean, lcs?: number): Tlv[] {
   const descriptor =
-    ef.type === "transparent" ? [0x01] : [fileDescriptor[ef.type], 0x21, 0x00, ef.record, ef.count];
+    ef.type === "transparent"
+      ? [0x01, ...(coded ? [0x21] : [])]
+      : [fileDescriptor[ef.type], 0x21, 0x00, ef.record, ef.count];
   return [
     tlv(0x82, bytes(...descriptor)),
     tlv(0x83, u16(ef.fid)),
@@ -93,10 +95,11 @@ export interface Fcp {
   readonly active: Uint8Array;
 }
 
-export const efFcp = (ef: EfModel, refs: References): Fcp => ({
-  create: template(efObjects(ef, refs)),
-  created: template(efObjects(ef, refs, LCS.initialisation)),
-  active: template(efObjects(ef, refs, LCS.active)),
+/** `coded`: a transparent EF has its data coding byte too. */
+export const efFcp = (ef: EfModel, refs: References, coded: boolean): Fcp => ({
+  create: template(efObjects(ef, refs, coded)),
+  created: template(efObjects(ef, refs, coded, LCS.initialisation)),
+  active: template(efObjects(ef, refs, coded, LCS.active)),
 });
 
 export const dfFcp = (df: Pick<DfModel, "fid"> & { readonly aid?: Uint8Array }): Fcp => ({

@@ -97,12 +97,14 @@ export const hsm: SecurityModule = {
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
 };
 const whose = { order: "OF-26-1", record: 7 };
-export const secrets: SealedSecrets = {
+/** The PIN of the record, of so many digits. */
+export const secretsOf = (length: number): SealedSecrets => ({
   ...whose,
-  pins: { pin: calls.drawPin({ ...whose, name: "pin", length: 6 }) },
-};
+  pins: { pin: calls.drawPin({ ...whose, name: "pin", length }) },
+});
+export const secrets = secretsOf(6);
 
-const blank = (): Uint8Array =>
+export const blank = (): Uint8Array =>
   fabricate({
     chipNumber: unhex(serial),
     loaderKey: diversifyKeyKdf3(nodeCrypto, unhex(masters["os-loader"]?.[1] ?? ""), unhex(serial), 0x10),

@@ -1,6 +1,16 @@
 import { unhex } from "@persoline/card/bytes";
 import type { Tell, YamlPath } from "../orders/yaml.js";
-import { fieldsOf, leastTlv, strayBrace, templateOf, type ValueForm } from "./content.js";
+import {
+  fieldsOf,
+  isTag,
+  leastTlv,
+  type PlainForm,
+  plainForms,
+  strayBrace,
+  templateOf,
+  type ValueForm,
+  wrongTags,
+} from "./content.js";
 import { type EfEntry, isDf, type ProductFile } from "./product-schema.js";
 
 const known = (product: ProductFile): string[] => [
@@ -76,12 +86,7 @@ function checkTlv(
   let least = 0;
   for (const [tag, form] of Object.entries(objects)) {
     const at = [...path, "tlv", tag];
-    const [first = 0, ...rest] = unhex(tag);
-    const whole =
-      (first & 0x1f) === 0x1f
-        ? rest.length > 0 && rest.every((b, i) => b >= 0x80 === i < rest.length - 1)
-        : rest.length === 0;
-    if (first === 0 || !whole || (first & 0x20) !== 0) {
+    if (!isTag(tag) || ((unhex(tag)[0] ?? 0) & 0x20) !== 0) {
       tell(
         at,
         "bad-tag",
@@ -103,6 +108,29 @@ function checkTlv(
 
 /** Returns how many characters or bytes the longest value has at least. */
 function checkValue(form: ValueForm, room: number, path: YamlPath, product: ProductFile, tell: Tell): number {
+  if (typeof form === "object" && "objects" in form) {
+    for (const tag of wrongTags(form.objects)) {
+      tell(
+        [...path, "objects"],
+        "bad-tag",
+        `${tag} is not the tag of an object with such a value`,
+        "give a list of objects to constructed tags (b6 of the first byte 1), and to no other",
+      );
+    }
+  }
+  const least = plainForms(form).reduce((sum, one) => sum + checkPlain(one, room, path, product, tell), 0);
+  if (typeof form === "object" && ("parts" in form || "objects" in form) && least > room) {
+    tell(
+      path,
+      "too-long",
+      `the longest values take ${least} bytes or more, the file has ${room}`,
+      "make the file larger, or the fields shorter",
+    );
+  }
+  return least;
+}
+
+function checkPlain(form: PlainForm, room: number, path: YamlPath, product: ProductFile, tell: Tell): number {
   const template = templateOf(form);
   if (template === undefined) {
     const bytes = typeof form === "object" && "hex" in form ? form.hex.length / 2 : 0;
@@ -118,20 +146,22 @@ function checkValue(form: ValueForm, room: number, path: YamlPath, product: Prod
   checkTemplate(template, path, product, tell);
   if (typeof form === "object" && "date" in form) return 3;
   if (typeof form === "object" && "number" in form) return form.bytes;
+  const asked = typeof form === "object" && "bytes" in form ? form.bytes : undefined;
   const characters = fieldsOf(template).reduce((sum, field) => {
     const rules = product.person[field];
     return sum + (rules?.list === undefined ? (rules?.max ?? 0) : 0);
   }, 0);
-  const length = typeof form === "object" && "digits" in form ? Math.ceil(characters / 2) : characters;
-  if (length > room) {
+  const packed = typeof form === "object" && ("digits" in form || "swapped" in form);
+  const length = packed ? Math.ceil(characters / 2) : characters;
+  if (length > (asked ?? room)) {
     tell(
       path,
       "too-long",
-      `the field may have ${length} characters, the file has ${room} bytes`,
+      `the field may have ${length} characters, there is room for ${asked ?? room} bytes`,
       "lower max, or make the file larger",
     );
   }
-  return length;
+  return asked ?? length;
 }
 
 function checkRecords(

@@ -67,8 +67,11 @@ function checkVersions(product: ProductFile, tell: Tell): void {
 
 function checkFiles(product: ProductFile, tell: Tell): void {
   const names = new Set<string>();
-  let df: { readonly entry: DfEntry; readonly fids: Set<string>; readonly sfis: Set<number> } | undefined;
+  let df:
+    | { readonly entry: DfEntry | undefined; readonly fids: Set<string>; readonly sfis: Set<number> }
+    | undefined;
   const aids = new Set<string>();
+  let mfFids: ReadonlySet<string> = new Set();
   product.files.forEach((entry, at) => {
     const path = ["files", at] as const;
     const name = isDf(entry) ? entry.name : entry.ef;
@@ -89,19 +92,15 @@ function checkFiles(product: ProductFile, tell: Tell): void {
       if (aids.has(aid))
         tell([...path, "df"], "aid-twice", "two applications have this AID", "give each its own");
       aids.add(aid);
+      if (df !== undefined && df.entry === undefined) mfFids = df.fids;
+      if (entry.fid !== undefined && mfFids.has(entry.fid.toUpperCase())) {
+        tell([...path, "fid"], "fid-twice", "an EF of the MF has this identifier", "choose another one");
+      }
       df = { entry, fids: new Set(), sfis: new Set() };
       checkKeyIds(entry, path, tell);
       return;
     }
-    if (df === undefined) {
-      tell(
-        path,
-        "no-df",
-        `EF ${entry.ef} comes before any DF`,
-        "put the line with `df:` first: files belong to the DF above them",
-      );
-      return;
-    }
+    df ??= { entry: undefined, fids: new Set(), sfis: new Set() };
     const fid = entry.fid.toUpperCase();
     if (df.fids.has(fid))
       tell(
@@ -144,7 +143,13 @@ function checkKeyIds(entry: DfEntry, path: YamlPath, tell: Tell): void {
   }
 }
 
-function checkRules(ef: EfEntry, df: DfEntry, product: ProductFile, path: YamlPath, tell: Tell): void {
+function checkRules(
+  ef: EfEntry,
+  df: DfEntry | undefined,
+  product: ProductFile,
+  path: YamlPath,
+  tell: Tell,
+): void {
   for (const act of ["read", "update", "append"] as const) {
     const rule = ef[act];
     if (rule === undefined) continue;
@@ -156,7 +161,7 @@ function checkRules(ef: EfEntry, df: DfEntry, product: ProductFile, path: YamlPa
         `"${key}" is not a key of this DF`,
         "the key that authenticates is called gate: auth(gate)",
       );
-    } else if (key !== undefined && df.keys === undefined) {
+    } else if (key !== undefined && df?.keys === undefined) {
       tell(
         [...path, act],
         "no-keys",
@@ -164,7 +169,7 @@ function checkRules(ef: EfEntry, df: DfEntry, product: ProductFile, path: YamlPa
         "give the DF a line `keys:`",
       );
     }
-    if (rule.includes("pin") && (product.pin === undefined || pinDf(product) !== df.name)) {
+    if (rule.includes("pin") && (product.pin === undefined || pinDf(product) !== df?.name)) {
       tell([...path, act], "no-pin", "the DF has no PIN", "add a `pin:` for this DF, or another rule");
     }
   }

@@ -24,6 +24,7 @@ import {
   readBinary,
   readRecord,
   selectDf,
+  selectMf,
   setPin,
   setStatus,
   updateBinary,
@@ -33,6 +34,7 @@ import {
   ContentProblem,
   fieldsOf,
   filled,
+  plainForms,
   templateOf,
   tlvBytes,
   type Values,
@@ -89,7 +91,8 @@ const label = (kind: string, name: string, fid: number): string =>
 /** The DFs of a product with all that does not depend on a person. */
 export function dfPlans(product: Product): DfPlan[] {
   return product.dfs.map((df) => {
-    const place: Place = { path: [df.fid], label: label("DF", df.name, df.fid) };
+    const isMf = df.aid === undefined;
+    const place: Place = isMf ? mfPlace : { path: [df.fid], label: label("DF", df.name, df.fid) };
     const fcp = dfFcp(df);
     const files = df.files.map((ef) => efPlan(ef, df, product));
     const pin = product.pin?.df === df.name ? product.pin : undefined;
@@ -97,7 +100,7 @@ export function dfPlans(product: Product): DfPlan[] {
       model: df,
       place,
       fcp,
-      select: selectDf(df.aid, df.name),
+      select: df.aid === undefined ? selectMf() : selectDf(df.aid, df.name),
       files,
       closing: [
         ...(df.keys === undefined
@@ -108,7 +111,8 @@ export function dfPlans(product: Product): DfPlan[] {
             ]),
         ...(pin === undefined ? [] : [setPin(pin.name, pin.length, pin.tries)]),
         ...files.map((file) => activateFile(file.place, file.model.fid, file.active)),
-        activateFile(place, df.fid, activeProbe(place, fcp)),
+        // The MF itself is activated last of all.
+        ...(isMf ? [] : [activateFile(place, df.fid, activeProbe(place, fcp))]),
       ],
     };
   });
@@ -121,8 +125,9 @@ function efPlan(ef: EfModel, df: DfModel, product: Product): EfPlan {
   const columns = product.columns.filter(({ field }) => fields.includes(field)).map(({ column }) => column);
   const personal = fields.length > 0;
   const common = ef.content === undefined || personal ? undefined : contentOf(ef, {});
-  const place: Place = { path: [df.fid, ef.fid], label: label("EF", ef.name, ef.fid) };
-  const fcp = efFcp(ef, refsOf(df));
+  const above = df.aid === undefined ? [] : [df.fid];
+  const place: Place = { path: [...above, ef.fid], label: label("EF", ef.name, ef.fid) };
+  const fcp = efFcp(ef, refsOf(df), product.coded);
   return {
     model: ef,
     place,
@@ -144,7 +149,7 @@ function contentFields(ef: EfModel): string[] {
       : content.kind === "records"
         ? content.forms
         : [content.form];
-  return forms.flatMap((form) => fieldsOf(templateOf(form) ?? ""));
+  return forms.flatMap(plainForms).flatMap((form) => fieldsOf(templateOf(form) ?? ""));
 }
 
 /** What a record writes into an EF. Throws ContentProblem when it does not fit. */

@@ -36,7 +36,8 @@ export type ContentModel =
 
 export interface DfModel {
   readonly name: string;
-  readonly aid: Uint8Array;
+  /** Undefined: the MF. */
+  readonly aid?: Uint8Array;
   readonly fid: number;
   readonly keys?: {
     readonly master: KeyRef;
@@ -69,6 +70,9 @@ export interface Product {
   };
   readonly channel: { readonly level: Level; readonly keys: KeyRef; readonly kvn: number };
   readonly cardNumber: string;
+  /** Image 2.0 and later: transparent EFs are made with their data coding byte, so that erased bytes are FF. */
+  readonly coded: boolean;
+  /** The MF comes first when it has EFs of its own. */
   readonly dfs: readonly DfModel[];
   readonly columns: readonly ColumnRule[];
   /** "none": cards that open no gates; absent: the product does not say. */
@@ -115,6 +119,8 @@ export function productModel(file: ProductFile): Product {
       kvn: number(file.channel.version),
     },
     cardNumber: file["card-number"],
+    // The completed card says its version at the end of its historical bytes.
+    coded: (unhex(file.card.atr.completed).at(-3) ?? 0) >= 2,
     dfs,
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
     ...(register === undefined
@@ -125,7 +131,7 @@ export function productModel(file: ProductFile): Product {
       : {
           pin: {
             name: "pin",
-            df: pin.df ?? dfs[0]?.name ?? "",
+            df: pin.df ?? dfs.find(({ aid }) => aid !== undefined)?.name ?? "",
             length: pin.length,
             tries: pin.tries,
             letter: pin.letter,
@@ -171,6 +177,7 @@ function columnRule(field: string, rules: ProductFile["person"][string]): Column
 }
 
 /** DF identifiers that a product file leaves out: 7F10, 7F11, ... */
+const MF = 0x3f00;
 const defaultFid = (index: number): number => 0x7f10 + index;
 
 function dfModels(file: ProductFile): DfModel[] {
@@ -180,7 +187,10 @@ function dfModels(file: ProductFile): DfModel[] {
       dfs.push({
         name: entry.name,
         aid: unhex(entry.df),
-        fid: entry.fid === undefined ? defaultFid(dfs.length) : number(entry.fid),
+        fid:
+          entry.fid === undefined
+            ? defaultFid(dfs.filter(({ aid }) => aid !== undefined).length)
+            : number(entry.fid),
         ...(entry.keys === undefined
           ? {}
           : {
@@ -195,6 +205,7 @@ function dfModels(file: ProductFile): DfModel[] {
       });
     } else {
       const written = file.write[entry.ef];
+      if (dfs.length === 0) dfs.push({ name: "mf", fid: MF, files: [] });
       const [record, count] = "record" in entry ? [entry.record, entry.count] : [0, 0];
       dfs.at(-1)?.files.push({
         name: entry.ef,

@@ -74,10 +74,20 @@ const file = z.union([
   }),
 ]);
 
-const value = z
+const tag = z.string().regex(/^(?:[0-9A-Fa-f]{2}){1,3}$/, "a tag is written in hexadecimal digits");
+
+const filledTo = z
+  .number()
+  .int()
+  .min(1)
+  .max(255)
+  .optional()
+  .describe("Always so many bytes: what is left is filled with FF");
+
+const plainValue = z
   .union([
     template,
-    z.strictObject({ text: template }),
+    z.strictObject({ text: template, bytes: filledTo }),
     z
       .strictObject({ date: template })
       .describe("An ISO 8601 date as YYMMDD in BCD, 3 bytes (ISO/IEC 7816-6)"),
@@ -85,11 +95,34 @@ const value = z
       .strictObject({ number: template, bytes: z.number().int().min(1).max(6) })
       .describe("Unsigned, most significant byte first"),
     z.strictObject({ digits: template }).describe("Decimal digits in BCD, filled with F"),
+    z
+      .strictObject({ swapped: template, bytes: filledTo })
+      .describe(
+        "Decimal digits in BCD, the first of two in the low half of a byte, filled with F (ETSI TS 102 221)",
+      ),
     z.strictObject({ hex: hexBytes(1, 255, "a constant") }),
+  ])
+  .meta({ id: "plain" });
+
+/** Objects within objects. */
+interface ObjectEntry {
+  [tag: string]: z.output<typeof plainValue> | ObjectEntry[];
+}
+const objectEntry: z.ZodType<ObjectEntry> = z
+  .lazy(() => z.record(tag, z.union([plainValue, z.array(objectEntry)])))
+  .describe("One object: its tag, and its value, or the objects in it")
+  .meta({ id: "object" });
+
+const value = z
+  .union([
+    plainValue,
+    z.strictObject({ parts: z.array(plainValue).min(1) }).describe("Values one behind the other"),
+    z
+      .strictObject({ objects: z.array(objectEntry).min(1) })
+      .describe("BER-TLV objects in the order given, constructed ones with a list of the objects in them"),
   ])
   .describe("What is written: text (UTF-8), or one of the other forms");
 
-const tag = z.string().regex(/^(?:[0-9A-Fa-f]{2}){1,3}$/, "a tag is written in hexadecimal digits");
 const content = z.union([
   z
     .strictObject({ tlv: z.record(tag, value) })
@@ -148,7 +181,10 @@ export const productSchema = z
       version: version.default("30"),
     }),
     "card-number": template.default("{order}-{record:5}"),
-    files: z.array(file).min(2),
+    files: z
+      .array(file)
+      .min(2)
+      .describe("DFs, each followed by its EFs; EFs before the first DF belong to the MF"),
     person: z.record(word, column),
     write: z.record(word, content),
     register: z

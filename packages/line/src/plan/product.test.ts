@@ -159,7 +159,7 @@ describe("product files", () => {
     ],
     ["a pattern that is none", '"[A-Z]{1,3}-?[0-9]{3,8}"', '"[A-Z"', /no regular expression/, "[A-Z]{1,3}"],
     ["an unknown check", "access-key,", "access-kye,", /"access-kye" is not a check/, "chip: ["],
-    ["a file before its DF", /  - \{ df: .*\n/, "", /before any DF/, "ef: issuer"],
+    ["a file before its DF", /  - \{ df: .*\n/, "", /has no keys to authenticate with/, "ef: premises"],
     ["a personal card number", '"{order}-{record:4}"', '"{name}"', /card number names "name"/, "card-number"],
   ])("%s is told with its place", (_, from, to, message, place) => {
     const found = problems(from, to);

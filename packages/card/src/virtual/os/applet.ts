@@ -85,7 +85,7 @@ function findKey(
   return key === undefined ? SW.referenceNotFound : { df, key };
 }
 
-function saveTries(card: Card, df: File, key: DfKey, tries: number): void {
+export function saveTries(card: Card, df: File, key: DfKey, tries: number): void {
   const secrets = withKey(readSecrets(card.chip, df), { ...key, tries });
   if (secrets !== undefined) writeTries(card.chip, df, secrets);
 }

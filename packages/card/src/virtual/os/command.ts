@@ -5,8 +5,10 @@ export interface Apdu {
   readonly p1: number;
   readonly p2: number;
   readonly data: Uint8Array;
-  /** Ne, 1 to 256; undefined: no answer expected. */
+  /** Ne, 1 to 256 (65,536 in extended length); undefined: no answer expected. */
   readonly le: number | undefined;
+  /** Image 2.0: lengths came in extended form. */
+  readonly extended?: boolean;
 }
 
 export interface Answer {
@@ -85,12 +87,15 @@ export const SW = {
   wrongLength: 0x6700,
   noChannel: 0x6881,
   noSecureMessaging: 0x6882,
+  lastOfChainExpected: 0x6883,
   noChaining: 0x6884,
   wrongStructure: 0x6981,
   securityNotSatisfied: 0x6982,
   blocked: 0x6983,
   conditionsNotSatisfied: 0x6985,
   noCurrentFile: 0x6986,
+  objectsMissing: 0x6987,
+  objectsWrong: 0x6988,
   wrongData: 0x6a80,
   notSupported: 0x6a81,
   fileNotFound: 0x6a82,

@@ -3,7 +3,7 @@ import { pageSize } from "../layout.js";
 import { join, same, u16 } from "./command.js";
 import { isSealed, seal } from "./seal.js";
 import { BODIES, BUFFER, DESCRIPTION, DIRECTORY, ENTRIES, REST } from "./layout.js";
-import { type Rule, readRules } from "./rules.js";
+import { type Rule, readCompactRules, readWideRules } from "./rules.js";
 
 /** File descriptor bytes (ISO/IEC 7816-4, 5.3.3.2). */
 export const FDB = {
@@ -12,9 +12,19 @@ export const FDB = {
   linearFixed: 0x02,
   linearVariable: 0x04,
   cyclic: 0x06,
+  /** BER-TLV objects. */
+  objects: 0x39,
 } as const;
 /** Life cycle status bytes (ISO/IEC 7816-4, 5.3.3.2, table 13). */
-export const LCS = { initialisation: 0x03, deactivated: 0x04, activated: 0x05 } as const;
+export const LCS = {
+  creation: 0x01,
+  initialisation: 0x03,
+  deactivated: 0x04,
+  activated: 0x05,
+  terminated: 0x0c,
+} as const;
+/** What WRITE does to what is there (b7 b6 of the data coding byte), as the description page keeps it. */
+export const WRITE = { update: 0, once: 1, or: 2, and: 3 } as const;
 export const MF_ID = 0x3f00;
 export const UNWRITTEN = 0xff;
 const NO_PARENT = 0xff;
@@ -25,6 +35,8 @@ export interface Description {
   readonly descriptor: number;
   /** The file descriptor was given with its data coding byte. */
   readonly coded: boolean;
+  /** One of WRITE, as the data coding byte says; without one: `update` as the page has it, OR as WRITE takes it. */
+  readonly writing: number;
   readonly lifeCycle: number;
   readonly fid: number;
   /** Directory entry of the DF above; undefined: the MF. */
@@ -39,6 +51,8 @@ export interface Description {
   readonly head: number;
   readonly name: Uint8Array;
   readonly attributes: Uint8Array;
+  /** The attributes are compact ones (8C), not expanded (AB). */
+  readonly compact: boolean;
   readonly rules: readonly Rule[];
   /** Linear variable: length of each record, FF unwritten. */
   readonly lengths: Uint8Array;
@@ -54,6 +68,12 @@ interface Place {
 }
 
 export const isDf = (file: Description): boolean => file.descriptor === FDB.df;
+/** Before ACTIVATE FILE: rules do not apply yet. */
+export const isBeforeActivation = (file: Description): boolean =>
+  file.lifeCycle === LCS.creation || file.lifeCycle === LCS.initialisation;
+/** Erased state of a unit: WRITE that ORs begins with zeros. */
+export const erasedByte = ({ coded, writing }: Pick<Description, "coded" | "writing">): number =>
+  !coded || writing === WRITE.or ? 0x00 : 0xff;
 const pagesOf = (file: Description): number => (isDf(file) ? 2 : Math.ceil(file.size / pageSize));
 
 /** All files of the card: the pages in EEPROM, and an index of them in RAM that is built at reset. */
@@ -101,8 +121,13 @@ export class Directory {
     return undefined;
   }
 
-  dfs(): readonly File[] {
-    return this.#files.filter((file) => file !== undefined).filter(isDf);
+  dfs(): File[] {
+    return this.all(isDf);
+  }
+
+  /** In the order of their directory entries. */
+  all(wanted: (file: File) => boolean): File[] {
+    return this.#files.filter((file) => file !== undefined).filter(wanted);
   }
 
   child(df: File, fid: number): File | undefined {
@@ -117,12 +142,23 @@ export class Directory {
     return this.find((file) => file.name.length > 0 && same(file.name, name));
   }
 
-  /** The file or a DF above it is deactivated. */
+  /** The file or a DF above it is deactivated or terminated. */
   isDeactivated(file: File): boolean {
-    for (let at: File | undefined = file; at !== undefined; at = this.at(at.parent)) {
-      if (at.lifeCycle === LCS.deactivated) return true;
-    }
-    return false;
+    return this.withAbove(file).some(
+      ({ lifeCycle }) => lifeCycle === LCS.deactivated || lifeCycle === LCS.terminated,
+    );
+  }
+
+  /** The file or a DF above it is terminated. */
+  isTerminated(file: File): boolean {
+    return this.withAbove(file).some(({ lifeCycle }) => lifeCycle === LCS.terminated);
+  }
+
+  /** The file and all DFs above it, the MF last. */
+  withAbove(file: File): File[] {
+    const line: File[] = [];
+    for (let at: File | undefined = file; at !== undefined; at = this.at(at.parent)) line.push(at);
+    return line;
   }
 
   /** EEPROM address of the description page in force. */
@@ -134,7 +170,12 @@ export class Directory {
   allocate(file: Omit<Description, "body">): { readonly entry: number; readonly body: number } | undefined {
     if (file.name.length + file.attributes.length + file.lengths.length > REST) return undefined;
     const entry = this.#files.indexOf(undefined);
-    const pages = pagesOf({ ...file, body: 0 });
+    const body = this.freeBodies(pagesOf({ ...file, body: 0 }));
+    return entry < 0 || body === undefined ? undefined : { entry, body };
+  }
+
+  /** Address of the first free piece of so many body pages. */
+  freeBodies(pages: number): number | undefined {
     const taken = this.#files
       .filter((other) => other !== undefined)
       .map((other) => ({ from: other.body, to: other.body + pagesOf(other) * pageSize }))
@@ -144,13 +185,17 @@ export class Directory {
       if (from - body >= pages * pageSize) break;
       body = to;
     }
-    return entry < 0 || body + pages * pageSize > BUFFER ? undefined : { entry, body };
+    return body + pages * pageSize > BUFFER ? undefined : body;
   }
 
   /** Erases the body first (a DF's page pair too: what lay there before is no key of this DF), then the description makes the file exist. */
-  create(file: Omit<Description, "body">, { entry, body }: { entry: number; body: number }): File {
+  create(
+    file: Omit<Description, "body">,
+    { entry, body }: { entry: number; body: number },
+    erased = 0xff,
+  ): File {
     const made = { ...file, body, entry };
-    this.#chip.fill(body, pagesOf(made), 0xff);
+    this.#chip.fill(body, pagesOf(made), isDf(made) ? 0xff : erased);
     return this.save(made);
   }
 
@@ -210,13 +255,13 @@ function writeDescription(page: Uint8Array, file: File): void {
   page[at.lifeCycle] = file.lifeCycle;
   writeU16(page, at.fid, file.fid);
   page[at.parent] = file.parent ?? NO_PARENT;
-  page[at.sfi] = file.sfi | (file.coded ? 0x80 : 0);
+  page[at.sfi] = file.sfi | (file.coded ? 0x80 : 0) | (file.compact ? 0x40 : 0);
   writeU16(page, at.bodyPage, file.body / pageSize);
   writeU16(page, at.size, file.size);
   page[at.recordSize] = file.recordSize;
   page[at.head] = file.head;
   page[at.recordCount] = file.recordCount;
-  page[at.nameLength] = file.name.length;
+  page[at.nameLength] = file.name.length | (file.writing << 6);
   page[at.rulesLength] = file.attributes.length;
   page.set(join(file.name, file.attributes, file.lengths), at.rest);
 }
@@ -232,14 +277,16 @@ function readDescription(entry: number, page: Uint8Array): File | undefined {
   const byte = (offset: number): number => page[offset] ?? 0;
   const descriptor = byte(at.descriptor);
   if (descriptor === DELETED) return undefined;
-  const rulesFrom = at.rest + byte(at.nameLength);
+  const rulesFrom = at.rest + (byte(at.nameLength) & 0x3f);
   const lengthsFrom = rulesFrom + byte(at.rulesLength);
   const lengths = descriptor === FDB.linearVariable ? byte(at.recordCount) : 0;
   const attributes = page.slice(rulesFrom, lengthsFrom);
+  const compact = (byte(at.sfi) & 0x40) !== 0;
   return {
     entry,
     descriptor,
     coded: (byte(at.sfi) & 0x80) !== 0,
+    writing: byte(at.nameLength) >> 6,
     lifeCycle: byte(at.lifeCycle),
     fid: u16(page, at.fid),
     parent: byte(at.parent) === NO_PARENT ? undefined : byte(at.parent),
@@ -251,7 +298,8 @@ function readDescription(entry: number, page: Uint8Array): File | undefined {
     head: byte(at.head),
     name: page.slice(at.rest, rulesFrom),
     attributes,
-    rules: readRules(attributes) ?? [],
+    compact,
+    rules: (compact ? readCompactRules(attributes) : readWideRules(attributes)) ?? [],
     lengths: page.slice(lengthsFrom, lengthsFrom + lengths),
   };
 }

@@ -1,6 +1,6 @@
 import { type Answer, type Apdu, SW, same, status, u16 } from "./command.js";
 import { CARD_MANAGER, type Card, FREE } from "./card.js";
-import { type Description, FDB, type File, LCS, MF_ID, UNWRITTEN, isDf } from "./directory.js";
+import { type Description, FDB, type File, LCS, MF_ID, UNWRITTEN, WRITE, isDf } from "./directory.js";
 import { AM, readRules } from "./rules.js";
 import { named } from "./selection.js";
 import { readObjects } from "./tlv.js";
@@ -31,7 +31,7 @@ export function createFile(card: Card, { p1, p2, data }: Apdu): Answer {
   return status(SW.ok);
 }
 
-function clashes({ directory }: Card, df: File, asked: Asked): number {
+export function clashes({ directory }: Card, df: File, asked: Asked): number {
   const { fid, name, sfi } = asked;
   if (fid === MF_ID || fid === df.fid || fid === directory.at(df.parent)?.fid || directory.child(df, fid)) {
     return SW.fileExists;
@@ -41,7 +41,7 @@ function clashes({ directory }: Card, df: File, asked: Asked): number {
   return sfi > 0 && directory.bySfi(df, sfi) ? SW.wrongData : FREE;
 }
 
-type Asked = Omit<Description, "body" | "parent">;
+export type Asked = Omit<Description, "body" | "parent">;
 
 /** The FCP of CREATE FILE (docs/card-os.md 5); undefined: 6A80. */
 function readControlParameters(data: Uint8Array): Asked | undefined {
@@ -83,6 +83,7 @@ function readControlParameters(data: Uint8Array): Asked | undefined {
     head: 0,
     name: name?.slice() ?? none,
     attributes,
+    compact: false,
     rules,
   };
 }
@@ -90,7 +91,9 @@ function readControlParameters(data: Uint8Array): Asked | undefined {
 function readDescriptor(
   descriptor: Uint8Array | undefined,
   size: Uint8Array | undefined,
-): Pick<Asked, "descriptor" | "coded" | "size" | "recordSize" | "recordCount" | "lengths"> | undefined {
+):
+  | Pick<Asked, "descriptor" | "coded" | "writing" | "size" | "recordSize" | "recordCount" | "lengths">
+  | undefined {
   const [fdb = 0, coding, high, recordSize = 0, recordCount = 0] = descriptor ?? none;
   if (coding !== undefined && coding !== 0x21) return undefined;
   if (size !== undefined && size.length !== 1 && size.length !== 2) return undefined;
@@ -98,6 +101,7 @@ function readDescriptor(
   const plain = {
     descriptor: fdb,
     coded: coding !== undefined,
+    writing: WRITE.update,
     recordSize: 0,
     recordCount: 0,
     lengths: none,
@@ -132,7 +136,7 @@ function readDescriptor(
 }
 
 /** b8..b4, 1 to 30; absent or empty: none (0). Undefined: 6A80. */
-function readSfi(value: Uint8Array | undefined): number | undefined {
+export function readSfi(value: Uint8Array | undefined): number | undefined {
   if (value === undefined || value.length === 0) return 0;
   const [byte = 0] = value;
   const sfi = byte >> 3;

@@ -1,20 +1,24 @@
 import { type Chip, type MakeOperatingSystem, type OperatingSystem, unlessMemoryFails } from "../chip.js";
 import { cardState, phase } from "../layout.js";
-import { type RoutineName, routine } from "../routines.js";
+import { FRONT, type RoutineName, routine } from "../routines.js";
 import { externalAuthenticate, getChallenge, internalAuthenticate, proveFile } from "./applet.js";
 import { readBinary, updateBinary } from "./binary.js";
 import { Card } from "./card.js";
 import { type Answer, type Apdu, SW, decodeAnswer, decodeApdu, encodeAnswer, status } from "./command.js";
+import { IMAGE_COMMANDS } from "./iso/commands.js";
+import { Front } from "./iso/front.js";
 import { activateFile, createFile, deactivateFile, deleteFile } from "./files.js";
 import { getData, initializeUpdate, openChannel, putKey, setStatus, terminateCardUsage } from "./manager.js";
 import { changeReferenceData, resetRetryCounter, verify } from "./pin.js";
 import { appendRecord, readRecord, updateRecord } from "./records.js";
 import { select } from "./selection.js";
-import { recover } from "./transaction.js";
+import { NoBuffer, recover } from "./transaction.js";
 
 interface Known {
-  readonly name: RoutineName;
+  /** Undefined: a command that only images bring. */
+  readonly name: RoutineName | undefined;
   readonly run: (card: Card, command: Apdu) => Answer;
+  readonly repeatable?: boolean;
 }
 
 /** By class without secure messaging (00, 80) and instruction. */
@@ -59,14 +63,28 @@ export const makeOperatingSystem: MakeOperatingSystem = (chip) => new System(chi
 class System implements OperatingSystem {
   readonly #chip: Chip;
   readonly #card: Card;
+  readonly #front: Front;
 
   constructor(chip: Chip) {
     this.#chip = chip;
     this.#card = new Card(chip);
+    this.#front = new Front(this.#card, {
+      short: (bytes) => this.#answer(bytes),
+      objection: (ins) => {
+        const command = this.#known(ins);
+        return command === undefined ? SW.wrongInstruction : this.#terminated(command);
+      },
+      perform: (apdu) => {
+        const command = this.#known(apdu.ins);
+        return command === undefined ? status(SW.wrongInstruction) : this.#plain(command, apdu);
+      },
+      spoiledMac: (mac) => this.#chip.responseMac(mac),
+    });
   }
 
   reset(): void {
     this.#card.reset();
+    this.#front.reset();
     const { directory } = this.#card;
     // Where the memory fails: the transaction stays marked, and every later write meets it again (6581).
     unlessMemoryFails(() => recover(this.#chip, directory));
@@ -77,8 +95,28 @@ class System implements OperatingSystem {
   }
 
   dispatch(bytes: Uint8Array): Uint8Array {
-    this.#card.secured = false;
-    return encodeAnswer(this.#answer(bytes));
+    const card = this.#card;
+    card.secured = false;
+    card.shielded = false;
+    const front = this.#chip.origin(FRONT) === "code";
+    return encodeAnswer(front ? this.#front.answer(bytes) : this.#answer(bytes));
+  }
+
+  /** The command behind class (b8) and instruction, of the image or of the ROM; undefined when it is not linked. */
+  #known(instruction: number): Known | undefined {
+    const command = COMMANDS.get(instruction);
+    const brought = IMAGE_COMMANDS.get(instruction);
+    if (brought !== undefined && this.#chip.origin(brought.number) === "code") {
+      return { name: command?.name, run: brought.run, repeatable: brought.repeatable === true };
+    }
+    return command?.name === undefined || this.#chip.routine(routine[command.name]) === undefined
+      ? undefined
+      : command;
+  }
+
+  #terminated(command: Known): number | undefined {
+    if (this.#chip.phase() !== phase.terminated || command.name === "getData") return undefined;
+    return command.name === "select" ? SW.terminated : SW.conditionsNotSatisfied;
   }
 
   #answer(bytes: Uint8Array): Answer {
@@ -86,13 +124,10 @@ class System implements OperatingSystem {
     const ins = bytes[1] ?? 0;
     const objection = classObjection(cla);
     if (objection !== undefined) return status(objection);
-    const command = COMMANDS.get(((cla & 0x80) << 8) | ins);
-    if (command === undefined || this.#chip.routine(routine[command.name]) === undefined) {
-      return status(SW.wrongInstruction);
-    }
-    if (this.#chip.phase() === phase.terminated && command.name !== "getData") {
-      return status(command.name === "select" ? SW.terminated : SW.conditionsNotSatisfied);
-    }
+    const command = this.#known(((cla & 0x80) << 8) | ins);
+    if (command === undefined) return status(SW.wrongInstruction);
+    const terminated = this.#terminated(command);
+    if (terminated !== undefined) return status(terminated);
     const apdu = decodeApdu(bytes);
     if (apdu === undefined) return status(SW.wrongLength);
     return (cla & SECURE) !== 0 ? this.#secured(command, apdu) : this.#plain(command, apdu);
@@ -101,11 +136,11 @@ class System implements OperatingSystem {
   #plain(command: Known, apdu: Apdu): Answer {
     const card = this.#card;
     const open = (card.channel?.level ?? 0) !== 0;
-    if (apdu.cla === 0x80 && !FREE_INSIDE.includes(command.name) && (open || command.name === OPENING)) {
+    if (apdu.cla === 0x80 && !isOneOf(FREE_INSIDE, command) && (open || command.name === OPENING)) {
       card.channel = undefined;
       return status(SW.securityNotSatisfied);
     }
-    if (this.#chip.cardState() === cardState.locked && !FREE_LOCKED.includes(command.name)) {
+    if (this.#chip.cardState() === cardState.locked && !isOneOf(FREE_LOCKED, command)) {
       return status(SW.conditionsNotSatisfied);
     }
     return this.#perform(command, apdu);
@@ -127,15 +162,31 @@ class System implements OperatingSystem {
     return channel.wrap(plain, (mac) => this.#chip.responseMac(mac));
   }
 
+  #run(command: Known, apdu: Apdu): Answer {
+    try {
+      return command.run(this.#card, apdu);
+    } catch (problem) {
+      if (problem instanceof NoBuffer) return status(SW.noMemory);
+      throw problem;
+    }
+  }
+
   #perform(command: Known, apdu: Apdu): Answer {
+    this.#card.instruction = apdu.ins;
     const work = (): Uint8Array => {
-      const plain = command.run(this.#card, apdu);
-      const short = apdu.le !== undefined && apdu.le < plain.data.length && REPEATABLE.includes(command.name);
-      return encodeAnswer(short ? status(SW.wrongLe | (plain.data.length & 0xff)) : plain);
+      const plain = this.#run(command, apdu);
+      const { length } = plain.data;
+      const repeatable = command.repeatable ?? isOneOf(REPEATABLE, command);
+      const short = apdu.le !== undefined && apdu.le < length && repeatable;
+      if (!short) return encodeAnswer(plain);
+      return encodeAnswer(status(length > 256 ? SW.wrongLength : SW.wrongLe | (length & 0xff)));
     };
     return decodeAnswer(this.#chip.perform(apdu.ins, work));
   }
 }
+
+const isOneOf = (names: readonly RoutineName[], { name }: Known): boolean =>
+  name !== undefined && names.includes(name);
 
 const OPENING: RoutineName = "externalAuthenticateChannel";
 

@@ -17,13 +17,13 @@ export const DESCRIPTION = {
   lifeCycle: 3,
   fid: 4, // 2
   parent: 6, // directory entry of the DF above; FF: the MF
-  sfi: 7, // 0: none; b8: the file descriptor has its data coding byte
+  sfi: 7, // 0: none; b8: the file descriptor has its data coding byte; b7: compact security attributes
   bodyPage: 8, // 2, physical page number
   size: 10, // 2, bytes
   recordSize: 12,
   head: 13, // cyclic: slot of record 1, the newest; the cyclic slot finder reads it and the next byte
   recordCount: 14,
-  nameLength: 15,
+  nameLength: 15, // b8 b7: what WRITE does
   rulesLength: 16,
   rest: 17, // DF name, AB, linear variable: the length of each record (FF: unwritten)
   crc: 60, // 4

@@ -64,7 +64,7 @@ function findPin(card: Card, reference: number): { readonly df: File; readonly p
 }
 
 /** ISO 9564-1 format 2: 2L, L digits (4 to 12), filled with F. */
-function isPinBlock(block: Uint8Array): boolean {
+export function isPinBlock(block: Uint8Array): boolean {
   const nibbles = Array.from(block).flatMap((byte) => [byte >> 4, byte & 0x0f]);
   const [control, length = 0, ...rest] = nibbles;
   return (

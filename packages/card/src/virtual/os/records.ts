@@ -75,7 +75,7 @@ function locate(card: Card, { p2 }: Apdu, mode: number): File | number {
 }
 
 /** Undefined: P1 does not go with the mode. A number that no record has comes back as it is. */
-function recordNumber(card: Card, file: File, { p1, p2 }: Apdu): number | undefined {
+export function recordNumber(card: Card, file: File, { p1, p2 }: Apdu): number | undefined {
   const mode = p2 & 0x07;
   if (mode === NUMBER) return p1 === 0 ? card.record : p1;
   if (p1 !== 0) return undefined;
@@ -93,11 +93,11 @@ function recordNumber(card: Card, file: File, { p1, p2 }: Apdu): number | undefi
   }
 }
 
-const slotOf = (file: File, number: number): number =>
+export const slotOf = (file: File, number: number): number =>
   file.descriptor === FDB.cyclic ? (file.head + number - 1) % file.recordCount : number - 1;
 
 /** Undefined: the record does not exist. */
-function lengthOf(file: File, number: number): number | undefined {
+export function lengthOf(file: File, number: number): number | undefined {
   if (number < 1 || number > file.recordCount) return undefined;
   if (file.descriptor !== FDB.linearVariable) return file.recordSize;
   const length = file.lengths[number - 1];
@@ -105,18 +105,24 @@ function lengthOf(file: File, number: number): number | undefined {
 }
 
 /** The highest number written; 0: none. Records of linear fixed and cyclic EFs exist from the start. */
-function lastRecord(file: File): number {
+export function lastRecord(file: File): number {
   let number = file.recordCount;
   while (number > 0 && lengthOf(file, number) === undefined) number--;
   return number;
 }
 
-const fits = (file: File, data: Uint8Array): boolean =>
+export const fits = (file: File, data: Uint8Array): boolean =>
   file.descriptor === FDB.linearVariable
     ? data.length > 0 && data.length <= file.recordSize
     : data.length === file.recordSize;
 
-function writeRecord(card: Card, file: File, record: number, data: Uint8Array, moves: boolean): Answer {
+export function writeRecord(
+  card: Card,
+  file: File,
+  record: number,
+  data: Uint8Array,
+  moves: boolean,
+): Answer {
   const offset = slotOf(file, record) * file.recordSize;
   if (file.descriptor === FDB.linearVariable) {
     card.write(file, offset, data, { kind: "length", record, length: data.length });
@@ -127,7 +133,7 @@ function writeRecord(card: Card, file: File, record: number, data: Uint8Array, m
   return status(SW.ok);
 }
 
-function pushRecord(card: Card, file: File, data: Uint8Array): Answer {
+export function pushRecord(card: Card, file: File, data: Uint8Array): Answer {
   const find = card.chip.routine(routine.cyclicSlot);
   if (find === undefined) return status(SW.notSupported);
   const slot = find(card.directory.address(file) + DESCRIPTION.head);

@@ -1,55 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { nodeCrypto } from "../../../node/index.js";
 import { Bench, command, completedStore, create, createMf, tlv } from "../../../tools/os-bench.js";
-import { hex } from "../../bytes/index.js";
-import { PowerLost } from "../chip.js";
-import { type EepromStore, makeVirtualCard, memoryStore } from "../index.js";
+import { cardOn, TearingStore, tears, transmit } from "../../../tools/tearing.js";
+import { type EepromStore, memoryStore } from "../index.js";
 
 const rules = tlv("AB", "8001079000", "80011E9E0140");
 const record = (kind: string, size: string, count: string): string => `8205${kind}2100${size}${count}`;
-
-/** What a page may hold after power was lost while it was written: from the old content, the new, or neither. */
-const tears: Readonly<Record<string, (old: Uint8Array, written: Uint8Array) => Uint8Array>> = {
-  "nothing written": (old) => old,
-  erased: (old) => new Uint8Array(old.length).fill(0xff),
-  "half erased": (old) => old.map((byte, at) => (at < 32 ? 0xff : byte)),
-  "half written": (old, written) => old.map((byte, at) => (at < 32 ? (written[at] ?? 0) : byte)),
-  "only the end written": (old, written) => old.map((byte, at) => (at < 32 ? byte : (written[at] ?? 0))),
-  "bits lost": (_, written) => written.map((byte, at) => (at % 5 === 0 ? byte | 0x24 : byte)),
-  "all written": (_, written) => written,
-};
-
-/** Silicon that loses power at the nth write after `arm`, and stays as that left it. */
-class TearingStore implements EepromStore {
-  readonly pageSize = 64;
-  readonly pages = 512;
-  readonly #bytes: Uint8Array;
-  readonly #tear: (old: Uint8Array, written: Uint8Array) => Uint8Array;
-  #left = Number.POSITIVE_INFINITY;
-
-  constructor(content: Uint8Array, tear: (old: Uint8Array, written: Uint8Array) => Uint8Array) {
-    this.#bytes = content.slice();
-    this.#tear = tear;
-  }
-
-  load(): Uint8Array {
-    return this.#bytes.slice();
-  }
-
-  arm(write: number): void {
-    this.#left = write;
-  }
-
-  write(page: number, bytes: Uint8Array): void {
-    const at = page * this.pageSize;
-    this.#left--;
-    if (this.#left === 0) {
-      this.#bytes.set(this.#tear(this.#bytes.slice(at, at + this.pageSize), bytes), at);
-      throw new PowerLost("torn on the bench");
-    }
-    this.#bytes.set(bytes, at);
-  }
-}
 
 interface Case {
   readonly name: string;
@@ -146,14 +101,6 @@ function prepared({ shape, before, after }: Case): Uint8Array {
     if (answered !== "9000") throw new Error(`${sent} was answered ${answered}`);
   }
   return bench.store.load();
-}
-
-const cardOn = (eeprom: EepromStore) =>
-  makeVirtualCard({ eeprom, random: (length) => new Uint8Array(length), crypto: nodeCrypto });
-
-function transmit(card: ReturnType<typeof cardOn>, sent: string): string {
-  const answer = card.transmit(Uint8Array.from(Buffer.from(sent.replaceAll(" ", ""), "hex")));
-  return answer === undefined ? "mute" : hex(answer);
 }
 
 /** All that can be read: the file, and its neighbours. */

@@ -12,6 +12,11 @@ export type Consequence =
   | { readonly kind: "head"; readonly slot: number }
   | { readonly kind: "length"; readonly record: number; readonly length: number };
 
+/** Thrown before anything is written: no body pages are free for the copy of a large write. */
+export class NoBuffer extends Error {
+  override readonly name = "NoBuffer";
+}
+
 /** The bytes and their consequence, all or nothing: 2 × pages + 2 page writes, and one more with a consequence. */
 export function writeAtOnce(
   chip: Chip,
@@ -26,8 +31,11 @@ export function writeAtOnce(
   const pages = Math.floor((from + bytes.length - 1) / pageSize) - first + 1;
   const content = chip.read(first * pageSize, pages * pageSize);
   content.set(bytes, from - first * pageSize);
-  chip.write(BUFFER, content);
-  chip.write(MARK, mark(first, pages, file, consequence));
+  // A large write keeps its copy in body pages that no file has.
+  const buffer = pages <= BUFFER_PAGES ? BUFFER : directory.freeBodies(pages);
+  if (buffer === undefined) throw new NoBuffer(`no ${pages} pages are free`);
+  chip.write(buffer, content);
+  chip.write(MARK, mark(first, pages, file, consequence, buffer));
   chip.write(first * pageSize, content);
   apply(directory, file, consequence);
   chip.fill(MARK, 1, 0x00);
@@ -57,12 +65,19 @@ function apply(directory: Directory, file: File, consequence: Consequence | unde
   }
 }
 
-/** Mark page: A5 ‖ first page (2) ‖ pages (1) ‖ directory entry (1) ‖ 00 none, 01 head, 02 length (1) ‖ slot or record (1) ‖ length (1) … CRC-32. */
-function mark(first: number, pages: number, file: File, consequence: Consequence | undefined): Uint8Array {
+/** Mark page: A5 ‖ first page (2) ‖ pages (1) ‖ directory entry (1) ‖ 00 none, 01 head, 02 length (1) ‖ slot or record (1) ‖ length (1) ‖ first page of the copy (2; 0000: the buffer's own) … CRC-32. */
+function mark(
+  first: number,
+  pages: number,
+  file: File,
+  consequence: Consequence | undefined,
+  buffer: number,
+): Uint8Array {
   const page = new Uint8Array(pageSize);
   page.set([MARKED, first >> 8, first & 0xff, pages, file.entry]);
   if (consequence?.kind === "head") page.set([0x01, consequence.slot], 5);
   if (consequence?.kind === "length") page.set([0x02, consequence.record, consequence.length], 5);
+  if (buffer !== BUFFER) page.set([(buffer / pageSize) >> 8, (buffer / pageSize) & 0xff], 8);
   return seal(page);
 }
 
@@ -70,16 +85,28 @@ function mark(first: number, pages: number, file: File, consequence: Consequence
 export function recover(chip: Chip, directory: Directory): void {
   const page = chip.read(MARK, pageSize);
   if (page[0] !== MARKED || !isSealed(page)) return;
-  const [, high = 0, low = 0, pages = 0, entry = 0, kind = 0, number = 0, length = 0] = page;
+  const [
+    ,
+    high = 0,
+    low = 0,
+    pages = 0,
+    entry = 0,
+    kind = 0,
+    number = 0,
+    length = 0,
+    copyHigh = 0,
+    copyLow = 0,
+  ] = page;
   const address = ((high << 8) | low) * pageSize;
   const file = directory.at(entry);
+  const copy = ((copyHigh << 8) | copyLow) * pageSize || BUFFER;
   if (
     file !== undefined &&
-    pages <= BUFFER_PAGES &&
+    (copy === BUFFER ? pages <= BUFFER_PAGES : copy >= BODIES && copy + pages * pageSize <= BUFFER) &&
     address >= BODIES &&
     address + pages * pageSize <= BUFFER
   ) {
-    chip.write(address, chip.read(BUFFER, pages * pageSize));
+    chip.write(address, chip.read(copy, pages * pageSize));
     if (kind === 0x01) apply(directory, file, { kind: "head", slot: number });
     if (kind === 0x02) apply(directory, file, { kind: "length", record: number, length });
   }
