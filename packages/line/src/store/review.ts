@@ -47,8 +47,8 @@ export interface Review {
   /** A body that the accounts do not have as held was taken out of the hold bin: two people tell the audit what it was. */
   takenAway(ask: Omit<Decision, "serial"> & { readonly label: string }): Promise<void>;
   /**
-   * Two people decide on a held card. Good: only when it has passed everything that people cannot judge by looking, and while its record
-   * waits for another card. Reject: its record, if it has one, waits for a card. Return: not ours, no record bound.
+   * Two people decide on a held card. Good: only when it has passed everything that people cannot judge by looking, and while it is the
+   * last card of a record that waits for another. Reject: its record, if it has one, waits for a card. Return: not ours, no record bound.
    */
   settle(ask: Decision & { readonly verdict: Verdict }): Promise<Blank>;
   /** A card that was good is found bad before delivery: rejected, refused at gates, and its record made anew. */
@@ -70,16 +70,21 @@ function leftOf(visit: { readonly not_passed: string | null } | undefined): read
   return text === undefined ? undefined : (JSON.parse(text) as string[]);
 }
 
-/** The record of a held card; none when it was held before one was bound to it. */
+/** The record of a held card; none when it was held before one was bound to it. `last`: no card was bound to the record since. */
 async function recordOf(tx: Tx, row: BlanksTable) {
   if (row.order_number === null || row.record === null) return undefined;
-  const { state } = await tx
+  const { state, attempts } = await tx
     .selectFrom("records")
-    .select("state")
+    .select(["state", "attempts"])
     .where("order_number", "=", row.order_number)
     .where("number", "=", row.record)
     .executeTakeFirstOrThrow();
-  return { order: row.order_number, number: row.record, state };
+  const { attempt } = await tx
+    .selectFrom("cards")
+    .select("attempt")
+    .where("serial", "=", row.serial)
+    .executeTakeFirstOrThrow();
+  return { order: row.order_number, number: row.record, state, last: attempt === attempts };
 }
 
 async function foundGood(tx: Tx, row: BlanksTable): Promise<void> {
@@ -95,6 +100,12 @@ async function foundGood(tx: Tx, row: BlanksTable): Promise<void> {
       "wrong-state",
       `record ${number} of order ${order} is ${from}: another card was made or is being made for it; reject this one`,
     );
+  // A letter tells the PIN that is kept, and that is the one of the record's last card.
+  if (!record.last)
+    throw new AccountsProblem(
+      "wrong-state",
+      `a later card was bound to record ${number} of order ${order} and replaced the PIN of card ${row.serial}: reject this one`,
+    );
   await stepRecord(tx, order, number, from, "produce");
   await tx.deleteFrom("refusals").where("serial", "=", row.serial).where("reason", "=", "held").execute();
 }
@@ -103,8 +114,9 @@ async function foundGood(tx: Tx, row: BlanksTable): Promise<void> {
 async function foundBad(tx: Tx, row: BlanksTable): Promise<void> {
   const record = await recordOf(tx, row);
   if (record === undefined) return;
-  // Another card that is made by now has PINs of its own.
-  if (record.state === "prepared" || record.state === "held") await dropPins(tx, record.order, record.number);
+  // A card that was made since has PINs of its own.
+  if (record.last && (record.state === "prepared" || record.state === "held"))
+    await dropPins(tx, record.order, record.number);
   if (record.state === "held")
     await stepRecord(tx, record.order, record.number, "held", "release", { hold_reason: null });
 }

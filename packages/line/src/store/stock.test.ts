@@ -180,6 +180,28 @@ test("a held card keeps its PIN until people have decided or another card is bou
   expect(await s.orders.pins("A-1", 3)).toEqual({});
 });
 
+test("of several held cards of one record only the last, which has the PIN that is kept, may be found good", async () => {
+  const s = await store();
+  await s.stock.receive({ lot: "L1", blanks: blanks(3), by: "Ada" });
+  await s.orders.import(importAsk(1));
+  await s.orders.storePins("A-1", 1, { pin: Buffer.of(1) });
+  await held(s, 1);
+  await start(s, 2);
+  await s.accounts.bind({ serial: serial(2), order: "A-1" });
+  const pins = { pin: Buffer.of(2) };
+  await s.orders.storePins("A-1", 1, pins);
+  const end = { kind: "held", station: "quality", question: "faint" } as const;
+  await s.accounts.finish({ serial: serial(2), end, history: passed });
+  await expect(s.stock.settle({ serial: serial(1), verdict: "good", ...decided })).rejects.toThrow(
+    /a later card .* PIN/,
+  );
+  await s.stock.settle({ serial: serial(1), verdict: "reject", ...decided });
+  expect(await s.orders.pins("A-1", 1)).toEqual(pins);
+  await s.stock.settle({ serial: serial(2), verdict: "good", ...decided });
+  expect(await s.orders.pins("A-1", 1)).toEqual(pins);
+  expect(await s.accounts.recount()).toMatchObject({ good: 1, rejected: 1, held: 0 });
+});
+
 test("a held card that is not ours goes back; one with a person's data does not, and good ones are settled nowhere", async () => {
   const s = await working();
   await held(s, 1, history, false);
@@ -203,8 +225,8 @@ test("the report counts a settled card as what people found", async () => {
   const cards = async (): Promise<object> =>
     (await s.reports.production({ order: "A-1", timeZone: "UTC", simulated: [], seconds: 1 })).cards;
   expect(await cards()).toMatchObject({ used: 2, good: 0, rejected: 0, held: 2 });
-  await s.stock.settle({ serial: serial(1), verdict: "good", ...decided });
-  await s.stock.settle({ serial: serial(3), verdict: "reject", ...decided });
+  await s.stock.settle({ serial: serial(3), verdict: "good", ...decided });
+  await s.stock.settle({ serial: serial(1), verdict: "reject", ...decided });
   expect(await cards()).toMatchObject({ used: 2, good: 1, rejected: 1, held: 0 });
 });
 
