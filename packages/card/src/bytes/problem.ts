@@ -22,6 +22,13 @@ export const CARD_PROBLEMS = {
   "scp03-card-cryptogram": "The card does not know the key set; do not try again, check the key set first.",
   "scp03-challenge": "The card challenge is not the one this card must give; check AID and key set.",
   "scp03-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
+  "scp02-answer":
+    "INITIALIZE UPDATE was answered in an unknown form; the card or its profile is not an SCP02 one.",
+  "scp02-level":
+    "The parameter i does not allow the security level; lower the level or correct i in the profile.",
+  "scp02-card-cryptogram": "The card does not know the key set; do not try again, check the key set first.",
+  "scp02-challenge": "The card challenge is not the one this card must give; check AID and key set.",
+  "scp02-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",
