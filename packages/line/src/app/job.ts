@@ -1,9 +1,11 @@
 /** Everything an order names, read and checked: product, completion image, layouts, line. Nothing has moved yet. */
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
+import type { ReadYaml, YamlPath } from "../orders/yaml.js";
 import type { InputProblem, Order, OrderRecord, Photo } from "../orders/types.js";
 import { compile, imageProblems } from "../plan/compile.js";
 import {
@@ -20,8 +22,10 @@ import {
   readFonts,
 } from "../plan/layout/index.js";
 import { prepare } from "../plan/prepare.js";
-import { parseProduct, type Product } from "../plan/product.js";
-import type { EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
+import { compileGp } from "../plan/gp/compile.js";
+import type { GpProduct } from "../plan/gp/model.js";
+import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
+import type { AnyPlanned, EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
 
 /** How a product's cards look; absent parts stay unmarked. */
@@ -33,14 +37,14 @@ export interface Drawing {
 
 export interface Job {
   readonly order: Order;
-  readonly planned: PlannedProduct;
+  readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
 }
 
 /** Throws DataProblem, LayoutProblem. */
 export async function readJob(orderFile: string): Promise<Job> {
   const order = await readOrder(orderFile);
-  const { product, planned } = await readProduct(order.product);
+  const { product, planned } = await readAnyProduct(order.product);
   const keys = await readKeyFile(order.keys);
   const wrong = keyProblems(order, product, keys);
   if (wrong.length > 0) throw new DataProblem(wrong);
@@ -48,7 +52,7 @@ export async function readJob(orderFile: string): Promise<Job> {
 }
 
 /** Better told now than by the security module when the first card is in the machine. */
-function keyProblems(order: Order, product: Product, { environment, keys }: KeyFile): InputProblem[] {
+function keyProblems(order: Order, product: AnyProduct, { environment, keys }: KeyFile): InputProblem[] {
   const wrong: InputProblem[] = [];
   const tell = (code: string, message: string, remedy: string): void => {
     wrong.push({ file: order.keys, code, message, remedy });
@@ -60,18 +64,20 @@ function keyProblems(order: Order, product: Product, { environment, keys }: KeyF
       "name the right key file in the order, or correct its environment",
     );
   }
-  const { completion, channel, dfs } = product;
-  const needed: readonly Pick<NewKey, "name" | "use">[] = [
-    { name: completion.loaderKey, use: "loader" },
-    { name: completion.initialKeys, use: "scp03" },
-    { name: channel.keys, use: "scp03" },
-    ...dfs.flatMap((df) =>
-      df.keys === undefined ? [] : [{ name: df.keys.master, use: "application" as const }],
-    ),
-  ];
-  for (const { name, use } of new Map(needed.map((key) => [`${key.name} ${key.use}`, key])).values()) {
+  const needed = product.kind === "globalplatform" ? gpKeys(product) : osKeys(product);
+  for (const key of new Map(needed.map((one) => [`${one.name} ${one.use}`, one])).values()) {
+    const { name, use } = key;
     const listed = keys.find((key) => key.name === name);
-    if (listed?.use === use) continue;
+    if (listed?.use === use) {
+      if (key.algorithm !== undefined && key.algorithm !== algorithmOf(listed)) {
+        tell(
+          "key-algorithm",
+          `product ${product.name} needs ${name} to be ${key.algorithm}, and here it is ${algorithmOf(listed)}`,
+          "correct the product's algorithm, or give the key the other one",
+        );
+      }
+      continue;
+    }
     tell(
       "missing-key",
       `product ${product.name} needs a key ${name} for "${use}", ${listed === undefined ? "which is not in this list" : `and here it is for "${listed.use}"`}`,
@@ -81,35 +87,88 @@ function keyProblems(order: Order, product: Product, { environment, keys }: KeyF
   return wrong;
 }
 
-/** The product of an order, compiled. Throws DataProblem with everything that is wrong with the file. */
-export async function readProduct(
+type NeededKey = Pick<NewKey, "name" | "use" | "algorithm">;
+
+const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => [
+  { name: completion.loaderKey, use: "loader" },
+  { name: completion.initialKeys, use: "scp03" },
+  { name: channel.keys, use: "scp03" },
+  ...dfs.flatMap((df) =>
+    df.keys === undefined ? [] : [{ name: df.keys.master, use: "application" as const }],
+  ),
+];
+
+const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct): readonly NeededKey[] => [
+  { name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] },
+  { name: channel.keys, use: channel.protocol, algorithm: algorithms[form] },
+  ...applications.flatMap(({ keys }) =>
+    keys === undefined ? [] : [{ name: keys.master, use: "application" as const }],
+  ),
+];
+const algorithms = {
+  "aes-128": "AES-128",
+  "aes-192": "AES-192",
+  "aes-256": "AES-256",
+  "3des": "3DES",
+} as const;
+
+/** The product of an order, whichever card it is for, compiled. Throws DataProblem with everything that is wrong with the file. */
+export async function readAnyProduct(
   file: string,
-): Promise<{ readonly product: Product; readonly planned: PlannedProduct }> {
-  const read = parseProduct(await text(file, "product file"), file);
+): Promise<{ readonly product: AnyProduct; readonly planned: AnyPlanned }> {
+  const read = parseAnyProduct(await text(file, "product file"), file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { product, problem } = read;
-  let image: Uint8Array;
-  try {
-    image = await readFile(resolve(dirname(file), product.completion.image));
-  } catch {
-    throw new DataProblem([
-      problem(
-        ["completion", "image"],
-        "no-file",
-        "the completion image cannot be opened",
-        "check the path; it is relative to the product file",
-      ),
-    ]);
+  if (product.kind === "globalplatform") {
+    const loadFiles = new Map<string, Uint8Array>();
+    for (const [at, { name, load }] of product.applications.entries()) {
+      const path = ["applications", at, "load"];
+      if (load !== undefined) loadFiles.set(name, await fileOf(file, load, path, "load file", problem));
+    }
+    return { product, planned: compileGp(product, loadFiles) };
   }
+  const { image: name } = product.completion;
+  const image = await fileOf(file, name, ["completion", "image"], "completion image", problem);
   const wrong = imageProblems(product, image, problem);
   if (wrong.length > 0) throw new DataProblem(wrong);
   return { product, planned: compile(product, image) };
 }
 
+/** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
+export async function readProduct(
+  file: string,
+): Promise<{ readonly product: Product; readonly planned: PlannedProduct }> {
+  const { product, planned } = await readAnyProduct(file);
+  if (product.kind === "persoline-os" && "personal" in planned) return { product, planned };
+  throw new DataProblem([
+    {
+      file,
+      code: "other-card",
+      message: "this product is for GlobalPlatform cards, which have no files to look at here",
+      remedy: "name a product of the Persoline OS",
+    },
+  ]);
+}
+
+async function fileOf(
+  product: string,
+  relative: string,
+  path: YamlPath,
+  what: string,
+  problem: ReadYaml<unknown>["problem"],
+): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(resolve(dirname(product), relative)));
+  } catch {
+    const remedy = "check the path; it is relative to the product file";
+    throw new DataProblem([problem(path, "no-file", `the ${what} cannot be opened`, remedy)]);
+  }
+}
+
 /** What the line itself offers to templates besides the record's fields. */
 const lineFields = ["cardNumber", "order", "record"];
 
-async function readDrawing(product: Product, productFile: string): Promise<Drawing | undefined> {
+async function readDrawing(product: AnyProduct, productFile: string): Promise<Drawing | undefined> {
   const { visual, columns } = product;
   if (visual === undefined) return undefined;
   const of = (type: "photo" | "text") =>

@@ -1,7 +1,6 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { unhex } from "@persoline/card/bytes";
 import type { Hsm } from "../devices/hsm/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
@@ -20,7 +19,7 @@ import { type DataFolder, dataFolder } from "./data-folder.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import { type ImportProgress, importOrder } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
-import { openSecurityModule, readKeyFile } from "./key-file.js";
+import { openSecurityModule } from "./key-file.js";
 import { writeLetters } from "./letters.js";
 import { pictureArchive } from "./pictures.js";
 import { drawPins, withPins } from "./pins.js";
@@ -28,6 +27,7 @@ import { marksOf } from "./marks.js";
 import { plannedCapacity } from "./planned.js";
 import { Refusal } from "./problem.js";
 import { type ReportFiles, writeReports } from "./reports.js";
+import { fabOf } from "./virtual-blanks.js";
 
 export interface ProduceAsk {
   readonly orderFile: string;
@@ -194,7 +194,7 @@ async function run(running: Running): Promise<ProduceEnd> {
       makeMarks: marksBy(faces),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
-      loaderMaster: await loaderMaster(job),
+      ...(await fabOf(job)),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     });
     await receiveStock(assembled, store, ask.by);
@@ -302,23 +302,6 @@ async function allBlanks(store: Store) {
     blanks.push({ label, state, ...(record === undefined ? {} : { record }) });
   }
   return blanks;
-}
-
-/** Virtual blanks are made with a published key; the fab and the security module both know it. */
-async function loaderMaster({ order, planned }: Job): Promise<Uint8Array> {
-  const { loaderKey } = planned.product.completion;
-  const key = (await readKeyFile(order.keys)).keys.find(({ name }) => name === loaderKey);
-  if (key?.published === undefined) {
-    throw new DataProblem([
-      {
-        file: order.keys,
-        code: "loader-key",
-        message: `virtual blanks need a published loader key, and ${loaderKey} has none`,
-        remedy: "give it a published value, or use a line with real blanks",
-      },
-    ]);
-  }
-  return unhex(key.published);
 }
 
 /** A line of simulated devices brings its blanks; they are received once. */

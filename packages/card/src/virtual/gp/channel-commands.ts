@@ -3,7 +3,7 @@ import type { GpCard } from "./card.js";
 import { CHANNEL_TRIES, LIFE } from "./layout.js";
 import { Scp02Channel } from "./scp02.js";
 import { Scp03Channel } from "./scp03.js";
-import { readCounters, writeCounters } from "./state.js";
+import { type KeySet, readCounters, writeCounters } from "./state.js";
 
 /** From the third failure in a row on, each costs twice as long as the one before: 0.1 s, 0.2 s … */
 const firstDelayMicros = 100_000;
@@ -26,15 +26,22 @@ export function initializeUpdate(card: GpCard, { p1, p2, data, le }: Apdu): Answ
   const open = { sequence: sequences.get(set.kvn) ?? 0, aid: isd, host: data };
   // The counter of a set runs once through: afterwards its session keys would come again.
   if (open.sequence >= (set.type === 0x88 ? 0xffffff : 0xffff)) return status(SW.blocked);
+  const known = set.kvn === keySets[0]?.kvn && card.chip.has("wrong-loader-key") ? spoiled(set) : set;
   const channel =
     set.type === 0x88
-      ? new Scp03Channel(card.chip, set, { ...open, i: i03 })
-      : new Scp02Channel(card.chip, set, { ...open, i: i02 });
+      ? new Scp03Channel(card.chip, known, { ...open, i: i03 })
+      : new Scp02Channel(card.chip, known, { ...open, i: i02 });
   const greeting = join(card.chip.chipNumber, [set.kvn], channel.greeting);
   if (le !== undefined && le < greeting.length) return status(SW.wrongLe | greeting.length);
   card.channel = channel;
   return answer(greeting);
 }
+
+/** Not the keys that the maker was to put in. */
+const spoiled = (set: KeySet): KeySet => ({
+  ...set,
+  keys: set.keys.map((key) => key.map((byte) => byte ^ 0x5a)),
+});
 
 /** EXTERNAL AUTHENTICATE. The try is gone in EEPROM before the comparison; the last one blocks the card, and locks it when it is SECURED. */
 export function externalAuthenticate(card: GpCard, command: Apdu): Answer {
