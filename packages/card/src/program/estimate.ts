@@ -179,5 +179,5 @@ export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timin
 function answerLength(step: Step): number {
   if (step.answer !== undefined) return step.answer.value.length;
   if (step.judge !== undefined) return 16;
-  return step.le ?? 0;
+  return step.cost.answer ?? step.le ?? 0;
 }

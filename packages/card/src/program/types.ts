@@ -92,6 +92,8 @@ export interface Step {
     readonly aesBlocks?: number;
     readonly micros?: number;
     readonly shortPulse?: boolean;
+    /** Bytes the card will answer, where no expectation tells. */
+    readonly answer?: number;
   };
   /**
    * How to find out whether a `probe` step was done: plain commands; the step counts as done when all answers are as expected

@@ -89,12 +89,7 @@ function installSteps(app: GpApplication, loadFile: Uint8Array | undefined, chan
   );
   const what = loadFile === undefined ? `application ${app.name}` : `package of ${app.name}`;
   return [
-    stepOf(deleteObject({ aid: aid(gone), related: loadFile !== undefined }), {
-      why: `take away what an interrupted run left of the ${what} (6A88: nothing)`,
-      clause: "GlobalPlatform 2.3.1 11.2, DELETE",
-      sw: exactly(0x9000, 0x6a88),
-      changes: true,
-    }),
+    takenAway(gone, loadFile !== undefined, what),
     ...(loadFile === undefined
       ? []
       : [
@@ -128,6 +123,17 @@ function installSteps(app: GpApplication, loadFile: Uint8Array | undefined, chan
       4,
     ),
   ];
+}
+
+/** DELETE answers one byte, or that there is nothing. */
+function takenAway(gone: Uint8Array, related: boolean, what: string): Step {
+  const step = stepOf(deleteObject({ aid: aid(gone), related }), {
+    why: `take away what an interrupted run left of the ${what} (6A88: nothing)`,
+    clause: "GlobalPlatform 2.3.1 11.2, DELETE",
+    sw: exactly(0x9000, 0x6a88),
+    changes: true,
+  });
+  return { ...step, cost: { pages: 0, answer: 0 } };
 }
 
 function terminate(product: GpProduct, name: string, channel: GpChannel): CardProgram {
