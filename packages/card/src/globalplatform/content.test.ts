@@ -234,8 +234,8 @@ describe("the registry, answer by answer", () => {
     };
     return { asked, read: () => readRegistry("applications", send) };
   };
-  const rejection = async (work: Promise<unknown>) =>
-    await work.then(
+  const rejection = (work: Promise<unknown>) =>
+    work.then(
       () => "none",
       (error: unknown) => (error as { code?: string }).code,
     );

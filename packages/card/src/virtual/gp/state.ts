@@ -1,15 +1,7 @@
 import type { Chip } from "../chip.js";
 import { join, same } from "../os/command.js";
 import { pageSize } from "../layout.js";
-import {
-  ACCESS_MODULE,
-  ACCESS_PACKAGE,
-  CHANNEL_TRIES,
-  firstHeapPage,
-  gpLayout,
-  LIFE,
-  LOADED,
-} from "./layout.js";
+import { ACCESS_MODULE, ACCESS_PACKAGE, CHANNEL_TRIES, firstHeapPage, gpLayout, LIFE } from "./layout.js";
 import { Shadow } from "./shadow.js";
 
 /** 80 3DES (SCP02), 88 AES (SCP03). */
@@ -71,7 +63,6 @@ export const freshState = (keySets: readonly KeySet[]): State => {
 
 /** The load file in the mask: it is always there and takes no memory. */
 export const MASK_FILE: LoadFile = { aid: ACCESS_PACKAGE, modules: [ACCESS_MODULE], page: 0, pages: 0 };
-export const loadFileState = LOADED;
 
 /** Fields in order; each text of bytes with its length in front, each list with its count. */
 export function stateBytes(state: State): Uint8Array {

@@ -85,7 +85,7 @@ async function session(card: VirtualCard, channel: SecureChannelSpec, steps: rea
   if (!ready.ok) return ready;
   const answers = ready.commands.map((command) => send(card, command));
   expect(answers[0]?.sw).toBe(0x9000);
-  return await hsm.unwrap({ session: id, answers: answers.slice(1) });
+  return hsm.unwrap({ session: id, answers: answers.slice(1) });
 }
 const keyInformation: SecureStep = { cla: 0x80, ins: 0xca, p1: 0, p2: 0xe0, data: [], le: 256 };
 const putKey = (part: Extract<Part, { secret: "key-set" }>): SecureStep => ({
