@@ -34,8 +34,10 @@ export function install(card: GpCard, { p1, p2, data }: Apdu): Answer {
   if (parts?.length !== (p1 === P1.load ? 5 : 6)) return status(SW.wrongData);
   if ((parts.at(-1)?.length ?? 0) > 0) return status(SW.wrongData);
   switch (p1) {
-    case P1.load:
-      return status(beginLoad(card, parts));
+    case P1.load: {
+      const sw = beginLoad(card, parts);
+      return sw === SW.ok ? done() : status(sw);
+    }
     case P1.install:
     case P1.install | P1.selectable:
       return installed(card, parts, p1 === P1.install ? APP.installed : APP.selectable);

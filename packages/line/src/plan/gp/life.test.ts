@@ -188,3 +188,39 @@ test("what does not fit is told by its column, without the value", () => {
   expect(JSON.stringify(problems)).not.toContain("Ж");
   expect(() => prepare(compiled, long, { order: "GP-26-1" })).toThrow("grouping 0102");
 });
+
+describe("a package that comes with the product", () => {
+  const component = (tag: number, ...content: number[]) => [tag, 0, content.length, ...content];
+  const name = [0xf0, 0x50, 0x4c, 0x47, 0x44, 0x01];
+  const loadFile = Uint8Array.of(
+    ...component(1, 0xde, 0xca, 0xff, 0xed, 1, 2, 4, 0, 1, name.length, ...name),
+    ...component(3, 1, name.length + 1, ...name, 1, 0, 8),
+    ...component(7, ...Array.from({ length: 250 }, (_, at) => at)),
+    ...component(9, ...Array.from({ length: 250 }, (_, at) => 255 - at)),
+  );
+  const text = productText
+    .replace("package: A00000087602\n", "load: wallet.ijc\n    package: F0504C474401\n")
+    .replace("A0000008760201\n", "F0504C47440101\n")
+    .replace("aid: A000000876020101", "aid: F0504C4744010101")
+    .replace(/ {4}keys: \{ master.*\n/, "");
+  const compiled = planned(text, new Map([["access", loadFile]]));
+  test("is loaded and installed, also after any interruption", async () => {
+    const commands = estimate(compiled.initialisation, completedTiming).apdus;
+    expect(compiled.initialisation.segments[0]?.steps.filter(({ ins }) => ins === 0xe8)).toHaveLength(3);
+    for (let command = 0; command < commands; command++) {
+      const head = new GpHead(chip(compiled));
+      head.trouble = { command, lost: "answer", how: "mute" };
+      for (const [station, program] of programsOf(compiled)) {
+        if (station === "test") continue;
+        const end =
+          station === "initialisation" ? await throughTrouble(head, program) : await head.run(program);
+        expect([command, station, end.kind === "rejected" ? end.detail : end.kind]).toEqual([
+          command,
+          station,
+          "passed",
+        ]);
+      }
+      expect(head.tries).toBe(10);
+    }
+  });
+});
