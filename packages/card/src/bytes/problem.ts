@@ -29,6 +29,9 @@ export const CARD_PROBLEMS = {
   "scp02-card-cryptogram": "The card does not know the key set; do not try again, check the key set first.",
   "scp02-challenge": "The card challenge is not the one this card must give; check AID and key set.",
   "scp02-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
+  "scp11-answer":
+    "The card's answer to the key agreement is malformed, or its key is not the trusted one; stop.",
+  "scp11-receipt": "The card does not have the private key of its certificate; do not use it.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",

@@ -8,3 +8,4 @@ export * from "./registry.js";
 export * from "./store-data.js";
 export * from "./scp02/index.js";
 export * from "./scp03/index.js";
+export * from "./scp11/index.js";
