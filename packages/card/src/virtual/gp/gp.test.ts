@@ -19,6 +19,7 @@ import {
   installMakeSelectable,
   installParameters,
   installRegistryUpdate,
+  keyDgis,
   type KeySet,
   loadBlocks,
   type NewDgi,
@@ -33,7 +34,7 @@ import {
   storeDgis,
   storeStream,
 } from "../../globalplatform/index.js";
-import { findTlv, parseTlv, tlv } from "../../tlv/index.js";
+import { findTlv, parseDgis, parseTlv, tlv } from "../../tlv/index.js";
 import { parseAtr } from "../../atr/index.js";
 import { fabricateGlobalPlatform } from "../index.js";
 
@@ -309,6 +310,29 @@ describe("keys", () => {
     expect(kvns(bench)).toEqual([0x30]);
     bench.open({ keys: keysOf(16), level: 0x33 });
   });
+  test.each([16, 24, 32])(
+    "as data groupings of STORE DATA, %i bytes each; a wrong check value changes nothing",
+    (length) => {
+      const bench = new GpBench({ keySets: [aes(16, 0xff)] });
+      const session = bench.open({ keys: keysOf(16), level: 0x33 });
+      const made = keysOf(length, 0x21);
+      const set = [made.enc, made.mac, made.dek];
+      const dekEncrypt = (data: Uint8Array) => session.encryptWithDek(data);
+      const groupings = parseDgis(keyDgis({ kvn: 0x31, keys: set, crypto: nodeCrypto, dekEncrypt }));
+      const store = (given: readonly NewDgi[]) =>
+        storeDgis(given, { together: true })
+          .map((command) => bench.secured(session, command))
+          .at(-1);
+      const [description, ...values] = groupings;
+      const turned = values.toReversed();
+      expect(store(description === undefined ? [] : [description, ...turned])).toBe("6A80");
+      expect(store(groupings.slice(0, 3))).toBe("6A80");
+      expect(kvns(bench)).toEqual([0xff]);
+      expect(store(groupings)).toBe("9000");
+      expect(kvns(bench)).toEqual([0x31]);
+      expect(bench.open({ kvn: 0x31, keys: made, level: 0x33 }).level).toBe(0x33);
+    },
+  );
   test("one key of a set alone", () => {
     const bench = new GpBench({});
     const session = bench.open({ keys: keysOf(16), level: 0x33 });

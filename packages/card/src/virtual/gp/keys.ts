@@ -1,9 +1,11 @@
 import { type Answer, answer, type Apdu, join, same, status, SW } from "../os/command.js";
+import type { Grouping } from "./applets.js";
 import { type GpCard, unlessSecured } from "./card.js";
 import type { Channel } from "./channel.js";
 import { checkValue } from "./ciphers.js";
 import type { KeySet, KeyType } from "./state.js";
 import { readCounters, writeCounters } from "./state.js";
+import { items } from "./tlv.js";
 
 const INITIAL = 0xff;
 /** As many counters as a page pair has room for. */
@@ -106,6 +108,39 @@ function aesKey(channel: Channel, field: Uint8Array): Uint8Array | undefined {
   const wrapped = field.subarray(1);
   if (wrapped.length !== Math.ceil(length / 16) * 16) return undefined;
   return channel.decryptWithDek(wrapped)?.slice(0, length);
+}
+
+const DESCRIPTION = 0x00b9;
+const VALUE = 0x8113;
+
+/**
+ * A whole AES set as data groupings: 00B9 says version and check values, three 8113 bring the keys under the DEK, whatever P1 says of
+ * them (GPCS 11.11). A version that is there is replaced. All or nothing.
+ */
+export function storeKeys(card: GpCard, [description, ...values]: readonly Grouping[]): number {
+  const { channel, vault } = card;
+  if (description?.id !== DESCRIPTION || values.length !== 3 || channel === undefined) return SW.wrongData;
+  const objects = items(description.value);
+  const attributes = items(objects?.find(({ tag }) => tag === 0xb7)?.value ?? new Uint8Array(0));
+  const attribute = (tag: number): number => attributes?.find((one) => one.tag === tag)?.value[0] ?? 0;
+  const [type, length, kvn] = [attribute(0x80), attribute(0x81), attribute(0x83)];
+  const references = objects?.filter(({ tag }) => tag === 0xb9).map(({ value }) => items(value));
+  if (type !== 0x88 || ![16, 24, 32].includes(length) || kvn < 0x01 || kvn > 0x7f) return SW.wrongData;
+  const read = values.flatMap(({ id, value, secret }, at): NewKey[] => {
+    const key = (secret ? value : channel.decryptWithDek(value))?.slice(0, length);
+    const wanted = references?.[at];
+    const numbered = wanted?.find(({ tag }) => tag === 0x82)?.value[0] === at + 1;
+    const kcv = wanted?.find(({ tag }) => tag === 0x84)?.value;
+    if (id !== VALUE || key?.length !== length || !numbered || kcv === undefined) return [];
+    return same(checkValue(card.chip, 0x88, key), kcv) ? [{ type: 0x88, key, kcv }] : [];
+  });
+  if (read.length !== 3) return SW.wrongData;
+  const p1 = vault.state.keySets.some((set) => set.kvn === kvn) ? kvn : 0;
+  const sets = changed(vault.state.keySets, { p1, kvn, id: undefined, read });
+  if (typeof sets === "number") return sets;
+  if (sets.length > MOST_SETS || !vault.change({ keySets: sets })) return SW.noMemory;
+  forgetCounters(card, kvn);
+  return SW.ok;
 }
 
 /** DELETE [key]: never the version the channel was opened with, so that one always remains. */

@@ -2,6 +2,7 @@ import { type Answer, type Apdu, join, status, SW, u16 } from "../os/command.js"
 import { appletOf, type Grouping } from "./applets.js";
 import { type GpCard, unlessSecured } from "./card.js";
 import { readObjects, writeObjects } from "./objects.js";
+import { storeKeys } from "./keys.js";
 import type { Application, State } from "./state.js";
 import { items } from "./tlv.js";
 
@@ -75,9 +76,10 @@ function withWholeGroupings(card: GpCard, staged: Staged, secret: boolean): Stag
   return { ...staged, bytes: bytes.slice(at), groupings };
 }
 
-/** The security domain's own data: 42, 45, and the CPLC's 9F67 and 9F66, as BER-TLV. */
-function storeOwn(card: GpCard, { structure, bytes }: Staged): number {
-  const objects = structure === DGI ? undefined : items(bytes);
+/** The security domain's own data: 42, 45, and the CPLC's 9F67 and 9F66, as BER-TLV; a key set as data groupings. */
+function storeOwn(card: GpCard, { structure, bytes, groupings }: Staged): number {
+  if (structure === DGI) return storeKeys(card, groupings);
+  const objects = items(bytes);
   if (objects === undefined || objects.length === 0) return SW.wrongData;
   let change: Partial<State> = {};
   for (const { tag, value } of objects) {
