@@ -41,7 +41,13 @@ export class Scp03Session extends Scp03Messaging {
     const session = deriveScp03SessionKeys(crypto, keys, hostChallenge, answer.cardChallenge);
     const macLength = answer.mode === "S16" ? 16 : 8;
     super({
-      ...{ crypto, ...session, dek: keys.dek, level, macLength, counts, name: "SCP03" },
+      ...session,
+      crypto,
+      dek: keys.dek,
+      level,
+      macLength,
+      counts,
+      name: "SCP03",
       chaining: new Uint8Array(16),
     });
     const sMac = crypto.aes(session.sMac);

@@ -103,14 +103,16 @@ function agreed(
       throw new CardProblem("scp11-receipt", "SCP11", "the receipt does not match");
     return new Scp11Session(
       {
-        ...{ crypto, sEnc: key(1), sMac: key(2), sRmac: key(3), dek: key(4) },
-        ...{
-          level: usage === 0x3c ? 0x33 : 0x11,
-          macLength: 8,
-          chaining: receipt,
-          counts: "all",
-          name: "SCP11",
-        },
+        crypto,
+        sEnc: key(1),
+        sMac: key(2),
+        sRmac: key(3),
+        dek: key(4),
+        level: usage === 0x3c ? 0x33 : 0x11,
+        macLength: 8,
+        chaining: receipt,
+        counts: "all",
+        name: "SCP11",
       },
       variant !== "b",
     );

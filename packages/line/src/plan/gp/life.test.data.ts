@@ -125,3 +125,25 @@ function triesIn(content: Uint8Array): number {
 
 /** EEPROM as text, for what must or must not be in it. */
 export const memoryText = (head: GpHead): string => hex(head.store.load());
+
+export const kinds = [
+  ["SCP03", productText],
+  ["SCP02", scp02Text],
+] as const;
+
+/** All programs up to this one, without trouble. */
+export async function livedUntil(text: string, name: string): Promise<GpHead> {
+  const compiled = planned(text);
+  const head = new GpHead(chip(compiled));
+  for (const [station, program] of programsOf(compiled)) {
+    if (station === name) break;
+    const end = await head.run(program);
+    if (end.kind !== "passed") throw new Error(`${station}: ${JSON.stringify(end)}`);
+  }
+  return head;
+}
+export const programOf = (text: string, name: string): CardProgram => {
+  const found = programsOf(planned(text)).find(([station]) => station === name)?.[1];
+  if (found === undefined) throw new Error(`no program ${name}`);
+  return found;
+};
