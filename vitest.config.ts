@@ -3,6 +3,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 // Tests run from the sources of both packages; child processes and workers start from dist (tools/build.ts).
 const common = { ssr: { resolve: { conditions: ["persoline-source", ...defaultServerConditions] } } };
+// No test is timed: on a busy machine the runner's five seconds would be a verdict on the neighbours.
+const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
 const exclude = [...configDefaults.exclude, "**/dist/**"];
 const e2e = "packages/line/src/**/*.e2e.test.ts";
 
@@ -17,6 +19,7 @@ export default defineConfig({
         ...common,
         test: {
           name: "card",
+          ...patience,
           include: ["packages/card/**/*.test.ts"],
           exclude: [...exclude, "**/*.e2e.test.ts"],
           // Pure code shares nothing but its own constants: one module world for all files is four times faster.
@@ -27,6 +30,7 @@ export default defineConfig({
         ...common,
         test: {
           name: "line",
+          ...patience,
           include: ["packages/line/src/**/*.test.ts", "tools/**/*.test.ts"],
           exclude: [...exclude, e2e],
           isolate: false,

@@ -32,6 +32,10 @@ export const CARD_PROBLEMS = {
   "scp11-answer":
     "The card's answer to the key agreement is malformed, or its key is not the trusted one; stop.",
   "scp11-receipt": "The card does not have the private key of its certificate; do not use it.",
+  "desfire-refused":
+    "The card refused the command; look its status up, and never repeat one that a key proves.",
+  "desfire-proof": "The card does not know the key; do not try again, check key and diversification first.",
+  "desfire-mac": "The answer's MAC or CRC does not match; the session is closed and the card is in doubt.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",

@@ -304,8 +304,11 @@ export interface Note {
   readonly station: string;
   readonly program: string;
   readonly segment: number;
-  /** `passed`: the card left this station good (segment −1); `bound`: a record was bound to it (detail: its number). */
-  readonly event: "intent" | "done" | "failed" | "passed" | "bound";
+  /**
+   * `passed`: the card left this station good (segment −1; detail: what was seen there); `bound`: a record was bound to it (detail: its
+   * number); `rejected`: it was judged bad (segment −1; detail: why), which no later event takes back.
+   */
+  readonly event: "intent" | "done" | "failed" | "passed" | "bound" | "rejected";
   readonly detail?: string;
 }
 

@@ -1,4 +1,4 @@
-import { MemoryFailure, type OperatingSystem, PowerLost } from "./chip.js";
+import { MemoryFailure, type OperatingSystem, PowerLost, unlessMemoryFails } from "./chip.js";
 import { Clock } from "./clock.js";
 import { statusWord } from "./command.js";
 import { Contact, makeAtr } from "./contact.js";
@@ -61,7 +61,9 @@ class RunningChip implements LoaderChip {
     if (record === undefined || !this.memory.holds(0, chipPage(this.#chipNumber, this.pages))) return false;
     this.#record = record;
     this.#image = undefined;
-    if (record.phase === phase.rom || record.phase === phase.globalPlatform) return true;
+    if (record.phase === phase.globalPlatform) return true;
+    unlessMemoryFails(() => this.memory.tidyPair(layout.keySetPair));
+    if (record.phase === phase.rom) return true;
     forgetLoaderKey(this.memory);
     this.#image = imageCode(this.memory.read(record.imageStart, record.imageLength));
     return true;
@@ -97,6 +99,14 @@ class RunningChip implements LoaderChip {
 
   writePair(address: number, content: Uint8Array): void {
     this.memory.writePair(address, content);
+  }
+
+  replacePair(address: number, content: Uint8Array): void {
+    this.memory.replacePair(address, content);
+  }
+
+  tidyPair(address: number): void {
+    this.memory.tidyPair(address);
   }
 
   spendAes(blocks: number): void {

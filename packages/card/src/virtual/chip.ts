@@ -13,6 +13,15 @@ export class MemoryFailure extends Error {
   }
 }
 
+/** For what a reset finishes: a card whose memory fails here still answers, and tries again at the next reset. */
+export function unlessMemoryFails(work: () => void): void {
+  try {
+    work();
+  } catch (problem) {
+    if (!(problem instanceof MemoryFailure)) throw problem;
+  }
+}
+
 /** The running chip as the operating system in its ROM sees it. Everything that takes time or wears is counted here. */
 export interface Chip {
   readonly crypto: Crypto;
@@ -36,6 +45,10 @@ export interface Chip {
   readPair(address: number): Uint8Array | undefined;
   /** One page write, at most `pairCapacity` bytes; after a tear the pair has its old or its new content. */
   writePair(address: number, content: Uint8Array): void;
+  /** For secrets: as `writePair`, then the page that counted before is erased. Two page writes. */
+  replacePair(address: number, content: Uint8Array): void;
+  /** After a reset: erases what a torn `replacePair` left behind; no page write when it left nothing. */
+  tidyPair(address: number): void;
 
   /** Counts AES blocks on the card's clock (docs/card-os.md, section 8). */
   spendAes(blocks: number): void;

@@ -1,10 +1,10 @@
 import { concat, equalConstantTime, readU16 } from "../bytes/index.js";
 import { type BlockCipher, cmac } from "../crypto/index.js";
-import type { Chip } from "./chip.js";
+import { type Chip, unlessMemoryFails } from "./chip.js";
 import { answer, type ReceivedCommand, receive, statusWord } from "./command.js";
 import { imageCode } from "./image.js";
 import { layout, pageSize } from "./layout.js";
-import type { Memory } from "./memory.js";
+import { erasedPage, type Memory } from "./memory.js";
 import { ramSize, romChecksum, romSize } from "./rom.js";
 
 /** What the loader does to its chip beside what an operating system may do. */
@@ -44,9 +44,8 @@ export const loaderContent = (key: Uint8Array, tries: number): Uint8Array =>
 
 /** After completion nothing of the loader key may stay, in neither page of its pair. */
 export function forgetLoaderKey(memory: Memory): void {
-  const erased = new Uint8Array(pageSize).fill(0xff);
   for (const address of [layout.loaderPair, layout.loaderPair + pageSize])
-    if (!memory.holds(address / pageSize, erased)) memory.fill(address, 1, 0xff);
+    if (!memory.holds(address / pageSize, erasedPage)) unlessMemoryFails(() => memory.fill(address, 1, 0xff));
 }
 
 /** The ROM loader: all commands of docs/card-os.md, section 2. */
@@ -233,7 +232,7 @@ export class Loader {
         return statusWord(0x6a80);
       keys.push(key);
     }
-    this.#chip.writePair(layout.keySetPair, concat(Uint8Array.of(p2), ...keys));
+    this.#chip.replacePair(layout.keySetPair, concat(Uint8Array.of(p2), ...keys));
     return statusWord(0x9000);
   }
 

@@ -14,6 +14,11 @@ const word = (bytes: Uint8Array, at: number): number =>
     (bytes[at + 3] ?? 0)) >>>
   0;
 
+export const erasedPage: Uint8Array = new Uint8Array(pageSize).fill(0xff);
+
+/** The page beside this one in its pair. */
+const other = (pair: number, page: number): number => (page === pair ? pair + pageSize : pair);
+
 /** One page of a pair: sequence number (4) ‖ length (2) ‖ content, rest FF ‖ CRC-32 (4). */
 export function pairPage(sequence: number, content: Uint8Array): Uint8Array {
   if (content.length > pairCapacity)
@@ -143,11 +148,33 @@ export class Memory {
 
   /** Writes the older page of the pair: after a tear the newer one still counts. */
   writePair(address: number, content: Uint8Array): void {
+    this.#writeOlder(address, content, 1);
+  }
+
+  /**
+   * As `writePair`, and erases the page that counted until now: two page writes. The sequence number goes on by two, which tells
+   * `tidyPair` after a tear that the older page must not stay.
+   */
+  replacePair(address: number, content: Uint8Array): void {
+    const written = this.#writeOlder(address, content, 2);
+    this.fill(other(address, written), 1, 0xff);
+  }
+
+  /** Finishes what a tear broke off: erases the page not in force unless it is erased, or the one before the page in force. */
+  tidyPair(address: number): void {
+    const newer = this.#newer(address);
+    if (newer === undefined) return;
+    const older = other(address, newer);
+    const before = this.#isValid(older) && word(this.#bytes, older) + 1 === word(this.#bytes, newer);
+    if (!before && !this.holds(older / pageSize, erasedPage)) this.fill(older, 1, 0xff);
+  }
+
+  #writeOlder(address: number, content: Uint8Array, step: number): number {
     this.#mustExist(address, 2 * pageSize);
     const newer = this.#newer(address);
-    const target = newer === address ? address + pageSize : address;
-    const sequence = newer === undefined ? 1 : word(this.#bytes, newer) + 1;
-    this.write(target, pairPage(sequence, content));
+    const target = newer === undefined ? address : other(address, newer);
+    this.write(target, pairPage(newer === undefined ? 1 : word(this.#bytes, newer) + step, content));
+    return target;
   }
 
   /** Erases the newer page of a pair: what it said must not be found again. */
@@ -157,10 +184,12 @@ export class Memory {
   }
 
   #newer(address: number): number | undefined {
-    const valid = [address, address + pageSize].filter(
-      (at) => word(this.#bytes, at + crcAt) === crc32(this.#bytes, at, at + crcAt),
-    );
+    const valid = [address, address + pageSize].filter((at) => this.#isValid(at));
     return valid.sort((a, b) => word(this.#bytes, b) - word(this.#bytes, a))[0];
+  }
+
+  #isValid(at: number): boolean {
+    return word(this.#bytes, at + crcAt) === crc32(this.#bytes, at, at + crcAt);
   }
 
   #page(page: number): Uint8Array {

@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { MarkJob, Side } from "../devices/marker/port.js";
 import { lineText, type Office, openOffice, Plant } from "./assembled.test.data.js";
+
+/** So many full rows of a card's face at 300 dpi. */
+function block(side: Side, rows: number): MarkJob {
+  const [width, height] = [1011, 638];
+  const bits = new Uint8Array(Math.ceil(width / 8) * height);
+  bits.fill(0xff, 0, Math.ceil(width / 8) * rows);
+  return { kind: "raster", side, dpi: 300, width, height, bits };
+}
 
 let office: Office;
 beforeAll(async () => {
@@ -64,6 +73,38 @@ describe("a line of virtual cards and the vault", () => {
     second.close();
   });
 
+  test("on virtual time a carousel of timed cards keeps the pace that the planner reckons, marking included", async () => {
+    const records = 45;
+    const text = `
+line: pace
+mode: virtual
+seed: 7
+transport: { kind: simulated-carousel, moveMs: 250 }
+stations:
+  - { name: electrical-test, heads: 1, reader: simulated }
+  - { name: completion, heads: 1, queue: 4, reader: simulated }
+  - { name: initialisation, heads: 1, queue: 4, reader: simulated }
+  - { name: personalization, heads: 1, queue: 4, reader: simulated }
+  - { name: chip-proof, heads: 1, queue: 4, reader: simulated }
+  - { name: visual, heads: 2, queue: 4, reader: simulated, engraver: simulated }
+  - { name: quality, heads: 1, queue: 4, reader: simulated, camera: simulated }
+stock:
+  - { lot: L1, count: ${String(records)} }
+`;
+    const plant = await Plant.open(office, text, records, [block("front", 300), block("back", 120)]);
+    const planned = plant.planned();
+    expect(planned.bottleneck).toBe("visual");
+    const result = await plant.run();
+    expect(result).toMatchObject({ ended: "complete", counts: { good: records } });
+    const made = plant.events.filter(({ kind }) => kind === "good").map(({ at }) => at);
+    // Until the line is full nobody is held up: the first ten say nothing of its pace.
+    const [first = 0, last = 0] = [made[9], made.at(-1)];
+    const cardsPerHour = ((made.length - 10) * 3_600_000) / (last - first);
+    expect(cardsPerHour / planned.cardsPerHour).toBeGreaterThan(0.95);
+    expect(cardsPerHour / planned.cardsPerHour).toBeLessThan(1.005);
+    plant.close();
+  });
+
   test("PINs that changed places are refused before their cards hear anything; put back, the order is finished", async () => {
     const plant = await Plant.open(office, lineText("ideal", "  - { lot: L1, count: 8 }"), 3);
     const { pins } = plant.accounts;
@@ -93,6 +134,34 @@ describe("a line of virtual cards and the vault", () => {
     });
     const end = plant.accounts.ends.find(({ label }) => label === "L1-000002")?.end;
     expect(end).toMatchObject({ kind: "rejected", personalised: true, terminated: true });
+    plant.close();
+  });
+
+  test("a bin that is nearly full stops the line while there is room for all that is in it, and rejects nobody", async () => {
+    const text = lineText("virtual", "  - { lot: L1, count: 30 }");
+    const plant = await Plant.open(
+      office,
+      text.replace("moveMs: 200", "moveMs: 200, bins: { good: 19 }"),
+      25,
+    );
+    const first = await plant.run();
+    // Fed were as many as the tray can take; those without a record yet went back to stock, all others lie in their slots.
+    expect(first).toMatchObject({ ended: "halted", counts: { fed: 19, rejected: 0, held: 0 } });
+    const { good, restocked } = first.counts;
+    expect(good + restocked).toBe(19);
+    expect(first.detail).toMatch(
+      /output tray holds \d+ of 19 bodies, and \d+ bodies are in the machine: empty it, enter "persoline stock empty good", and run the same command again/,
+    );
+    expect(plant.disagreements()).toEqual([]);
+    expect(await plant.accounts.totals()).toMatchObject({ good, inProcess: 0, inStock: 30 - good });
+    expect(plant.assembled.floor.empty("good")).toBe(good);
+    plant.assembled.close();
+    plant.next();
+    expect(await plant.run()).toMatchObject({
+      ended: "complete",
+      counts: { good: 25 - good, rejected: 0 },
+    });
+    expect(plant.disagreements()).toEqual([]);
     plant.close();
   });
 

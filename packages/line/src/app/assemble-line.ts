@@ -91,7 +91,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     random: (length) => world.random(length),
   });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
-  const { moveMs, jams } = file.transport;
+  const { moveMs, jams, bins } = file.transport;
   const line = new Line({
     name: file.line,
     order,
@@ -103,7 +103,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         headOf(station, number, { file, floor, world }),
       ),
     })),
-    transport: simulatedCarousel({ floor, world, moveMs: file.mode === "ideal" ? 0 : moveMs, jams }),
+    transport: simulatedCarousel({ floor, world, moveMs: file.mode === "ideal" ? 0 : moveMs, jams, bins }),
     accounts: parts.accounts,
     journal: parts.journal,
     prepareRecord: parts.prepareRecord,

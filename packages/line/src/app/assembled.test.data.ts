@@ -6,10 +6,13 @@ import { unhex } from "@persoline/card/bytes";
 import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import type { OrderRecord } from "../orders/types.js";
+import type { MarkJob } from "../devices/marker/port.js";
+import { markingMs } from "../devices/marker/simulated.js";
 import { compile } from "../plan/compile.js";
 import { prepare } from "../plan/prepare.js";
 import { parseProduct } from "../plan/product.js";
-import type { PlannedProduct } from "../plan/types.js";
+import type { PlannedProduct, PreparedRecord } from "../plan/types.js";
+import { capacity, type Capacity } from "../stations/capacity.js";
 import { disagreements } from "../stations/census.js";
 import { parseLine } from "../stations/line-file.js";
 import type { LineEvent, LineResult } from "../stations/line-types.js";
@@ -103,14 +106,22 @@ export class Plant {
   assembled!: AssembledLine;
   readonly #office: Office;
   readonly #text: string;
+  readonly #marks: readonly MarkJob[] | undefined;
 
-  private constructor(office: Office, text: string) {
+  private constructor(office: Office, text: string, marks?: readonly MarkJob[]) {
     this.#office = office;
     this.#text = text;
+    this.#marks = marks;
   }
 
-  static async open(office: Office, text: string, records: number): Promise<Plant> {
-    const plant = new Plant(office, text);
+  /** `marks`: what every card gets at a visual station; its pictures are not looked at. */
+  static async open(
+    office: Office,
+    text: string,
+    records: number,
+    marks?: readonly MarkJob[],
+  ): Promise<Plant> {
+    const plant = new Plant(office, text, marks);
     plant.next();
     const items = plant.assembled.deliver().flatMap((lot) => lot.items);
     const people = Array.from({ length: records }, (_, at) => person(at + 1));
@@ -125,6 +136,7 @@ export class Plant {
 
   next(environment: "test" | "live" = "test"): void {
     const { hsm, product } = this.#office;
+    const marks = this.#marks;
     this.assembled = assembleLine({
       line: parseLine(this.#text, "line.yaml"),
       data: this.data,
@@ -134,12 +146,29 @@ export class Plant {
       hsm,
       accounts: this.accounts,
       journal: this.journal,
-      prepareRecord: ({ record }) => Promise.resolve(prepare(product, record, { order })),
-      makeMarks: nobody,
+      prepareRecord: ({ record }) => Promise.resolve(this.prepared(record.number)),
+      makeMarks: marks === undefined ? nobody : () => Promise.resolve(marks),
       judgeFaces: nobody,
       keepPicture: nobody,
       loaderMaster: unhex(loaderMaster),
       onEvent: (event) => this.events.push(event),
+    });
+  }
+
+  prepared(record: number): PreparedRecord {
+    const made = prepare(this.#office.product, person(record), { order });
+    return this.#marks === undefined ? made : { ...made, faces: [] };
+  }
+
+  /** What the planner says of this line. */
+  planned(): Capacity {
+    const marksMs = (this.#marks ?? []).reduce((sum, mark) => sum + markingMs(mark), 0);
+    return capacity({
+      product: this.#office.product,
+      example: this.prepared(1),
+      line: parseLine(this.#text, "line.yaml"),
+      marksMs,
+      picturesMs: 0,
     });
   }
 

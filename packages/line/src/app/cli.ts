@@ -1,5 +1,6 @@
 /** `persoline`: reads the command line, runs one command, ends with 0 only when its work is whole. */
 import { Command, CommanderError } from "commander";
+import { addAuditCommands } from "./commands/audit.js";
 import { addCardCommands } from "./commands/card.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addExplainCommand } from "./commands/explain.js";
@@ -28,6 +29,7 @@ addExplainCommand(program);
 addPlanCommand(program);
 addCardCommands(program);
 addReportCommands(program);
+addAuditCommands(program);
 addGateCommands(program);
 addDoctorCommand(program);
 for (const command of program.commands) throwing(command);

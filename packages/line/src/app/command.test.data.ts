@@ -18,6 +18,8 @@ export function persoline(words: readonly string[], input?: string): Ended {
     encoding: "utf8",
     ...(input === undefined ? {} : { input }),
     maxBuffer: 1 << 26,
+    // A command that hangs is a failed test, not a test that hangs.
+    timeout: 300_000,
   });
   return { code: status, out: stdout, err: stderr };
 }
@@ -42,11 +44,12 @@ export function idealLine(
   return file;
 }
 
-/** An order of the first so many people of the plastics company, in a folder of its own. */
+/** An order of the first so many people of the plastics company, in a folder of its own. Header row and people go through `change`. */
 export function smallOrder(
   folder: string,
   people: number,
   change: (rows: string[]) => string[] = (rows) => rows,
+  number = "T-1",
 ): string {
   const office = join(root, "examples/office-access");
   mkdirSync(join(folder, "photos"), { recursive: true });
@@ -62,7 +65,7 @@ export function smallOrder(
   const file = join(folder, "order.yaml");
   writeFileSync(
     file,
-    `order: "T-1"
+    `order: "${number}"
 customer: Polymerica Plastics
 product: ${join(root, "examples/products/office-access/product.yaml")}
 input: { file: employees.csv, photos: photos }

@@ -13,6 +13,8 @@ export interface DataFolder {
   readonly letterPrinterKey: string;
   /** The physical world of simulated devices. */
   readonly shopFloor: string;
+  /** Signed heads of the audit, outside the database that they vouch for. */
+  readonly auditHeads: string;
   journal(line: string): string;
   reports(order: string): string;
   letters(order: string): string;
@@ -35,6 +37,7 @@ export function dataFolder(root: string): DataFolder {
     keyFile: join(root, "keystore.key"),
     letterPrinterKey: join(root, "letter-printer.pem"),
     shopFloor: join(root, "shop-floor"),
+    auditHeads: join(folder("audit"), "heads.jsonl"),
     journal: (line) => join(root, `journal-${line}.db`),
     reports: (order) => folder("reports", order),
     letters: (order) => folder("letters", order),

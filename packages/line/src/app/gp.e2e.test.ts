@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Ended, idealLine, persoline, root } from "./command.test.data.js";
-import type { Produced } from "./produce.js";
+import type { Produced } from "./end-run.js";
 
 const order = join(root, "examples/gp-access/order.yaml");
 let folder: string;
@@ -43,6 +43,13 @@ describe("ten access cards on GlobalPlatform chips", () => {
     expect(out).toContain("80 D8 00 81");
     expect(out).toContain("⟨key set gp-issuer as version 30⟩");
     expect(out).toContain("INSTALL [for personalization]");
+  });
+
+  test("are delivered: gates know nothing of such cards", () => {
+    const data = join(folder, "data");
+    const { code, out } = persoline(["order", "deliver", "2026-310", "--by", "A", "--data", data]);
+    expect(code).toBe(0);
+    expect(out).toContain("2026-310");
   });
 
   test("plan knows their times", () => {

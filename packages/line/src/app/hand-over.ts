@@ -1,32 +1,49 @@
-/** What gates need of an order's good cards, copied into the access register: from then on the cards open doors. */
+/** What gates need of an order's good cards, for the access register: from then on the cards open doors. */
+import type { Product, RegisterFields } from "../plan/product.js";
 import type { StoredOrder } from "../store/orders.js";
+import type { NewHolder } from "../store/register.js";
 import type { Store } from "../store/store.js";
+import { Refusal } from "./problem.js";
 
-type Entry = Parameters<Store["access"]["enter"]>[0][number];
+/** Which fields go into the register; nothing when these cards open no gates. Throws Refusal when the product does not say. */
+export function registerOf(
+  { name, register }: Pick<Product, "name" | "register">,
+  file: string,
+): RegisterFields | undefined {
+  if (register === undefined)
+    throw new Refusal(
+      `${file}: product ${name} does not say which fields its holders' names and zones are in, so no gate could know its cards: add "register: { name: FIELD, zones: FIELD }", or "register: none" for cards that open no gates`,
+    );
+  return register === "none" ? undefined : register;
+}
 
-/** All good cards of an order or none. The order's data key must be released. Answers how many cards were entered. */
-export async function handOver(store: Store, order: StoredOrder): Promise<number> {
-  const entries: Entry[] = [];
+/** The holders of all good cards of an order. The order's data key must be released. */
+export async function holdersOf(
+  store: Store,
+  order: StoredOrder,
+  roles: RegisterFields,
+): Promise<NewHolder[]> {
+  const holders: NewHolder[] = [];
   for await (const { record, reference, status, serial } of store.reports.result(order.order)) {
     if (status !== "good" || serial === undefined) continue;
     const { fields } = await store.orders.record(order.order, record);
-    const text = (name: string): string => {
-      const value = fields[name];
-      return typeof value === "string" ? value : (value ?? []).join(", ");
+    const listed = (name: string | undefined): readonly string[] => {
+      const value = name === undefined ? undefined : fields[name];
+      return typeof value === "string" ? [value] : (value ?? []);
     };
-    const zones = fields["premises"] ?? fields["zones"] ?? [];
-    entries.push({
+    const text = (name: string | undefined): string => listed(name).join(", ");
+    const [validFrom, validUntil] = [text(roles.validFrom), text(roles.validUntil)];
+    holders.push({
       // A result row of a good card holds its chip number.
-      serial: serial as Entry["serial"],
+      serial: serial as NewHolder["serial"],
       order: order.order,
       reference,
-      name: text("name"),
-      department: text("department"),
-      zones: typeof zones === "string" ? [zones] : zones,
-      ...(text("validFrom") === "" ? {} : { validFrom: text("validFrom") }),
-      ...(text("validUntil") === "" ? {} : { validUntil: text("validUntil") }),
+      name: text(roles.name),
+      department: text(roles.department),
+      zones: listed(roles.zones),
+      ...(validFrom === "" ? {} : { validFrom }),
+      ...(validUntil === "" ? {} : { validUntil }),
     });
   }
-  if (entries.length > 0) await store.access.enter(entries);
-  return entries.length;
+  return holders;
 }

@@ -24,7 +24,7 @@ const isVault = (pid: number): boolean =>
 
 test("a vault that is stopped while cards are made", async () => {
   const data = join(folder, "data");
-  const good = (): number => readdirSync(join(data, "shop-floor/good")).length;
+  const good = (): number => readdirSync(join(data, "shop-floor/good/T-1")).length;
   const words = [
     "run",
     smallOrder(folder, people),

@@ -10,7 +10,7 @@ import type { Store } from "../store/store.js";
 import { draw, type Job } from "./job.js";
 
 export interface ImportProgress {
-  readonly doing: "checking" | "drawing PINs";
+  readonly doing: "checking" | "drawing PINs" | "writing PIN letters";
   readonly done: number;
   readonly of: number;
 }
@@ -48,6 +48,7 @@ export async function importOrder(
     names: { product: planned.name, line },
     inputSha256: input.sha256,
     records: input.records(),
+    files: job.files,
     sealedDataKey,
     dataKey,
     keyVersion: planned.product.channel.kvn,

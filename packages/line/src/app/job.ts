@@ -1,11 +1,12 @@
 /** Everything an order names, read and checked: product, completion image, layouts, line. Nothing has moved yet. */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
-import type { ReadYaml, YamlPath } from "../orders/yaml.js";
+import type { YamlPath } from "../orders/yaml.js";
 import type { InputProblem, Order, OrderRecord, Photo } from "../orders/types.js";
 import { compile, imageProblems } from "../plan/compile.js";
 import {
@@ -22,10 +23,11 @@ import {
   readFonts,
 } from "../plan/layout/index.js";
 import { prepare } from "../plan/prepare.js";
-import { compileGp } from "../plan/gp/compile.js";
+import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
 import type { AnyPlanned, EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
+import type { OrderFile } from "../store/order-runs.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
 
 /** How a product's cards look; absent parts stay unmarked. */
@@ -35,8 +37,17 @@ export interface Drawing {
   readonly emboss: EmbossTemplate | undefined;
 }
 
+/** A file as it was when this job was read. */
+export interface MadeFrom extends OrderFile {
+  readonly file: string;
+}
+
 export interface Job {
+  /** Where the order was read from; absolute. */
+  readonly orderFile: string;
   readonly order: Order;
+  /** What its cards are made from, the input file and its photos apart: these are the records'. */
+  readonly files: readonly MadeFrom[];
   readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
 }
@@ -44,12 +55,26 @@ export interface Job {
 /** Throws DataProblem, LayoutProblem. */
 export async function readJob(orderFile: string): Promise<Job> {
   const order = await readOrder(orderFile);
-  const { product, planned } = await readAnyProduct(order.product);
+  const { product, planned, files } = await readAnyProduct(order.product);
   const keys = await readKeyFile(order.keys);
   const wrong = keyProblems(order, product, keys);
   if (wrong.length > 0) throw new DataProblem(wrong);
-  return { order, planned, drawing: await readDrawing(product, order.product) };
+  const { drawing, files: layouts } = await readDrawing(product, order.product);
+  const settings = { part: "settings", file: orderFile, sha256: sha256Of(settingsOf(order)) };
+  return {
+    orderFile: resolve(orderFile),
+    order,
+    files: [settings, ...files, ...layouts],
+    planned,
+    drawing,
+  };
 }
+
+const sha256Of = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
+
+/** What the order file itself says about the cards. Not the line: that is what makes them; and paths only name what has a digest of its own. */
+const settingsOf = ({ customer, environment, records, input }: Order): string =>
+  JSON.stringify([customer, environment, records ?? null, input.sheet ?? null, input.encoding ?? null]);
 
 /** Better told now than by the security module when the first card is in the machine. */
 function keyProblems(order: Order, product: AnyProduct, { environment, keys }: KeyFile): InputProblem[] {
@@ -112,34 +137,50 @@ const algorithms = {
   "3des": "3DES",
 } as const;
 
+interface ReadProduct<P, C> {
+  readonly product: P;
+  readonly planned: C;
+  readonly files: readonly MadeFrom[];
+}
+
 /** The product of an order, whichever card it is for, compiled. Throws DataProblem with everything that is wrong with the file. */
 export async function readAnyProduct(
   file: string,
-): Promise<{ readonly product: AnyProduct; readonly planned: AnyPlanned }> {
-  const read = parseAnyProduct(await text(file, "product file"), file);
+): Promise<ReadProduct<Product, PlannedProduct> | ReadProduct<GpProduct, PlannedGp>> {
+  const source = await text(file, "product file");
+  const read = parseAnyProduct(source, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { product, problem } = read;
+  const files: MadeFrom[] = [{ part: "product file", file, sha256: sha256Of(source) }];
+  const named = async (relative: string, path: YamlPath, part: string): Promise<Uint8Array> => {
+    const own = resolve(dirname(file), relative);
+    try {
+      const bytes = new Uint8Array(await readFile(own));
+      files.push({ part, file: own, sha256: sha256Of(bytes) });
+      return bytes;
+    } catch {
+      const remedy = "check the path; it is relative to the product file";
+      throw new DataProblem([problem(path, "no-file", `the ${part} cannot be opened`, remedy)]);
+    }
+  };
   if (product.kind === "globalplatform") {
     const loadFiles = new Map<string, Uint8Array>();
     for (const [at, { name, load }] of product.applications.entries()) {
-      const path = ["applications", at, "load"];
-      if (load !== undefined) loadFiles.set(name, await fileOf(file, load, path, "load file", problem));
+      if (load !== undefined)
+        loadFiles.set(name, await named(load, ["applications", at, "load"], `load file of ${name}`));
     }
-    return { product, planned: compileGp(product, loadFiles) };
+    return { product, planned: compileGp(product, loadFiles), files };
   }
-  const { image: name } = product.completion;
-  const image = await fileOf(file, name, ["completion", "image"], "completion image", problem);
+  const image = await named(product.completion.image, ["completion", "image"], "completion image");
   const wrong = imageProblems(product, image, problem);
   if (wrong.length > 0) throw new DataProblem(wrong);
-  return { product, planned: compile(product, image) };
+  return { product, planned: compile(product, image), files };
 }
 
 /** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
-export async function readProduct(
-  file: string,
-): Promise<{ readonly product: Product; readonly planned: PlannedProduct }> {
-  const { product, planned } = await readAnyProduct(file);
-  if (product.kind === "persoline-os" && "personal" in planned) return { product, planned };
+export async function readProduct(file: string): Promise<ReadProduct<Product, PlannedProduct>> {
+  const { product, planned, files } = await readAnyProduct(file);
+  if (product.kind === "persoline-os" && "personal" in planned) return { product, planned, files };
   throw new DataProblem([
     {
       file,
@@ -150,27 +191,15 @@ export async function readProduct(
   ]);
 }
 
-async function fileOf(
-  product: string,
-  relative: string,
-  path: YamlPath,
-  what: string,
-  problem: ReadYaml<unknown>["problem"],
-): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(resolve(dirname(product), relative)));
-  } catch {
-    const remedy = "check the path; it is relative to the product file";
-    throw new DataProblem([problem(path, "no-file", `the ${what} cannot be opened`, remedy)]);
-  }
-}
-
 /** What the line itself offers to templates besides the record's fields. */
 const lineFields = ["cardNumber", "order", "record"];
 
-async function readDrawing(product: AnyProduct, productFile: string): Promise<Drawing | undefined> {
+async function readDrawing(
+  product: AnyProduct,
+  productFile: string,
+): Promise<{ readonly drawing: Drawing | undefined; readonly files: readonly MadeFrom[] }> {
   const { visual, columns } = product;
-  if (visual === undefined) return undefined;
+  if (visual === undefined) return { drawing: undefined, files: [] };
   const of = (type: "photo" | "text") =>
     columns.filter((column) => (column.type === "photo") === (type === "photo")).map(({ field }) => field);
   const offered: LayoutFields = {
@@ -180,14 +209,21 @@ async function readDrawing(product: AnyProduct, productFile: string): Promise<Dr
   };
   const path = (relative: string): string => resolve(dirname(productFile), relative);
   const fonts = readFonts();
-  const side = async (relative: string): Promise<FaceLayout> =>
-    compileLayout(parseLayout(await text(path(relative), "layout"), path(relative), offered), fonts);
-  const sides = [await side(visual.front), await side(visual.back)];
+  const files: MadeFrom[] = [];
+  const layout = async (part: string, relative: string): Promise<[source: string, file: string]> => {
+    const file = path(relative);
+    const source = await text(file, "layout");
+    files.push({ part, file, sha256: sha256Of(source) });
+    return [source, file];
+  };
+  const side = async (part: string, relative: string): Promise<FaceLayout> =>
+    compileLayout(parseLayout(...(await layout(part, relative)), offered), fonts);
+  const sides = [await side("front layout", visual.front), await side("back layout", visual.back)];
   const emboss =
     visual.emboss === undefined
       ? undefined
-      : parseEmboss(await text(path(visual.emboss), "layout"), path(visual.emboss), offered);
-  return { fonts, sides, emboss };
+      : parseEmboss(...(await layout("embossing layout", visual.emboss)), offered);
+  return { drawing: { fonts, sides, emboss }, files };
 }
 
 async function text(file: string, what: string): Promise<string> {

@@ -161,6 +161,20 @@ export async function openSecurityModule(
   }
 }
 
+/** The keystore as it is, for work that makes no cards; nothing when there is none yet. Throws KeystoreProblem, DeviceFault. */
+export async function openKeystore(
+  data: DataFolder,
+  passphrase: string | undefined,
+): Promise<Hsm | undefined> {
+  if (!existsSync(data.keystore)) return undefined;
+  const deadlineMs = hsmDeadlineMs();
+  return openVault({
+    file: data.keystore,
+    unlock: passphrase === undefined ? { keyFile: data.keyFile } : { passphrase },
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  });
+}
+
 /** GlobalPlatform KCV of a key given in hexadecimal. */
 function checkValue(key: NewKey, published: string): string {
   const bytes = unhex(published);

@@ -1,5 +1,9 @@
+/** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
 import type { MarkJob } from "../devices/marker/port.js";
+import type { FaceRaster } from "../plan/layout/index.js";
 import type { PreparedRecord } from "../plan/types.js";
+import { summarize } from "../stations/quality/index.js";
+import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
 
 /** Dots of the engraver. */
@@ -11,3 +15,25 @@ export async function marksOf(prepared: PreparedRecord, desk: FacesDesk): Promis
   const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
   return emboss.length === 0 ? rasters : [...rasters, { kind: "emboss", side: "front", lines: emboss }];
 }
+
+export const marksBy =
+  (faces: FacesDesk): MakeMarks =>
+  (prepared) =>
+    marksOf(prepared, faces);
+
+export const judgedBy =
+  (faces: FacesDesk): JudgeFaces =>
+  async ({ prepared, marks, pictures }) => {
+    const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
+    const pairs = prepared.faces.flatMap((face) => {
+      const raster = rasters.find(({ side }) => side === face.side);
+      return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
+    });
+    const verdicts = await faces.do({ task: "judge", pairs });
+    return summarize(
+      prepared.faces.map((face) => ({
+        face,
+        verdict: verdicts[pairs.findIndex((pair) => pair.face === face)],
+      })),
+    );
+  };

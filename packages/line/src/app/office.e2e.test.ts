@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLetter } from "../devices/hsm/letter.js";
 import { readResult } from "../ledger/result.js";
 import { type Ended, idealLine, persoline, root } from "./command.test.data.js";
-import type { Produced } from "./produce.js";
+import type { Produced } from "./end-run.js";
 
 const order = join(root, "examples/office-access/order.yaml");
 const people = readFileSync(join(root, "examples/office-access/employees.csv"), "utf8")
@@ -79,7 +79,7 @@ describe("120 employees of a plastics company", () => {
   });
 
   test("output lies in input order, slot by slot", () => {
-    const slots = readdirSync(join(data, "shop-floor/good")).map((name) => Number(name.slice(0, 6)));
+    const slots = readdirSync(join(data, "shop-floor/good/2026-117")).map((name) => Number(name.slice(0, 6)));
     expect(slots.sort((a, b) => a - b)).toEqual(Array.from({ length: 120 }, (_, at) => at + 1));
   });
 
@@ -103,7 +103,7 @@ describe("120 employees of a plastics company", () => {
   });
 
   test("a card inspected tells its life cycle; a reject that had been personalised is terminated", () => {
-    const label = readdirSync(join(data, "shop-floor/good"))[0]?.slice(7) ?? "";
+    const label = readdirSync(join(data, "shop-floor/good/2026-117"))[0]?.slice(7) ?? "";
     expect(said("card", "inspect", label)).toContain("card state SECURED");
     const wrong = made.rejects.find(({ code }) => code === "picture-wrong")?.serial ?? "";
     const rejects = JSON.parse(said("stock", "list", "--state", "rejected", "--json")) as {

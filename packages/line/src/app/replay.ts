@@ -16,7 +16,7 @@ import { Findings } from "../orders/problem.js";
 import { idealWorld } from "../stations/world.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
-import { handOver } from "./hand-over.js";
+import { holdersOf, registerOf } from "./hand-over.js";
 import type { Movement } from "./movements.js";
 import type { SiteFile } from "./site-file.js";
 
@@ -122,22 +122,26 @@ function recordedTimes(recorded: readonly Recorded[]): (movement: Recorded) => b
 
 /** Produced cards of the site's product that the register does not know yet are handed over to the people of the site. */
 async function handOverAll(
-  { productName }: SiteFile,
+  { product, productFile }: SiteFile,
   store: Store,
   hsm: Hsm,
 ): Promise<Replayed["handedOver"]> {
+  const roles = registerOf(product, productFile);
+  if (roles === undefined) return [];
   const handed: Replayed["handedOver"][number][] = [];
   const known = new Set<string>();
   for await (const { order } of store.access.holders()) known.add(order);
   for (const order of await store.orders.list()) {
-    if (order.product !== productName || known.has(order.order) || order.sealedDataKey === undefined)
+    if (order.product !== product.name || known.has(order.order) || order.sealedDataKey === undefined)
       continue;
     if (order.state !== "produced" && order.state !== "delivered") continue;
     const key = await hsm.releaseDataKey({ order: order.order, sealed: order.sealedDataKey });
     store.orders.unlock(order.order, key);
     key.fill(0);
     try {
-      handed.push({ order: order.order, cards: await handOver(store, order) });
+      const holders = await holdersOf(store, order, roles);
+      await store.access.enter(holders);
+      handed.push({ order: order.order, cards: holders.length });
     } finally {
       store.orders.lock(order.order);
     }
@@ -163,6 +167,7 @@ async function cardsOf(
   for await (const { stage, serial } of store.stock.list({ state: "rejected" })) {
     if (!unbound.has(stage)) serials.set(`rejected:${String(++rejected)}`, serial);
   }
+  const bodies = floor.bodies();
   const findings = new Findings(file);
   const cards = new Map<string, Card>();
   for (const { card, row } of movements) {
@@ -179,7 +184,7 @@ async function cardsOf(
       continue;
     }
     const blank = await store.stock.find(serial);
-    const body = blank && floor.find(blank.label);
+    const body = blank && bodies.get(blank.label);
     if (blank === undefined) tell("no card has this chip number", "correct it; stock list shows them all");
     else if (body === undefined)
       tell("this card does not lie on the shop floor any more", "remove the movement");

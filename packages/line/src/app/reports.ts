@@ -1,6 +1,7 @@
 /** The production report as three files: HTML for people, JSON and CSV with the same data. */
 import { createWriteStream } from "node:fs";
-import { join } from "node:path";
+import { open, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { reportCsv } from "../ledger/report-csv.js";
@@ -49,5 +50,21 @@ export async function writeReports(ask: {
   return files;
 }
 
-export const write = (file: string, text: AsyncIterable<string> | Iterable<string>): Promise<void> =>
-  pipeline(Readable.from(text), createWriteStream(file, { mode: 0o600 }));
+/** Written under another name, synced, renamed: whoever finds the file finds it whole, after a power failure too. */
+export async function write(file: string, text: AsyncIterable<string> | Iterable<string>): Promise<void> {
+  const draft = `${file}.new`;
+  await pipeline(Readable.from(text), createWriteStream(draft, { mode: 0o600 }));
+  await sync(draft);
+  await rename(draft, file);
+  await sync(dirname(file));
+}
+
+/** Makes a file's content, or the names in a folder, durable. */
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -63,7 +63,9 @@ export interface SiteFile {
   readonly file: string;
   readonly site: Site;
   readonly card: GateCard;
-  readonly productName: string;
+  readonly product: Product;
+  /** Absolute. */
+  readonly productFile: string;
   /** Absolute. */
   readonly keys: string;
 }
@@ -89,7 +91,8 @@ export async function readSite(file: string): Promise<SiteFile> {
   if (problems.length > 0) throw new DataProblem(problems);
   const { value } = read;
   const home = dirname(resolve(file));
-  const { product } = await readProduct(resolve(home, value.product));
+  const productFile = resolve(home, value.product);
+  const { product } = await readProduct(productFile);
   return {
     file: resolve(file),
     site: {
@@ -108,7 +111,8 @@ export async function readSite(file: string): Promise<SiteFile> {
       })),
     },
     card: gateCard(product, file),
-    productName: product.name,
+    product,
+    productFile,
     keys: resolve(home, value.keys),
   };
 }
@@ -172,7 +176,9 @@ function gateCard(product: Product, file: string): GateCard {
   const zones = readable.find(({ content }) => content?.kind === "list");
   const reference = product.columns.find(({ unique }) => unique === true)?.field;
   const holder = readable.find((ef) => tagOf(ef, reference) !== undefined);
-  const validUntil = holder && tagOf(holder, "validUntil");
+  const { register } = product;
+  const until = register === "none" ? undefined : register?.validUntil;
+  const validUntil = holder && tagOf(holder, until);
   const number = holder && tagOf(holder, reference);
   return {
     atr: product.atr.completed,

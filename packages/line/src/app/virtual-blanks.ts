@@ -1,8 +1,10 @@
-/** What the maker of virtual blanks has to know: the published key that stands in the order's key list. */
+/** The stock of a line of simulated devices: blanks with a published key, received into the accounts by themselves. */
 import { unhex } from "@persoline/card/bytes";
 import type { GlobalPlatformFab } from "../devices/shop-floor/silicon.js";
 import { DataProblem } from "../orders/problem.js";
 import type { GpProduct } from "../plan/gp/model.js";
+import type { Store } from "../store/store.js";
+import type { AssembledLine } from "./assemble-line.js";
 import type { Job } from "./job.js";
 import { readKeyFile } from "./key-file.js";
 
@@ -40,4 +42,13 @@ async function published(file: string, name: string, what: string): Promise<Uint
       remedy: "give it a published value, or use a line with real blanks",
     },
   ]);
+}
+
+/** A line of simulated devices brings its blanks; they are received once. */
+export async function receiveStock(assembled: AssembledLine, store: Store, by: string): Promise<void> {
+  const known = new Set((await store.stock.lots()).map(({ lot }) => lot));
+  for (const { lot, items } of assembled.deliver()) {
+    if (!known.has(lot))
+      await store.stock.receive({ lot, blanks: items, by, note: "virtual blanks of the line file" });
+  }
 }

@@ -6,6 +6,7 @@ export type DeviceFaultCode =
   | "journal"
   | "security-module"
   | "jam"
+  | "bin-full"
   | "disk-full";
 
 export class DeviceFault extends Error {

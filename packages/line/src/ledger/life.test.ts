@@ -22,9 +22,9 @@ describe("every allowed move leads where it should, every other one is refused",
   const cases = blankEvents.flatMap((event) => blankStates.map((state) => [event, state] as const));
   test.each(cases)("blank: %s of a card that is %s", (event, state) => {
     const { from, to } = blankMoves[event];
-    // What is bound cannot be restocked; what is unbound cannot be good.
+    // What is bound can be neither restocked nor returned; what is unbound cannot be good.
     const go = (): BlankState =>
-      moveBlank(event, { state, stage: "bound", bound: event !== "restock" }, "card 1");
+      moveBlank(event, { state, stage: "bound", bound: event !== "restock" && event !== "return" }, "card 1");
     const went = (): string => {
       try {
         return go();
@@ -67,6 +67,9 @@ test("bound cards do not go back to stock and unbound ones are never good", () =
   const card = { state: "in-process", stage: "bound" } as const;
   expect(() => moveBlank("restock", { ...card, bound: true }, "card 1")).toThrow(/cannot return to stock/);
   expect(() => moveBlank("pass", { ...card, bound: false }, "card 1")).toThrow(/cannot be good/);
+  expect(() => moveBlank("return", { ...card, state: "held", bound: true }, "card 1")).toThrow(
+    /cannot be returned; reject it/,
+  );
 });
 
 test("a stage never goes back", () => {

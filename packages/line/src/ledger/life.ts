@@ -3,7 +3,14 @@
  * before it writes, so that there is one place where a rejected card cannot become good.
  */
 import { AccountsProblem } from "./problem.js";
-import type { BlankState, CardEnd, OrderState, RecordState, Stage } from "./types.js";
+import {
+  type BlankState,
+  type CardEnd,
+  judgementOfPictures,
+  type OrderState,
+  type RecordState,
+  type Stage,
+} from "./types.js";
 
 export const blankStates = [
   "in-stock",
@@ -65,7 +72,8 @@ export const blankMoves: Moves<BlankEvent, BlankState> = {
   release: { from: ["held"], to: "good" },
   reject: { from: ["in-process", "held", "good"], to: "rejected" },
   sample: { from: ["in-stock"], to: "sample" },
-  return: { from: ["in-stock"], to: "returned" },
+  /** Unused, or held as not ours: whoever owns it gets it back. */
+  return: { from: ["in-stock", "held"], to: "returned" },
   destroy: { from: ["rejected", "sample"], to: "destroyed" },
 };
 
@@ -130,9 +138,33 @@ export function moveBlank(event: BlankEvent, blank: BlankFacts, who: string): Bl
       `${who} is bound to a record and cannot return to stock; reject or hold it`,
     );
   }
+  if (event === "return" && blank.bound) {
+    throw new AccountsProblem(
+      "wrong-state",
+      `${who} is bound to a record and holds a person's data: it cannot be returned; reject it`,
+    );
+  }
   if ((event === "pass" || event === "release") && !blank.bound)
     throw new AccountsProblem("not-bound", `${who} has no record and cannot be good`);
   return to;
+}
+
+/**
+ * People may find a held card good only when nothing but the look at its pictures is left: no eye sees what a chip holds. Throws
+ * AccountsProblem ("not-passed") naming what is left; `left` as in `CardHistory`.
+ */
+export function mayBeFoundGood(left: readonly string[] | undefined, who: string): void {
+  if (left === undefined)
+    throw new AccountsProblem(
+      "not-passed",
+      `${who}: nobody wrote down which stations it passed, so it cannot be found good; settle it as reject`,
+    );
+  const open = left.filter((one) => one !== judgementOfPictures);
+  if (open.length > 0)
+    throw new AccountsProblem(
+      "not-passed",
+      `${who} has not passed ${open.join(", ")}, and people cannot do that by looking; settle it as reject, and its record gets another card`,
+    );
 }
 
 export const furtherStage = (one: Stage, other: Stage): Stage =>

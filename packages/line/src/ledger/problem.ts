@@ -8,6 +8,7 @@ export type AccountsProblemCode =
   | "duplicate-serial"
   | "wrong-count"
   | "not-bound"
+  | "not-passed"
   | "unbalanced"
   | "open-ends"
   | "two-people"

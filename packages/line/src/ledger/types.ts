@@ -86,7 +86,12 @@ export interface CardHistory {
   readonly findings: readonly (Finding & { readonly station: string })[];
   /** SHA-256 of the pictures of front and back, and the file they lie in (relative to the data folder), if any. */
   readonly pictures?: Readonly<Record<"front" | "back", { readonly file: string; readonly sha256: string }>>;
+  /** What this card had not passed when it left the line: names of stations, or `judgementOfPictures`. Absent: nobody knows. */
+  readonly left?: readonly string[];
 }
+
+/** All that is left of quality control when only the camera's judgement was doubtful: the chip was proved once more. People can do it. */
+export const judgementOfPictures = "quality/pictures";
 
 export interface BoundRecord {
   readonly record: OrderRecord;
@@ -136,7 +141,11 @@ export interface JournalState {
   readonly serial: Serial;
   /** Stations passed, in order. */
   readonly passed: readonly string[];
-  /** The last intent without an outcome. */
+  /** The details of the passed stations' notes, where they have any. */
+  readonly history: readonly string[];
+  /** It was judged bad: where, and what the first such note says. Nothing takes that back. */
+  readonly rejected?: { readonly station: string; readonly detail: string };
+  /** The oldest intent without an outcome of its station; what other stations did afterwards does not close it. */
   readonly open?: { readonly station: string; readonly program: string; readonly segment: number };
   readonly resumes: number;
 }

@@ -7,7 +7,7 @@ import { Judge, matchHeader, sameHeader } from "./columns.js";
 import type { Row } from "./columns.js";
 import { csvRows } from "./csv.js";
 import { jsonRows } from "./json.js";
-import { readPhoto } from "./photo.js";
+import { photoDigest, readPhoto } from "./photo.js";
 import { Findings } from "./problem.js";
 import type { ColumnRule, OrderInput, OrderRecord, Photo } from "./types.js";
 import { xlsxRows } from "./xlsx.js";
@@ -102,6 +102,63 @@ export async function readInput(
   findings.refuse();
   const sha256 = hash.digest("hex");
   return { file: input.file, count, sha256, records: () => deliver(reading, sha256) };
+}
+
+/** Records whose photos are looked at side by side. */
+const photosAtOnce = 16;
+
+/**
+ * The digests of all photos that the input names, as they are now: a page of records at a time, SHA-256 in hex, undefined where a
+ * photo cannot be read. Nothing is judged: this is for an input that was read whole before.
+ */
+export async function* photoDigests(
+  input: OrderInput,
+  columns: readonly ColumnRule[],
+): AsyncGenerator<readonly { record: number; row: number; field: string; sha256: string | undefined }[]> {
+  const fields = columns.flatMap(({ type, field }) => (type === "photo" ? [field] : []));
+  if (fields.length === 0) return;
+  const findings = new Findings(input.file);
+  const file = await opened(input, usual, findings);
+  findings.refuse();
+  if (file === undefined) return;
+  const folder = input.photos ?? dirname(input.file);
+  const limits = { bytes: usual.photoBytes, pixels: usual.photoPixels };
+  const look = (page: readonly Judged[]) =>
+    Promise.all(
+      page.flatMap(({ number, row, fields: values }) =>
+        fields.flatMap((field) => {
+          const name = values[field];
+          if (typeof name !== "string") return [];
+          return [
+            photoDigest(folder, name, limits).then((sha256) => ({ record: number, row, field, sha256 })),
+          ];
+        }),
+      ),
+    );
+  try {
+    let page: Judged[] = [];
+    for await (const record of judged(file, { input, columns, limits: usual, findings })) {
+      page.push(record);
+      if (page.length < photosAtOnce) continue;
+      yield await look(page);
+      page = [];
+    }
+    yield await look(page);
+  } finally {
+    await file.close();
+  }
+}
+
+/** SHA-256 of a whole input file, hex, block by block. Throws what the file system says. */
+export async function inputDigest(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  const file = await open(path, "r");
+  try {
+    await digest(file, hash);
+  } finally {
+    await file.close();
+  }
+  return hash.digest("hex");
 }
 
 interface Reading {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
@@ -20,6 +21,25 @@ const shortestSide = 60;
  * 8-bit grey, at most 600 pixels long, without any metadata. A name that leads out of the folder is refused, through links too.
  */
 export async function readPhoto(folder: string, name: string, limits: PhotoLimits): Promise<Photo | Fault> {
+  const bytes = await bytesOf(folder, name, limits);
+  if (!(bytes instanceof Uint8Array)) return bytes;
+  const photo = await reencode(bytes, limits);
+  return "png" in photo ? { ...photo, sha256: sha256Of(bytes) } : photo;
+}
+
+/** SHA-256 of the file that `readPhoto` would read, hex; undefined when it cannot be read. */
+export async function photoDigest(
+  folder: string,
+  name: string,
+  limits: PhotoLimits,
+): Promise<string | undefined> {
+  const bytes = await bytesOf(folder, name, limits);
+  return bytes instanceof Uint8Array ? sha256Of(bytes) : undefined;
+}
+
+const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+async function bytesOf(folder: string, name: string, limits: PhotoLimits): Promise<Uint8Array | Fault> {
   if (/^[/\\]|^[A-Za-z]:|\\|(?:^|\/)\.{1,2}(?:\/|$)/.test(name) || name.length > 255) {
     return {
       code: "photo-path",
@@ -27,11 +47,6 @@ export async function readPhoto(folder: string, name: string, limits: PhotoLimit
       remedy: "write the file's name only, as photo-001.png",
     };
   }
-  const bytes = await bytesOf(folder, name, limits);
-  return bytes instanceof Uint8Array ? reencode(bytes, limits) : bytes;
-}
-
-async function bytesOf(folder: string, name: string, limits: PhotoLimits): Promise<Uint8Array | Fault> {
   const missing: Fault = {
     code: "photo-missing",
     message: "the photo folder has no file of this name",

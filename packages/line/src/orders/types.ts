@@ -27,6 +27,8 @@ export interface Photo {
   readonly png: Uint8Array;
   readonly width: number;
   readonly height: number;
+  /** Of the file it was read from, hex; absent once the photo comes from the accounts. */
+  readonly sha256?: string;
 }
 
 export interface OrderRecord {

@@ -146,7 +146,7 @@ export const loadKeys = (keys: KeyRef, kvn: number): Step =>
     p2: kvn,
     data: [{ secret: "key-set", keys, kvn }],
     changes: true,
-    cost: { pages: 1, aesBlocks: 6 },
+    cost: { pages: 2, aesBlocks: 6 },
     why: `load the card's own initial key set as version ${hexText(kvn, 2)}`,
     clause: "docs/card-os.md 2, LOAD KEYS",
   });
@@ -312,7 +312,7 @@ export const putDfKey = (keys: KeyRef, kid: number, kvn: number, use: string): S
     le: 256,
     answer: masked([kvn, 0, 0, 0], [0]),
     changes: true,
-    cost: { pages: 1, aesBlocks: 2 },
+    cost: { pages: 2, aesBlocks: 2 },
     why: `load the key ${use} (${hexText(kid, 2)})`,
     clause: "docs/card-os.md 4, PUT KEY",
   });
@@ -328,7 +328,7 @@ export const putKeySet = (keys: KeyRef, kvn: number, replaces: number): Step =>
     answer: masked([kvn, ...Array.from({ length: 9 }, () => 0)], [0]),
     again: "probe",
     changes: true,
-    cost: { pages: 1, aesBlocks: 6 },
+    cost: { pages: 2, aesBlocks: 6 },
     why: `install the issuer's keys as version ${hexText(kvn, 2)}; version ${hexText(replaces, 2)} is gone`,
     clause: "GlobalPlatform 2.3.1 11.8, PUT KEY",
     probe: { ask: [keyInformation(kvn)], absent: ok },
@@ -357,7 +357,7 @@ export const setPin = (pin: string, length: number, tries: number): Step =>
     p2: PIN_REFERENCE,
     data: [{ secret: "pin", pin, tries }],
     changes: true,
-    cost: { pages: 1, aesBlocks: 1 },
+    cost: { pages: 2, aesBlocks: 1 },
     why: `set the PIN (${length} digits, ${tries} tries)`,
     clause: "docs/card-os.md 4, CHANGE REFERENCE DATA",
   });

@@ -171,6 +171,9 @@ function complete(product: Product, image: CompletionImage): CardProgram {
   };
 }
 
+/** A DF's description, and the page pair of its keys and PIN erased. */
+const dfPages = 3;
+
 /** All files and what all cards have in them, in one session; the card state comes last and tells that all is there. */
 function initialise(product: Product, image: CompletionImage): CardProgram {
   const { initialKeys, initialKvn } = product.completion;
@@ -178,7 +181,7 @@ function initialise(product: Product, image: CompletionImage): CardProgram {
   const initialised = chipStatus({ phase: 0x03, os: image.os, cardState: 0x07 }, "is the card initialised?");
   const steps = dfPlans(product).flatMap((df, at) => [
     ...(at === 0 ? [] : [selectMf()]),
-    createFile(df.place, df.fcp, 2),
+    createFile(df.place, df.fcp, dfPages),
     ...df.files.map((file) => createFile(file.place, file.fcp, createPages(file.model))),
     ...df.files.flatMap((file) =>
       file.common === undefined ? [] : writeSteps(file, file.common, channel, "common"),
@@ -192,7 +195,7 @@ function initialise(product: Product, image: CompletionImage): CardProgram {
       {
         name: "create the files",
         channel,
-        steps: [createFile(mfPlace, dfFcp({ fid: MF }), 2), ...steps, setStatus(0x07, initialised)],
+        steps: [createFile(mfPlace, dfFcp({ fid: MF }), dfPages), ...steps, setStatus(0x07, initialised)],
         done: [initialised],
       },
     ],

@@ -29,6 +29,30 @@ export function checkPerson(product: Pick<ProductFile, "person">, tell: Tell): v
   }
 }
 
+/** The access register's fields exist and are of their kind. */
+export function checkRegister({ register, person }: ProductFile, tell: Tell): void {
+  if (register === undefined || register === "none") return;
+  for (const [role, field] of Object.entries(register)) {
+    if (field === undefined) continue;
+    const path = ["register", role] as const;
+    const rules = person[field];
+    if (rules === undefined) {
+      tell(
+        path,
+        "unknown-field",
+        `there is no field ${field}`,
+        `use one of ${Object.keys(person).join(", ")}`,
+      );
+    } else if (role.startsWith("valid-") && rules.type !== "date") {
+      tell(path, "not-a-date", `${field} is no date`, 'give the field "type: date", or name another');
+    } else if (role === "zones" && rules.list === undefined) {
+      tell(path, "not-a-list", `${field} is no list`, 'give the field "list:", or name another');
+    } else if (rules.type === "photo") {
+      tell(path, "photo", `${field} is a photo`, "name a field with text");
+    }
+  }
+}
+
 /**
  * Patterns meet every cell of an order, so only such as need time in proportion to the cell are taken: no look-around, no references back,
  * no repeated groups, one open-ended repetition.

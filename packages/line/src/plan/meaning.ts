@@ -2,7 +2,7 @@ import { unhex } from "@persoline/card/bytes";
 import type { FileProblem, ReadYaml, Tell, YamlPath } from "../orders/yaml.js";
 import { securityAttributes } from "./fcp.js";
 import { checkContents } from "./meaning-contents.js";
-import { checkPerson } from "./meaning-person.js";
+import { checkPerson, checkRegister } from "./meaning-person.js";
 import { accessOf } from "./product-model.js";
 import { type DfEntry, type EfEntry, isDf, type ProductFile } from "./product-schema.js";
 
@@ -25,6 +25,7 @@ export function checkMeaning(product: ProductFile, problem: Problem): FileProble
   checkFiles(product, tell);
   checkMemory(product, tell);
   checkPerson(product, tell);
+  checkRegister(product, tell);
   checkContents(product, tell);
   checkQuality(product, tell);
   return found.toSorted((a, b) => a.line - b.line || a.column - b.column);

@@ -47,6 +47,15 @@ export interface DfModel {
   readonly files: readonly EfModel[];
 }
 
+/** Which fields the access register takes from a record when its card is delivered. */
+export interface RegisterFields {
+  readonly name: string;
+  readonly zones: string;
+  readonly department?: string;
+  readonly validFrom?: string;
+  readonly validUntil?: string;
+}
+
 /** A product file, read, checked and in the words of the card. */
 export interface Product {
   readonly kind: "persoline-os";
@@ -63,6 +72,8 @@ export interface Product {
   readonly cardNumber: string;
   readonly dfs: readonly DfModel[];
   readonly columns: readonly ColumnRule[];
+  /** "none": cards that open no gates; absent: the product does not say. */
+  readonly register?: RegisterFields | "none";
   readonly pin?: {
     readonly name: string;
     readonly df: string;
@@ -88,7 +99,7 @@ const levels: Readonly<Record<ProductFile["channel"]["level"], Level>> = {
 export function productModel(file: ProductFile): Product {
   const [major = "0", minor = "0"] = file.card.rom.version.split(".");
   const dfs = dfModels(file);
-  const { pin, visual } = file;
+  const { pin, register, visual } = file;
   return {
     kind: "persoline-os",
     name: file.product,
@@ -108,6 +119,9 @@ export function productModel(file: ProductFile): Product {
     cardNumber: file["card-number"],
     dfs,
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
+    ...(register === undefined
+      ? {}
+      : { register: register === "none" ? register : registerFields(register) }),
     ...(pin === undefined
       ? {}
       : {
@@ -129,6 +143,17 @@ export function productModel(file: ProductFile): Product {
           },
         }),
     quality: file.quality,
+  };
+}
+
+function registerFields(file: Exclude<ProductFile["register"], "none" | undefined>): RegisterFields {
+  const { name, zones, department, "valid-from": validFrom, "valid-until": validUntil } = file;
+  return {
+    name,
+    zones,
+    ...(department === undefined ? {} : { department }),
+    ...(validFrom === undefined ? {} : { validFrom }),
+    ...(validUntil === undefined ? {} : { validUntil }),
   };
 }
 

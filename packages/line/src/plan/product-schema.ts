@@ -151,6 +151,21 @@ export const productSchema = z
     files: z.array(file).min(2),
     person: z.record(word, column),
     write: z.record(word, content),
+    register: z
+      .union([
+        z.literal("none"),
+        z.strictObject({
+          name: word.describe("Field with the holder's name"),
+          zones: word.describe("List field with the holder's rights at gates"),
+          department: word.optional(),
+          "valid-from": word.optional().describe("Date field"),
+          "valid-until": word.optional().describe("Date field"),
+        }),
+      ])
+      .optional()
+      .describe(
+        "Which fields go into the access register when an order is delivered; none: these cards open no gates",
+      ),
     pin: z
       .strictObject({
         method: z.literal("drawn"),

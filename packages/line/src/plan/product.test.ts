@@ -53,6 +53,33 @@ describe("product files", () => {
     expect(read.product.pin).toMatchObject({ df: "access", length: 6, tries: 3 });
   });
 
+  test.each([
+    ["name: name", "name: surname", /there is no field surname/],
+    ["zones: premises", "zones: department", /department is no list/],
+    ["valid-until: validUntil", "valid-until: name", /name is no date/],
+    ["department: department", "department: photo", /photo is a photo/],
+    ["department: department", "colour: department", /colour/],
+  ])("the access register takes only what is there: %s → %s", (from, to, told) => {
+    const register = office.slice(office.indexOf("register:"), office.indexOf("pin:"));
+    expect(problems(register, register.replace(from, to)).join()).toMatch(told);
+  });
+
+  test("cards that open no gates say so, and a product may leave it open", () => {
+    const register = office.slice(office.indexOf("register:"), office.indexOf("pin:"));
+    const said = (to: string): unknown => {
+      const read = parseProduct(office.replace(register, to), "product.yaml");
+      return read.ok ? read.product.register : read.problems;
+    };
+    expect(said(register)).toEqual({
+      name: "name",
+      department: "department",
+      zones: "premises",
+      validUntil: "validUntil",
+    });
+    expect(said("register: none\n\n")).toBe("none");
+    expect(said("")).toBeUndefined();
+  });
+
   test("the schema for editors is the one in the repository", () => {
     expect(JSON.parse(text("schemas/product.schema.json"))).toEqual(
       JSON.parse(JSON.stringify(productJsonSchema())),

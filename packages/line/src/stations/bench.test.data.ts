@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Outcome, World } from "@persoline/card/program";
+import type { StatusWord } from "@persoline/card/apdu";
+import { unhex } from "@persoline/card/bytes";
+import type { CardProgram, Outcome, RejectCode, World } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { afterEach } from "vitest";
 import type { Reader } from "../devices/reader/port.js";
@@ -33,13 +35,55 @@ const nobody = (): never => {
 };
 
 const emptyProgram = { name: "none", segments: [] };
-const neverRead: Reader = {
-  name: "no reader",
+/** One segment that changes the card: enough for an intent and an outcome. */
+const terminating: CardProgram = {
+  name: "termination",
+  segments: [
+    {
+      name: "end",
+      channel: "plain",
+      steps: [
+        {
+          cla: 0x80,
+          ins: 0xe6,
+          p1: 0,
+          p2: 0,
+          data: [],
+          sw: [{ value: 0x9000, mask: 0xffff }],
+          again: "same",
+          changes: true,
+          why: "end the card",
+          clause: "test",
+          cost: { pages: 1 },
+        },
+      ],
+    },
+  ],
+};
+/** Silent, or a chip that knows its number and takes `ms` for every other command. */
+const readerOf = (serial: () => string | undefined, ms: number | undefined, world: World): Reader => ({
+  name: "bench reader",
   kind: "simulated",
-  insert: () => Promise.resolve("mute"),
+  insert: () =>
+    Promise.resolve(
+      ms === undefined
+        ? "mute"
+        : {
+            atr: new Uint8Array(0),
+            findings: [],
+            channel: {
+              exchange: async ([sent]) => {
+                const sw = 0x9000 as StatusWord;
+                if (sent?.command.ins === 0xca) return [{ data: unhex(`CF0A${serial() ?? ""}`), sw }];
+                await world.sleep(ms);
+                return [{ data: new Uint8Array(0), sw }];
+              },
+            },
+          },
+    ),
   reseat: () => Promise.resolve(),
   remove: () => Promise.resolve(),
-};
+});
 const noChip: VirtualCard = {
   powerOn: () => undefined,
   warmReset: () => undefined,
@@ -62,9 +106,20 @@ export interface BenchOptions {
   readonly acts?: Partial<Record<Work, Act>>;
   readonly jams?: readonly number[];
   readonly attempts?: number;
+  /** Which work shares a place; absent: each has its own. */
+  readonly stations?: readonly (readonly Work[])[];
+  /** Chips answer, and ending a rejected one takes so long; without it they are silent. */
+  readonly endingMs?: number;
 }
 
 export const passed: Outcome = { kind: "passed" };
+export const rejected = (code: RejectCode): Outcome => ({ kind: "rejected", code, detail: "planted" });
+export const numberOf = (label: string): number => Number(label.slice(-6));
+/** Rejects the blanks with these numbers. */
+export const bad =
+  (code: RejectCode, ...numbers: number[]) =>
+  ({ label }: { readonly label: string }): Outcome =>
+    numbers.includes(numberOf(label)) ? rejected(code) : passed;
 
 /** Shop floor, accounts and journal outlive lines and worlds, as they outlive processes. */
 export class Bench {
@@ -108,7 +163,7 @@ export class Bench {
         test: emptyProgram,
         completion: emptyProgram,
         initialisation: emptyProgram,
-        termination: emptyProgram,
+        termination: terminating,
         terminationInitial: emptyProgram,
       },
       limits: usualLimits,
@@ -128,18 +183,20 @@ export class Bench {
     this.line = new Line({
       name: "bench",
       order: "A-1",
-      stations: workOrder.map((name) => ({
-        name,
-        works: [this.#station(name)],
-        queue,
-        heads: Array.from({ length: heads[name] ?? 1 }, (_, number) => ({
-          station: name,
-          number,
-          reader: neverRead,
-          markers: [],
-          camera: undefined,
-        })),
-      })),
+      stations: (this.options.stations ?? workOrder.map((work) => [work])).map(
+        ([name = "quality", ...more]) => ({
+          name,
+          works: [name, ...more].map((work) => this.#station(work)),
+          queue,
+          heads: Array.from({ length: heads[name] ?? 1 }, (_, number) => ({
+            station: name,
+            number,
+            reader: readerOf(() => this.#serialAt(name, number), this.options.endingMs, this.world),
+            markers: [],
+            camera: undefined,
+          })),
+        }),
+      ),
       transport: simulatedCarousel({ floor: this.floor, world: this.world, moveMs, jams }),
       accounts: this.accounts,
       journal: this.journal,
@@ -167,6 +224,11 @@ export class Bench {
         .census()
         .map(({ label, place }) => [label, place.at === "good" ? `good ${String(place.slot)}` : place.at]),
     );
+  }
+
+  #serialAt(station: string, head: number): string | undefined {
+    const label = this.floor.bodyAt({ at: "head", station, head })?.label;
+    return label === undefined ? undefined : this.accounts.rows.get(label)?.blank.serial;
   }
 
   #station(name: Work): Station {

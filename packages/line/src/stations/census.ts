@@ -20,12 +20,12 @@ const expected: Readonly<Record<BlankState, readonly Place["at"][] | "nowhere">>
 };
 
 /**
- * Every difference in words; none when each blank lies where its state says, good ones in the slot of their record. To be called while
+ * Every difference in words; none when each blank lies where its state says, good ones in the slot of their order and record. To be called while
  * the line is at rest: a card that is just being moved counts as a difference.
  */
 export function disagreements(
   census: readonly Lying[],
-  blanks: Iterable<Pick<Blank, "label" | "state" | "record">>,
+  blanks: Iterable<Pick<Blank, "label" | "state" | "order" | "record">>,
 ): readonly string[] {
   const places = new Map<string, Place>();
   const told: string[] = [];
@@ -33,7 +33,7 @@ export function disagreements(
     if (places.has(label)) told.push(`two bodies have the number ${label}`);
     places.set(label, place);
   }
-  for (const { label, state, record } of blanks) {
+  for (const { label, state, order, record } of blanks) {
     const place = places.get(label);
     places.delete(label);
     const where = expected[state];
@@ -45,8 +45,10 @@ export function disagreements(
       told.push(`${label} is ${state}, but is nowhere to be found`);
     } else if (!where.includes(place.at)) {
       told.push(`${label} is ${state}, but lies at ${place.at}`);
-    } else if (place.at === "good" && place.slot !== record) {
-      told.push(`${label} is good for record ${String(record)}, but lies in slot ${String(place.slot)}`);
+    } else if (place.at === "good" && (place.order !== order || place.slot !== record)) {
+      told.push(
+        `${label} is good for record ${String(record)} of order ${String(order)}, but lies in slot ${String(place.slot)} of order ${place.order}`,
+      );
     }
   }
   for (const [label, place] of places) told.push(`nobody knows ${label}, which lies at ${place.at}`);

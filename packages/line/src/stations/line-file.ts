@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
+import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
@@ -94,6 +95,13 @@ const lineSchema = z.strictObject({
     kind: z.literal("simulated-carousel"),
     moveMs: milliseconds.describe("Milliseconds of one move from place to place"),
     jams: z.array(count(1_000_000)).default([]).describe("Moves that get stuck, counted from 1"),
+    bins: z
+      .strictObject({ reject: count(1_000_000), hold: count(1_000_000), good: count(1_000_000) })
+      .partial()
+      .default({})
+      .describe(
+        "So many bodies fit into the reject bin, the hold bin and the output tray; no blank is fed unless each has room for all bodies in the machine",
+      ),
   }),
   limits: z
     .strictObject({
@@ -173,7 +181,7 @@ export function parseLine(text: string, file: string): LineFile {
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
   const stations = value.stations.map((one) => ({ ...one, does: one.does ?? workNamed(one.name) }));
-  const problems = [...sequenceProblems(read, stations), ...stockProblems(read)];
+  const problems = [...sequenceProblems(read, stations), ...binProblems(read), ...stockProblems(read)];
   if (problems.length > 0) throw new DataProblem(problems);
   return {
     line: value.line,
@@ -253,6 +261,22 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
     say(["speed"], "no-speed", `a line in mode ${value.mode} has no speed`, "remove it, or set mode: timed");
   }
   return problems;
+}
+
+/** A bin smaller than the machine would stop the line before the machine is full. */
+function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
+  const { stations, transport } = read.value;
+  const places = stations.reduce((sum, { heads, queue }, at) => sum + heads + (at === 0 ? 0 : queue), 0);
+  return bins
+    .filter((bin) => (transport.bins[bin] ?? Number.POSITIVE_INFINITY) <= places)
+    .map((bin) =>
+      read.problem(
+        ["transport", "bins", bin],
+        "bin-too-small",
+        `this machine holds ${String(places)} bodies, and each of them may end in this bin`,
+        `make room for more than ${String(places)}, or leave it out if it never fills`,
+      ),
+    );
 }
 
 function stockProblems(read: ReadYaml<LineYaml>): FileProblem[] {

@@ -127,8 +127,10 @@ export interface LineCounts {
 }
 
 /**
- * `complete`: every record that can be is produced. `stopped`: as asked; run it again. `stock-too-small`: `missing` blanks are wanting.
- * `halted`: a device, or a whole station; cards in work stay where they are and are taken up by the next run.
+ * `complete`: every record that can be is produced. `stopped`: as asked, or after a row of rejects, and the machine is empty; run it again.
+ * `stock-too-small`: `missing` blanks are wanting. `halted`: a device, a whole station or a wrong key set stopped the line, or a row of
+ * rejects closed a station that bound cards still need. After a halt no head takes another card: visits under way end, cards that have
+ * passed everything go out, unbound ones back to stock; the others stay where they are and are taken up by the next run.
  */
 export interface LineResult {
   readonly ended: "complete" | "stopped" | "stock-too-small" | "halted";

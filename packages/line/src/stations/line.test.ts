@@ -1,17 +1,8 @@
-import type { Outcome, RejectCode } from "@persoline/card/program";
-import fc from "fast-check";
+import type { Outcome } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
-import { Bench, disagreements, passed } from "./bench.test.data.js";
+import { bad, Bench, disagreements, numberOf, passed, rejected } from "./bench.test.data.js";
 import type { Work } from "./station.js";
-
-const rejected = (code: RejectCode): Outcome => ({ kind: "rejected", code, detail: "planted" });
-const numberOf = (label: string): number => Number(label.slice(-6));
-/** Rejects the blanks with these numbers. */
-const bad =
-  (code: RejectCode, ...numbers: number[]) =>
-  ({ label }: { readonly label: string }): Outcome =>
-    numbers.includes(numberOf(label)) ? rejected(code) : passed;
 
 describe("a line", () => {
   test("makes a good card for every record, in its own slot, and feeds no blank too many", async () => {
@@ -221,6 +212,82 @@ describe("stopping", () => {
   });
 });
 
+describe("rows of rejects", () => {
+  /** Visits that began after the line had said that it stops. */
+  const begunLate = ({ events }: Bench, work?: Work): number =>
+    events
+      .slice(events.findIndex(({ kind }) => kind === "stopping"))
+      .filter((event) => event.kind === "visit" && event.work === (work ?? event.work)).length;
+
+  test("are counted by work: what a card passes before at the same head does not end them", async () => {
+    const stations: readonly (readonly Work[])[] = [
+      ["electrical-test", "completion", "initialisation"],
+      ["personalization", "chip-proof", "visual", "quality"],
+    ];
+    const wrong = new Bench({
+      stations,
+      blanks: 30,
+      acts: { completion: () => rejected("card-cryptogram") },
+    });
+    expect(await wrong.run()).toMatchObject({ ended: "halted", counts: { rejected: 3 } });
+    const dull = new Bench({
+      stations,
+      records: 20,
+      blanks: 40,
+      acts: { quality: () => rejected("picture-wrong") },
+    });
+    const result = await dull.run();
+    expect(result).toMatchObject({ counts: { rejected: 8, good: 0 } });
+    expect(result.detail).toContain("8 rejects in a row at quality");
+    expect(disagreements(dull)).toEqual([]);
+  });
+
+  test("of a wrong key set burn no try of another card: no head takes one", async () => {
+    const bench = new Bench({
+      records: 20,
+      blanks: 40,
+      queue: 4,
+      heads: { "chip-proof": 2, personalization: 3 },
+      visitMs: { personalization: 500 },
+      acts: { "chip-proof": ({ label }) => (numberOf(label) > 2 ? rejected("card-cryptogram") : passed) },
+    });
+    const result = await bench.run();
+    expect(result.ended).toBe("halted");
+    // The other head may have been at it when the third card failed.
+    expect(result.counts.rejected).toBeLessThanOrEqual(4);
+    expect(begunLate(bench)).toBe(0);
+    expect((await bench.accounts.inWork("bench")).length).toBeGreaterThan(0);
+    expect(disagreements(bench)).toEqual([]);
+    bench.options = { ...bench.options, acts: {} };
+    bench.newLine();
+    expect(await bench.run()).toMatchObject({ ended: "complete" });
+    expect(disagreements(bench)).toEqual([]);
+  });
+
+  test("close their station; bound cards before it wait for the next run, those behind it are finished", async () => {
+    const bench = new Bench({
+      records: 30,
+      blanks: 60,
+      queue: 3,
+      heads: { visual: 2 },
+      acts: { visual: ({ label }) => (numberOf(label) > 3 ? rejected("mark-wrong") : passed) },
+    });
+    const result = await bench.run();
+    expect(result).toMatchObject({ ended: "halted", counts: { good: 3 } });
+    expect(result.detail).toContain("8 rejects in a row at visual");
+    expect(begunLate(bench, "visual")).toBe(0);
+    const taken = bench.floor
+      .occupied()
+      .filter(({ place }) => place.at === "head" && place.station === "visual");
+    expect(taken).toEqual([]);
+    expect((await bench.accounts.inWork("bench")).length).toBeGreaterThan(0);
+    bench.options = { ...bench.options, acts: {} };
+    bench.newLine();
+    expect(await bench.run()).toMatchObject({ ended: "complete" });
+    expect(disagreements(bench)).toEqual([]);
+  });
+});
+
 describe("a broken machine", () => {
   const unplugged = (): never => {
     throw new DeviceFault("reader 2", "unplugged", "the reader is gone");
@@ -313,40 +380,5 @@ describe("a broken machine", () => {
     };
     expect(await twice.run()).toMatchObject({ ended: "complete", counts: { good: 5, held: 1 } });
     expect(twice.places()).toMatchObject({ "L-000002": "hold", "L-000003": "hold" });
-  });
-});
-
-describe("kill at any moment", () => {
-  const options = {
-    records: 6,
-    blanks: 16,
-    queue: 1,
-    heads: { completion: 2, personalization: 2 } satisfies Partial<Record<Work, number>>,
-    visitMs: { visual: 700, quality: 400 },
-    acts: {
-      "electrical-test": bad("ram-fault", 3),
-      quality: bad("picture-wrong", 5),
-    },
-  };
-
-  test("any number of kills ends with the same balance: no record twice, no blank lost, bodies where the accounts say", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9000 }), { maxLength: 8 }), async (kills) => {
-        const bench = new Bench(options);
-        for (const ms of kills) {
-          const end = await bench.runUntil(ms);
-          bench.newLine();
-          if (end !== "killed") break;
-        }
-        const result = await bench.run();
-        expect(result).toMatchObject({ ended: "complete" });
-        expect(disagreements(bench)).toEqual([]);
-        const goods = Object.values(bench.places()).filter((place) => place.startsWith("good"));
-        expect(new Set(goods).size).toBe(6);
-        const totals = await bench.accounts.totals();
-        expect(totals).toMatchObject({ good: 6, inProcess: 0, held: 0, rejected: 2 });
-      }),
-      { numRuns: 15 },
-    );
   });
 });

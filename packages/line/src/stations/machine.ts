@@ -1,6 +1,14 @@
 import type { Place } from "../devices/transport/port.js";
+import { judgementOfPictures } from "../ledger/types.js";
 import type { StationParts } from "./line-types.js";
-import { type CardInWork, type Head, hasReached, type Station, works } from "./station.js";
+import {
+  type CardInWork,
+  chipProvedInQuality,
+  type Head,
+  hasReached,
+  type Station,
+  works,
+} from "./station.js";
 
 /** A head and what is going on there. `done`: the card has passed everything here and waits for a free place further on. */
 export interface HeadState {
@@ -26,9 +34,6 @@ export interface MachineStation {
   readonly slots: readonly SlotState[];
   passed: number;
   rejected: number;
-  rejectedInARow: number;
-  /** Failed card cryptograms; each station has its own key sets. */
-  cryptogramsInARow: number;
   busyMs: number;
 }
 
@@ -51,8 +56,6 @@ export const machineOf = (stations: readonly StationParts[]): readonly MachineSt
     })),
     passed: 0,
     rejected: 0,
-    rejectedInARow: 0,
-    cryptogramsInARow: 0,
     busyMs: 0,
   }));
 
@@ -61,6 +64,15 @@ export const hasPassed = (card: CardInWork, work: Station): boolean =>
 
 export const hasPassedAll = (card: CardInWork, station: Pick<MachineStation, "works">): boolean =>
   station.works.every((work) => hasPassed(card, work));
+
+/** What the card has not passed, as its history tells it. */
+export const leftOf = (card: CardInWork, machine: readonly MachineStation[]): string[] =>
+  machine
+    .flatMap((station) => station.works)
+    .filter((work) => !hasPassed(card, work))
+    .map(({ name }) =>
+      name === "quality" && card.passed.includes(chipProvedInQuality) ? judgementOfPictures : name,
+    );
 
 /** The card that has waited longest. */
 export function nextWaiting(
@@ -77,3 +89,9 @@ export function nextWaiting(
 
 export const allHalted = (station: MachineStation): boolean =>
   station.heads.every(({ state }) => state === "halted");
+
+export function clear(place: HeadState | SlotState): void {
+  place.card = undefined;
+  if ("head" in place) place.state = "idle";
+  else place.state = "free";
+}

@@ -1,5 +1,6 @@
 /** Accounts and a journal in memory, behaving to the contract of `ledger/types`, with the invariant checked at every event. */
 import type { Note, Serial } from "@persoline/card/program";
+import { isResume, journalStates } from "../ledger/journal.js";
 import type {
   Blank,
   BlankState,
@@ -71,12 +72,12 @@ export class MemoryAccounts implements LineAccounts {
     this.records = people.map((record) => ({ record, state: "received", attempts: 0 }));
   }
 
-  start({ label, line }: { label: string; line: string }) {
+  start({ label, order, line }: { label: string; order: string; line: string }) {
     this.#maybeFail("start");
     const row = this.rows.get(label);
     if (row === undefined) return Promise.resolve({ ok: false as const, why: "unknown" as const });
     if (row.blank.state !== "in-stock") return Promise.resolve({ ok: false as const, why: row.blank.state });
-    row.blank = { ...row.blank, state: "in-process" };
+    row.blank = { ...row.blank, state: "in-process", order };
     row.line = line;
     return Promise.resolve({ ok: true as const, blank: row.blank });
   }
@@ -206,37 +207,16 @@ export class MemoryJournal implements LineJournal {
 
   write(note: Note): Promise<void> {
     const last = this.notes.findLast(
-      ({ serial, event }) => serial === note.serial && event !== "passed" && event !== "bound",
+      ({ serial, event }) =>
+        serial === note.serial && (event === "intent" || event === "done" || event === "failed"),
     );
-    if (
-      note.event === "intent" &&
-      last?.event === "intent" &&
-      last.station === note.station &&
-      last.segment === note.segment
-    ) {
-      this.resumes.set(note.serial, (this.resumes.get(note.serial) ?? 0) + 1);
-    }
+    if (isResume(last, note)) this.resumes.set(note.serial, (this.resumes.get(note.serial) ?? 0) + 1);
     this.notes.push(note);
     return Promise.resolve();
   }
 
   states(): Promise<readonly JournalState[]> {
-    const cards = new Map<Serial, { passed: string[]; open: JournalState["open"] }>();
-    for (const { serial, station, program, segment, event } of this.notes) {
-      const card = cards.get(serial) ?? { passed: [], open: undefined };
-      cards.set(serial, card);
-      if (event === "intent") card.open = { station, program, segment };
-      else if (event !== "bound") card.open = undefined;
-      if (event === "passed") card.passed.push(station);
-    }
-    return Promise.resolve(
-      [...cards].map(([serial, { passed, open }]) => ({
-        serial,
-        passed,
-        resumes: this.resumes.get(serial) ?? 0,
-        ...(open === undefined ? {} : { open }),
-      })),
-    );
+    return Promise.resolve(journalStates(this.notes, this.resumes));
   }
 
   forget(serials: readonly Serial[]): Promise<void> {

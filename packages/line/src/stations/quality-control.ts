@@ -3,7 +3,15 @@ import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
 import { runOn } from "./contact.js";
 import { type PictureWatch, watchPictures } from "./quality/index.js";
-import { boundOf, type CardInWork, type FacesVerdict, marksOf, type Station, type Visit } from "./station.js";
+import {
+  boundOf,
+  chipProvedInQuality,
+  type CardInWork,
+  type FacesVerdict,
+  marksOf,
+  type Station,
+  type Visit,
+} from "./station.js";
 
 /** What each camera delivered last: the same exposure or the same pixels twice is a frozen camera, not a good card. */
 const watches = new WeakMap<Camera, PictureWatch>();
@@ -16,12 +24,15 @@ export const quality: Station = {
   name: "quality",
   visit: async (card, visit) => {
     const { camera } = visit.head;
-    const faces = boundOf(card).prepared.faces;
-    if (camera !== undefined && faces.length > 0) {
-      const outcome = await look(card, visit, camera);
-      if (outcome !== undefined) return outcome;
-    }
-    return runOn("quality", card, visit, { program: boundOf(card).prepared.proof, accepted: ["completed"] });
+    const { faces, proof } = boundOf(card).prepared;
+    const seen = camera !== undefined && faces.length > 0 ? await look(card, visit, camera) : undefined;
+    if (seen?.kind === "rejected") return seen;
+    const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
+    if (seen === undefined || proved.kind !== "passed") return proved;
+    // The chip is proved for the people who will judge the pictures: they cannot do that by looking.
+    for (const finding of proved.findings ?? []) card.findings.push({ ...finding, station: "quality" });
+    card.passed.push(chipProvedInQuality);
+    return seen;
   },
 };
 

@@ -3,23 +3,21 @@
  * done here; every card gets exactly one answer. The rules follow from the order in which a card leaves: a good body moves first and is
  * counted afterwards, every other one is counted first and moved afterwards.
  */
-import type { Outcome, Serial } from "@persoline/card/program";
+import type { Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { Blank, BoundRecord, JournalState, Stage } from "../ledger/types.js";
+import { remind } from "./history.js";
 import type { LineParts } from "./line-types.js";
 import type { HeadState, MachineStation, SlotState } from "./machine.js";
 import { type CardInWork, hasReached, newCard, type Work, works } from "./station.js";
 
-type Rejection = Extract<Outcome, { kind: "rejected" }>;
-
 export interface Found {
-  /** To be taken up where they lie; `verdict`: rejected by rule instead. */
+  /** To be taken up where they lie. */
   readonly inMachine: readonly {
     readonly card: CardInWork;
     readonly bound: BoundRecord | undefined;
     readonly at: HeadState | SlotState;
-    readonly verdict: Rejection | undefined;
   }[];
   /** Bodies in the machine that are no longer in work: the kill came before their move. */
   readonly misplaced: readonly { readonly place: Place; readonly to: Place }[];
@@ -28,7 +26,7 @@ export interface Found {
   /** In work by the accounts, but nowhere in the machine. */
   readonly missing: readonly { readonly card: CardInWork; readonly question: string }[];
   readonly alarms: readonly { readonly detail: string }[];
-  /** Notes of cards that are in work no more: the kill came before they were dropped. */
+  /** Cards with notes of a way that has ended: the kill came before they were dropped. */
   readonly stale: readonly Serial[];
 }
 
@@ -42,6 +40,12 @@ export async function recover(
   const states = new Map((await asked(journal.states())).map((state) => [state.serial, state]));
   const occupied = await transport.occupied();
   const inWork = new Map((await asked(accounts.inWork(name))).map((blank) => [blank.label, blank]));
+  /** Each card's notes are asked for once; what nobody asks for is stale. */
+  const known = ({ serial }: Blank): JournalState | undefined => {
+    const state = states.get(serial);
+    states.delete(serial);
+    return state;
+  };
   const inMachine: Found["inMachine"][number][] = [];
   const misplaced: Found["misplaced"][number][] = [];
   const alarms: { detail: string }[] = [];
@@ -56,7 +60,8 @@ export async function recover(
         `a card lies at ${where}, a place that this line does not have: run the line file that was interrupted`,
       );
     }
-    let blank = label === undefined ? undefined : inWork.get(label);
+    const worked = label === undefined ? undefined : inWork.get(label);
+    let blank = worked;
     if (blank === undefined && label !== undefined) {
       const started = await asked(accounts.start({ label, order, line: name }));
       if (started.ok) blank = started.blank;
@@ -72,30 +77,27 @@ export async function recover(
     }
     if (blank === undefined) continue;
     inWork.delete(blank.label);
-    const state = states.get(blank.serial);
-    const card = takenUp(blank, state, place);
+    // Of a blank from the stock the journal knows at most the way before, which was booked when it went back.
+    const card = takenUp(blank, worked && known(worked), place);
     const bound = await asked(accounts.bound(blank.serial));
-    inMachine.push({ card, bound, at, verdict: judge(state) });
+    inMachine.push({ card, bound, at });
   }
 
   const arrived: CardInWork[] = [];
   const missing: Found["missing"][number][] = [];
   for (const blank of inWork.values()) {
-    const state = states.get(blank.serial);
-    const card = newCard(blank, { stage: stageOf(blank, state) });
-    if (hasReached(card.stage, "verified")) arrived.push(card);
+    const card = takenUp(blank, known(blank));
+    const { label, verdict } = card;
+    if (verdict !== undefined) {
+      const question = `${label} was rejected at ${verdict.station} (${verdict.code}), but is not in the machine: find it and destroy it`;
+      missing.push({ card, question });
+    } else if (hasReached(card.stage, "verified")) arrived.push(card);
     else {
-      const question = `the accounts have ${blank.label} in work, but it is not in the machine: find it`;
+      const question = `the accounts have ${label} in work, but it is not in the machine: find it`;
       missing.push({ card, question });
     }
   }
-  const known = new Set(
-    [...inMachine.map(({ card }) => card), ...arrived, ...missing.map(({ card }) => card)].map(
-      ({ serial }) => serial,
-    ),
-  );
-  const stale = [...states.keys()].filter((serial) => !known.has(serial));
-  return { inMachine, misplaced, arrived, missing, alarms, stale };
+  return { inMachine, misplaced, arrived, missing, alarms, stale: [...states.keys()] };
 }
 
 function placeIn(machine: readonly MachineStation[], place: Place): HeadState | SlotState | undefined {
@@ -117,24 +119,17 @@ function stageOf(blank: Blank, state: JournalState | undefined): Stage {
   return stage;
 }
 
-function takenUp(blank: Blank, state: JournalState | undefined, place: Place): CardInWork {
+/** `place`: where it lies, if it is in the machine. */
+function takenUp(blank: Blank, state: JournalState | undefined, place?: Place): CardInWork {
   // A card in a queue has not begun its next station; one at a head may have, even without an open intent.
-  const begun = state?.open !== undefined || place.at === "head";
-  return newCard(blank, {
+  const begun = state?.open !== undefined || place?.at === "head";
+  const card = newCard(blank, {
     stage: stageOf(blank, state),
     passed: [...(state?.passed ?? [])],
     interrupted: begun
       ? { resumes: state?.resumes ?? 0, ...(state?.open === undefined ? {} : { open: state.open }) }
       : undefined,
   });
-}
-
-/** What needs no visit to be decided. Open marks are judged by their station, chips by the rules of their program. */
-function judge(state: JournalState | undefined): Rejection | undefined {
-  if (state?.open?.station !== "termination") return undefined;
-  return {
-    kind: "rejected",
-    code: "interrupted",
-    detail: "the line was interrupted while this card, rejected after personalization, was being ended",
-  };
+  if (state !== undefined) remind(card, state);
+  return card;
 }

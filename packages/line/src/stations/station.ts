@@ -6,6 +6,7 @@ import type {
   Finding,
   Journal,
   Outcome,
+  RejectCode,
   SealedSecrets,
   SecurityModule,
   Serial,
@@ -48,12 +49,23 @@ const stageOrder: readonly Stage[] = [
 export const hasReached = (stage: Stage, other: Stage): boolean =>
   stageOrder.indexOf(stage) >= stageOrder.indexOf(other);
 
+/** Among a card's passed stations: quality control proved the chip and left the pictures to people. */
+export const chipProvedInQuality = "quality/chip";
+
 /** A record bound to a card, prepared for the product. */
 export interface Bound {
   readonly record: OrderRecord;
   readonly attempt: number;
   readonly prepared: PreparedRecord;
   readonly secrets: SealedSecrets;
+}
+
+/** Why a card is bad, and where that was seen. */
+export interface Verdict {
+  readonly station: string;
+  readonly code: RejectCode;
+  /** No personal datum. */
+  readonly detail: string;
 }
 
 /** A card on its way through the line. One object for as long as it is in the machine, and no longer. */
@@ -64,6 +76,8 @@ export interface CardInWork {
   bound: Bound | undefined;
   /** Stations passed as the journal has them; marks have entries of their own (`visual/0`). */
   readonly passed: string[];
+  /** Judged bad, and durably so: nothing but its end is left for it. */
+  verdict: Verdict | undefined;
   /** Set when its last visit was interrupted; the next visit takes it up from there. */
   interrupted: Pick<JournalState, "open" | "resumes"> | undefined;
   /** Why people must look at it before it goes on: its label turned up twice. */
@@ -71,6 +85,8 @@ export interface CardInWork {
   readonly times: StationTime[];
   readonly findings: (Finding & { readonly station: string })[];
   pictures: Readonly<Record<Side, KeptPicture>> | undefined;
+  /** So much of the three above is in the journal. */
+  noted: { readonly times: number; readonly findings: number; readonly pictures: CardInWork["pictures"] };
   /** Made for the marking place, kept for the judgement of its pictures. */
   marks: readonly MarkJob[] | undefined;
 }
@@ -85,11 +101,13 @@ export function newCard(
     stage: more.stage ?? blank.stage,
     bound: undefined,
     passed: more.passed ?? [],
+    verdict: undefined,
     interrupted: more.interrupted,
     suspect: undefined,
     times: [],
     findings: [],
     pictures: undefined,
+    noted: { times: 0, findings: 0, pictures: undefined },
     marks: undefined,
   };
 }
@@ -133,9 +151,9 @@ export interface Limits {
   readonly reseats: number;
   /** So often a card is taken up again after an interruption. */
   readonly resumes: number;
-  /** So many rejects of one station in a row stop the line. */
+  /** So many rejects of one work in a row stop the line. */
   readonly rejectsInARow: number;
-  /** So many failed card cryptograms in a row stop the line: the key set is wrong, not the cards. */
+  /** So many failed card cryptograms of one work in a row halt the line: the key set is wrong, not the cards. */
   readonly cryptogramsInARow: number;
   /** So often a stuck move is tried again. */
   readonly jams: number;

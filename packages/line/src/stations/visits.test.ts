@@ -8,7 +8,9 @@ import type { Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import type { Reader } from "../devices/reader/port.js";
 import { chipProof, electricalTest } from "./chip.js";
+import { remind } from "./history.js";
 import { MemoryJournal } from "./memory.test.data.js";
+import { leftOf, machineOf } from "./machine.js";
 import { quality } from "./quality-control.js";
 import {
   type CardInWork,
@@ -280,6 +282,18 @@ describe("marks", () => {
     expect(second.done).toEqual(["emboss front after 1 intents"]);
   });
 
+  test("what was seen is in the notes by then: a kill between two marks loses none of it", async () => {
+    const { visit, journal } = scene([{ atr: completed }], { fails: 1 });
+    await visual.visit(bound(), visit);
+    const [state] = await journal.states();
+    const again = bound();
+    remind(again, { history: state?.history ?? [] });
+    expect(again.findings.map(({ what, result }) => `${what}: ${result}`)).toEqual([
+      "contact currents: simulated",
+      "raster front: simulated",
+    ]);
+  });
+
   test("a head without the marker that a card needs is the machine's fault", async () => {
     const { visit, done } = scene([{ atr: completed }]);
     const poor = { ...visit, head: { ...visit.head, markers: [] } };
@@ -326,20 +340,30 @@ describe("quality", () => {
     expect(await quality.visit(bound(), visit)).toMatchObject({ kind: "rejected", code: "no-picture" });
   });
 
-  test.each([
-    ["rejected", { kind: "rejected", code: "picture-wrong" }],
-    ["held", { kind: "held" }],
-  ] as const)("a picture judged %s decides before the chip is asked", async (kind, outcome) => {
+  const judged = (kind: "rejected" | "held") =>
+    ({ kind, detail: "front, name: missing", findings: [{ what: "front name", result: "wrong" }] }) as const;
+
+  test("a picture judged wrong decides before the chip is asked", async () => {
     const under = reader(["mute"]);
-    const verdict = {
-      kind,
-      detail: "front, name: missing",
-      findings: [{ what: "front name", result: "wrong" }],
-    } as const;
-    const { visit } = scene([], { camera: camera([1, 2]), verdict, under });
+    const { visit } = scene([], { camera: camera([1, 2]), verdict: judged("rejected"), under });
     const card = bound();
-    expect(await quality.visit(card, visit)).toMatchObject(outcome);
+    expect(await quality.visit(card, visit)).toMatchObject({ kind: "rejected", code: "picture-wrong" });
     expect(card.findings).toContainEqual({ what: "front name", result: "wrong", station: "quality" });
+  });
+
+  test("a doubtful picture goes to people, who are left with nothing but the look: the chip is proved first", async () => {
+    const { visit } = scene([{ atr: completed }], { camera: camera([1, 2]), verdict: judged("held") });
+    const card = bound();
+    expect(await quality.visit(card, visit)).toMatchObject({
+      kind: "held",
+      question: "front, name: missing",
+    });
+    card.stage = "marked";
+    const machine = machineOf([{ name: "end", works: [visual, quality], heads: [], queue: 0 }]);
+    expect(leftOf(card, machine)).toEqual(["quality/pictures"]);
+    expect(leftOf({ ...card, stage: "chip-proved", passed: [] }, machine)).toEqual(["visual", "quality"]);
+    const mute = scene(["mute"], { camera: camera([1, 2]), verdict: judged("held") });
+    expect(await quality.visit(bound(), mute.visit)).toMatchObject({ kind: "rejected", code: "mute" });
   });
 
   test("good pictures do not save a chip that does not answer", async () => {

@@ -2,6 +2,7 @@ import type { Note, Outcome } from "@persoline/card/program";
 import type { Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { withChip } from "./contact.js";
+import { passedDetail } from "./history.js";
 import { judgeEmboss } from "./quality/index.js";
 import { type CardInWork, marksOf, type Station, type Visit } from "./station.js";
 
@@ -49,12 +50,10 @@ async function mark(
   visit: Visit,
   { number, job, marker }: { readonly number: number; readonly job: MarkJob; readonly marker: Marker },
 ): Promise<Outcome | undefined> {
-  const note = (event: Note["event"], station: string, segment: number): Promise<void> =>
-    visit.world.outside(
-      visit.outside.journalMs,
-      visit.journal.write({ serial: card.serial, station, program: "visual", segment, event }),
-    );
-  await note("intent", "visual", number);
+  const { serial } = card;
+  const write = (note: Pick<Note, "station" | "segment" | "event" | "detail">): Promise<void> =>
+    visit.world.outside(visit.outside.journalMs, visit.journal.write({ serial, program: "visual", ...note }));
+  await write({ station: "visual", segment: number, event: "intent" });
   try {
     await marker.mark(job);
   } catch (thrown) {
@@ -70,11 +69,14 @@ async function mark(
     card.findings.push({ what: marker.name, result: "wrong", detail, station: "visual" });
     return { kind: "rejected", code: "mark-wrong", detail };
   }
-  await Promise.all([note("done", "visual", number), note("passed", markName(number), -1)]);
-  card.passed.push(markName(number));
   if (marker.kind === "simulated") {
     card.findings.push({ what: `${job.kind} ${job.side}`, result: "simulated", station: "visual" });
   }
+  await Promise.all([
+    write({ station: "visual", segment: number, event: "done" }),
+    write({ station: markName(number), segment: -1, event: "passed", ...passedDetail(card) }),
+  ]);
+  card.passed.push(markName(number));
   return undefined;
 }
 

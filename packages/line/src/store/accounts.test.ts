@@ -180,7 +180,12 @@ test("a record that spoils card after card is held, and waits again when someone
   expect(await s.accounts.progress("A-1")).toMatchObject({ held: 1, waiting: 0 });
   await start(s, 3);
   expect(await s.accounts.bind({ serial: serial(3), order: "A-1" })).toBe("none-waiting");
-  await s.orders.releaseRecord({ order: "A-1", record: 1, by: "Ada" });
+  const [waiting] = await s.stock.heldRecords();
+  expect(waiting).toMatchObject({ order: "A-1", record: 1 });
+  expect(waiting?.reason).toMatch(/cards failed/);
+  const release = { order: "A-1", record: 1, reason: "bad lot", by: "Ada", witness: "Bo" };
+  expect(() => s.orders.releaseRecord({ ...release, witness: "Ada" })).toThrow(/two different people/);
+  await s.orders.releaseRecord(release);
   expect(await s.accounts.bind({ serial: serial(3), order: "A-1" })).toMatchObject({ record: { number: 1 } });
 });
 

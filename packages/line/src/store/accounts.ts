@@ -1,12 +1,12 @@
 /** The line's accounts: each call is one transaction that changes cards, records, counters and audit together. */
 import type { Serial } from "@persoline/card/program";
 import { sql } from "kysely";
-import { digest } from "../ledger/audit.js";
 import { endOf, moveBlank, moveOrder } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import type { Blank, BoundRecord, CardEnd, CardHistory, LineAccounts } from "../ledger/types.js";
+import type { BoundRecord, CardEnd, CardHistory, LineAccounts } from "../ledger/types.js";
 import { record as audit } from "./audit.js";
-import { countBlank, recordCounts, recount, totals } from "./counters.js";
+import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
+import { recordCounts, recount, totals } from "./counters.js";
 import { dataKey, type Desk, read, stamp, type Tx, write } from "./desk.js";
 import { readPins, readRecord, stepRecord } from "./records.js";
 import type { BlanksTable } from "./tables.js";
@@ -18,60 +18,6 @@ export interface AccountsLimits {
   readonly recountEvery: number;
   /** Throws when the disk is nearly full: before a card is begun, never in the middle of one. */
   readonly room: () => void;
-}
-
-export const blankOf = (row: BlanksTable): Blank => ({
-  serial: row.serial,
-  label: row.label,
-  lot: row.lot,
-  state: row.state,
-  stage: row.stage,
-  ...(row.order_number === null ? {} : { order: row.order_number }),
-  ...(row.record === null ? {} : { record: row.record }),
-  ...(row.reject_code === null
-    ? {}
-    : {
-        reject: {
-          code: row.reject_code,
-          station: row.reject_station ?? "",
-          detail: row.reject_detail ?? "",
-        },
-      }),
-});
-
-export const factsOf = (row: BlanksTable) => ({
-  state: row.state,
-  stage: row.stage,
-  bound: row.record !== null,
-});
-
-export async function findBlank(tx: Tx, serial: Serial): Promise<BlanksTable> {
-  const row = await tx.selectFrom("blanks").selectAll().where("serial", "=", serial).executeTakeFirst();
-  if (row === undefined)
-    throw new AccountsProblem("unknown-card", `card ${serial} is in no stock list; nothing was changed`);
-  return row;
-}
-
-/** Writes a blank's change, counts it and tells the audit. */
-export async function changeBlank(
-  tx: Tx,
-  desk: Desk,
-  row: BlanksTable,
-  change: Partial<Omit<BlanksTable, "serial">>,
-  deed: Omit<Parameters<typeof audit>[2], "object" | "before" | "after" | "result">,
-): Promise<BlanksTable> {
-  const after: BlanksTable = { ...row, ...change, changed_at: stamp(desk) };
-  const { serial, ...values } = after;
-  await tx.updateTable("blanks").set(values).where("serial", "=", serial).execute();
-  if (row.state !== after.state) await countBlank(tx, row.state, after.state);
-  await audit(tx, desk, {
-    ...deed,
-    object: `card ${serial}`,
-    result: "ok",
-    before: digest(blankOf(row)),
-    after: digest(blankOf(after)),
-  });
-  return after;
 }
 
 /** Moves an order to "produced" when its last record is. */
@@ -99,13 +45,26 @@ export async function completeOrder(tx: Tx, desk: Desk, order: string): Promise<
   });
 }
 
-/** What becomes of the record when its card is no good: letter and PINs die with the card, and the record waits for a remake. */
+/** The next card gets PINs of its own: the old ones lie in a card that is not ours to trust. */
+export const dropPins = (tx: Tx, order: string, record: number): Promise<unknown> =>
+  tx.deleteFrom("record_pins").where("order_number", "=", order).where("record", "=", record).execute();
+
+/**
+ * What becomes of the record when its card is no good: letter and PINs die with the card, and the record waits for a remake. The PINs of
+ * a held card live until another is bound or two people have decided: found good, it has no others.
+ */
 export async function loseCard(
   tx: Tx,
   desk: Desk,
-  ask: { readonly order: string; readonly record: number; readonly serial: Serial; readonly limit: number },
+  ask: {
+    readonly order: string;
+    readonly record: number;
+    readonly serial: Serial;
+    readonly limit: number;
+    readonly held?: boolean;
+  },
 ): Promise<void> {
-  const { order, record, serial } = ask;
+  const { order, record, serial, held = false } = ask;
   const { state, attempts } = await tx
     .selectFrom("records")
     .select(["state", "attempts"])
@@ -119,8 +78,7 @@ export async function loseCard(
     .where("record", "=", record)
     .where("state", "!=", "void")
     .execute();
-  // The remake gets a PIN of its own: the old one lies in a card that is not ours to trust.
-  await tx.deleteFrom("record_pins").where("order_number", "=", order).where("record", "=", record).execute();
+  if (!held) await dropPins(tx, order, record);
   const tooOften = attempts % ask.limit === 0;
   await stepRecord(tx, order, record, state, tooOften ? "hold" : "wait-again", {
     hold_reason: tooOften ? `${attempts} cards failed with this record` : null,
@@ -176,6 +134,7 @@ async function keepVisit(
       front_sha256: front?.sha256 ?? null,
       back_file: back?.file ?? null,
       back_sha256: back?.sha256 ?? null,
+      not_passed: history.left === undefined ? null : JSON.stringify(history.left),
     })
     .execute();
 }
@@ -196,6 +155,17 @@ async function finishedAlready(tx: Tx, row: BlanksTable, end: CardEnd): Promise<
 }
 const furtherOrEqual = (row: BlanksTable, end: Extract<CardEnd, { kind: "restocked" }>): boolean =>
   endOf(end, factsOf(row)).stage === row.stage;
+
+/** Of erased records only their number is left: how many had a good card, the cards say. */
+async function goodCards(tx: Tx, order: string): Promise<number> {
+  const { good } = await tx
+    .selectFrom("cards")
+    .select((row) => row.fn.countAll<number>().as("good"))
+    .where("order_number", "=", order)
+    .where("end_kind", "=", "good")
+    .executeTakeFirstOrThrow();
+  return good;
+}
 
 export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
   let ended = 0;
@@ -287,6 +257,7 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
           .executeTakeFirst();
         if (next === undefined) return "none-waiting" as const;
         const attempt = next.attempts + 1;
+        if (attempt > 1) await dropPins(tx, order, next.number);
         await stepRecord(tx, order, next.number, next.state, "bind", { attempts: attempt });
         await tx
           .insertInto("cards")
@@ -354,7 +325,14 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
             .where("serial", "=", serial)
             .execute();
           if (end.kind === "good") await stepRecord(tx, order, row.record, "in-production", "produce");
-          else await loseCard(tx, desk, { order, record: row.record, serial, limit: limits.attempts });
+          else
+            await loseCard(tx, desk, {
+              order,
+              record: row.record,
+              serial,
+              limit: limits.attempts,
+              held: end.kind === "held",
+            });
         }
         if (end.kind === "held" || (end.kind === "rejected" && end.personalised))
           await refuseAtGates(tx, desk, serial, order, end.kind === "held" ? "held" : end.code);
@@ -414,7 +392,7 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
           records: found.records,
           waiting: counts.waiting,
           inProduction: counts["in-production"],
-          produced: counts.produced + counts.delivered,
+          produced: counts.produced + counts.delivered + (counts.erased > 0 ? await goodCards(tx, order) : 0),
           held: counts.held,
           blanksInStock: (await totals(tx)).inStock,
         };

@@ -126,8 +126,11 @@ export interface AuditLog {
   /** Records something that has no transaction of its own: a start, a failed log-in, a report that was read. */
   note(deed: Deed): Promise<void>;
   head(): Promise<AuditHead>;
-  /** Signs the present head and keeps it; the caller also keeps it outside this database. */
-  signHead(sign: (bytes: Uint8Array) => Promise<Uint8Array>): Promise<SignedHead>;
+  /** Signs the present head and keeps it: first outside this database, so that no head here can lack there, then here. */
+  signHead(
+    sign: (bytes: Uint8Array) => Promise<Uint8Array>,
+    keepOutside?: (head: SignedHead) => void,
+  ): Promise<SignedHead>;
   signedHeads(): Promise<readonly SignedHead[]>;
   /**
    * Is a head that was kept outside still part of this database? A quick check for every start: "cut-off" means that an older copy
@@ -171,10 +174,11 @@ export function auditLog(desk: Desk): AuditLog {
       const { node, sequence, hash } = await headIn(desk.db, desk.node);
       return { node, sequence, hash };
     },
-    async signHead(sign) {
+    async signHead(sign, keepOutside) {
       const { node, sequence, hash } = await headIn(desk.db, desk.node);
       const unsigned = { node, sequence, hash, at: stamp(desk) };
       const head = { ...unsigned, signature: await sign(headBytes(unsigned)) };
+      keepOutside?.(head);
       await write(desk, (tx) =>
         tx
           .insertInto("audit_heads")

@@ -1,6 +1,7 @@
 /** The journal's file: notes of cards in work, and how often each was resumed. One process at a time. */
 import type { Note, Serial } from "@persoline/card/program";
 import Database, { type Database as Connection } from "better-sqlite3";
+import { isResume, journalStates } from "../ledger/journal.js";
 import type { JournalState } from "../ledger/types.js";
 import { StoreFault } from "./fault.js";
 import type { JournalEntry } from "./journal-protocol.js";
@@ -41,6 +42,7 @@ interface Row {
   readonly program: string;
   readonly segment: number;
   readonly event: Note["event"];
+  readonly detail: string | null;
 }
 
 function openConnection(file: string): Connection {
@@ -105,7 +107,7 @@ export function openJournalFile(file: string, pagesAtMost?: number): JournalFile
   const insert = database.prepare(
     "insert into notes (at, serial, station, program, segment, event, detail) values (?, ?, ?, ?, ?, ?, ?)",
   );
-  const lastOf = database.prepare<[Serial], Row>(
+  const lastOf = database.prepare<[Serial], Omit<Row, "detail">>(
     "select serial, station, program, segment, event from notes where serial = ? and event in ('intent', 'done', 'failed') order by id desc limit 1",
   );
   const resumed = database.prepare(
@@ -116,18 +118,9 @@ export function openJournalFile(file: string, pagesAtMost?: number): JournalFile
   const begin = database.prepare("begin immediate");
   const commit = database.prepare("commit");
 
-  function keep({ serial, station, program, segment, event, detail }: Note, at: string): void {
-    if (event === "intent") {
-      const last = lastOf.get(serial);
-      // The same intent once more, with no outcome in between: the segment is resumed.
-      if (
-        last?.event === "intent" &&
-        last.station === station &&
-        last.program === program &&
-        last.segment === segment
-      )
-        resumed.run(serial);
-    }
+  function keep(note: Note, at: string): void {
+    const { serial, station, program, segment, event, detail } = note;
+    if (event === "intent" && isResume(lastOf.get(serial), note)) resumed.run(serial);
     insert.run(at, serial, station, program, segment, event, detail ?? null);
   }
 
@@ -156,23 +149,10 @@ export function openJournalFile(file: string, pagesAtMost?: number): JournalFile
           .all()
           .map(({ serial, count }) => [serial, count]),
       );
-      const cards = new Map<Serial, { passed: string[]; open: JournalState["open"] }>();
       const rows = database.prepare<[], Row>(
-        "select serial, station, program, segment, event from notes order by id",
+        "select serial, station, program, segment, event, detail from notes order by id",
       );
-      for (const { serial, station, program, segment, event } of rows.iterate()) {
-        const card = cards.get(serial) ?? { passed: [], open: undefined };
-        cards.set(serial, card);
-        if (event === "intent") card.open = { station, program, segment };
-        else if (event === "done" || event === "failed" || event === "passed") card.open = undefined;
-        if (event === "passed") card.passed.push(station);
-      }
-      return [...cards].map(([serial, { passed, open }]) => ({
-        serial,
-        passed,
-        resumes: counts.get(serial) ?? 0,
-        ...(open === undefined ? {} : { open }),
-      }));
+      return journalStates(rows.iterate(), counts);
     },
     close: () => {
       database.close();

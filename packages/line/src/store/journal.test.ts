@@ -24,7 +24,7 @@ test("tells after a restart what was passed and what is open", async () => {
   const first = await journal(file);
   await first.write(note(1, "intent", 0, "test"));
   await first.write(note(1, "done", 0, "test"));
-  await first.write(note(1, "passed", -1, "test"));
+  await first.write({ ...note(1, "passed", -1, "test"), detail: "what was seen" });
   await first.write({ ...note(1, "bound", -1), detail: "17" });
   await first.write(note(1, "intent", 3));
   await first.write(note(2, "intent", 1));
@@ -35,10 +35,25 @@ test("tells after a restart what was passed and what is open", async () => {
     {
       serial: serial(1),
       passed: ["test"],
+      history: ["what was seen"],
       open: { station: "personalization", program: "office-access/personalization", segment: 3 },
       resumes: 0,
     },
-    { serial: serial(2), passed: [], resumes: 0 },
+    { serial: serial(2), passed: [], history: [], resumes: 0 },
+  ]);
+});
+
+test("an open mark outlives what other stations do to its card, and the first verdict all later ones", async () => {
+  const file = join(folder(), "journal.db");
+  const first = await journal(file);
+  await first.write(note(1, "intent", 1, "visual"));
+  await first.write({ ...note(1, "rejected", -1, "visual"), detail: "mark-unknown" });
+  await first.write(note(1, "intent", 0, "termination"));
+  await first.write(note(1, "done", 0, "termination"));
+  await first.write({ ...note(1, "rejected", -1, "quality"), detail: "mute" });
+  await first.close();
+  expect(await (await journal(file)).states()).toMatchObject([
+    { open: { station: "visual", segment: 1 }, rejected: { station: "visual", detail: "mark-unknown" } },
   ]);
 });
 
@@ -98,7 +113,7 @@ test("a full disk stops the line; what was written before is still there", async
   await expect(j.write(note(2, "intent"))).rejects.toBe(fault);
   await j.close();
   const again = await journal(file);
-  expect(await again.states()).toEqual([{ serial: serial(1), passed: [], resumes: 0 }]);
+  expect(await again.states()).toEqual([{ serial: serial(1), passed: [], history: [], resumes: 0 }]);
 });
 
 test("refuses a journal of a newer version and other programs' files", async () => {

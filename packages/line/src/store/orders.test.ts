@@ -165,6 +165,33 @@ describe("the end of an order", () => {
     expect(await s.orders.find("A-1")).toMatchObject({ state: "closed" });
   });
 
+  test("delivery enters every holder with it, or nothing at all", async () => {
+    const s = await imported(2);
+    await make(s, 1);
+    await make(s, 2);
+    const holder = (number: number) => ({
+      serial: serial(number),
+      order: "A-1",
+      reference: `E${String(number)}`,
+      name: "Zoë",
+      department: "",
+      zones: ["DOCK"],
+    });
+    const deliver = (...numbers: number[]) =>
+      s.orders.deliver({ order: "A-1", by: "Ada", holders: numbers.map(holder) });
+    // The second one is refused after the order has moved and the first was entered.
+    await expect(deliver(1, 9)).rejects.toMatchObject({ code: "wrong-state" });
+    await expect(deliver(1)).rejects.toThrow(/2 good cards, but 1 holders/);
+    expect(await s.orders.find("A-1")).toMatchObject({ state: "produced" });
+    expect(await s.access.holder(serial(1))).toBeUndefined();
+    expect(await s.accounts.recount()).toMatchObject({ good: 2 });
+    const before = s.commits();
+    await deliver(1, 2);
+    expect(s.commits() - before).toBe(1);
+    expect(await s.orders.find("A-1")).toMatchObject({ state: "delivered" });
+    expect(await s.access.holder(serial(2))).toMatchObject({ reference: "E2", status: "active" });
+  });
+
   test("closing is refused while the sums differ", async () => {
     const s = await imported(1);
     await make(s, 1);
@@ -207,5 +234,65 @@ describe("the end of an order", () => {
       (await again.reports.production({ order: "A-1", timeZone: "UTC", simulated: [], seconds: 1 })).cards,
     ).toMatchObject({ good: 2 });
     await again.close();
+  });
+
+  test("after the sweep no name is left in the file or its log, while both are open; gates still know the cards", async () => {
+    const s = await imported(2);
+    await make(s, 1);
+    await make(s, 2);
+    const holders = [1, 2].map((number) => ({
+      serial: serial(number),
+      order: "A-1",
+      reference: `E${String(number)}`,
+      name: `Zoë O’Canary-${String(number)}`,
+      department: "Canary Extrusion",
+      zones: ["DOCK"],
+      validUntil: "2027-01-01",
+    }));
+    await s.orders.deliver({ order: "A-1", by: "Ada", holders });
+    await s.orders.close({ order: "A-1", by: "Ada" });
+    const everything = (): string =>
+      readdirSync(dirname(s.file))
+        .map((name) => readFileSync(join(dirname(s.file), name)).toString("latin1"))
+        .join("");
+    expect(everything()).toContain("Canary");
+    const erase = { order: "A-1", by: "Ada", approvedBy: "Bo" };
+    await expect(s.orders.erase({ ...erase, approvedBy: "ada " })).rejects.toMatchObject({
+      code: "two-people",
+    });
+    await s.orders.erase(erase);
+    await s.sweep();
+    expect(everything()).not.toContain("Canary");
+    expect(everything()).not.toContain("sealed by the module");
+    expect(await s.access.holder(serial(1))).toMatchObject({
+      reference: "E1",
+      name: "",
+      department: "",
+      zones: ["DOCK"],
+      validUntil: "2027-01-01",
+    });
+    expect(await s.accounts.recount()).toMatchObject({ good: 2 });
+    expect((await s.reports.reconcile("A-1")).agree).toBe(true);
+    expect(await s.audit.verify()).toMatchObject({ ok: true });
+  });
+
+  test("an erasure that gates hear of too leaves no holder", async () => {
+    const s = await imported(1);
+    await make(s, 1);
+    const holder = { serial: serial(1), order: "A-1", reference: "E1", name: "Zoë", department: "" };
+    await s.orders.deliver({ order: "A-1", by: "Ada", holders: [{ ...holder, zones: [] }] });
+    await s.orders.close({ order: "A-1", by: "Ada" });
+    await s.orders.erase({ order: "A-1", by: "Ada", approvedBy: "Bo", holders: "forget" });
+    expect(await s.access.holder(serial(1))).toBeUndefined();
+  });
+
+  test("a sweep that another reader keeps from emptying the log says so", async () => {
+    const s = await imported(1);
+    const other = new Database(s.file);
+    other.exec("begin; select * from orders");
+    other.prepare("select count(*) from orders").get();
+    await expect(s.sweep()).rejects.toMatchObject({ code: "busy" });
+    other.close();
+    await s.sweep();
   });
 });

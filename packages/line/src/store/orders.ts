@@ -6,8 +6,10 @@ import { AccountsProblem } from "../ledger/problem.js";
 import type { OrderState } from "../ledger/types.js";
 import { record as audit } from "./audit.js";
 import { countImported, countRecord, recordCounts, recount } from "./counters.js";
-import { dataKey, type Desk, read, stamp, type Tx, write } from "./desk.js";
+import { dataKey, type Desk, read, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { forgetPhotos, insertFiles, type OrderFile } from "./order-runs.js";
 import { insertRecord, readPins, readRecord, stepRecord } from "./records.js";
+import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
 import type { OrdersTable } from "./tables.js";
 
 /** So many records go into one transaction while an order is imported. */
@@ -27,6 +29,8 @@ export interface ImportAsk {
   readonly referenceField?: string;
   /** Version of the issuer's keys that the cards get. */
   readonly keyVersion?: number;
+  /** What it is made from besides the records' photos, whose digests the photos bring along. */
+  readonly files?: readonly OrderFile[];
 }
 
 export interface StoredOrder {
@@ -50,6 +54,10 @@ export interface StoredOrder {
   readonly deliveredAt?: string;
   readonly closedAt?: string;
   readonly erasedAt?: string;
+  /** The seed of its first run. */
+  readonly seed?: number;
+  /** Its letters and reports are all written. */
+  readonly reportedAt?: string;
 }
 
 export interface Orders {
@@ -74,13 +82,32 @@ export interface Orders {
     records: readonly { readonly record: number; readonly pins: Readonly<Record<string, Uint8Array>> }[],
   ): Promise<void>;
   pins(order: string, record: number): Promise<Readonly<Record<string, Uint8Array>>>;
-  /** Puts a held record back among the waiting ones. */
-  releaseRecord(ask: { readonly order: string; readonly record: number; readonly by: string }): Promise<void>;
-  deliver(ask: { readonly order: string; readonly by: string }): Promise<void>;
+  /** Two people put a held record back among the waiting ones. */
+  releaseRecord(ask: {
+    readonly order: string;
+    readonly record: number;
+    readonly reason: string;
+    readonly by: string;
+    readonly witness: string;
+  }): Promise<void>;
+  /** One transaction: the order, its good cards, and their holders in the access register, all or none, or no holders at all. */
+  deliver(ask: {
+    readonly order: string;
+    readonly by: string;
+    readonly holders?: readonly NewHolder[];
+  }): Promise<void>;
   /** Refused (AccountsProblem) while the accounts differ, or a card of the order is rejected and not destroyed, held or in work. */
   close(ask: { readonly order: string; readonly by: string }): Promise<void>;
-  /** Destroys the order's sealed data key and all that was sealed under it; the accounts stay whole. */
-  erase(ask: { readonly order: string; readonly by: string; readonly approvedBy: string }): Promise<void>;
+  /**
+   * Destroys the order's sealed data key, all that was sealed under it, and the names in the access register; the accounts stay whole.
+   * Gates go on knowing its cards (reference, zones, validity) unless `holders` is "forget". Two people; then `Store.sweep`.
+   */
+  erase(ask: {
+    readonly order: string;
+    readonly by: string;
+    readonly approvedBy: string;
+    readonly holders?: "keep" | "forget";
+  }): Promise<void>;
 }
 
 const orderOf = (row: OrdersTable): StoredOrder => ({
@@ -103,6 +130,8 @@ const orderOf = (row: OrdersTable): StoredOrder => ({
   ...(row.delivered_at === null ? {} : { deliveredAt: row.delivered_at }),
   ...(row.closed_at === null ? {} : { closedAt: row.closed_at }),
   ...(row.erased_at === null ? {} : { erasedAt: row.erased_at }),
+  ...(row.seed === null ? {} : { seed: row.seed }),
+  ...(row.reported_at === null ? {} : { reportedAt: row.reported_at }),
 });
 
 async function findOrder(tx: Pick<Tx, "selectFrom">, order: string): Promise<OrdersTable> {
@@ -122,6 +151,7 @@ async function findOrder(tx: Pick<Tx, "selectFrom">, order: string): Promise<Ord
 
 /** Takes away what an interrupted import left. */
 async function sweep(tx: Tx, order: string): Promise<void> {
+  await tx.deleteFrom("order_files").where("order_number", "=", order).execute();
   await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
   await tx.deleteFrom("records").where("order_number", "=", order).execute();
   await tx.deleteFrom("orders").where("order_number", "=", order).execute();
@@ -190,7 +220,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
 
   async function insertPage(order: string, key: Uint8Array, page: readonly OrderRecord[]): Promise<void> {
     await write(desk, async (tx) => {
-      for (const record of page) await insertRecord(tx, key, order, record);
+      for (const record of page) {
+        await insertRecord(tx, key, order, record);
+        const photos = Object.entries(record.photos).flatMap(([part, { sha256 }]) =>
+          sha256 === undefined ? [] : [{ part, sha256 }],
+        );
+        await insertFiles(tx, order, record.number, photos);
+      }
     });
   }
 
@@ -248,8 +284,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
             delivered_at: null,
             closed_at: null,
             erased_at: null,
+            order_file: null,
+            line_file: null,
+            seed: null,
+            reported_at: null,
           })
           .execute();
+        await insertFiles(tx, order.order, 0, ask.files ?? []);
         return undefined;
       });
       if (twice !== undefined) throw twice;
@@ -329,8 +370,9 @@ export function orderStore(desk: Desk, room: () => void): Orders {
       }),
     pins: (order, record) => readPins(desk.db, order, record),
 
-    releaseRecord: ({ order, record, by }) =>
-      write(desk, async (tx) => {
+    releaseRecord: ({ order, record, reason, by, witness }) => {
+      twoPeople("releasing a held record", by, witness);
+      return write(desk, async (tx) => {
         const row = await tx
           .selectFrom("records")
           .select("state")
@@ -346,11 +388,12 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           object: `record ${record}`,
           order,
           result: "ok",
-          detail: { record },
+          detail: { record, reason, witness },
         });
-      }),
+      });
+    },
 
-    deliver: ({ order, by }) =>
+    deliver: ({ order, by, holders = [] }) =>
       write(desk, async (tx) => {
         const row = await findOrder(tx, order);
         await step(tx, row, "deliver", by, { delivered_at: stamp(desk) });
@@ -367,6 +410,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           .where("order_number", "=", order)
           .where("state", "=", "good")
           .execute();
+        if (holders.length === 0) return;
+        if (holders.length !== Number(numUpdatedRows))
+          throw new AccountsProblem(
+            "wrong-count",
+            `order ${order} has ${numUpdatedRows} good cards, but ${holders.length} holders were named; nothing was delivered`,
+          );
+        await enterHolders(tx, desk, holders);
       }),
 
     close: ({ order, by }) =>
@@ -401,7 +451,8 @@ export function orderStore(desk: Desk, room: () => void): Orders {
         );
       }),
 
-    erase: async ({ order, by, approvedBy }) => {
+    erase: async ({ order, by, approvedBy, holders = "keep" }) => {
+      twoPeople("erasing an order's personal data", by, approvedBy);
       await write(desk, async (tx) => {
         const row = await findOrder(tx, order);
         await step(
@@ -413,10 +464,19 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           {
             records: row.records,
             approvedBy,
+            holders,
           },
         );
+        await eraseHolders(tx, order, holders);
+        await tx.updateTable("letters").set({ file: null }).where("order_number", "=", order).execute();
+        await tx
+          .updateTable("visits")
+          .set({ front_file: null, back_file: null })
+          .where("order_number", "=", order)
+          .execute();
         await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
         await tx.deleteFrom("record_pins").where("order_number", "=", order).execute();
+        await forgetPhotos(tx, order);
         const states = ["received", "prepared", "held", "delivered"] as const;
         for (const state of states) {
           const { numUpdatedRows } = await tx

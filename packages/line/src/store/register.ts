@@ -20,6 +20,8 @@ export interface Holder {
   readonly status: "active" | "blocked" | "withdrawn";
 }
 
+export type NewHolder = Omit<Holder, "status">;
+
 export interface Refusal {
   readonly serial: Serial;
   readonly reason: string;
@@ -42,7 +44,7 @@ export interface StoredPassage {
 
 export interface AccessRegister {
   /** Enters or replaces holders; only serials of good cards are taken. */
-  enter(holders: readonly Omit<Holder, "status">[]): Promise<void>;
+  enter(holders: readonly NewHolder[]): Promise<void>;
   holder(serial: Serial): Promise<Holder | undefined>;
   holders(): AsyncGenerator<Holder>;
   setStatus(ask: {
@@ -89,7 +91,29 @@ const holderOf = (row: HolderRow): Holder => ({
   ...(row.valid_until === null ? {} : { validUntil: row.valid_until }),
 });
 
-async function enterOne(tx: Tx, desk: Desk, holder: Omit<Holder, "status">): Promise<void> {
+/** Within the open transaction, and told to the audit. Throws AccountsProblem ("wrong-state") for a card that is not good. */
+export async function enterHolders(tx: Tx, desk: Desk, holders: readonly NewHolder[]): Promise<void> {
+  for (const holder of holders) await enterOne(tx, desk, holder);
+  await audit(tx, desk, {
+    what: "access.enter",
+    object: "access register",
+    result: "ok",
+    detail: { holders: holders.length },
+  });
+}
+
+/** Names and departments go; what gates decide by stays until the register's own time is over, or goes too. */
+export async function eraseHolders(tx: Tx, order: string, what: "keep" | "forget"): Promise<void> {
+  if (what === "forget") await tx.deleteFrom("holders").where("order_number", "=", order).execute();
+  else
+    await tx
+      .updateTable("holders")
+      .set({ name: "", department: "" })
+      .where("order_number", "=", order)
+      .execute();
+}
+
+async function enterOne(tx: Tx, desk: Desk, holder: NewHolder): Promise<void> {
   const { serial } = holder;
   const blank = await tx.selectFrom("blanks").select("state").where("serial", "=", serial).executeTakeFirst();
   if (blank?.state !== "good")
@@ -116,16 +140,7 @@ async function enterOne(tx: Tx, desk: Desk, holder: Omit<Holder, "status">): Pro
 
 export function accessRegister(desk: Desk): AccessRegister {
   return {
-    enter: (holders) =>
-      write(desk, async (tx) => {
-        for (const holder of holders) await enterOne(tx, desk, holder);
-        await audit(tx, desk, {
-          what: "access.enter",
-          object: "access register",
-          result: "ok",
-          detail: { holders: holders.length },
-        });
-      }),
+    enter: (holders) => write(desk, (tx) => enterHolders(tx, desk, holders)),
     async holder(serial) {
       const row = await desk.db
         .selectFrom("holders")

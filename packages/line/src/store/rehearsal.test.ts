@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { AccountsProblem } from "../ledger/problem.js";
 import { chance } from "../ledger/rehearsal.test.data.js";
 import type { CardEnd } from "../ledger/types.js";
-import { blanks, history, importAsk, label, rejected, serial, store } from "./sample.test.data.js";
+import { blanks, history, importAsk, label, passed, rejected, serial, store } from "./sample.test.data.js";
 
 test("whatever is asked in whatever order, the counters are what a recount finds", {
   timeout: 60_000,
@@ -29,13 +29,23 @@ test("whatever is asked in whatever order, the counters are what a recount finds
       () => s.accounts.start({ label: label(number), order: "A-1", line: "carousel" }),
       () => s.accounts.bind({ serial: card, order: "A-1" }),
       () => s.accounts.bind({ serial: card, order: "A-1" }),
-      () => s.accounts.finish({ serial: card, end: ends[pick(ends.length)] ?? { kind: "good" }, history }),
+      () =>
+        s.accounts.finish({
+          serial: card,
+          end: ends[pick(ends.length)] ?? { kind: "good" },
+          history: passed,
+        }),
       () => s.accounts.finish({ serial: card, end: { kind: "good" }, history }),
-      () => s.stock.settle({ serial: card, verdict: pick(2) === 0 ? "good" : "rejected", ...people }),
+      () =>
+        s.stock.settle({
+          serial: card,
+          verdict: pick(2) === 0 ? "good" : pick(3) === 0 ? "return" : "reject",
+          ...people,
+        }),
       () => s.stock.withdraw({ serial: card, ...people }),
       () => s.stock.destroy({ serials: [card], ...people }),
       () => (pick(6) === 0 ? s.stock.sample({ serial: card, ...people }) : Promise.resolve()),
-      () => s.orders.releaseRecord({ order: "A-1", record: 1 + pick(14), by: "Ada" }),
+      () => s.orders.releaseRecord({ order: "A-1", record: 1 + pick(14), ...people }),
     ];
     try {
       await deeds[pick(deeds.length)]?.();

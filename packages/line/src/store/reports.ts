@@ -3,7 +3,7 @@ import { difference } from "../ledger/balance.js";
 import { gatherStations } from "../ledger/figures.js";
 import type { CardLine, ProductionReport, Throughput } from "../ledger/report.js";
 import type { ResultRow } from "../ledger/result.js";
-import type { StationTime } from "../ledger/types.js";
+import type { BlankState, StationTime } from "../ledger/types.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { auditOf } from "./audit.js";
 import { recordCounts, totals } from "./counters.js";
@@ -67,6 +67,26 @@ function byRecord<T extends { readonly record: number }>(rows: readonly T[]): Ma
   return groups;
 }
 
+/** How a visit ended, and what people found of the card since: a settled card is held no more, a withdrawn one not good. */
+function decidedSince(row: {
+  readonly end_kind: CardLine["end"];
+  readonly state: BlankState;
+  readonly station: string | null;
+  readonly code: string | null;
+  readonly detail: string | null;
+  readonly reject_detail: string | null;
+}): Pick<CardLine, "end" | "station" | "code" | "detail"> {
+  const rejected = row.state === "rejected" || row.state === "destroyed";
+  if ((row.end_kind === "held" || row.end_kind === "good") && rejected)
+    return { end: "rejected", station: "review", code: "held-unattended", detail: row.reject_detail ?? "" };
+  return {
+    end: row.end_kind === "held" && row.state === "good" ? "good" : row.end_kind,
+    ...(row.station === null ? {} : { station: row.station }),
+    ...(row.code === null ? {} : { code: row.code }),
+    ...(row.detail === null ? {} : { detail: row.detail }),
+  };
+}
+
 interface Visit {
   readonly line: CardLine;
   readonly times: readonly StationTime[];
@@ -86,6 +106,8 @@ export function reportStore(desk: Desk): Reports {
           "visits.serial",
           "blanks.label",
           "visits.record",
+          "blanks.state",
+          "blanks.reject_detail",
           "cards.attempt",
           "visits.end_kind",
           "visits.station",
@@ -110,14 +132,11 @@ export function reportStore(desk: Desk): Reports {
           line: {
             serial: row.serial,
             label: row.label,
-            end: row.end_kind,
+            ...decidedSince(row),
             at: row.ended_at,
             ms: times.reduce((sum, { ms }) => sum + ms, 0),
             ...(row.record === null ? {} : { record: row.record }),
             ...(row.attempt === null ? {} : { attempt: row.attempt }),
-            ...(row.station === null ? {} : { station: row.station }),
-            ...(row.code === null ? {} : { code: row.code }),
-            ...(row.detail === null ? {} : { detail: row.detail }),
           },
         };
       }
@@ -196,7 +215,8 @@ export function reportStore(desk: Desk): Reports {
         }
       }
       const seconds = ask.simulatedSeconds ?? ask.seconds;
-      const produced = counts.produced + counts.delivered;
+      // Of erased records only their number is left; how many had a good card, the cards say.
+      const produced = counts.produced + counts.delivered + (counts.erased > 0 ? cards.good : 0);
       return {
         order,
         customer: row.customer,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import { onTestFinished } from "vitest";
-import type { CardEnd, CardHistory } from "../ledger/types.js";
+import { type CardEnd, type CardHistory, judgementOfPictures } from "../ledger/types.js";
 import type { Order, OrderRecord } from "../orders/types.js";
 import type { ImportAsk } from "./orders.js";
 import { openStore, type Store, type StoreOptions } from "./store.js";
@@ -75,6 +75,9 @@ export const history: CardHistory = {
   ],
   findings: [{ station: "test", what: "ATR", result: "ok" }],
 };
+
+/** Nothing but the look at the pictures is left. */
+export const passed: CardHistory = { ...history, left: [judgementOfPictures] };
 
 export const rejected = (personalised = true): CardEnd => ({
   kind: "rejected",

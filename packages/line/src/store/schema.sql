@@ -135,6 +135,14 @@ CREATE TABLE lots (
 
 CREATE TABLE migrations (number integer primary key, name text not null, applied_at text not null) strict;
 
+CREATE TABLE order_files (
+  order_number text not null references orders,
+  record integer not null,
+  part text not null,
+  sha256 text not null,
+  primary key (order_number, record, part)
+) strict, without rowid;
+
 CREATE TABLE orders (
   order_number text primary key,
   customer text not null,
@@ -156,7 +164,7 @@ CREATE TABLE orders (
   delivered_at text,
   closed_at text,
   erased_at text
-) strict;
+, order_file text, line_file text, seed integer, reported_at text) strict;
 
 CREATE UNIQUE INDEX orders_by_input on orders (input_sha256);
 
@@ -232,6 +240,6 @@ CREATE TABLE visits (
   front_sha256 text,
   back_file text,
   back_sha256 text
-) strict;
+, not_passed text) strict;
 
 CREATE INDEX visits_by_order on visits (order_number, id);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { blanks, history, importAsk, label, rejected, serial, store } from "./sample.test.data.js";
+import type { CardHistory } from "../ledger/types.js";
+import { blanks, history, importAsk, label, passed, rejected, serial, store } from "./sample.test.data.js";
 import type { Store } from "./store.js";
 
 async function working(): Promise<Store> {
@@ -76,34 +77,56 @@ test("lists by state, lot and order", async () => {
   expect(await list({})).toHaveLength(6);
 });
 
-async function held(s: Store, number: number): Promise<void> {
+async function held(s: Store, number: number, kept: CardHistory = passed, bound = true): Promise<void> {
   await start(s, number);
-  await s.accounts.bind({ serial: serial(number), order: "A-1" });
-  await s.accounts.finish({
-    serial: serial(number),
-    end: { kind: "held", station: "quality", question: "faint" },
-    history,
-  });
+  if (bound) await s.accounts.bind({ serial: serial(number), order: "A-1" });
+  const end = { kind: "held", station: "quality", question: "faint" } as const;
+  await s.accounts.finish({ serial: serial(number), end, history: kept });
 }
+const decided = { reason: "readable", by: "Ada", witness: "Bo" };
+
+test("held cards are listed with their question and with what they have not passed", async () => {
+  const s = await working();
+  await held(s, 2);
+  await held(s, 1, history, false);
+  expect(await s.stock.held()).toMatchObject([
+    { serial: serial(1), station: "quality", question: "faint" },
+    { serial: serial(2), label: label(2), order: "A-1", record: 1, left: ["quality/pictures"] },
+  ]);
+  await s.stock.settle({ serial: serial(2), verdict: "reject", ...decided });
+  expect(await s.stock.held()).toHaveLength(1);
+});
 
 test("two people find a held card good, while its record still waits", async () => {
   const s = await working();
   await held(s, 1);
   expect(await s.access.refused(serial(1))).toMatchObject({ reason: "held" });
-  const settle = {
-    serial: serial(1),
-    verdict: "good",
-    reason: "readable",
-    by: "Ada",
-    witness: "Bo",
-  } as const;
-  await expect(s.stock.settle({ ...settle, witness: "ada" })).rejects.toMatchObject({ code: "two-people" });
+  const settle = { serial: serial(1), verdict: "good", ...decided } as const;
+  expect(() => s.stock.settle({ ...settle, witness: "ada" })).toThrow(/two different people/);
   await s.stock.settle(settle);
   expect(await s.stock.find(serial(1))).toMatchObject({ state: "good", stage: "verified" });
   expect(await s.access.refused(serial(1))).toBeUndefined();
   expect(await s.accounts.progress("A-1")).toMatchObject({ produced: 1, waiting: 2 });
   expect(await s.accounts.recount()).toMatchObject({ good: 1, held: 0 });
   expect((await s.reports.reconcile("A-1")).agree).toBe(true);
+  const told: unknown[] = [];
+  for await (const { what, who, detail } of s.audit.entries())
+    if (what === "card.release") told.push([who, detail]);
+  expect(told).toEqual([["Ada", { reason: "readable", witness: "Bo", record: 1 }]]);
+});
+
+test.each<[string, readonly string[] | undefined, RegExp]>([
+  ["a station", ["chip-proof", "visual", "quality"], /has not passed chip-proof, visual, quality/],
+  ["the chip in quality control", ["quality"], /has not passed quality/],
+  ["nobody knows what", undefined, /nobody wrote down/],
+])("a held card that has not passed %s is never found good", async (_what, left, refusal) => {
+  const s = await working();
+  await held(s, 1, left === undefined ? history : { ...history, left });
+  const settle = { serial: serial(1), verdict: "good", ...decided } as const;
+  await expect(s.stock.settle(settle)).rejects.toMatchObject({ code: "not-passed" });
+  await expect(s.stock.settle(settle)).rejects.toThrow(refusal);
+  expect(await s.stock.find(serial(1))).toMatchObject({ state: "held" });
+  expect(await s.accounts.recount()).toMatchObject({ held: 1 });
 });
 
 test("a held card whose record got another card can only be rejected", async () => {
@@ -111,12 +134,78 @@ test("a held card whose record got another card can only be rejected", async () 
   await held(s, 1);
   await start(s, 2);
   await s.accounts.bind({ serial: serial(2), order: "A-1" });
-  const settle = { serial: serial(1), reason: "x", by: "Ada", witness: "Bo" };
+  const settle = { serial: serial(1), ...decided };
   await expect(s.stock.settle({ ...settle, verdict: "good" })).rejects.toThrow(/another card/);
   await s.accounts.finish({ serial: serial(2), end: { kind: "good" }, history });
   await expect(s.stock.settle({ ...settle, verdict: "good" })).rejects.toThrow(/another card/);
-  await s.stock.settle({ ...settle, verdict: "rejected" });
+  await s.stock.settle({ ...settle, verdict: "reject" });
   expect(await s.accounts.recount()).toMatchObject({ good: 1, rejected: 1, held: 0 });
+  await expect(s.stock.settle({ ...settle, verdict: "reject" })).rejects.toThrow(/not held/);
+});
+
+test("the record of a card settled as reject gets another one, also when it was held itself", async () => {
+  const s = await store({ attempts: 1 });
+  await s.stock.receive({ lot: "L1", blanks: blanks(3), by: "Ada" });
+  await s.orders.import(importAsk(1));
+  await held(s, 1);
+  expect(await s.accounts.progress("A-1")).toMatchObject({ held: 1, waiting: 0 });
+  await s.stock.settle({ serial: serial(1), verdict: "reject", ...decided });
+  expect(await s.accounts.progress("A-1")).toMatchObject({ held: 0, waiting: 1 });
+  await start(s, 2);
+  expect(await s.accounts.bind({ serial: serial(2), order: "A-1" })).toMatchObject({ attempt: 2 });
+  await s.accounts.finish({ serial: serial(2), end: { kind: "good" }, history });
+  expect(await s.accounts.recount()).toMatchObject({ good: 1, rejected: 1, held: 0 });
+});
+
+test("a held card keeps its PIN until people have decided or another card is bound", async () => {
+  const s = await working();
+  const pins = { pin: Buffer.of(7) };
+  for (const record of [1, 2]) await s.orders.storePins("A-1", record, pins);
+  await held(s, 1);
+  expect(await s.orders.pins("A-1", 1)).toEqual(pins);
+  await s.stock.settle({ serial: serial(1), verdict: "good", ...decided });
+  // Its letter is still to be written.
+  expect(await s.orders.pins("A-1", 1)).toEqual(pins);
+  await held(s, 2);
+  expect(await s.orders.pins("A-1", 2)).toEqual(pins);
+  await start(s, 3);
+  expect(await s.accounts.bind({ serial: serial(3), order: "A-1" })).toMatchObject({ attempt: 2, pins: {} });
+  expect(await s.orders.pins("A-1", 2)).toEqual({});
+  await s.orders.storePins("A-1", 2, pins);
+  await s.stock.settle({ serial: serial(2), verdict: "reject", ...decided });
+  expect(await s.orders.pins("A-1", 2)).toEqual(pins);
+  await held(s, 4);
+  await s.orders.storePins("A-1", 3, pins);
+  await s.stock.settle({ serial: serial(4), verdict: "reject", ...decided });
+  expect(await s.orders.pins("A-1", 3)).toEqual({});
+});
+
+test("a held card that is not ours goes back; one with a person's data does not, and good ones are settled nowhere", async () => {
+  const s = await working();
+  await held(s, 1, history, false);
+  await held(s, 2);
+  await s.stock.settle({ serial: serial(1), verdict: "return", ...decided });
+  await expect(s.stock.settle({ serial: serial(2), verdict: "return", ...decided })).rejects.toThrow(
+    /cannot be returned; reject it/,
+  );
+  expect(await s.accounts.recount()).toMatchObject({ returned: 1, held: 1 });
+  await s.stock.settle({ serial: serial(2), verdict: "good", ...decided });
+  await expect(s.stock.settle({ serial: serial(2), verdict: "reject", ...decided })).rejects.toThrow(
+    /not held/,
+  );
+});
+
+test("the report counts a settled card as what people found", async () => {
+  const s = await working();
+  await held(s, 1);
+  await start(s, 2);
+  await held(s, 3);
+  const cards = async (): Promise<object> =>
+    (await s.reports.production({ order: "A-1", timeZone: "UTC", simulated: [], seconds: 1 })).cards;
+  expect(await cards()).toMatchObject({ used: 2, good: 0, rejected: 0, held: 2 });
+  await s.stock.settle({ serial: serial(1), verdict: "good", ...decided });
+  await s.stock.settle({ serial: serial(3), verdict: "reject", ...decided });
+  expect(await cards()).toMatchObject({ used: 2, good: 1, rejected: 1, held: 0 });
 });
 
 test("a good card withdrawn before delivery is refused at gates and made again", async () => {

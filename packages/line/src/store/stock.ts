@@ -3,15 +3,15 @@ import type { Serial } from "@persoline/card/program";
 import { moveBlank } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import type { Blank, BlankState } from "../ledger/types.js";
-import { blankOf, changeBlank, completeOrder, factsOf, findBlank, loseCard } from "./accounts.js";
+import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
 import { countReceived, recount } from "./counters.js";
 import { type Desk, stamp, twoPeople, write } from "./desk.js";
-import { stepRecord } from "./records.js";
+import { type Review, reviewOf } from "./review.js";
 
 const pageSize = 500;
 
-export interface Stock {
+export interface Stock extends Review {
   /** Takes a lot in by its list. Throws AccountsProblem: "duplicate-serial" for a serial, label or lot known already; then nothing is taken. */
   receive(ask: {
     readonly lot: string;
@@ -41,21 +41,6 @@ export interface Stock {
   /** Only rejects and samples, and before a second person. */
   destroy(ask: {
     readonly serials: readonly Serial[];
-    readonly reason: string;
-    readonly by: string;
-    readonly witness: string;
-  }): Promise<void>;
-  /** Two people decide on a held card. Good only while its record still waits for another. */
-  settle(ask: {
-    readonly serial: Serial;
-    readonly verdict: "good" | "rejected";
-    readonly reason: string;
-    readonly by: string;
-    readonly witness: string;
-  }): Promise<void>;
-  /** A card that was good is found bad before delivery: rejected, refused at gates, and its record made anew. */
-  withdraw(ask: {
-    readonly serial: Serial;
     readonly reason: string;
     readonly by: string;
     readonly witness: string;
@@ -216,108 +201,6 @@ export function stockStore(desk: Desk, limit: number): Stock {
       });
     },
 
-    settle: async ({ serial, verdict, reason, by, witness }) => {
-      twoPeople("deciding on a held card", by, witness);
-      await write(desk, async (tx) => {
-        const row = await findBlank(tx, serial);
-        const event = verdict === "good" ? "release" : "reject";
-        const state = moveBlank(event, factsOf(row), `card ${serial}`);
-        const order = row.order_number ?? "";
-        if (verdict === "good") {
-          if (row.record === null)
-            throw new AccountsProblem("not-bound", `card ${serial} has no record and cannot be good`);
-          const waiting = await tx
-            .selectFrom("records")
-            .select("state")
-            .where("order_number", "=", order)
-            .where("number", "=", row.record)
-            .executeTakeFirstOrThrow();
-          if (waiting.state === "held")
-            await stepRecord(tx, order, row.record, "held", "release", { hold_reason: null });
-          const from = waiting.state === "held" ? "prepared" : waiting.state;
-          if (from !== "prepared")
-            throw new AccountsProblem(
-              "wrong-state",
-              `record ${row.record} of order ${order} is ${from}: another card was made or is being made for it; reject this one`,
-            );
-          await stepRecord(tx, order, row.record, from, "produce");
-          await tx.deleteFrom("refusals").where("serial", "=", serial).where("reason", "=", "held").execute();
-        }
-        if (row.record !== null)
-          await tx
-            .updateTable("cards")
-            .set({
-              end_kind: verdict,
-              ...(verdict === "rejected"
-                ? { code: "held-unattended" as const, detail: reason, personalised: 1, terminated: 0 }
-                : {}),
-            })
-            .where("serial", "=", serial)
-            .execute();
-        await changeBlank(
-          tx,
-          desk,
-          row,
-          {
-            state,
-            ...(verdict === "good"
-              ? { stage: "verified" as const }
-              : { reject_code: "held-unattended" as const, reject_station: "review", reject_detail: reason }),
-          },
-          { who: by, what: `card.${event}`, order, detail: { reason, witness, record: row.record } },
-        );
-        if (verdict === "good") await completeOrder(tx, desk, order);
-      });
-    },
-
-    withdraw: async ({ serial, reason, by, witness }) => {
-      twoPeople("withdrawing a good card", by, witness);
-      await write(desk, async (tx) => {
-        const row = await findBlank(tx, serial);
-        const state = moveBlank("reject", factsOf(row), `card ${serial}`);
-        if (
-          row.state !== "good" ||
-          row.stage === "delivered" ||
-          row.order_number === null ||
-          row.record === null
-        )
-          throw new AccountsProblem(
-            "wrong-state",
-            `card ${serial} is ${row.state} (${row.stage}); only a good card that is not delivered can be withdrawn`,
-          );
-        const order = row.order_number;
-        await tx
-          .updateTable("cards")
-          .set({
-            end_kind: "rejected",
-            station: "review",
-            code: "held-unattended",
-            detail: reason,
-            personalised: 1,
-            terminated: 0,
-          })
-          .where("serial", "=", serial)
-          .execute();
-        await loseCard(tx, desk, { order, record: row.record, serial, limit });
-        await tx
-          .insertInto("refusals")
-          .values({ serial, reason: "withdrawn", since: stamp(desk), order_number: order })
-          .onConflict((conflict) => conflict.column("serial").doNothing())
-          .execute();
-        await tx
-          .updateTable("orders")
-          .set({ state: "in-production", produced_at: null })
-          .where("order_number", "=", order)
-          .where("state", "=", "produced")
-          .execute();
-        await changeBlank(
-          tx,
-          desk,
-          row,
-          { state, reject_code: "held-unattended", reject_station: "review", reject_detail: reason },
-          { who: by, what: "card.reject", order, detail: { reason, witness, record: row.record } },
-        );
-      });
-    },
+    ...reviewOf(desk, limit),
   };
 }

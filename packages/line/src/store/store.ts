@@ -9,12 +9,14 @@ import { recount } from "./counters.js";
 import { type Desk, read } from "./desk.js";
 import { StoreFault } from "./fault.js";
 import { type Letters, letterStore } from "./letters.js";
+import { type OrderRuns, orderRuns } from "./order-runs.js";
 import { type Orders, orderStore } from "./orders.js";
 import { type AccessRegister, accessRegister } from "./register.js";
 import { type Reports, reportStore } from "./reports.js";
 import { sqliteDialect } from "./sqlite/dialect.js";
 import { faultOf } from "./sqlite/fault.js";
 import { migrate } from "./sqlite/migrate.js";
+import { sweep } from "./sqlite/sweep.js";
 import { openSqlite } from "./sqlite/open.js";
 import { type Stock, stockStore } from "./stock.js";
 import type { Tables } from "./tables.js";
@@ -42,6 +44,7 @@ export interface StoreOptions {
 export interface Store {
   readonly file: string;
   readonly orders: Orders;
+  readonly runs: OrderRuns;
   readonly stock: Stock;
   readonly accounts: LineAccounts;
   readonly letters: Letters;
@@ -50,6 +53,8 @@ export interface Store {
   readonly reports: Reports;
   /** Transactions committed by this process (heads that write at once share one), for figures per card. */
   commits(): number;
+  /** After an erasure: rewrites the file and empties its log, so that nothing erased is left in either. */
+  sweep(): Promise<void>;
   /** Wipes released data keys and lets the file go. */
   close(): Promise<void>;
 }
@@ -111,6 +116,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return {
     file,
     orders: orderStore(desk, room),
+    runs: orderRuns(desk),
     stock: stockStore(desk, attempts),
     accounts: lineAccounts(desk, { attempts, recountEvery: 1_000, room }),
     letters: letterStore(desk),
@@ -118,6 +124,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     audit: auditLog(desk),
     reports: reportStore(desk),
     commits,
+    sweep: () => sweep(desk),
     async close() {
       for (const key of desk.keys.values()) key.fill(0);
       desk.keys.clear();

@@ -27,6 +27,21 @@ export interface OrdersTable {
   delivered_at: string | null;
   closed_at: string | null;
   erased_at: string | null;
+  /** Paths of the last run that took the order up, for messages. */
+  order_file: string | null;
+  line_file: string | null;
+  /** Of everything simulated; the first run's. */
+  seed: number | null;
+  /** Letters and reports of the produced order are all written. */
+  reported_at: string | null;
+}
+
+/** Digests of what an order is made from. `record` 0: of the whole order; else `part` is the field of a photo. */
+interface OrderFilesTable {
+  order_number: string;
+  record: number;
+  part: string;
+  sha256: string;
 }
 
 interface RecordsTable {
@@ -112,6 +127,8 @@ interface VisitsTable {
   front_sha256: string | null;
   back_file: string | null;
   back_sha256: string | null;
+  /** What the card had not passed, as a list; null in visits written before this was kept. */
+  not_passed: string | null;
 }
 
 interface CountersTable {
@@ -194,6 +211,7 @@ interface PassagesTable {
 
 export interface Tables {
   orders: OrdersTable;
+  order_files: OrderFilesTable;
   records: RecordsTable;
   record_data: RecordDataTable;
   record_pins: RecordPinsTable;

@@ -103,7 +103,7 @@ describe("PIN", () => {
     expect(bench.safe("002C0382")).toBe("6A88");
     expect(bench.safe("002C038101 00")).toBe("6700");
     let answered = "";
-    expect(bench.writes(() => (answered = setPin(bench, 15, "123456789012")))).toBe(1);
+    expect(bench.writes(() => (answered = setPin(bench, 15, "123456789012")))).toBe(2);
     expect(answered).toBe("9000");
     expect(bench.say("00200081")).toBe("63CF");
     expect(bench.say("00200081082C123456789012FF")).toBe("9000");
@@ -129,11 +129,11 @@ describe("PIN", () => {
 });
 
 describe("keys of a DF", () => {
-  test("come in one page write; two of them; KCV checked", () => {
+  test("come in two page writes; two of them; KCV checked", () => {
     const bench = issued();
     expect(putKey(bench, "02", "01", proving)).toBe("6A84");
     let answered = "";
-    expect(bench.writes(() => (answered = putKey(bench, "01", "09", proving)))).toBe(1);
+    expect(bench.writes(() => (answered = putKey(bench, "01", "09", proving)))).toBe(2);
     expect(answered.slice(0, 2)).toBe("09");
     expect(putKey(bench, "01", "00", proving)).toBe("6A80");
     expect(putKey(bench, "20", "01", proving)).toBe("6A86");

@@ -3,7 +3,7 @@ import type { Card } from "./card.js";
 import { Cipher } from "./cipher.js";
 import { FDB, type File, isDf } from "./directory.js";
 import { allRecords } from "./records.js";
-import { type DfKey, readSecrets, withKey, writeSecrets } from "./secrets.js";
+import { type DfKey, readSecrets, withKey, writeTries } from "./secrets.js";
 
 // The access applet (docs/card-os.md 6): authentication and proofs with the keys of a DF.
 export const KEY_TRIES = 15;
@@ -87,7 +87,7 @@ function findKey(
 
 function saveTries(card: Card, df: File, key: DfKey, tries: number): void {
   const secrets = withKey(readSecrets(card.chip, df), { ...key, tries });
-  if (secrets !== undefined) writeSecrets(card.chip, df, secrets);
+  if (secrets !== undefined) writeTries(card.chip, df, secrets);
 }
 
 /** The key number a PUT KEY for the current DF may carry. */

@@ -60,6 +60,8 @@ const pagesOf = (file: Description): number => (isDf(file) ? 2 : Math.ceil(file.
 export class Directory {
   readonly #chip: Chip;
   readonly #places: (Place | undefined)[] = Array.from({ length: ENTRIES }, () => undefined);
+  /** Bodies of files whose newest description says deleted. */
+  readonly #deleted: ({ readonly from: number; readonly pages: number } | undefined)[] = [];
   readonly #files: (File | undefined)[] = Array.from({ length: ENTRIES }, () => undefined);
 
   constructor(chip: Chip) {
@@ -82,6 +84,7 @@ export class Directory {
       }
       this.#places[entry] = newest?.place;
       this.#files[entry] = newest === undefined ? undefined : readDescription(entry, newest.page);
+      this.#deleted[entry] = newest === undefined ? undefined : readDeleted(newest.page);
     }
   }
 
@@ -96,6 +99,10 @@ export class Directory {
   find(wanted: (file: File) => boolean): File | undefined {
     for (const file of this.#files) if (file !== undefined && wanted(file)) return file;
     return undefined;
+  }
+
+  dfs(): readonly File[] {
+    return this.#files.filter((file) => file !== undefined).filter(isDf);
   }
 
   child(df: File, fid: number): File | undefined {
@@ -140,26 +147,43 @@ export class Directory {
     return entry < 0 || body + pages * pageSize > BUFFER ? undefined : { entry, body };
   }
 
-  /** Makes the body (FF, or an empty page pair) first, then the description, which makes the file exist. */
+  /** Erases the body first (a DF's page pair too: what lay there before is no key of this DF), then the description makes the file exist. */
   create(file: Omit<Description, "body">, { entry, body }: { entry: number; body: number }): File {
-    if (file.descriptor === FDB.df) this.#chip.writePair(body, new Uint8Array(0));
-    else this.#chip.fill(body, Math.ceil(file.size / pageSize), 0xff);
-    return this.save({ ...file, body, entry });
+    const made = { ...file, body, entry };
+    this.#chip.fill(body, pagesOf(made), 0xff);
+    return this.save(made);
   }
 
   /** One page write; the old description stays until the new one is whole. */
   save(file: File): File {
     this.#write(file.entry, (page) => writeDescription(page, file));
     this.#files[file.entry] = file;
+    this.#deleted[file.entry] = undefined;
     return file;
   }
 
-  /** One page write. */
+  /** The file is gone with one page write; then its body is erased. */
   remove(file: File): void {
+    const pages = pagesOf(file);
     this.#write(file.entry, (page) => {
       page[DESCRIPTION.descriptor] = DELETED;
+      writeU16(page, DESCRIPTION.bodyPage, file.body / pageSize);
+      writeU16(page, DESCRIPTION.size, pages);
     });
     this.#files[file.entry] = undefined;
+    this.#deleted[file.entry] = { from: file.body, pages };
+    this.#chip.fill(file.body, pages, 0xff);
+  }
+
+  /** After a reset: erases what a torn `remove` left, as far as no other file lies there by now. */
+  finishRemoving(): void {
+    for (const { from, pages } of this.#deleted.filter((body) => body !== undefined)) {
+      for (let at = from; at < from + pages * pageSize && at < BUFFER; at += pageSize) {
+        const taken = this.find((file) => at >= file.body && at < file.body + pagesOf(file) * pageSize);
+        if (taken === undefined && this.#chip.read(at, pageSize).some((byte) => byte !== 0xff))
+          this.#chip.fill(at, 1, 0xff);
+      }
+    }
   }
 
   #write(entry: number, fill: (page: Uint8Array) => void): void {
@@ -175,24 +199,32 @@ export class Directory {
   }
 }
 
+function writeU16(page: Uint8Array, at: number, value: number): void {
+  page[at] = value >> 8;
+  page[at + 1] = value & 0xff;
+}
+
 function writeDescription(page: Uint8Array, file: File): void {
   const at = DESCRIPTION;
   page[at.descriptor] = file.descriptor;
   page[at.lifeCycle] = file.lifeCycle;
-  page[at.fid] = file.fid >> 8;
-  page[at.fid + 1] = file.fid & 0xff;
+  writeU16(page, at.fid, file.fid);
   page[at.parent] = file.parent ?? NO_PARENT;
   page[at.sfi] = file.sfi | (file.coded ? 0x80 : 0);
-  page[at.bodyPage] = (file.body / pageSize) >> 8;
-  page[at.bodyPage + 1] = (file.body / pageSize) & 0xff;
-  page[at.size] = file.size >> 8;
-  page[at.size + 1] = file.size & 0xff;
+  writeU16(page, at.bodyPage, file.body / pageSize);
+  writeU16(page, at.size, file.size);
   page[at.recordSize] = file.recordSize;
   page[at.head] = file.head;
   page[at.recordCount] = file.recordCount;
   page[at.nameLength] = file.name.length;
   page[at.rulesLength] = file.attributes.length;
   page.set(join(file.name, file.attributes, file.lengths), at.rest);
+}
+
+function readDeleted(page: Uint8Array): { readonly from: number; readonly pages: number } | undefined {
+  if (page[DESCRIPTION.descriptor] !== DELETED) return undefined;
+  const from = u16(page, DESCRIPTION.bodyPage) * pageSize;
+  return from < BODIES ? undefined : { from, pages: u16(page, DESCRIPTION.size) };
 }
 
 function readDescription(entry: number, page: Uint8Array): File | undefined {

@@ -255,7 +255,7 @@ describe("life cycle", () => {
       filled(fid, byte);
     expect(bench.safe("00E4000002 0102")).toBe("6982"); // activated, and no rule for it
     expect(bench.safe(ef("0104", "0080"))).toBe("9000");
-    expect(bench.writes(() => expect(bench.safe("00E4000002 0104")).toBe("9000"))).toBe(1);
+    expect(bench.writes(() => expect(bench.safe("00E4000002 0104")).toBe("9000"))).toBe(3);
     expect(bench.safe("00B0000001")).toBe("6986");
     expect(bench.safe("00E4000002 0104")).toBe("6A82");
     expect(bench.safe("00E4000003 010401")).toBe("6700");

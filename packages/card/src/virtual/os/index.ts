@@ -1,4 +1,4 @@
-import { type Chip, type MakeOperatingSystem, MemoryFailure, type OperatingSystem } from "../chip.js";
+import { type Chip, type MakeOperatingSystem, type OperatingSystem, unlessMemoryFails } from "../chip.js";
 import { cardState, phase } from "../layout.js";
 import { type RoutineName, routine } from "../routines.js";
 import { externalAuthenticate, getChallenge, internalAuthenticate, proveFile } from "./applet.js";
@@ -67,12 +67,13 @@ class System implements OperatingSystem {
 
   reset(): void {
     this.#card.reset();
-    try {
-      recover(this.#chip, this.#card.directory);
-    } catch (problem) {
-      // The memory fails: the transaction stays marked, and every later write meets it again (6581).
-      if (!(problem instanceof MemoryFailure)) throw problem;
-    }
+    const { directory } = this.#card;
+    // Where the memory fails: the transaction stays marked, and every later write meets it again (6581).
+    unlessMemoryFails(() => recover(this.#chip, directory));
+    unlessMemoryFails(() => {
+      directory.finishRemoving();
+    });
+    for (const { body } of directory.dfs()) unlessMemoryFails(() => this.#chip.tidyPair(body));
   }
 
   dispatch(bytes: Uint8Array): Uint8Array {

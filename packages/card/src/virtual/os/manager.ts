@@ -5,7 +5,7 @@ import { CARD_MANAGER, type Card } from "./card.js";
 import { KEY_TRIES, isKid } from "./applet.js";
 import { unwrapKey } from "./cipher.js";
 import { I_PARAMETER, type KeySet, SecureChannel, isLevel } from "./scp03.js";
-import { readSecrets, withKey, writeSecrets } from "./secrets.js";
+import { readSecrets, replaceSecrets, withKey } from "./secrets.js";
 import { object } from "./tlv.js";
 
 // The card manager: what GlobalPlatform asks of the card itself.
@@ -124,7 +124,7 @@ export function putKey(card: Card, command: Apdu): Answer {
     keys.push(unwrapped.key);
     values.push(unwrapped.kcv);
   }
-  if (p2 === 0x81) card.chip.writePair(layout.keySetPair, join([kvn], ...keys));
+  if (p2 === 0x81) card.chip.replacePair(layout.keySetPair, join([kvn], ...keys));
   else if (!putDfKey(card, p2, kvn, join(...keys))) return status(SW.noMemory);
   return answer(join([kvn], ...values));
 }
@@ -135,7 +135,7 @@ function putDfKey(card: Card, kid: number, kvn: number, key: Uint8Array): boolea
   const secrets = withKey(readSecrets(chip, df), { kid, kvn, tries: KEY_TRIES, key });
   if (secrets === undefined) return false;
   card.keysAuthenticated &= ~(1 << kid);
-  writeSecrets(chip, df, secrets);
+  replaceSecrets(chip, df, secrets);
   return true;
 }
 

@@ -1,7 +1,7 @@
 import { type Answer, type Apdu, SW, same, status, triesLeft } from "./command.js";
 import { type Card, PIN_REFERENCE } from "./card.js";
 import type { File } from "./directory.js";
-import { type Pin, readSecrets, writeSecrets } from "./secrets.js";
+import { type Pin, readSecrets, replaceSecrets, writeTries } from "./secrets.js";
 
 /** VERIFY (ISO/IEC 7816-4, 7.5.6). The counter is down in EEPROM before the comparison. */
 export function verify(card: Card, { p1, p2, data }: Apdu): Answer {
@@ -18,9 +18,9 @@ export function verify(card: Card, { p1, p2, data }: Apdu): Answer {
   if (pin.tries === 0) return status(SW.blocked);
   const secrets = readSecrets(card.chip, df);
   card.pinVerified = false;
-  writeSecrets(card.chip, df, { ...secrets, pin: { ...pin, tries: pin.tries - 1 } });
+  writeTries(card.chip, df, { ...secrets, pin: { ...pin, tries: pin.tries - 1 } });
   if (!same(data, pin.block)) return triesLeft(pin.tries - 1);
-  writeSecrets(card.chip, df, { ...secrets, pin: { ...pin, tries: pin.limit } });
+  writeTries(card.chip, df, { ...secrets, pin: { ...pin, tries: pin.limit } });
   card.pinVerified = true;
   return status(SW.ok);
 }
@@ -39,7 +39,7 @@ export function changeReferenceData(card: Card, { p1, p2, data }: Apdu): Answer 
   if (limit < 1 || limit > 15 || !isPinBlock(block) || !same(plain.subarray(9), padding))
     return status(SW.wrongData);
   card.pinVerified = false;
-  writeSecrets(card.chip, df, { ...readSecrets(card.chip, df), pin: { limit, tries: limit, block } });
+  replaceSecrets(card.chip, df, { ...readSecrets(card.chip, df), pin: { limit, tries: limit, block } });
   return status(SW.ok);
 }
 
@@ -51,7 +51,7 @@ export function resetRetryCounter(card: Card, { p1, p2, data }: Apdu): Answer {
   const found = findPin(card, p2);
   if (typeof found === "number") return status(found);
   const { df, pin } = found;
-  writeSecrets(card.chip, df, { ...readSecrets(card.chip, df), pin: { ...pin, tries: pin.limit } });
+  writeTries(card.chip, df, { ...readSecrets(card.chip, df), pin: { ...pin, tries: pin.limit } });
   return status(SW.ok);
 }
 

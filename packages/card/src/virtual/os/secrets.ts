@@ -36,14 +36,18 @@ export function readSecrets(chip: Chip, df: File): Secrets {
   return { pin: limit === 0 ? undefined : { limit, tries, block: bytes.slice(2, PIN_LENGTH) }, keys };
 }
 
-/** One page write, atomic. */
-export function writeSecrets(chip: Chip, df: File, { pin, keys }: Secrets): void {
+function content({ pin, keys }: Secrets): Uint8Array {
   const first = pin === undefined ? new Uint8Array(PIN_LENGTH) : join([pin.limit, pin.tries], pin.block);
-  chip.writePair(
-    df.body,
-    join(first, ...keys.map(({ kid, kvn, tries, key }) => join([kid, kvn, tries], key))),
-  );
+  return join(first, ...keys.map(({ kid, kvn, tries, key }) => join([kid, kvn, tries], key)));
 }
+
+/** Counters only: keys and PIN are those that are there. One page write, atomic. */
+export const writeTries = (chip: Chip, df: File, secrets: Secrets): void =>
+  chip.writePair(df.body, content(secrets));
+
+/** Another key or PIN, atomic; nothing of the one before stays. Two page writes. */
+export const replaceSecrets = (chip: Chip, df: File, secrets: Secrets): void =>
+  chip.replacePair(df.body, content(secrets));
 
 /** With this key in place of the one of its KID; undefined: no room. */
 export function withKey(secrets: Secrets, key: DfKey): Secrets | undefined {

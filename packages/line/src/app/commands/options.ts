@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { dataRoot, operator } from "../config.js";
+import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
+import { openKeystore } from "../key-file.js";
 import { Refusal } from "../problem.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
@@ -63,6 +65,33 @@ export async function withStore<T>(
     await store.close();
   }
 }
+
+export interface DecisionOptions extends CommonOptions {
+  readonly passphraseFd?: number;
+}
+
+/** A command that decides something: refused on a broken audit; afterwards the audit's head is signed, once there are keys. */
+export const withDecision = <T>(
+  options: DecisionOptions,
+  work: (store: Store, data: DataFolder, by: string) => Promise<T>,
+  more: { readonly mayBeNew?: boolean } = {},
+): Promise<T> =>
+  withStore(
+    options,
+    async (store, data, by) => {
+      // Before the deed: a passphrase that is missing must not leave it unsigned.
+      const hsm = await openKeystore(data, passphrase(options));
+      try {
+        await refuseBrokenAudit({ store, data });
+        const done = await work(store, data, by);
+        if (hsm !== undefined) await signAudit({ store, data, hsm });
+        return done;
+      } finally {
+        await hsm?.close();
+      }
+    },
+    more,
+  );
 
 export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);

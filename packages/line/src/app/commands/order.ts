@@ -3,29 +3,32 @@ import type { Hsm } from "../../devices/hsm/port.js";
 import { readLine } from "../../stations/line-file.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
+import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
-import { handOver } from "../hand-over.js";
+import { erase } from "../erase.js";
+import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder } from "../import.js";
-import { readJob } from "../job.js";
+import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { Refusal } from "../problem.js";
 import { writeResult } from "../result-file.js";
 import {
   type CommonOptions,
+  type DecisionOptions,
   passphrase,
   print,
   printJson,
   textTable,
+  whole,
   withData,
+  withDecision,
   withOperator,
   withPassphrase,
   withStore,
 } from "./options.js";
 
-interface OrderOptions extends CommonOptions {
-  readonly passphraseFd?: number;
-}
+type OrderOptions = DecisionOptions;
 
 export function addOrderCommands(program: Command): void {
   const order = program.command("order").description("orders: take in, look at, give back");
@@ -42,7 +45,9 @@ export function addOrderCommands(program: Command): void {
         await withStore(
           options,
           async (store) => {
+            await refuseBrokenAudit({ store, data });
             const stored = await importOrder(job, (await readLine(job.order.line)).line, store, hsm);
+            await signAudit({ store, data, hsm });
             if (options.json === true) printJson(shown(stored));
             else
               print(
@@ -139,19 +144,50 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions) =>
       withOrder(number, options, async ({ stored, store, by }) => {
-        await store.orders.deliver({ order: number, by });
-        const entered = await handOver(store, stored);
+        const { product } = await readAnyProduct(stored.spec.product);
+        const roles = registerOf(product, stored.spec.product);
+        const holders = roles === undefined ? [] : await holdersOf(store, stored, roles);
+        await store.orders.deliver({ order: number, by, holders });
+        const entered = holders.length;
         if (options.json === true) return printJson({ order: number, state: "delivered", entered });
-        print(`Order ${number} is delivered; ${String(entered)} cards are in the access register.`);
+        print(
+          roles === undefined
+            ? `Order ${number} is delivered; its cards open no gates.`
+            : `Order ${number} is delivered; ${String(entered)} cards are in the access register.`,
+        );
       }),
     );
 
-  withOperator(withData(order.command("close")))
+  withPassphrase(withData(order.command("release")))
+    .description("let a held record go on: two people have looked why its cards failed")
+    .argument("<number>", "order number")
+    .requiredOption("--record <number>", "the record", whole)
+    .requiredOption("--reason <text>", "what was found; no personal data: it stays in the audit")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline order release 2026-117 --record 17 --reason 'bad lot' --by 'A. Meyer' --and 'B. Novak'",
+    )
+    .action(
+      (
+        number: string,
+        options: DecisionOptions & { readonly record: number; readonly reason: string; readonly and: string },
+      ) =>
+        withDecision(options, async (store, _, by) => {
+          const { record, reason, and: witness } = options;
+          await store.orders.releaseRecord({ order: number, record, reason, by, witness });
+          if (options.json === true) return printJson({ order: number, record, state: "waiting" });
+          print(`Record ${String(record)} of order ${number} waits for a card again; run the order again.`);
+        }),
+    );
+
+  withPassphrase(withOperator(withData(order.command("close"))))
     .description("close an order; refused while sums differ or rejects are not destroyed")
     .argument("<number>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline order close 2026-117")
-    .action((number: string, options: CommonOptions) =>
-      withStore(options, async (store, _, by) => {
+    .action((number: string, options: DecisionOptions) =>
+      withDecision(options, async (store, _, by) => {
         await store.accounts.recount();
         await store.orders.close({ order: number, by });
         if (options.json === true) return printJson({ order: number, state: "closed" });
@@ -159,22 +195,27 @@ export function addOrderCommands(program: Command): void {
       }),
     );
 
-  withOperator(withData(order.command("erase")))
-    .description("destroy the personal data of a closed order; its accounts stay")
-    .argument("<number>", "order number")
-    .requiredOption("--approved-by <name>", "the second person")
-    .addHelpText(
-      "after",
-      "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --approved-by 'B. Novak'",
+  withPassphrase(withData(order.command("erase")))
+    .description(
+      "destroy the personal data of a closed order: database, pictures, letters, report pages; accounts and audit stay",
     )
-    .action((number: string, options: CommonOptions & { readonly approvedBy: string }) =>
-      withStore(options, async (store, data, by) => {
-        await store.orders.erase({ order: number, by, approvedBy: options.approvedBy });
-        if (options.json === true) return printJson({ order: number, state: "erased" });
-        print(
-          `The personal data of order ${number} are gone; its accounts stay. Pictures in ${data.pictures(number)} cannot be read any more.`,
-        );
-      }),
+    .argument("<number>", "order number")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .option("--gates-too", "gates forget its cards as well, which then open nothing")
+    .addHelpText("after", "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --and 'B. Novak'")
+    .action(
+      (number: string, options: DecisionOptions & { readonly and: string; readonly gatesToo?: boolean }) =>
+        withDecision(options, async (store, data, by) => {
+          const holders = options.gatesToo === true ? "forget" : "keep";
+          const { files } = await erase({ store, data, order: number, by, approvedBy: options.and, holders });
+          if (options.json === true) return printJson({ order: number, state: "erased", files, holders });
+          print(
+            `The personal data of order ${number} are gone from the database and ${String(files)} files; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,
+          );
+          if (holders === "keep")
+            print("Gates go on knowing its cards by reference, zones and validity, without names.");
+        }),
     );
 }
 
@@ -226,7 +267,10 @@ export async function withOrder<T>(
       const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });
       store.orders.unlock(number, key);
       key.fill(0);
-      return await work({ stored, store, hsm, data, by });
+      await refuseBrokenAudit({ store, data });
+      const done = await work({ stored, store, hsm, data, by });
+      await signAudit({ store, data, hsm });
+      return done;
     } finally {
       store.orders.lock(number);
       await hsm.close();

@@ -3,7 +3,7 @@ import { reportHtml } from "../../ledger/report-html.js";
 import { timeZone } from "../config.js";
 import { readLine } from "../../stations/line-file.js";
 import type { Store } from "../../store/store.js";
-import { simulatedDevices } from "../produce.js";
+import { simulatedDevices } from "../end-run.js";
 import { write } from "../reports.js";
 import { type CommonOptions, print, printJson, textTable, withData, withStore } from "./options.js";
 

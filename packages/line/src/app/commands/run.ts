@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { dataRoot, operator, timeZone } from "../config.js";
 import { exitCode } from "../problem.js";
-import { produce, type ProduceEnd, simulatedDevices } from "../produce.js";
+import { simulatedDevices } from "../end-run.js";
+import { produce, type ProduceEnd } from "../produce.js";
 import { eventLine, lineTable, type Screen, screen } from "../screen.js";
 import {
   type CommonOptions,
@@ -64,6 +65,8 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...(key === undefined ? {} : { passphrase: key }),
       onProgress: ({ doing, done, of }) => {
+        // Letters are written when the line has come to rest: its table must not draw over their number.
+        clearInterval(timer);
         if (shown.live) shown.draw([`${doing} ${String(done)}/${String(of)}`]);
       },
       onLine: ({ file, view, stop: stopLine, planned }) => {

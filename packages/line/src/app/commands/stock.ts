@@ -1,32 +1,43 @@
 import { readFile } from "node:fs/promises";
 import type { Serial } from "@persoline/card/program";
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { parse } from "csv-parse/sync";
+import { type Bin, bins } from "../../devices/transport/port.js";
 import { blankStates } from "../../ledger/life.js";
 import type { BlankState } from "../../ledger/types.js";
 import { Findings } from "../../orders/problem.js";
+import { type Verdict, verdicts } from "../../store/review.js";
+import { emptyBin, settle, strangers, takeAway } from "../by-hand.js";
+import type { DataFolder } from "../data-folder.js";
+import { Refusal } from "../problem.js";
+import type { Store } from "../../store/store.js";
 import {
   type CommonOptions,
+  type DecisionOptions,
   print,
   printJson,
   textTable,
   whole,
   withData,
+  withDecision,
   withOperator,
+  withPassphrase,
   withStore,
 } from "./options.js";
 
 export function addStockCommands(program: Command): void {
-  const stock = program.command("stock").description("blanks: receive, count, look at, give back, destroy");
+  const stock = program
+    .command("stock")
+    .description("blanks: receive, count, look at, settle what is held, give back, destroy");
 
-  withOperator(withData(stock.command("receive")))
+  withPassphrase(withOperator(withData(stock.command("receive"))))
     .description("take a lot of blanks in by the supplier's list (CSV with the columns label and serial)")
     .argument("<lot>", "the lot's name")
     .argument("<list.csv>", "the supplier's delivery list")
     .addHelpText("after", "\nExample:\n  $ persoline stock receive L2026C delivery.csv")
-    .action(async (lot: string, file: string, options: CommonOptions) => {
+    .action(async (lot: string, file: string, options: DecisionOptions) => {
       const blanks = await readDelivery(file);
-      await withStore(
+      await withDecision(
         options,
         async (store, _, by) => {
           const { received } = await store.stock.receive({ lot, blanks, by });
@@ -37,13 +48,13 @@ export function addStockCommands(program: Command): void {
       );
     });
 
-  withOperator(withData(stock.command("count")))
+  withPassphrase(withOperator(withData(stock.command("count"))))
     .description("enter a count made by hand; what the accounts expect is shown afterwards only")
     .argument("<counted>", "how many blanks were counted", whole)
     .option("--lot <lot>", "only this lot")
     .addHelpText("after", "\nExample:\n  $ persoline stock count 66 --lot L2026A")
-    .action((counted: number, options: CommonOptions & { readonly lot?: string }) =>
-      withStore(options, async (store, _, by) => {
+    .action((counted: number, options: DecisionOptions & { readonly lot?: string }) =>
+      withDecision(options, async (store, _, by) => {
         const found = await store.stock.count({
           counted,
           by,
@@ -103,7 +114,7 @@ export function addStockCommands(program: Command): void {
       }),
     );
 
-  withOperator(withData(stock.command("sample")))
+  withPassphrase(withOperator(withData(stock.command("sample"))))
     .description("take a blank out as a sample")
     .argument("<serial>", "chip number, 20 hexadecimal digits")
     .requiredOption("--reason <text>", "what for")
@@ -111,14 +122,15 @@ export function addStockCommands(program: Command): void {
       "after",
       "\nExample:\n  $ persoline stock sample 504C0011223300000017 --reason 'first article'",
     )
-    .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
-      withStore(options, async (store, _, by) => {
+    .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
+      withDecision(options, async (store, _, by) => {
         await store.stock.sample({ serial: serial as Serial, reason: options.reason, by });
+        if (options.json === true) return printJson({ serial, state: "sample" });
         print(`${serial} is a sample now.`);
       }),
     );
 
-  withOperator(withData(stock.command("return")))
+  withPassphrase(withOperator(withData(stock.command("return"))))
     .description("give an unused blank back to its owner")
     .argument("<serial>", "chip number, 20 hexadecimal digits")
     .requiredOption("--reason <text>", "why")
@@ -126,14 +138,84 @@ export function addStockCommands(program: Command): void {
       "after",
       "\nExample:\n  $ persoline stock return 504C0011223300000017 --reason 'end of contract'",
     )
-    .action((serial: string, options: CommonOptions & { readonly reason: string }) =>
-      withStore(options, async (store, _, by) => {
+    .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
+      withDecision(options, async (store, _, by) => {
         await store.stock.return({ serial: serial as Serial, reason: options.reason, by });
+        if (options.json === true) return printJson({ serial, state: "returned" });
         print(`${serial} is returned.`);
       }),
     );
 
-  withOperator(withData(stock.command("destroy")))
+  withData(stock.command("held"))
+    .description(
+      "what waits for two people: cards put aside, bodies that nobody knows, records whose cards failed",
+    )
+    .addHelpText("after", "\nExample:\n  $ persoline stock held")
+    .action((options: CommonOptions) =>
+      withStore(options, (store, data) => showHeld(store, data, options.json === true)),
+    );
+
+  withPassphrase(withData(stock.command("settle")))
+    .description(
+      "enter what two people decided about a held card; good only when nothing but the look at its pictures is left",
+    )
+    .argument("<serial>", "chip number, 20 hexadecimal digits; of an unknown body the number printed on it")
+    .addOption(new Option("--as <verdict>", "what it is").choices(verdicts).makeOptionMandatory())
+    .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline stock settle 504C0011223300000017 --as reject --reason 'photo is blurred' --by 'A. Meyer' --and 'B. Novak'",
+    )
+    .action(
+      (
+        serial: string,
+        options: DecisionOptions & { readonly as: Verdict; readonly reason: string; readonly and: string },
+      ) =>
+        withDecision(options, async (store, data, by) => {
+          const { as: verdict, reason, and: witness } = options;
+          if (!/^[0-9A-F]{20}$/.test(serial)) {
+            if (verdict !== "return")
+              throw new Refusal(
+                `${serial} is no chip number (20 hexadecimal digits): a body that is in no stock list can only be settled as return`,
+              );
+            await takeAway({ store, data, label: serial, reason, by, witness });
+            if (options.json === true) return printJson({ body: serial, state: "away" });
+            return print(
+              `${serial} has left the shop floor. Give it back to its owner, or keep it under lock.`,
+            );
+          }
+          const blank = await settle({ store, data, serial: serial as Serial, verdict, reason, by, witness });
+          const { state, order, record } = blank;
+          const whose = order === undefined || record === undefined ? {} : { order, record };
+          if (options.json === true) return printJson({ serial, state, ...whose });
+          print(`${serial} is ${state}.`);
+          if (verdict === "reject" && record !== undefined && order !== undefined)
+            print(
+              `Run order ${order} again: record ${String(record)} gets a card unless it has one already.`,
+            );
+          if (verdict === "good" && order !== undefined)
+            print(`Run order ${order} again, or "persoline letters write ${order}", for its PIN letter.`);
+          if (verdict === "return") print("Give the body back to its owner.");
+        }),
+    );
+
+  withPassphrase(withOperator(withData(stock.command("empty"))))
+    .description("enter that a bin of the line was emptied, so that the line may go on")
+    .addArgument(new Argument("<bin>", "which one").choices(bins))
+    .addHelpText("after", "\nExample:\n  $ persoline stock empty reject --by 'A. Meyer'")
+    .action((bin: Bin, options: DecisionOptions) =>
+      withDecision(options, async (store, data, by) => {
+        const bodies = await emptyBin({ store, data, bin, by });
+        if (options.json === true) return printJson({ bin, bodies });
+        print(
+          `${String(bodies)} bodies were taken out of the ${bin} bin. Keep rejects under lock until they are destroyed.`,
+        );
+      }),
+    );
+
+  withPassphrase(withOperator(withData(stock.command("destroy"))))
     .description("enter that rejects or samples were destroyed, before a witness")
     .argument("[serials...]", "chip numbers; or --rejects")
     .option("--rejects <order>", "all rejected cards of this order")
@@ -146,13 +228,13 @@ export function addStockCommands(program: Command): void {
     .action(
       (
         serials: string[],
-        options: CommonOptions & {
+        options: DecisionOptions & {
           readonly rejects?: string;
           readonly reason: string;
           readonly witness: string;
         },
       ) =>
-        withStore(options, async (store, _, by) => {
+        withDecision(options, async (store, _, by) => {
           const chosen = [...serials] as Serial[];
           if (options.rejects !== undefined) {
             for await (const blank of store.stock.list({ state: "rejected", order: options.rejects }))
@@ -168,6 +250,47 @@ export function addStockCommands(program: Command): void {
           print(`${String(chosen.length)} cards destroyed, seen by ${options.witness}.`);
         }),
     );
+}
+
+async function showHeld(store: Store, data: DataFolder, json: boolean): Promise<void> {
+  const [cards, records, bodies] = [
+    await store.stock.held(),
+    await store.stock.heldRecords(),
+    await strangers({ store, data }),
+  ];
+  if (json) return printJson({ cards, bodies, records });
+  if (cards.length + records.length + bodies.length === 0) return print("Nothing is held.");
+  if (cards.length > 0) {
+    print(
+      textTable(
+        ["label", "serial", "order", "record", "station", "since", "not passed", "question"],
+        cards.map((one) => [
+          one.label,
+          one.serial,
+          one.order ?? "",
+          one.record ?? "",
+          one.station,
+          one.since,
+          one.left === undefined ? "unknown" : one.left.join(", ") || "nothing",
+          one.question,
+        ]),
+      ),
+    );
+    print(`"persoline stock settle SERIAL" enters what two people decide.\n`);
+  }
+  if (bodies.length > 0) {
+    print(`In the hold bin, but in no stock list or there twice: ${bodies.join(", ")}.`);
+    print(`"persoline stock settle LABEL --as return" enters that two people took one away.\n`);
+  }
+  if (records.length > 0) {
+    print(
+      textTable(
+        ["order", "record", "why"],
+        records.map((one) => [one.order, one.record, one.reason]),
+      ),
+    );
+    print(`"persoline order release ORDER --record N" lets one go on.`);
+  }
 }
 
 /** Throws DataProblem with everything that is wrong with the list. */

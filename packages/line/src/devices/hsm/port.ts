@@ -24,6 +24,19 @@ export interface KeyDescription {
 }
 
 /** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer, or not in time. */
+/** So many letters may be asked for in one call: they share the disk's syncs, and memory stays flat. */
+export const lettersAtOnce = 64;
+
+export interface LetterAsk {
+  readonly order: string;
+  readonly record: number;
+  readonly name: string;
+  readonly sealed: Uint8Array;
+  readonly letter: string;
+  readonly addressee: string;
+  readonly file: string;
+}
+
 export interface Hsm extends SecurityModule {
   readonly name: string;
   readonly kind: "real" | "embedded";
@@ -47,18 +60,11 @@ export interface Hsm extends SecurityModule {
     readonly length: number;
   }): Promise<Uint8Array>;
   /**
-   * Renders the PIN letter and writes it to `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); the PIN never comes back.
-   * The letter carries number and reference, no card serial.
+   * Renders PIN letters and writes each to its `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); no PIN ever comes
+   * back. A letter carries number and reference, no card serial. At most `lettersAtOnce`; all are durable when this resolves. Refused before
+   * anything is written when one of the PINs does not belong to its record; a file that is there already is never written over.
    */
-  writeLetter(ask: {
-    readonly order: string;
-    readonly record: number;
-    readonly name: string;
-    readonly sealed: Uint8Array;
-    readonly letter: string;
-    readonly addressee: string;
-    readonly file: string;
-  }): Promise<void>;
+  writeLetters(asks: readonly LetterAsk[]): Promise<void>;
 
   /** A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). */
   createDataKey(order: string): Promise<Uint8Array>;

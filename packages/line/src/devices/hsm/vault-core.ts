@@ -1,23 +1,22 @@
 /** The vault inside its process: every operation of the port, on the open keys. */
 import { randomBytes, randomInt, sign, verify } from "node:crypto";
-import { existsSync } from "node:fs";
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import { cmac } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SessionId } from "@persoline/card/program";
-import { writeDurably } from "./keystore.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
-import type { CapabilityReport, Hsm, HsmOperation } from "./port.js";
+import { storeLetters } from "./letter-files.js";
+import { type CapabilityReport, type Hsm, type HsmOperation, lettersAtOnce } from "./port.js";
 import { seal, unseal } from "./seal.js";
 import { type CardSession, openCardSession } from "./sessions.js";
 
-/** The port's calls, answered at once; the client makes promises of them. */
+/** The port's calls; all but the writing of letters are answered at once. */
 export type VaultCalls = {
-  [Name in Exclude<keyof Hsm, "name" | "kind" | "close">]: (
+  [Name in Exclude<keyof Hsm, "name" | "kind" | "close" | "writeLetters">]: (
     ...args: Parameters<Hsm[Name]>
   ) => Awaited<ReturnType<Hsm[Name]>>;
-};
+} & Pick<Hsm, "writeLetters">;
 
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
@@ -107,13 +106,17 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       digits.fill(0);
       return sealed;
     },
-    writeLetter: ({ order, record, name, sealed, letter, addressee, file }) => {
-      const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
-      const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
-      digits.fill(0);
-      // A letter is written once: printing it again is an act of its own.
-      if (existsSync(file)) throw new VaultRefusal(`EEXIST: letter ${letter} is written already`);
-      writeDurably(file, content);
+    writeLetters: async (asks) => {
+      if (asks.length > lettersAtOnce) {
+        throw new VaultRefusal(`${asks.length} letters at once: at most ${lettersAtOnce}`);
+      }
+      const letters = asks.map(({ order, record, name, sealed, letter, addressee, file }) => {
+        const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
+        const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
+        digits.fill(0);
+        return { letter, file, content };
+      });
+      await storeLetters(letters);
     },
 
     createDataKey: (order) => {

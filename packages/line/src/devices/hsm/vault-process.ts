@@ -33,7 +33,8 @@ process.on("message", (ask: VaultAsk) => {
     case "open":
       return begin(ask);
     case "call":
-      return answer(ask);
+      void answer(ask);
+      return;
     case "close":
       say({ answer: "closed" });
       return end();
@@ -60,11 +61,13 @@ function begin(ask: Extract<VaultAsk, { ask: "make" | "open" }>): void {
   }
 }
 
-function answer({ id, name, args }: Extract<VaultAsk, { ask: "call" }>): void {
+async function answer({ id, name, args }: Extract<VaultAsk, { ask: "call" }>): Promise<void> {
   try {
     if (calls === undefined) throw new Error("the vault is not open");
     const call = calls[name] as (...args: unknown[]) => ReturnType<VaultCalls[keyof VaultCalls]>;
-    say({ answer: "result", id, result: call(...args) });
+    const result = call(...args);
+    // What is known already is answered in this turn, as ever.
+    say({ answer: "result", id, result: result instanceof Promise ? await result : result });
   } catch (error) {
     say({ answer: "fault", id, message: error instanceof Error ? error.message : "the vault failed" });
   }

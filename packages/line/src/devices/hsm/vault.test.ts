@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { EventEmitter } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -323,15 +323,22 @@ describe("PINs and letters", () => {
     const ask = { order: "A-1", record: 7, name: "pin" };
     const sealed = await hsm.drawPin({ ...ask, length: 6 });
     await expect(
-      hsm.writeLetter({ ...ask, record: 8, sealed, letter: "L1", addressee: "x", file: at("no.letter") }),
+      hsm.writeLetters([
+        { ...ask, sealed, letter: "L1", addressee: "x", file: at("no.letter") },
+        { ...ask, record: 8, sealed, letter: "L2", addressee: "x", file: at("no.letter") },
+      ]),
     ).rejects.toThrow("belongs elsewhere");
-    await hsm.writeLetter({
-      ...ask,
-      sealed,
-      letter: "L1",
-      addressee: "Canary Addressee",
-      file: at("1.letter"),
-    });
+    expect(existsSync(at("no.letter"))).toBe(false);
+    const one = { ...ask, sealed, letter: "L1", addressee: "Canary Addressee", file: at("1.letter") };
+    const more = Array.from({ length: 63 }, (_, n) => ({
+      ...one,
+      letter: `L${String(n + 2)}`,
+      file: at(`${String(n + 2)}.letter`),
+    }));
+    await hsm.writeLetters([one, ...more]);
+    for (const { letter, file } of more)
+      expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ format: "persoline-letter", letter });
+    await expect(hsm.writeLetters([one, one, ...more])).rejects.toThrow("65 letters at once");
     const written = readFileSync(at("1.letter"), "utf8");
     expect(written).not.toContain("Canary");
     expect(openLetter(readFileSync(at("letter-printer.pem"), "utf8"), written)).toMatch(
@@ -339,7 +346,7 @@ describe("PINs and letters", () => {
     );
     expect(statSync(at("1.letter")).mode & 0o077).toBe(0);
     await expect(
-      hsm.writeLetter({ ...ask, sealed, letter: "L1", addressee: "x", file: at("1.letter") }),
+      hsm.writeLetters([{ ...ask, sealed, letter: "L1", addressee: "x", file: at("1.letter") }]),
     ).rejects.toThrow("EEXIST");
     expect(() =>
       openLetter(readFileSync(at("letter-printer.pem"), "utf8"), written.replace('"L1"', '"L2"')),
@@ -351,15 +358,17 @@ describe("PINs and letters", () => {
     for (let n = 0; n < sealed.length; n++) {
       const damaged = sealed.map((byte, place) => (place === n ? byte ^ 0x01 : byte));
       await expect(
-        hsm.writeLetter({
-          order: "A-1",
-          record: 1,
-          name: "pin",
-          sealed: damaged,
-          letter: "L9",
-          addressee: "x",
-          file: at("x.letter"),
-        }),
+        hsm.writeLetters([
+          {
+            order: "A-1",
+            record: 1,
+            name: "pin",
+            sealed: damaged,
+            letter: "L9",
+            addressee: "x",
+            file: at("x.letter"),
+          },
+        ]),
       ).rejects.toThrow("damaged or belongs elsewhere");
     }
   });

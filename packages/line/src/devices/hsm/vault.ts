@@ -202,7 +202,7 @@ export async function openVault({
     openMutual: call("openMutual"),
     judgeMutual: call("judgeMutual"),
     drawPin: call("drawPin"),
-    writeLetter: call("writeLetter"),
+    writeLetters: call("writeLetters"),
     createDataKey: call("createDataKey"),
     releaseDataKey: call("releaseDataKey"),
     sign: call("sign"),

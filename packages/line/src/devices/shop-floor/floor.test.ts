@@ -80,6 +80,15 @@ describe("a lot", () => {
     expect(() => floor.makeLot(plan({ count: 6 }))).toThrow("L2026A was delivered before");
   });
 
+  test("delivered again with another seed, it is still the first one's", () => {
+    const items = new ShopFloor(root, deadSilicon).makeLot(plan());
+    const floor = new ShopFloor(root, deadSilicon);
+    expect(floor.makeLot(plan({ seed: 8 }))).toEqual(items);
+    expect(floor.census()).toHaveLength(5);
+    const chip = readFileSync(join(floor.feed(head(0))?.dir ?? "", "chip.eeprom"));
+    expect(serialOf(chip.subarray(0, 10))).toBe(items[0]?.serial);
+  });
+
   test("a second lot lies behind the first", () => {
     const floor = new ShopFloor(root, deadSilicon);
     floor.makeLot(plan({ count: 2 }));
@@ -131,18 +140,31 @@ describe("moves", () => {
     floor.makeLot(plan());
     for (const number of [0, 1, 2, 3]) floor.feed(head(number));
     floor.move(head(0), slot(2));
-    floor.move(slot(2), { at: "good", slot: 17 });
+    floor.move(slot(2), { at: "good", order: "A-1", slot: 17 });
     floor.move(head(1), { at: "reject" });
     floor.move(head(2), { at: "hold" });
     const places = Object.fromEntries(floor.census().map(({ label, place }) => [label, place]));
     expect(places).toEqual({
-      "L2026A-000001": { at: "good", slot: 17 },
+      "L2026A-000001": { at: "good", order: "A-1", slot: 17 },
       "L2026A-000002": { at: "reject" },
       "L2026A-000003": { at: "hold" },
       "L2026A-000004": head(3),
       "L2026A-000005": { at: "hopper" },
     });
     expect(new ShopFloor(root, deadSilicon).occupied()).toEqual([{ place: head(3), label: "L2026A-000004" }]);
+  });
+
+  test("each order has an output of its own: the same slot of two orders, and never two bodies in one", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    floor.makeLot(plan());
+    for (const number of [0, 1, 2]) floor.feed(head(number));
+    floor.move(head(0), { at: "good", order: "A-1", slot: 1 });
+    floor.move(head(1), { at: "good", order: "A-2", slot: 1 });
+    expect(() => {
+      floor.move(head(2), { at: "good", order: "A-1", slot: 1 });
+    }).toThrow("output slot 1 of order A-1 is not empty: L2026A-000001 lies there");
+    expect(floor.find("L2026A-000001")?.dir).toBe(join(root, "good/A-1/000001-L2026A-000001"));
+    expect(floor.find("L2026A-000002")?.dir).toBe(join(root, "good/A-2/000001-L2026A-000002"));
   });
 
   test("a blank that comes back lies before those never fed", () => {
@@ -153,6 +175,40 @@ describe("moves", () => {
     floor.move(head(0), { at: "hopper" });
     const again = [0, 1, 4].map((number) => floor.feed(head(number))?.label);
     expect(again).toEqual(["L2026A-000001", "L2026A-000002", "L2026A-000004"]);
+  });
+
+  test("one look at the whole floor finds what a search for each number finds", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    const items = floor.makeLot(plan({ count: 6 }));
+    for (const to of [
+      head(0),
+      slot(1),
+      { at: "reject" },
+      { at: "good", order: "A-1", slot: 3 },
+      { at: "hold" },
+    ] as const) {
+      floor.feed(head(7));
+      floor.move(head(7), to);
+    }
+    const all = floor.bodies();
+    expect(all.size).toBe(6);
+    for (const { label } of items) expect(all.get(label)).toEqual(floor.find(label));
+  });
+
+  test("a person carries one body out of a bin that holds several", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    floor.makeLot(plan({ count: 3 }));
+    for (let turn = 0; turn < 3; turn++) {
+      floor.feed(head(0));
+      floor.move(head(0), { at: "hold" });
+    }
+    expect(floor.carry("L2026A-000002", { at: "hold" }, { at: "good", order: "A-1", slot: 9 })).toBe(true);
+    expect(floor.carry("L2026A-000002", { at: "hold" }, { at: "reject" })).toBe(false);
+    expect(floor.census()).toEqual([
+      { place: { at: "good", order: "A-1", slot: 9 }, label: "L2026A-000002" },
+      { place: { at: "hold" }, label: "L2026A-000001" },
+      { place: { at: "hold" }, label: "L2026A-000003" },
+    ]);
   });
 
   test("nothing is put on another body, and nothing is taken from an empty place", () => {

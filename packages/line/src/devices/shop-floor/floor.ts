@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import type { Place } from "../transport/port.js";
+import { type Bin, isBin } from "../transport/port.js";
 import { type EepromFile, openEeprom } from "./eeprom-file.js";
 import {
   type BodyFaults,
@@ -57,8 +58,10 @@ export class ShopFloor {
   readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
   /** Bodies at places of the machine, by folder, read once: in a machine that runs nobody else moves anything. A bounded number. */
   readonly #lying = new Map<string, string | undefined>();
-  /** Output slots with a body; read when first needed. */
-  #taken: Set<number> | undefined;
+  /** Bodies in the bins since they were last emptied; counted when first needed. */
+  readonly #fill = new Map<Bin, number>();
+  /** Output slots with a body, by order; read when first needed. */
+  readonly #taken = new Map<string, Set<number>>();
   /** Chips of bodies in the machine, by body name: a bounded number. */
   readonly #cards = new Map<string, { card: VirtualCard; eeprom: EepromFile }>();
 
@@ -72,14 +75,19 @@ export class ShopFloor {
 
   /**
    * Delivers a lot into the hopper and gives the delivery list. Doing it again with the same plan changes nothing (the list is
-   * the same), also after a kill in the middle; with another plan it is refused.
+   * the same), also after a kill in the middle; with another plan it is refused. A lot is what it was when it was first delivered:
+   * another seed finds the blanks of the first one.
    */
-  makeLot(plan: LotPlan): readonly StockItem[] {
-    const file = join(this.#root, "lots", `${plan.lot}.json`);
+  makeLot(asked: LotPlan): readonly StockItem[] {
+    const file = join(this.#root, "lots", `${asked.lot}.json`);
+    const known = this.#readLot(asked.lot);
+    const plan = { ...asked, seed: known?.plan.seed ?? asked.seed };
     const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1));
-    const known = this.#readLot(plan.lot);
     if (known !== undefined && !samePlan(known.plan, plan)) {
-      throw fault("refused", `lot ${plan.lot} was delivered before with another count, seed or fault plan`);
+      throw fault(
+        "refused",
+        `lot ${plan.lot} was delivered before with another count or fault plan: give the new one its own name`,
+      );
     }
     if (known?.complete === true) return items;
     const before = known?.before ?? this.#bodiesDelivered();
@@ -168,6 +176,53 @@ export class ShopFloor {
     if (!inMachine(to)) this.#release(name);
   }
 
+  /** What a person does with a body by hand: out of the bin it lies in, to another place. Answers whether it lay there. */
+  carry(label: string, from: Place, to: Place): boolean {
+    const name = this.#namesIn(folderOf(from)).find((own) => labelIn(own) === label);
+    if (name === undefined) return false;
+    if (isBin(from.at)) this.fill(from.at);
+    this.#put(join(this.#root, folderOf(from), name), name, to);
+    this.#count(from.at, -1);
+    return true;
+  }
+
+  /** A body leaves the shop floor for good: it is counted nowhere any more. Answers whether it lay there. */
+  takeAway(label: string, from: Place): boolean {
+    const folder = folderOf(from);
+    const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
+    if (name === undefined) return false;
+    if (isBin(from.at)) this.fill(from.at);
+    const away = join(this.#root, "away");
+    mkdirSync(away, { recursive: true });
+    // Bodies with one number may leave one after the other.
+    renameSync(join(this.#root, folder, name), join(away, `${String(readdirSync(away).length + 1)}-${name}`));
+    this.#count(from.at, -1);
+    return true;
+  }
+
+  /** Bodies in a bin since a person last emptied it. */
+  fill(bin: Bin): number {
+    let fill = this.#fill.get(bin);
+    if (fill === undefined) {
+      fill = this.#inBin(bin) - (this.#emptied()[bin] ?? 0);
+      this.#fill.set(bin, fill);
+    }
+    return fill;
+  }
+
+  /**
+   * A person empties a bin; answers how many bodies were in it. What was taken out stays known under the bin's name (the accounts are
+   * compared with it), it only takes no room any more.
+   */
+  empty(bin: Bin): number {
+    const taken = this.fill(bin);
+    const file = join(this.#root, "emptied.json");
+    writeFileSync(`${file}.new`, JSON.stringify({ ...this.#emptied(), [bin]: this.#inBin(bin) }));
+    renameSync(`${file}.new`, file);
+    this.#fill.set(bin, 0);
+    return taken;
+  }
+
   /** Bodies in the machine, and where. */
   occupied(): readonly { readonly place: Place; readonly label: string }[] {
     return readdirSync(join(this.#root, "machine"))
@@ -183,10 +238,12 @@ export class ShopFloor {
   census(): readonly { readonly place: Place; readonly label: string }[] {
     const bin = (at: "hopper" | "reject" | "hold"): { place: Place; label: string }[] =>
       readdirSync(join(this.#root, at)).map((name) => ({ place: { at }, label: labelIn(name) }));
-    const good = readdirSync(join(this.#root, "good")).map((name) => ({
-      place: { at: "good" as const, slot: numberIn(name) },
-      label: labelIn(name),
-    }));
+    const good = readdirSync(join(this.#root, "good")).flatMap((order) =>
+      this.#namesIn(`good/${order}`).map((name) => ({
+        place: { at: "good" as const, order, slot: numberIn(name) },
+        label: labelIn(name),
+      })),
+    );
     return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold")];
   }
 
@@ -197,6 +254,20 @@ export class ShopFloor {
     const folder = folderOf(place);
     const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
     return name === undefined ? undefined : { label, dir: join(this.#root, folder, name) };
+  }
+
+  /** All bodies by the numbers printed on them: one look at the whole floor, for whoever asks for many. */
+  bodies(): ReadonlyMap<string, Body> {
+    const machine = this.#namesIn("machine").map((folder) => join("machine", folder));
+    const lying = new Map<string, Body>();
+    for (const folder of ["hopper", ...machine, ...this.#outputs(), "reject", "hold"]) {
+      for (const name of this.#namesIn(folder)) {
+        const label = labelIn(name);
+        // Of two with one number, the first: as `find` has it.
+        if (!lying.has(label)) lying.set(label, { label, dir: join(this.#root, folder, name) });
+      }
+    }
+    return lying;
   }
 
   /** All bodies at a place, in the order in which they were delivered. */
@@ -213,20 +284,51 @@ export class ShopFloor {
   }
 
   #put(from: string, name: string, to: Place): string {
-    const there = inMachine(to) || (to.at === "good" && this.#isTaken(to.slot)) ? this.bodyAt(to) : undefined;
+    const taken = to.at === "good" ? this.#slotsTaken(to.order) : undefined;
+    const there =
+      inMachine(to) || (to.at === "good" && taken?.has(to.slot) === true) ? this.bodyAt(to) : undefined;
     if (there !== undefined) throw fault("jam", `${nameOf(to)} is not empty: ${there.label} lies there`);
     const folder = folderOf(to);
     const own = to.at === "good" ? bodyName(to.slot, labelIn(name)) : name;
     const dir = join(this.#root, folder, own);
+    if (isBin(to.at)) this.fill(to.at);
     renameSync(from, dir);
+    this.#count(to.at, 1);
     if (inMachine(to)) this.#lying.set(folder, name);
-    if (to.at === "good") this.#taken?.add(to.slot);
+    if (to.at === "good") taken?.add(to.slot);
     return dir;
   }
 
-  #isTaken(slot: number): boolean {
-    this.#taken ??= new Set(this.#namesIn("good").map(numberIn));
-    return this.#taken.has(slot);
+  /** How many bodies were in each bin when it was last emptied. */
+  #emptied(): Partial<Record<Bin, number>> {
+    const file = join(this.#root, "emptied.json");
+    // Written by `empty` only.
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Record<Bin, number>>) : {};
+  }
+
+  /** Folders of the output tray, one an order. */
+  #outputs(): string[] {
+    return this.#namesIn("good").map((order) => join("good", order));
+  }
+
+  /** All bodies that were ever put into a bin and not carried out of it. */
+  #inBin(bin: Bin): number {
+    const folders = bin === "good" ? this.#outputs() : [bin];
+    return folders.reduce((sum, folder) => sum + this.#namesIn(folder).length, 0);
+  }
+
+  #count(bin: Place["at"], by: number): void {
+    if (isBin(bin)) this.#fill.set(bin, this.fill(bin) + by);
+  }
+
+  /** Looked at for the first time, the order gets its place. */
+  #slotsTaken(order: string): Set<number> {
+    const known = this.#taken.get(order);
+    if (known !== undefined) return known;
+    mkdirSync(join(this.#root, "good", order), { recursive: true });
+    const taken = new Set(this.#namesIn(`good/${order}`).map(numberIn));
+    this.#taken.set(order, taken);
+    return taken;
   }
 
   #namesIn(folder: string): string[] {

@@ -3,7 +3,7 @@ import type { Place } from "../transport/port.js";
 /** Six digits, so that names sort as numbers do. */
 export const six = (number: number): string => String(number).padStart(6, "0");
 
-/** The folder of a place, relative to the shop floor. Bodies lie in it as folders of their own; all slots of the output share one. */
+/** The folder of a place, relative to the shop floor. Bodies lie in it as folders of their own; all slots of an order's output share one. */
 export function folderOf(place: Place): string {
   switch (place.at) {
     case "head":
@@ -11,6 +11,7 @@ export function folderOf(place: Place): string {
     case "queue":
       return `machine/${place.station}.slot-${String(place.slot)}`;
     case "good":
+      return `good/${place.order}`;
     case "hopper":
     case "reject":
     case "hold":
@@ -36,7 +37,7 @@ export function nameOf(place: Place): string {
     case "queue":
       return `${place.station}, queue place ${String(place.slot + 1)}`;
     case "good":
-      return `output slot ${String(place.slot)}`;
+      return `output slot ${String(place.slot)} of order ${place.order}`;
     case "hopper":
     case "reject":
     case "hold":

@@ -5,14 +5,25 @@ export type Place =
   | { readonly at: "hopper" } // back to the blanks
   | { readonly at: "reject" }
   | { readonly at: "hold" }
-  | { readonly at: "good"; readonly slot: number }; // slot = record number: output keeps input order
+  | { readonly at: "good"; readonly order: string; readonly slot: number }; // each order has its output; slot = record number: it keeps input order
+
+/** Bins that can be full. The hopper is emptied by the line itself. */
+export const bins = ["reject", "hold", "good"] as const;
+export type Bin = (typeof bins)[number];
+export const isBin = (at: Place["at"]): at is Bin => bins.some((bin) => bin === at);
+
+/** So many bodies fit into a bin; one that is not named holds any number. */
+export type BinSizes = { readonly [bin in Bin]?: number | undefined };
 
 /** What was fed: the number printed on the blank's body, when this transport can read it. */
 export interface Fed {
   readonly label: string | undefined;
 }
 
-/** Moves bodies. A move either happened or did not; after a kill `occupied` tells which. Throws DeviceFault (jam). */
+/**
+ * Moves bodies. A move either happened or did not; after a kill `occupied` tells which. Throws DeviceFault: "jam", or "bin-full" for a bin
+ * that has no room: nothing falls on the floor. No blank is fed unless every bin has room for all bodies in the machine.
+ */
 export interface Transport {
   readonly kind: "real" | "simulated";
   /** Milliseconds a move takes (for the planner). */

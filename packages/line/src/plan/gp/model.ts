@@ -27,6 +27,8 @@ export interface GpApplication {
 /** A product file of GlobalPlatform cards, in the words of the card. */
 export interface GpProduct extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality"> {
   readonly kind: "globalplatform";
+  /** Gates know files of the Persoline OS, not these applications. */
+  readonly register: "none";
   readonly isd: Uint8Array;
   readonly initial: GpChannel;
   readonly initialForm: KeyForm;
@@ -72,6 +74,7 @@ export function gpProductModel(file: GpProductFile): GpProduct {
   const { visual } = file;
   return {
     kind: "globalplatform",
+    register: "none",
     name: file.product,
     // Nothing is completed: the card answers the same all its life.
     atr: { blank: atr, completed: atr },

@@ -1,6 +1,8 @@
 import type { Database as Connection } from "better-sqlite3";
 import { StoreFault } from "../fault.js";
 import { accounts } from "./migrations/0001-accounts.js";
+import { heldCards } from "./migrations/0002-held-cards.js";
+import { runs } from "./migrations/0003-runs.js";
 
 interface Migration {
   readonly number: number;
@@ -9,7 +11,11 @@ interface Migration {
 }
 
 /** Numbered, applied in order, never changed once released. */
-export const migrations: readonly Migration[] = [{ number: 1, name: "accounts", sql: accounts }];
+export const migrations: readonly Migration[] = [
+  { number: 1, name: "accounts", sql: accounts },
+  { number: 2, name: "held-cards", sql: heldCards },
+  { number: 3, name: "runs", sql: runs },
+];
 
 /** "PERS": tells our files from other SQLite files. */
 export const applicationId = 0x50455253;

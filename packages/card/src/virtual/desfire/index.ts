@@ -1,0 +1,1 @@
+export { fabricateDesfire, makeDesfireCard } from "./card.js";

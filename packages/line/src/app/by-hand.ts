@@ -1,0 +1,125 @@
+/** What people do with bodies by hand, on a simulated shop floor as on a real one: first the accounts, then the body. */
+import { random } from "@persoline/card/node";
+import type { Serial } from "@persoline/card/program";
+import { ShopFloor } from "../devices/shop-floor/floor.js";
+import { virtualSilicon } from "../devices/shop-floor/silicon.js";
+import type { Bin } from "../devices/transport/port.js";
+import type { Blank } from "../ledger/types.js";
+import type { Verdict } from "../store/review.js";
+import type { Store } from "../store/store.js";
+import type { DataFolder } from "./data-folder.js";
+import { Refusal } from "./problem.js";
+
+/** No body is made by hand: those that people move have been through the machine. */
+const floorOf = (data: DataFolder): ShopFloor =>
+  new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
+
+/** A bin was emptied: the audit is told, and it has room again. Answers how many bodies were in it. */
+export async function emptyBin(ask: {
+  readonly store: Store;
+  readonly data: DataFolder;
+  readonly bin: Bin;
+  readonly by: string;
+}): Promise<number> {
+  const { store, data, bin, by } = ask;
+  const floor = floorOf(data);
+  try {
+    const bodies = floor.fill(bin);
+    await store.audit.note({
+      who: by,
+      what: "stock.empty",
+      object: `${bin} bin`,
+      result: "ok",
+      detail: { bodies },
+    });
+    return floor.empty(bin);
+  } finally {
+    floor.close();
+  }
+}
+
+const wanted: Readonly<Record<Verdict, Blank["state"]>> = {
+  good: "good",
+  reject: "rejected",
+  return: "returned",
+};
+
+/**
+ * Asked again after an interruption it only does what is left. A body of the simulated shop floor is carried out of the hold bin; a real
+ * one is carried by the people who decided. Throws AccountsProblem when the decision cannot be.
+ */
+export async function settle(ask: {
+  readonly store: Store;
+  readonly data: DataFolder;
+  readonly serial: Serial;
+  readonly verdict: Verdict;
+  readonly reason: string;
+  readonly by: string;
+  readonly witness: string;
+}): Promise<Blank> {
+  const { store, data, ...decision } = ask;
+  const known = await store.stock.find(ask.serial);
+  const floor = floorOf(data);
+  try {
+    const lies = floor.bodiesAt({ at: "hold" }).some(({ label }) => label === known?.label);
+    const decided = known !== undefined && known.state === wanted[ask.verdict] && lies;
+    const blank = decided ? known : await store.stock.settle(decision);
+    const to = placeOf(blank);
+    if (to !== undefined) floor.carry(blank.label, { at: "hold" }, to);
+    return blank;
+  } finally {
+    floor.close();
+  }
+}
+
+/** What is returned stays in the hold bin until its owner comes. */
+function placeOf({ state, order, record }: Blank): Parameters<ShopFloor["carry"]>[2] | undefined {
+  if (state === "good" && order !== undefined && record !== undefined)
+    return { at: "good", order, slot: record };
+  return state === "rejected" ? { at: "reject" } : undefined;
+}
+
+/** Labels of bodies in the hold bin that are in no stock list, or lie here as second ones of their number. */
+export async function strangers({
+  store,
+  data,
+}: {
+  readonly store: Store;
+  readonly data: DataFolder;
+}): Promise<string[]> {
+  const floor = floorOf(data);
+  try {
+    const lying = floor.bodiesAt({ at: "hold" }).map(({ label }) => label);
+    if (lying.length === 0) return [];
+    const listed = new Set<string>();
+    for await (const { label } of store.stock.list()) listed.add(label);
+    const bodies = new Map<string, number>();
+    for (const { label } of floor.census()) bodies.set(label, (bodies.get(label) ?? 0) + 1);
+    return [...new Set(lying)].filter((label) => !listed.has(label) || (bodies.get(label) ?? 0) > 1);
+  } finally {
+    floor.close();
+  }
+}
+
+/** Such a body is given back or put under lock: the audit is told, then it leaves. Throws Refusal when none lies there. */
+export async function takeAway(ask: {
+  readonly store: Store;
+  readonly data: DataFolder;
+  readonly label: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly witness: string;
+}): Promise<void> {
+  const { store, data, ...decision } = ask;
+  if (!(await strangers({ store, data })).includes(ask.label))
+    throw new Refusal(
+      `no unknown body ${ask.label} lies in the hold bin; "persoline stock held" shows what does, and a card of the stock is named by its chip number`,
+    );
+  await store.stock.takenAway(decision);
+  const floor = floorOf(data);
+  try {
+    floor.takeAway(ask.label, { at: "hold" });
+  } finally {
+    floor.close();
+  }
+}

@@ -1,0 +1,173 @@
+/** The end of a run: PIN letters, reports, the last mark of a whole order, and what is told of it. */
+import { DeviceFault } from "../devices/problem.js";
+import type { Hsm } from "../devices/hsm/port.js";
+import type { Capacity } from "../stations/capacity.js";
+import type { LineFile } from "../stations/line-file.js";
+import type { LineResult } from "../stations/line-types.js";
+import type { StoredOrder } from "../store/orders.js";
+import type { Store } from "../store/store.js";
+import type { DataFolder } from "./data-folder.js";
+import type { ImportProgress } from "./import.js";
+import type { Job } from "./job.js";
+import { writeLetters } from "./letters.js";
+import type { PictureArchive } from "./pictures.js";
+import { type ReportFiles, writeReports } from "./reports.js";
+
+/** The line of `run --json`. */
+export interface Produced {
+  readonly order: string;
+  readonly records: number;
+  readonly produced: number;
+  readonly held: number;
+  readonly blanks: {
+    readonly used: number;
+    readonly good: number;
+    readonly rejected: number;
+    readonly remade: number;
+  };
+  readonly rejects: readonly {
+    readonly serial: string;
+    readonly station: string;
+    readonly code: string;
+    readonly reason: string;
+  }[];
+  readonly seconds: number;
+  readonly simulatedSeconds: number;
+  readonly cardsPerHour: number;
+  readonly balanced: boolean;
+  readonly reports: readonly string[];
+}
+
+export interface RunEnd {
+  readonly produced: Produced;
+  /** Why the work is not whole; nothing when it is. */
+  readonly unfinished?: string;
+  readonly reports: ReportFiles;
+  readonly letters: number;
+}
+
+/** Letters and reports of what the accounts hold now; may be done again, and is after an interruption. */
+export async function endRun(ask: {
+  readonly job: Job;
+  readonly file: LineFile;
+  readonly data: DataFolder;
+  readonly hsm: Hsm;
+  readonly store: Store;
+  /** As it was before this run. */
+  readonly stored: StoredOrder;
+  readonly pictures: PictureArchive;
+  readonly planned: Capacity;
+  readonly line: LineResult;
+  /** Between the accounts and the shop floor. */
+  readonly differences: readonly string[];
+  readonly timeZone: string;
+  /** Of this run, by the clock on the wall and by the line's own. */
+  readonly seconds: number;
+  readonly simulatedSeconds: number | undefined;
+  readonly onProgress?: (progress: ImportProgress) => void;
+}): Promise<RunEnd> {
+  const { job, file, data, hsm, store, stored, pictures, planned, line, differences } = ask;
+  const { order } = stored;
+  const letters = await writeLetters({
+    order,
+    store,
+    hsm,
+    data,
+    pins: job.planned.pins,
+    ...(ask.onProgress === undefined ? {} : { onProgress: ask.onProgress }),
+  }).catch((problem: unknown) => {
+    // The cards are made and their report is due; the letters can be written later.
+    if (problem instanceof DeviceFault) return problem;
+    throw problem;
+  });
+  const { seconds, simulatedSeconds } = timesOf(stored, ask);
+  const report = await store.reports.production({
+    order,
+    timeZone: ask.timeZone,
+    simulated: simulatedDevices(file),
+    seconds,
+    ...(simulatedSeconds === undefined ? {} : { simulatedSeconds }),
+    planned: { cardsPerHour: planned.cardsPerHour, bottleneck: planned.bottleneck },
+    heads: Object.fromEntries(file.stations.map(({ name, heads }) => [name, heads])),
+  });
+  const reports = await writeReports({
+    report: { ...report, line: file.line },
+    store,
+    pictures,
+    data,
+    order,
+  });
+  // From here on the order is finished and never taken up again.
+  if (typeof letters === "number" && differences.length === 0) await store.runs.reported(order);
+  const rejects: Produced["rejects"][number][] = [];
+  for await (const visit of store.reports.visits(order)) {
+    if (visit.end !== "rejected") continue;
+    const { serial, station = "", code = "", detail: reason = "" } = visit;
+    rejects.push({ serial, station, code, reason });
+  }
+  const unfinished = whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters);
+  return {
+    produced: {
+      order,
+      records: report.records.total,
+      produced: report.records.produced,
+      held: report.records.held,
+      blanks: {
+        used: report.cards.used,
+        good: report.cards.good,
+        rejected: report.cards.rejected,
+        remade: report.cards.remade,
+      },
+      rejects,
+      seconds: round(seconds),
+      simulatedSeconds: round(simulatedSeconds ?? seconds),
+      cardsPerHour: Math.round(line.cardsPerHour),
+      balanced: report.balanced && differences.length === 0,
+      reports: [reports.html, reports.json, reports.csv],
+    },
+    ...(unfinished === undefined ? {} : { unfinished }),
+    reports,
+    letters: typeof letters === "number" ? letters : 0,
+  };
+}
+
+/** A run that only had to end an order already produced took no time: its report tells that of the cards, from the accounts. */
+function timesOf(
+  { state, startedAt, producedAt }: StoredOrder,
+  run: { readonly seconds: number; readonly simulatedSeconds: number | undefined },
+): { readonly seconds: number; readonly simulatedSeconds: number | undefined } {
+  if (state !== "produced" || startedAt === undefined || producedAt === undefined) return run;
+  return { seconds: (Date.parse(producedAt) - Date.parse(startedAt)) / 1000, simulatedSeconds: undefined };
+}
+
+const round = (seconds: number): number => Math.round(seconds * 100) / 100;
+
+function whyUnfinished(
+  result: LineResult,
+  records: { readonly total: number; readonly produced: number },
+  differences: readonly string[],
+): string | undefined {
+  if (differences.length > 0) {
+    const first = differences.slice(0, 5).join("; ");
+    return `the accounts and the shop floor differ: ${first}${differences.length > 5 ? `; and ${String(differences.length - 5)} more` : ""}`;
+  }
+  if (result.ended !== "complete") return result.detail;
+  return records.produced === records.total
+    ? undefined
+    : `${String(records.total - records.produced)} of ${String(records.total)} records have no good card; ${result.detail}`;
+}
+
+const whyUnwritten = (order: string, letters: number | DeviceFault): string | undefined =>
+  typeof letters === "number"
+    ? undefined
+    : `not all PIN letters are written: ${letters.message}; "persoline letters write ${order}" writes the others`;
+
+export const simulatedDevices = (file: LineFile): string[] => [
+  `transport: ${file.transport.kind}`,
+  ...["reader", "engraver", "embosser", "camera"].filter((device) =>
+    file.stations.some(
+      (station) => station[device as "reader" | "engraver" | "embosser" | "camera"] !== undefined,
+    ),
+  ),
+  "blanks: virtual cards",
+];

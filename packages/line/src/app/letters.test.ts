@@ -1,0 +1,106 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Serial } from "@persoline/card/program";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { DeviceFault } from "../devices/problem.js";
+import { openLetter } from "../devices/hsm/letter.js";
+import type { Hsm } from "../devices/hsm/port.js";
+import { createKeystore, openVault } from "../devices/hsm/vault.js";
+import { openStore, type Store } from "../store/store.js";
+import { type DataFolder, dataFolder } from "./data-folder.js";
+import { writeLetters } from "./letters.js";
+
+const people = 70;
+const order = "A-1";
+const pins = [{ name: "pin", length: 6, tries: 3, letter: true }];
+let data: DataFolder;
+let hsm: Hsm;
+let store: Store;
+
+beforeEach(async () => {
+  data = dataFolder(mkdtempSync(join(tmpdir(), "persoline-letters-")));
+  const unlock = { keyFile: data.keyFile };
+  await createKeystore({
+    file: data.keystore,
+    environment: "test",
+    unlock,
+    keys: [{ name: "issuer", use: "scp03" }],
+    letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+  });
+  hsm = await openVault({ file: data.keystore, unlock });
+  store = await openStore({ file: data.database });
+  const numbers = Array.from({ length: people }, (_, at) => at + 1);
+  const serial = (number: number) => `S${String(number)}` as Serial;
+  const blanks = numbers.map((number) => ({ serial: serial(number), label: `L${String(number)}` }));
+  await store.stock.receive({ lot: "L", blanks, by: "Ada" });
+  const sealedDataKey = await hsm.createDataKey(order);
+  await store.orders.import({
+    order: {
+      order,
+      customer: "c",
+      product: "p",
+      input: { file: "f" },
+      line: "l",
+      environment: "test",
+      keys: "k",
+    },
+    inputSha256: "0",
+    records: numbers.map((number) => ({
+      number,
+      row: number + 1,
+      fields: { name: `Person ${String(number)}` },
+      photos: {},
+    })),
+    sealedDataKey,
+    dataKey: await hsm.releaseDataKey({ order, sealed: sealedDataKey }),
+  });
+  await Promise.all(
+    numbers.map(async (record) => {
+      const pin = await hsm.drawPin({ order, record, name: "pin", length: 6 });
+      await store.orders.storePins(order, record, { pin });
+      await store.accounts.start({ label: `L${String(record)}`, order, line: "l" });
+      await store.accounts.bind({ serial: serial(record), order });
+      const history = { times: [], findings: [] };
+      await store.accounts.finish({ serial: serial(record), end: { kind: "good" }, history });
+    }),
+  );
+}, 60_000);
+afterEach(async () => {
+  await store.close();
+  await hsm.close();
+  rmSync(data.root, { recursive: true });
+});
+
+test("letters are written in groups; an interruption between a group's writing and its entry costs nobody a letter, and nobody gets two", async () => {
+  const told: string[] = [];
+  const onProgress = ({ done, of }: { done: number; of: number }) =>
+    told.push(`${String(done)}/${String(of)}`);
+  let groups = 0;
+  const failing: Hsm = {
+    ...hsm,
+    writeLetters: async (asks) => {
+      await hsm.writeLetters(asks);
+      if (++groups === 2) throw new DeviceFault("vault", "security-module", "the vault's process ended");
+    },
+  };
+  await expect(writeLetters({ order, store, hsm: failing, data, pins, onProgress })).rejects.toThrow(
+    "the vault's process ended",
+  );
+  const states = async () => (await store.letters.list(order)).map(({ state }) => state);
+  const lying = readdirSync(data.letters(order));
+  expect(lying).toHaveLength(people);
+  expect((await states()).filter((state) => state === "written")).toHaveLength(64);
+
+  expect(await writeLetters({ order, store, hsm, data, pins, onProgress })).toBe(people - 64);
+  expect(told).toEqual(["64/70", "64/70", "70/70"]);
+  expect(new Set(await states())).toEqual(new Set(["written"]));
+  expect(readdirSync(data.letters(order))).toEqual(lying);
+  const printer = readFileSync(data.letterPrinterKey, "utf8");
+  for (const { letter, record, file } of await store.letters.list(order)) {
+    const text = openLetter(printer, readFileSync(join(data.root, file ?? ""), "utf8"));
+    expect(text).toContain(`Letter ${letter}\n`);
+    expect(text).toContain(`Person ${String(record)}\n`);
+  }
+  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(0);
+}, 60_000);

@@ -1,0 +1,62 @@
+/** A line's figures, while it runs and at its end. */
+import type { LineCounts, LineResult, LineView } from "./line-types.js";
+import type { Shift } from "./shift.js";
+
+export function viewOf(shift: Shift): LineView {
+  const now = shift.now();
+  const elapsed = Math.max(1, now - shift.began);
+  return {
+    at: now,
+    seconds: elapsed / 1000,
+    stations: shift.machine.map((station) => ({
+      name: station.name,
+      heads: station.heads.map(({ state, card, work }) => ({
+        state,
+        ...(card === undefined ? {} : { label: card.label }),
+        ...(work === undefined ? {} : { work: work.name }),
+      })),
+      queued: station.slots.filter(({ state }) => state === "waiting").length,
+      queue: station.slots.length,
+      passed: station.passed,
+      rejected: station.rejected,
+      load: Math.min(1, station.busyMs / (elapsed * station.heads.length)),
+    })),
+    counts: { ...shift.counts },
+    waiting: shift.waiting,
+    cardsPerHour: rateOf(shift.goodAt),
+    stopping: shift.stopping !== "no",
+  };
+}
+
+/** `missing`: blanks too few at the start. `inProduction`: records bound and neither produced nor given up. */
+export function resultOf(shift: Shift, missing: number, inProduction: number): LineResult {
+  const { stopping, waiting, hopperEmpty, machine } = shift;
+  const stillMissing = hopperEmpty ? Math.max(missing, waiting) : missing;
+  const left = machine.some(({ heads, slots }) =>
+    [...heads, ...slots].some(({ card }) => card !== undefined),
+  );
+  const ended =
+    stopping === "halted" || stopping === "no-room" || left || (stopping === "no" && inProduction > 0)
+      ? "halted"
+      : stillMissing > 0
+        ? "stock-too-small"
+        : stopping === "asked" && waiting + inProduction > 0
+          ? "stopped"
+          : "complete";
+  const ms = shift.now() - shift.began;
+  return {
+    ended,
+    detail: ended === "stock-too-small" ? `${String(stillMissing)} more blanks are needed` : shift.why,
+    missing: ended === "stock-too-small" ? stillMissing : 0,
+    counts: { ...shift.counts } satisfies LineCounts,
+    ms,
+    cardsPerHour: ms > 0 ? (shift.counts.good * 3_600_000) / ms : 0,
+  };
+}
+
+function rateOf(goodAt: readonly number[]): number {
+  const first = goodAt[0];
+  const last = goodAt.at(-1);
+  if (first === undefined || last === undefined || last <= first) return 0;
+  return ((goodAt.length - 1) * 3_600_000) / (last - first);
+}

@@ -1,0 +1,252 @@
+/** What happens to one card at one head: fed or taken there, visited work by work, bound to a record on the way. */
+import type { Outcome } from "@persoline/card/program";
+import type { Place } from "../devices/transport/port.js";
+import type { BoundRecord } from "../ledger/types.js";
+import { passedDetail } from "./history.js";
+import type { Leaving } from "./leaving.js";
+import { clear, type HeadState, hasPassed, type MachineStation, type SlotState } from "./machine.js";
+import { faultIn, type Shift } from "./shift.js";
+import { type CardInWork, hasReached, newCard, type Station, works } from "./station.js";
+
+export class Working {
+  readonly #shift: Shift;
+  readonly #leaving: Leaving;
+  /** Called when a place in a queue has become free. */
+  readonly #freed: () => void;
+
+  constructor(shift: Shift, leaving: Leaving, freed: () => void) {
+    this.#shift = shift;
+    this.#leaving = leaving;
+    this.#freed = freed;
+  }
+
+  /** The next blank of the hopper; it counts as unbound from before the call. */
+  async feed(station: MachineStation, head: HeadState): Promise<void> {
+    const shift = this.#shift;
+    const { transport, accounts, order, name } = shift.parts;
+    let fed: Awaited<ReturnType<typeof transport.feed>>;
+    try {
+      fed = await shift.jamming(() => transport.feed(head.place));
+    } catch (problem) {
+      shift.unbound--;
+      throw problem;
+    }
+    if (fed === "empty") {
+      shift.unbound--;
+      shift.hopperEmpty = true;
+      head.state = "idle";
+      return;
+    }
+    const { label } = fed;
+    const started =
+      label === undefined
+        ? ({ ok: false, why: "unknown" } as const)
+        : await shift.asked(accounts.start({ label, order, line: name }));
+    if (!started.ok) {
+      shift.unbound--;
+      await this.#refuse(head.place, label, started.why);
+      head.state = "idle";
+      return;
+    }
+    shift.limits.fed();
+    shift.counts.fed++;
+    const card = newCard(started.blank);
+    head.card = card;
+    shift.tell({ kind: "fed", label: card.label, serial: card.serial, stage: card.stage });
+    await this.work(station, head, card);
+  }
+
+  /** A body that must not be worked on: unknown, twice there, or rejected before. */
+  async #refuse(from: Place, label: string | undefined, why: string): Promise<void> {
+    const shift = this.#shift;
+    const what = label === undefined ? "a body without a readable number" : `body ${label}`;
+    shift.tell({
+      kind: "alarm",
+      detail: `${what} was fed, but it is ${why} in the accounts: put aside, untouched`,
+    });
+    if (why === "in-process") {
+      for (const { card } of shift.machine.flatMap(({ heads, slots }) => [...heads, ...slots])) {
+        if (card !== undefined && card.label === label) {
+          card.suspect = `a second body with the number ${card.label} was fed`;
+        }
+      }
+    }
+    await shift.move(from, why === "rejected" || why === "destroyed" ? { at: "reject" } : { at: "hold" });
+    const stop = shift.limits.refused();
+    if (stop !== undefined) shift.stop(stop);
+  }
+
+  /** Takes a card to a head of this station and works on it. */
+  async take(
+    station: MachineStation,
+    head: HeadState,
+    from: Place,
+    card: CardInWork,
+    slot?: SlotState,
+  ): Promise<void> {
+    try {
+      await this.#shift.move(from, head.place);
+    } catch (problem) {
+      // It lies where it was: the next run finds it there.
+      if (slot !== undefined) slot.state = "waiting";
+      throw problem;
+    }
+    head.card = card;
+    if (slot !== undefined) clear(slot);
+    // The freed place may be what the station before waits for.
+    this.#freed();
+    await this.work(station, head, card);
+  }
+
+  /** Everything this station does that the card has not passed yet. */
+  async work(station: MachineStation, head: HeadState, card: CardInWork): Promise<void> {
+    const shift = this.#shift;
+    if (card.verdict !== undefined) {
+      await this.#leaving.reject(station, head, card, card.verdict);
+      return;
+    }
+    for (const work of station.works) {
+      if (hasPassed(card, work)) continue;
+      if (card.suspect !== undefined) {
+        await this.#leaving.hold(station, head, card, card.suspect);
+        return;
+      }
+      if (shift.isSurplus(card)) break;
+      if (shift.isClosed([work])) {
+        // It stays here with what it has passed; the next run takes it up.
+        head.state = "halted";
+        return;
+      }
+      if (work.name === "personalization" && card.bound === undefined && !(await this.#bind(card))) {
+        await this.#leaving.restock(head, card);
+        return;
+      }
+      if (!(await this.#visit(station, head, card, work))) return;
+    }
+    head.state = "done";
+  }
+
+  /** One visit and what follows from it; false when the card goes no further. */
+  async #visit(station: MachineStation, head: HeadState, card: CardInWork, work: Station): Promise<boolean> {
+    const outcome = await this.#visited(station, head, card, work);
+    const { findings = [] } = "findings" in outcome ? outcome : {};
+    for (const finding of findings) card.findings.push({ ...finding, station: work.name });
+    switch (outcome.kind) {
+      case "passed":
+        await this.#passed(station, card, work);
+        return true;
+      case "rejected": {
+        const { code, detail } = outcome;
+        const verdict = { station: work.name, code, detail };
+        await this.#leaving.condemn(card, verdict);
+        await this.#leaving.reject(station, head, card, verdict);
+        return false;
+      }
+      case "held":
+        await this.#leaving.hold(station, head, card, outcome.question);
+        return false;
+      case "returned": {
+        const question = `${outcome.detail}; it was not touched: give it back to its owner`;
+        await this.#leaving.hold(station, head, card, question);
+        return false;
+      }
+      case "halted": {
+        const { device, code, detail } = outcome;
+        head.state = "halted";
+        await this.#shift.headHalted(head, { device, code, message: detail });
+        return false;
+      }
+    }
+  }
+
+  /** The visit itself, timed and told. */
+  async #visited(
+    station: MachineStation,
+    head: HeadState,
+    card: CardInWork,
+    work: Station,
+  ): Promise<Outcome> {
+    const shift = this.#shift;
+    const where = { station: station.name, head: head.head.number, work: work.name, serial: card.serial };
+    const began = shift.now();
+    head.work = work;
+    shift.tell({ kind: "visit", ...where });
+    const outcome = await this.#outcomeOf(work, card, head);
+    const ms = shift.now() - began;
+    head.work = undefined;
+    station.busyMs += ms;
+    card.times.push({ station: work.name, head: head.head.number, ms });
+    shift.tell({ kind: "visited", ...where, outcome: outcome.kind, ms });
+    return outcome;
+  }
+
+  async #outcomeOf(work: Station, card: CardInWork, head: HeadState): Promise<Outcome> {
+    try {
+      return await work.visit(card, { ...this.#shift.parts.surroundings, head: head.head });
+    } catch (problem) {
+      const fault = faultIn(problem);
+      if (fault === undefined) throw problem;
+      const { device, code, message } = fault;
+      return {
+        kind: "halted",
+        device,
+        code: code === "jam" || code === "bin-full" || code === "disk-full" ? "refused" : code,
+        detail: message,
+      };
+    }
+  }
+
+  async #passed(station: MachineStation, card: CardInWork, work: Station): Promise<void> {
+    const { journal } = this.#shift.parts;
+    const note = {
+      serial: card.serial,
+      station: work.name,
+      program: "",
+      segment: -1,
+      event: "passed",
+    } as const;
+    await this.#shift.journalled(journal.write({ ...note, ...passedDetail(card) }));
+    card.stage = works[work.name];
+    card.passed.push(work.name);
+    station.passed++;
+    this.#shift.limits.passed(work.name);
+  }
+
+  /** Late binding: false when no record waits after all. */
+  async #bind(card: CardInWork): Promise<boolean> {
+    const shift = this.#shift;
+    const { accounts, order, journal } = shift.parts;
+    shift.waiting--;
+    const bound = await shift.asked(accounts.bind({ serial: card.serial, order }));
+    if (bound === "none-waiting") {
+      shift.waiting = 0;
+      return false;
+    }
+    shift.unbound--;
+    await this.prepare(card, bound);
+    const { number } = bound.record;
+    await shift.journalled(
+      journal.write({
+        serial: card.serial,
+        station: "personalization",
+        program: "",
+        segment: -1,
+        event: "bound",
+        detail: String(number),
+      }),
+    );
+    if (bound.attempt > 1) shift.counts.remade++;
+    shift.tell({ kind: "bound", serial: card.serial, record: number, attempt: bound.attempt });
+    return true;
+  }
+
+  /** Makes the programs and faces of the record that the card is bound to. */
+  async prepare(card: CardInWork, bound: BoundRecord): Promise<void> {
+    const { surroundings, prepareRecord, order } = this.#shift.parts;
+    this.#shift.bound++;
+    const prepared = await surroundings.world.outside(surroundings.outside.workerMs, prepareRecord(bound));
+    const { record, attempt, pins } = bound;
+    card.bound = { record, attempt, secrets: { order, record: record.number, pins }, prepared };
+    if (!hasReached(card.stage, "bound")) card.stage = "bound";
+  }
+}
