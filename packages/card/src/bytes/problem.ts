@@ -38,6 +38,13 @@ export const CARD_PROBLEMS = {
   "desfire-mac": "The answer's MAC or CRC does not match; the session is closed and the card is in doubt.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
+  "line-silent": "The card stopped answering within its waiting time; reset it.",
+  "line-noise": "Characters arrive damaged again and again; re-seat the card and clean the contacts.",
+  "line-endless": "The card keeps asking for more time; reset it, and reject it when it repeats.",
+  "line-protocol": "The card breaks its transmission protocol; reset it, and reject it when it repeats.",
+  pps: "The card refused its own transmission parameters; deactivate it, and reject it when it repeats.",
+  "bad-trace": "The trace is damaged; record it again with card trace record.",
+  "trace-differs": "The conversation is another than the recorded one; record it again if that is intended.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",
 } as const;
 

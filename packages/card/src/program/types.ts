@@ -164,6 +164,7 @@ export type RejectCode =
   | "card-cryptogram"
   | "response-mac"
   | "proof-wrong"
+  | "weak-challenge"
   | "interrupted"
   | "too-many-resumes"
   | "mark-unknown"

@@ -5,6 +5,7 @@ import { Contact, makeAtr } from "./contact.js";
 import { crc32 } from "./crc32.js";
 import type { Crypto } from "../crypto/index.js";
 import { FaultPlan } from "./faults.js";
+import { HostileAnswers, randomOf } from "./hostile.js";
 import { type ImageCode, imageCode } from "./image.js";
 import { cardState, layout, pageSize, phase } from "./layout.js";
 import { forgetLoaderKey, Loader, type LoaderChip, loaderSecret } from "./loader.js";
@@ -49,7 +50,7 @@ class RunningChip implements LoaderChip {
   constructor(options: VirtualCardOptions & { readonly crypto: Crypto }, clock: Clock, plan: FaultPlan) {
     this.crypto = options.crypto;
     this.memory = new Memory(options.eeprom, clock, plan);
-    this.#random = options.random;
+    this.#random = randomOf(options.faults ?? [], options.random);
     this.#clock = clock;
     this.#plan = plan;
   }
@@ -211,6 +212,7 @@ type Power = "off" | "answering" | "mute";
 class Card implements PersolineCard {
   readonly #clock: Clock;
   readonly #plan: FaultPlan;
+  readonly #hostile: HostileAnswers;
   readonly #chip: RunningChip;
   readonly #contact: Contact;
   readonly #loader: Loader;
@@ -219,6 +221,7 @@ class Card implements PersolineCard {
 
   constructor(options: VirtualCardOptions & { readonly crypto: Crypto }) {
     this.#plan = new FaultPlan(options.faults ?? []);
+    this.#hostile = new HostileAnswers(options.faults ?? []);
     this.#clock = new Clock(this.#plan.slowness);
     this.#chip = new RunningChip(options, this.#clock, this.#plan);
     this.#contact = new Contact(this.#clock);
@@ -249,7 +252,8 @@ class Card implements PersolineCard {
       this.#power = "mute";
       return undefined;
     }
-    const response = this.#powered(() => this.#answer(apdu));
+    this.#clock.work(this.#hostile.delay(apdu[1] ?? 0));
+    const response = this.#hostile.answer(apdu[1] ?? 0) ?? this.#powered(() => this.#answer(apdu));
     if (response !== undefined) this.#contact.sent(response);
     return response;
   }
@@ -262,6 +266,10 @@ class Card implements PersolineCard {
     return this.#clock.elapsedMicros;
   }
 
+  get workMicros(): number {
+    return this.#clock.workMicros;
+  }
+
   get counters(): VirtualCard["counters"] {
     const { apdus, pagesWritten, wireCharacters, aesBlocks } = this.#clock;
     return { apdus, pagesWritten, wireCharacters, aesBlocks };
@@ -269,6 +277,7 @@ class Card implements PersolineCard {
 
   #reset(): Uint8Array | undefined {
     this.#power = "mute";
+    this.#hostile.reset();
     if (!this.#plan.answersReset) return undefined;
     const atr = this.#powered(() => this.#start());
     if (atr === undefined) return undefined;

@@ -56,8 +56,13 @@ export class Clock {
   }
 
   get elapsedMicros(): number {
+    return this.#slowEtus * cost.slowEtu + this.#fastEtus * cost.fastEtu + this.workMicros;
+  }
+
+  /** Without what passed the contacts. */
+  get workMicros(): number {
     const pages = (this.pagesWritten - this.#shortPages) * cost.page + this.#shortPages * cost.shortPage;
     const work = pages + this.aesBlocks * cost.aesBlock + this.#otherMicros;
-    return this.#slowEtus * cost.slowEtu + this.#fastEtus * cost.fastEtu + work * this.#slowness;
+    return work * this.#slowness;
   }
 }

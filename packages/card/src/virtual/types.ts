@@ -25,7 +25,13 @@ export type Fault =
   | { readonly kind: "lying"; readonly ins: number } // answers 9000 and does nothing
   | { readonly kind: "over-long"; readonly ins: number } // answers more than was asked
   | { readonly kind: "wrong-loader-key" }
-  | { readonly kind: "flips-back"; readonly page: number }; // written right, read back wrong after the next power cycle
+  | { readonly kind: "flips-back"; readonly page: number } // written right, read back wrong after the next power cycle
+  | { readonly kind: "says"; readonly ins: number; readonly answer: Uint8Array } // this, whatever was asked, and does nothing
+  | { readonly kind: "floods"; readonly ins: number; readonly bytes: number } // so many bytes and 9000
+  | { readonly kind: "endless-more"; readonly ins: number } // 61XX, and again 61XX to every GET RESPONSE
+  | { readonly kind: "endless-length"; readonly ins: number } // 6CXX, another XX each time
+  | { readonly kind: "waits-for-ever"; readonly ins: number } // asks for an hour more before it answers
+  | { readonly kind: "weak-random"; readonly how: "constant" | "counts" | "repeats" }; // its generator gives no chance
 
 export interface VirtualCard {
   /** Cold reset: the ATR, or undefined when the card stays mute. */
@@ -36,6 +42,8 @@ export interface VirtualCard {
   transmit(apdu: Uint8Array): Uint8Array | undefined;
   /** Microseconds by the card's own clock since this object was made. */
   readonly elapsedMicros: number;
+  /** The part of it that is not characters on the line. Absent: all of it. */
+  readonly workMicros?: number;
   /** Counts since this object was made, for benches and reports. */
   readonly counters: {
     readonly apdus: number;

@@ -6,6 +6,8 @@ import { simulatedCamera } from "../devices/camera/simulated.js";
 import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
+import { withDeadlines } from "../devices/reader/deadline.js";
+import type { Reader } from "../devices/reader/port.js";
 import { simulatedReader } from "../devices/reader/simulated.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
@@ -165,16 +167,19 @@ function headOf(
     markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
   if (station.embosser !== undefined)
     markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
+  const reader: Reader = simulatedReader({
+    name: named("reader"),
+    place,
+    floor,
+    world,
+    timing: file.mode === "ideal" ? "ideal" : "timed",
+    ...(file.contacts === undefined ? {} : { contacts: { protocol: 1 } }),
+  });
   return {
     station: station.name,
     number,
-    reader: simulatedReader({
-      name: named("reader"),
-      place,
-      floor,
-      world,
-      timing: file.mode === "ideal" ? "ideal" : "timed",
-    }),
+    // On a clock of its own nobody can hang: simulated readers end a card's time by that clock.
+    reader: file.mode === "virtual" ? reader : withDeadlines(reader, file.speed < 1 ? 1 / file.speed : 1),
     markers,
     camera: station.camera === undefined ? undefined : simulatedCamera({ ...machine, name: named("camera") }),
   };

@@ -14,7 +14,7 @@ import { disagreements } from "../stations/census.js";
 import { openJournalFile } from "../store/journal-file.js";
 import { openStore, type Store } from "../store/store.js";
 import { begun, idealLine, persoline, smallOrder } from "./command.test.data.js";
-import { inspect } from "./inspect.js";
+import { inspectVirtual } from "./inspect.js";
 
 /** Enough for all three engraving heads at once, both planted faults, and remakes. */
 const people = 4;
@@ -85,7 +85,7 @@ async function reckoning(data: string) {
     const pin = pairAt(eeprom, 0x3480);
     if (pin[0] === 3 && pin[1] === 3) read++;
     const loaded = floor.loadCard(body.dir);
-    const { facts } = await inspect(loaded.card);
+    const { facts } = await inspectVirtual(loaded.card);
     states.push(facts.find(({ what }) => what === "chip status")?.value ?? "");
     loaded.eeprom.close();
   }

@@ -70,7 +70,7 @@ export const stations = [
 ] as const;
 export type Station = (typeof stations)[number][0];
 
-const serial = "50534C00000000000107" as Serial;
+export const serial = "50534C00000000000107" as Serial;
 const masters: Readonly<Record<string, [StoredKey["use"], string]>> = {
   "os-loader": ["loader", "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF"],
   "fab-2026": ["scp03", "D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"],
@@ -90,14 +90,14 @@ const ring = new Keyring(
   })),
 );
 const calls = vaultCalls(ring);
-const hsm: SecurityModule = {
+export const hsm: SecurityModule = {
   openSession: (ask) => Promise.resolve(calls.openSession(ask)),
   authenticate: (ask) => Promise.resolve(calls.authenticate(ask)),
   unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
 };
 const whose = { order: "OF-26-1", record: 7 };
-const secrets: SealedSecrets = {
+export const secrets: SealedSecrets = {
   ...whose,
   pins: { pin: calls.drawPin({ ...whose, name: "pin", length: 6 }) },
 };
@@ -127,14 +127,21 @@ export class Bench {
   commands = 0;
   trouble: Trouble | undefined;
 
-  constructor(content: Uint8Array, faults: readonly Fault[] = []) {
+  /** `through`: what lies between the reader and the card, when it is more than whole APDUs. */
+  constructor(
+    content: Uint8Array,
+    faults: readonly Fault[] = [],
+    through: (card: VirtualCard) => VirtualCard = (card) => card,
+  ) {
     this.store = memoryStore(content);
-    this.card = makeVirtualCard({
-      eeprom: this.store,
-      faults,
-      random: (length) => new Uint8Array(randomBytes(length)),
-      crypto: nodeCrypto,
-    });
+    this.card = through(
+      makeVirtualCard({
+        eeprom: this.store,
+        faults,
+        random: (length) => new Uint8Array(randomBytes(length)),
+        crypto: nodeCrypto,
+      }),
+    );
   }
 
   power(): CardChannel | "mute" {

@@ -12,6 +12,7 @@ import {
   runProgram,
   type SealedSecrets,
 } from "@persoline/card/program";
+import type { Watched } from "./challenges.js";
 import { type CardInWork, hasReached, type Visit, type Work } from "./station.js";
 
 export type ExpectedAtr = "blank" | "completed";
@@ -120,11 +121,17 @@ export async function withChip(
   work: ChipWork,
 ): Promise<Outcome> {
   const { reader } = visit.head;
+  const watched: Watched[] = [];
+  const watch = (channel: CardChannel): CardChannel => {
+    const one = visit.challenges.watch(channel, card.serial);
+    watched.push(one);
+    return one.channel;
+  };
   const powerCycle = async (): Promise<CardChannel | "mute"> => {
     for (let seats = 0; ; seats++) {
       // A completion that was interrupted after its last command answers as a completed card.
       const again = await contact(card, visit, ["blank", "completed"]);
-      if (again.kind === "card") return again.channel;
+      if (again.kind === "card") return watch(again.channel);
       if (!again.seat || seats >= visit.limits.reseats) return "mute";
       await reader.reseat();
     }
@@ -132,7 +139,11 @@ export async function withChip(
   try {
     for (let seats = 0; ; seats++) {
       const now = await contact(card, visit, accepted);
-      const end = now.kind === "card" ? await work(now.channel, powerCycle) : now.outcome;
+      const end = now.kind === "card" ? await work(watch(now.channel), powerCycle) : now.outcome;
+      const weakness = watched.map((one) => one.weakness()).find((found) => found !== undefined);
+      // The session itself was good; but who can foretell this card's challenges can speak in its place.
+      if (end.kind === "passed" && weakness !== undefined)
+        return { kind: "rejected", code: "weak-challenge", detail: weakness };
       const seat =
         now.kind === "card"
           ? end.kind === "rejected" && end.code === "mute" && "changed" in end && end.changed === false

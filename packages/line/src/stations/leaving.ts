@@ -118,7 +118,7 @@ export class Leaving {
     if (code === "mute" || code === "card-cryptogram" || code === "foreign-card") return false;
     const { surroundings } = this.#shift.parts;
     const { product, hsm, journal, world, outside } = surroundings;
-    const visit = { ...surroundings, head: head.head };
+    const visit = { ...surroundings, head: head.head, challenges: this.#shift.challenges };
     // A card that was not finished may have the issuer's keys or still the initial ones; asking under the wrong set costs no try.
     const programs = hasReached(card.stage, "personalised")
       ? [product.termination]

@@ -32,7 +32,22 @@ const fault = z
     z.strictObject({ kind: z.literal("torn-at"), write: count(1_000_000) }),
     z.strictObject({ kind: z.literal("bad-mac"), nth: count(100_000) }),
     z.strictObject({ kind: z.literal("slow"), factor: z.number().min(1).max(1000) }),
-    z.strictObject({ kind: z.enum(["lying", "over-long"]), ins: instruction }),
+    z.strictObject({
+      kind: z.enum(["lying", "over-long", "endless-more", "endless-length", "waits-for-ever"]),
+      ins: instruction,
+    }),
+    z.strictObject({
+      kind: z.literal("says"),
+      ins: instruction,
+      answer: z
+        .string()
+        .regex(
+          /^([0-9A-F]{2}){0,600}$/,
+          "an answer is written as pairs of hexadecimal digits, up to 600 bytes",
+        ),
+    }),
+    z.strictObject({ kind: z.literal("floods"), ins: instruction, bytes: count(1_000_000) }),
+    z.strictObject({ kind: z.literal("weak-random"), how: z.enum(["constant", "counts", "repeats"]) }),
   ])
   .describe("What is wrong with the chip");
 
@@ -113,6 +128,12 @@ const lineSchema = z.strictObject({
     })
     .partial()
     .default({}),
+  contacts: z
+    .literal("t1")
+    .optional()
+    .describe(
+      "Readers and virtual cards speak T=1 character by character; without it they exchange whole APDUs",
+    ),
   stations: z.array(station).min(1),
   without: z
     .array(z.literal("visual"))
@@ -152,6 +173,7 @@ export interface LineFile {
   readonly seed: number;
   readonly transport: LineYaml["transport"];
   readonly limits: Limits;
+  readonly contacts?: "t1";
   readonly stations: readonly StationFile[];
   readonly without: readonly Work[];
   readonly stock: readonly StockFile[];
@@ -190,6 +212,7 @@ export function parseLine(text: string, file: string): LineFile {
     seed: value.seed,
     transport: value.transport,
     limits: { ...usualLimits, ...definedOf(value.limits) },
+    ...(value.contacts === undefined ? {} : { contacts: value.contacts }),
     stations,
     without: value.without,
     stock: value.stock.map(({ faults, flaws, ...rest }) => ({
@@ -216,8 +239,10 @@ const placesOf = ({
   ...(among === undefined ? {} : { among }),
 });
 
-const faultOf = (read: z.output<typeof fault>): Fault =>
-  read.kind === "wrong-atr" ? { kind: read.kind, atr: unhex(read.atr) } : read;
+function faultOf(read: z.output<typeof fault>): Fault {
+  if (read.kind === "wrong-atr") return { kind: read.kind, atr: unhex(read.atr) };
+  return read.kind === "says" ? { ...read, answer: unhex(read.answer) } : read;
+}
 
 /** Everything a card needs is done once, in order, by heads that have the devices for it. */
 function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFile[]): FileProblem[] {

@@ -3,6 +3,7 @@ import type { Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { LineCounts, LineEvent, LineParts } from "./line-types.js";
+import { Challenges } from "./challenges.js";
 import { allHalted, type HeadState, type MachineStation, machineOf } from "./machine.js";
 import type { CardInWork, Station } from "./station.js";
 import { type Stop, StopLimits } from "./stop-limits.js";
@@ -17,6 +18,8 @@ const rateOver = 60;
 export class Shift {
   readonly parts: LineParts;
   readonly machine: readonly MachineStation[];
+  /** Of all its cards, as long as the line stands. */
+  readonly challenges = new Challenges();
   readonly limits: StopLimits;
   readonly counts: Counts = { fed: 0, good: 0, rejected: 0, held: 0, restocked: 0, remade: 0, recovered: 0 };
   /** Records that wait for a card, less those a card is being bound to right now. */

@@ -18,6 +18,7 @@ import type { Reader } from "../devices/reader/port.js";
 import type { Blank, JournalState, Stage, StationTime } from "../ledger/types.js";
 import type { OrderRecord } from "../orders/types.js";
 import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
+import type { Challenges } from "./challenges.js";
 
 /** What can be done at a head, in the order a card goes through it, and the stage it reaches. */
 export const works = {
@@ -206,7 +207,7 @@ export interface Surroundings {
   readonly keepPicture: (serial: Serial, picture: Picture) => Promise<KeptPicture>;
 }
 
-export type Visit = Surroundings & { readonly head: Head };
+export type Visit = Surroundings & { readonly head: Head; readonly challenges: Challenges };
 
 export interface Station {
   readonly name: Work;

@@ -7,6 +7,7 @@ import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import type { Reader } from "../devices/reader/port.js";
+import { Challenges } from "./challenges.js";
 import { chipProof, electricalTest } from "./chip.js";
 import { remind } from "./history.js";
 import { MemoryJournal } from "./memory.test.data.js";
@@ -142,6 +143,7 @@ function scene(
       markers: [marker("raster"), marker("emboss")],
       camera: more.camera,
     },
+    challenges: new Challenges(),
   };
   return { visit, journal, done };
 }

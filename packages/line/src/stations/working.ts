@@ -182,7 +182,11 @@ export class Working {
 
   async #outcomeOf(work: Station, card: CardInWork, head: HeadState): Promise<Outcome> {
     try {
-      return await work.visit(card, { ...this.#shift.parts.surroundings, head: head.head });
+      return await work.visit(card, {
+        ...this.#shift.parts.surroundings,
+        head: head.head,
+        challenges: this.#shift.challenges,
+      });
     } catch (problem) {
       const fault = faultIn(problem);
       if (fault === undefined) throw problem;

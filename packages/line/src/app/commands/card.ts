@@ -1,16 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { random } from "@persoline/card/node";
-import { memoryStore } from "@persoline/card/virtual";
 import type { Command } from "commander";
-import { faultsOf, ShopFloor } from "../../devices/shop-floor/floor.js";
-import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
+import { copiedCard } from "../copied-card.js";
+import { inspectVirtual } from "../inspect.js";
+import { inspectionText } from "../inspection-text.js";
 import { readProduct } from "../job.js";
-import { dataRoot } from "../config.js";
-import { dataFolder } from "../data-folder.js";
-import { type Inspection, inspect } from "../inspect.js";
-import { Refusal } from "../problem.js";
-import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
+import { type CommonOptions, print, printJson, withData } from "./options.js";
+import { addTraceCommands } from "./trace.js";
 
 export function addCardCommands(program: Command): void {
   const card = program.command("card").description("single cards");
@@ -23,50 +17,12 @@ export function addCardCommands(program: Command): void {
       "\nExample:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml",
     )
     .action(async (label: string, options: CommonOptions & { readonly product?: string }) => {
-      const data = dataFolder(dataRoot(options.data));
-      // A copy of its memory is asked: inspecting changes nothing, and makes no blank.
-      const silicon = virtualSilicon({ loaderMaster: new Uint8Array(16), random });
-      const floor = new ShopFloor(data.shopFloor, silicon);
-      try {
-        const body = floor.find(label);
-        if (body === undefined) {
-          throw new Refusal(
-            `there is no body ${label} on the shop floor of ${data.root}; "persoline stock list --lot LOT" shows the labels`,
-          );
-        }
-        const product =
-          options.product === undefined ? undefined : (await readProduct(options.product)).product;
-        const memory = join(body.dir, "chip.eeprom");
-        if (!existsSync(memory)) {
-          throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
-        }
-        const eeprom = memoryStore(new Uint8Array(readFileSync(memory)));
-        const found = await inspect(silicon.power({ eeprom, faults: faultsOf(body.dir).chip }), product);
-        if (options.json === true) printJson({ label, simulated: true, ...found });
-        else print(inspectionText(label, found));
-      } finally {
-        floor.close();
-      }
+      const copy = copiedCard(label, options);
+      const product =
+        options.product === undefined ? undefined : (await readProduct(options.product)).product;
+      const found = await inspectVirtual(copy, product);
+      if (options.json === true) printJson({ label, simulated: true, ...found });
+      else print(inspectionText(`Body ${label} (a virtual card)`, found));
     });
-}
-
-function inspectionText(label: string, { atr, facts, files }: Inspection): string {
-  return [
-    `Body ${label} (a virtual card)`,
-    ...atr.map((line) => `  ${line}`),
-    "",
-    textTable(
-      ["", ""],
-      facts.map(({ what, value }) => [what, value]),
-    ).trim(),
-    ...(files.length === 0
-      ? []
-      : [
-          "",
-          textTable(
-            ["file", "FID", "structure", "size", "life cycle"],
-            files.map((one) => [one.path, one.fid, one.structure, one.size, one.lifeCycle]),
-          ),
-        ]),
-  ].join("\n");
+  addTraceCommands(card);
 }

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DeviceFault } from "../problem.js";
 import { ShopFloor } from "../shop-floor/floor.js";
 import type { Place } from "../transport/port.js";
+import type { ContactsOptions } from "./contacts.js";
+import { deadlineMs, withDeadlines } from "./deadline.js";
 import type { Reader } from "./port.js";
 import { simulatedReader } from "./simulated.js";
 
@@ -15,6 +17,7 @@ class ScriptedCard implements VirtualCard {
   powered = false;
   endless = false;
   elapsedMicros = 0;
+  readonly workMicros = 0;
   readonly got: number[] = [];
   readonly counters = { apdus: 0, pagesWritten: 0, wireCharacters: 0, aesBlocks: 0 };
   readonly #atr: Uint8Array | undefined;
@@ -64,7 +67,7 @@ class ScriptedCard implements VirtualCard {
 }
 
 const place: Place = { at: "head", station: "test", head: 0 };
-const atr = Uint8Array.of(0x3b, 0x00);
+const atr = Uint8Array.of(0x3b, 0x80, 0x01, 0x81);
 const ok = [{ value: 0x9000, mask: 0xffff }];
 const ask = (ins: number, le?: number): Sent => ({
   command: { cla: 0, ins, p1: 0, p2: 0, ...(le === undefined ? {} : { le }) },
@@ -102,12 +105,23 @@ const sloppyWorld: World = {
   outside: (_ms, answer) => answer,
 };
 
-function simulated(cardAtr: Uint8Array | undefined, timing: "ideal" | "timed" = "ideal"): Bench {
+function simulated(
+  cardAtr: Uint8Array | undefined,
+  timing: "ideal" | "timed" = "ideal",
+  contacts?: ContactsOptions,
+): Bench {
   const card = new ScriptedCard(cardAtr);
   const floor = new ShopFloor(root, { fabricate: () => new Uint8Array(32 * 1024), power: () => card });
   floor.makeLot({ lot: "L", count: 1, seed: 1, faults: [], flaws: [] });
   floor.feed(place);
-  const reader = simulatedReader({ name: "reader 1", place, floor, world: sloppyWorld, timing });
+  const reader = simulatedReader({
+    name: "reader 1",
+    place,
+    floor,
+    world: sloppyWorld,
+    timing,
+    ...(contacts === undefined ? {} : { contacts }),
+  });
   return {
     reader,
     card,
@@ -117,6 +131,16 @@ function simulated(cardAtr: Uint8Array | undefined, timing: "ideal" | "timed" = 
   };
 }
 
+function withDeadline(cardAtr: Uint8Array | undefined): Bench {
+  const bench = simulated(cardAtr);
+  return { ...bench, reader: withDeadlines(bench.reader) };
+}
+
+/** The same card under an answer to reset that offers T=1. */
+function contacted(cardAtr: Uint8Array | undefined): Bench {
+  return simulated(cardAtr, "ideal", { protocol: 1 });
+}
+
 async function inserted(reader: Reader): Promise<CardChannel> {
   const reset = await reader.insert();
   if (reset === "mute") throw new Error("the card is mute");
@@ -124,7 +148,11 @@ async function inserted(reader: Reader): Promise<CardChannel> {
 }
 
 /** What every reader promises. A real one runs this with its own bench. */
-describe.each([["simulated", simulated]])("reader contract: %s", (_name, bench) => {
+describe.each([
+  ["simulated", simulated],
+  ["simulated, with deadlines", withDeadline],
+  ["simulated, T=1 character by character", contacted],
+])("reader contract: %s", (_name, bench) => {
   test("gives the ATR and says what it measured of the reset and what it did not", async () => {
     const { reader } = bench(atr);
     const reset = await reader.insert();
@@ -206,6 +234,64 @@ describe.each([["simulated", simulated]])("reader contract: %s", (_name, bench) 
       await end();
       await expect(channel.exchange([ask(0xca, 256)])).rejects.toThrow(DeviceFault);
     }
+  });
+});
+
+describe("deadlines", () => {
+  const never = new Promise<never>(() => undefined);
+  const hanging = (what: "insert" | "exchange" | "reseat" | "remove"): Reader => ({
+    name: "reader 9",
+    kind: "real",
+    insert: () =>
+      what === "insert"
+        ? never
+        : Promise.resolve({
+            atr,
+            findings: [],
+            channel: { exchange: () => (what === "exchange" ? never : Promise.resolve([])) },
+          }),
+    reseat: () => (what === "reseat" ? never : Promise.resolve()),
+    remove: () => (what === "remove" ? never : Promise.resolve()),
+  });
+  // A thousandth of the usual: 21 ms for a usual command, 30 ms for the reader.
+  const short = 0.001;
+
+  test("a card that never answers is silent, and its channel is dead until the next reset", async () => {
+    const reader = withDeadlines(hanging("exchange"), short);
+    const channel = await inserted(reader);
+    await expect(channel.exchange([ask(0xca)])).rejects.toThrow(CardMute);
+    await expect(channel.exchange([ask(0xca)])).rejects.toThrow(DeviceFault);
+    const again = await inserted(withDeadlines(hanging("remove"), short));
+    expect(await again.exchange([ask(0xca)])).toEqual([]);
+  });
+
+  test("a reader that hangs by itself is the machine's fault; taking the power away never throws", async () => {
+    await expect(withDeadlines(hanging("insert"), short).insert()).rejects.toMatchObject({ code: "timeout" });
+    await expect(withDeadlines(hanging("reseat"), short).reseat()).rejects.toMatchObject({ code: "timeout" });
+    expect(await withDeadlines(hanging("remove"), short).remove()).toBeUndefined();
+  });
+
+  test("what fails before its deadline fails as it did", async () => {
+    const broken: Reader = { ...hanging("remove"), insert: () => Promise.reject(new Error("no power")) };
+    await expect(withDeadlines(broken, short).insert()).rejects.toThrow("no power");
+  });
+
+  test("key generation may take longer than anything else", () => {
+    expect(deadlineMs({ ins: 0x46 })).toBeGreaterThan(deadlineMs({ ins: 0xe6 }));
+    expect(deadlineMs({ ins: 0xe6 })).toBeGreaterThan(deadlineMs({ ins: 0xb0 }));
+  });
+
+  test("a card whose own clock runs on is silent at its deadline, and nobody waits longer", async () => {
+    const { reader, card } = simulated(atr, "timed");
+    const channel = await inserted(reader);
+    const plain = card.transmit.bind(card);
+    card.transmit = (apdu) => {
+      card.elapsedMicros += 3_600_000_000;
+      return plain(apdu);
+    };
+    const began = clock;
+    await expect(channel.exchange([ask(0xca, 256)])).rejects.toThrow("deadline");
+    expect(clock - began).toBeLessThan(deadlineMs({ ins: 0xca }) + 100);
   });
 });
 

@@ -3,6 +3,8 @@ import { CardProblem } from "@persoline/card/bytes";
 import { type CardChannel, CardMute, type Finding, type World } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
+import { type ContactsOptions, overContacts, type SpokenCard } from "./contacts.js";
+import { deadlineMs } from "./deadline.js";
 import type { ShopFloor } from "../shop-floor/floor.js";
 import { nameOf } from "../shop-floor/places.js";
 import type { Place } from "../transport/port.js";
@@ -25,10 +27,19 @@ export function simulatedReader(at: {
   readonly timing: "ideal" | "timed";
   /** Lifting and lowering the contacts. */
   readonly reseatMs?: number;
+  /** Speaks with the card character by character. */
+  readonly contacts?: ContactsOptions;
 }): Reader {
   const { name, place, floor, world, timing, reseatMs = 300 } = at;
   let wait = cardTime(world, timing);
   let powered: VirtualCard | undefined;
+  const spoken = new WeakMap<VirtualCard, SpokenCard>();
+  const atContacts = (card: VirtualCard): VirtualCard => {
+    if (at.contacts === undefined) return card;
+    const known = spoken.get(card) ?? overContacts(card, at.contacts);
+    spoken.set(card, known);
+    return known;
+  };
   /** Channels of an earlier power-up are dead. */
   let powerUp = 0;
 
@@ -39,10 +50,14 @@ export function simulatedReader(at: {
       }
       const spent = wait(card);
       const answers: Response[] = [];
+      /** What the card's clock shows of a time nobody waited for. */
+      let waited = 0;
       let mute: CardMute | undefined;
       try {
         for (const { command, sw } of commands) {
-          const answer = followed(card, command);
+          const answer = followed(card, command, (micros) => {
+            waited += micros;
+          });
           answers.push(answer);
           if (!sw.some((pattern) => (answer.sw & pattern.mask) === pattern.value)) break;
         }
@@ -50,7 +65,7 @@ export function simulatedReader(at: {
         if (!(thrown instanceof CardMute)) throw thrown;
         mute = new CardMute(answers, thrown.message);
       }
-      await spent();
+      await spent(waited);
       if (mute !== undefined) throw mute;
       return answers;
     },
@@ -67,8 +82,9 @@ export function simulatedReader(at: {
     insert: async () => {
       off();
       const began = world.now();
-      const card = floor.cardAt(place);
-      if (card === undefined) throw new DeviceFault(name, "refused", `no card lies at ${nameOf(place)}`);
+      const lying = floor.cardAt(place);
+      if (lying === undefined) throw new DeviceFault(name, "refused", `no card lies at ${nameOf(place)}`);
+      const card = atContacts(lying);
       wait = cardTime(world, timing);
       const spent = wait(card, began);
       powered = card;
@@ -94,13 +110,13 @@ export function simulatedReader(at: {
 function cardTime(
   world: World,
   timing: "ideal" | "timed",
-): (card: VirtualCard, began?: number) => () => Promise<void> {
+): (card: VirtualCard, began?: number) => (unwaitedMicros?: number) => Promise<void> {
   if (timing === "ideal") return () => () => Promise.resolve();
   let late = 0;
   return (card, began = world.now()) => {
     const before = card.elapsedMicros;
-    return async () => {
-      const due = began - late + (card.elapsedMicros - before) / 1000;
+    return async (unwaitedMicros = 0) => {
+      const due = began - late + (card.elapsedMicros - before - unwaitedMicros) / 1000;
       if (due - world.now() >= 0.5) await world.sleep(due - world.now());
       late = world.now() - due;
     };
@@ -111,12 +127,12 @@ function cardTime(
  * One command, with 61xx and 6Cxx followed within bounds. A card that never ends shows its last status word, which no step expects.
  * Throws CardMute (without answers) when the card is silent or says what no card may.
  */
-function followed(card: VirtualCard, command: Command): Response {
-  let answer = once(card, command);
+function followed(card: VirtualCard, command: Command, unwaited: (micros: number) => void): Response {
+  let answer = once(card, command, unwaited);
   try {
     let next = followUp(answer, command);
     while (next.do === "send") {
-      answer = once(card, next.command);
+      answer = once(card, next.command, unwaited);
       next = followUp(answer, command, next.state);
     }
     return next.response;
@@ -126,9 +142,15 @@ function followed(card: VirtualCard, command: Command): Response {
   }
 }
 
-function once(card: VirtualCard, command: Command): Response {
+function once(card: VirtualCard, command: Command, unwaited: (micros: number) => void): Response {
+  const before = card.elapsedMicros;
   const bytes = card.transmit(encodeCommand(command));
-  if (bytes === undefined) throw new CardMute([]);
+  const late = card.elapsedMicros - before - deadlineMs(command) * 1000;
+  if (late > 0) {
+    unwaited(late);
+    throw new CardMute([], "the card did not answer within its deadline");
+  }
+  if (bytes === undefined) throw new CardMute([], troubleOf(card));
   if (bytes.length < 2) throw new CardMute([], "the card's answer has no status word");
   if (bytes.length > longestAnswer) {
     throw new CardMute([], `the card's answer has more than ${String(longestAnswer)} bytes`);
@@ -137,3 +159,6 @@ function once(card: VirtualCard, command: Command): Response {
   const sw = ((bytes[end] ?? 0) << 8) | (bytes[end + 1] ?? 0);
   return { data: bytes.slice(0, end), sw: sw as StatusWord };
 }
+
+const troubleOf = (card: VirtualCard): string | undefined =>
+  "trouble" in card && typeof card.trouble === "string" ? card.trouble : undefined;

@@ -1,0 +1,2 @@
+export { inspectCard } from "./inspect.js";
+export * from "./types.js";

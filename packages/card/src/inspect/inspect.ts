@@ -1,0 +1,52 @@
+/** What can be learned of any card without burning a try: nothing is written, nothing verified, no authentication begun. */
+import { describeAtr, parseAtr } from "../atr/index.js";
+import type { CardChannel } from "../program/index.js";
+import { asking, Ended } from "./ask.js";
+import { learnFacts } from "./facts.js";
+import { learnApplications, learnFiles } from "./files.js";
+import type { Fact, FoundApplication, FoundFile, InspectOptions, Inspection } from "./types.js";
+
+/**
+ * Asks a powered card. Whatever the card answers, the result is what could be learned until then; a silent card ends it early, with
+ * the reason in `ended`. DeviceFault of the reader goes through.
+ */
+export async function inspectCard(channel: CardChannel, options: InspectOptions): Promise<Inspection> {
+  const ask = asking(channel);
+  const facts: Fact[] = [];
+  const files: FoundFile[] = [];
+  const listed: FoundApplication[] = [];
+  const selected: FoundApplication[] = [];
+  let ended: string | undefined;
+  try {
+    await learnFacts(ask, facts);
+    await learnFiles(ask, { files, facts, listed });
+    await learnApplications(ask, options.wanted ?? [], { files, selected });
+  } catch (thrown) {
+    if (!(thrown instanceof Ended)) throw thrown;
+    ended = thrown.message;
+  }
+  return {
+    atr: describeAtr(parseAtr(options.atr)),
+    facts,
+    applications: merged(listed, selected),
+    files,
+    ...(ended === undefined ? {} : { ended }),
+  };
+}
+
+function merged(
+  listed: readonly FoundApplication[],
+  selected: readonly FoundApplication[],
+): FoundApplication[] {
+  const all = new Map<string, FoundApplication>();
+  for (const one of [...listed, ...selected]) {
+    const known = all.get(one.aid);
+    const both = known !== undefined && known.seen !== one.seen;
+    all.set(one.aid, {
+      ...one,
+      name: known?.name || one.name,
+      seen: both ? "selected and listed" : (known?.seen ?? one.seen),
+    });
+  }
+  return [...all.values()];
+}

@@ -1,0 +1,34 @@
+import { utf8, unhex } from "../bytes/index.js";
+
+/** Elementary and dedicated files that standards give a place under the MF. */
+export const standardFiles: readonly { readonly name: string; readonly fid: number }[] = [
+  { name: "EF.DIR", fid: 0x2f00 }, // ISO/IEC 7816-4, 8.2.1.1
+  { name: "EF.ATR/INFO", fid: 0x2f01 }, // ISO/IEC 7816-4, 8.2.1.1
+  { name: "EF.GDO", fid: 0x2f02 }, // DIN V 66291
+  { name: "EF.PL", fid: 0x2f05 }, // ETSI TS 102 221, 13.3
+  { name: "EF.ARR", fid: 0x2f06 }, // ETSI TS 102 221, 13.4
+  { name: "EF.ICCID", fid: 0x2fe2 }, // ETSI TS 102 221, 13.2
+  { name: "EF.CardAccess", fid: 0x011c }, // ICAO 9303-11
+  { name: "DF.TELECOM", fid: 0x7f10 }, // ETSI TS 102 221, 13
+  { name: "DF.GSM", fid: 0x7f20 }, // 3GPP TS 51.011
+  { name: "DF.PKCS15", fid: 0x5015 }, // ISO/IEC 7816-15
+];
+
+/** Applications that strangers' cards are likely to hold; a name may be cut short. */
+export const knownApplications: readonly { readonly name: string; readonly aid: Uint8Array }[] = [
+  { name: "GlobalPlatform issuer security domain", aid: unhex("A000000151000000") },
+  { name: "Visa Open Platform card manager", aid: unhex("A000000003000000") },
+  { name: "PKCS#15", aid: unhex("A000000063504B43532D3135") },
+  { name: "USIM", aid: unhex("A0000000871002") },
+  { name: "ISIM", aid: unhex("A0000000871004") },
+  { name: "eMRTD (passport)", aid: unhex("A0000002471001") },
+  { name: "PIV", aid: unhex("A000000308000010000100") },
+  { name: "OpenPGP", aid: unhex("D27600012401") },
+  { name: "NDEF tag", aid: unhex("D2760000850101") },
+  { name: "DESFire", aid: unhex("D2760000850100") },
+  { name: "FIDO", aid: unhex("A0000006472F0001") },
+  { name: "EMV payment system environment", aid: utf8("1PAY.SYS.DDF01") },
+  { name: "EMV proximity payment system environment", aid: utf8("2PAY.SYS.DDF01") },
+  { name: "Visa", aid: unhex("A0000000031010") },
+  { name: "Mastercard", aid: unhex("A0000000041010") },
+];

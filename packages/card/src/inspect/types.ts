@@ -1,0 +1,50 @@
+/** What a card told of itself without being asked for any proof. Plain data: prints as table and as JSON alike. */
+
+/** `told`: answered and read; `refused`: answered with a status word only; `not understood`: answered with something else. */
+export interface Fact {
+  readonly what: string;
+  readonly value: string;
+  readonly state: "told" | "refused" | "not understood";
+}
+
+/** A file that answered to SELECT. Texts are empty where the card did not say. */
+export interface FoundFile {
+  readonly path: string;
+  /** Four hexadecimal digits. */
+  readonly fid: string;
+  readonly structure: string;
+  readonly size: string;
+  readonly lifeCycle: string;
+}
+
+/** An application that answered to SELECT by name, or that EF.DIR lists. */
+export interface FoundApplication {
+  /** Hexadecimal. */
+  readonly aid: string;
+  /** By our table or the card's own label (printable characters only); empty when neither names it. */
+  readonly name: string;
+  readonly seen: "selected" | "listed" | "selected and listed";
+}
+
+export interface Inspection {
+  /** In words, a line a fact; problems last. */
+  readonly atr: readonly string[];
+  readonly facts: readonly Fact[];
+  readonly applications: readonly FoundApplication[];
+  readonly files: readonly FoundFile[];
+  /** Why the rest is missing: the card fell silent, or its answers had no end. */
+  readonly ended?: string;
+}
+
+/** Files of a product to look for beside the standard ones: DFs by name, each with its EFs. */
+export interface WantedFiles {
+  readonly name: string;
+  readonly aid: Uint8Array;
+  readonly files: readonly { readonly name: string; readonly fid: number }[];
+}
+
+export interface InspectOptions {
+  /** Answer to reset as received. */
+  readonly atr: Uint8Array;
+  readonly wanted?: readonly WantedFiles[];
+}

@@ -1,0 +1,214 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Command, Response, StatusWord } from "../apdu/index.js";
+import { hex, unhex } from "../bytes/index.js";
+import { inspectCard } from "../inspect/index.js";
+import { type CardChannel, CardMute, type Sent } from "../program/index.js";
+import { compareWith, readTrace, recorded, replayed, type TraceLine, traceText } from "./index.js";
+
+const any = [{ value: 0, mask: 0 }];
+const ok = [{ value: 0x9000, mask: 0xffff }];
+const sent = (text: Omit<Command, "p1" | "p2">, sw = any): Sent => ({
+  command: { p1: 0, p2: 0, ...text },
+  sw,
+});
+const secret = unhex("3132333435363738");
+
+function card(answer: (command: Command) => string | undefined): CardChannel {
+  return {
+    exchange: (commands) => {
+      const answers: Response[] = [];
+      for (const { command } of commands) {
+        const text = answer(command);
+        if (text === undefined) return Promise.reject(new CardMute(answers));
+        const bytes = unhex(text);
+        answers.push({
+          data: bytes.subarray(0, -2),
+          sw: (((bytes.at(-2) ?? 0) << 8) | (bytes.at(-1) ?? 0)) as StatusWord,
+        });
+      }
+      return Promise.resolve(answers);
+    },
+  };
+}
+
+async function recordedLines(
+  commands: readonly Sent[],
+  answer: (command: Command) => string | undefined,
+  personal?: "kept",
+) {
+  const lines: TraceLine[] = [];
+  let ms = 0;
+  const channel = recorded(card(answer), unhex("3B00"), {
+    now: () => ms++,
+    write: (line) => lines.push(line),
+    ...(personal === undefined ? {} : { personal }),
+  });
+  const answers = await channel.exchange(commands).catch((thrown: unknown) => thrown);
+  return { lines, answers };
+}
+
+describe("recording", () => {
+  test.each([
+    ["VERIFY", 0x00, 0x20],
+    ["CHANGE REFERENCE DATA", 0x00, 0x24],
+    ["RESET RETRY COUNTER", 0x00, 0x2c],
+    ["PUT KEY", 0x80, 0xd8],
+    ["STORE DATA", 0x80, 0xe2],
+    ["UPDATE BINARY", 0x00, 0xd6],
+    ["UPDATE RECORD", 0x00, 0xdc],
+    ["APPEND RECORD", 0x00, 0xe2],
+    ["PUT DATA", 0x00, 0xda],
+    ["ENVELOPE", 0x00, 0xc2],
+    ["a command of somebody's own", 0x90, 0x5a],
+    ["SELECT under secure messaging", 0x84, 0xa4],
+  ])("%s: its data is masked, its lengths stay", async (_name, cla, ins) => {
+    const { lines } = await recordedLines([sent({ cla, ins, data: secret, le: 256 })], () => "9000");
+    const header = hex(Uint8Array.of(cla, ins, 0, 0));
+    expect(lines).toEqual([
+      { what: "reset", ms: 0, atr: "3B00" },
+      { what: "apdu", ms: 1, command: `${header}08****************00`, answer: "9000" },
+    ]);
+    const long = await recordedLines(
+      [sent({ cla, ins, data: new Uint8Array(300).fill(0x31) })],
+      () => "9000",
+    );
+    expect(traceText(long.lines)).not.toContain("3131");
+    expect(traceText(long.lines)).toContain(`${header}00012C**`);
+  });
+
+  test("what a person's files hold is masked, unless the card is nobody's", async () => {
+    const read = [sent({ cla: 0, ins: 0xb0, le: 4 }), sent({ cla: 0, ins: 0xca, le: 4 })];
+    const hidden = await recordedLines(read, () => "313233349000");
+    expect(hidden.lines.map((line) => ("answer" in line ? line.answer : ""))).toEqual([
+      "",
+      "********9000",
+      "********9000",
+    ]);
+    const kept = await recordedLines(read, () => "313233349000", "kept");
+    expect(kept.lines.map((line) => ("answer" in line ? line.answer : ""))).toEqual([
+      "",
+      "313233349000",
+      "313233349000",
+    ]);
+  });
+
+  test("names of the card itself stay: SELECT, INITIALIZE UPDATE, CPLC", async () => {
+    const { lines } = await recordedLines(
+      [
+        sent({ cla: 0, ins: 0xa4, data: unhex("3F00") }),
+        sent({ cla: 0x80, ins: 0x50, data: secret, le: 256 }),
+        { command: { cla: 0x80, ins: 0xca, p1: 0x9f, p2: 0x7f, le: 256 }, sw: any },
+      ],
+      () => "01029000",
+    );
+    expect(traceText(lines)).not.toContain("*");
+  });
+
+  test("stops where the channel stops, and tells where the card fell silent", async () => {
+    const stopped = await recordedLines(
+      [sent({ cla: 0, ins: 0xa4 }, ok), sent({ cla: 0, ins: 0xb0 })],
+      () => "6A82",
+    );
+    expect(stopped.lines).toHaveLength(2);
+    const { lines, answers } = await recordedLines(
+      [sent({ cla: 0, ins: 0xa4 }), sent({ cla: 0, ins: 0xb0 })],
+      ({ ins }) => (ins === 0xa4 ? "9000" : undefined),
+    );
+    expect(lines.at(-1)).toEqual({ what: "mute", ms: 2, command: "00B00000" });
+    expect(answers).toBeInstanceOf(CardMute);
+  });
+});
+
+describe("reading", () => {
+  const bytes = fc.uint8Array({ minLength: 4, maxLength: 20 }).map(hex);
+  const line = fc.oneof(
+    fc.record({ what: fc.constant("reset" as const), ms: fc.nat(), atr: bytes }),
+    fc.record({ what: fc.constant("apdu" as const), ms: fc.nat(), command: bytes, answer: bytes }),
+    fc.record({ what: fc.constant("mute" as const), ms: fc.nat(), command: bytes }),
+  );
+  test("what is written is read again", () => {
+    fc.assert(
+      fc.property(fc.array(line), (lines) => {
+        expect(readTrace(traceText(lines))).toEqual(lines);
+      }),
+    );
+  });
+
+  test.each([
+    ["no JSON", "{", "not JSON"],
+    ["no object", "7", "not an object"],
+    ["an unknown event", '{"what":"off","ms":1}', '"what"'],
+    ["no time", '{"what":"reset","atr":"3B00"}', '"ms"'],
+    ["odd digits", '{"what":"reset","ms":1,"atr":"3B0"}', '"atr"'],
+    ["no header", '{"what":"mute","ms":1,"command":"00A4"}', '"command"'],
+    ["no status word", '{"what":"apdu","ms":1,"command":"00A40000","answer":"90"}', '"answer"'],
+  ])("%s: refused, with its line", (_name, row, text) => {
+    expect(() => readTrace(`\n${row}\n`)).toThrow(text);
+    expect(() => readTrace(`\n${row}\n`)).toThrow("line 2");
+  });
+});
+
+describe("replaying", () => {
+  const lines: TraceLine[] = [{ what: "reset", ms: 0, atr: "3B00" }];
+  const trace: TraceLine[] = [
+    ...lines,
+    { what: "apdu", ms: 1, command: "0020008108****************", answer: "9000" },
+    { what: "apdu", ms: 2, command: "00B0000004", answer: "********9000" },
+    { what: "mute", ms: 3, command: "00B0000404" },
+  ];
+  const verify = { command: { cla: 0, ins: 0x20, p1: 0, p2: 0x81, data: secret }, sw: any };
+  const read = (p2: number): Sent => ({ command: { cla: 0, ins: 0xb0, p1: 0, p2, le: 4 }, sw: any });
+
+  test("answers what was recorded; masked bytes fit all and are zeros", async () => {
+    const { atr, channel, remaining } = replayed(trace);
+    expect(hex(atr)).toBe("3B00");
+    const answers = await channel.exchange([verify, read(0)]);
+    expect(answers.map(({ data, sw }) => [hex(data), sw])).toEqual([
+      ["", 0x9000],
+      ["00000000", 0x9000],
+    ]);
+    expect(remaining()).toBe(1);
+    await expect(channel.exchange([read(4)])).rejects.toThrow(CardMute);
+  });
+
+  test("any other command is told, without its data", async () => {
+    const { channel } = replayed(trace);
+    await expect(channel.exchange([read(0)])).rejects.toThrow("00200081 was recorded, 00B00000 was sent");
+    const longer = { ...verify, command: { ...verify.command, data: new Uint8Array(9) } };
+    await expect(channel.exchange([longer])).rejects.toThrow("other lengths or data");
+    await expect(replayed(lines).channel.exchange([read(0)])).rejects.toThrow("the trace has ended");
+    expect(() => replayed([])).toThrow("no reset");
+  });
+
+  test("against a card: harmless commands only, and what differs", async () => {
+    const asked: number[] = [];
+    const again = card(({ ins, p2 }) => {
+      asked.push(ins);
+      return p2 === 0 ? "AABBCCDD9000" : "6A82";
+    });
+    const found = await compareWith(trace, again);
+    expect(found.map(({ now, same }) => [now, same])).toEqual([
+      ["not sent", true],
+      ["AABBCCDD9000", true],
+      ["6A82", false],
+    ]);
+    expect(asked).toEqual([0xb0, 0xb0]);
+  });
+});
+
+describe("recorded cards", () => {
+  const folder = new URL("../../vectors/traces/", import.meta.url);
+  test.each([
+    ["persoline-blank", "ROM only", "5053000000000000002A"],
+    ["persoline-completed", "operating system completed", "5053000000000000002A"],
+  ])("%s: inspected again from its trace, to the last exchange", async (name, phase, chip) => {
+    const replay = replayed(readTrace(readFileSync(new URL(`${name}.jsonl`, folder), "utf8")));
+    const found = await inspectCard(replay.channel, { atr: replay.atr });
+    expect(found.facts.find(({ what }) => what === "chip status")?.value).toContain(phase);
+    expect(found.facts.find(({ what }) => what === "chip number")?.value).toBe(chip);
+    expect(found.ended).toBeUndefined();
+    expect(replay.remaining()).toBe(0);
+  });
+});

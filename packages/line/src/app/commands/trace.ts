@@ -1,0 +1,78 @@
+import { performance } from "node:perf_hooks";
+import type { Command } from "commander";
+import { copiedCard } from "../copied-card.js";
+import { virtualReader } from "../inspect.js";
+import { inspectionText } from "../inspection-text.js";
+import { compareTrace, inspectTrace, record, traceIn, traceRow } from "../traces.js";
+import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
+
+interface RecordOptions extends CommonOptions {
+  readonly apdu?: readonly string[];
+  readonly keepPersonal?: boolean;
+}
+
+export function addTraceCommands(card: Command): void {
+  const trace = card.command("trace").description("recorded conversations with cards");
+  withData(trace.command("record"))
+    .description(
+      "records what a virtual card of the shop floor answers; PINs, keys and personal data are masked",
+    )
+    .argument("<label>", 'number printed on the body, as in the report and in "stock list"')
+    .argument("<file.jsonl>", "a new file, one line an exchange")
+    .option("--apdu <digits...>", "commands to send, in hexadecimal digits (default: those of an inspection)")
+    .option("--keep-personal", "keeps what files hold, for test cards; PINs and keys are masked all the same")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline card trace record L2026A-000017 card.jsonl --apdu 00A4000C023F00 00B0810000",
+    )
+    .action(async (label: string, file: string, options: RecordOptions) => {
+      const exchanges = await record({
+        reader: virtualReader(copiedCard(label, options)),
+        file,
+        apdus: options.apdu ?? [],
+        personal: options.keepPersonal === true ? "kept" : "hidden",
+        now: () => performance.now(),
+      });
+      if (options.json === true) printJson({ file, exchanges });
+      else print(`${file}: ${String(exchanges)} exchanges`);
+    });
+  withOnlyJson(trace.command("show"))
+    .description("a trace as a table")
+    .argument("<file.jsonl>", "the trace")
+    .addHelpText("after", "\nExample:\n  $ persoline card trace show card.jsonl")
+    .action((file: string, options: CommonOptions) => {
+      const lines = traceIn(file);
+      if (options.json === true) printJson(lines);
+      else print(textTable(["ms", "command", "answer", "status"], lines.map(traceRow)));
+    });
+  withData(trace.command("replay"))
+    .description(
+      "asks a card again what a trace asked, where that costs no try, and tells what differs; without a card, reads a recorded inspection",
+    )
+    .argument("<file.jsonl>", "the trace")
+    .argument("[label]", "number printed on the body")
+    .addHelpText("after", "\nExample:\n  $ persoline card trace replay card.jsonl L2026A-000018")
+    .action(async (file: string, label: string | undefined, options: CommonOptions) => {
+      const lines = traceIn(file);
+      if (label === undefined) {
+        const found = await inspectTrace(lines, file);
+        if (options.json === true) printJson(found);
+        else print(inspectionText(`Recorded in ${file}`, found));
+        return;
+      }
+      const compared = await compareTrace(lines, virtualReader(copiedCard(label, options)));
+      const different = compared.filter(({ same }) => !same);
+      if (options.json === true) printJson(compared);
+      else {
+        const asked = compared.filter(({ now }) => now !== "not sent").length;
+        const rows = different.map(({ command, recorded, now }) => [command, recorded, now]);
+        if (rows.length > 0) print(textTable(["command", "recorded", "now"], rows));
+        print(
+          `${String(asked)} of ${String(compared.length)} exchanges asked again, ${String(different.length)} different`,
+        );
+      }
+      if (different.length > 0) process.exitCode = 1;
+    });
+}
+
+const withOnlyJson = (command: Command): Command => command.option("--json", "print the result as JSON");

@@ -1,0 +1,70 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { idealLine, persoline, smallOrder } from "./command.test.data.js";
+
+let folder: string;
+let data: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-trace-"));
+  data = join(folder, "data");
+  const made = persoline([
+    "run",
+    smallOrder(folder, 2),
+    "--line",
+    idealLine(folder, "carousel"),
+    "--data",
+    data,
+  ]);
+  if (made.code !== 0) throw new Error(made.err);
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const card = (...words: string[]) => persoline(["card", ...words, "--data", data]);
+const labels = (state: string): string[] =>
+  (
+    JSON.parse(persoline(["stock", "list", "--state", state, "--json", "--data", data]).out) as {
+      label: string;
+    }[]
+  ).map(({ label }) => label);
+
+test("an inspection recorded from a made card is read again without it, and compared with another card", () => {
+  const [first = "", second = ""] = labels("good");
+  const file = join(folder, "card.jsonl");
+  expect(card("trace", "record", first, file).code).toBe(0);
+  expect(statSync(file).mode & 0o077).toBe(0);
+  const text = readFileSync(file, "utf8");
+  expect(text).toContain('"what":"reset"');
+
+  const inspected = JSON.parse(card("inspect", first, "--json").out) as { facts: unknown };
+  const again = persoline(["card", "trace", "replay", file, "--json"]);
+  expect(JSON.parse(again.out)).toMatchObject({ facts: inspected.facts });
+  expect(persoline(["card", "trace", "show", file]).out).toContain("9000 done");
+
+  expect(card("trace", "replay", file, first)).toMatchObject({ code: 0 });
+  const other = card("trace", "replay", file, second);
+  expect(other.code).toBe(1);
+  // Another chip number.
+  expect(other.out).toMatch(/80CA00CF00 +CF0A/);
+  expect(card("trace", "record", first, file)).toMatchObject({ code: 1 });
+});
+
+test("own commands: a PIN is masked, and a person's file too unless asked for", () => {
+  const [first = ""] = labels("good");
+  const commands = ["--apdu", "00A4040C07A0000008760101", "0020008106313233343536", "00B0810010"];
+  const hidden = join(folder, "hidden.jsonl");
+  expect(card("trace", "record", first, hidden, ...commands).code).toBe(0);
+  const text = readFileSync(hidden, "utf8");
+  expect(text).not.toContain("313233343536");
+  expect(text).toContain("0020008106************");
+  expect(text).toMatch(/"00B0810010","answer":"(\*\*){16}9000"/);
+  const kept = join(folder, "kept.jsonl");
+  expect(card("trace", "record", first, kept, ...commands, "--keep-personal").code).toBe(0);
+  expect(readFileSync(kept, "utf8")).not.toContain("313233343536");
+  expect(readFileSync(kept, "utf8")).toMatch(/"00B0810010","answer":"[0-9A-F]{32}9000"/);
+  const refused = card("trace", "record", first, join(folder, "x.jsonl"), "--apdu", "00A4");
+  expect(refused.code).toBe(1);
+});
