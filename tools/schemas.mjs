@@ -5,7 +5,7 @@ import { siteJsonSchema } from "../packages/line/dist/app/site-file.js";
 import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
 import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
-import { productJsonSchema } from "../packages/line/dist/plan/product-schema.js";
+import { productJsonSchema } from "../packages/line/dist/plan/json-schema.js";
 import { lineJsonSchema } from "../packages/line/dist/stations/line-file.js";
 
 const schemas = {

@@ -1,6 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
+import { createCipheriv, createDecipheriv, createECDH, createHash } from "node:crypto";
 import { CardProblem } from "../src/bytes/index.js";
-import type { BlockCipher, Crypto } from "../src/crypto/index.js";
+import type { BlockCipher, Crypto, KeyAgreement } from "../src/crypto/index.js";
 
 /** The crypto port on OpenSSL, by way of Node. */
 export const nodeCrypto: Crypto = {
@@ -18,6 +18,29 @@ export const nodeCrypto: Crypto = {
   },
   sha256(data) {
     return Uint8Array.from(createHash("sha256").update(data).digest());
+  },
+};
+
+/** P-256 on OpenSSL. */
+export const nodeP256: KeyAgreement = {
+  generate() {
+    const pair = createECDH("prime256v1");
+    const publicKey = Uint8Array.from(pair.generateKeys());
+    // OpenSSL leaves leading zeros out.
+    const privateKey = new Uint8Array(32);
+    const scalar = pair.getPrivateKey();
+    privateKey.set(scalar, 32 - scalar.length);
+    scalar.fill(0);
+    return { privateKey, publicKey };
+  },
+  agree(privateKey, publicKey) {
+    try {
+      const own = createECDH("prime256v1");
+      own.setPrivateKey(privateKey);
+      return Uint8Array.from(own.computeSecret(publicKey));
+    } catch {
+      throw new CardProblem("bad-key", "P-256", "a private key or a point is not one of the curve");
+    }
   },
 };
 

@@ -6,4 +6,4 @@ export function random(length: number): Uint8Array {
   return new Uint8Array(randomBytes(length));
 }
 
-export { nodeCrypto } from "./crypto.js";
+export { nodeCrypto, nodeP256 } from "./crypto.js";

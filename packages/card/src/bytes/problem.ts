@@ -22,6 +22,16 @@ export const CARD_PROBLEMS = {
   "scp03-card-cryptogram": "The card does not know the key set; do not try again, check the key set first.",
   "scp03-challenge": "The card challenge is not the one this card must give; check AID and key set.",
   "scp03-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
+  "scp02-answer":
+    "INITIALIZE UPDATE was answered in an unknown form; the card or its profile is not an SCP02 one.",
+  "scp02-level":
+    "The parameter i does not allow the security level; lower the level or correct i in the profile.",
+  "scp02-card-cryptogram": "The card does not know the key set; do not try again, check the key set first.",
+  "scp02-challenge": "The card challenge is not the one this card must give; check AID and key set.",
+  "scp02-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
+  "scp11-answer":
+    "The card's answer to the key agreement is malformed, or its key is not the trusted one; stop.",
+  "scp11-receipt": "The card does not have the private key of its certificate; do not use it.",
   "desfire-refused":
     "The card refused the command; look its status up, and never repeat one that a key proves.",
   "desfire-proof": "The card does not know the key; do not try again, check key and diversification first.",

@@ -22,3 +22,11 @@ export interface Crypto {
   sha1(data: Uint8Array): Uint8Array;
   sha256(data: Uint8Array): Uint8Array;
 }
+
+/** An elliptic curve of keys that two sides agree upon (ECKA; NIST P-256). Points are 04 ‖ x ‖ y. */
+export interface KeyAgreement {
+  /** A new ephemeral pair. The caller wipes the private key. */
+  generate(): { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array };
+  /** The x coordinate of the common point. Throws CardProblem `bad-key` for what is no point of the curve, or no private key. */
+  agree(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
+}

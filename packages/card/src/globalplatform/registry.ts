@@ -1,5 +1,8 @@
+import type { Command, Response } from "../apdu/index.js";
+import { SW } from "../apdu/index.js";
 import { CardProblem } from "../bytes/index.js";
 import { findTlv, parseTlv } from "../tlv/index.js";
+import { getStatus, type RegistryScope } from "./commands.js";
 
 /** One entry of the GlobalPlatform registry, from GET STATUS (GPCS 11.4). */
 export interface RegistryEntry {
@@ -59,4 +62,37 @@ export function parseStatusOld(data: Uint8Array, withModules = false): RegistryE
     entries.push({ aid, lifeCycle, privileges, modules });
   }
   return entries;
+}
+
+/** More answers than any card has entries: a card that goes on is lying. */
+const MOST_ANSWERS = 64;
+
+/**
+ * All entries of one kind: GET STATUS, and the same with P2 03 as long as the card says 6310 (GPCS 11.4.3.1). 6A88: there are none.
+ * `send` secures the command where a channel is open. Throws CardProblem `bad-tlv`, `bad-response`, `endless-response`.
+ */
+export async function readRegistry(
+  scope: RegistryScope,
+  send: (command: Command) => Promise<Response>,
+  aid?: Uint8Array,
+): Promise<RegistryEntry[]> {
+  const ask = aid === undefined ? {} : { aid };
+  const entries: RegistryEntry[] = [];
+  for (let answers = 0; answers < MOST_ANSWERS; answers++) {
+    const { data, sw } = await send(getStatus(scope, { ...ask, next: answers > 0 }));
+    if (sw === SW.referencedDataNotFound && answers === 0) return [];
+    if (sw !== SW.ok && sw !== SW.moreRegistryEntries) {
+      const said = sw.toString(16).toUpperCase();
+      throw new CardProblem("bad-response", "GET STATUS", `the card answered ${said}`);
+    }
+    entries.push(...parseStatus(data));
+    if (sw === SW.ok) return entries;
+    if (data.length === 0)
+      throw new CardProblem("bad-response", "GET STATUS", "more is announced after an empty answer");
+  }
+  throw new CardProblem(
+    "endless-response",
+    "GET STATUS",
+    `${MOST_ANSWERS} answers, and still more announced`,
+  );
 }

@@ -1,21 +1,44 @@
 import type { Command, Response } from "../apdu/index.js";
-import type { ExpectedData, Part, RejectCode, Sent, Step, SwPattern } from "./types.js";
+import type {
+  ExpectedData,
+  KeyForm,
+  Part,
+  RejectCode,
+  SecureChannelSpec,
+  Sent,
+  Step,
+  SwPattern,
+} from "./types.js";
+
+/** What a step's parts are wrapped for. */
+export type Wrapping = "plain" | SecureChannelSpec["protocol"];
+
+/** Bytes of one key in PUT KEY: type, length, key under the DEK, 03, check value; AES with its own length in front. */
+const KEY_FIELDS: Readonly<Record<KeyForm, number>> = {
+  "3des": 2 + 16 + 4,
+  "aes-128": 3 + 16 + 4,
+  "aes-192": 3 + 32 + 4,
+  "aes-256": 3 + 32 + 4,
+};
 
 /** Length of a part as it stands in the plain data field (docs/card-os.md 2 and 4; GlobalPlatform 11.8). */
-export function partLength(part: Part, channel: "scp03" | "loader" | "plain"): number {
+export function partLength(part: Part, channel: Wrapping): number {
   if (part instanceof Uint8Array) return part.length;
   switch (part.secret) {
     case "key":
-      return 1 + 3 + 16 + 1 + 3;
+      return 1 + KEY_FIELDS["aes-128"];
     case "key-set":
-      return channel === "loader" ? 3 * (16 + 3) : 1 + 3 * (3 + 16 + 1 + 3);
+      return channel === "loader" ? 3 * (16 + 3) : 1 + 3 * KEY_FIELDS[part.form ?? "aes-128"];
     case "pin":
     case "challenge":
+    case "wrapped-key":
       return 16;
+    case "check-value":
+      return 3;
   }
 }
 
-export function dataLength(step: Pick<Step, "data">, channel: "scp03" | "loader" | "plain"): number {
+export function dataLength(step: Pick<Step, "data">, channel: Wrapping): number {
   return step.data.reduce((sum, part) => sum + partLength(part, channel), 0);
 }
 

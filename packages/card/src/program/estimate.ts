@@ -95,25 +95,44 @@ function figure(timing: CardTiming, wire: Wire, work: Work): Estimate {
 const cmacBlocks = (bytes: number): number => Math.max(1, Math.ceil(bytes / 16)) + 1;
 const padded = (bytes: number): number => 16 * Math.ceil((bytes + 1) / 16);
 
+/** Bytes of a challenge, a cryptogram and a MAC: 16 in SCP03's mode S16 (i bit 01), else 8. */
+export const channelSize = (channel: SecureChannelSpec): 8 | 16 =>
+  channel.protocol === "scp03" && ((channel.i ?? 0) & 0x01) !== 0 ? 16 : 8;
+
+/** One triple DES block of the coprocessor (docs/gp-card.md 8), and how many of them a message takes with its padding. */
+const desMicros = 15;
+const desBlocks = (bytes: number): number => Math.floor(bytes / 8) + 1;
+
 /** SCP03: challenge, three session keys and the card cryptogram; loader: cryptogram and two session keys. */
 function openCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
   if (channel.protocol === "loader") {
     return figure(timing, exchangeWire(timing, 5 + 16 + 1, 10 + 16 + 16 + 2), { aes: 3 * cmacBlocks(43) });
   }
-  const kdf = cmacBlocks(32);
-  return figure(timing, exchangeWire(timing, 5 + 8 + 1, 10 + 3 + 8 + 8 + 3 + 2), {
-    aes: cmacBlocks(16 + 3 + 8) + 4 * kdf,
+  if (channel.protocol === "scp02") {
+    // Four session keys of two blocks, the challenge over the AID, two cryptograms.
+    const blocks = 4 * 2 + ((channel.i & 0x40) === 0 ? 0 : desBlocks(8)) + 2 * desBlocks(16);
+    return figure(timing, exchangeWire(timing, 5 + 8 + 1, 28 + 2), { micros: blocks * desMicros });
+  }
+  const size = channelSize(channel);
+  const counted = channel.i === undefined || (channel.i & 0x10) !== 0;
+  const answer = 10 + 3 + 2 * size + (counted ? 3 : 0) + 2;
+  return figure(timing, exchangeWire(timing, 5 + size + 1, answer), {
+    aes: (counted ? cmacBlocks(16 + 3 + 8) : 0) + 4 * cmacBlocks(16 + 2 * size),
   });
 }
 
 /** Two pages: the lowered counter before the comparison, the full one after it. */
 function authenticateCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
-  const wire = exchangeWire(timing, 5 + 16, 2);
-  const aes = channel.protocol === "loader" ? cmacBlocks(43) : cmacBlocks(32) + cmacBlocks(16 + 5 + 8);
+  const size = channelSize(channel);
+  const wire = exchangeWire(timing, 5 + 2 * size, 2);
+  if (channel.protocol === "scp02")
+    return figure(timing, wire, { micros: desBlocks(5 + 8) * desMicros, pages: 2 });
+  const aes =
+    channel.protocol === "loader" ? cmacBlocks(43) : cmacBlocks(16 + 2 * size) + cmacBlocks(16 + 5 + size);
   return figure(timing, wire, { aes, pages: 2 });
 }
 
-/** Plain and wrapped size of a step: SCP03 pads, encrypts and adds MACs (Amendment D 6.2), the loader adds a MAC. */
+/** Plain and wrapped size of a step: SCP03 pads, encrypts and adds MACs (Amendment D 6.2), so does SCP02 (GPCS E.4); the loader adds a MAC. */
 export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timing: CardTiming): Estimate {
   const data = dataLength(step, channel === "plain" ? "plain" : channel.protocol);
   const answer = answerLength(step);
@@ -130,9 +149,20 @@ export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timin
       aes: aesBlocks + cmacBlocks(16 + 5 + data + 8),
     });
   }
+  const size = channelSize(channel);
   const encrypted = (channel.level & 0x02) !== 0 && data > 0;
-  const sent = encrypted ? padded(data) : data;
   const rmac = (channel.level & 0x10) !== 0;
+  if (channel.protocol === "scp02") {
+    const sent = encrypted ? 8 * desBlocks(data) : data;
+    const blocks =
+      1 +
+      desBlocks(5 + data) +
+      (encrypted ? sent / 8 : 0) +
+      (rmac ? desBlocks(5 + data + 1 + answer + 2) : 0);
+    const wire = exchangeWire(timing, 5 + sent + 8 + le, answer + (rmac ? 8 : 0) + 2);
+    return figure(timing, wire, { ...work, aes: aesBlocks, micros: micros + blocks * desMicros });
+  }
+  const sent = encrypted ? padded(data) : data;
   const rencrypted = (channel.level & 0x20) !== 0 && answer > 0;
   const body = rencrypted ? padded(answer) : answer;
   const aes =
@@ -141,7 +171,7 @@ export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timin
     cmacBlocks(16 + 5 + sent) +
     (rencrypted ? body / 16 + 1 : 0) +
     (rmac ? cmacBlocks(16 + body + 2) : 0);
-  const wire = exchangeWire(timing, 5 + sent + 8 + le, body + (rmac ? 8 : 0) + 2);
+  const wire = exchangeWire(timing, 5 + sent + size + le, body + (rmac ? size : 0) + 2);
   return figure(timing, wire, { ...work, aes });
 }
 
@@ -149,5 +179,5 @@ export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timin
 function answerLength(step: Step): number {
   if (step.answer !== undefined) return step.answer.value.length;
   if (step.judge !== undefined) return 16;
-  return step.le ?? 0;
+  return step.cost.answer ?? step.le ?? 0;
 }

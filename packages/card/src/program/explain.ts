@@ -1,6 +1,6 @@
 import { hex } from "../bytes/index.js";
-import { dataLength, swText } from "./answer.js";
-import { type Cost, costs, type Estimate, type EstimateOptions, total } from "./estimate.js";
+import { dataLength, swText, type Wrapping } from "./answer.js";
+import { channelSize, type Cost, costs, type Estimate, type EstimateOptions, total } from "./estimate.js";
 import type { CardTiming } from "./timing.js";
 import type { Again, CardProgram, ExpectedData, Part, SecureChannelSpec, Step, SwPattern } from "./types.js";
 
@@ -89,35 +89,43 @@ function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): Explaine
 }
 
 function openingText(channel: SecureChannelSpec) {
-  return channel.protocol === "loader"
-    ? {
-        apdu: "80 50 00 00 10 ⟨host challenge, 16 bytes⟩ 00",
-        why: "open a loader session: the chip proves its loader key first",
-        clause: "docs/card-os.md 2, INITIALIZE LOADER",
-        expect: `9000, chip number ‖ challenge ‖ cryptogram that shows ⟨key ${channel.keys}⟩`,
-      }
-    : {
-        apdu: `80 50 ${byte(channel.kvn)} 00 08 ⟨host challenge, 8 bytes⟩ 00`,
-        why: "open a secure channel: the card proves its keys first",
-        clause: "GlobalPlatform Amendment D 7.1.1, INITIALIZE UPDATE",
-        expect: `9000, key information ‖ challenge ‖ cryptogram that shows ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`,
-      };
+  if (channel.protocol === "loader") {
+    return {
+      apdu: "80 50 00 00 10 ⟨host challenge, 16 bytes⟩ 00",
+      why: "open a loader session: the chip proves its loader key first",
+      clause: "docs/card-os.md 2, INITIALIZE LOADER",
+      expect: `9000, chip number ‖ challenge ‖ cryptogram that shows ⟨key ${channel.keys}⟩`,
+    };
+  }
+  const size = channelSize(channel);
+  return {
+    apdu: `80 50 ${byte(channel.kvn === 0xff ? 0 : channel.kvn)} 00 ${byte(size)} ⟨host challenge, ${size} bytes⟩ 00`,
+    why: "open a secure channel: the card proves its keys first",
+    clause: `${standardOf(channel, "E.5.1", "7.1.1")}, INITIALIZE UPDATE`,
+    expect: `9000, key information ‖ challenge ‖ cryptogram that shows ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`,
+  };
 }
 
+type CardManagerChannel = Exclude<SecureChannelSpec, { protocol: "loader" }>;
+const standardOf = ({ protocol }: CardManagerChannel, scp02: string, scp03: string): string =>
+  protocol === "scp02" ? `GlobalPlatform 2.3.1 ${scp02}` : `GlobalPlatform Amendment D ${scp03}`;
+
 function authenticateText(channel: SecureChannelSpec) {
-  return channel.protocol === "loader"
-    ? {
-        apdu: "80 82 00 00 10 ⟨host cryptogram, 16 bytes⟩",
-        why: "prove the loader key to the chip, sent only after the chip has proved its own",
-        clause: "docs/card-os.md 2, AUTHENTICATE LOADER",
-        expect: "9000",
-      }
-    : {
-        apdu: `84 82 ${byte(channel.level)} 00 10 ⟨host cryptogram, 8 bytes⟩ ⟨C-MAC⟩`,
-        why: "prove the keys to the card, sent only after the card has proved its own",
-        clause: "GlobalPlatform Amendment D 7.1.2, EXTERNAL AUTHENTICATE",
-        expect: "9000",
-      };
+  if (channel.protocol === "loader") {
+    return {
+      apdu: "80 82 00 00 10 ⟨host cryptogram, 16 bytes⟩",
+      why: "prove the loader key to the chip, sent only after the chip has proved its own",
+      clause: "docs/card-os.md 2, AUTHENTICATE LOADER",
+      expect: "9000",
+    };
+  }
+  const size = channelSize(channel);
+  return {
+    apdu: `84 82 ${byte(channel.level)} 00 ${byte(2 * size)} ⟨host cryptogram, ${size} bytes⟩ ⟨C-MAC⟩`,
+    why: "prove the keys to the card, sent only after the card has proved its own",
+    clause: `${standardOf(channel, "E.5.2", "7.1.2")}, EXTERNAL AUTHENTICATE`,
+    expect: "9000",
+  };
 }
 
 /** The explanation as lines for a terminal. */
@@ -159,7 +167,7 @@ const roundedEstimate = (value: Estimate): Estimate => ({
 const byte = (value: number): string => value.toString(16).toUpperCase().padStart(2, "0");
 const spaced = (bytes: Uint8Array): string => hex(bytes).replaceAll(/..(?=.)/g, "$& ");
 
-function apduText(step: Step, protocol: "plain" | "scp03" | "loader"): string {
+function apduText(step: Step, protocol: Wrapping): string {
   const length = dataLength(step, protocol);
   const words = [step.cla, step.ins, step.p1, step.p2].map(byte);
   if (length > 0) words.push(byte(length), ...step.data.map((part) => partText(part)));
@@ -174,6 +182,10 @@ function partText(part: Part): string {
       return `⟨key ${part.keys} kid ${byte(part.kid)} as version ${byte(part.kvn)}⟩`;
     case "key-set":
       return `⟨key set ${part.keys} as version ${byte(part.kvn)}⟩`;
+    case "wrapped-key":
+      return `⟨key ${part.keys} kid ${byte(part.kid)}⟩`;
+    case "check-value":
+      return `⟨check value of key ${part.keys} kid ${byte(part.kid)}⟩`;
     case "pin":
       return `⟨PIN ${part.pin}, ${part.tries} tries⟩`;
     case "challenge":
@@ -185,7 +197,7 @@ const channelText = (channel: "plain" | SecureChannelSpec): string => {
   if (channel === "plain") return "plain";
   return channel.protocol === "loader"
     ? `loader session, ⟨key ${channel.keys}⟩`
-    : `SCP03 level ${byte(channel.level)}, ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`;
+    : `${channel.protocol.toUpperCase()} level ${byte(channel.level)}, ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`;
 };
 
 function expectText(step: Step): string {

@@ -25,8 +25,19 @@ export type Part =
   | Uint8Array
   /** One key of a DF, diversified (KDF3, k = kid) and wrapped under the session's DEK: `KVN ‖ 88 11 10 … ‖ 03 KCV`. */
   | { readonly secret: "key"; readonly keys: KeyRef; readonly kid: number; readonly kvn: number }
-  /** A diversified SCP03 key set (KDF3, k = 1, 2, 3) for PUT KEY (GlobalPlatform 11.8) or, in a loader session, LOAD KEYS. */
-  | { readonly secret: "key-set"; readonly keys: KeyRef; readonly kvn: number }
+  /**
+   * A key set of the card (k = 1, 2, 3) for PUT KEY (GlobalPlatform 11.8) or, in a loader session, LOAD KEYS. AES of 16 bytes a key unless
+   * `form` says otherwise, diversified by KDF3 unless `diversify` does.
+   */
+  | {
+      readonly secret: "key-set";
+      readonly keys: KeyRef;
+      readonly kvn: number;
+      readonly form?: KeyForm;
+      readonly diversify?: Diversification;
+    }
+  /** One application key of 16 bytes (KDF3, k = kid) under the session's DEK, as STORE DATA carries it; or its check value in clear. */
+  | { readonly secret: "wrapped-key" | "check-value"; readonly keys: KeyRef; readonly kid: number }
   /** The PIN bound to this record: CHANGE REFERENCE DATA's 16 bytes under the DEK (docs/card-os.md 4). */
   | { readonly secret: "pin"; readonly pin: string; readonly tries: number }
   /** 16 random bytes of the security module, which judges the answer (see `judge`). */
@@ -81,6 +92,8 @@ export interface Step {
     readonly aesBlocks?: number;
     readonly micros?: number;
     readonly shortPulse?: boolean;
+    /** Bytes the card will answer, where no expectation tells. */
+    readonly answer?: number;
   };
   /**
    * How to find out whether a `probe` step was done: plain commands; the step counts as done when all answers are as expected
@@ -89,13 +102,33 @@ export interface Step {
   readonly probe?: { readonly ask: readonly Step[]; readonly absent: readonly SwPattern[] };
 }
 
+/** How a card's keys come from their master and its chip number (docs/products.md); "none": all cards have the master's own. */
+export type Diversification = "kdf3" | "emv-cps" | "visa2" | "visa" | "none";
+/** What the keys of a set are. */
+export type KeyForm = "aes-128" | "aes-192" | "aes-256" | "3des";
+
+/** `kvn` FF is the set a card came with: it is asked for by 00. `isd`: AID of the security domain, default A000000151000000. */
 export type SecureChannelSpec =
   | { readonly protocol: "loader"; readonly keys: KeyRef }
+  | {
+      readonly protocol: "scp02";
+      readonly keys: KeyRef;
+      readonly kvn: number;
+      readonly level: 0x01 | 0x03 | 0x11 | 0x13;
+      readonly i: 0x15 | 0x35 | 0x55 | 0x75;
+      readonly diversify: Exclude<Diversification, "kdf3">;
+      readonly isd?: Uint8Array;
+    }
   | {
       readonly protocol: "scp03";
       readonly keys: KeyRef;
       readonly kvn: number;
       readonly level: 0x01 | 0x03 | 0x11 | 0x13 | 0x33;
+      /** A card that says another one is refused; absent: whatever the card says, in S8 mode. */
+      readonly i?: number;
+      /** Default KDF3. */
+      readonly diversify?: "kdf3" | "none";
+      readonly isd?: Uint8Array;
     };
 
 export interface Segment {

@@ -10,6 +10,7 @@ import { type ImageCode, imageCode } from "./image.js";
 import { cardState, layout, pageSize, phase } from "./layout.js";
 import { forgetLoaderKey, Loader, type LoaderChip, loaderSecret } from "./loader.js";
 import { Memory } from "./memory.js";
+import { makeGlobalPlatformSystem } from "./gp/index.js";
 import { makeOperatingSystem } from "./os/index.js";
 import { blankPhase, type PhaseRecord, phaseContent, readPhase } from "./phase.js";
 import { romRoutine, romVersion } from "./rom.js";
@@ -61,6 +62,7 @@ class RunningChip implements LoaderChip {
     if (record === undefined || !this.memory.holds(0, chipPage(this.#chipNumber, this.pages))) return false;
     this.#record = record;
     this.#image = undefined;
+    if (record.phase === phase.globalPlatform) return true;
     unlessMemoryFails(() => this.memory.tidyPair(layout.keySetPair));
     if (record.phase === phase.rom) return true;
     forgetLoaderKey(this.memory);
@@ -296,10 +298,15 @@ class Card implements PersolineCard {
     if (this.#chip.phase() === phase.rom) {
       this.#system = undefined;
     } else {
-      this.#system ??= makeOperatingSystem(this.#chip);
+      this.#system ??= this.#makeSystem();
       this.#system.reset();
     }
     return this.#plan.wrongAtr?.slice() ?? makeAtr(this.#chip.phase(), this.#chip.osVersion());
+  }
+
+  #makeSystem(): OperatingSystem {
+    const make = this.#chip.phase() === phase.globalPlatform ? makeGlobalPlatformSystem : makeOperatingSystem;
+    return make(this.#chip);
   }
 
   #answer(apdu: Uint8Array): Uint8Array {

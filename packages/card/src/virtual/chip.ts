@@ -78,6 +78,8 @@ export interface Chip {
    * data ‖ SW in plain. Planted faults may lie (9000, nothing done) or answer more than was asked.
    */
   perform(ins: number, work: () => Uint8Array): Uint8Array;
+  /** A planted fault: the keys that the chip came with are not those its maker was to give it. */
+  has(fault: "wrong-loader-key"): boolean;
   /** Every response MAC goes through here on its way out: a planted fault may spoil it. */
   responseMac(mac: Uint8Array): Uint8Array;
 }

@@ -12,6 +12,8 @@ const ifs = 254;
 /** Historical bytes in COMPACT-TLV (ISO/IEC 7816-4, 12.1.1): the loader names the ROM, the OS itself and what it can do. */
 function historicalBytes(now: number, os: { readonly major: number; readonly minor: number }): number[] {
   if (now === phase.rom) return [0x80, 0x66, 0x50, 0x53, 0x4c, 0x52, romVersion.major, romVersion.minor];
+  if (now === phase.globalPlatform)
+    return [0x80, 0x73, 0xc0, 0x01, 0x00, 0x66, 0x50, 0x53, 0x4c, 0x47, os.major, os.minor];
   // Image 2.0: partial DF names, chains and extended lengths too.
   const capabilities = os.major < 2 ? [0xb6, 0x21, 0x00] : [0xf6, 0x21, 0xc0];
   return [0x80, 0x73, ...capabilities, 0x66, 0x50, 0x53, 0x4c, 0x4f, os.major, os.minor];

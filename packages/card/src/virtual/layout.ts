@@ -21,7 +21,13 @@ export const layout = {
 export const pairCapacity = 54;
 
 /** Phases of ISO 10202-1 as this chip has them. */
-export const phase = { rom: 0x01, completed: 0x03, terminated: 0x0f } as const;
+export const phase = {
+  rom: 0x01,
+  completed: 0x03,
+  /** Another silicon: a GlobalPlatform system in the mask, nothing to complete (docs/gp-card.md). */
+  globalPlatform: 0x05,
+  terminated: 0x0f,
+} as const;
 
 /** Life-cycle states of the card (GlobalPlatform Card Specification, 5.1.1). */
 export const cardState = {

@@ -11,7 +11,7 @@ import type { Reader } from "../devices/reader/port.js";
 import { simulatedReader } from "../devices/reader/simulated.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
-import { virtualSilicon } from "../devices/shop-floor/silicon.js";
+import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Place } from "../devices/transport/port.js";
 import { simulatedCarousel } from "../devices/transport/simulated.js";
 import type { LineAccounts } from "../ledger/types.js";
@@ -58,6 +58,8 @@ export interface AssembleLine {
   readonly keepPicture: Surroundings["keepPicture"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes). */
   readonly loaderMaster: Uint8Array;
+  /** For a product of GlobalPlatform cards: how their virtual chips are made. */
+  readonly globalPlatform?: GlobalPlatformFab;
   readonly outside?: Outside;
   readonly onEvent?: LineParts["onEvent"];
 }
@@ -87,6 +89,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
   const { world, run } = worldOf(file);
   const silicon = virtualSilicon({
     loaderMaster: parts.loaderMaster,
+    ...(parts.globalPlatform === undefined ? {} : { globalPlatform: parts.globalPlatform }),
     random: (length) => world.random(length),
   });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);

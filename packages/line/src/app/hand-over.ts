@@ -6,7 +6,10 @@ import type { Store } from "../store/store.js";
 import { Refusal } from "./problem.js";
 
 /** Which fields go into the register; nothing when these cards open no gates. Throws Refusal when the product does not say. */
-export function registerOf({ name, register }: Product, file: string): RegisterFields | undefined {
+export function registerOf(
+  { name, register }: Pick<Product, "name" | "register">,
+  file: string,
+): RegisterFields | undefined {
   if (register === undefined)
     throw new Refusal(
       `${file}: product ${name} does not say which fields its holders' names and zones are in, so no gate could know its cards: add "register: { name: FIELD, zones: FIELD }", or "register: none" for cards that open no gates`,

@@ -2,9 +2,11 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
+import type { YamlPath } from "../orders/yaml.js";
 import type { InputProblem, Order, OrderRecord, Photo } from "../orders/types.js";
 import { compile, imageProblems } from "../plan/compile.js";
 import {
@@ -21,8 +23,10 @@ import {
   readFonts,
 } from "../plan/layout/index.js";
 import { prepare } from "../plan/prepare.js";
-import { parseProduct, type Product } from "../plan/product.js";
-import type { EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
+import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
+import type { GpProduct } from "../plan/gp/model.js";
+import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
+import type { AnyPlanned, EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import type { OrderFile } from "../store/order-runs.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
 
@@ -44,14 +48,14 @@ export interface Job {
   readonly order: Order;
   /** What its cards are made from, the input file and its photos apart: these are the records'. */
   readonly files: readonly MadeFrom[];
-  readonly planned: PlannedProduct;
+  readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
 }
 
 /** Throws DataProblem, LayoutProblem. */
 export async function readJob(orderFile: string): Promise<Job> {
   const order = await readOrder(orderFile);
-  const { product, planned, files } = await readProduct(order.product);
+  const { product, planned, files } = await readAnyProduct(order.product);
   const keys = await readKeyFile(order.keys);
   const wrong = keyProblems(order, product, keys);
   if (wrong.length > 0) throw new DataProblem(wrong);
@@ -73,7 +77,7 @@ const settingsOf = ({ customer, environment, records, input }: Order): string =>
   JSON.stringify([customer, environment, records ?? null, input.sheet ?? null, input.encoding ?? null]);
 
 /** Better told now than by the security module when the first card is in the machine. */
-function keyProblems(order: Order, product: Product, { environment, keys }: KeyFile): InputProblem[] {
+function keyProblems(order: Order, product: AnyProduct, { environment, keys }: KeyFile): InputProblem[] {
   const wrong: InputProblem[] = [];
   const tell = (code: string, message: string, remedy: string): void => {
     wrong.push({ file: order.keys, code, message, remedy });
@@ -85,18 +89,20 @@ function keyProblems(order: Order, product: Product, { environment, keys }: KeyF
       "name the right key file in the order, or correct its environment",
     );
   }
-  const { completion, channel, dfs } = product;
-  const needed: readonly Pick<NewKey, "name" | "use">[] = [
-    { name: completion.loaderKey, use: "loader" },
-    { name: completion.initialKeys, use: "scp03" },
-    { name: channel.keys, use: "scp03" },
-    ...dfs.flatMap((df) =>
-      df.keys === undefined ? [] : [{ name: df.keys.master, use: "application" as const }],
-    ),
-  ];
-  for (const { name, use } of new Map(needed.map((key) => [`${key.name} ${key.use}`, key])).values()) {
+  const needed = product.kind === "globalplatform" ? gpKeys(product) : osKeys(product);
+  for (const key of new Map(needed.map((one) => [`${one.name} ${one.use}`, one])).values()) {
+    const { name, use } = key;
     const listed = keys.find((key) => key.name === name);
-    if (listed?.use === use) continue;
+    if (listed?.use === use) {
+      if (key.algorithm !== undefined && key.algorithm !== algorithmOf(listed)) {
+        tell(
+          "key-algorithm",
+          `product ${product.name} needs ${name} to be ${key.algorithm}, and here it is ${algorithmOf(listed)}`,
+          "correct the product's algorithm, or give the key the other one",
+        );
+      }
+      continue;
+    }
     tell(
       "missing-key",
       `product ${product.name} needs a key ${name} for "${use}", ${listed === undefined ? "which is not in this list" : `and here it is for "${listed.use}"`}`,
@@ -106,44 +112,90 @@ function keyProblems(order: Order, product: Product, { environment, keys }: KeyF
   return wrong;
 }
 
-/** The product of an order, compiled. Throws DataProblem with everything that is wrong with the file. */
-export async function readProduct(file: string): Promise<{
-  readonly product: Product;
-  readonly planned: PlannedProduct;
+type NeededKey = Pick<NewKey, "name" | "use" | "algorithm">;
+
+const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => [
+  { name: completion.loaderKey, use: "loader" },
+  { name: completion.initialKeys, use: "scp03" },
+  { name: channel.keys, use: "scp03" },
+  ...dfs.flatMap((df) =>
+    df.keys === undefined ? [] : [{ name: df.keys.master, use: "application" as const }],
+  ),
+];
+
+const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct): readonly NeededKey[] => [
+  { name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] },
+  { name: channel.keys, use: channel.protocol, algorithm: algorithms[form] },
+  ...applications.flatMap(({ keys }) =>
+    keys === undefined ? [] : [{ name: keys.master, use: "application" as const }],
+  ),
+];
+const algorithms = {
+  "aes-128": "AES-128",
+  "aes-192": "AES-192",
+  "aes-256": "AES-256",
+  "3des": "3DES",
+} as const;
+
+interface ReadProduct<P, C> {
+  readonly product: P;
+  readonly planned: C;
   readonly files: readonly MadeFrom[];
-}> {
+}
+
+/** The product of an order, whichever card it is for, compiled. Throws DataProblem with everything that is wrong with the file. */
+export async function readAnyProduct(
+  file: string,
+): Promise<ReadProduct<Product, PlannedProduct> | ReadProduct<GpProduct, PlannedGp>> {
   const source = await text(file, "product file");
-  const read = parseProduct(source, file);
+  const read = parseAnyProduct(source, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { product, problem } = read;
-  const imageFile = resolve(dirname(file), product.completion.image);
-  let image: Uint8Array;
-  try {
-    image = await readFile(imageFile);
-  } catch {
-    throw new DataProblem([
-      problem(
-        ["completion", "image"],
-        "no-file",
-        "the completion image cannot be opened",
-        "check the path; it is relative to the product file",
-      ),
-    ]);
+  const files: MadeFrom[] = [{ part: "product file", file, sha256: sha256Of(source) }];
+  const named = async (relative: string, path: YamlPath, part: string): Promise<Uint8Array> => {
+    const own = resolve(dirname(file), relative);
+    try {
+      const bytes = new Uint8Array(await readFile(own));
+      files.push({ part, file: own, sha256: sha256Of(bytes) });
+      return bytes;
+    } catch {
+      const remedy = "check the path; it is relative to the product file";
+      throw new DataProblem([problem(path, "no-file", `the ${part} cannot be opened`, remedy)]);
+    }
+  };
+  if (product.kind === "globalplatform") {
+    const loadFiles = new Map<string, Uint8Array>();
+    for (const [at, { name, load }] of product.applications.entries()) {
+      if (load !== undefined)
+        loadFiles.set(name, await named(load, ["applications", at, "load"], `load file of ${name}`));
+    }
+    return { product, planned: compileGp(product, loadFiles), files };
   }
+  const image = await named(product.completion.image, ["completion", "image"], "completion image");
   const wrong = imageProblems(product, image, problem);
   if (wrong.length > 0) throw new DataProblem(wrong);
-  const files = [
-    { part: "product file", file, sha256: sha256Of(source) },
-    { part: "completion image", file: imageFile, sha256: sha256Of(image) },
-  ];
   return { product, planned: compile(product, image), files };
+}
+
+/** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
+export async function readProduct(file: string): Promise<ReadProduct<Product, PlannedProduct>> {
+  const { product, planned, files } = await readAnyProduct(file);
+  if (product.kind === "persoline-os" && "personal" in planned) return { product, planned, files };
+  throw new DataProblem([
+    {
+      file,
+      code: "other-card",
+      message: "this product is for GlobalPlatform cards, which have no files to look at here",
+      remedy: "name a product of the Persoline OS",
+    },
+  ]);
 }
 
 /** What the line itself offers to templates besides the record's fields. */
 const lineFields = ["cardNumber", "order", "record"];
 
 async function readDrawing(
-  product: Product,
+  product: AnyProduct,
   productFile: string,
 ): Promise<{ readonly drawing: Drawing | undefined; readonly files: readonly MadeFrom[] }> {
   const { visual, columns } = product;

@@ -93,3 +93,37 @@ describe("a key list against the keystore", () => {
     );
   });
 });
+
+describe("algorithms of keys", () => {
+  const des = { value: "404142434445464748494A4B4C4D4E4F", kcv: "8BAF47" };
+  test("3DES for scp02, AES of three sizes for scp03; check values by their own algorithm", async () => {
+    const made = list("keys.yaml", [
+      published("maker", des, "scp02"),
+      "name: issuer, use: scp03, algorithm: AES-192",
+      `name: big, use: scp03, algorithm: AES-256, published: "${other.value}${other.value}"`,
+    ]);
+    const hsm = await openSecurityModule(data, made, undefined);
+    const known = await hsm.keys();
+    await hsm.close();
+    const of = (name: string) => known.find((key) => key.name === name);
+    expect(of("maker")).toMatchObject({ use: "scp02", algorithm: "3DES", kcv: des.kcv });
+    expect(of("issuer")).toMatchObject({ algorithm: "AES-192" });
+    expect(of("big")).toMatchObject({ algorithm: "AES-256" });
+    expect(await refused(made)).toBe("opened");
+    expect(await refused(list("other.yaml", ["name: issuer, use: scp03"]))).toContain(
+      "key issuer is AES-192 in the keystore, but AES-128 in",
+    );
+  });
+  test.each([
+    ["name: a, use: scp02, algorithm: AES-128", "a key for scp02 is not AES-128"],
+    ["name: a, use: scp03, algorithm: 3DES", "a key for scp03 is not 3DES"],
+    ["name: a, use: application, algorithm: AES-256", "a key for application is AES-128"],
+    [`name: a, use: scp03, algorithm: AES-256, published: "${other.value}"`, "AES-256 has 64 digits, not 32"],
+    [`name: a, use: scp02, published: "${other.value}${other.value}"`, "3DES has 32 digits, not 64"],
+  ])("%s is refused, with its place", async (line, message) => {
+    const text = await refused(list("wrong.yaml", [line]));
+    expect(text).toContain(message);
+    expect(text).toMatch(/wrong\.yaml/);
+    expect(text).not.toContain(other.value);
+  });
+});

@@ -1,9 +1,9 @@
 /** The list of keys that a keystore is made from. */
 import { readFile } from "node:fs/promises";
-import { hex, unhex } from "@persoline/card/bytes";
-import { kcvAes } from "@persoline/card/crypto";
-import { nodeCrypto } from "@persoline/card/node";
+import { unhex } from "@persoline/card/bytes";
 import { z } from "zod";
+import { algorithmOf, keyBytes } from "../devices/hsm/ceremony.js";
+import { checkValueOf } from "../devices/hsm/keyring.js";
 import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
@@ -20,10 +20,17 @@ const keySchema = z.strictObject({
         name: z
           .string()
           .regex(/^[a-z][a-z0-9-]{0,31}$/, "a key's name has 1 to 32 small letters, digits and dashes"),
-        use: z.enum(["loader", "scp03", "application"]).describe("A key has one purpose"),
+        use: z.enum(["loader", "scp02", "scp03", "application"]).describe("A key has one purpose"),
+        algorithm: z
+          .enum(["AES-128", "AES-192", "AES-256", "3DES"])
+          .optional()
+          .describe("AES-128 without it; keys for scp02 are 3DES (two keys)"),
         published: z
           .string()
-          .regex(/^[0-9A-F]{32}$/, "an AES-128 key has 32 hexadecimal digits (capitals), in quotes")
+          .regex(
+            /^(?:[0-9A-F]{32}|[0-9A-F]{48}|[0-9A-F]{64})$/,
+            "a key has 32 hexadecimal digits (AES-192: 48, AES-256: 64), capitals, in quotes",
+          )
           .optional()
           .describe(
             "A test key that everybody may know; without it the key is drawn inside the security module",
@@ -56,7 +63,10 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   const read = strictYaml(keySchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value, problem } = read;
-  const wrong = value.keys.flatMap(({ name, published }, at) => [
+  const wrong = value.keys.flatMap(({ name, use, algorithm, published }, at) => [
+    ...algorithmProblems({ use, algorithm, published }).map(([field, message, remedy]) =>
+      problem(["keys", at, field], "key-algorithm", `key ${name}: ${message}`, remedy),
+    ),
     ...(value.keys.findIndex((other) => other.name === name) === at
       ? []
       : [problem(["keys", at, "name"], "twice", `the key ${name} is there twice`, "keep one of them")]),
@@ -74,12 +84,34 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   if (wrong.length > 0) throw new DataProblem(wrong);
   return {
     environment: value.environment,
-    keys: value.keys.map(({ name, use, published }) => ({
+    keys: value.keys.map(({ name, use, algorithm, published }) => ({
       name,
       use,
+      ...(algorithm === undefined ? {} : { algorithm }),
       ...(published === undefined ? {} : { published }),
     })),
   };
+}
+
+/** What use, algorithm and published value say against each other. */
+function algorithmProblems({
+  use,
+  algorithm: given,
+  published,
+}: {
+  readonly use: NewKey["use"];
+  readonly algorithm?: NewKey["algorithm"];
+  readonly published?: string | undefined;
+}): readonly (readonly [field: string, message: string, remedy: string])[] {
+  const algorithm = algorithmOf({ name: "", use, ...(given === undefined ? {} : { algorithm: given }) });
+  if ((algorithm === "3DES") !== (use === "scp02"))
+    return [["algorithm", `a key for ${use} is not ${algorithm}`, "3DES is for scp02, AES for all others"]];
+  if (use !== "scp03" && algorithm !== "3DES" && algorithm !== "AES-128")
+    return [["algorithm", `a key for ${use} is AES-128`, "remove the algorithm"]];
+  const digits = 2 * keyBytes[algorithm];
+  return published === undefined || published.length === digits
+    ? []
+    : [["published", `${algorithm} has ${digits} digits, not ${published.length}`, "correct the value"]];
 }
 
 /**
@@ -143,11 +175,11 @@ export async function openKeystore(
   });
 }
 
-/** GlobalPlatform KCV of an AES key given in hexadecimal. */
-function checkValue(published: string): string {
-  const key = unhex(published);
-  const kcv = hex(kcvAes(nodeCrypto, key));
-  key.fill(0);
+/** GlobalPlatform KCV of a key given in hexadecimal. */
+function checkValue(key: NewKey, published: string): string {
+  const bytes = unhex(published);
+  const kcv = checkValueOf(algorithmOf(key), bytes);
+  bytes.fill(0);
   return kcv;
 }
 
@@ -169,7 +201,8 @@ function keyDifferences(ask: {
     ];
   }
   const remedy = `put ${keyFile} back as it was when this keystore was made, or use the data folder these keys were made in, or a new one`;
-  return list.keys.flatMap(({ name, use, published }) => {
+  return list.keys.flatMap((listed) => {
+    const { name, use, published } = listed;
     const kept = known.find((key) => key.name === name);
     const tell = (code: string, message: string) => [{ code, message, remedy }];
     if (kept === undefined) return tell("missing-key", `the keystore lacks key ${name}`);
@@ -177,6 +210,11 @@ function keyDifferences(ask: {
       return tell(
         "key-use",
         `key ${name} is for "${kept.use}" in the keystore, but for "${use}" in ${keyFile}`,
+      );
+    if (kept.algorithm !== algorithmOf(listed))
+      return tell(
+        "key-algorithm",
+        `key ${name} is ${kept.algorithm} in the keystore, but ${algorithmOf(listed)} in ${keyFile}`,
       );
     if (kept.environment !== list.environment)
       return tell(
@@ -190,7 +228,7 @@ function keyDifferences(ask: {
             `key ${name} is a published one in the keystore (check value ${kept.kcv}), which everybody may know; ${keyFile} wants a drawn one`,
           )
         : [];
-    const wanted = checkValue(published);
+    const wanted = checkValue(listed, published);
     return kept.kcv === wanted
       ? []
       : tell(

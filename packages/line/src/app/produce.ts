@@ -22,7 +22,7 @@ import { pictureArchive } from "./pictures.js";
 import { withPins } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
 import { takeUp } from "./take-up.js";
-import { loaderMaster, receiveStock } from "./virtual-blanks.js";
+import { fabOf, receiveStock } from "./virtual-blanks.js";
 
 export interface ProduceAsk {
   readonly orderFile: string;
@@ -138,7 +138,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       makeMarks: marksBy(faces),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
-      loaderMaster: await loaderMaster(job),
+      ...(await fabOf(job)),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     }),
     (one) => one.close(),

@@ -1,26 +1,47 @@
 /** The stock of a line of simulated devices: blanks with a published key, received into the accounts by themselves. */
 import { unhex } from "@persoline/card/bytes";
+import type { GlobalPlatformFab } from "../devices/shop-floor/silicon.js";
 import { DataProblem } from "../orders/problem.js";
+import type { GpProduct } from "../plan/gp/model.js";
 import type { Store } from "../store/store.js";
 import type { AssembledLine } from "./assemble-line.js";
 import type { Job } from "./job.js";
 import { readKeyFile } from "./key-file.js";
 
-/** Virtual blanks are made with a published key; the fab and the security module both know it. */
-export async function loaderMaster({ order, planned }: Job): Promise<Uint8Array> {
-  const { loaderKey } = planned.product.completion;
-  const key = (await readKeyFile(order.keys)).keys.find(({ name }) => name === loaderKey);
-  if (key?.published === undefined) {
-    throw new DataProblem([
-      {
-        file: order.keys,
-        code: "loader-key",
-        message: `virtual blanks need a published loader key, and ${loaderKey} has none`,
-        remedy: "give it a published value, or use a line with real blanks",
-      },
-    ]);
-  }
-  return unhex(key.published);
+/** Virtual blanks are made with a published key; the fab and the security module both know it. Throws DataProblem. */
+export async function fabOf({
+  order,
+  planned: { product },
+}: Job): Promise<{ readonly loaderMaster: Uint8Array; readonly globalPlatform?: GlobalPlatformFab }> {
+  if (product.kind === "persoline-os")
+    return { loaderMaster: await published(order.keys, product.completion.loaderKey, "loader") };
+  const master = await published(order.keys, product.initial.keys, "initial");
+  return { loaderMaster: new Uint8Array(16), globalPlatform: globalPlatformFab(product, master) };
+}
+
+function globalPlatformFab({ initial, isd }: GpProduct, master: Uint8Array): GlobalPlatformFab {
+  const common = { master, kvn: initial.kvn, isd };
+  return initial.protocol === "scp02"
+    ? { ...common, algorithm: "3des", diversify: initial.diversify, i02: initial.i }
+    : {
+        ...common,
+        algorithm: "aes",
+        diversify: initial.diversify ?? "kdf3",
+        ...(initial.i === undefined ? {} : { i03: initial.i }),
+      };
+}
+
+async function published(file: string, name: string, what: string): Promise<Uint8Array> {
+  const key = (await readKeyFile(file)).keys.find((one) => one.name === name);
+  if (key?.published !== undefined) return unhex(key.published);
+  throw new DataProblem([
+    {
+      file,
+      code: "loader-key",
+      message: `virtual blanks need a published ${what} key, and ${name} has none`,
+      remedy: "give it a published value, or use a line with real blanks",
+    },
+  ]);
 }
 
 /** A line of simulated devices brings its blanks; they are received once. */

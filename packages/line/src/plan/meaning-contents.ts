@@ -13,14 +13,16 @@ import {
 } from "./content.js";
 import { type EfEntry, isDf, type ProductFile } from "./product-schema.js";
 
-const known = (product: ProductFile): string[] => [
+type People = Pick<ProductFile, "person">;
+
+const known = (product: People): string[] => [
   ...Object.keys(product.person),
   "order",
   "record",
   "cardNumber",
 ];
 
-function checkTemplate(text: string, path: YamlPath, product: ProductFile, tell: Tell): void {
+export function checkTemplate(text: string, path: YamlPath, product: People, tell: Tell): void {
   const stray = strayBrace(text);
   if (stray !== undefined) {
     tell(path, "bad-template", `a brace is left over at "${stray}"`, "write a field as {name}");
@@ -39,8 +41,8 @@ function checkTemplate(text: string, path: YamlPath, product: ProductFile, tell:
   }
 }
 
-/** What goes into the files: templates that lead somewhere, values that fit. */
-export function checkContents(product: ProductFile, tell: Tell): void {
+/** The number under which a card is known outside its chip. */
+export function checkCardNumber(product: Pick<ProductFile, "card-number">, tell: Tell): void {
   for (const field of fieldsOf(product["card-number"])) {
     if (!["order", "record"].includes(field)) {
       tell(
@@ -51,6 +53,11 @@ export function checkContents(product: ProductFile, tell: Tell): void {
       );
     }
   }
+}
+
+/** What goes into the files: templates that lead somewhere, values that fit. */
+export function checkContents(product: ProductFile, tell: Tell): void {
+  checkCardNumber(product, tell);
   const efs = new Map(product.files.flatMap((entry) => (isDf(entry) ? [] : [[entry.ef, entry] as const])));
   for (const [name, content] of Object.entries(product.write)) {
     const path = ["write", name] as const;

@@ -2,7 +2,7 @@ import type { Tell } from "../orders/yaml.js";
 import type { ProductFile } from "./product-schema.js";
 
 /** Columns of the input and their rules. */
-export function checkPerson(product: ProductFile, tell: Tell): void {
+export function checkPerson(product: Pick<ProductFile, "person">, tell: Tell): void {
   const columns = new Set<string>();
   for (const [field, rules] of Object.entries(product.person)) {
     const path = ["person", field] as const;

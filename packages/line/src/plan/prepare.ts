@@ -1,7 +1,8 @@
 import type { InputProblem, OrderRecord, Photo } from "../orders/types.js";
 import { ContentProblem, fill, type Values } from "./content.js";
+import { gpPersonalization, gpProblems, gpProof } from "./gp/prepare.js";
 import { type Content, contentOf, personalization, proof } from "./personal.js";
-import type { PlannedProduct, EmbossLine, Face, PreparedRecord } from "./types.js";
+import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
 
 export interface PrepareOptions {
   /** The customer's order number, as `{order}` in templates. */
@@ -14,25 +15,29 @@ export interface PrepareOptions {
 }
 
 /** A record's fields, and what the line adds: order, record, cardNumber. */
-export function valuesOf(compiled: PlannedProduct, record: OrderRecord, order: string): Values {
+export function valuesOf(compiled: AnyPlanned, record: OrderRecord, order: string): Values {
   const own = { ...record.fields, order, record: String(record.number) };
   return { ...own, cardNumber: fill(compiled.product.cardNumber, own) };
 }
 
 /** Turns a record into its programs and faces. Pure. Throws ContentProblem for a record that `recordProblems` would have told about. */
-export function prepare(
-  compiled: PlannedProduct,
-  record: OrderRecord,
-  options: PrepareOptions,
-): PreparedRecord {
-  const { product, personal } = compiled;
+export function prepare(compiled: AnyPlanned, record: OrderRecord, options: PrepareOptions): PreparedRecord {
   const values = valuesOf(compiled, record, options.order);
+  const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
+  if (!("personal" in compiled)) {
+    return {
+      number: record.number,
+      personalization: gpPersonalization(compiled, values),
+      proof: gpProof(compiled, values),
+      ...drawn,
+    };
+  }
+  const { product, personal } = compiled;
   const contents = new Map<string, Content>();
   for (const df of personal.dfs) {
     for (const { model, personal: own } of df.files)
       if (own) contents.set(model.name, contentOf(model, values));
   }
-  const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
   return {
     number: record.number,
     personalization: personalization(product, personal, contents),
@@ -43,11 +48,23 @@ export function prepare(
 
 /** What of a record does not fit into the card's files, without showing the values. */
 export function recordProblems(
-  compiled: PlannedProduct,
+  compiled: AnyPlanned,
   record: OrderRecord,
   where: { readonly order: string; readonly file: string },
 ): InputProblem[] {
   const values = valuesOf(compiled, record, where.order);
+  const fault = (columns: readonly string[], message: string, remedy: string): InputProblem => ({
+    file: where.file,
+    row: record.row,
+    column: columns.join(", "),
+    code: "does-not-fit",
+    message,
+    remedy,
+  });
+  if (!("personal" in compiled)) {
+    const remedy = "shorten the value, or change the product's data";
+    return gpProblems(compiled, values).map(({ columns, message }) => fault(columns, message, remedy));
+  }
   return compiled.personal.dfs.flatMap((df) =>
     df.files.flatMap((file): InputProblem[] => {
       if (!file.personal) return [];
@@ -56,16 +73,7 @@ export function recordProblems(
         return [];
       } catch (thrown) {
         if (!(thrown instanceof ContentProblem)) throw thrown;
-        return [
-          {
-            file: where.file,
-            row: record.row,
-            column: file.columns.join(", "),
-            code: "does-not-fit",
-            message: thrown.message,
-            remedy: "shorten the value, or give the product a larger file",
-          },
-        ];
+        return [fault(file.columns, thrown.message, "shorten the value, or give the product a larger file")];
       }
     }),
   );

@@ -59,6 +59,7 @@ export interface RegisterFields {
 
 /** A product file, read, checked and in the words of the card. */
 export interface Product {
+  readonly kind: "persoline-os";
   readonly name: string;
   readonly atr: { readonly blank: Uint8Array; readonly completed: Uint8Array };
   readonly rom: { readonly major: number; readonly minor: number; readonly checksum: Uint8Array };
@@ -104,6 +105,7 @@ export function productModel(file: ProductFile): Product {
   const dfs = dfModels(file);
   const { pin, register, visual } = file;
   return {
+    kind: "persoline-os",
     name: file.product,
     atr: { blank: unhex(file.card.atr.blank), completed: unhex(file.card.atr.completed) },
     rom: { major: Number(major), minor: Number(minor), checksum: unhex(file.card.rom.checksum) },
@@ -161,7 +163,7 @@ function registerFields(file: Exclude<ProductFile["register"], "none" | undefine
   };
 }
 
-function columnRule(field: string, rules: ProductFile["person"][string]): ColumnRule {
+export function columnRule(field: string, rules: ProductFile["person"][string]): ColumnRule {
   const { max, list, from, unique, type, pattern } = rules;
   return {
     field,
@@ -237,7 +239,7 @@ export const accessOf = (entry: {
 const conditions = (rule: string): Condition[] =>
   rule.split(" and ").map((one) => (one.startsWith("auth(") ? "gate" : (one as Condition)));
 
-function contentModel(written: ProductFile["write"][string]): ContentModel {
+export function contentModel(written: ProductFile["write"][string]): ContentModel {
   if ("tlv" in written) {
     const objects = Object.entries(written.tlv).map(([tag, form]) => [tag.toUpperCase(), form] as const);
     return { kind: "tlv", objects: objects.toSorted(([a], [b]) => (a < b ? -1 : 1)) };

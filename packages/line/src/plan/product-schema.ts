@@ -4,30 +4,30 @@ import { z } from "zod";
  * Product files (YAML) as people write them. `schemas/product.schema.json` is generated from here. What a schema cannot say (sizes that
  * do not fit, names that lead nowhere) is checked in product.ts.
  */
-const hexBytes = (least: number, most: number, what: string) =>
+export const hexBytes = (least: number, most: number, what: string) =>
   z
     .string()
     .regex(/^(?:[0-9A-Fa-f]{2})+$/, `${what} is written as pairs of hexadecimal digits`)
     .min(2 * least, `${what} has at least ${least} bytes (${2 * least} hexadecimal digits)`)
     .max(2 * most, `${what} has at most ${most} bytes (${2 * most} hexadecimal digits)`);
 
-const keyName = z
+export const keyName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "a key name has 1 to 32 small letters, digits and dashes")
   .describe("Name of a key in the security module");
-const word = z
+export const word = z
   .string()
   .regex(
     /^[a-z][A-Za-z0-9-]{0,31}$/,
     "a name begins with a small letter and has letters, digits and dashes, at most 32",
   );
-const path = z.string().min(1).max(255).describe("File, relative to this one");
-const version = hexBytes(1, 1, "a key version").describe("Key version number (KVN), 01 to 7F");
+export const path = z.string().min(1).max(255).describe("File, relative to this one");
+export const version = hexBytes(1, 1, "a key version").describe("Key version number (KVN), 01 to 7F");
 const keyId = hexBytes(1, 1, "a key identifier");
 const fid = hexBytes(2, 2, "a file identifier").describe(
   "File identifier, four hexadecimal digits in quotes",
 );
-const template = z
+export const template = z
   .string()
   .max(500)
   .describe(
@@ -74,7 +74,7 @@ const file = z.union([
   }),
 ]);
 
-const tag = z.string().regex(/^(?:[0-9A-Fa-f]{2}){1,3}$/, "a tag is written in hexadecimal digits");
+export const tag = z.string().regex(/^(?:[0-9A-Fa-f]{2}){1,3}$/, "a tag is written in hexadecimal digits");
 
 const filledTo = z
   .number()
@@ -105,7 +105,7 @@ const plainValue = z
   .meta({ id: "plain" });
 
 /** Objects within objects. */
-interface ObjectEntry {
+export interface ObjectEntry {
   [tag: string]: z.output<typeof plainValue> | ObjectEntry[];
 }
 const objectEntry: z.ZodType<ObjectEntry> = z
@@ -113,7 +113,7 @@ const objectEntry: z.ZodType<ObjectEntry> = z
   .describe("One object: its tag, and its value, or the objects in it")
   .meta({ id: "object" });
 
-const value = z
+export const value = z
   .union([
     plainValue,
     z.strictObject({ parts: z.array(plainValue).min(1) }).describe("Values one behind the other"),
@@ -123,7 +123,7 @@ const value = z
   ])
   .describe("What is written: text (UTF-8), or one of the other forms");
 
-const content = z.union([
+export const content = z.union([
   z
     .strictObject({ tlv: z.record(tag, value) })
     .describe(
@@ -135,7 +135,7 @@ const content = z.union([
     .describe("One EF record each: a list field, or values"),
 ]);
 
-const column = z.strictObject({
+export const column = z.strictObject({
   column: z.string().min(1).max(100).describe("Header of the column in the input file"),
   required: z.boolean().default(false),
   max: z.number().int().min(1).max(1000).optional().describe("At most so many characters"),
@@ -225,6 +225,3 @@ export type ProductFile = z.output<typeof productSchema>;
 export type EfEntry = Exclude<ProductFile["files"][number], { df: string }>;
 export type DfEntry = Extract<ProductFile["files"][number], { df: string }>;
 export const isDf = (entry: ProductFile["files"][number]): entry is DfEntry => "df" in entry;
-
-/** For editors: `schemas/product.schema.json`. */
-export const productJsonSchema = (): unknown => z.toJSONSchema(productSchema, { io: "input" });

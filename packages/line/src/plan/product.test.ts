@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { problemText } from "../orders/yaml.js";
 import { parseEmboss, parseLayout } from "./layout/index.js";
 import { parseProduct } from "./product.js";
-import { productJsonSchema } from "./product-schema.js";
+import { productJsonSchema } from "./json-schema.js";
 
 const root = new URL("../../../../", import.meta.url);
 const text = (path: string): string => readFileSync(new URL(path, root), "utf8");

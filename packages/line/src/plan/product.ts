@@ -1,15 +1,21 @@
+import { z } from "zod";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import { checkGpMeaning } from "./gp/meaning.js";
+import { type GpProduct, gpProductModel } from "./gp/model.js";
+import { gpProductSchema } from "./gp/schema.js";
 import { checkMeaning } from "./meaning.js";
 import { type Product, productModel } from "./product-model.js";
 import { productSchema } from "./product-schema.js";
 
 export type * from "./product-model.js";
 
-export type ReadProduct =
-  | { readonly ok: true; readonly product: Product; readonly problem: ReadYaml<unknown>["problem"] }
+export type AnyProduct = Product | GpProduct;
+
+export type ReadProduct<P = Product> =
+  | { readonly ok: true; readonly product: P; readonly problem: ReadYaml<unknown>["problem"] }
   | { readonly ok: false; readonly problems: readonly FileProblem[] };
 
-/** Reads a product file: schema and meaning, every problem with its place. Pure: `file` is for messages only. */
+/** Reads a product file for the Persoline OS: schema and meaning, every problem with its place. Pure: `file` is for messages only. */
 export function parseProduct(text: string, file: string): ReadProduct {
   const read = strictYaml(productSchema, text, file);
   if (!read.ok) return read;
@@ -17,4 +23,24 @@ export function parseProduct(text: string, file: string): ReadProduct {
   return problems.length > 0
     ? { ok: false, problems }
     : { ok: true, product: productModel(read.value), problem: read.problem };
+}
+
+/** Enough of a file to know whose words the rest is written in. */
+const kindSchema = z.looseObject({ card: z.looseObject({ os: z.string() }) });
+
+function parseGpProduct(text: string, file: string): ReadProduct<GpProduct> {
+  const read = strictYaml(gpProductSchema, text, file);
+  if (!read.ok) return read;
+  const problems = checkGpMeaning(read.value, read.problem);
+  return problems.length > 0
+    ? { ok: false, problems }
+    : { ok: true, product: gpProductModel(read.value), problem: read.problem };
+}
+
+/** The same for a product of either kind of card, as its `card.os` says. */
+export function parseAnyProduct(text: string, file: string): ReadProduct<AnyProduct> {
+  const kind = strictYaml(kindSchema, text, file);
+  return kind.ok && kind.value.card.os === "globalplatform"
+    ? parseGpProduct(text, file)
+    : parseProduct(text, file);
 }

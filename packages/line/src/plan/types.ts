@@ -1,6 +1,7 @@
 /** What a product and a record become: plain data, the same for the same input. */
 import type { CardProgram } from "@persoline/card/program";
 import type { ColumnRule } from "../orders/types.js";
+import type { PlannedGp } from "./gp/compile.js";
 import type { PersonalPlan } from "./personal.js";
 import type { Product } from "./product-model.js";
 
@@ -33,6 +34,9 @@ export interface PlannedProduct extends CompiledProduct {
   /** All that personalization and proof share among cards. */
   readonly personal: PersonalPlan;
 }
+
+/** A product of either kind of card, compiled. */
+export type AnyPlanned = PlannedProduct | PlannedGp;
 
 /** One expected field of one side as laid out: what the engraver draws and what the camera must find, in millimetres. */
 export interface PlacedField {

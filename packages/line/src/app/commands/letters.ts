@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { readProduct } from "../job.js";
+import { readAnyProduct } from "../job.js";
 import { writeLetters } from "../letters.js";
 import { Refusal } from "../problem.js";
 import { withOrder } from "./order.js";
@@ -43,7 +43,7 @@ export function addLetterCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline letters write 2026-117")
     .action((order: string, options: CommonOptions & { readonly passphraseFd?: number }) =>
       withOrder(order, options, async ({ stored, store, hsm, data }) => {
-        const { planned } = await readProduct(stored.spec.product);
+        const { planned } = await readAnyProduct(stored.spec.product);
         const written = await writeLetters({ order, store, hsm, data, pins: planned.pins });
         if (options.json === true) return printJson({ order, written });
         print(`${String(written)} letters of order ${order} written.`);

@@ -9,7 +9,7 @@ import { type DataFolder, dataFolder } from "../data-folder.js";
 import { erase } from "../erase.js";
 import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder } from "../import.js";
-import { readJob, readProduct } from "../job.js";
+import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { Refusal } from "../problem.js";
 import { writeResult } from "../result-file.js";
@@ -144,7 +144,7 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions) =>
       withOrder(number, options, async ({ stored, store, by }) => {
-        const { product } = await readProduct(stored.spec.product);
+        const { product } = await readAnyProduct(stored.spec.product);
         const roles = registerOf(product, stored.spec.product);
         const holders = roles === undefined ? [] : await holdersOf(store, stored, roles);
         await store.orders.deliver({ order: number, by, holders });

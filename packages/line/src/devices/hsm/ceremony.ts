@@ -8,7 +8,9 @@ import type { Environment, KeyDescription } from "./port.js";
 /** One key to make. `published`: the value of a test key that everybody may know, hexadecimal; without it the key is drawn. */
 export interface NewKey {
   readonly name: string;
-  readonly use: "loader" | "scp03" | "application";
+  readonly use: "loader" | "scp02" | "scp03" | "application";
+  /** Default AES-128; keys for SCP02 are 3DES (two keys), and no others. */
+  readonly algorithm?: "AES-128" | "AES-192" | "AES-256" | "3DES";
   readonly published?: string;
 }
 
@@ -21,6 +23,10 @@ export interface Ceremony {
   readonly letterPrinter: { readonly publicKeyPem: string } | { readonly writePrivateKeyTo: string };
 }
 
+export const algorithmOf = ({ use, algorithm }: NewKey): NonNullable<NewKey["algorithm"]> =>
+  algorithm ?? (use === "scp02" ? "3DES" : "AES-128");
+export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16 } as const;
+
 const random64 = (length: number): string => randomBytes(length).toString("base64");
 
 /** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem. */
@@ -32,8 +38,11 @@ export function makeKeystore(ceremony: Ceremony): void {
     throw new KeystoreProblem("environment", "published test keys are refused in a live keystore");
   }
   const stored: StoredKey[] = keys.map((key) => ({
-    ...description(key.name, key.use, "AES-128", environment, key.published !== undefined),
-    value: key.published === undefined ? random64(16) : Buffer.from(unhex(key.published)).toString("base64"),
+    ...description(key.name, key.use, algorithmOf(key), environment, key.published !== undefined),
+    value:
+      key.published === undefined
+        ? random64(keyBytes[algorithmOf(key)])
+        : Buffer.from(unhex(key.published)).toString("base64"),
   }));
   const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });
   stored.push(

@@ -1,10 +1,16 @@
 /** The open keys, inside the vault's process only: each has one use, and asking for another is refused. */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { hex, unhex } from "@persoline/card/bytes";
-import { kcvAes } from "@persoline/card/crypto";
-import { diversifyKdf3, diversifyKeyKdf3, type KeySet } from "@persoline/card/globalplatform";
+import { kcvAes, kcvDes } from "@persoline/card/crypto";
+import {
+  diversify3des,
+  diversifyKdf3,
+  diversifyKeyKdf3,
+  type KeySet,
+  wipeKeySet,
+} from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
-import type { KeyRef, Serial } from "@persoline/card/program";
+import type { Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import type { Environment, KeyDescription } from "./port.js";
 
@@ -19,6 +25,19 @@ const LOADER_KEY = 0x10;
 interface Open {
   readonly stored: StoredKey;
   readonly bytes: Uint8Array;
+}
+
+/** The same three keys for every card: what cards come with from many a maker. */
+const theSame = (master: Uint8Array): KeySet => ({
+  enc: master.slice(),
+  mac: master.slice(),
+  dek: master.slice(),
+});
+
+/** Hexadecimal; empty for keys that have none. */
+export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8Array): string {
+  if (algorithm === "3DES") return hex(kcvDes(nodeCrypto, key));
+  return algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, key)) : "";
 }
 
 export class Keyring {
@@ -42,7 +61,7 @@ export class Keyring {
       name: stored.name,
       use: stored.use,
       algorithm: stored.algorithm,
-      kcv: stored.algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, bytes)) : "",
+      kcv: checkValueOf(stored.algorithm, bytes),
       environment: stored.environment,
       published: stored.published,
     }));
@@ -57,9 +76,35 @@ export class Keyring {
     return diversifyKeyKdf3(nodeCrypto, this.#master(keys, "loader"), unhex(serial), LOADER_KEY);
   }
 
-  /** The card's key set under an SCP03 master; the caller wipes it. */
-  keySet(keys: KeyRef, serial: Serial): KeySet {
-    return diversifyKdf3(nodeCrypto, this.#master(keys, "scp03"), unhex(serial));
+  /** The card's key set under an SCP03 master of 16, 24 or 32 bytes; the caller wipes it. */
+  keySet(keys: KeyRef, serial: Serial, diversify: "kdf3" | "none" = "kdf3"): KeySet {
+    const master = this.#master(keys, "scp03");
+    if (diversify === "none") return theSame(master);
+    return diversifyKdf3(nodeCrypto, master, unhex(serial));
+  }
+
+  /** The card's key set under an SCP02 master (two-key triple DES); the caller wipes it. */
+  desKeySet(keys: KeyRef, serial: Serial, diversify: Exclude<Diversification, "kdf3">): KeySet {
+    const master = this.#master(keys, "scp02");
+    if (diversify === "none") return theSame(master);
+    return diversify3des(nodeCrypto, master, unhex(serial), diversify);
+  }
+
+  /** A key set on its way into a card, as a program names it. Throws VaultRefusal when the master does not make such keys. */
+  newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): KeySet {
+    const { keys, form = "aes-128", diversify } = part;
+    if (form === "3des") {
+      if (diversify === undefined || diversify === "kdf3")
+        throw new VaultRefusal("3DES keys are diversified by emv-cps, visa2, visa or none");
+      return this.desKeySet(keys, serial, diversify);
+    }
+    if (diversify !== undefined && diversify !== "kdf3" && diversify !== "none")
+      throw new VaultRefusal("AES keys are diversified by kdf3 or none");
+    const set = this.keySet(keys, serial, diversify);
+    if (set.enc.length * 8 === Number(form.slice(4))) return set;
+    const has = set.enc.length * 8;
+    wipeKeySet(set);
+    throw new VaultRefusal(`key ${keys} makes AES-${has} keys, the product asks for ${form.toUpperCase()}`);
   }
 
   /** The one key that seals PINs and data keys. */

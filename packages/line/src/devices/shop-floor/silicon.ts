@@ -5,6 +5,7 @@ import {
   type EepromStore,
   type Fault,
   fabricate,
+  fabricateGlobalPlatform,
   makeVirtualCard,
   type VirtualCard,
 } from "@persoline/card/virtual";
@@ -24,6 +25,47 @@ function loaderKey(master: Uint8Array, chipNumber: Uint8Array): Uint8Array {
   return key;
 }
 
+/** What the maker of virtual GlobalPlatform chips knows: the published master of the keys they come with, and how they are made of it. */
+export interface GlobalPlatformFab {
+  readonly master: Uint8Array;
+  readonly algorithm: "aes" | "3des";
+  readonly diversify: "kdf3" | "emv-cps" | "visa2" | "visa" | "none";
+  readonly kvn: number;
+  readonly isd: Uint8Array;
+  readonly i02?: number;
+  readonly i03?: number;
+}
+
+/** Bytes of the chip number in each half of the block that makes a 3DES key (written apart from the security module). */
+const halves = { "emv-cps": [4, 10], visa2: [0, 2, 4, 8], visa: [0, 4, 8, 10] } as const;
+
+/** Key k (1 ENC, 2 MAC, 3 DEK) of one chip. */
+function initialKey({ master, diversify }: GlobalPlatformFab, chipNumber: Uint8Array, k: number): Uint8Array {
+  if (diversify === "none") return master;
+  if (diversify === "kdf3") {
+    const cipher = nodeCrypto.aes(master);
+    const block = (i: number): Uint8Array => cmac(cipher, Uint8Array.of(i, 0, 0, 0, k, 0, ...chipNumber));
+    return Uint8Array.of(...block(1), ...block(2)).slice(0, master.length);
+  }
+  const [from = 0, to = 0, more = 0, end = 0]: readonly number[] = halves[diversify];
+  const part = [...chipNumber.subarray(from, to), ...chipNumber.subarray(more, end)];
+  return nodeCrypto.des3(master).encrypt(Uint8Array.of(...part, 0xf0, k, ...part, 0x0f, k));
+}
+
+function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array): Uint8Array {
+  const { algorithm, kvn, isd, i02, i03 } = fab;
+  const [enc, mac, dek] = [1, 2, 3].map((k) => initialKey(fab, chipNumber, k));
+  if (enc === undefined || mac === undefined || dek === undefined)
+    throw new RangeError("three keys are made");
+  return fabricateGlobalPlatform({
+    chipNumber,
+    keySets: [{ kvn, algorithm, enc, mac, dek }],
+    isd,
+    ...(i02 === undefined ? {} : { i02 }),
+    ...(i03 === undefined ? {} : { i03 }),
+  });
+}
+
 /**
  * Virtual silicon. `loaderMaster`: the published test key (AES-128) that the fab of virtual blanks diversifies. `random`: where the
  * chips' own generators get their bytes from.
@@ -31,9 +73,15 @@ function loaderKey(master: Uint8Array, chipNumber: Uint8Array): Uint8Array {
 export function virtualSilicon(from: {
   readonly loaderMaster: Uint8Array;
   readonly random: World["random"];
+  /** Chips of the other kind are made. */
+  readonly globalPlatform?: GlobalPlatformFab;
 }): Silicon {
+  const { loaderMaster, globalPlatform } = from;
   return {
-    fabricate: (chipNumber) => fabricate({ chipNumber, loaderKey: loaderKey(from.loaderMaster, chipNumber) }),
+    fabricate: (chipNumber) =>
+      globalPlatform === undefined
+        ? fabricate({ chipNumber, loaderKey: loaderKey(loaderMaster, chipNumber) })
+        : globalPlatformChip(globalPlatform, chipNumber),
     power: ({ eeprom, faults }) =>
       makeVirtualCard({ eeprom, faults, random: from.random, crypto: nodeCrypto }),
   };

@@ -1,0 +1,3 @@
+export * from "./initialize.js";
+export * from "./keys.js";
+export * from "./session.js";

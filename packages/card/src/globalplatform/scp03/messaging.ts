@@ -1,0 +1,233 @@
+import type { Command, Response } from "../../apdu/index.js";
+import { CardProblem, concat, equalConstantTime } from "../../bytes/index.js";
+import { type BlockCipher, type Crypto, cmac, pad80, unpad80 } from "../../crypto/index.js";
+
+/** Security levels of EXTERNAL AUTHENTICATE (Amendment D, 7.1.2): 01 C-MAC, 02 C-DECRYPTION, 10 R-MAC, 20 R-ENCRYPTION. */
+export type Scp03Level = 0x00 | 0x01 | 0x03 | 0x11 | 0x13 | 0x33;
+
+/** Keys and state that a session begins with, however they were agreed upon. */
+export interface Scp03Start {
+  readonly crypto: Crypto;
+  /** Copied; the caller wipes its own. */
+  readonly sEnc: Uint8Array;
+  readonly sMac: Uint8Array;
+  readonly sRmac: Uint8Array;
+  readonly dek: Uint8Array;
+  readonly level: Scp03Level;
+  readonly macLength: 8 | 16;
+  /** The first MAC chaining value, 16 bytes. */
+  readonly chaining: Uint8Array;
+  readonly counts: "all" | "with-data";
+  /** For messages: "SCP03", "SCP11". */
+  readonly name: string;
+}
+
+/** What one wrapped command leaves behind for its response. */
+interface Wrapped {
+  readonly chaining: Uint8Array;
+  readonly counter: number;
+}
+
+/**
+ * SCP03's secure messaging (GlobalPlatform Amendment D), which SCP11 uses too. Commands may be wrapped far ahead of their responses,
+ * since C-MACs chain over commands only; responses are unwrapped in order.
+ */
+export class Scp03Messaging {
+  readonly level: Scp03Level;
+  readonly #name: string;
+  readonly #macLength: 8 | 16;
+  readonly #counts: "all" | "with-data";
+  readonly #sEnc: BlockCipher;
+  readonly #sMac: BlockCipher;
+  readonly #sRmac: BlockCipher;
+  readonly #dek: BlockCipher;
+  #chaining: Uint8Array;
+  #counter = 0;
+  /** Number of the next command to wrap, and of the next response in order. */
+  #nextCommand = 0;
+  #nextResponse = 0;
+  /** By number; −1 is EXTERNAL AUTHENTICATE, to which `rewind` may go back. */
+  readonly #wrapped = new Map<number, Wrapped>();
+  #open = true;
+
+  constructor(start: Scp03Start) {
+    const { crypto } = start;
+    this.level = start.level;
+    this.#name = start.name;
+    this.#macLength = start.macLength;
+    this.#counts = start.counts;
+    this.#sEnc = crypto.aes(start.sEnc);
+    this.#sMac = crypto.aes(start.sMac);
+    this.#sRmac = crypto.aes(start.sRmac);
+    this.#dek = crypto.aes(start.dek);
+    this.#chaining = start.chaining.slice();
+    this.#wrapped.set(-1, { chaining: this.#chaining, counter: 0 });
+  }
+
+  /** The command that opens the session, with its C-MAC: it is not encrypted, not counted, and its response is bare. */
+  protected opening(command: Command): Command {
+    const secured = this.#withMac(command);
+    this.#wrapped.set(-1, { chaining: this.#chaining, counter: 0 });
+    return secured;
+  }
+
+  /** Commands wrapped so far; the next one gets this number. */
+  get wrappedCount(): number {
+    return this.#nextCommand;
+  }
+
+  /**
+   * Secures one command for the session's level. Only short length; the result's data field has at most 255 bytes.
+   * Throws CardProblem `too-long`, `bad-apdu` when the class is secured already, `session-closed`.
+   */
+  wrap(command: Command): Command {
+    this.#checkOpen();
+    const plain = command.data ?? new Uint8Array(0);
+    this.#checkFits(command, plain.length);
+    const counts = plain.length > 0 || this.#counts === "all";
+    const counter = this.#counter + (counts ? 1 : 0);
+    let secured = command;
+    if (this.level !== 0x00) {
+      const encrypts = (this.level & 0x02) !== 0 && plain.length > 0;
+      const data = encrypts ? this.#sEnc.cbcEncrypt(this.#icv(counter, 0x00), pad80(plain, 16)) : plain;
+      secured = this.#withMac({ ...command, data });
+    }
+    this.#counter = counter;
+    this.#wrapped.set(this.#nextCommand++, { chaining: this.#chaining, counter });
+    return secured;
+  }
+
+  /** Secures a batch in advance; nothing is wrapped when one command does not fit. */
+  wrapAll(commands: readonly Command[]): Command[] {
+    for (const command of commands) this.#checkFits(command, command.data?.length ?? 0);
+    return commands.map((command) => this.wrap(command));
+  }
+
+  /**
+   * Checks and removes the security of a response: that of the next command in order, or of command number `index`.
+   * Throws CardProblem `scp03-mac` (and closes the session), `out-of-step`, `session-closed`.
+   */
+  unwrap(response: Response, index?: number): Response {
+    this.#checkOpen();
+    const number = index ?? this.#nextResponse;
+    const wrapped = this.#wrapped.get(number);
+    if (wrapped === undefined || number < this.#nextResponse) {
+      throw new CardProblem(
+        "out-of-step",
+        `response ${number}`,
+        "no command of that number waits for a response",
+      );
+    }
+    const plain = this.#opened(response, wrapped, number);
+    // The newest one stays, so that `rewind` finds what was chained last.
+    for (const earlier of this.#wrapped.keys()) if (earlier < number) this.#wrapped.delete(earlier);
+    this.#nextResponse = number + 1;
+    return plain;
+  }
+
+  /**
+   * Forgets all commands from number `index` on, which must never have left for the card (a batch that stopped early):
+   * the next command wrapped is number `index` again. Throws CardProblem `out-of-step`.
+   */
+  rewind(index: number): void {
+    this.#checkOpen();
+    if (index === this.#nextCommand) return;
+    const last = this.#wrapped.get(index - 1);
+    if (index < this.#nextResponse || index > this.#nextCommand || last === undefined) {
+      throw new CardProblem("out-of-step", `command ${index}`, "the session cannot go back to it");
+    }
+    for (const later of this.#wrapped.keys()) if (later >= index) this.#wrapped.delete(later);
+    this.#chaining = last.chaining;
+    this.#counter = last.counter;
+    this.#nextCommand = index;
+  }
+
+  /** AES-CBC, IV 0, under the static K-DEK: keys and secrets into the card (Amendment D, 6.2.8). Whole blocks; the caller pads. */
+  encryptWithDek(data: Uint8Array): Uint8Array {
+    this.#checkOpen();
+    return this.#dek.cbcEncrypt(new Uint8Array(16), data);
+  }
+
+  /** Wipes all keys; may be called again. */
+  close(): void {
+    this.#open = false;
+    for (const cipher of [this.#sEnc, this.#sMac, this.#sRmac, this.#dek]) cipher.wipe();
+    this.#wrapped.clear();
+  }
+
+  /** Never the keys. */
+  toJSON(): string {
+    return `[${this.#name} session, level ${this.level.toString(16).padStart(2, "0")}]`;
+  }
+
+  /** C-MAC over chaining value ‖ header ‖ Lc with MAC ‖ data (Amendment D, 6.2.4); the logical channel does not enter. */
+  #withMac(command: Command): Command {
+    const data = command.data ?? new Uint8Array(0);
+    const { cla, ins, p1, p2 } = command;
+    const header = Uint8Array.of((cla & 0x80) | 0x04, ins, p1, p2, data.length + this.#macLength);
+    this.#chaining = cmac(this.#sMac, concat(this.#chaining, header, data));
+    const secured = (cla & 0x40) === 0 ? cla | 0x04 : cla | 0x20;
+    return { ...command, cla: secured, data: concat(data, this.#chaining.subarray(0, this.#macLength)) };
+  }
+
+  #opened(response: Response, wrapped: Wrapped, number: number): Response {
+    const { data, sw } = response;
+    if ((this.level & 0x10) === 0) return response;
+    const sw1 = sw >> 8;
+    // Errors come bare (Amendment D, 6.2.5).
+    if (sw !== 0x9000 && sw1 !== 0x62 && sw1 !== 0x63) {
+      if (data.length === 0) return response;
+      throw this.#refused(number, "an error response carries data");
+    }
+    const end = data.length - this.#macLength;
+    if (end < 0) throw this.#refused(number, "the response is shorter than its MAC");
+    const body = data.subarray(0, end);
+    const expected = cmac(this.#sRmac, concat(wrapped.chaining, body, Uint8Array.of(sw1, sw & 0xff)));
+    if (!equalConstantTime(expected.subarray(0, this.#macLength), data.subarray(end))) {
+      throw this.#refused(number, "the response MAC does not match");
+    }
+    if ((this.level & 0x20) === 0 || body.length === 0) return { data: body, sw };
+    if (body.length % 16 !== 0) throw this.#refused(number, "the encrypted response is not whole blocks");
+    try {
+      const padded = this.#sEnc.cbcDecrypt(this.#icv(wrapped.counter, 0x80), body);
+      return { data: unpad80(padded), sw };
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Initial chaining vector: the counter, 16 bytes, encrypted; 80 in front for responses (Amendment D, 6.2.6 and 6.2.7). */
+  #icv(counter: number, first: 0x00 | 0x80): Uint8Array {
+    const block = new Uint8Array(16);
+    block[0] = first;
+    for (let at = 15, rest = counter; rest > 0; at--, rest = Math.floor(rest / 256)) block[at] = rest % 256;
+    return this.#sEnc.encrypt(block);
+  }
+
+  #checkFits(command: Command, length: number): void {
+    const { cla, le } = command;
+    const where = `command INS ${command.ins.toString(16).toUpperCase()}`;
+    if ((cla & 0x40) === 0 ? (cla & 0x0c) !== 0 : (cla & 0x20) !== 0) {
+      throw new CardProblem("bad-apdu", where, "the class byte says that the command is secured already");
+    }
+    const padded = (this.level & 0x02) !== 0 && length > 0 ? length + 16 - (length % 16) : length;
+    const whole = this.level === 0x00 ? length : padded + this.#macLength;
+    if (whole > 255 || (le ?? 0) > 256) {
+      throw new CardProblem(
+        "too-long",
+        where,
+        `${length} bytes become ${whole} under the secure channel (255 at most)`,
+      );
+    }
+  }
+
+  #refused(number: number, hint: string): CardProblem {
+    this.close();
+    return new CardProblem("scp03-mac", `response ${number}`, hint);
+  }
+
+  #checkOpen(): void {
+    if (!this.#open) throw new CardProblem("session-closed", this.#name, "the session is closed");
+  }
+}

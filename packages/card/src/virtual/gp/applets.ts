@@ -1,0 +1,134 @@
+import { type Answer, answer, type Apdu, same, status, SW } from "../os/command.js";
+import type { GpCard } from "./card.js";
+import { Aes, checkValue } from "./ciphers.js";
+import { ACCESS_MODULE } from "./layout.js";
+import { type Objects, readObjects, writeObjects } from "./objects.js";
+import type { Application } from "./state.js";
+
+/** One kind of application. The security domain hands it its STORE DATA, the reader everything else. */
+export interface Applet {
+  /** What new data groupings make of those there are; undefined: 6A80. */
+  store(card: GpCard, before: Objects, groupings: readonly Grouping[]): Map<number, Uint8Array> | undefined;
+  command(card: GpCard, app: Application, command: Apdu): Answer;
+}
+
+export interface Grouping {
+  readonly id: number;
+  readonly value: Uint8Array;
+  /** It came under the data encryption key, and is in clear now. */
+  readonly secret: boolean;
+}
+
+export const appletOf = (app: Application): Applet =>
+  same(app.module, ACCESS_MODULE) ? accessApplet : storingApplet;
+
+const withAll = (before: Objects, groupings: readonly Grouping[]): Map<number, Uint8Array> => {
+  const after = new Map(before);
+  for (const { id, value } of groupings) after.set(id, value);
+  return after;
+};
+
+const dataOf = (card: GpCard, app: Application): Objects => readObjects(card.vault.dataOf(app));
+
+/** What a load file brings: it keeps data groupings and gives them back. Its code is not run. */
+const storingApplet: Applet = {
+  store: (_card, before, groupings) => withAll(before, groupings),
+  command: (card, app, { cla, ins, p1, p2, data }) => {
+    if ((cla & 0x7f) !== 0) return status(SW.wrongClass);
+    if (ins !== 0xca) return status(SW.wrongInstruction);
+    if (data.length > 0) return status(SW.wrongLength);
+    const found = dataOf(card, app).get((p1 << 8) | p2);
+    return found === undefined ? status(SW.referenceNotFound) : answer(found);
+  },
+};
+
+/** Identifiers of the access applet's data (docs/gp-card.md 7), by their high byte. */
+const KIND = { open: 0x01, gated: 0x02, hidden: 0x03, key: 0x81, checkValue: 0x90 } as const;
+const KEY_TRIES = 15;
+const TRIES = 0x7f00;
+
+const accessApplet: Applet = {
+  store: (card, before, groupings) => {
+    const kinds: readonly number[] = Object.values(KIND);
+    if (groupings.some(({ id }) => !kinds.includes(id >> 8))) return undefined;
+    const keys = groupings.filter(({ id }) => id >> 8 === KIND.key);
+    for (const { id, value, secret } of keys) {
+      const given = groupings.find((one) => one.id === ((KIND.checkValue << 8) | (id & 0xff)));
+      if (!secret || (value.length !== 16 && value.length !== 32)) return undefined;
+      if (given !== undefined && !same(given.value, checkValue(card.chip, 0x88, value))) return undefined;
+    }
+    const after = withAll(before, groupings);
+    for (const { id } of keys) after.set(TRIES | (id & 0xff), Uint8Array.of(KEY_TRIES));
+    return after;
+  },
+  command: (card, app, command) => {
+    if ((command.cla & 0x7f) !== 0) return status(SW.wrongClass);
+    switch (command.ins) {
+      case 0xca:
+        return getObject(card, app, command);
+      case 0x84:
+        return getChallenge(card, command);
+      case 0x88:
+        return internalAuthenticate(card, app, command);
+      case 0x82:
+        return externalAuthenticate(card, app, command);
+      default:
+        return status(SW.wrongInstruction);
+    }
+  },
+};
+
+function getObject(card: GpCard, app: Application, { p1, p2, data }: Apdu): Answer {
+  if (data.length > 0) return status(SW.wrongLength);
+  if (p1 === 0x00 && p2 === 0xcf) return answer(card.chip.chipNumberObject());
+  const found = dataOf(card, app).get((p1 << 8) | p2);
+  if (found === undefined || p1 === KIND.key || p1 === TRIES >> 8) return status(SW.referenceNotFound);
+  if (p1 === KIND.hidden) return status(SW.securityNotSatisfied);
+  if (p1 === KIND.gated && card.keysAuthenticated === 0) return status(SW.securityNotSatisfied);
+  return answer(found);
+}
+
+function getChallenge(card: GpCard, { p1, p2, data, le }: Apdu): Answer {
+  if (p1 !== 0 || p2 !== 0) return status(SW.wrongP1P2);
+  if (data.length > 0 || le !== 16) return status(SW.wrongLength);
+  card.challenge = card.chip.random(16);
+  return answer(card.challenge);
+}
+
+function internalAuthenticate(card: GpCard, app: Application, { p1, p2, data }: Apdu): Answer {
+  if (p1 !== 0) return status(SW.wrongP1P2);
+  if (data.length !== 16) return status(SW.wrongLength);
+  const key = dataOf(card, app).get((KIND.key << 8) | p2);
+  if (key === undefined) return status(SW.referenceNotFound);
+  return answer(new Aes(card.chip, key).mac([0x01], card.chip.chipNumber, data));
+}
+
+/** EXTERNAL AUTHENTICATE with 16 bytes, MUTUAL AUTHENTICATE with 32; the try is gone before the comparison. */
+function externalAuthenticate(card: GpCard, app: Application, { p1, p2, data }: Apdu): Answer {
+  if (p1 !== 0) return status(SW.wrongP1P2);
+  const mutual = data.length === 32;
+  if (data.length !== 16 && !mutual) return status(SW.wrongLength);
+  const shadow = card.vault.dataOf(app);
+  const objects = readObjects(shadow);
+  const key = objects.get((KIND.key << 8) | p2);
+  const tries = objects.get(TRIES | p2)?.[0] ?? 0;
+  if (key === undefined) return status(SW.referenceNotFound);
+  if (tries === 0) return status(SW.blocked);
+  const { challenge } = card;
+  if (challenge === undefined) return status(SW.conditionsNotSatisfied);
+  card.challenge = undefined;
+  card.keysAuthenticated &= ~(1 << (p2 & 0x1f));
+  const setTries = (left: number): void => {
+    objects.set(TRIES | p2, Uint8Array.of(left));
+    writeObjects(shadow, objects);
+  };
+  setTries(tries - 1);
+  const host = data.subarray(0, data.length - 16);
+  const aes = new Aes(card.chip, key);
+  const number = card.chip.chipNumber;
+  const expected = aes.mac([mutual ? 0x03 : 0x02], number, challenge, host);
+  if (!same(expected, data.subarray(host.length))) return status(0x63c0 | (tries - 1));
+  setTries(KEY_TRIES);
+  card.keysAuthenticated |= 1 << (p2 & 0x1f);
+  return mutual ? answer(aes.mac([0x04], number, host, challenge)) : status(SW.ok);
+}

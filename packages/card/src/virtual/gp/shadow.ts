@@ -1,0 +1,91 @@
+import type { Chip } from "../chip.js";
+import { crc32 } from "../crc32.js";
+import { pageSize } from "../layout.js";
+
+/** Sequence number (4) ‖ length (2) ‖ content ‖ CRC-32 (4). */
+const FRAME = 10;
+
+/**
+ * Something that must never be half written and is longer than a page pair: two areas, of which the valid one with the higher sequence
+ * number counts. A change writes the other area and then erases the old one, whose keys must not be found again. After a tear the content is
+ * the old or the new one.
+ */
+export class Shadow {
+  readonly #chip: Chip;
+  readonly #at: number;
+  readonly #pages: number;
+
+  constructor(chip: Chip, at: number, pages: number) {
+    this.#chip = chip;
+    this.#at = at;
+    this.#pages = pages;
+  }
+
+  /** Most bytes of content. */
+  get room(): number {
+    return this.#pages * pageSize - FRAME;
+  }
+
+  /** Pages that both areas together take for this many bytes of content. */
+  static pagesFor(bytes: number): number {
+    return 2 * Math.ceil((bytes + FRAME) / pageSize);
+  }
+
+  read(): Uint8Array | undefined {
+    return this.#newer()?.content;
+  }
+
+  /** The content, all or nothing. */
+  write(content: Uint8Array): void {
+    if (content.length > this.room) throw new RangeError(`${content.length} bytes do not fit`);
+    const newer = this.#newer();
+    const area = newer?.area === 0 ? 1 : 0;
+    const bytes = new Uint8Array(content.length + FRAME);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, (newer?.sequence ?? 0) + 1);
+    view.setUint16(4, content.length);
+    bytes.set(content, 6);
+    view.setUint32(bytes.length - 4, crc32(bytes, 0, bytes.length - 4));
+    this.#chip.write(this.#areaAt(area), bytes);
+    this.#erase(area === 0 ? 1 : 0);
+  }
+
+  /** At reset: a change that was torn before the old area was erased is finished. */
+  settle(): void {
+    const newer = this.#newer();
+    if (newer !== undefined) this.#erase(newer.area === 0 ? 1 : 0);
+  }
+
+  /** Nothing is left in either area. */
+  forget(): void {
+    this.#erase(0);
+    this.#erase(1);
+  }
+
+  #areaAt(area: 0 | 1): number {
+    return this.#at + area * this.#pages * pageSize;
+  }
+
+  /** Only pages that are not erased already cost a write. The first page goes first: it makes the area invalid. */
+  #erase(area: 0 | 1): void {
+    for (let page = 0; page < this.#pages; page++) {
+      const at = this.#areaAt(area) + page * pageSize;
+      if (this.#chip.read(at, pageSize).some((byte) => byte !== 0xff)) this.#chip.fill(at, 1, 0xff);
+    }
+  }
+
+  #newer(): { readonly area: 0 | 1; readonly sequence: number; readonly content: Uint8Array } | undefined {
+    const found = ([0, 1] as const).flatMap((area) => {
+      const at = this.#areaAt(area);
+      const head = this.#chip.read(at, 6);
+      const view = new DataView(head.buffer);
+      const length = view.getUint16(4);
+      if (length > this.room) return [];
+      const bytes = this.#chip.read(at, length + FRAME);
+      const sum = new DataView(bytes.buffer).getUint32(length + 6);
+      if (sum !== crc32(bytes, 0, length + 6)) return [];
+      return [{ area, sequence: view.getUint32(0), content: bytes.slice(6, 6 + length) }];
+    });
+    return found.sort((one, other) => other.sequence - one.sequence)[0];
+  }
+}

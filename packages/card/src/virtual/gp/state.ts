@@ -1,0 +1,212 @@
+import type { Chip } from "../chip.js";
+import { join, same } from "../os/command.js";
+import { pageSize } from "../layout.js";
+import { ACCESS_MODULE, ACCESS_PACKAGE, CHANNEL_TRIES, firstHeapPage, gpLayout, LIFE } from "./layout.js";
+import { Shadow } from "./shadow.js";
+
+/** 80 3DES (SCP02), 88 AES (SCP03). */
+export type KeyType = 0x80 | 0x88;
+
+/** ENC, MAC and DEK of one version. */
+export interface KeySet {
+  readonly kvn: number;
+  readonly type: KeyType;
+  readonly keys: readonly Uint8Array[];
+}
+
+export interface LoadFile {
+  readonly aid: Uint8Array;
+  readonly modules: readonly Uint8Array[];
+  /** Where its code lies in the heap; none for what is in the mask. */
+  readonly page: number;
+  readonly pages: number;
+}
+
+export interface Application {
+  readonly aid: Uint8Array;
+  readonly loadFile: Uint8Array;
+  readonly module: Uint8Array;
+  readonly state: number;
+  readonly privileges: number;
+  /** Its data: both areas. */
+  readonly page: number;
+  readonly pages: number;
+}
+
+/** Everything that changes at once or not at all. */
+export interface State {
+  readonly life: number;
+  /** Issuer identification number (42) and card image number (45); empty: none. */
+  readonly iin: Uint8Array;
+  readonly cin: Uint8Array;
+  /** What 9F67 and 9F66 put into the CPLC; empty: zeros. */
+  readonly prePersonalization: Uint8Array;
+  readonly personalization: Uint8Array;
+  readonly keySets: readonly KeySet[];
+  readonly loadFiles: readonly LoadFile[];
+  readonly applications: readonly Application[];
+}
+
+export const freshState = (keySets: readonly KeySet[]): State => {
+  const none = new Uint8Array(0);
+  return {
+    life: LIFE.opReady,
+    iin: none,
+    cin: none,
+    prePersonalization: none,
+    personalization: none,
+    keySets,
+    loadFiles: [],
+    applications: [],
+  };
+};
+
+/** The load file in the mask: it is always there and takes no memory. */
+export const MASK_FILE: LoadFile = { aid: ACCESS_PACKAGE, modules: [ACCESS_MODULE], page: 0, pages: 0 };
+
+/** Fields in order; each text of bytes with its length in front, each list with its count. */
+export function stateBytes(state: State): Uint8Array {
+  const text = (bytes: Uint8Array): Uint8Array => join([bytes.length], bytes);
+  const word = (n: number): number[] => [n >> 8, n & 0xff];
+  return join(
+    [state.life],
+    text(state.iin),
+    text(state.cin),
+    text(state.prePersonalization),
+    text(state.personalization),
+    [state.keySets.length],
+    ...state.keySets.map(({ kvn, type, keys }) => join([kvn, type], ...keys.map(text))),
+    [state.loadFiles.length],
+    ...state.loadFiles.map(({ aid, modules, page, pages }) =>
+      join(text(aid), [modules.length], ...modules.map(text), word(page), word(pages)),
+    ),
+    [state.applications.length],
+    ...state.applications.map((app) =>
+      join(
+        text(app.aid),
+        text(app.loadFile),
+        text(app.module),
+        [app.state, app.privileges >> 16, (app.privileges >> 8) & 0xff, app.privileges & 0xff],
+        word(app.page),
+        word(app.pages),
+      ),
+    ),
+  );
+}
+
+export function readState(bytes: Uint8Array): State {
+  let at = 0;
+  const byte = (): number => bytes[at++] ?? 0;
+  const word = (): number => (byte() << 8) | byte();
+  const text = (): Uint8Array => {
+    const length = byte();
+    at += length;
+    return bytes.slice(at - length, at);
+  };
+  const list = <T>(read: () => T): T[] => Array.from({ length: byte() }, read);
+  return {
+    life: byte(),
+    iin: text(),
+    cin: text(),
+    prePersonalization: text(),
+    personalization: text(),
+    keySets: list(() => ({ kvn: byte(), type: byte() as KeyType, keys: [text(), text(), text()] })),
+    loadFiles: list(() => ({ aid: text(), modules: list(text), page: word(), pages: word() })),
+    applications: list(() => ({
+      aid: text(),
+      loadFile: text(),
+      module: text(),
+      state: byte(),
+      privileges: (byte() << 16) | word(),
+      page: word(),
+      pages: word(),
+    })),
+  };
+}
+
+/** Tries and sequence counters, in a page pair: written at each authentication. */
+export interface Counters {
+  readonly tries: number;
+  readonly sequences: ReadonlyMap<number, number>;
+}
+
+export function readCounters(chip: Chip): Counters {
+  const bytes = chip.readPair(gpLayout.counterPair);
+  if (bytes === undefined) return { tries: CHANNEL_TRIES, sequences: new Map() };
+  const sequences = new Map<number, number>();
+  for (let at = 1; at + 4 <= bytes.length; at += 4) {
+    const [kvn = 0, high = 0, middle = 0, low = 0] = bytes.subarray(at);
+    sequences.set(kvn, (high << 16) | (middle << 8) | low);
+  }
+  return { tries: bytes[0] ?? 0, sequences };
+}
+
+export function writeCounters(chip: Chip, { tries, sequences }: Counters): void {
+  const each = [...sequences].flatMap(([kvn, n]) => [kvn, n >> 16, (n >> 8) & 0xff, n & 0xff]);
+  chip.writePair(gpLayout.counterPair, Uint8Array.of(tries, ...each));
+}
+
+/** Registry, keys and memory of a running card. */
+export class Vault {
+  readonly chip: Chip;
+  readonly #shadow: Shadow;
+  #state: State;
+
+  constructor(chip: Chip) {
+    this.chip = chip;
+    this.#shadow = new Shadow(chip, gpLayout.state, gpLayout.statePages);
+    this.#state = freshState([]);
+  }
+
+  load(): void {
+    this.#shadow.settle();
+    const bytes = this.#shadow.read();
+    this.#state = bytes === undefined ? freshState([]) : readState(bytes);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** False: there is no room for it, and nothing has changed. */
+  change(change: Partial<State>): boolean {
+    const next = { ...this.#state, ...change };
+    const bytes = stateBytes(next);
+    if (bytes.length > this.#shadow.room) return false;
+    this.#shadow.write(bytes);
+    this.#state = next;
+    return true;
+  }
+
+  get loadFiles(): readonly LoadFile[] {
+    return [MASK_FILE, ...this.#state.loadFiles];
+  }
+
+  application(aid: Uint8Array): Application | undefined {
+    return this.#state.applications.find((app) => same(app.aid, aid));
+  }
+
+  /** First page of a free run of this many pages; undefined: there is none. */
+  allocate(pages: number): number | undefined {
+    if (pages === 0) return 0;
+    const taken = [...this.#state.loadFiles, ...this.#state.applications]
+      .filter((one) => one.pages > 0)
+      .sort((one, other) => one.page - other.page);
+    let from = firstHeapPage;
+    for (const one of taken) {
+      if (one.page - from >= pages) return from;
+      from = one.page + one.pages;
+    }
+    return this.chip.pages - from >= pages ? from : undefined;
+  }
+
+  get freeBytes(): number {
+    const taken = [...this.#state.loadFiles, ...this.#state.applications];
+    return (this.chip.pages - firstHeapPage - taken.reduce((sum, one) => sum + one.pages, 0)) * pageSize;
+  }
+
+  /** Data of an application: its own two areas. */
+  dataOf(app: Application): Shadow {
+    return new Shadow(this.chip, app.page * pageSize, app.pages / 2);
+  }
+}

@@ -1,0 +1,287 @@
+/** Sessions with a card manager inside the vault: SCP02 and SCP03 (GlobalPlatform), and what is put into cards under them. */
+import type { Command, Response } from "@persoline/card/apdu";
+import { CardProblem, concat, hex, u16, unhex } from "@persoline/card/bytes";
+import { cmac, kcvAes } from "@persoline/card/crypto";
+import {
+  initializeUpdate,
+  type KeySet,
+  parseInitializeUpdate,
+  parseInitializeUpdateScp02,
+  putKey,
+  Scp02Session,
+  Scp03Session,
+  wipeKeySet,
+} from "@persoline/card/globalplatform";
+import { nodeCrypto } from "@persoline/card/node";
+import type {
+  Judge,
+  Part,
+  SealedSecrets,
+  SecureChannelSpec,
+  SecureStep,
+  Serial,
+} from "@persoline/card/program";
+import { type Keyring, VaultRefusal } from "./keyring.js";
+import { unseal } from "./seal.js";
+import {
+  type Authenticated,
+  type Awaited,
+  type CardSession,
+  damaged,
+  filled,
+  once,
+  otherChip,
+  random,
+  type Unwrapped,
+  verdicts,
+  WRONG_CRYPTOGRAM,
+} from "./session-parts.js";
+
+/** The card manager: its AID enters the pseudo-random card challenge (docs/card-os.md 4). */
+const CARD_MANAGER = unhex("A000000151000000");
+/** The set a card came with is named by 00 (GPCS table 11-67). */
+const INITIAL_KVN = 0xff;
+
+type Spec = Exclude<SecureChannelSpec, { protocol: "loader" }>;
+type Session = Scp02Session | Scp03Session;
+
+/** A session with a card's security domain, SCP02 or SCP03. */
+export class ChannelSession implements CardSession {
+  readonly open: Command;
+  readonly #hostChallenge: Uint8Array;
+  readonly #ring: Keyring;
+  readonly #channel: Spec;
+  readonly #serial: Serial;
+  #session: Session | undefined;
+  #awaited: readonly Awaited[] = [];
+
+  constructor(ring: Keyring, channel: Spec, serial: Serial) {
+    this.#ring = ring;
+    this.#channel = channel;
+    this.#serial = serial;
+    const isS16 = channel.protocol === "scp03" && ((channel.i ?? 0) & 0x01) !== 0;
+    this.#hostChallenge = random(isS16 ? 16 : 8);
+    const kvn = channel.kvn === INITIAL_KVN ? 0x00 : channel.kvn;
+    this.open = initializeUpdate({ kvn, hostChallenge: this.#hostChallenge });
+  }
+
+  authenticate(
+    response: Response,
+    steps: readonly SecureStep[],
+    secrets: SealedSecrets | undefined,
+  ): Authenticated {
+    let session: Session | Authenticated;
+    try {
+      session = this.#opened(response.data);
+    } catch (error) {
+      if (!(error instanceof CardProblem)) throw error;
+      if (error.code === "scp03-card-cryptogram" || error.code === "scp02-card-cryptogram")
+        return WRONG_CRYPTOGRAM;
+      return damaged(error.message);
+    }
+    if ("ok" in session) return session;
+    this.#session = session;
+    const opened = session;
+    const ready = steps.map((step) => this.#ready(step, opened, secrets));
+    this.#awaited = ready.map(({ awaited }) => awaited);
+    return {
+      ok: true,
+      commands: [opened.externalAuthenticate, ...opened.wrapAll(ready.map(({ command }) => command))],
+    };
+  }
+
+  /** Judges who answers before any key is made for it. Throws CardProblem. */
+  #opened(data: Uint8Array): Session | Authenticated {
+    const channel = this.#channel;
+    const common = {
+      crypto: nodeCrypto,
+      hostChallenge: this.#hostChallenge,
+      selectedAid: channel.isd ?? CARD_MANAGER,
+    };
+    if (channel.protocol === "scp02") {
+      const answer = parseInitializeUpdateScp02(data);
+      const { i, level, diversify } = channel;
+      return (
+        this.#stranger(answer) ??
+        this.#with(
+          this.#ring.desKeySet(channel.keys, this.#serial, diversify),
+          (keys) => new Scp02Session({ ...common, keys, answer, i, level }),
+        )
+      );
+    }
+    const answer = parseInitializeUpdate(data);
+    const { i, level, diversify } = channel;
+    if (i !== undefined && answer.i !== i) {
+      const name = (value: number): string => value.toString(16).padStart(2, "0");
+      return damaged(`INITIALIZE UPDATE: the card says i = ${name(answer.i)}, its product says ${name(i)}`);
+    }
+    return (
+      this.#stranger(answer) ??
+      this.#with(
+        this.#ring.keySet(channel.keys, this.#serial, diversify),
+        (keys) => new Scp03Session({ ...common, keys, answer, level }),
+      )
+    );
+  }
+
+  #stranger({ kdd, kvn }: { readonly kdd: Uint8Array; readonly kvn: number }): Authenticated | undefined {
+    if (hex(kdd) !== this.#serial) return otherChip(kdd, this.#serial);
+    if (kvn === this.#channel.kvn) return undefined;
+    return damaged(`INITIALIZE UPDATE: key version ${kvn} answered, ${this.#channel.kvn} was asked`);
+  }
+
+  #with(keys: KeySet, open: (keys: KeySet) => Session): Session {
+    try {
+      return open(keys);
+    } finally {
+      wipeKeySet(keys);
+    }
+  }
+
+  #ready(step: SecureStep, session: Session, secrets: SealedSecrets | undefined) {
+    const { cla, ins, p1, p2, le } = step;
+    const { data, awaited } = filled(step, (part) => this.#part(part, step.judge, session, secrets));
+    const command: Command = {
+      cla,
+      ins,
+      p1,
+      p2,
+      ...(data.length > 0 ? { data } : {}),
+      ...(le === undefined ? {} : { le }),
+    };
+    return { command, awaited };
+  }
+
+  #part(
+    part: Exclude<Part, Uint8Array>,
+    judge: Judge | undefined,
+    session: Session,
+    secrets: SealedSecrets | undefined,
+  ): { bytes: Uint8Array; awaited?: Awaited } {
+    switch (part.secret) {
+      case "key": {
+        const key = this.#ring.applicationKey(part.keys, part.kid, this.#serial);
+        return this.#putKeys([key], part.kid, part.kvn, session);
+      }
+      case "key-set": {
+        const { kvn } = part;
+        const type = part.form === "3des" ? "3des" : "aes";
+        const set = this.#ring.newKeySet(part, this.#serial);
+        return this.#putKeys([set.enc, set.mac, set.dek], 1, kvn, session, type);
+      }
+      case "wrapped-key": {
+        const key = this.#ring.applicationKey(part.keys, part.kid, this.#serial);
+        const wrapped = session.encryptWithDek(key);
+        key.fill(0);
+        return { bytes: wrapped };
+      }
+      case "check-value": {
+        const key = this.#ring.applicationKey(part.keys, part.kid, this.#serial);
+        const value = kcvAes(nodeCrypto, key);
+        key.fill(0);
+        return { bytes: value };
+      }
+      case "pin":
+        return { bytes: this.#pin(part, session, secrets) };
+      case "challenge": {
+        if (judge === undefined) throw new VaultRefusal("a challenge without anything to judge");
+        const challenge = random(16);
+        return { bytes: challenge, awaited: { equals: this.#proof(judge, challenge) } };
+      }
+    }
+  }
+
+  /** PUT KEY's data field; the card has to answer with the key version and the check values. */
+  #putKeys(
+    keys: readonly Uint8Array[],
+    firstKeyId: number,
+    kvn: number,
+    session: Session,
+    type: "aes" | "3des" = "aes",
+  ) {
+    const { command, expected } = putKey({
+      oldKvn: 0,
+      newKvn: kvn,
+      firstKeyId,
+      keys: keys.map((key) => ({ type, key })),
+      crypto: nodeCrypto,
+      dekEncrypt: (data) => session.encryptWithDek(data),
+    });
+    for (const key of keys) key.fill(0);
+    return { bytes: command.data ?? new Uint8Array(0), awaited: { equals: expected } };
+  }
+
+  /** CHANGE REFERENCE DATA: tries ‖ ISO 9564-1 format 2 block ‖ 80 00.., under the DEK. */
+  #pin(
+    part: Extract<Part, { secret: "pin" }>,
+    session: Session,
+    secrets: SealedSecrets | undefined,
+  ): Uint8Array {
+    const sealed = secrets?.pins[part.pin];
+    if (secrets === undefined || sealed === undefined)
+      throw new VaultRefusal(`no sealed PIN "${part.pin}" came with this record`);
+    const { order, record } = secrets;
+    const digits = unseal(this.#ring.sealing(), { purpose: "pin", order, record, name: part.pin }, sealed);
+    const block = new Uint8Array(16);
+    block[0] = part.tries;
+    block.set(formatTwo(digits), 1);
+    block[9] = 0x80;
+    const bytes = session.encryptWithDek(block);
+    digits.fill(0);
+    block.fill(0);
+    return bytes;
+  }
+
+  /** What the card has to answer (docs/card-os.md 6). */
+  #proof(judge: Judge, challenge: Uint8Array): Uint8Array {
+    const key = this.#ring.applicationKey(judge.keys, judge.kid, this.#serial);
+    const cipher = once(key);
+    const chip = unhex(this.#serial);
+    const message =
+      judge.proof === "internal"
+        ? concat(Uint8Array.of(0x01), chip, challenge)
+        : concat(
+            Uint8Array.of(0x05),
+            chip,
+            challenge,
+            u16(judge.fid),
+            u16(judge.content.length),
+            judge.content,
+          );
+    const proof = cmac(cipher, message);
+    cipher.wipe();
+    return proof;
+  }
+
+  unwrap(answers: readonly Response[]): Unwrapped {
+    const session = this.#session;
+    if (session === undefined) throw new VaultRefusal("this session is closed");
+    const bare: Response[] = [];
+    for (const answer of answers) {
+      try {
+        bare.push(session.unwrap(answer));
+      } catch (error) {
+        if (!(error instanceof CardProblem)) throw error;
+        return { ok: false, code: "response-mac", at: bare.length, answers: verdicts(bare, this.#awaited) };
+      }
+    }
+    return { ok: true, answers: verdicts(bare, this.#awaited) };
+  }
+
+  close(): void {
+    this.#session?.close();
+    this.#session = undefined;
+  }
+}
+
+/** ISO 9564-1 format 2: `2L`, the digits, filled with F. */
+function formatTwo(digits: Uint8Array): Uint8Array {
+  const block = new Uint8Array(8).fill(0xff);
+  block[0] = 0x20 | digits.length;
+  digits.forEach((code, at) => {
+    const digit = code - 0x30;
+    const place = 1 + (at >> 1);
+    block[place] = at % 2 === 0 ? (digit << 4) | 0x0f : ((block[place] ?? 0) & 0xf0) | digit;
+  });
+  return block;
+}

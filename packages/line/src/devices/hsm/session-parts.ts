@@ -1,0 +1,82 @@
+/** What card sessions of every kind share inside the vault. */
+import { randomBytes } from "node:crypto";
+import type { Command, Response } from "@persoline/card/apdu";
+import { concat, equalConstantTime, hex } from "@persoline/card/bytes";
+import type { BlockCipher } from "@persoline/card/crypto";
+import { nodeCrypto } from "@persoline/card/node";
+import type { Part, SealedSecrets, SecureStep, Serial, UnwrappedAnswer } from "@persoline/card/program";
+
+export type Authenticated =
+  | { readonly ok: true; readonly commands: readonly Command[] }
+  | {
+      readonly ok: false;
+      readonly code: "card-cryptogram" | "protocol-error" | "chip-number";
+      readonly detail: string;
+    };
+export type Unwrapped =
+  | { readonly ok: true; readonly answers: readonly UnwrappedAnswer[] }
+  | {
+      readonly ok: false;
+      readonly code: "response-mac";
+      readonly at: number;
+      readonly answers: readonly UnwrappedAnswer[];
+    };
+
+/** What the vault waits for in the answer to one step: a proof, or the check values of keys it put in. */
+export type Awaited = { readonly equals: Uint8Array } | undefined;
+
+/** One card's session: `authenticate` once, `unwrap` once, `close` always. */
+export interface CardSession {
+  readonly open: Command;
+  authenticate(
+    answer: Response,
+    steps: readonly SecureStep[],
+    secrets: SealedSecrets | undefined,
+  ): Authenticated;
+  unwrap(answers: readonly Response[]): Unwrapped;
+  close(): void;
+}
+
+export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+
+export const damaged = (detail: string): Authenticated => ({ ok: false, code: "protocol-error", detail });
+export const otherChip = (answered: Uint8Array, serial: Serial): Authenticated => ({
+  ok: false,
+  code: "chip-number",
+  detail: `the card says it is chip ${hex(answered)}, expected was ${serial}`,
+});
+export const WRONG_CRYPTOGRAM: Authenticated = {
+  ok: false,
+  code: "card-cryptogram",
+  detail:
+    "the card's cryptogram is wrong: not the keys this card should have; it was left alone, no try is lost",
+};
+
+/** Fills in a step's parts and remembers what its answer has to be. */
+export function filled(
+  step: SecureStep,
+  fill: (part: Exclude<Part, Uint8Array>) => { bytes: Uint8Array; awaited?: Awaited },
+) {
+  let awaited: Awaited;
+  const parts = step.data.map((part) => {
+    if (part instanceof Uint8Array) return part;
+    const done = fill(part);
+    awaited ??= done.awaited;
+    return done.bytes;
+  });
+  return { data: concat(...parts), awaited };
+}
+
+export const verdicts = (answers: readonly Response[], awaited: readonly Awaited[]): UnwrappedAnswer[] =>
+  answers.map((answer, at) => {
+    const expected = awaited[at];
+    if (expected === undefined) return answer;
+    return { ...answer, verdict: equalConstantTime(answer.data, expected.equals) ? "right" : "wrong" };
+  });
+
+/** A cipher that alone holds its key. */
+export function once(key: Uint8Array): BlockCipher {
+  const cipher = nodeCrypto.aes(key);
+  key.fill(0);
+  return cipher;
+}

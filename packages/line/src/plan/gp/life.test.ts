@@ -1,0 +1,106 @@
+import { hex, unhex } from "@persoline/card/bytes";
+import { diversifyKdf3 } from "@persoline/card/globalplatform";
+import { nodeCrypto } from "@persoline/card/node";
+import { completedTiming, estimate, explain, explanationText } from "@persoline/card/program";
+import { describe, expect, test } from "vitest";
+import { prepare, recordProblems } from "../prepare.js";
+import {
+  chip,
+  GpHead,
+  kinds,
+  livedUntil,
+  memoryText,
+  planned,
+  productText,
+  programOf,
+  programsOf,
+  record,
+  serial,
+} from "./life.test.data.js";
+
+describe.each(kinds)("a card's life, %s", (_, text) => {
+  test("passes every station, and the maker's keys are nowhere in it", async () => {
+    const head = await livedUntil(text, "end");
+    expect(head.tries).toBe(10);
+    expect(await head.run(programOf(text, "proof"))).toMatchObject({ kind: "passed" });
+    // Issued already: the first question of a new round tells.
+    expect(await head.run(programOf(text, "test"))).toMatchObject({ kind: "rejected", code: "foreign-card" });
+    const maker = diversifyKdf3(nodeCrypto, unhex("404142434445464748494A4B4C4D4E4F"), unhex(serial));
+    expect(memoryText(head)).not.toContain(hex(maker.enc));
+  });
+
+  test("planned times are close to the card's own clock", async () => {
+    for (const name of ["initialisation", "personalization", "proof"]) {
+      const head = await livedUntil(text, name);
+      const before = head.card.elapsedMicros;
+      expect((await head.run(programOf(text, name))).kind).toBe("passed");
+      const ms = (head.card.elapsedMicros - before) / 1000;
+      const least = estimate(programOf(text, name), completedTiming).ms;
+      expect(`${name} ${String(least <= ms * 1.02)}`).toBe(`${name} true`);
+      expect(least / ms).toBeGreaterThan(0.5);
+    }
+  });
+});
+
+describe("keys are asked for, never tried", () => {
+  test("a torn PUT KEY sends no INITIALIZE UPDATE before the key information template was read", async () => {
+    const program = programOf(productText, "personalization");
+    const before = (await livedUntil(productText, "personalization")).store.load();
+    const last = estimate(program, completedTiming).apdus - 1;
+    const head = new GpHead(before);
+    head.trouble = { command: last, lost: "answer", how: "mute" };
+    const sent: string[] = [];
+    const transmit = head.card.transmit.bind(head.card);
+    head.card.transmit = (apdu) => {
+      sent.push(hex(apdu.subarray(0, 4)));
+      return transmit(apdu);
+    };
+    expect((await head.run(program)).kind).toBe("passed");
+    // After PUT KEY, whose answer was lost: the question, and nothing more.
+    expect(sent.slice(sent.findIndex((text) => text.startsWith("84D8")) + 1)).toEqual(["80CA00E0"]);
+  });
+  test("a card with keys of another maker: one INITIALIZE UPDATE, no EXTERNAL AUTHENTICATE, all tries left", async () => {
+    const compiled = planned(productText);
+    const head = new GpHead(chip(compiled), [{ kind: "wrong-loader-key" }]);
+    const before = head.card.counters.pagesWritten;
+    const end = await head.run(compiled.initialisation);
+    expect(end).toMatchObject({ kind: "rejected", code: "card-cryptogram" });
+    expect(head.card.counters.apdus).toBe(1);
+    expect(head.card.counters.pagesWritten).toBe(before);
+    expect(head.tries).toBe(10);
+  });
+});
+
+describe("a reject is ended for ever", () => {
+  test.each([
+    ["personalization", "terminationInitial"],
+    ["end", "termination"],
+  ] as const)("before %s by %s", async (until, name) => {
+    const head = await livedUntil(productText, until);
+    const compiled = planned(productText);
+    expect((await head.run(compiled[name])).kind).toBe("passed");
+    expect(await head.run(programOf(productText, "proof"))).toMatchObject({ kind: "rejected" });
+  });
+});
+
+test("explain names keys and shows none; every command has its clause", () => {
+  for (const [, text] of kinds) {
+    const shown = programsOf(planned(text)).map(([, program]) =>
+      explanationText(explain(program, completedTiming)),
+    );
+    const whole = shown.join("\n");
+    expect(whole).toContain("⟨key access-app kid 01⟩");
+    expect(whole).toContain("⟨check value of key access-app kid 01⟩");
+    expect(whole).toMatch(/⟨key set gp-issuer(-des)? as version (30|20)⟩/);
+    expect(whole).toContain("SELECT");
+  }
+});
+
+test("what does not fit is told by its column, without the value", () => {
+  const compiled = planned(productText);
+  const long = { ...record, fields: { ...record.fields, department: "Ж".repeat(130) } };
+  const problems = recordProblems(compiled, long, { order: "GP-26-1", file: "people.csv" });
+  expect(problems).toMatchObject([{ column: "Department", code: "does-not-fit", row: 4 }]);
+  expect(JSON.stringify(problems)).not.toContain("Ж");
+  expect(() => prepare(compiled, long, { order: "GP-26-1" })).toThrow("grouping 0102");
+});

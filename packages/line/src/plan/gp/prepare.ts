@@ -1,0 +1,221 @@
+import { aid } from "@persoline/card/bytes";
+import { installForPersonalization, storeDgis } from "@persoline/card/globalplatform";
+import type { CardProgram, Part, Step } from "@persoline/card/program";
+import { encodeTlv, tlv } from "@persoline/card/tlv";
+import {
+  ContentProblem,
+  fieldsOf,
+  plainForms,
+  templateOf,
+  tlvBytes,
+  type ValueForm,
+  type Values,
+  valueBytes,
+} from "../content.js";
+import type { ContentModel } from "../product-model.js";
+import {
+  cardState,
+  getObject,
+  groupingHead,
+  groupingName,
+  installed,
+  noReceipt,
+  putKeys,
+  select,
+  statusOf,
+  stepOf,
+  store,
+} from "./commands.js";
+import { mostData, type PlannedGp } from "./compile.js";
+import type { GpApplication, GpProduct } from "./model.js";
+
+/** Most bytes of a grouping that GET DATA gives back in one answer. */
+const mostRead = 239;
+const mostIssuer = { identification: 16, cardImage: 32 } as const;
+const SELECTABLE = 0x07;
+
+const formsOf = (content: ContentModel): readonly ValueForm[] =>
+  content.kind === "tlv"
+    ? content.objects.map(([, form]) => form)
+    : content.kind === "value"
+      ? [content.form]
+      : [];
+
+/** Throws ContentProblem. */
+function bytesOf(app: GpApplication, id: number, content: ContentModel, values: Values): Uint8Array {
+  const bytes =
+    content.kind === "tlv"
+      ? tlvBytes(content.objects, values)
+      : content.kind === "value"
+        ? valueBytes(content.form, values)
+        : new Uint8Array(0);
+  const most = app.read.includes(id) ? mostRead : 1024;
+  if (bytes.length <= most) return bytes;
+  throw new ContentProblem(
+    `needs ${bytes.length} bytes, grouping ${groupingName(id)} of ${app.name} takes ${most}`,
+  );
+}
+
+/** Issuer identification number and card image number, as STORE DATA of the security domain. Throws ContentProblem. */
+function issuerSteps({ issuer }: GpProduct, values: Values): Step[] {
+  const object = (name: keyof typeof mostIssuer, tag: number) => {
+    const form = issuer[name];
+    if (form === undefined) return [];
+    const value = valueBytes(form, values);
+    if (value.length > mostIssuer[name])
+      throw new ContentProblem(
+        `needs ${value.length} bytes, tag ${tag.toString(16)} takes ${mostIssuer[name]}`,
+      );
+    return [tlv(tag, value)];
+  };
+  const objects = [...object("identification", 0x42), ...object("cardImage", 0x45)];
+  if (objects.length === 0) return [];
+  const data = encodeTlv(objects);
+  return [
+    store(
+      { structure: "ber-tlv", block: 0, last: true },
+      [data],
+      "issuer identification and card image number",
+    ),
+  ];
+}
+
+/** INSTALL [for personalization], then all groupings of one application; they count once the last block is in. */
+function applicationSteps(app: GpApplication, most: number, values: Values): Step[] {
+  const { keys } = app;
+  if (app.data.length === 0 && keys === undefined) return [];
+  const groupings = app.data.map(({ id, content }) => ({ id, value: bytesOf(app, id, content, values) }));
+  const blocks: { readonly parts: readonly Part[]; readonly secret: boolean; readonly what: string }[] = [];
+  if (groupings.length > 0) {
+    for (const { data = new Uint8Array(0) } of storeDgis(groupings, { blockSize: most, together: true }))
+      blocks.push({ parts: [data], secret: false, what: `data of ${app.name}` });
+  }
+  const named = keys === undefined ? [] : keys.ids.map((kid) => ({ keys: keys.master, kid }));
+  for (const one of named) {
+    const { kid } = one;
+    const [checkValue, key] = [0x9000 | kid, 0x8100 | kid];
+    blocks.push(
+      {
+        parts: [groupingHead(checkValue, 3), { secret: "check-value", ...one }],
+        secret: false,
+        what: `check value of key ${groupingName(kid).slice(2)} of ${app.name}`,
+      },
+      {
+        parts: [groupingHead(key, 16), { secret: "wrapped-key", ...one }],
+        secret: true,
+        what: `key ${groupingName(kid).slice(2)} of ${app.name}, under the data encryption key`,
+      },
+    );
+  }
+  return [
+    stepOf(installForPersonalization(aid(app.aid)), {
+      why: `what follows is for application ${app.name}`,
+      clause: "GlobalPlatform 2.3.1 11.5.2.3.6, INSTALL [for personalization]",
+      ...noReceipt,
+    }),
+    ...blocks.map(({ parts, secret, what }, block) =>
+      store(
+        {
+          structure: "dgi",
+          encryption: secret ? "encrypted" : "none",
+          block,
+          last: block === blocks.length - 1,
+        },
+        parts,
+        `store ${what}`,
+      ),
+    ),
+  ];
+}
+
+/**
+ * One session under the initial keys, from the issuer's data to the issuer's keys, which come last: what the key information template then
+ * shows tells after an interruption whether all of it is done, and no key is ever tried.
+ */
+export function gpPersonalization({ product }: PlannedGp, values: Values): CardProgram {
+  const { initial, channel, form, isd, applications } = product;
+  const most = mostData(initial);
+  return {
+    name: `${product.name}/personalization`,
+    segments: [
+      {
+        name: "personalize",
+        channel: initial,
+        steps: [
+          ...issuerSteps(product, values),
+          ...applications.flatMap((app) => applicationSteps(app, most, values)),
+          ...cardState("secured", isd),
+          putKeys(channel, form, initial.kvn),
+        ],
+        done: [installed(channel.kvn, form)],
+      },
+    ],
+  };
+}
+
+/** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
+export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
+  const { channel, form, isd, applications } = product;
+  const read = applications.flatMap((app) => {
+    const open = app.data.filter(({ id }) => app.read.includes(id));
+    if (open.length === 0) return [];
+    return [
+      select(app.aid, `application ${app.name}`),
+      ...open.map(({ id, content }) =>
+        getObject(id, bytesOf(app, id, content, values), `grouping ${groupingName(id)} of ${app.name}`),
+      ),
+    ];
+  });
+  return {
+    name: `${product.name}/proof`,
+    segments: [
+      {
+        name: "read what is open",
+        channel: "plain",
+        steps: [
+          { ...installed(channel.kvn, form), why: "the issuer's keys are in the card, and no others" },
+          ...read,
+          ...(read.length === 0 ? [] : [select(isd, "the security domain again")]),
+        ],
+      },
+      {
+        name: "prove keys and states",
+        channel,
+        steps: [
+          statusOf(isd, 0x80, 0x0f, "the card is SECURED"),
+          ...applications.map((app) =>
+            statusOf(app.aid, 0x40, SELECTABLE, `application ${app.name} is installed and selectable`),
+          ),
+        ],
+      },
+    ],
+  };
+}
+
+/** The columns of what does not fit, with the reason; nothing of the values. */
+export function gpProblems(
+  { product }: PlannedGp,
+  values: Values,
+): readonly { readonly columns: readonly string[]; readonly message: string }[] {
+  const fitting = (forms: readonly ValueForm[], make: () => unknown) => {
+    try {
+      make();
+      return [];
+    } catch (thrown) {
+      if (!(thrown instanceof ContentProblem)) throw thrown;
+      const fields = forms.flatMap(plainForms).flatMap((form) => fieldsOf(templateOf(form) ?? ""));
+      const columns = product.columns.filter(({ field }) => fields.includes(field));
+      return [{ columns: columns.map(({ column }) => column), message: thrown.message }];
+    }
+  };
+  const { identification, cardImage } = product.issuer;
+  const issuer = [identification, cardImage].filter((form) => form !== undefined);
+  return [
+    ...fitting(issuer, () => issuerSteps(product, values)),
+    ...product.applications.flatMap((app) =>
+      app.data.flatMap(({ id, content }) =>
+        fitting(formsOf(content), () => bytesOf(app, id, content, values)),
+      ),
+    ),
+  ];
+}

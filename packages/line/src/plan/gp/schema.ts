@@ -1,0 +1,104 @@
+import { z } from "zod";
+import {
+  column,
+  content,
+  hexBytes,
+  keyName,
+  path,
+  productSchema,
+  template,
+  value,
+  version,
+  word,
+} from "../product-schema.js";
+
+/**
+ * Product files of GlobalPlatform cards (`card.os: globalplatform`): applications that are installed and personalized through the card's
+ * security domain. Their keys, channels and data stand in the file; nothing of it is code.
+ */
+const aid = hexBytes(5, 16, "an AID");
+const levels = z.enum(["01", "03", "11", "13", "33"]);
+const common = {
+  keys: keyName,
+  isd: aid.optional().describe("AID of the security domain; default A000000151000000"),
+};
+const scp02 = z.strictObject({
+  protocol: z.literal("scp02"),
+  i: z
+    .enum(["15", "35", "55", "75"])
+    .describe("INITIALIZE UPDATE does not tell it: see the card's data sheet"),
+  level: levels.exclude(["33"]),
+  diversify: z.enum(["emv-cps", "visa2", "visa", "none"]),
+  ...common,
+});
+const scp03 = z.strictObject({
+  protocol: z.literal("scp03"),
+  i: z.enum(["00", "10", "20", "30", "60", "70", "01", "11", "21", "31", "61", "71"]),
+  level: levels,
+  diversify: z.enum(["kdf3", "none"]).default("kdf3"),
+  algorithm: z.enum(["aes-128", "aes-192", "aes-256"]).default("aes-128"),
+  ...common,
+});
+const initialVersion = hexBytes(1, 1, "a key version").describe(
+  "01 to 7F, or FF: the set that PUT KEY takes away",
+);
+const initial = z.discriminatedUnion("protocol", [
+  scp02.extend({ version: initialVersion.default("FF") }),
+  scp03.extend({ version: initialVersion.default("FF") }),
+]);
+const issuer = z.discriminatedUnion("protocol", [
+  scp02.extend({ version: version.default("20") }),
+  scp03.extend({ version: version.default("30") }),
+]);
+
+const grouping = z
+  .string()
+  .regex(/^[0-9A-F]{4}$/, "a data grouping is named by four hexadecimal digits (capitals), in quotes");
+const kid = z.string().regex(/^[0-9A-F]{2}$/, "a key identifier has two hexadecimal digits, in quotes");
+
+const application = z.strictObject({
+  name: word,
+  load: path.optional().describe("Load file that brings the package; without it the package is in the card"),
+  package: aid,
+  module: aid,
+  aid,
+  privileges: z.array(z.enum(["cardReset", "cardLock", "cardTerminate", "cvmManagement"])).default([]),
+  memory: z.number().int().min(16).max(8192).optional().describe("Bytes of its data (tag C8)"),
+  parameters: hexBytes(0, 64, "parameters").optional().describe("Application specific parameters (tag C9)"),
+  data: z.record(grouping, content).default({}).describe("Data groupings in ascending order, for STORE DATA"),
+  read: z
+    .array(grouping)
+    .default([])
+    .describe("Groupings that anyone can read by GET DATA: they are compared"),
+  keys: z
+    .strictObject({ master: keyName, ids: z.array(kid).min(1) })
+    .optional()
+    .describe("Groupings 81xx under the data encryption key, each after its check value 90xx"),
+});
+
+export const gpProductSchema = z
+  .strictObject({
+    product: productSchema.shape.product,
+    card: z.strictObject({
+      os: z.literal("globalplatform"),
+      protocol: z.enum(["T=1", "T=0"]).default("T=1"),
+      atr: hexBytes(2, 33, "an ATR"),
+    }),
+    initial: initial.describe("The channel that the card comes with"),
+    channel: issuer.describe("The issuer's channel: its keys take the place of the initial ones"),
+    "card-number": template.default("{order}-{record:5}"),
+    issuer: z
+      .strictObject({ identification: value.optional(), "card-image": value.optional() })
+      .default({})
+      .describe("Issuer identification number (tag 42) and card image number (tag 45)"),
+    applications: z.array(application).min(1).max(8),
+    person: z.record(word, column),
+    visual: productSchema.shape.visual,
+    quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
+  })
+  .meta({
+    title: "Persoline product for GlobalPlatform cards",
+    description: "Channels, applications, contents, layout",
+  });
+
+export type GpProductFile = z.output<typeof gpProductSchema>;
