@@ -1,0 +1,237 @@
+/**
+ * A reader host: one process, one PC/SC context, one reader. The binding blocks in native code while a card is silent, serialises all
+ * readers of one context, and dies of a disconnect in mid-command; here that costs one process, which the line starts again.
+ */
+import type { Card, Context, Reader } from "smartcard";
+import { converse, Silence } from "../conversation.js";
+import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
+import { troubleOf } from "./trouble.js";
+
+/** pcsclite.h and winscard.h; the same on all systems. */
+const share = { exclusive: 1 } as const;
+const protocolBits: Readonly<Record<Protocol, number>> = { "T=0": 1, "T=1": 2 };
+const disposition = { leave: 0, reset: 1, unpower: 2 } as const;
+const state = { present: 0x20, exclusive: 0x80, inUse: 0x100, mute: 0x200 } as const;
+/** One wait for a change; then the line is told that this host still lives. */
+const waitMs = 500;
+const aliveMs = 500;
+
+class AddonMissing extends Error {}
+/** The card has not answered in time. */
+class Late extends Silence {}
+
+/** Kept for as long as this process lives: a context that is collected takes its cards with it ("Invalid handle"). */
+let context: Context | undefined;
+let reader: Reader | undefined;
+let card: Card | undefined;
+let cardProtocol: Protocol = "T=1";
+
+async function open(): Promise<Context> {
+  if (context !== undefined) return context;
+  let binding: typeof import("smartcard");
+  try {
+    binding = await import("smartcard");
+  } catch {
+    throw new AddonMissing();
+  }
+  context = new binding.Context();
+  return context;
+}
+
+const send = (answer: HostAnswer): void => {
+  process.send?.(answer);
+};
+
+const faultOf = (thrown: unknown): HostFault => {
+  if (thrown instanceof AddonMissing) {
+    return {
+      code: "no-addon",
+      message:
+        "the PC/SC binding is not built on this machine: sudo apt-get install -y --no-install-recommends build-essential python3 libpcsclite-dev pcscd, then npm rebuild smartcard (or npm ci)",
+    };
+  }
+  const trouble = troubleOf(thrown, "other");
+  return trouble.kind === "fault"
+    ? trouble.fault
+    : { code: "refused", message: thrown instanceof Error ? thrown.message : "PC/SC failed" };
+};
+
+async function list(): Promise<HostAnswer> {
+  const readers = (await open()).listReaders();
+  const states = readers.length === 0 ? [] : await (await open()).waitForChange(readers, 0);
+  return {
+    answer: "readers",
+    readers: readers.map(({ name }): Connected => {
+      const now = states?.find((one) => one.name === name);
+      const bits = now?.state ?? 0;
+      const lies =
+        (bits & state.present) === 0
+          ? "none"
+          : (bits & state.mute) !== 0
+            ? "mute"
+            : (bits & (state.inUse | state.exclusive)) !== 0
+              ? "in use"
+              : "present";
+      return {
+        name,
+        card: lies,
+        ...(now?.atr == null || now.atr.length === 0 ? {} : { atr: new Uint8Array(now.atr) }),
+      };
+    }),
+  };
+}
+
+async function find(name: string): Promise<Reader | undefined> {
+  reader = (await open()).listReaders().find((one) => one.name === name);
+  return reader;
+}
+
+const unplugged: HostAnswer = {
+  answer: "fault",
+  fault: { code: "unplugged", message: "the reader is no longer connected: plug it in again" },
+};
+
+async function awaitCard(ask: Extract<HostAsk, { ask: "await" }>): Promise<HostAnswer> {
+  const until = performance.now() + ask.ms;
+  for (;;) {
+    const now = await find(ask.reader);
+    if (now === undefined) return unplugged;
+    const states = await (await open()).waitForChange([now], 0);
+    const present = ((states?.[0]?.state ?? now.state) & state.present) !== 0;
+    if (present === (ask.card === "present")) return { answer: "awaited", came: true };
+    const left = until - performance.now();
+    if (left <= 0) return { answer: "awaited", came: false };
+    await new Promise((resolve) => setTimeout(resolve, Math.min(left, waitMs / 5)));
+  }
+}
+
+async function reset(ask: Extract<HostAsk, { ask: "reset" }>): Promise<HostAnswer> {
+  try {
+    const [first = "T=1"] = ask.protocols;
+    const all = ask.protocols.reduce((bits, protocol) => bits | protocolBits[protocol], 0);
+    const how = ask.kind === "cold" ? disposition.unpower : disposition.reset;
+    card = await again(ask.reader, all, how);
+    if (card === undefined) return unplugged;
+    // Both protocols were offered: the card's first choice was taken. Another wish needs a reset of its own, and PPS.
+    if (card.protocol !== protocolBits[first] && ask.protocols.length > 1) {
+      try {
+        await card.reconnect(share.exclusive, protocolBits[first], how);
+      } catch {
+        // The card does not offer it.
+        await card.reconnect(share.exclusive, all, how);
+      }
+    }
+    cardProtocol = card.protocol === protocolBits["T=0"] ? "T=0" : "T=1";
+    const atr = card.atr;
+    return atr === null || atr.length === 0
+      ? { answer: "mute" }
+      : { answer: "reset", atr: new Uint8Array(atr), protocol: cardProtocol };
+  } catch (thrown) {
+    card = undefined;
+    const trouble = troubleOf(thrown, "reset");
+    if (trouble.kind === "no card") return { answer: "no card" };
+    if (trouble.kind === "fault") return { answer: "fault", fault: trouble.fault };
+    return { answer: "mute" };
+  }
+}
+
+/** The card of this reader, freshly reset; undefined when the reader is gone. */
+async function again(name: string, protocols: number, how: number): Promise<Card | undefined> {
+  if (card !== undefined && reader?.name === name) {
+    try {
+      await card.reconnect(share.exclusive, protocols, how);
+      return card;
+    } catch {
+      // Another card lies there now, or this one was silent: a new connection tells.
+      off();
+    }
+  }
+  const found = await find(name);
+  if (found === undefined) return undefined;
+  const connected = await found.connect(share.exclusive, protocols);
+  card = connected;
+  await connected.reconnect(share.exclusive, protocols, how);
+  return connected;
+}
+
+async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<HostAnswer> {
+  const now = card;
+  if (now === undefined) {
+    return { answer: "answers", answers: [], fault: { code: "refused", message: "no card has power here" } };
+  }
+  const alive = setInterval(() => send({ answer: "alive" }), aliveMs);
+  try {
+    const { answers, broken } = await converse(
+      (apdu, longest) => within(ask.answerMs, transmit(now, apdu, longest)),
+      ask.commands,
+      cardProtocol,
+    );
+    if (broken === undefined) return { answer: "answers", answers };
+    if (broken instanceof Late) return { answer: "answers", answers, silent: broken.message, stuck: true };
+    if (broken instanceof Silence) return { answer: "answers", answers, silent: broken.message };
+    const trouble = troubleOf(broken, "exchange");
+    if (trouble.kind === "fault") return { answer: "answers", answers, fault: trouble.fault };
+    return {
+      answer: "answers",
+      answers,
+      silent: trouble.kind === "silence" ? trouble.message : "the card is gone",
+    };
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+/** A byte more than a card may say: an answer that is too long then shows as one. */
+async function transmit(now: Card, apdu: Uint8Array, longest: number): Promise<Uint8Array> {
+  const answer = await now.transmit(Buffer.from(apdu), { maxRecvLength: longest + 1 });
+  return new Uint8Array(answer);
+}
+
+async function within(ms: number, answer: Promise<Uint8Array>): Promise<Uint8Array> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function off(): void {
+  try {
+    card?.disconnect(disposition.unpower);
+  } catch {
+    // It is gone already.
+  }
+  card = undefined;
+}
+
+async function answerTo(ask: HostAsk): Promise<HostAnswer> {
+  try {
+    switch (ask.ask) {
+      case "list":
+        return await list();
+      case "await":
+        return await awaitCard(ask);
+      case "reset":
+        return await reset(ask);
+      case "exchange":
+        return await exchange(ask);
+      case "off":
+        off();
+        return { answer: "done" };
+    }
+  } catch (thrown) {
+    return { answer: "fault", fault: faultOf(thrown) };
+  }
+}
+
+process.on("message", (ask: HostAsk) => {
+  void answerTo(ask).then(send);
+});
+process.on("disconnect", () => {
+  off();
+  process.exit(0);
+});

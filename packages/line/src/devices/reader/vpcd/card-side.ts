@@ -1,0 +1,146 @@
+/** The card's end of vpcd: whatever card is put into this slot is served to a pcscd, or to a line that listens as vpcd does. */
+import { connect, type Socket } from "node:net";
+import type { VirtualCard } from "@persoline/card/virtual";
+import { contactByte, Frames, sendFrame } from "./frames.js";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT`; an IPv6 host in square brackets. Undefined when it is none. */
+export function parseAddress(text: string): Address | undefined {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  return host === undefined || !(port >= 1 && port <= 65_535) ? undefined : { host, port };
+}
+
+export interface CardSlotOptions {
+  readonly address: Address;
+  /** The card takes the time that its own clock shows. */
+  readonly timed?: boolean;
+  /** Connected (again), or not: for a screen. */
+  readonly onLink?: (linked: boolean) => void;
+}
+
+const againMs = 250;
+/** vpcd's buffer for one answer. */
+const longestMessage = 65_535;
+
+/** One slot. Connects for as long as a card is in it, again and again while nobody listens. */
+export class CardSlot {
+  readonly #options: CardSlotOptions;
+  #card: VirtualCard | undefined;
+  #socket: Socket | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #atr: Uint8Array | undefined;
+  /** Late by so many milliseconds already: taken off the next wait. */
+  #late = 0;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(options: CardSlotOptions) {
+    this.#options = options;
+  }
+
+  get linked(): boolean {
+    return this.#socket?.readyState === "open";
+  }
+
+  /**
+   * Puts a card in. When one is in already, they change places under the contacts: the reader sees no removal, and the new one answers from
+   * its next reset on.
+   */
+  insert(card: VirtualCard): void {
+    if (this.#card === card) return;
+    this.#card?.powerOff();
+    this.#card = card;
+    this.#atr = undefined;
+    if (this.#socket === undefined && this.#retry === undefined) this.#connect();
+  }
+
+  /** Tears the card out, whatever it is doing. */
+  remove(): void {
+    this.#card?.powerOff();
+    this.#card = undefined;
+    this.#atr = undefined;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#socket?.destroy();
+    this.#socket = undefined;
+  }
+
+  #connect(): void {
+    this.#retry = undefined;
+    const socket = connect(this.#options.address);
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    const frames = new Frames();
+    socket.on("connect", () => this.#options.onLink?.(true));
+    socket.on("data", (bytes) => {
+      for (const message of frames.take(bytes)) {
+        this.#work = this.#work.then(() => this.#heard(socket, message));
+      }
+    });
+    // Nobody listens yet, or no longer: "close" follows, and tries again.
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      if (this.#socket !== socket) return;
+      this.#socket = undefined;
+      this.#options.onLink?.(false);
+      this.#card?.powerOff();
+      this.#atr = undefined;
+      if (this.#card !== undefined) this.#retry = setTimeout(() => this.#connect(), againMs);
+    });
+  }
+
+  async #heard(socket: Socket, message: Buffer): Promise<void> {
+    const card = this.#card;
+    if (card === undefined || this.#socket !== socket) return;
+    if (message.length !== 1) {
+      const answer = await this.#timed(card, () =>
+        this.#atr === undefined ? undefined : card.transmit(new Uint8Array(message)),
+      );
+      // A card that is silent says nothing, and vpcd waits for ever: its contacts are lost, as those of a dead card are.
+      if (answer === undefined) socket.destroy();
+      else if (this.#socket === socket) sendFrame(socket, answer.subarray(0, longestMessage));
+      return;
+    }
+    switch (message[0]) {
+      case contactByte.off:
+        card.powerOff();
+        this.#atr = undefined;
+        return;
+      case contactByte.on:
+        this.#atr = await this.#timed(card, () => card.powerOn());
+        return;
+      case contactByte.reset:
+        this.#atr = await this.#timed(card, () =>
+          this.#atr === undefined ? card.powerOn() : card.warmReset(),
+        );
+        return;
+      case contactByte.atr:
+        sendFrame(socket, this.#atr ?? this.#present(card));
+        return;
+    }
+  }
+
+  /** The ATR is also how vpcd asks whether a card is there: it is asked of cards without power too. A mute card is there, with one byte. */
+  #present(card: VirtualCard): Uint8Array {
+    const atr = card.powerOn() ?? Uint8Array.of(0x00);
+    card.powerOff();
+    return atr;
+  }
+
+  async #timed<T>(card: VirtualCard, act: () => T): Promise<T> {
+    if (this.#options.timed !== true) return act();
+    const began = performance.now();
+    const before = card.elapsedMicros;
+    const done = act();
+    const due = began - this.#late + (card.elapsedMicros - before) / 1000;
+    const left = due - performance.now();
+    if (left >= 1) await new Promise((resolve) => setTimeout(resolve, Math.floor(left)));
+    this.#late = Math.max(0, performance.now() - due);
+    return done;
+  }
+}
