@@ -12,8 +12,8 @@ const share = { exclusive: 1 } as const;
 const protocolBits: Readonly<Record<Protocol, number>> = { "T=0": 1, "T=1": 2 };
 const disposition = { leave: 0, reset: 1, unpower: 2 } as const;
 const state = { present: 0x20, exclusive: 0x80, inUse: 0x100, mute: 0x200 } as const;
-/** One wait for a change; then the line is told that this host still lives. */
-const waitMs = 500;
+/** pcscd itself looks every 400 ms. */
+const lookMs = 100;
 const aliveMs = 500;
 
 class AddonMissing extends Error {}
@@ -58,7 +58,7 @@ const faultOf = (thrown: unknown): HostFault => {
 
 async function list(): Promise<HostAnswer> {
   const readers = (await open()).listReaders();
-  const states = readers.length === 0 ? [] : await (await open()).waitForChange(readers, 0);
+  const states = readers.length === 0 ? [] : await (await open()).waitForChange(readers.map(unaware), 0);
   return {
     answer: "readers",
     readers: readers.map(({ name }): Connected => {
@@ -81,6 +81,9 @@ async function list(): Promise<HostAnswer> {
   };
 }
 
+/** Nothing known of it yet: PC/SC then tells at once. */
+const unaware = ({ name }: Reader): { readonly name: string; readonly state: number } => ({ name, state: 0 });
+
 async function find(name: string): Promise<Reader | undefined> {
   reader = (await open()).listReaders().find((one) => one.name === name);
   return reader;
@@ -96,12 +99,12 @@ async function awaitCard(ask: Extract<HostAsk, { ask: "await" }>): Promise<HostA
   for (;;) {
     const now = await find(ask.reader);
     if (now === undefined) return unplugged;
-    const states = await (await open()).waitForChange([now], 0);
-    const present = ((states?.[0]?.state ?? now.state) & state.present) !== 0;
+    const states = await (await open()).waitForChange([unaware(now)], 0);
+    const present = ((states?.[0]?.state ?? 0) & state.present) !== 0;
     if (present === (ask.card === "present")) return { answer: "awaited", came: true };
     const left = until - performance.now();
     if (left <= 0) return { answer: "awaited", came: false };
-    await new Promise((resolve) => setTimeout(resolve, Math.min(left, waitMs / 5)));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(left, lookMs)));
   }
 }
 
