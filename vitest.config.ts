@@ -5,6 +5,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 const common = { ssr: { resolve: { conditions: ["persoline-source", ...defaultServerConditions] } } };
 const exclude = [...configDefaults.exclude, "**/dist/**"];
 const e2e = "packages/line/src/**/*.e2e.test.ts";
+// With a pcscd of their own: `node tools/pcsc.mjs namespace npx vitest run --project pcsc` (npm test does).
+const pcsc = "packages/line/src/**/*.pcsc.test.ts";
 
 export default defineConfig({
   test: {
@@ -28,7 +30,7 @@ export default defineConfig({
         test: {
           name: "line",
           include: ["packages/line/src/**/*.test.ts", "tools/**/*.test.ts"],
-          exclude: [...exclude, e2e],
+          exclude: [...exclude, e2e, pcsc],
           isolate: false,
         },
       },
@@ -40,6 +42,18 @@ export default defineConfig({
           exclude,
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        ...common,
+        test: {
+          name: "pcsc",
+          include: [pcsc],
+          exclude,
+          globalSetup: "tools/inside.ts",
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
           fileParallelism: false,
         },
       },

@@ -8,7 +8,15 @@
 // vpcd listens on all addresses and takes whatever connects, and every answer takes 44 ms where acknowledgements are delayed: so
 // everything runs in a network namespace of its own, whose loopback acknowledges at once. The machine's own pcscd is not touched.
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,7 +38,11 @@ const needs = [
   { what: "vicc, a foreign virtual card", there: () => found("vicc"), packages: "vsmartcard-vpicc" },
   { what: "opensc-tool", there: () => found("opensc-tool"), packages: "opensc" },
   { what: "pcsc_scan", there: () => found("pcsc_scan"), packages: "pcsc-tools" },
-  { what: "unshare and mount", there: () => found("unshare") && found("mount"), packages: "util-linux mount" },
+  {
+    what: "unshare and mount",
+    there: () => found("unshare") && found("mount"),
+    packages: "util-linux mount",
+  },
   { what: "ip", there: () => found("ip"), packages: "iproute2" },
   {
     what: "python3 with pyscard, cryptography and Cryptodome",
@@ -69,7 +81,8 @@ function stop(text) {
 /** @param {string} command @param {readonly string[]} words */
 function must(command, words) {
   const { status, error } = spawnSync(command, words, { cwd: root, stdio: "inherit" });
-  if (status !== 0) stop(`${command} ${words.join(" ")} failed${error === undefined ? "" : `: ${error.message}`}`);
+  if (status !== 0)
+    stop(`${command} ${words.join(" ")} failed${error === undefined ? "" : `: ${error.message}`}`);
 }
 
 function prepare() {
@@ -97,7 +110,10 @@ function prepare() {
   // An optional package that could not be built is left out by npm: only a whole installation brings it back.
   if (existsSync(join(root, "node_modules/smartcard"))) must("npm", ["rebuild", "smartcard"]);
   else must("npm", ["ci", "--include=dev", "--no-fund", "--no-audit"]);
-  if (!bindingLoads()) stop(`The PC/SC binding does not load: sudo apt-get install -y ${forTheBinding}, then npm rebuild smartcard`);
+  if (!bindingLoads())
+    stop(
+      `The PC/SC binding does not load: sudo apt-get install -y ${forTheBinding}, then npm rebuild smartcard`,
+    );
 }
 
 /** Runs this file again in a world of its own. @param {readonly string[]} words */
@@ -146,7 +162,10 @@ async function startDaemon(slots) {
   writeFileSync(join(configuration, "reader.conf"), entries.join("\n"));
   rmSync("/run/pcscd/pcscd.comm", { force: true });
   rmSync("/run/pcscd/pcscd.pid", { force: true });
-  const daemon = spawn("pcscd", ["--foreground", "--config", configuration], { stdio: "ignore", env: withSbin() });
+  const daemon = spawn("pcscd", ["--foreground", "--config", configuration], {
+    stdio: "ignore",
+    env: withSbin(),
+  });
   const ended = new Promise((resolve) => daemon.once("exit", resolve));
   daemon.once("error", (error) => stop(`pcscd does not start: ${error.message}`));
   const until = Date.now() + 10_000;
@@ -154,13 +173,14 @@ async function startDaemon(slots) {
     if (Date.now() > until || daemon.exitCode !== null) stop("pcscd does not start");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return async () => {
+  const end = async () => {
     daemon.kill("SIGTERM");
     const kill = setTimeout(() => daemon.kill("SIGKILL"), 3_000);
     await ended;
     clearTimeout(kill);
     rmSync(folder, { recursive: true, force: true });
   };
+  return { pid: daemon.pid ?? 0, end };
 }
 
 const withSbin = () => ({ ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` });
@@ -182,7 +202,8 @@ function options(words) {
   const rest = [...words];
   if (rest[0] === "--slots") {
     slots = Number(rest[1]);
-    if (!Number.isInteger(slots) || slots < 1 || slots > 16) stop("--slots: 1 to 16, for pcscd takes no more readers");
+    if (!Number.isInteger(slots) || slots < 1 || slots > 16)
+      stop("--slots: 1 to 16, for pcscd takes no more readers");
     rest.splice(0, 2);
   }
   if (rest[0] === "--") rest.shift();
@@ -205,14 +226,15 @@ switch (verb) {
   case "inside": {
     if (process.env[mark] === undefined || program === undefined) stop("node tools/pcsc.mjs run COMMAND...");
     arrange();
-    const end = words[0] === "run" ? await startDaemon(slots) : undefined;
-    follow(spawn(program, programWords, { stdio: "inherit", cwd: process.cwd() }), end);
+    const started = words[0] === "run" ? await startDaemon(slots) : undefined;
+    follow(spawn(program, programWords, { stdio: "inherit", cwd: process.cwd() }), started?.end);
     break;
   }
   case "daemon": {
-    if (process.env[mark] === undefined) stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
-    const end = await startDaemon(slots);
-    process.stdout.write("ready\n");
+    if (process.env[mark] === undefined)
+      stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
+    const { pid, end } = await startDaemon(slots);
+    process.stdout.write(`ready ${String(pid)}\n`);
     for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "disconnect"])) {
       process.on(signal, () => void end().then(() => process.exit(0)));
     }

@@ -14,7 +14,7 @@ import type { Sent } from "@persoline/card/program";
 const longest = { short: 256 + 2, extended: 65_536 + 2 } as const;
 
 /** One APDU there and one answer back. Throws Silence when the card does not answer, DeviceFault when the reader fails. */
-export type Transmit = (apdu: Uint8Array, longestAnswer: number) => Promise<Uint8Array>;
+export type Transmit = (apdu: Uint8Array) => Promise<Uint8Array>;
 
 /** The card does not answer, or answers what no card may: its doing, or it is gone. */
 export class Silence extends Error {
@@ -71,7 +71,7 @@ async function once(transmit: Transmit, command: Command, protocol: "T=0" | "T=1
   const apdu = encodeCommand(command);
   const extended = isExtended(apdu);
   const bound = extended ? longest.extended : longest.short;
-  const bytes = await transmit(protocol === "T=0" ? tpdu(apdu) : apdu, bound);
+  const bytes = await transmit(protocol === "T=0" ? tpdu(apdu) : apdu);
   if (bytes.length < 2) throw new Silence("the card's answer has no status word");
   if (bytes.length > bound) throw new Silence(`the card's answer has more than ${String(bound)} bytes`);
   const end = bytes.length - 2;
@@ -82,6 +82,7 @@ async function once(transmit: Transmit, command: Command, protocol: "T=0" | "T=1
 function tpdu(apdu: Uint8Array): Uint8Array {
   if (apdu.length === 4) return Uint8Array.of(...apdu, 0);
   if (apdu.length === 5) return apdu;
-  if (isExtended(apdu)) throw new Silence("this card speaks T=0, which carries no command of extended length");
+  if (isExtended(apdu))
+    throw new Silence("this card speaks T=0, which carries no command of extended length");
   return apdu.subarray(0, 5 + (apdu[4] ?? 0));
 }

@@ -2,6 +2,7 @@
  * A reader host: one process, one PC/SC context, one reader. The binding blocks in native code while a card is silent, serialises all
  * readers of one context, and dies of a disconnect in mid-command; here that costs one process, which the line starts again.
  */
+import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
 import { converse, Silence } from "../conversation.js";
 import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
@@ -15,6 +16,10 @@ const state = { present: 0x20, exclusive: 0x80, inUse: 0x100, mute: 0x200 } as c
 /** pcscd itself looks every 400 ms. */
 const lookMs = 100;
 const aliveMs = 500;
+/** Less than this is asked of pcsclite for one answer (MAX_BUFFER_SIZE_EXTENDED is 65,548). */
+const mostBytes = 65_546;
+/** pcscd knows that a card has left after one look, every 400 ms. */
+const noticeMs = 600;
 
 class AddonMissing extends Error {}
 /** The card has not answered in time. */
@@ -110,39 +115,34 @@ async function awaitCard(ask: Extract<HostAsk, { ask: "await" }>): Promise<HostA
 
 async function reset(ask: Extract<HostAsk, { ask: "reset" }>): Promise<HostAnswer> {
   try {
-    const [first = "T=1"] = ask.protocols;
-    const all = ask.protocols.reduce((bits, protocol) => bits | protocolBits[protocol], 0);
     const how = ask.kind === "cold" ? disposition.unpower : disposition.reset;
-    card = await again(ask.reader, all, how);
-    if (card === undefined) return unplugged;
-    // Both protocols were offered: the card's first choice was taken. Another wish needs a reset of its own, and PPS.
-    if (card.protocol !== protocolBits[first] && ask.protocols.length > 1) {
-      try {
-        await card.reconnect(share.exclusive, protocolBits[first], how);
-      } catch {
-        // The card does not offer it.
-        await card.reconnect(share.exclusive, all, how);
-      }
-    }
-    cardProtocol = card.protocol === protocolBits["T=0"] ? "T=0" : "T=1";
-    const atr = card.atr;
-    return atr === null || atr.length === 0
-      ? { answer: "mute" }
-      : { answer: "reset", atr: new Uint8Array(atr), protocol: cardProtocol };
+    const now = await powered(ask.reader, ask.protocols, how);
+    if (now === undefined) return unplugged;
+    cardProtocol = now.protocol === protocolBits["T=0"] ? "T=0" : "T=1";
+    const atr = now.atr;
+    if (atr === null || atr.length === 0) return await muteOrGone(ask.reader);
+    return { answer: "reset", atr: new Uint8Array(atr), protocol: cardProtocol };
   } catch (thrown) {
-    card = undefined;
+    off();
     const trouble = troubleOf(thrown, "reset");
     if (trouble.kind === "no card") return { answer: "no card" };
     if (trouble.kind === "fault") return { answer: "fault", fault: trouble.fault };
-    return { answer: "mute" };
+    return muteOrGone(ask.reader);
   }
 }
 
+/** A card that was taken out a moment ago looks mute until pcscd has looked again. */
+async function muteOrGone(name: string): Promise<HostAnswer> {
+  const gone = await awaitCard({ ask: "await", reader: name, card: "absent", ms: noticeMs });
+  if (gone.answer === "fault") return gone;
+  return gone.answer === "awaited" && gone.came ? { answer: "no card" } : { answer: "mute" };
+}
+
 /** The card of this reader, freshly reset; undefined when the reader is gone. */
-async function again(name: string, protocols: number, how: number): Promise<Card | undefined> {
+async function powered(name: string, protocols: readonly Protocol[], how: number): Promise<Card | undefined> {
   if (card !== undefined && reader?.name === name) {
     try {
-      await card.reconnect(share.exclusive, protocols, how);
+      await resetAs(card, protocols, how);
       return card;
     } catch {
       // Another card lies there now, or this one was silent: a new connection tells.
@@ -151,10 +151,32 @@ async function again(name: string, protocols: number, how: number): Promise<Card
   }
   const found = await find(name);
   if (found === undefined) return undefined;
-  const connected = await found.connect(share.exclusive, protocols);
-  card = connected;
-  await connected.reconnect(share.exclusive, protocols, how);
-  return connected;
+  card = await found.connect(share.exclusive, bitsOf(protocols));
+  await resetAs(card, protocols, how);
+  return card;
+}
+
+/** With the first wished protocol that the card offers: PC/SC left alone takes the card's first offer. */
+async function resetAs(now: Card, protocols: readonly Protocol[], how: number): Promise<void> {
+  const wished = wishOf(now, protocols);
+  try {
+    await now.reconnect(share.exclusive, bitsOf(wished), how);
+  } catch (thrown) {
+    // The ATR was that of the card before: this one offers something else.
+    if (wished.length === protocols.length) throw thrown;
+    await now.reconnect(share.exclusive, bitsOf(protocols), how);
+  }
+  const again = wishOf(now, protocols);
+  if (again.join() !== wished.join()) await now.reconnect(share.exclusive, bitsOf(again), how);
+}
+
+const bitsOf = (protocols: readonly Protocol[]): number =>
+  protocols.reduce((bits, protocol) => bits | protocolBits[protocol], 0);
+
+function wishOf(now: Card, protocols: readonly Protocol[]): readonly Protocol[] {
+  const offered = parseAtr(new Uint8Array(now.atr ?? [])).protocols;
+  const wished = protocols.find((protocol) => offered.includes(protocol === "T=0" ? 0 : 1));
+  return wished === undefined ? protocols : [wished];
 }
 
 async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<HostAnswer> {
@@ -165,7 +187,7 @@ async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<Hos
   const alive = setInterval(() => send({ answer: "alive" }), aliveMs);
   try {
     const { answers, broken } = await converse(
-      (apdu, longest) => within(ask.answerMs, transmit(now, apdu, longest)),
+      (apdu) => within(ask.answerMs, transmit(now, apdu)),
       ask.commands,
       cardProtocol,
     );
@@ -184,9 +206,9 @@ async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<Hos
   }
 }
 
-/** A byte more than a card may say: an answer that is too long then shows as one. */
-async function transmit(now: Card, apdu: Uint8Array, longest: number): Promise<Uint8Array> {
-  const answer = await now.transmit(Buffer.from(apdu), { maxRecvLength: longest + 1 });
+/** Room for whatever a card says: an answer that is too long then shows as one, and not as an error without a name. */
+async function transmit(now: Card, apdu: Uint8Array): Promise<Uint8Array> {
+  const answer = await now.transmit(Buffer.from(apdu), { maxRecvLength: mostBytes });
   return new Uint8Array(answer);
 }
 

@@ -14,7 +14,12 @@ export interface Connected {
 export type HostAsk =
   | { readonly ask: "list" }
   /** Waits until a card lies in the reader, or none does. */
-  | { readonly ask: "await"; readonly reader: string; readonly card: "present" | "absent"; readonly ms: number }
+  | {
+      readonly ask: "await";
+      readonly reader: string;
+      readonly card: "present" | "absent";
+      readonly ms: number;
+    }
   | {
       readonly ask: "reset";
       readonly reader: string;

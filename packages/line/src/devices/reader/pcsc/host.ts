@@ -17,7 +17,9 @@ export class ReaderHost {
   readonly #name: string;
   readonly #options: HostOptions;
   #child: ChildProcess | undefined;
-  #waiting: { heard: (answer: Heard) => void; failed: (problem: Error) => void; sign: () => void } | undefined;
+  #waiting:
+    | { heard: (answer: Heard) => void; failed: (problem: Error) => void; sign: () => void }
+    | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** `name`: for messages. */
@@ -51,7 +53,8 @@ export class ReaderHost {
         this.#waiting = { heard, failed, sign };
         sign();
         child.send(ask, (error) => {
-          if (error !== null) failed(this.#fault("unplugged", `the reader host does not hear: ${error.message}`));
+          if (error !== null)
+            failed(this.#fault("unplugged", `the reader host does not hear: ${error.message}`));
         });
       });
       if (answer.answer === "fault") throw this.fault(answer.fault);

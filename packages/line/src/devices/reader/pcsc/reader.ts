@@ -14,6 +14,8 @@ const hidden: readonly Finding[] = [
 
 /** pcscd looks every 400 ms, and powers a card it finds; all its waiting is over well before. */
 const resetMs = 15_000;
+/** Two looks of pcscd, and what a card needs to power up. */
+const settleMs = 1_200;
 
 export interface PcscOptions extends HostOptions {
   readonly name: string;
@@ -59,11 +61,19 @@ export function pcscReader(options: PcscOptions): PcscReader {
       try {
         return await act();
       } catch (thrown) {
-        if (!(thrown instanceof DeviceFault) || thrown.code === "refused" || world.now() >= until) throw thrown;
+        if (!(thrown instanceof DeviceFault) || thrown.code === "refused" || world.now() >= until)
+          throw thrown;
         await world.sleep(200);
       }
     }
   };
+
+  const awaitCard: PcscReader["awaitCard"] = (card, ms) =>
+    patiently(async () => {
+      const reader = await find();
+      const said = await host.ask({ ask: "await", reader, card, ms }, ms + resetMs);
+      return said.answer === "awaited" && said.came;
+    });
 
   const channel = (since: number): CardChannel => ({
     exchange: async (commands) => {
@@ -82,16 +92,19 @@ export function pcscReader(options: PcscOptions): PcscReader {
 
   const reset: PcscReader["reset"] = async (kind) => {
     const since = ++powerUp;
-    const said = await patiently(async () => {
-      const reader = await find();
-      return host.ask({ ask: "reset", reader, kind, protocols }, resetMs);
-    });
+    const ask = (): ReturnType<ReaderHost["ask"]> =>
+      patiently(async () => host.ask({ ask: "reset", reader: await find(), kind, protocols }, resetMs));
+    let said = await ask();
+    // Contacts that have just come down again are seen by pcscd at its next look.
+    if (said.answer === "no card" && (await awaitCard("present", settleMs))) said = await ask();
     switch (said.answer) {
       case "mute":
         return "mute";
       case "no card":
         throw new DeviceFault(name, "refused", "no card lies in this reader");
       case "reset": {
+        // TS and T0 are the least a card says (ISO/IEC 7816-3, 8.2).
+        if (said.atr.length < 2) return "mute";
         const chosen: Finding = { what: "transmission protocol", result: "ok", detail: said.protocol };
         return { atr: said.atr, channel: channel(since), findings: [...hidden, chosen] };
       }
@@ -119,12 +132,7 @@ export function pcscReader(options: PcscOptions): PcscReader {
       await (options.reseat?.() ?? world.sleep(300));
     },
     remove: off,
-    awaitCard: (card, ms) =>
-      patiently(async () => {
-        const reader = await find();
-        const said = await host.ask({ ask: "await", reader, card, ms }, ms + resetMs);
-        return said.answer === "awaited" && said.came;
-      }),
+    awaitCard,
     close: () => {
       powerUp++;
       host.close();

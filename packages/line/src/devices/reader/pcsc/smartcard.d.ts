@@ -24,6 +24,9 @@ declare module "smartcard" {
   export class Context {
     listReaders(): Reader[];
     /** Empty after `timeout` milliseconds without a change, null when cancelled. */
-    waitForChange(readers: readonly Pick<ReaderState, "name" | "state">[], timeout: number): Promise<ReaderState[] | null>;
+    waitForChange(
+      readers: readonly Pick<ReaderState, "name" | "state">[],
+      timeout: number,
+    ): Promise<ReaderState[] | null>;
   }
 }

@@ -39,7 +39,10 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
       if (during === "exchange") return { kind: "silence", message: `the card does not answer (${text})` };
       return during === "reset" ? { kind: "mute" } : fault("refused", text);
     case "Sharing violation":
-      return fault("refused", "another program is using this reader: close it (gpg-agent and browsers are usual)");
+      return fault(
+        "refused",
+        "another program is using this reader: close it (gpg-agent and browsers are usual)",
+      );
     case "Reader unavailable":
     case "Unknown reader":
     case "Reader not ready":

@@ -20,6 +20,11 @@ export interface CardSlotOptions {
   readonly address: Address;
   /** The card takes the time that its own clock shows. */
   readonly timed?: boolean;
+  /**
+   * What a card that stops answering looks like from outside. "leave" (usual): its contacts are lost, and it comes back as a new card would.
+   * "hang": it lies there and says nothing, which vpcd, unlike a real reader, bears for ever.
+   */
+  readonly silence?: "leave" | "hang";
   /** Connected (again), or not: for a screen. */
   readonly onLink?: (linked: boolean) => void;
 }
@@ -101,9 +106,9 @@ export class CardSlot {
       const answer = await this.#timed(card, () =>
         this.#atr === undefined ? undefined : card.transmit(new Uint8Array(message)),
       );
-      // A card that is silent says nothing, and vpcd waits for ever: its contacts are lost, as those of a dead card are.
-      if (answer === undefined) socket.destroy();
-      else if (this.#socket === socket) sendFrame(socket, answer.subarray(0, longestMessage));
+      if (answer === undefined) {
+        if (this.#options.silence !== "hang") socket.destroy();
+      } else if (this.#socket === socket) sendFrame(socket, answer.subarray(0, longestMessage));
       return;
     }
     switch (message[0]) {

@@ -7,8 +7,16 @@ import type { Reader } from "../port.js";
 import { contactByte, Frames, sendFrame } from "./frames.js";
 
 const findings: readonly Finding[] = [
-  { what: "contact currents", result: "not measured", detail: "the card is at the other end of a network connection" },
-  { what: "reset timing", result: "not measured", detail: "the card is at the other end of a network connection" },
+  {
+    what: "contact currents",
+    result: "not measured",
+    detail: "the card is at the other end of a network connection",
+  },
+  {
+    what: "reset timing",
+    result: "not measured",
+    detail: "the card is at the other end of a network connection",
+  },
   { what: "transmission protocol", result: "not measured", detail: "APDUs are carried whole" },
 ];
 
