@@ -90,10 +90,12 @@ export function readerContract(
       const { reader } = await bench(atr);
       const reset = await reader.insert();
       expect(reset).toMatchObject({ atr });
-      expect(reset === "mute" ? [] : reset.findings).toContainEqual({
-        what: "contact currents",
-        result: currents,
-      });
+      expect(reset === "mute" ? [] : reset.findings).toContainEqual(
+        expect.objectContaining({
+          what: "contact currents",
+          result: currents,
+        }),
+      );
       await reader.remove();
     });
 

@@ -23,9 +23,14 @@ afterAll(() => pcscd.stop());
 const open: { close: () => void }[] = [];
 afterEach(async () => {
   for (const one of open.splice(0)) one.close();
-  // pcscd sees at its next look that the cards have gone.
-  while ((await connectedReaders()).some(({ card }) => card !== "none")) await world.sleep(50);
+  await leftAlone();
 });
+
+/** pcscd looks every 400 ms: a card that is put in before its next look does not count as another one. */
+async function leftAlone(): Promise<void> {
+  while ((await connectedReaders()).some(({ card }) => card !== "none")) await world.sleep(50);
+  await world.sleep(500);
+}
 
 function slotWith(card: ScriptedCard | undefined, silence: "leave" | "hang" = "leave", number = 0): CardSlot {
   const slot = new CardSlot({ address: slotNumber(number).address, silence });
@@ -69,7 +74,7 @@ describe("a PC/SC reader", () => {
       });
       own.close();
       slot.remove();
-      await reader().awaitCard("absent", 3000);
+      await leftAlone();
     }
   });
 
@@ -102,8 +107,9 @@ describe("a PC/SC reader", () => {
     const channel = await inserted(own);
     const { transmit } = card;
     card.transmit = (apdu) => {
+      const answer = transmit.call(card, apdu);
       if (apdu[1] === 0x84) slot.remove();
-      return transmit.call(card, apdu);
+      return answer;
     };
     const thrown = await channel
       .exchange([ask(0xca, 256), ask(0x84, 256)])
@@ -112,6 +118,7 @@ describe("a PC/SC reader", () => {
     expect(thrown instanceof CardMute ? thrown.answers.length : 0).toBe(1);
     expect(card.got.filter((ins) => ins === 0x84)).toHaveLength(1);
     card.transmit = transmit;
+    await leftAlone();
     slot.insert(card);
     await own.awaitCard("present", 3000);
     expect(await (await inserted(own)).exchange([ask(0xca, 256)])).toHaveLength(1);
@@ -131,6 +138,7 @@ describe("a PC/SC reader", () => {
     expect(card.got.filter((ins) => ins === 0x10)).toHaveLength(1);
     // Its contacts are lifted; another card is put in.
     slot.remove();
+    await leftAlone();
     slot.insert(new ScriptedCard(both));
     await own.awaitCard("present", 5000);
     expect(await (await inserted(own)).exchange([ask(0xca, 256)])).toHaveLength(1);

@@ -14,8 +14,8 @@ const hidden: readonly Finding[] = [
 
 /** pcscd looks every 400 ms, and powers a card it finds; all its waiting is over well before. */
 const resetMs = 15_000;
-/** Two looks of pcscd, and what a card needs to power up. */
-const settleMs = 1_200;
+/** A few looks of pcscd, and what a card needs to power up. */
+const settleMs = 2_000;
 
 export interface PcscOptions extends HostOptions {
   readonly name: string;

@@ -29,7 +29,10 @@ export interface CardSlotOptions {
   readonly onLink?: (linked: boolean) => void;
 }
 
+/** While nobody listens. */
 const againMs = 250;
+/** A card that comes back sooner than pcscd looks twice was never away for it, and stays without power (pcsc-lite 1.9.9). */
+const backMs = 1_000;
 /** vpcd's buffer for one answer. */
 const longestMessage = 65_535;
 
@@ -81,7 +84,11 @@ export class CardSlot {
     this.#socket = socket;
     socket.setNoDelay(true);
     const frames = new Frames();
-    socket.on("connect", () => this.#options.onLink?.(true));
+    let wasLinked = false;
+    socket.on("connect", () => {
+      wasLinked = true;
+      this.#options.onLink?.(true);
+    });
     socket.on("data", (bytes) => {
       for (const message of frames.take(bytes)) {
         this.#work = this.#work.then(() => this.#heard(socket, message));
@@ -92,10 +99,11 @@ export class CardSlot {
     socket.on("close", () => {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
-      this.#options.onLink?.(false);
+      if (wasLinked) this.#options.onLink?.(false);
       this.#card?.powerOff();
       this.#atr = undefined;
-      if (this.#card !== undefined) this.#retry = setTimeout(() => this.#connect(), againMs);
+      if (this.#card === undefined) return;
+      this.#retry = setTimeout(() => this.#connect(), wasLinked ? backMs : againMs);
     });
   }
 

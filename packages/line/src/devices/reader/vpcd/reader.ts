@@ -45,6 +45,7 @@ class Link {
   readonly #frames = new Frames();
   #waiting: { heard: (body: Uint8Array) => void; silent: (problem: Error) => void } | undefined;
   gone = false;
+  slow = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -71,6 +72,7 @@ class Link {
       return await new Promise<Uint8Array>((heard, silent) => {
         this.#waiting = { heard, silent };
         timer = setTimeout(() => {
+          this.slow = true;
           silent(new Silence(`no answer within ${String(ms / 1000)} s`));
           this.drop();
         }, ms);
@@ -133,18 +135,21 @@ export async function vpcdReader(options: VpcdReaderOptions): Promise<VpcdReader
     insert: async () => {
       off();
       const since = powerUp;
-      if (!(await there(true, patienceMs)) || link === undefined) {
-        throw new DeviceFault(name, "refused", `no card has connected to port ${String(port)}`);
-      }
-      const card = link;
-      card.tell(contactByte.on);
-      try {
-        const atr = await card.ask(Uint8Array.of(contactByte.atr), answerMs);
-        // TS, T0 at least: anything shorter is how a mute card says that it is there.
-        return atr.length < 2 ? "mute" : { atr, channel: channel(card, since), findings };
-      } catch (thrown) {
-        if (thrown instanceof Silence) return "mute";
-        throw thrown;
+      for (;;) {
+        if (!(await there(true, patienceMs)) || link === undefined) {
+          throw new DeviceFault(name, "refused", `no card has connected to port ${String(port)}`);
+        }
+        const card = link;
+        card.tell(contactByte.on);
+        try {
+          const atr = await card.ask(Uint8Array.of(contactByte.atr), answerMs);
+          // TS and T0 are the least (ISO/IEC 7816-3, 8.2): anything shorter is how a mute card says that it is there.
+          return atr.length < 2 ? "mute" : { atr, channel: channel(card, since), findings };
+        } catch (thrown) {
+          if (!(thrown instanceof Silence)) throw thrown;
+          // One that is slow was cut off as mute; one that had left already leaves its place to the next.
+          if (card.slow) return "mute";
+        }
       }
     },
     reseat: async () => {
