@@ -1,18 +1,15 @@
 /** What can be learned of a card without burning a try: ATR in words, chip number, state, keys, files. Nothing is written, nothing verified. */
-import {
-  describeSw,
-  encodeCommand,
-  decodeResponse,
-  type Command,
-  type Response,
-  transmitWhole,
-} from "@persoline/card/apdu";
+import { describeSw, type Command, type Response, statusWord } from "@persoline/card/apdu";
 import { describeAtr, parseAtr } from "@persoline/card/atr";
 import { aid, fid, hex } from "@persoline/card/bytes";
 import { parseCardData, parseKeyInformation } from "@persoline/card/globalplatform";
 import { decodeFci, getData, lifeCycle, selectByAid, selectByFid, selectMf } from "@persoline/card/iso7816";
+import { CardMute } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
+import type { Reader } from "../devices/reader/port.js";
+import { simulatedReader } from "../devices/reader/simulated.js";
 import type { Product } from "../plan/product.js";
+import { idealWorld } from "../stations/world.js";
 
 export interface Fact {
   readonly what: string;
@@ -45,25 +42,47 @@ const cardStates: Readonly<Record<number, string>> = {
   0xff: "TERMINATED",
 };
 
-/** `product`: whose files are looked for; without it only the MF is asked about. */
-export async function inspect(card: VirtualCard, product?: Product): Promise<Inspection> {
-  const atr = card.powerOn();
-  if (atr === undefined) return { atr: ["no answer to reset: the card is mute"], facts: [], files: [] };
-  const send = (command: Command): Promise<Response> =>
-    transmitWhole((one) => {
-      const answer = card.transmit(encodeCommand(one));
-      // A card that falls silent is asked on: each answer it does not give is one it does not give.
-      return Promise.resolve(decodeResponse(answer ?? Uint8Array.of(0x6f, 0x00)));
-    }, command);
+const mute: Inspection = { atr: ["no answer to reset: the card is mute"], facts: [], files: [] };
+
+/** Powers the card at a reader, asks it and takes the power away. `product`: whose files are looked for beside the usual ones. */
+export async function inspectAt(reader: Reader, product?: Product): Promise<Inspection> {
   try {
+    const reset = await reader.insert();
+    if (reset === "mute") return mute;
+    const { atr, channel } = reset;
+    const any = [{ value: 0, mask: 0 }];
+    const send: Send = async (command) => {
+      try {
+        const [answer] = await channel.exchange([{ command, sw: any }]);
+        return answer ?? refused;
+      } catch (thrown) {
+        // A card that falls silent is asked on: each answer it does not give is one it does not give.
+        if (thrown instanceof CardMute) return refused;
+        throw thrown;
+      }
+    };
     return {
       atr: describeAtr(parseAtr(atr)),
       facts: await factsOf(send),
       files: await filesOf(send, product),
     };
   } finally {
-    card.powerOff();
+    await reader.remove();
   }
+}
+
+const refused: Response = { data: new Uint8Array(0), sw: statusWord(0x6f00) };
+
+/** A virtual card without a place on the shop floor, or a copy of one. */
+export function inspectVirtual(card: VirtualCard, product?: Product): Promise<Inspection> {
+  const reader = simulatedReader({
+    name: "inspection",
+    place: { at: "hopper" },
+    floor: { cardAt: () => card },
+    world: idealWorld(),
+    timing: "ideal",
+  });
+  return inspectAt(reader, product);
 }
 
 type Send = (command: Command) => Promise<Response>;

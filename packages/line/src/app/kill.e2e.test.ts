@@ -11,7 +11,7 @@ import { chance } from "../devices/shop-floor/random.js";
 import { disagreements } from "../stations/census.js";
 import { openStore } from "../store/store.js";
 import { begun, idealLine, persoline, smallOrder } from "./command.test.data.js";
-import { inspect } from "./inspect.js";
+import { inspectVirtual } from "./inspect.js";
 
 const people = 14;
 let folder: string;
@@ -47,7 +47,7 @@ async function reckoning(data: string) {
     const body = floor.find(label);
     if (body === undefined) continue;
     const { card, eeprom } = floor.loadCard(body.dir);
-    const { facts } = await inspect(card);
+    const { facts } = await inspectVirtual(card);
     tries.push(facts.find(({ what }) => what === "chip status")?.value ?? "");
     eeprom.close();
   }

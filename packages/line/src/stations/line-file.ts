@@ -18,7 +18,8 @@ const instruction = z
   .transform((text) => Number.parseInt(text, 16));
 const page = z.number().int().min(0).max(511);
 
-const fault = z
+/** One planted fault of a chip, as people write it. */
+export const faultSchema = z
   .discriminatedUnion("kind", [
     z.strictObject({ kind: z.enum(["dead", "rom-fault", "ram-fault", "wrong-loader-key"]) }),
     z.strictObject({ kind: z.literal("bad-seat"), times: count(100) }),
@@ -52,7 +53,7 @@ const flaw = z
 const lot = z.strictObject({
   lot: z.string().regex(/^[A-Z0-9]{1,12}$/, "a lot has 1 to 12 capital letters and digits"),
   count: count(1_000_000),
-  faults: z.array(z.strictObject({ ...planted, fault })).default([]),
+  faults: z.array(z.strictObject({ ...planted, fault: faultSchema })).default([]),
   flaws: z
     .array(z.strictObject({ ...planted, flaw }))
     .default([])
@@ -208,7 +209,7 @@ const placesOf = ({
   ...(among === undefined ? {} : { among }),
 });
 
-const faultOf = (read: z.output<typeof fault>): Fault =>
+export const faultOf = (read: z.output<typeof faultSchema>): Fault =>
   read.kind === "wrong-atr" ? { kind: read.kind, atr: unhex(read.atr) } : read;
 
 /** Everything a card needs is done once, in order, by heads that have the devices for it. */

@@ -8,21 +8,32 @@ import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { readProduct } from "../job.js";
 import { dataRoot } from "../config.js";
 import { dataFolder } from "../data-folder.js";
-import { type Inspection, inspect } from "../inspect.js";
+import { inspectVirtual } from "../inspect.js";
+import { inspectionText } from "../inspection-text.js";
 import { Refusal } from "../problem.js";
-import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
+import { addServeCommand } from "./card-serve.js";
+import { type InspectWords, inspectReader } from "./inspect-reader.js";
+import { print, printJson, withData } from "./options.js";
 
 export function addCardCommands(program: Command): void {
   const card = program.command("card").description("single cards");
   withData(card.command("inspect"))
-    .description("what a virtual card of the shop floor says of itself; costs no try and changes nothing")
-    .argument("<label>", 'number printed on the body, as in the report and in "stock list"')
+    .description("what a card says of itself; costs no try and changes nothing")
+    .argument(
+      "[label]",
+      'a virtual card of the shop floor: the number printed on its body, as in "stock list"',
+    )
+    .option("--reader <name>", 'instead: the card in this reader ("persoline doctor" shows their names)')
     .option("--product <product.yaml>", "also look for this product's files")
     .addHelpText(
       "after",
-      "\nExample:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml",
+      '\nExamples:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml\n  $ persoline card inspect --reader "Gemalto PC Twin Reader"',
     )
-    .action(async (label: string, options: CommonOptions & { readonly product?: string }) => {
+    .action(async (label: string | undefined, options: InspectWords) => {
+      if ((label === undefined) === (options.reader === undefined)) {
+        throw new Refusal("name either a body of the shop floor or, with --reader, a card reader");
+      }
+      if (label === undefined) return inspectReader(options);
       const data = dataFolder(dataRoot(options.data));
       // A copy of its memory is asked: inspecting changes nothing, and makes no blank.
       const silicon = virtualSilicon({ loaderMaster: new Uint8Array(16), random });
@@ -41,32 +52,13 @@ export function addCardCommands(program: Command): void {
           throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
         }
         const eeprom = memoryStore(new Uint8Array(readFileSync(memory)));
-        const found = await inspect(silicon.power({ eeprom, faults: faultsOf(body.dir).chip }), product);
+        const copy = silicon.power({ eeprom, faults: faultsOf(body.dir).chip });
+        const found = await inspectVirtual(copy, product);
         if (options.json === true) printJson({ label, simulated: true, ...found });
-        else print(inspectionText(label, found));
+        else print(inspectionText(`Body ${label} (a virtual card)`, found));
       } finally {
         floor.close();
       }
     });
-}
-
-function inspectionText(label: string, { atr, facts, files }: Inspection): string {
-  return [
-    `Body ${label} (a virtual card)`,
-    ...atr.map((line) => `  ${line}`),
-    "",
-    textTable(
-      ["", ""],
-      facts.map(({ what, value }) => [what, value]),
-    ).trim(),
-    ...(files.length === 0
-      ? []
-      : [
-          "",
-          textTable(
-            ["file", "FID", "structure", "size", "life cycle"],
-            files.map((one) => [one.path, one.fid, one.structure, one.size, one.lifeCycle]),
-          ),
-        ]),
-  ].join("\n");
+  addServeCommand(card);
 }
