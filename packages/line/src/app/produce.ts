@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { unhex } from "@persoline/card/bytes";
 import type { Hsm } from "../devices/hsm/port.js";
 import { DeviceFault } from "../devices/problem.js";
+import type { Desk } from "../devices/transport/operator.js";
 import { DataProblem } from "../orders/problem.js";
 import type { FaceRaster } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
@@ -46,6 +47,8 @@ export interface ProduceAsk {
     readonly planned: Capacity;
   }) => void;
   readonly onEvent?: (event: LineEvent) => void;
+  /** Who sits at the desk, for a line that has one. */
+  readonly desk?: Desk;
 }
 
 /** The line of `run --json`. */
@@ -194,21 +197,24 @@ async function run(running: Running): Promise<ProduceEnd> {
       makeMarks: marksBy(faces),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
-      loaderMaster: await loaderMaster(job),
+      loaderMaster: file.transport.kind === "operator" ? undefined : await loaderMaster(job),
+      labelOf: async (serial) => (await store.stock.find(serial))?.label,
+      ...(ask.desk === undefined ? {} : { desk: ask.desk }),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     });
     await receiveStock(assembled, store, ask.by);
     const example = prepareRecord(job, await store.orders.record(order, 1));
     const planned = await plannedCapacity({ job, file, faces, example });
-    const { line, world, floor } = assembled;
-    ask.onLine?.({ file, view: () => line.view(), stop: () => line.stop(), planned });
+    const { line, world, census, stop } = assembled;
+    ask.onLine?.({ file, view: () => line.view(), stop, planned });
     const began = performance.now();
     const simulated = world.now();
     const result = await assembled.run();
     const seconds = (performance.now() - began) / 1000;
     const simulatedSeconds = file.mode === "ideal" ? seconds : (world.now() - simulated) / 1000;
 
-    const differences = disagreements(floor.census(), await allBlanks(store));
+    const blanks = await allBlanks(store);
+    const differences = disagreements(census(blanks), blanks);
     await store.accounts.recount();
     const letters = await writeLetters({ order, store, hsm, data, pins: job.planned.pins }).catch(
       (problem: unknown) => {
@@ -330,15 +336,16 @@ async function receiveStock(assembled: AssembledLine, store: Store, by: string):
   }
 }
 
-export const simulatedDevices = (file: LineFile): string[] => [
-  `transport: ${file.transport.kind}`,
-  ...["reader", "engraver", "embosser", "camera"].filter((device) =>
-    file.stations.some(
-      (station) => station[device as "reader" | "engraver" | "embosser" | "camera"] !== undefined,
-    ),
-  ),
-  "blanks: virtual cards",
-];
+export const simulatedDevices = (file: LineFile): string[] => {
+  const desk = file.transport.kind === "operator";
+  const simulated = (device: "reader" | "engraver" | "embosser" | "camera"): boolean =>
+    file.stations.some((station) => station[device] === "simulated");
+  return [
+    ...(desk ? [] : [`transport: ${file.transport.kind}`]),
+    ...(["reader", "engraver", "embosser", "camera"] as const).filter(simulated),
+    ...(desk ? [] : ["blanks: virtual cards"]),
+  ];
+};
 
 /** Front, back, embossing. */
 const marksBy =

@@ -33,6 +33,10 @@ export interface CardSlotOptions {
 const againMs = 250;
 /** A card that comes back sooner than pcscd looks twice was never away for it, and stays without power (pcsc-lite 1.9.9). */
 const backMs = 1_000;
+/** The shortest ATR there is (ISO/IEC 7816-3, 8.2): a card lies here. */
+const usualAtr = Uint8Array.of(0x3b, 0x00);
+/** Less than an ATR: a card lies here and does not answer. vpcd has no better word for it. */
+const muteAtr = Uint8Array.of(0x00);
 /** vpcd's buffer for one answer. */
 const longestMessage = 65_535;
 
@@ -42,7 +46,10 @@ export class CardSlot {
   #card: VirtualCard | undefined;
   #socket: Socket | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Of the powered card. */
   #atr: Uint8Array | undefined;
+  /** What is shown while no card has power. */
+  #shown: Uint8Array = usualAtr;
   /** Late by so many milliseconds already: taken off the next wait. */
   #late = 0;
   #work: Promise<void> = Promise.resolve();
@@ -67,11 +74,19 @@ export class CardSlot {
     if (this.#socket === undefined && this.#retry === undefined) this.#connect();
   }
 
+  /** The card leaves the contacts, and the reader sees no removal: what it asks now is answered by nobody, until another card comes. */
+  release(): void {
+    this.#card?.powerOff();
+    this.#card = undefined;
+    this.#atr = undefined;
+  }
+
   /** Tears the card out, whatever it is doing. */
   remove(): void {
     this.#card?.powerOff();
     this.#card = undefined;
     this.#atr = undefined;
+    this.#shown = usualAtr;
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#socket?.destroy();
@@ -108,8 +123,17 @@ export class CardSlot {
   }
 
   async #heard(socket: Socket, message: Buffer): Promise<void> {
+    if (this.#socket !== socket) return;
+    if (message.length === 1 && message[0] === contactByte.atr) {
+      // Also how vpcd asks, all the time, whether a card is there: then it is none of the card's business.
+      sendFrame(socket, this.#atr ?? this.#shown);
+      return;
+    }
     const card = this.#card;
-    if (card === undefined || this.#socket !== socket) return;
+    if (card === undefined) {
+      if (message.length !== 1) socket.destroy();
+      return;
+    }
     if (message.length !== 1) {
       const answer = await this.#timed(card, () =>
         this.#atr === undefined ? undefined : card.transmit(new Uint8Array(message)),
@@ -125,24 +149,19 @@ export class CardSlot {
         this.#atr = undefined;
         return;
       case contactByte.on:
-        this.#atr = await this.#timed(card, () => card.powerOn());
+        this.#answered(await this.#timed(card, () => card.powerOn()));
         return;
       case contactByte.reset:
-        this.#atr = await this.#timed(card, () =>
-          this.#atr === undefined ? card.powerOn() : card.warmReset(),
+        this.#answered(
+          await this.#timed(card, () => (this.#atr === undefined ? card.powerOn() : card.warmReset())),
         );
-        return;
-      case contactByte.atr:
-        sendFrame(socket, this.#atr ?? this.#present(card));
         return;
     }
   }
 
-  /** The ATR is also how vpcd asks whether a card is there: it is asked of cards without power too. A mute card is there, with one byte. */
-  #present(card: VirtualCard): Uint8Array {
-    const atr = card.powerOn() ?? Uint8Array.of(0x00);
-    card.powerOff();
-    return atr;
+  #answered(atr: Uint8Array | undefined): void {
+    this.#atr = atr;
+    this.#shown = atr ?? muteAtr;
   }
 
   async #timed<T>(card: VirtualCard, act: () => T): Promise<T> {

@@ -16,14 +16,16 @@ afterEach(() => {
   for (const one of open.splice(0)) one.close();
 });
 
-async function listening(options: Partial<VpcdReaderOptions> = {}): Promise<VpcdReader> {
-  const reader = await vpcdReader({ name: "head", port: 0, world, patienceMs: 300, ...options });
+async function listening(
+  options: Partial<VpcdReaderOptions> = {},
+): Promise<VpcdReader & { readonly at: number }> {
+  const reader = vpcdReader({ name: "head", port: 0, world, patienceMs: 300, ...options });
   open.push(reader);
-  return reader;
+  return { ...reader, at: await reader.port() };
 }
 
-function slotAt(reader: VpcdReader, silence: "leave" | "hang" = "leave"): CardSlot {
-  const slot = new CardSlot({ address: { host: "127.0.0.1", port: reader.port }, silence });
+function slotAt(reader: { readonly at: number }, silence: "leave" | "hang" = "leave"): CardSlot {
+  const slot = new CardSlot({ address: { host: "127.0.0.1", port: reader.at }, silence });
   open.push({ close: () => slot.remove() });
   return slot;
 }
@@ -61,7 +63,7 @@ describe("vpcd-direct", () => {
     slotAt(reader).insert(first);
     await reader.awaitCard("present", 2000);
     const channel = await inserted(reader);
-    const second = connect(reader.port, "127.0.0.1");
+    const second = connect(reader.at, "127.0.0.1");
     await new Promise((resolve) => second.once("close", resolve));
     expect(await channel.exchange([ask(0xca, 256)])).toHaveLength(1);
     expect(first.got).toEqual([0xca]);
@@ -86,7 +88,7 @@ describe("vpcd-direct", () => {
 
   test("a port that is taken is told", async () => {
     const reader = await listening();
-    await expect(listening({ port: reader.port })).rejects.toThrow(/cannot listen on 127\.0\.0\.1/);
+    await expect(listening({ port: reader.at })).rejects.toThrow(/cannot listen on 127\.0\.0\.1/);
   });
 });
 
@@ -94,7 +96,7 @@ describe("the card's end", () => {
   test("understands messages in pieces and several at once, connects again, and has an ATR also without power", async () => {
     const heard: Buffer[] = [];
     const reader = await listening();
-    const port = reader.port;
+    const port = reader.at;
     reader.close();
     const slot = new CardSlot({ address: { host: "127.0.0.1", port } });
     open.push({ close: () => slot.remove() });

@@ -21,7 +21,8 @@ const findings: readonly Finding[] = [
 ];
 
 export interface VpcdReader extends Reader {
-  readonly port: number;
+  /** Where it listens. Throws DeviceFault when it cannot. */
+  port(): Promise<number>;
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
   close(): void;
 }
@@ -90,8 +91,8 @@ class Link {
   }
 }
 
-/** Listens from now on. Throws DeviceFault when the port is taken. */
-export async function vpcdReader(options: VpcdReaderOptions): Promise<VpcdReader> {
+/** Listens from now on; that it cannot is told by whatever is asked of it first. */
+export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
   const { name, world, answerMs = 20_000, patienceMs = 5_000 } = options;
   let link: Link | undefined;
   let powerUp = 0;
@@ -100,9 +101,12 @@ export async function vpcdReader(options: VpcdReaderOptions): Promise<VpcdReader
     if (link !== undefined && !link.gone) socket.destroy();
     else link = new Link(socket);
   });
-  const port = await listening(server, name, options);
+  const listens = listening(server, name, options);
+  // Told to whoever asks first.
+  listens.catch(() => undefined);
 
   const there = async (wanted: boolean, ms: number): Promise<boolean> => {
+    await listens;
     const until = world.now() + ms;
     while ((link !== undefined && !link.gone) !== wanted) {
       if (world.now() >= until) return false;
@@ -131,13 +135,13 @@ export async function vpcdReader(options: VpcdReaderOptions): Promise<VpcdReader
   return {
     name,
     kind: "real",
-    port,
+    port: () => listens,
     insert: async () => {
       off();
       const since = powerUp;
       for (;;) {
         if (!(await there(true, patienceMs)) || link === undefined) {
-          throw new DeviceFault(name, "refused", `no card has connected to port ${String(port)}`);
+          throw new DeviceFault(name, "refused", `no card has connected to port ${String(await listens)}`);
         }
         const card = link;
         card.tell(contactByte.on);
