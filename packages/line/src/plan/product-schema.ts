@@ -4,7 +4,7 @@ import { z } from "zod";
  * Product files (YAML) as people write them. `schemas/product.schema.json` is generated from here. What a schema cannot say (sizes that
  * do not fit, names that lead nowhere) is checked in product.ts.
  */
-const hexBytes = (least: number, most: number, what: string) =>
+export const hexBytes = (least: number, most: number, what: string) =>
   z
     .string()
     .regex(/^(?:[0-9A-Fa-f]{2})+$/, `${what} is written as pairs of hexadecimal digits`)
@@ -15,7 +15,7 @@ const keyName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "a key name has 1 to 32 small letters, digits and dashes")
   .describe("Name of a key in the security module");
-const word = z
+export const word = z
   .string()
   .regex(
     /^[a-z][A-Za-z0-9-]{0,31}$/,
@@ -90,7 +90,7 @@ const value = z
   .describe("What is written: text (UTF-8), or one of the other forms");
 
 const tag = z.string().regex(/^(?:[0-9A-Fa-f]{2}){1,3}$/, "a tag is written in hexadecimal digits");
-const content = z.union([
+export const contentFile = z.union([
   z
     .strictObject({ tlv: z.record(tag, value) })
     .describe(
@@ -102,7 +102,7 @@ const content = z.union([
     .describe("One EF record each: a list field, or values"),
 ]);
 
-const column = z.strictObject({
+export const columnFile = z.strictObject({
   column: z.string().min(1).max(100).describe("Header of the column in the input file"),
   required: z.boolean().default(false),
   max: z.number().int().min(1).max(1000).optional().describe("At most so many characters"),
@@ -149,8 +149,8 @@ export const productSchema = z
     }),
     "card-number": template.default("{order}-{record:5}"),
     files: z.array(file).min(2),
-    person: z.record(word, column),
-    write: z.record(word, content),
+    person: z.record(word, columnFile),
+    write: z.record(word, contentFile),
     pin: z
       .strictObject({
         method: z.literal("drawn"),
