@@ -20,6 +20,9 @@ const mood = z.discriminatedUnion("mood", [
     .strictObject({ mood: z.literal("le-on-updates"), ...witness })
     .describe("Commands that write must carry an Le field though nothing comes back"),
   z
+    .strictObject({ mood: z.literal("records-without-size"), ...witness })
+    .describe("A file of EF records must be created without its size (object 80)"),
+  z
     .strictObject({
       mood: z.literal("tolerated"),
       on: z.enum(["update", "create", "read", "verify"]),

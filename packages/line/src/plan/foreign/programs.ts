@@ -33,6 +33,10 @@ class Moody {
     return found === undefined ? undefined : Number.parseInt(found.byte, 16);
   }
 
+  get sizeOfRecords(): boolean {
+    return !this.#has("records-without-size");
+  }
+
   step(kind: Kind, command: Command, more: Pick<Step, "why" | "clause" | "again"> & Partial<Step>): Step {
     const { data, le, p2, ...header } = command;
     const silent = kind === "select" && this.#has("select-without-answer");
@@ -58,18 +62,19 @@ class Moody {
   }
 }
 
+const usualCoding = 0x21;
 const fidOf = (ef: ForeignEf): Fid => fid(Number.parseInt(ef.fid, 16));
 const sfiOf = (ef: ForeignEf): Sfi => sfi(ef.sfi);
 const structure = "ISO/IEC 7816-4, 7.1.1";
 
 const mf = (moody: Moody): Step =>
-  moody.step("select", selectMf({ answer: "none" }), {
+  moody.step("select", selectMf({ answer: "fcp" }), {
     why: "select the MF",
     clause: structure,
     again: "same",
   });
 const selected = (moody: Moody, ef: ForeignEf): Step =>
-  moody.step("select", selectByFid(fidOf(ef), { answer: "none" }), {
+  moody.step("select", selectByFid(fidOf(ef), { answer: "fcp" }), {
     why: `select ${ef.ef} (${ef.fid})`,
     clause: structure,
     again: "same",
@@ -82,9 +87,15 @@ export function foreignInitialisation(product: ForeignProduct): CardProgram {
   return {
     name: `${product.product}/initialisation`,
     segments: product.files.map((ef) => {
-      const records = ef.type === "transparent" ? {} : { recordSize: ef.record };
+      // A record size needs a data coding byte before it: write-once off, data units of one byte (ISO/IEC 7816-4, table 87).
+      const records =
+        ef.type === "transparent" ? {} : { dataCoding: coding ?? usualCoding, recordSize: ef.record };
       const fcp = encodeFcp({
-        size: ef.type === "transparent" ? ef.size : ef.record * ef.count,
+        ...(ef.type === "transparent"
+          ? { size: ef.size }
+          : moody.sizeOfRecords
+            ? { size: ef.record * ef.count }
+            : {}),
         descriptor: {
           kind: "working",
           structure: ef.type,
