@@ -12,6 +12,7 @@ import { inspectVirtual } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
 import { Refusal } from "../problem.js";
 import { addServeCommand } from "./card-serve.js";
+import { addWriteCommand } from "./card-write.js";
 import { type InspectWords, inspectReader } from "./inspect-reader.js";
 import { print, printJson, withData } from "./options.js";
 
@@ -61,4 +62,5 @@ export function addCardCommands(program: Command): void {
       }
     });
   addServeCommand(card);
+  addWriteCommand(card);
 }
