@@ -1,5 +1,14 @@
 /** Where the cards of a desk lie, as far as its operator has confirmed it: one line a move, durable before the line goes on. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import type { Place } from "./port.js";
 
@@ -26,6 +35,8 @@ export class DeskBook {
       // What is read here is what this program wrote.
       if (line !== "") this.#enter(JSON.parse(line) as Entry);
     }
+    // Or the next line would go on where that one broke off.
+    if (whole.length < text.length) truncateSync(file, Buffer.byteLength(whole));
   }
 
   put(label: string | undefined, place: Place): void {
@@ -33,9 +44,6 @@ export class DeskBook {
     if (this.#open === undefined) {
       mkdirSync(dirname(this.#file), { recursive: true });
       this.#open = openSync(this.#file, "a");
-      // After a line that was cut off, a new one begins.
-      const text = existsSync(this.#file) ? readFileSync(this.#file, "utf8") : "";
-      if (text !== "" && !text.endsWith("\n")) writeSync(this.#open, "\n");
     }
     writeSync(this.#open, `${JSON.stringify(entry)}\n`);
     fsyncSync(this.#open);
