@@ -2,6 +2,7 @@
  * A reader host: one process, one PC/SC context, one reader. The binding blocks in native code while a card is silent, serialises all
  * readers of one context, and dies of a disconnect in mid-command; here that costs one process, which the line starts again.
  */
+import { isExtended } from "@persoline/card/apdu";
 import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
 import { converse, Silence } from "../conversation.js";
@@ -18,6 +19,8 @@ const lookMs = 100;
 const aliveMs = 500;
 /** Less than this is asked of pcsclite for one answer (MAX_BUFFER_SIZE_EXTENDED is 65,548). */
 const mostBytes = 65_546;
+/** Instead of 258. */
+const someBytes = 2_048;
 /** pcscd knows that a card has left after one look, every 400 ms. */
 const noticeMs = 600;
 
@@ -185,9 +188,13 @@ async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<Hos
     return { answer: "answers", answers: [], fault: { code: "refused", message: "no card has power here" } };
   }
   const alive = setInterval(() => send({ answer: "alive" }), aliveMs);
+  const { late, again: nextAnswer, stop } = deadline(ask.answerMs);
   try {
     const { answers, broken } = await converse(
-      (apdu) => within(ask.answerMs, transmit(now, apdu)),
+      (apdu) => {
+        nextAnswer();
+        return Promise.race([transmit(now, apdu), late]);
+      },
       ask.commands,
       cardProtocol,
     );
@@ -203,25 +210,28 @@ async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<Hos
     };
   } finally {
     clearInterval(alive);
+    stop();
   }
 }
 
-/** Room for whatever a card says: an answer that is too long then shows as one, and not as an error without a name. */
+/** Room for more than a card may say: an answer that is too long then shows as one, and not as an error without a name. */
 async function transmit(now: Card, apdu: Uint8Array): Promise<Uint8Array> {
-  const answer = await now.transmit(Buffer.from(apdu), { maxRecvLength: mostBytes });
-  return new Uint8Array(answer);
+  const maxRecvLength = isExtended(apdu) ? mostBytes : someBytes;
+  const answer = await now.transmit(Buffer.from(apdu.buffer, apdu.byteOffset, apdu.length), {
+    maxRecvLength,
+  });
+  return new Uint8Array(answer.buffer, answer.byteOffset, answer.length);
 }
 
-async function within(ms: number, answer: Promise<Uint8Array>): Promise<Uint8Array> {
+/** One timer for all APDUs of an exchange, wound up again for each. */
+function deadline(ms: number): { readonly late: Promise<never>; again: () => void; stop: () => void } {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
   });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  // Nobody may be listening when it comes.
+  late.catch(() => undefined);
+  return { late, again: () => timer?.refresh(), stop: () => clearTimeout(timer) };
 }
 
 function off(): void {

@@ -33,6 +33,8 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
       return during === "exchange"
         ? { kind: "silence", message: "another program has reset the card" }
         : { kind: "mute" };
+    case "Insufficient buffer":
+      return { kind: "silence", message: "the card's answer is far longer than an answer can be" };
     case "Communication error":
     case "Transaction failed":
     case "Operation timed out":
