@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { diversifyKeyKdf3 } from "../packages/card/dist/src/globalplatform/index.js";
 import { nodeCrypto, random } from "../packages/card/dist/node/index.js";
 import { digest, runProgram } from "../packages/card/dist/src/program/index.js";
-import { encodeCommand } from "../packages/card/dist/src/apdu/index.js";
+import { decodeResponse, encodeCommand } from "../packages/card/dist/src/apdu/index.js";
 import { fabricate, makeVirtualCard, memoryStore } from "../packages/card/dist/src/virtual/index.js";
 import { produce } from "../packages/line/dist/app/produce.js";
 import { Keyring } from "../packages/line/dist/devices/hsm/keyring.js";
@@ -22,12 +22,31 @@ import { benchOrder, median } from "./order.mjs";
 
 const self = fileURLToPath(import.meta.url);
 const slots = 8;
-if (process.env["PERSOLINE_PRIVATE_PCSC"] === undefined) {
+if (!process.argv.includes("--inside")) {
   const tool = fileURLToPath(new URL("../tools/pcsc.mjs", import.meta.url));
-  const words = [tool, "run", "--slots", String(slots), "--", process.execPath, "--expose-gc", self];
+  const words = [
+    tool,
+    "run",
+    "--slots",
+    String(slots),
+    "--",
+    process.execPath,
+    "--expose-gc",
+    self,
+    "--inside",
+  ];
   process.exit(spawnSync(process.execPath, words, { stdio: "inherit" }).status ?? 1);
 }
 
+/**
+ * @typedef {{ transmit(apdu: Buffer, how: { maxRecvLength: number }): Promise<Buffer>, disconnect(how: number): void }} Connected
+ * @typedef {{ Context: new () => { listReaders(): { connect(share: number, protocols: number): Promise<Connected> }[], close(): void } }} Binding
+ * @typedef {import("../packages/card/dist/src/program/index.js").CardChannel} CardChannel
+ * @typedef {import("../packages/card/dist/src/program/index.js").CardProgram} CardProgram
+ * @typedef {import("../packages/card/dist/src/program/index.js").SecurityModule} SecurityModule
+ * @typedef {import("../packages/card/dist/src/program/index.js").Serial} Serial
+ * @typedef {ConstructorParameters<typeof Keyring>[1][number]} StoredKey
+ */
 const world = {
   now: () => performance.now(),
   sleep: (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -67,10 +86,12 @@ const say = (/** @type {string} */ text) => process.stdout.write(`  ${text}\n`);
 
 /** The binding alone, in this process. @param {number} times */
 async function bare(times) {
-  /** @type {any} */
-  const { Context } = createRequire(new URL("../packages/line/package.json", import.meta.url))("smartcard");
-  const context = new Context();
+  const binding = /** @type {Binding} */ (
+    createRequire(new URL("../packages/line/package.json", import.meta.url))("smartcard")
+  );
+  const context = new binding.Context();
   const [reader] = context.listReaders();
+  if (reader === undefined) throw new Error("there is no reader");
   const card = await reader.connect(1, 2);
   const apdu = Buffer.from(encodeCommand(command));
   const began = performance.now();
@@ -155,8 +176,8 @@ async function completedCard() {
   const loader = new Uint8Array(randomBytes(16));
   /** @param {string} name @param {"loader" | "scp03"} use @param {Uint8Array} value */
   const key = (name, use, value) =>
-    /** @type {any} */ ({
-      name,
+    /** @type {StoredKey} */ ({
+      name: /** @type {StoredKey["name"]} */ (name),
       use,
       algorithm: "AES-128",
       environment: "test",
@@ -169,20 +190,20 @@ async function completedCard() {
       key(initialKeys, "scp03", new Uint8Array(randomBytes(16))),
     ]),
   );
-  const serial = /** @type {any} */ ("50534C00000000000107");
+  const serial = /** @type {Serial} */ ("50534C00000000000107");
   const chipNumber = new Uint8Array(Buffer.from(serial, "hex"));
   const eeprom = memoryStore(
     fabricate({ chipNumber, loaderKey: diversifyKeyKdf3(nodeCrypto, loader, chipNumber, 0x10) }),
   );
   const card = makeVirtualCard({ eeprom, random, crypto: nodeCrypto });
-  /** @type {any} */
-  const hsm = Object.fromEntries(
-    Object.entries(calls).map(([name, call]) => [
-      name,
-      async (/** @type {unknown[]} */ ...words) => /** @type {any} */ (call)(...words),
-    ]),
-  );
-  /** @param {any} program @param {any} channel */
+  /** @type {SecurityModule} */
+  const hsm = {
+    openSession: async (ask) => calls.openSession(ask),
+    authenticate: async (ask) => calls.authenticate(ask),
+    unwrap: async (ask) => calls.unwrap(ask),
+    closeSession: async (session) => calls.closeSession(session),
+  };
+  /** @param {CardProgram} program @param {CardChannel} channel */
   const run = async (program, channel) => {
     const end = await runProgram({
       program,
@@ -196,13 +217,13 @@ async function completedCard() {
     });
     if (end.kind !== "passed") throw new Error(JSON.stringify(end));
   };
+  /** @type {CardChannel} */
   const inProcess = {
-    /** @param {readonly { command: any, sw: readonly { value: number, mask: number }[] }[]} commands */
     exchange: async (commands) => {
       const answers = [];
       for (const { command: one, sw } of commands) {
         const bytes = card.transmit(encodeCommand(one)) ?? Uint8Array.of(0x6f, 0);
-        const answer = { data: bytes.slice(0, -2), sw: ((bytes.at(-2) ?? 0) << 8) | (bytes.at(-1) ?? 0) };
+        const answer = decodeResponse(bytes);
         answers.push(answer);
         if (!sw.some(({ value, mask }) => (answer.sw & mask) === value)) break;
       }
@@ -217,13 +238,14 @@ async function completedCard() {
   return {
     run,
     eeprom: eeprom.load().slice(),
-    channel: { protocol: "scp03", keys: initialKeys, kvn: initialKvn, level: 0x33 },
+    channel: /** @type {const} */ ({ protocol: "scp03", keys: initialKeys, kvn: initialKvn, level: 0x33 }),
   };
 }
 
 async function secured() {
   const { run, eeprom, channel } = await completedCard();
   const commands = 200;
+  /** @type {CardProgram["segments"][number]["steps"][number]} */
   const step = {
     ...command,
     data: [command.data],
@@ -234,6 +256,7 @@ async function secured() {
     clause: "ISO/IEC 7816-4",
     cost: { pages: 0 },
   };
+  /** @type {CardProgram} */
   const program = {
     name: "bench",
     segments: [{ name: "secured", channel, steps: Array.from({ length: commands }, () => step) }],

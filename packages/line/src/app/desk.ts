@@ -45,7 +45,7 @@ export function openDesk(from: {
         await reseat();
         serial = await chipNumber(reader);
       }
-      return serial === undefined ? undefined : await labelOf(serial);
+      return serial === undefined ? undefined : labelOf(serial);
     },
   });
   return {

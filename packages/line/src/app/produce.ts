@@ -205,7 +205,8 @@ async function run(running: Running): Promise<ProduceEnd> {
     await receiveStock(assembled, store, ask.by);
     const example = prepareRecord(job, await store.orders.record(order, 1));
     const planned = await plannedCapacity({ job, file, faces, example });
-    const { line, world, census, stop } = assembled;
+    const { line, world } = assembled;
+    const stop = (): void => assembled?.stop();
     ask.onLine?.({ file, view: () => line.view(), stop, planned });
     const began = performance.now();
     const simulated = world.now();
@@ -214,7 +215,7 @@ async function run(running: Running): Promise<ProduceEnd> {
     const simulatedSeconds = file.mode === "ideal" ? seconds : (world.now() - simulated) / 1000;
 
     const blanks = await allBlanks(store);
-    const differences = disagreements(census(blanks), blanks);
+    const differences = disagreements(assembled.census(blanks), blanks);
     await store.accounts.recount();
     const letters = await writeLetters({ order, store, hsm, data, pins: job.planned.pins }).catch(
       (problem: unknown) => {

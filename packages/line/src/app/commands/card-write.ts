@@ -91,7 +91,7 @@ function valuesOf(product: ForeignProduct, set: readonly string[]): Values {
         `${product.product} has no field ${field}; it has ${Object.keys(product.person).join(", ")}`,
       );
     }
-    if (rules?.max !== undefined && [...value].length > rules.max) {
+    if (rules?.max !== undefined && Array.from(value).length > rules.max) {
       throw new Refusal(`${field} has more than ${String(rules.max)} characters`);
     }
     values[field] = rules?.list === undefined ? value : value.split(rules.list).map((one) => one.trim());

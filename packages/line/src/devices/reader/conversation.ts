@@ -25,7 +25,7 @@ export interface Conversation {
   /** One per command that was answered whole. */
   readonly answers: readonly Response[];
   /** What ended it early, if it is the card's silence or the reader's fault; to be passed on by who knows the reader. */
-  readonly broken?: unknown;
+  readonly broken?: Error;
 }
 
 /**
@@ -46,8 +46,8 @@ export async function converse(
       if (!sw.some(({ value, mask }) => (answer.sw & mask) === value)) break;
     }
     return { answers };
-  } catch (broken) {
-    return { answers, broken };
+  } catch (thrown) {
+    return { answers, broken: thrown instanceof Error ? thrown : new Error(String(thrown)) };
   }
 }
 

@@ -36,12 +36,8 @@ let cardProtocol: Protocol = "T=1";
 
 async function open(): Promise<Context> {
   if (context !== undefined) return context;
-  let binding: typeof import("smartcard");
-  try {
-    binding = await import("smartcard");
-  } catch {
-    throw new AddonMissing();
-  }
+  const binding = await import("smartcard").catch(() => undefined);
+  if (binding === undefined) throw new AddonMissing();
   context = new binding.Context();
   return context;
 }
@@ -83,7 +79,7 @@ async function list(): Promise<HostAnswer> {
       return {
         name,
         card: lies,
-        ...(now?.atr == null || now.atr.length === 0 ? {} : { atr: new Uint8Array(now.atr) }),
+        ...((now?.atr?.length ?? 0) === 0 ? {} : { atr: new Uint8Array(now?.atr ?? []) }),
       };
     }),
   };

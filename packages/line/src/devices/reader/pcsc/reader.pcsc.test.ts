@@ -81,15 +81,16 @@ describe("a PC/SC reader", () => {
   test("a cold reset takes the power away, a warm one does not", async () => {
     const { reader: own, card } = await benched(atr);
     const offs: boolean[] = [];
-    const { powerOff, warmReset } = card;
+    const powerOff = card.powerOff.bind(card);
+    const warmReset = card.warmReset.bind(card);
     card.powerOff = () => {
       offs.push(true);
-      powerOff.call(card);
+      powerOff();
     };
     let warm = 0;
     card.warmReset = () => {
       warm++;
-      return warmReset.call(card);
+      return warmReset();
     };
     await own.insert();
     expect(offs.length).toBeGreaterThan(0);
@@ -105,9 +106,9 @@ describe("a PC/SC reader", () => {
     const own = reader();
     await own.awaitCard("present", 3000);
     const channel = await inserted(own);
-    const { transmit } = card;
+    const transmit = card.transmit.bind(card);
     card.transmit = (apdu) => {
-      const answer = transmit.call(card, apdu);
+      const answer = transmit(apdu);
       if (apdu[1] === 0x84) slot.remove();
       return answer;
     };

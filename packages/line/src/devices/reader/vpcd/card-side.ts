@@ -143,7 +143,7 @@ export class CardSlot {
       } else if (this.#socket === socket) sendFrame(socket, answer.subarray(0, longestMessage));
       return;
     }
-    switch (message[0]) {
+    switch (message[0] ?? contactByte.off) {
       case contactByte.off:
         card.powerOff();
         this.#atr = undefined;
