@@ -10,7 +10,8 @@ import { vpcdReader } from "../devices/reader/vpcd/reader.js";
 import type { ShopFloor } from "../devices/shop-floor/floor.js";
 import { nameOf } from "../devices/shop-floor/places.js";
 import type { Place } from "../devices/transport/port.js";
-import type { LineFile, ReaderFile, StationFile } from "../stations/line-file.js";
+import type { LineFile, StationFile } from "../stations/line-file.js";
+import type { ReaderFile } from "../stations/line-readers.js";
 import { pcscSocket } from "./config.js";
 
 /** What a desk and a shop floor need to know of a real reader, beside what stations do. */
