@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../../../../", import.meta.url));
-const program = join(root, "packages/line/bin/persoline.js");
+export const program = join(root, "packages/line/bin/persoline.js");
 
 export interface Ended {
   readonly code: number | null;
