@@ -59,7 +59,7 @@ export class ScriptedCard implements VirtualCard {
   }
 }
 
-export const atr = Uint8Array.of(0x3b, 0x00);
+export const atr = Uint8Array.of(0x3b, 0x80, 0x01, 0x81);
 const ok = [{ value: 0x9000, mask: 0xffff }];
 export const ask = (ins: number, le?: number): Sent => ({
   command: { cla: 0, ins, p1: 0, p2: 0, ...(le === undefined ? {} : { le }) },
