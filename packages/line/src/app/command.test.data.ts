@@ -19,7 +19,7 @@ export function persoline(words: readonly string[], input?: string): Ended {
     ...(input === undefined ? {} : { input }),
     maxBuffer: 1 << 26,
     // A command that hangs is a failed test, not a test that hangs.
-    timeout: 300_000,
+    timeout: 600_000,
   });
   return { code: status, out: stdout, err: stderr };
 }
