@@ -101,8 +101,14 @@ export async function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       await refuseBrokenAudit({ store, data });
       const stored = await orderInHand(job, file, store, hsm, ask);
       const ended = await run({ job, file, data, hsm, faces, store, stored, ask });
-      await signAudit({ store, data, hsm });
-      return ended;
+      const unsigned = await signAudit({ store, data, hsm }).catch((problem: unknown) => {
+        // The cards are made and their report is written; the next run or decision signs what is left.
+        if (problem instanceof DeviceFault) return problem;
+        throw problem;
+      });
+      return unsigned === undefined || ended.unfinished !== undefined
+        ? ended
+        : { ...ended, unfinished: `the audit's head is not signed: ${unsigned.message}` };
     } finally {
       await store.close();
     }
