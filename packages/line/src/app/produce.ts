@@ -1,6 +1,7 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
 import type { Hsm } from "../devices/hsm/port.js";
 import type { Desk } from "../devices/transport/operator.js";
+import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
 import { disagreements } from "../stations/census.js";
@@ -84,8 +85,14 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
     });
     const file = { ...line, seed: stored.seed };
     const ended = await run(opened, { job, file, data, hsm, faces, store, stored, ask });
-    await signAudit({ store, data, hsm });
-    return ended;
+    const unsigned = await signAudit({ store, data, hsm }).catch((problem: unknown) => {
+      // The cards are made and their report is written; the next run or decision signs what is left.
+      if (problem instanceof DeviceFault) return problem;
+      throw problem;
+    });
+    return unsigned === undefined || ended.unfinished !== undefined
+      ? ended
+      : { ...ended, unfinished: `the audit's head is not signed: ${unsigned.message}` };
   });
 }
 
