@@ -35,6 +35,9 @@ export function partLength(part: Part, channel: Wrapping): number {
       return 16;
     case "check-value":
       return 3;
+    // Key and version; of another key than the session's the CRC-32 of the new one too.
+    case "desfire-key":
+      return part.old === undefined ? 16 + 1 : 16 + 1 + 4;
   }
 }
 
