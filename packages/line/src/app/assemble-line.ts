@@ -60,6 +60,8 @@ export interface AssembleLine {
   readonly loaderMaster: Uint8Array;
   /** For a product of GlobalPlatform cards: how their virtual chips are made. */
   readonly globalPlatform?: GlobalPlatformFab;
+  /** For a product of DESFire-style cards. */
+  readonly desfire?: true;
   readonly outside?: Outside;
   readonly onEvent?: LineParts["onEvent"];
 }
@@ -90,6 +92,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
   const silicon = virtualSilicon({
     loaderMaster: parts.loaderMaster,
     ...(parts.globalPlatform === undefined ? {} : { globalPlatform: parts.globalPlatform }),
+    ...(parts.desfire === undefined ? {} : { desfire: parts.desfire }),
     random: (length) => world.random(length),
   });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
