@@ -54,6 +54,7 @@ class Card implements VirtualCard {
       crypto: options.crypto,
       random: options.random,
       spendAes: (blocks: number) => this.#clock.aes(blocks),
+      hasOtherKey: this.#plan.has("wrong-loader-key"),
     };
     this.#system = new System(chip, this.#store);
   }

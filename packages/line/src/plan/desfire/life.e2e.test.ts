@@ -69,7 +69,11 @@ describe.each(kinds)("an interrupted termination, %s", (_, text) => {
         head.trouble = { command, lost, how: "mute" };
         const end = await head.run(termination);
         const proof = await head.run(programOf(text, "proof"));
-        expect([command, lost, end.kind === "passed" && proof.kind === "passed"]).toEqual([command, lost, false]);
+        expect([command, lost, end.kind === "passed" && proof.kind === "passed"]).toEqual([
+          command,
+          lost,
+          false,
+        ]);
         if (command > 2) expect([command, lost, head.refusedProofs <= 1]).toEqual([command, lost, true]);
       }
     }
