@@ -143,6 +143,17 @@ test("explain names keys and their making, and shows none; every command has its
   }
 });
 
+test("the programs are what they were (golden file; update on purpose only)", async () => {
+  const compiled = planned(productText);
+  const programs = [
+    ...programsOf(compiled).map(([, program]) => program),
+    compiled.termination,
+    compiled.terminationInitial,
+  ];
+  const text = programs.map((program) => explanationText(explain(program, timing))).join("\n\n\n");
+  await expect(`${text}\n`).toMatchFileSnapshot("../golden/desfire-access.txt");
+});
+
 test("what is done for ever comes last, under the issuer's key", () => {
   const { segments } = programOf(productText, "personalization");
   expect(segments.map(({ name }) => name)).toEqual([
