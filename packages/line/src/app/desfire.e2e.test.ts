@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -63,6 +63,19 @@ describe("twelve access cards on DESFire-style chips", () => {
     const { code, out } = persoline(["plan", order, "--json"]);
     expect(code).toBe(0);
     expect((JSON.parse(out) as { cardsPerHour: number }).cardsPerHour).toBeGreaterThan(1000);
+  });
+
+  test("a supplier's list of UIDs is taken in, one of something else is not", () => {
+    const list = join(folder, "delivery.csv");
+    const receive = (serial: string) => {
+      writeFileSync(list, `label,serial\nD2027B-000001,${serial}\n`);
+      return persoline(["stock", "receive", "D2027B", list, "--by", "A", "--data", join(folder, "stock")]);
+    };
+    expect(receive("04A1B2C3D4E5F607")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("14") as string,
+    });
+    expect(receive("04A1B2C3D4E5F6")).toMatchObject({ code: 0, err: "" });
   });
 
   test("can be asked what they are, later, without their product", () => {

@@ -35,6 +35,13 @@ export function checkDesfireMeaning(
       checkContent(one, model, path, file, tell);
     });
   });
+  if (file.visual !== undefined && file.picc["random-uid"])
+    tell(
+      ["picc", "random-uid"],
+      "unknown-at-marking",
+      "a card that hides its UID is marked without anybody knowing which card it is",
+      "leave out random-uid, or visual",
+    );
   const needed = bytesNeeded(product);
   if (needed > product.freeMemory)
     tell(

@@ -95,6 +95,11 @@ describe("what is wrong is told with its place", () => {
     [/content: \{ records: "\{premises\}" \}/, 'content: { value: "{premises}" }', "has records"],
     [/content: \{ value: \{.*\} \}/, 'content: { records: "{premises}" }', "has no records"],
     ["{order}-{record:4}", "{name}", 'the card number names "name"'],
+    [
+      "\nperson:",
+      "\nvisual: { front: f.yaml, back: b.yaml }\nperson:",
+      "a card that hides its UID is marked",
+    ],
     ["mode: full", "mode: encrypted", "mode"],
     ["session: ev2", "session: ev3", "session"],
     ["random-uid: true", "randomuid: true", "randomuid"],
