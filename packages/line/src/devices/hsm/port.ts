@@ -15,7 +15,7 @@ export interface CapabilityReport {
 
 export interface KeyDescription {
   readonly name: KeyRef;
-  readonly use: "loader" | "scp02" | "scp03" | "application" | "seal" | "sign" | "letter";
+  readonly use: "loader" | "scp02" | "scp03" | "desfire" | "application" | "seal" | "sign" | "letter";
   readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" | "Ed25519" | "X25519";
   /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits; of a master it tells nothing of the cards' keys. */
   readonly kcv: string;

@@ -82,7 +82,8 @@ export class ShopFloor {
     const file = join(this.#root, "lots", `${asked.lot}.json`);
     const known = this.#readLot(asked.lot);
     const plan = { ...asked, seed: known?.plan.seed ?? asked.seed };
-    const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1));
+    const { numbered } = this.#silicon;
+    const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1, numbered));
     if (known !== undefined && !samePlan(known.plan, plan)) {
       throw fault(
         "refused",
