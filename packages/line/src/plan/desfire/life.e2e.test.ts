@@ -74,7 +74,9 @@ describe.each(kinds)("an interrupted termination, %s", (_, text) => {
           lost,
           false,
         ]);
-        if (command > 2) expect([command, lost, head.refusedProofs <= 1]).toEqual([command, lost, true]);
+        // While the session is being opened, the lost message is the proof itself.
+        const most = command > 2 ? 1 : Number.POSITIVE_INFINITY;
+        expect(head.refusedProofs, `${String(command)} ${lost}`).toBeLessThanOrEqual(most);
       }
     }
   });
