@@ -65,7 +65,7 @@ import {
 const digits = (text: string): Uint8Array => Uint8Array.from(text, Number);
 const anyPin = fc.array(fc.nat(9), { minLength: 4, maxLength: 12 }).map((pin) => Uint8Array.from(pin));
 const anyPan = fc
-  .string({ unit: fc.constantFrom(..."0123456789"), minLength: 12, maxLength: 18 })
+  .string({ unit: fc.constantFrom(...Array.from("0123456789")), minLength: 12, maxLength: 18 })
   .map((payload) => payload + luhnDigit(payload));
 /** The same bytes with one bit turned over. */
 const turned = (bytes: Uint8Array, at: number): Uint8Array =>
@@ -80,11 +80,11 @@ interface TrackVector {
   readonly lrc?: string;
 }
 describe("PAN and tracks", () => {
-  test.each(vectorsOf<TrackVector>("luhn-magstripe"))("$id", (vector) => {
-    if (vector.payload !== undefined) {
-      expect(luhnDigit(vector.payload)).toBe(vector.check);
-      return;
-    }
+  const vectors = vectorsOf<TrackVector>("luhn-magstripe");
+  test.each(vectors.filter(({ payload }) => payload !== undefined))("$id", ({ payload = "", check }) => {
+    expect(luhnDigit(payload)).toBe(check);
+  });
+  test.each(vectors.filter(({ text }) => text !== undefined))("$id", (vector) => {
     const { track = 2, text = "" } = vector;
     const written = encodeTrack(track, text);
     expect(hex(written.characters)).toBe(vector.chars_with_parity);
@@ -233,13 +233,18 @@ describe("keys and cryptograms", () => {
     expect(kcv2(key)).toBe(vector.sk_kcv);
     const ac = retailMac(nodeCrypto, key, unhex(vector.data ?? ""), 2);
     expect(hex(ac)).toBe(vector.ac);
+    // Which ARPCs a vector tells differs.
     const rc = new Uint8Array(2);
-    if (vector.arpc1_rc0000_with_mk !== undefined) {
-      expect(hex(arpcMethod1(nodeCrypto, master, ac, rc))).toBe(vector.arpc1_rc0000_with_mk);
-      expect(hex(arpcMethod1(nodeCrypto, key, ac, rc))).toBe(vector.arpc1_rc0000_with_sk);
-    }
-    if (vector.arpc2_csu0 !== undefined)
-      expect(hex(arpcMethod2(nodeCrypto, key, ac, new Uint8Array(4)))).toBe(vector.arpc2_csu0);
+    const arpcs = {
+      arpc1_rc0000_with_mk: hex(arpcMethod1(nodeCrypto, master, ac, rc)),
+      arpc1_rc0000_with_sk: hex(arpcMethod1(nodeCrypto, key, ac, rc)),
+      arpc2_csu0: hex(arpcMethod2(nodeCrypto, key, ac, new Uint8Array(4))),
+    };
+    const told = (["arpc1_rc0000_with_mk", "arpc1_rc0000_with_sk", "arpc2_csu0"] as const).filter(
+      (name) => vector[name] !== undefined,
+    );
+    expect(told.map((name) => arpcs[name])).toEqual(told.map((name) => vector[name]));
+    expect(told.length).toBeGreaterThan(0);
   });
   test.each(vectors.filter(({ ac_input }) => ac_input !== undefined))("$id", (vector) => {
     const { pan, psn } = vector;
@@ -263,8 +268,8 @@ describe("keys and cryptograms", () => {
       responseCode,
     });
     expect(hex(data)).toBe(`${vector.arpc ?? ""}${vector.arc ?? vector.csu ?? ""}`);
-    if (vector.sk_kcv !== undefined)
-      expect(kcv2(sessionKey(nodeCrypto, master, said.atc))).toBe(vector.sk_kcv);
+    const sessionCheck = kcv2(sessionKey(nodeCrypto, master, said.atc));
+    expect([undefined, sessionCheck]).toContain(vector.sk_kcv);
     // Whatever it speaks of, one bit of it makes another cryptogram.
     for (let at = 0; at < 29; at++) {
       const other = applicationCryptogram(nodeCrypto, master, version, {
@@ -325,17 +330,16 @@ describe("PIN blocks", () => {
         4: () => pinOfEncipheredBlock4(nodeCrypto, unhex(key ?? ""), bytes, pan),
       }[format];
       expect([...read()].join("")).toBe(pin);
-      if (format === 0) expect(pinBlock0(digits(pin), pan)).toEqual(bytes);
-      if (format === 2) expect(pinBlock2(digits(pin))).toEqual(bytes);
-      if (format === 4) {
-        const chance = (): Uint8Array => unhex(pin_field ?? "").slice(8);
-        const made = encipheredPinBlock4(nodeCrypto, unhex(key ?? ""), {
-          pin: digits(pin),
-          pan,
-          random: chance,
-        });
-        expect(made).toEqual(bytes);
-      }
+      const chance = (): Uint8Array => unhex(pin_field ?? "").slice(8);
+      const made = {
+        0: () => pinBlock0(digits(pin), pan),
+        // Chance that gives the vector's own fill: its digits, and F.
+        1: () => pinBlock1(digits(pin), () => Uint8Array.from(hex(bytes), Number)),
+        2: () => pinBlock2(digits(pin)),
+        3: () => pinBlock3(digits(pin), pan, () => new Uint8Array(16).fill(5)),
+        4: () => encipheredPinBlock4(nodeCrypto, unhex(key ?? ""), { pin: digits(pin), pan, random: chance }),
+      }[format];
+      expect(made()).toEqual(bytes);
     },
   );
   test("any PIN comes back from any format; another PAN or a damaged block is refused or another PIN, never taken for right", () => {
@@ -383,22 +387,23 @@ interface VerificationVector {
   readonly service_code?: string;
   readonly cvv?: string;
 }
-test.each(vectorsOf<VerificationVector>("pin-verification"))("$id: $kind", (vector) => {
-  const { pan } = vector;
-  const pin = digits(vector.pin ?? "");
-  const pvk = unhex(vector.pvk ?? "");
-  if (vector.pvv !== undefined) {
-    expect(pinVerificationValue(nodeCrypto, pvk, { pan, keyIndex: Number(vector.pvki), pin })).toBe(
-      vector.pvv,
-    );
-    const other = pinVerificationValue(nodeCrypto, pvk, { pan, keyIndex: 9, pin });
-    expect(other).not.toBe(vector.pvv);
-  } else if (vector.offset !== undefined) {
+describe("PIN and card verification values", () => {
+  const vectors = vectorsOf<VerificationVector>("pin-verification");
+  test.each(vectors.filter(({ pvv }) => pvv !== undefined))("$id: $kind", (vector) => {
+    const pin = digits(vector.pin ?? "");
+    const value = (keyIndex: number): string =>
+      pinVerificationValue(nodeCrypto, unhex(vector.pvk ?? ""), { pan: vector.pan, keyIndex, pin });
+    expect(value(Number(vector.pvki))).toBe(vector.pvv);
+    expect(value(9)).not.toBe(vector.pvv);
+  });
+  test.each(vectors.filter(({ offset }) => offset !== undefined))("$id: $kind", (vector) => {
     const [from = 0, to = 0] = vector.validation ?? [];
     const form = { table: vector.table ?? "", from, to, pad: vector.pad ?? "" };
-    const natural = naturalPin(nodeCrypto, pvk, { pan, length: 4, form });
-    expect(pinOffset(natural, pin)).toBe(vector.offset);
-    expect(pinFromOffset(natural, vector.offset)).toEqual(pin);
+    const ask = { pan: vector.pan, length: 4, form };
+    const natural = naturalPin(nodeCrypto, unhex(vector.pvk ?? ""), ask);
+    const { offset = "" } = vector;
+    expect(pinOffset(natural, digits(vector.pin ?? ""))).toBe(offset);
+    expect(pinFromOffset(natural, offset)).toEqual(digits(vector.pin ?? ""));
     fc.assert(
       fc.property(fc.array(fc.nat(9), { minLength: 4, maxLength: 4 }), (wanted) => {
         const own = Uint8Array.from(wanted);
@@ -406,11 +411,12 @@ test.each(vectorsOf<VerificationVector>("pin-verification"))("$id: $kind", (vect
       }),
     );
     expect(codeOf(() => pinFromOffset(natural, "123"))).toBe("bad-value");
-  } else {
-    const ask = { pan, expiry: vector.expiry ?? "", serviceCode: vector.service_code ?? "" };
+  });
+  test.each(vectors.filter(({ cvv }) => cvv !== undefined))("$id: $kind", (vector) => {
+    const ask = { pan: vector.pan, expiry: vector.expiry ?? "", serviceCode: vector.service_code ?? "" };
     expect(cardVerificationValue(nodeCrypto, unhex(vector.cvk ?? ""), ask)).toBe(vector.cvv);
     expect(codeOf(() => cardVerificationValue(nodeCrypto, new Uint8Array(8), ask))).toBe("bad-key");
-  }
+  });
 });
 
 interface CertificateVector {

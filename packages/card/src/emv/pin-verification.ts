@@ -2,11 +2,11 @@ import { CardProblem, hex, unhex, xor } from "../bytes/index.js";
 import type { Crypto } from "../crypto/index.js";
 import type { PinDigits } from "./pin-block.js";
 
-const decimals = (digits: string): number[] => [...digits].map(Number);
+const decimals = (digits: string): number[] => Array.from(digits, Number);
 
 /** The first `count` decimal digits of a block; what is missing comes from its letters minus ten. */
 function decimalized(block: Uint8Array, count: number): string {
-  const nibbles = [...hex(block)].map((digit) => Number.parseInt(digit, 16));
+  const nibbles = Array.from(hex(block), (digit) => Number.parseInt(digit, 16));
   const all = [
     ...nibbles.filter((one) => one < 10),
     ...nibbles.filter((one) => one >= 10).map((one) => one - 10),
@@ -58,7 +58,7 @@ export function naturalPin(
   const cipher = crypto.des3(key);
   const block = cipher.encrypt(unhex(pan.slice(form.from, form.to).padEnd(16, form.pad)));
   cipher.wipe();
-  return Uint8Array.from([...hex(block)].slice(0, length), (digit) =>
+  return Uint8Array.from(hex(block).slice(0, length), (digit) =>
     Number(form.table[Number.parseInt(digit, 16)]),
   );
 }
