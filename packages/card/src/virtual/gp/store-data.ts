@@ -99,6 +99,7 @@ function storeFor(card: GpCard, app: Application, { structure, bytes, groupings 
   const shadow = card.vault.dataOf(app);
   const after = appletOf(app).store(card, readObjects(shadow), given);
   if (after === undefined) return SW.wrongData;
+  if (typeof after === "number") return after;
   return writeObjects(shadow, after) ? SW.ok : SW.noMemory;
 }
 
