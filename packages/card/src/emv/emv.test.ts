@@ -60,7 +60,7 @@ import {
   track1,
   track2,
   track2Equivalent,
-} from "./index.js";
+} from "./basics.js";
 
 const digits = (text: string): Uint8Array => Uint8Array.from(text, Number);
 const anyPin = fc.array(fc.nat(9), { minLength: 4, maxLength: 12 }).map((pin) => Uint8Array.from(pin));

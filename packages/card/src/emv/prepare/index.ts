@@ -1,0 +1,4 @@
+export * from "./issue.js";
+export * from "./prepare.js";
+export * from "./sample.js";
+export * from "./types.js";
