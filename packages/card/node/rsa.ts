@@ -31,6 +31,10 @@ export function rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array {
     // OpenSSL wants the whole key: e is the inverse of d mod (p − 1).
     const e = inverse(dp, p - 1n);
     const d = inverse(e, (p - 1n) * (q - 1n));
+    // OpenSSL would work around parts that contradict each other; a damaged one makes e a number of chance.
+    const fits =
+      e < 1n << 32n && numberOf(key.dq) === d % (q - 1n) && (numberOf(key.qInverse) * q) % p === 1n;
+    if (!fits) throw new CardProblem("bad-key", "RSA", "the numbers contradict each other");
     const jwk = {
       kty: "RSA",
       n: base64(modulus),

@@ -1,5 +1,6 @@
 import { type Response, SW, triesLeft } from "../../apdu/index.js";
-import type { Crypto } from "../../crypto/index.js";
+import { CardProblem } from "../../bytes/index.js";
+import type { Crypto, RsaPublicKey } from "../../crypto/index.js";
 import type { CardChannel } from "../../program/index.js";
 import { parseTlv } from "../../tlv/index.js";
 import { type CvmRule, encipherPinForCard, parseCvmList, pinBlock2 } from "../basics.js";
@@ -26,9 +27,9 @@ export async function verifyHolder(
       if (terminal.methods.includes(method)) return { step, result: "ok", detail: method };
     } else if (method === "plainPin" || method === "encipheredPin") {
       if (terminal.methods.includes(method) && !tried) {
-        tried = true;
         const found = await offerPin(channel, crypto, terminal, { ...card, method });
         if (found === "right") return { step, result: "ok", detail: method };
+        tried = found === "wrong";
         if (!rule.orNext) break;
         continue;
       }
@@ -67,6 +68,16 @@ function applies(
   }
 }
 
+/** The key for enciphered PINs; undefined when the card's certificates do not prove one: the method cannot be used then. */
+function provedKey(keys: CardKeys): RsaPublicKey | undefined {
+  try {
+    return keys.pin();
+  } catch (problem) {
+    if (problem instanceof CardProblem) return undefined;
+    throw problem;
+  }
+}
+
 async function offerPin(
   channel: CardChannel,
   crypto: Crypto,
@@ -76,8 +87,11 @@ async function offerPin(
     readonly tvr: Verification;
     readonly method: "plainPin" | "encipheredPin";
   },
-): Promise<"right" | "wrong"> {
+): Promise<"right" | "wrong" | "no key"> {
   const { tvr } = card;
+  // The key is proved before anything is asked: its challenge holds for the very next command.
+  const key = card.method === "encipheredPin" ? provedKey(card.keys) : undefined;
+  if (card.method === "encipheredPin" && key === undefined) return "no key";
   const counter = await say(channel, { cla: 0x80, ins: 0xca, p1: 0x9f, p2: 0x17, le: 256 });
   const tries = counter.sw === SW.ok ? parseTlv(counter.data)[0]?.value[0] : undefined;
   if (tries === 0) {
@@ -90,11 +104,9 @@ async function offerPin(
   }
   const block = pinBlock2(terminal.pin);
   let response: Response;
-  if (card.method === "plainPin") {
+  if (key === undefined) {
     response = await say(channel, { cla: 0, ins: 0x20, p1: 0, p2: 0x80, data: block });
   } else {
-    // The key is proved before the challenge: that one holds for the very next command.
-    const key = card.keys.pin();
     const challenge = await ask(channel, { cla: 0, ins: 0x84, p1: 0, p2: 0, le: 8 });
     const data = encipherPinForCard(crypto, key, { block, challenge, random: terminal.random });
     response = await say(channel, { cla: 0, ins: 0x20, p1: 0, p2: 0x88, data });
