@@ -20,6 +20,8 @@ export interface Applet {
     app: Application,
   ): { readonly template: Uint8Array | undefined; readonly sw: number };
   command(card: GpCard, app: Application, command: Apdu): Answer;
+  /** Whether it opens a channel itself to be personalized (EMV CPS), and still is to be; absent: only the security domain does. */
+  personalizable?(card: GpCard, app: Application): boolean;
 }
 
 export interface Grouping {

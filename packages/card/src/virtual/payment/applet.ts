@@ -19,8 +19,13 @@ const ddolLength = 4;
 const storedFci = (card: GpCard, app: Application): Uint8Array | undefined =>
   readObjects(card.vault.dataOf(app)).get(DGI.fci);
 
+function isOpen(card: GpCard, app: Application): boolean {
+  return !readObjects(card.vault.dataOf(app)).has(DGI.done);
+}
+
 /** PSE or PPSE: records and what SELECT tells. */
 export const directoryApplet: Applet = {
+  personalizable: isOpen,
   store: (_card, before, groupings) => personalizeDirectory(before, groupings),
   selected: (card, app) => ({ template: storedFci(card, app), sw: SW.ok }),
   command: (card, app, command) => {
@@ -32,6 +37,7 @@ export const directoryApplet: Applet = {
 
 /** The payment application (docs/payment-card.md). */
 export const paymentApplet: Applet = {
+  personalizable: isOpen,
   store: (card, before, groupings) => personalizePayment(card, before, groupings),
   selected: (card, app) => {
     card.transaction = newTransaction();

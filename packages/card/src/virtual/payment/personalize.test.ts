@@ -1,9 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { issued, PaymentBench, record, type Scp } from "../../../tools/payment-bench.js";
 import type { Command } from "../../apdu/index.js";
+import { nodeCrypto } from "../../../node/index.js";
+import { keysOf } from "../../../tools/gp-bench.js";
 import { aid, hex, unhex } from "../../bytes/index.js";
-import { pinBlock2, SAMPLE_AID } from "../../emv/index.js";
-import { deleteObject, installForPersonalization, type NewDgi } from "../../globalplatform/index.js";
+import { pinBlock2, runTransaction, SAMPLE_AID } from "../../emv/index.js";
+import {
+  deleteObject,
+  installForPersonalization,
+  type NewDgi,
+  storeDgis,
+} from "../../globalplatform/index.js";
 
 const application = aid(SAMPLE_AID);
 const select: Command = { cla: 0, ins: 0xa4, p1: 4, p2: 0, data: SAMPLE_AID, le: 256 };
@@ -105,6 +112,55 @@ describe.each(["scp02", "scp03"] as const)("STORE DATA under %s", (scp) => {
   });
 });
 
+describe.each(["scp02", "scp03"] as const)("EMV CPS under %s: spoken to the application itself", (scp) => {
+  const begun = (level = 0x03) => {
+    const bench = new PaymentBench({ scp });
+    bench.install(bench.open());
+    bench.gp.power();
+    bench.gp.send(select);
+    const session = bench.gp.open({ keys: keysOf(16), level, aid: SAMPLE_AID });
+    const block = scp === "scp02" ? 8 : 16;
+    const dek = { encrypt: (data: Uint8Array) => session.encryptWithDek(data), block } as const;
+    return {
+      bench,
+      session,
+      commands: storeDgis(issued(bench.profile, scp).dgis, { dek, structure: "none" }),
+    };
+  };
+  test("P1 is 00, 60 and at last E0; then the application is there, and the door is shut", async () => {
+    const { bench, session, commands } = begun();
+    const kinds = new Set(commands.map(({ p1 }) => p1));
+    expect([...kinds].sort((one, other) => one - other)).toEqual([0x00, 0x60, 0xe0]);
+    for (const command of commands) bench.secured(session, command);
+    expect(bench.gp.say(session.wrap(commands[0] ?? select))).toBe("6985");
+    expect(bench.gp.say({ cla: 0x80, ins: 0x50, p1: 0, p2: 0, data: new Uint8Array(8), le: 256 })).toBe(
+      "6985",
+    );
+    const { directory: _, ...terminal } = bench.terminal();
+    expect((await runTransaction(bench.channel, nodeCrypto, terminal)).outcome).toBe("approved online");
+  });
+  test("the pseudo-random challenge is the application's own", () => {
+    expect(begun().session.challengeChecked).toBe(true);
+  });
+  test("not in plain, not at level 00, not out of order; a wrong MAC ends it", () => {
+    const { bench, session, commands } = begun();
+    const [first = select, second = select] = commands;
+    expect(bench.gp.secured(session, second)).toBe("6A86");
+    bench.secured(session, first);
+    const wrapped = session.wrap(second);
+    const data = wrapped.data?.map((byte, at) => (at === 0 ? byte ^ 1 : byte)) ?? new Uint8Array(0);
+    expect(bench.gp.say({ ...wrapped, data })).toBe("6982");
+    expect(bench.gp.say(first)).toBe("6982");
+    const open = begun(0x00);
+    expect(open.bench.gp.say(open.commands[0] ?? select)).toBe("6982");
+  });
+  test("the selection gone, the channel is gone", () => {
+    const { bench, session, commands } = begun();
+    bench.gp.send(select);
+    expect(bench.gp.say(session.wrap(commands[0] ?? select))).toBe("6982");
+  });
+});
+
 describe("commands that do not fit", () => {
   const bench = new PaymentBench().personalize();
   const say = (command: Command): string => bench.gp.say(command);
@@ -143,9 +199,9 @@ describe("commands that do not fit", () => {
     ["VERIFY enciphered without challenge", verify(new Uint8Array(144), 0x88), "6985"],
     ["an unknown instruction", { cla: 0x80, ins: 0x10, p1: 0, p2: 0 }, "6D00"],
     [
-      "personalization of the application itself",
+      "STORE DATA once it is personalized",
       { cla: 0x80, ins: 0xe2, p1: 0x80, p2: 0, data: unhex("00") },
-      "6D00",
+      "6985",
     ],
   ])("%s", (_name, command, sw) => {
     bench.gp.send(select);
