@@ -92,6 +92,16 @@ export function issued(profile: PaymentProfile, scp: Scp, who: PaymentRecord = r
   });
 }
 
+/** The keys AC, SMI and SMC of the bench's card, and the parts of its private key: what no answer may hold. */
+export function cardKeysOf(profile: PaymentProfile): readonly Uint8Array[] {
+  const { ac, smi, smc } = cardKeys(nodeCrypto, masters, record, profile.cryptogram.option);
+  return [ac, smi, smc];
+}
+export function iccParts(): readonly Uint8Array[] {
+  const { p, q, dp, dq, qInverse } = iccPair().privateKey;
+  return [p, q, dp, dq, qInverse];
+}
+
 /** A payment card on the bench, and what happens to it. */
 export class PaymentBench {
   readonly gp: GpBench;
