@@ -3,11 +3,10 @@ import { drawRsaKey, nodeCrypto, type RsaKeyPair } from "../node/index.js";
 import { type Command, decodeResponse, encodeCommand } from "../src/apdu/index.js";
 import { aid, equal, unhex, utf8 } from "../src/bytes/index.js";
 import {
-  applicationCryptogram,
   cardKeys,
   type IssuedCard,
   issueCard,
-  issuerAuthenticationData,
+  judgeCryptogram,
   knownBytes,
   type OnlineAnswer,
   type OnlineRequest,
@@ -215,30 +214,26 @@ export class PaymentBench {
     };
   }
 
-  /** What the issuer's host says: the cryptogram is judged, and answered in kind. */
+  /** What the issuer's host says: the cryptogram is judged, and answered in kind; a wrong one is declined without a proof. */
   answer(
-    { pan, psn, cryptogram, version, data }: OnlineRequest,
+    request: OnlineRequest,
     how: {
       readonly responseCode?: string;
       readonly before?: (script: ScriptSession) => readonly Command[];
       readonly after?: (script: ScriptSession) => readonly Command[];
     } = {},
   ): OnlineAnswer {
-    const keys = cardKeys(nodeCrypto, masters, { pan, psn }, this.profile.cryptogram.option);
-    const right = equal(applicationCryptogram(nodeCrypto, keys.ac, version, data), cryptogram);
-    const responseCode = right ? (how.responseCode ?? "00") : "05";
-    const authentication = issuerAuthenticationData(nodeCrypto, keys.ac, {
-      version,
-      atc: data.atc,
-      cryptogram,
-      responseCode: utf8(responseCode),
-    });
+    const { responseCode = "00" } = how;
+    const { option } = this.profile.cryptogram;
+    const judged = judgeCryptogram(nodeCrypto, masters.ac, { request, option, responseCode });
+    if (judged.verdict === "wrong") return { responseCode: "05" };
+    const { smi, smc } = cardKeys(nodeCrypto, masters, request, option);
     const script = new ScriptSession(
       nodeCrypto,
-      { integrity: keys.smi, confidentiality: keys.smc },
-      cryptogram,
+      { integrity: smi, confidentiality: smc },
+      request.cryptogram,
     );
     const before = how.before?.(script) ?? [];
-    return { responseCode, authentication, before, after: how.after?.(script) ?? [] };
+    return { responseCode, authentication: judged.authentication, before, after: how.after?.(script) ?? [] };
   }
 }

@@ -8,13 +8,17 @@ import { findTlv, parseTlv } from "../../tlv/index.js";
 import {
   cardVerificationValue,
   isPan,
+  judgeCryptogram,
+  type OnlineRequest,
   parseTrack2,
   parseTrack2Equivalent,
   type PaymentRecord,
   pinVerificationValue,
   preparePayment,
+  runTransaction,
   samplePayment,
   sampleRecord,
+  storePrepared,
   track2,
 } from "../index.js";
 
@@ -70,6 +74,71 @@ describe("preparation", () => {
       const secretIds = prepared.dgis.filter(({ encrypted }) => encrypted !== undefined).map(({ id }) => id);
       expect(card.dgis.filter(({ secret }) => secret !== undefined).map(({ id }) => id)).toEqual(secretIds);
     }
+  });
+  test("one STORE DATA a grouping, byte for byte what the card is sent; values of the module are never cut", () => {
+    for (const [scp, block] of [
+      ["scp02", 8],
+      ["scp03", 16],
+    ] as const) {
+      const bench = new PaymentBench({ scp });
+      const session = bench.open();
+      const card = issued(bench.profile, scp);
+      const commands = bench.storing(card.dgis, session);
+      const blocks = storePrepared(preparePayment(bench.profile, record).dgis, { block });
+      expect(blocks.map(({ p1, p2 }) => [p1, p2])).toEqual(commands.map(({ p1, p2 }) => [p1, p2]));
+      const lengths = blocks.map(({ parts }) => parts.reduce((sum, part) => sum + part.length, 0));
+      expect(lengths).toEqual(commands.map(({ data }) => data?.length));
+      const begins = blocks.map(({ parts }) => (parts[0] instanceof Uint8Array ? hex(parts[0]) : ""));
+      expect(begins).toEqual(
+        commands.map(({ data = unhex("") }, at) => hex(data.subarray(0, (begins[at] ?? "").length / 2))),
+      );
+      const sealed = blocks.flatMap(({ parts }) => parts.flatMap((part) => ("sealed" in part ? [part] : [])));
+      expect(sealed.map(({ padded }) => padded)).toEqual([
+        false,
+        scp === "scp03",
+        true,
+        true,
+        true,
+        true,
+        true,
+      ]);
+    }
+    const [long] = preparePayment(profile, record).dgis;
+    expect(codeOf(() => storePrepared([{ id: 1, parts: [new Uint8Array(240)] }], { block: 8 }))).toBe(
+      "too-long",
+    );
+    expect(
+      codeOf(() =>
+        storePrepared([{ id: 0x8000, parts: [new Uint8Array(48)], encrypted: "whole-blocks" }], { block: 8 }),
+      ),
+    ).toBe("bad-value");
+    expect(storePrepared(long === undefined ? [] : [long], { block: 8, structure: "none" })[0]?.p1).toBe(
+      0x80,
+    );
+  });
+  test("a right cryptogram is answered, one wrong bit of it or of what it speaks of is not", async () => {
+    const bench = new PaymentBench().personalize();
+    const requests: OnlineRequest[] = [];
+    const keep = (request: OnlineRequest) => {
+      requests.push(request);
+      return Promise.resolve("unreachable" as const);
+    };
+    await runTransaction(bench.channel, nodeCrypto, bench.terminal({ issuer: keep }));
+    const [request] = requests;
+    const judge = (change: Partial<OnlineRequest>): string => {
+      const asked = { ...(request as OnlineRequest), ...change };
+      return judgeCryptogram(nodeCrypto, masters.ac, { request: asked, option: "B", responseCode: "00" })
+        .verdict;
+    };
+    expect(judge({})).toBe("right");
+    expect(judge({ psn: "02" })).toBe("wrong");
+    expect(judge({ version: 10 })).toBe("wrong");
+    for (let at = 0; at < 8; at++)
+      expect(
+        judge({
+          cryptogram: request?.cryptogram.map((byte, i) => (i === at ? byte ^ 1 : byte)) ?? unhex(""),
+        }),
+      ).toBe("wrong");
   });
   test.each<readonly [string, Partial<PaymentRecord>]>([
     [
