@@ -1,11 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { PaymentBench } from "../../../tools/payment-bench.js";
+import { issuerKey, PaymentBench, record, signerOf, testPair } from "../../../tools/payment-bench.js";
 import { nodeCrypto } from "../../../node/index.js";
 import { type Command, type Response, statusWord } from "../../apdu/index.js";
 import { concat, hex, unhex } from "../../bytes/index.js";
 import type { CardChannel } from "../../program/index.js";
-import { type OfflineProof, runTransaction, type TerminalData, type TransactionResult } from "../index.js";
+import { encodeTlv, tlv } from "../../tlv/index.js";
+import {
+  type OfflineProof,
+  preparePayment,
+  runTransaction,
+  samplePayment,
+  sampleRecord,
+  signIccCertificate,
+  signIssuerCertificate,
+  type TerminalData,
+  type TransactionResult,
+} from "../index.js";
 
 type Tamper = (command: Command, response: Response) => Response;
 /** A card whose answers somebody changes on their way. */
@@ -81,6 +92,52 @@ describe("a kernel that believes nothing", () => {
     ]);
     const unable = await against("cda", (_command, response) => response, { proofs: [] });
     expect(hex(unable.tvr).slice(0, 2)).toBe("80");
+  });
+  test("certificates that hold, of another card or another issuer", async () => {
+    const profile = samplePayment(issuerKey(), { proof: "dda" });
+    const content = { expiry: "1231", serial: unhex("000009") };
+    const icc = signIccCertificate(
+      nodeCrypto,
+      signerOf(testPair("issuer", 1408)),
+      {
+        ...content,
+        pan: sampleRecord(nodeCrypto, "another", 1).pan,
+        publicKey: testPair("icc", 1152).publicKey,
+      },
+      preparePayment(profile, record).staticData,
+    );
+    const issuer = signIssuerCertificate(nodeCrypto, signerOf(testPair("authority", 1536)), {
+      ...content,
+      issuer: "999902",
+      publicKey: testPair("issuer", 1408).publicKey,
+    });
+    const others = [
+      [
+        3,
+        [tlv(0x9f46, icc.certificate), tlv(0x9f48, icc.remainder), tlv(0x9f47, icc.exponent)],
+        "another card's",
+      ],
+      [
+        2,
+        [
+          tlv(0x8f, unhex("F1")),
+          tlv(0x90, issuer.certificate),
+          tlv(0x92, issuer.remainder),
+          tlv(0x9f32, issuer.exponent),
+        ],
+        "another issuer's",
+      ],
+    ] as const;
+    for (const [number, objects, words] of others) {
+      const result = await against("dda", (command, response) =>
+        command.ins === 0xb2 && command.p2 === 0x14 && command.p1 === number
+          ? { ...response, data: encodeTlv(tlv(0x70, ...objects)) }
+          : response,
+      );
+      const found = result.evidence.find((one) => one.step === "offline data authentication");
+      expect([found?.result, hex(result.tvr).slice(0, 2)]).toEqual(["failed", "08"]);
+      expect(found?.detail).toContain(words);
+    }
   });
   test("a dynamic signature with one wrong bit", async () => {
     const result = await against(
