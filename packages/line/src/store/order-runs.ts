@@ -39,6 +39,8 @@ export interface OrderRuns {
     readonly lineFile: string;
     readonly orderFile: string;
     readonly seed: number;
+    /** What the customer sent and is there no more, for the audit. */
+    readonly gone?: { readonly input: boolean; readonly photos: number };
   }): Promise<void>;
   /** Letters and reports of a produced order are written and durable: the last thing of its production. */
   reported(order: string): Promise<void>;
@@ -103,7 +105,7 @@ export function orderRuns(desk: Desk): OrderRuns {
         .where("record", ">=", from)
         .where("record", "<=", to)
         .execute(),
-    takeUp: ({ order, line, lineFile, orderFile, seed }) =>
+    takeUp: ({ order, line, lineFile, orderFile, seed, gone }) =>
       write(desk, async (tx) => {
         await tx
           .updateTable("orders")
@@ -122,6 +124,9 @@ export function orderRuns(desk: Desk): OrderRuns {
           order,
           result: "ok",
           where: line,
+          ...(gone === undefined || (!gone.input && gone.photos === 0)
+            ? {}
+            : { detail: { inputGone: gone.input, photosGone: gone.photos } }),
         });
       }),
     reported: (order) =>

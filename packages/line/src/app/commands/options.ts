@@ -6,7 +6,7 @@ import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openKeystore } from "../key-file.js";
 import { Refusal } from "../problem.js";
-import { type DataFolder, dataFolder } from "../data-folder.js";
+import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
 
 export interface CommonOptions {
@@ -51,7 +51,7 @@ export async function withStore<T>(
   { mayBeNew = false }: { readonly mayBeNew?: boolean } = {},
 ): Promise<T> {
   const root = dataRoot(options.data);
-  if (!mayBeNew && !existsSync(join(root, "persoline.db"))) {
+  if (!mayBeNew && !existsSync(join(root, databaseName))) {
     throw new Refusal(
       `there is no data folder of Persoline at ${root}: name it with --data or PERSOLINE_DATA (npm start prints the one it made)`,
     );
