@@ -1,6 +1,7 @@
 /** The end of a run: PIN letters, reports, the last mark of a whole order, and what is told of it. */
 import { DeviceFault } from "../devices/problem.js";
 import type { Hsm } from "../devices/hsm/port.js";
+import type { ProductionReport } from "../ledger/report.js";
 import type { Capacity } from "../stations/capacity.js";
 import type { LineFile } from "../stations/line-file.js";
 import type { LineResult } from "../stations/line-types.js";
@@ -19,6 +20,8 @@ export interface Produced {
   readonly records: number;
   readonly produced: number;
   readonly held: number;
+  /** Records that two people gave up. */
+  readonly givenUp: number;
   readonly blanks: {
     readonly used: number;
     readonly good: number;
@@ -112,6 +115,7 @@ export async function endRun(ask: {
       records: report.records.total,
       produced: report.records.produced,
       held: report.records.held,
+      givenUp: report.records.givenUp,
       blanks: {
         used: report.cards.used,
         good: report.cards.good,
@@ -144,7 +148,7 @@ const round = (seconds: number): number => Math.round(seconds * 100) / 100;
 
 function whyUnfinished(
   result: LineResult,
-  records: { readonly total: number; readonly produced: number },
+  records: ProductionReport["records"],
   differences: readonly string[],
 ): string | undefined {
   if (differences.length > 0) {
@@ -152,9 +156,10 @@ function whyUnfinished(
     return `the accounts and the shop floor differ: ${first}${differences.length > 5 ? `; and ${String(differences.length - 5)} more` : ""}`;
   }
   if (result.ended !== "complete") return result.detail;
-  return records.produced === records.total
+  const made = records.produced + records.givenUp;
+  return made === records.total
     ? undefined
-    : `${String(records.total - records.produced)} of ${String(records.total)} records have no good card; ${result.detail}`;
+    : `${String(records.total - made)} of ${String(records.total)} records have no good card; ${result.detail}`;
 }
 
 const whyUnwritten = (order: string, letters: number | DeviceFault): string | undefined =>

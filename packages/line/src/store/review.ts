@@ -94,6 +94,11 @@ async function foundGood(tx: Tx, row: BlanksTable): Promise<void> {
   mayBeFoundGood(leftOf(await lastVisit(tx, row.serial)), `card ${row.serial}`);
   const { order, number } = record;
   if (record.state === "held") await stepRecord(tx, order, number, "held", "release", { hold_reason: null });
+  if (record.state === "given-up")
+    throw new AccountsProblem(
+      "wrong-state",
+      `record ${number} of order ${order} was given up, and its PIN is gone: reject this card`,
+    );
   const from = record.state === "held" ? "prepared" : record.state;
   if (from !== "prepared")
     throw new AccountsProblem(

@@ -96,7 +96,7 @@ export function addOrderCommands(program: Command): void {
         const stored = await known(store, number);
         const progress = await store.accounts.progress(number);
         if (options.json === true) return printJson({ ...shown(stored), progress });
-        const { waiting, inProduction, produced, held } = progress;
+        const { waiting, inProduction, produced, held, givenUp } = progress;
         print(
           textTable(
             ["order", number],
@@ -108,7 +108,7 @@ export function addOrderCommands(program: Command): void {
               ["input", stored.inputName],
               [
                 "records",
-                `${String(stored.records)}: ${String(produced)} produced, ${String(inProduction)} in production, ${String(waiting)} waiting, ${String(held)} held`,
+                `${String(stored.records)}: ${String(produced)} produced, ${String(inProduction)} in production, ${String(waiting)} waiting, ${String(held)} held, given up: ${String(givenUp)}`,
               ],
               ["imported", stored.importedAt],
               ...(["startedAt", "producedAt", "deliveredAt", "closedAt", "erasedAt"] as const).flatMap(
@@ -134,7 +134,7 @@ export function addOrderCommands(program: Command): void {
         const { file, signature, totals } = await writeResult(stored, store, hsm, data);
         if (options.json === true) return printJson({ order: number, file, signature, totals });
         print(
-          `${file}\n${signature}\n${String(totals.records)} records: ${String(totals.good)} good, ${String(totals.held)} held, ${String(totals.missing)} missing; ${String(totals.cancelled)} serials cancelled.`,
+          `${file}\n${signature}\n${String(totals.records)} records: ${String(totals.good)} good, ${String(totals.held)} held, given up: ${String(totals.givenUp)}, ${String(totals.missing)} missing; ${String(totals.cancelled)} serials cancelled.`,
         );
       }),
     );
@@ -184,6 +184,8 @@ export function addOrderCommands(program: Command): void {
         }),
     );
 
+  addGiveUpCommand(order);
+
   withPassphrase(withOperator(withData(order.command("close"))))
     .description("close an order; refused while sums differ or rejects are not destroyed")
     .argument("<number>", "order number")
@@ -217,6 +219,43 @@ export function addOrderCommands(program: Command): void {
           );
           if (holders === "keep")
             print("Gates go on knowing its cards by reference, zones and validity, without names.");
+        }),
+    );
+}
+
+function addGiveUpCommand(order: Command): void {
+  withPassphrase(withData(order.command("give-up")))
+    .description("two people decide that a record, or all of an order without a good card, get none")
+    .argument("<number>", "order number")
+    .option("--record <number>", "only this record", whole)
+    .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline order give-up 2026-117 --record 17 --reason 'left the company' --by 'A. Meyer' --and 'B. Novak'",
+    )
+    .action(
+      (
+        number: string,
+        options: DecisionOptions & {
+          readonly record?: number;
+          readonly reason: string;
+          readonly and: string;
+        },
+      ) =>
+        withDecision(options, async (store, _, by) => {
+          const { record, reason, and: witness } = options;
+          const givenUp = await store.orders.giveUp({
+            order: number,
+            reason,
+            by,
+            witness,
+            ...(record === undefined ? {} : { record }),
+          });
+          const { state } = await known(store, number);
+          if (options.json === true) return printJson({ order: number, givenUp, state });
+          print(`Order ${number} is ${state}; given up: ${String(givenUp)}.`);
         }),
     );
 }

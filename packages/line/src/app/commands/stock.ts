@@ -289,7 +289,9 @@ async function showHeld(store: Store, data: DataFolder, json: boolean): Promise<
         records.map((one) => [one.order, one.record, one.reason]),
       ),
     );
-    print(`"persoline order release ORDER --record N" lets one go on.`);
+    print(
+      `"persoline order release ORDER --record N" lets one go on, "persoline order give-up ORDER --record N" ends it without a card.`,
+    );
   }
 }
 
