@@ -51,8 +51,11 @@ export interface Review {
    * last card of a record that waits for another. Reject: its record, if it has one, waits for a card. Return: not ours, no record bound.
    */
   settle(ask: Decision & { readonly verdict: Verdict }): Promise<Blank>;
-  /** A card that was good is found bad before delivery: rejected, refused at gates, and its record made anew. */
-  withdraw(ask: Decision): Promise<void>;
+  /**
+   * A card that was good is found bad before delivery: rejected, refused at gates, its PIN and letters void, and its record made anew.
+   * `lost`: nobody finds its body, so that it is booked as destroyed at once.
+   */
+  withdraw(ask: Decision & { readonly lost?: boolean }): Promise<Blank>;
 }
 
 /** How a card ended its last way through the line. */
@@ -126,7 +129,7 @@ async function foundBad(tx: Tx, row: BlanksTable): Promise<void> {
     await stepRecord(tx, record.order, record.number, "held", "release", { hold_reason: null });
 }
 
-export function reviewOf(desk: Desk, limit: number): Review {
+export function reviewOf(desk: Desk): Review {
   return {
     async held() {
       const rows = await desk.db
@@ -235,9 +238,9 @@ export function reviewOf(desk: Desk, limit: number): Review {
       });
     },
 
-    withdraw: async ({ serial, reason, by, witness }) => {
+    withdraw: ({ serial, reason, by, witness, lost = false }) => {
       twoPeople("withdrawing a good card", by, witness);
-      await write(desk, async (tx) => {
+      return write(desk, async (tx) => {
         const row = await findBlank(tx, serial);
         const state = moveBlank("reject", factsOf(row), `card ${serial}`);
         if (
@@ -263,7 +266,8 @@ export function reviewOf(desk: Desk, limit: number): Review {
           })
           .where("serial", "=", serial)
           .execute();
-        await loseCard(tx, desk, { order, record: row.record, serial, limit });
+        // Two people have looked: however many cards the record had, it is no riddle.
+        await loseCard(tx, desk, { order, record: row.record, serial, limit: Number.POSITIVE_INFINITY });
         await tx
           .insertInto("refusals")
           .values({ serial, reason: "withdrawn", since: stamp(desk), order_number: order })
@@ -271,17 +275,31 @@ export function reviewOf(desk: Desk, limit: number): Review {
           .execute();
         await tx
           .updateTable("orders")
-          .set({ state: "in-production", produced_at: null })
+          .set({ state: "in-production", produced_at: null, reported_at: null })
           .where("order_number", "=", order)
           .where("state", "=", "produced")
           .execute();
-        await changeBlank(
+        const after = await changeBlank(
           tx,
           desk,
           row,
           { state, reject_code: "held-unattended", reject_station: "review", reject_detail: reason },
           { who: by, what: "card.reject", order, detail: { reason, witness, record: row.record } },
         );
+        if (!lost) return blankOf(after);
+        const gone = await changeBlank(
+          tx,
+          desk,
+          after,
+          {
+            state: moveBlank("destroy", factsOf(after), `card ${serial}`),
+            fate_reason: `lost: ${reason}`,
+            fate_by: by,
+            fate_witness: witness,
+          },
+          { who: by, what: "card.lost", order, detail: { reason, witness } },
+        );
+        return blankOf(gone);
       });
     },
   };

@@ -5,6 +5,7 @@ import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
+import { outputDifferences } from "../bodies.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { erase } from "../erase.js";
@@ -144,7 +145,8 @@ export function addOrderCommands(program: Command): void {
     .argument("<number>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions) =>
-      withOrder(number, options, async ({ stored, store, by }) => {
+      withOrder(number, options, async ({ stored, store, data, by }) => {
+        await refuseLost(stored, store, data);
         const { product, planned } = await readAnyProduct(stored.spec.product);
         await refuseUnwritten(stored, planned.pins, store);
         const roles = registerOf(product, stored.spec.product);
@@ -258,6 +260,20 @@ function addGiveUpCommand(order: Command): void {
           print(`Order ${number} is ${state}; given up: ${String(givenUp)}.`);
         }),
     );
+}
+
+/** What is handed over must be there: a body that is not where the accounts have it is found or booked first. */
+async function refuseLost({ order, state }: StoredOrder, store: Store, data: DataFolder): Promise<void> {
+  if (state !== "produced") return;
+  const differences = await outputDifferences({ store, data, order });
+  if (differences.length === 0) return;
+  const named = differences
+    .slice(0, 10)
+    .map(({ what, lost }) => (lost === undefined ? what : `${what} (${lost})`));
+  const lost = differences.find((one) => one.lost !== undefined)?.lost;
+  throw new Refusal(
+    `the accounts and the shop floor differ, so the cards of order ${order} are not handed over: ${named.join("; ")}${differences.length > 10 ? `; and ${String(differences.length - 10)} more` : ""}. Find the bodies and put them right${lost === undefined ? "" : `, or two people enter a lost one: "persoline stock withdraw ${lost} --lost --reason … --by … --and …"`}`,
+  );
 }
 
 /** Cards are handed over once their letters are there too: afterwards nobody would miss those. */

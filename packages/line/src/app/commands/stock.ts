@@ -25,6 +25,8 @@ import {
   withStore,
 } from "./options.js";
 
+import { addWithdrawCommand } from "./withdraw.js";
+
 export function addStockCommands(program: Command): void {
   const stock = program
     .command("stock")
@@ -200,6 +202,8 @@ export function addStockCommands(program: Command): void {
           if (verdict === "return") print("Give the body back to its owner.");
         }),
     );
+
+  addWithdrawCommand(stock);
 
   withPassphrase(withOperator(withData(stock.command("empty"))))
     .description("enter that a bin of the line was emptied, so that the line may go on")
