@@ -12,6 +12,7 @@ import type { ImportProgress } from "./import.js";
 import type { Job } from "./job.js";
 import { writeLetters } from "./letters.js";
 import type { PictureArchive } from "./pictures.js";
+import { Refusal } from "./problem.js";
 import { type ReportFiles, writeReports } from "./reports.js";
 
 /** The line of `run --json`. */
@@ -80,7 +81,7 @@ export async function endRun(ask: {
     ...(ask.onProgress === undefined ? {} : { onProgress: ask.onProgress }),
   }).catch((problem: unknown) => {
     // The cards are made and their report is due; the letters can be written later.
-    if (problem instanceof DeviceFault) return problem;
+    if (problem instanceof DeviceFault || problem instanceof Refusal) return problem;
     throw problem;
   });
   const { seconds, simulatedSeconds } = timesOf(stored, ask);
@@ -162,7 +163,7 @@ function whyUnfinished(
     : `${String(records.total - made)} of ${String(records.total)} records have no good card; ${result.detail}`;
 }
 
-const whyUnwritten = (order: string, letters: number | DeviceFault): string | undefined =>
+const whyUnwritten = (order: string, letters: number | Error): string | undefined =>
   typeof letters === "number"
     ? undefined
     : `not all PIN letters are written: ${letters.message}; "persoline letters write ${order}" writes the others`;

@@ -21,7 +21,7 @@ import { write } from "./reports.js";
 import { syncFolder } from "./sync-folder.js";
 
 /** Of an order's reports, those that show or name people; the other ones hold numbers of cards only. */
-const personal = ["report.html", "result.txt", "result.txt.new", "result.txt.sig"];
+const personal = ["report.html", "result.txt", "result.txt.new", "result.txt.sig", "result.txt.sig.new"];
 
 /** Throws AccountsProblem. Asked again after an interruption it does what is left; answers how many files were destroyed. */
 export async function erase(ask: {

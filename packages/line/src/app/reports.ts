@@ -53,8 +53,21 @@ export async function writeReports(ask: {
 /** Written under another name, synced, renamed: whoever finds the file finds it whole, after a power failure too. */
 export async function write(file: string, text: AsyncIterable<string> | Iterable<string>): Promise<void> {
   const draft = `${file}.new`;
+  await writeDraft(draft, text);
+  await putInPlace(draft, file);
+}
+
+/** Whole and durable under a name that nobody reads yet. */
+export async function writeDraft(
+  draft: string,
+  text: AsyncIterable<string> | Iterable<string>,
+): Promise<void> {
   await pipeline(Readable.from(text), createWriteStream(draft, { mode: 0o600 }));
   await sync(draft);
+}
+
+/** A durable draft becomes the file; the name is durable as well when this resolves. */
+export async function putInPlace(draft: string, file: string): Promise<void> {
   await rename(draft, file);
   await sync(dirname(file));
 }
