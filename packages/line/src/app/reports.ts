@@ -10,7 +10,7 @@ import { reportJson } from "../ledger/report-json.js";
 import type { CardPicture, ProductionReport } from "../ledger/report.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
-import type { PictureArchive } from "./pictures.js";
+import type { PictureViewer } from "./pictures.js";
 
 export interface ReportFiles {
   readonly html: string;
@@ -24,7 +24,7 @@ const shown = 24;
 export async function writeReports(ask: {
   readonly report: ProductionReport;
   readonly store: Store;
-  readonly pictures: PictureArchive;
+  readonly pictures: PictureViewer;
   readonly data: DataFolder;
   readonly order: string;
 }): Promise<ReportFiles> {

@@ -146,3 +146,27 @@ test("records of a database that knew no giving up keep their cards, data and PI
   expect(await s.accounts.progress("O")).toMatchObject({ produced: 1, givenUp: 1, held: 0 });
   await s.close();
 });
+
+test("whatever people decide about its cards and records makes an order's reports stale", async () => {
+  const s = await imported(2);
+  await bound(s, 1);
+  await s.accounts.finish({
+    serial: serial(1),
+    end: { kind: "held", station: "quality", question: "?" },
+    history: passed,
+  });
+  await make(s, 2);
+  await make(s, 3);
+  const reported = async (): Promise<boolean> => (await s.orders.find("A-1"))?.reportedAt !== undefined;
+  await s.runs.reported("A-1");
+  expect(await reported()).toBe(true);
+  await s.stock.settle({ serial: serial(1), verdict: "reject", ...people });
+  expect(await s.orders.find("A-1")).toMatchObject({ state: "produced" });
+  expect(await reported()).toBe(false);
+  await s.runs.reported("A-1");
+  await s.stock.withdraw({ serial: serial(2), ...people });
+  expect(await reported()).toBe(false);
+  await s.orders.giveUp({ order: "A-1", ...people });
+  expect(await s.orders.find("A-1")).toMatchObject({ state: "produced" });
+  expect(await reported()).toBe(false);
+});

@@ -5,6 +5,7 @@ import { moveRecord } from "../ledger/life.js";
 import { completeOrder } from "./accounts.js";
 import { record as audit } from "./audit.js";
 import { countRecord } from "./counters.js";
+import { staleReports } from "./order-runs.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
 
 export interface GiveUp {
@@ -118,6 +119,7 @@ export function giveUp(desk: Desk, ask: GiveUp): Promise<number> {
       result: "ok",
       detail: { records, reason, witness, ...(record === undefined ? {} : { record }) },
     });
+    await staleReports(tx, order);
     await completeOrder(tx, desk, order);
     return records;
   });

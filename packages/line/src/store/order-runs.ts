@@ -65,6 +65,11 @@ export const forgetPhotos = async (tx: Tx, order: string): Promise<void> => {
   await tx.deleteFrom("order_files").where("order_number", "=", order).where("record", ">", 0).execute();
 };
 
+/** People decided about cards or records: what was written of the order before is not true any more. */
+export const staleReports = async (tx: Tx, order: string): Promise<void> => {
+  await tx.updateTable("orders").set({ reported_at: null }).where("order_number", "=", order).execute();
+};
+
 export function orderRuns(desk: Desk): OrderRuns {
   return {
     async inWork() {

@@ -342,11 +342,15 @@ export function reportStore(desk: Desk): Reports {
     async pictures(order, atMost) {
       const rows = await desk.db
         .selectFrom("visits")
-        .select(["serial", "record", "front_file", "front_sha256", "back_file", "back_sha256"])
-        .where("order_number", "=", order)
-        .where("end_kind", "=", "good")
+        .innerJoin("blanks", (join) =>
+          join.onRef("blanks.serial", "=", "visits.serial").onRef("blanks.record", "=", "visits.record"),
+        )
+        .select(["visits.serial", "visits.record", "front_file", "front_sha256", "back_file", "back_sha256"])
+        .where("visits.order_number", "=", order)
+        // As it is now: one that people found good counts, one that they withdrew does not.
+        .where("blanks.state", "=", "good")
         .where((row) => row.or([row("front_file", "is not", null), row("back_file", "is not", null)]))
-        .orderBy("record")
+        .orderBy("visits.record")
         .limit(atMost)
         .execute();
       return rows.flatMap(({ serial, record, front_file, front_sha256, back_file, back_sha256 }) => {

@@ -6,6 +6,7 @@ import { completeOrder, dropPins, loseCard } from "./accounts.js";
 import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { staleReports } from "./order-runs.js";
 import { stepRecord } from "./records.js";
 import type { BlanksTable } from "./tables.js";
 import type { Blank } from "../ledger/types.js";
@@ -233,6 +234,7 @@ export function reviewOf(desk: Desk): Review {
             detail: { reason, witness, record: row.record },
           },
         );
+        if (row.order_number !== null) await staleReports(tx, row.order_number);
         if (verdict === "good" && row.order_number !== null) await completeOrder(tx, desk, row.order_number);
         return blankOf(after);
       });
@@ -268,6 +270,7 @@ export function reviewOf(desk: Desk): Review {
           .execute();
         // Two people have looked: however many cards the record had, it is no riddle.
         await loseCard(tx, desk, { order, record: row.record, serial, limit: Number.POSITIVE_INFINITY });
+        await staleReports(tx, order);
         await tx
           .insertInto("refusals")
           .values({ serial, reason: "withdrawn", since: stamp(desk), order_number: order })
@@ -275,7 +278,7 @@ export function reviewOf(desk: Desk): Review {
           .execute();
         await tx
           .updateTable("orders")
-          .set({ state: "in-production", produced_at: null, reported_at: null })
+          .set({ state: "in-production", produced_at: null })
           .where("order_number", "=", order)
           .where("state", "=", "produced")
           .execute();

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openKeystore } from "../key-file.js";
@@ -73,7 +74,7 @@ export interface DecisionOptions extends CommonOptions {
 /** A command that decides something: refused on a broken audit; afterwards the audit's head is signed, once there are keys. */
 export const withDecision = <T>(
   options: DecisionOptions,
-  work: (store: Store, data: DataFolder, by: string) => Promise<T>,
+  work: (store: Store, data: DataFolder, by: string, hsm: Hsm | undefined) => Promise<T>,
   more: { readonly mayBeNew?: boolean } = {},
 ): Promise<T> =>
   withStore(
@@ -83,7 +84,7 @@ export const withDecision = <T>(
       const hsm = await openKeystore(data, passphrase(options));
       try {
         await refuseBrokenAudit({ store, data });
-        const done = await work(store, data, by);
+        const done = await work(store, data, by, hsm);
         if (hsm !== undefined) await signAudit({ store, data, hsm });
         return done;
       } finally {

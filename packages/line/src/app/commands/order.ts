@@ -14,6 +14,7 @@ import { importOrder } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { Refusal } from "../problem.js";
+import { refreshing } from "../refresh-reports.js";
 import { writeResult } from "../result-file.js";
 import {
   type CommonOptions,
@@ -246,15 +247,10 @@ function addGiveUpCommand(order: Command): void {
           readonly and: string;
         },
       ) =>
-        withDecision(options, async (store, _, by) => {
+        withDecision(options, async (store, data, by, hsm) => {
           const { record, reason, and: witness } = options;
-          const givenUp = await store.orders.giveUp({
-            order: number,
-            reason,
-            by,
-            witness,
-            ...(record === undefined ? {} : { record }),
-          });
+          const ask = { order: number, reason, by, witness, ...(record === undefined ? {} : { record }) };
+          const givenUp = await refreshing({ store, data, hsm }, number, () => store.orders.giveUp(ask));
           const { state } = await known(store, number);
           if (options.json === true) return printJson({ order: number, givenUp, state });
           print(`Order ${number} is ${state}; given up: ${String(givenUp)}.`);

@@ -10,6 +10,7 @@ import { type Verdict, verdicts } from "../../store/review.js";
 import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
 import { Refusal } from "../problem.js";
+import { refreshing } from "../refresh-reports.js";
 import type { Store } from "../../store/store.js";
 import {
   type CommonOptions,
@@ -175,7 +176,7 @@ export function addStockCommands(program: Command): void {
         serial: string,
         options: DecisionOptions & { readonly as: Verdict; readonly reason: string; readonly and: string },
       ) =>
-        withDecision(options, async (store, data, by) => {
+        withDecision(options, async (store, data, by, hsm) => {
           const { as: verdict, reason, and: witness } = options;
           if (!/^[0-9A-F]{20}$/.test(serial)) {
             if (verdict !== "return")
@@ -188,7 +189,9 @@ export function addStockCommands(program: Command): void {
               `${serial} has left the shop floor. Give it back to its owner, or keep it under lock.`,
             );
           }
-          const blank = await settle({ store, data, serial: serial as Serial, verdict, reason, by, witness });
+          const ask = { store, data, serial: serial as Serial, verdict, reason, by, witness };
+          const of = (await store.stock.find(ask.serial))?.order;
+          const blank = await refreshing({ store, data, hsm }, of, () => settle(ask));
           const { state, order, record } = blank;
           const whose = order === undefined || record === undefined ? {} : { order, record };
           if (options.json === true) return printJson({ serial, state, ...whose });

@@ -1,5 +1,6 @@
 import type { Serial } from "@persoline/card/program";
 import type { Command } from "commander";
+import { refreshing } from "../refresh-reports.js";
 import { withdraw } from "../withdraw.js";
 import { type DecisionOptions, print, printJson, withData, withDecision, withPassphrase } from "./options.js";
 
@@ -22,18 +23,12 @@ export function addWithdrawCommand(stock: Command): void {
         serial: string,
         options: DecisionOptions & { readonly lost?: boolean; readonly reason: string; readonly and: string },
       ) =>
-        withDecision(options, async (store, data, by) => {
+        withDecision(options, async (store, data, by, hsm) => {
           const { lost = false, reason, and: witness } = options;
-          const blank = await withdraw({
-            store,
-            data,
-            // The store tells what is no chip number of the stock.
-            serial: serial as Serial,
-            lost,
-            reason,
-            by,
-            witness,
-          });
+          // The store tells what is no chip number of the stock.
+          const ask = { store, data, serial: serial as Serial, lost, reason, by, witness };
+          const whose = (await store.stock.find(ask.serial))?.order;
+          const blank = await refreshing({ store, data, hsm }, whose, () => withdraw(ask));
           const { state, order = "", record = 0 } = blank;
           if (options.json === true) return printJson({ serial, state, order, record });
           print(

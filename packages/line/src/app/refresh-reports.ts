@@ -1,0 +1,71 @@
+/** Report and result files of an order again, after people decided about its cards: what is written must be what the accounts hold. */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Hsm } from "../devices/hsm/port.js";
+import type { ProductionReport } from "../ledger/report.js";
+import type { StoredOrder } from "../store/orders.js";
+import type { Store } from "../store/store.js";
+import type { DataFolder } from "./data-folder.js";
+import { pictureViewer } from "./pictures.js";
+import { writeReports } from "./reports.js";
+import { writeResult } from "./result-file.js";
+
+interface Refresh {
+  readonly store: Store;
+  readonly data: DataFolder;
+  /** Absent where there are no keys yet, and so no reports either. */
+  readonly hsm: Hsm | undefined;
+}
+
+/**
+ * Does the deed, which marks the order's reports as stale, and writes those anew that were written before. Interrupted in between they
+ * stay marked, and the next run of the order writes them.
+ */
+export async function refreshing<T>(
+  at: Refresh,
+  order: string | undefined,
+  deed: () => Promise<T>,
+): Promise<T> {
+  const before = order === undefined ? undefined : await at.store.orders.find(order);
+  const done = await deed();
+  if (before !== undefined && at.hsm !== undefined) await refresh({ ...at, hsm: at.hsm }, before);
+  return done;
+}
+
+/** What only the line that ran knew; this program wrote it. */
+type Known = Pick<
+  ProductionReport,
+  "line" | "timeZone" | "simulated" | "seconds" | "simulatedSeconds" | "planned" | "stations"
+>;
+
+async function refresh(
+  { store, data, hsm }: Refresh & { readonly hsm: Hsm },
+  before: StoredOrder,
+): Promise<void> {
+  const { order, sealedDataKey, reportedAt } = before;
+  const file = join(data.reports(order), "report.json");
+  if (sealedDataKey === undefined || !existsSync(file)) return;
+  const known = JSON.parse(await readFile(file, "utf8")) as Known;
+  const { line, timeZone, simulated, seconds, simulatedSeconds, planned, stations } = known;
+  const dataKey = await hsm.releaseDataKey({ order, sealed: sealedDataKey });
+  try {
+    store.orders.unlock(order, dataKey);
+    const report = await store.reports.production({
+      order,
+      timeZone,
+      simulated,
+      seconds,
+      ...(simulatedSeconds === undefined ? {} : { simulatedSeconds }),
+      ...(planned === undefined ? {} : { planned }),
+      heads: Object.fromEntries(stations.map(({ station, heads }) => [station, heads])),
+    });
+    const pictures = pictureViewer(data, order, dataKey);
+    await writeReports({ report: { ...report, line }, store, pictures, data, order });
+    if (existsSync(join(data.reports(order), "result.txt"))) await writeResult(before, store, hsm, data);
+  } finally {
+    store.orders.lock(order);
+    dataKey.fill(0);
+  }
+  if (reportedAt !== undefined) await store.runs.reported(order);
+}
