@@ -1,5 +1,5 @@
 /** What two people decide about cards and records of an order that was produced already, as a user enters it; and what its files say then. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -57,13 +57,29 @@ test("a withdrawn card leaves the files of its order true; its record, given up,
   expect(totals()).toContain("good=2 held=0 given-up=0 missing=1 cancelled=1");
   expect(run("order", "deliver", "T-1").err).toMatch(/order T-1 is in-production/);
 
+  // The decision stands though its files could not be written, and the next one writes them.
+  const csv = join(data, "reports/T-1/cards.csv.new");
+  mkdirSync(csv);
+  const early = run("stock", "withdraw", serialOf(1), ...people);
+  expect(early.code).toBe(1);
+  expect(early.err).toMatch(
+    /^entered, but the reports of order T-1 are still those of before: .*cards\.csv\.new/,
+  );
+  expect(early.out).toMatch(/is rejected/);
+  rmSync(csv, { recursive: true });
+  expect(JSON.parse(produce().out)).toMatchObject({ produced: 3, balanced: true });
+  expect(file("cards.csv").match(/,rejected,review,/g)).toHaveLength(2);
+  expect(totals()).toContain("good=3 held=0 given-up=0 missing=0 cancelled=2");
+  const again = serialOf(2);
+  expect(run("stock", "withdraw", again, ...people).code).toBe(0);
+
   expect(run("order", "give-up", "T-1", "--record", "1", ...people).err).toMatch(/has its good card/);
   expect(run("order", "give-up", "T-1", "--record", "2", ...people, "--json").out).toBe(
     '{"order":"T-1","givenUp":1,"state":"produced"}\n',
   );
   expect(report()).toMatchObject({ records: { produced: 2, waiting: 0, givenUp: 1 } });
   expect(file("report.html")).toContain("Given up: 1.");
-  expect(totals()).toContain("good=2 held=0 given-up=1 missing=0 cancelled=1");
+  expect(totals()).toContain("good=2 held=0 given-up=1 missing=0 cancelled=3");
   const whole = produce();
   expect(whole).toMatchObject({ code: 0, err: "" });
   expect(JSON.parse(whole.out)).toMatchObject({

@@ -13,6 +13,7 @@ import type { Job } from "./job.js";
 import { writeLetters } from "./letters.js";
 import type { PictureArchive } from "./pictures.js";
 import { Refusal } from "./problem.js";
+import { rewriteResult } from "./result-file.js";
 import { type ReportFiles, writeReports } from "./reports.js";
 
 /** The line of `run --json`. */
@@ -101,15 +102,21 @@ export async function endRun(ask: {
     data,
     order,
   });
+  const result = await rewriteResult(stored, store, hsm, data).catch((problem: unknown) => {
+    if (problem instanceof DeviceFault || problem instanceof Refusal) return problem;
+    throw problem;
+  });
   // From here on the order is finished and never taken up again.
-  if (typeof letters === "number" && differences.length === 0) await store.runs.reported(order);
+  const written = typeof letters === "number" && result === undefined;
+  if (written && differences.length === 0) await store.runs.reported(order);
   const rejects: Produced["rejects"][number][] = [];
   for await (const visit of store.reports.visits(order)) {
     if (visit.end !== "rejected") continue;
     const { serial, station = "", code = "", detail: reason = "" } = visit;
     rejects.push({ serial, station, code, reason });
   }
-  const unfinished = whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters);
+  const unfinished =
+    whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters) ?? result?.message;
   return {
     produced: {
       order,

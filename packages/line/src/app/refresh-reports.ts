@@ -9,13 +9,15 @@ import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import { pictureViewer } from "./pictures.js";
 import { writeReports } from "./reports.js";
-import { writeResult } from "./result-file.js";
+import { rewriteResult } from "./result-file.js";
 
 interface Refresh {
   readonly store: Store;
   readonly data: DataFolder;
   /** Absent where there are no keys yet, and so no reports either. */
   readonly hsm: Hsm | undefined;
+  /** The decision stands, but its order's files are still those of before: why, and what writes them. */
+  readonly onStale: (why: string) => void;
 }
 
 /**
@@ -29,7 +31,14 @@ export async function refreshing<T>(
 ): Promise<T> {
   const before = order === undefined ? undefined : await at.store.orders.find(order);
   const done = await deed();
-  if (before !== undefined && at.hsm !== undefined) await refresh({ ...at, hsm: at.hsm }, before);
+  const { hsm } = at;
+  if (before === undefined || hsm === undefined) return done;
+  await refresh({ ...at, hsm }, before).catch((problem: unknown) => {
+    const why = problem instanceof Error ? problem.message : String(problem);
+    at.onStale(
+      `entered, but the reports of order ${before.order} are still those of before: ${why}. Run the order again, or enter the next decision about it, and they are written anew`,
+    );
+  });
   return done;
 }
 
@@ -62,7 +71,7 @@ async function refresh(
     });
     const pictures = pictureViewer(data, order, dataKey);
     await writeReports({ report: { ...report, line }, store, pictures, data, order });
-    if (existsSync(join(data.reports(order), "result.txt"))) await writeResult(before, store, hsm, data);
+    await rewriteResult(before, store, hsm, data);
   } finally {
     store.orders.lock(order);
     dataKey.fill(0);

@@ -1,4 +1,5 @@
 /** The issuer's file: one line a record in input order, totals that agree with accounts, audit and counters, signed. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
@@ -15,6 +16,18 @@ export interface ResultFiles {
   readonly totals: ResultTotals;
 }
 
+/** A result file that was asked for is written anew whenever the order changed. Throws as `writeResult` does. */
+export async function rewriteResult(
+  order: StoredOrder,
+  store: Store,
+  hsm: Hsm,
+  data: DataFolder,
+): Promise<void> {
+  if (existsSync(resultOf(order.order, data))) await writeResult(order, store, hsm, data);
+}
+
+const resultOf = (order: string, data: DataFolder): string => join(data.reports(order), "result.txt");
+
 /** Refused while the three independent sums differ. The order's data key must be released. */
 export async function writeResult(
   order: StoredOrder,
@@ -22,7 +35,7 @@ export async function writeResult(
   hsm: Hsm,
   data: DataFolder,
 ): Promise<ResultFiles> {
-  const file = join(data.reports(order.order), "result.txt");
+  const file = resultOf(order.order, data);
   // Under another name until the sums agree: a file that may not be delivered must not look like one that may.
   const draft = `${file}.new`;
   const head = {

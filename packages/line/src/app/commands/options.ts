@@ -6,7 +6,7 @@ import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openKeystore } from "../key-file.js";
-import { Refusal } from "../problem.js";
+import { exitCode, Refusal } from "../problem.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
 
@@ -96,6 +96,12 @@ export const withDecision = <T>(
 
 export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
+};
+
+/** Told beside the result; the command's work is not whole. */
+export const unfinished = (why: string): void => {
+  process.stderr.write(`${why}\n`);
+  process.exitCode = exitCode.refused;
 };
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value));

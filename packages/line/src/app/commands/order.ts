@@ -23,6 +23,7 @@ import {
   print,
   printJson,
   textTable,
+  unfinished,
   whole,
   withData,
   withDecision,
@@ -250,7 +251,9 @@ function addGiveUpCommand(order: Command): void {
         withDecision(options, async (store, data, by, hsm) => {
           const { record, reason, and: witness } = options;
           const ask = { order: number, reason, by, witness, ...(record === undefined ? {} : { record }) };
-          const givenUp = await refreshing({ store, data, hsm }, number, () => store.orders.giveUp(ask));
+          const givenUp = await refreshing({ store, data, hsm, onStale: unfinished }, number, () =>
+            store.orders.giveUp(ask),
+          );
           const { state } = await known(store, number);
           if (options.json === true) return printJson({ order: number, givenUp, state });
           print(`Order ${number} is ${state}; given up: ${String(givenUp)}.`);

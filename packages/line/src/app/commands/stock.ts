@@ -18,6 +18,7 @@ import {
   print,
   printJson,
   textTable,
+  unfinished,
   whole,
   withData,
   withDecision,
@@ -191,7 +192,7 @@ export function addStockCommands(program: Command): void {
           }
           const ask = { store, data, serial: serial as Serial, verdict, reason, by, witness };
           const of = (await store.stock.find(ask.serial))?.order;
-          const blank = await refreshing({ store, data, hsm }, of, () => settle(ask));
+          const blank = await refreshing({ store, data, hsm, onStale: unfinished }, of, () => settle(ask));
           const { state, order, record } = blank;
           const whose = order === undefined || record === undefined ? {} : { order, record };
           if (options.json === true) return printJson({ serial, state, ...whose });

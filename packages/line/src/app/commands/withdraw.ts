@@ -2,7 +2,15 @@ import type { Serial } from "@persoline/card/program";
 import type { Command } from "commander";
 import { refreshing } from "../refresh-reports.js";
 import { withdraw } from "../withdraw.js";
-import { type DecisionOptions, print, printJson, withData, withDecision, withPassphrase } from "./options.js";
+import {
+  type DecisionOptions,
+  print,
+  printJson,
+  unfinished,
+  withData,
+  withDecision,
+  withPassphrase,
+} from "./options.js";
 
 export function addWithdrawCommand(stock: Command): void {
   withPassphrase(withData(stock.command("withdraw")))
@@ -28,7 +36,9 @@ export function addWithdrawCommand(stock: Command): void {
           // The store tells what is no chip number of the stock.
           const ask = { store, data, serial: serial as Serial, lost, reason, by, witness };
           const whose = (await store.stock.find(ask.serial))?.order;
-          const blank = await refreshing({ store, data, hsm }, whose, () => withdraw(ask));
+          const blank = await refreshing({ store, data, hsm, onStale: unfinished }, whose, () =>
+            withdraw(ask),
+          );
           const { state, order = "", record = 0 } = blank;
           if (options.json === true) return printJson({ serial, state, order, record });
           print(
