@@ -54,9 +54,12 @@ export interface Job {
   readonly drawing: Drawing | undefined;
 }
 
-/** Throws DataProblem, LayoutProblem. */
-export async function readJob(orderFile: string): Promise<Job> {
-  const order = await readOrder(orderFile);
+/** `inputMayBeGone` as `readOrder` has it. Throws DataProblem, LayoutProblem. */
+export async function readJob(
+  orderFile: string,
+  may: { readonly inputMayBeGone?: boolean } = {},
+): Promise<Job> {
+  const order = await readOrder(orderFile, may);
   const { product, planned, files } = await readAnyProduct(order.product);
   const keys = await readKeyFile(order.keys);
   const wrong = keyProblems(order, product, keys);
