@@ -1,11 +1,12 @@
 /** A desk put together: its reader, its person, its book, and whose blank the card in the reader is. */
-import { hex } from "@persoline/card/bytes";
+import { matchAtr } from "@persoline/card/atr";
 import { CardMute, type Serial } from "@persoline/card/program";
 import { DeskBook } from "../devices/transport/desk-book.js";
 import { type Desk, operatorTransport, type OperatorTransport } from "../devices/transport/operator.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BlankState } from "../ledger/types.js";
-import { getChipNumber } from "../stations/contact.js";
+import type { CompiledProduct } from "../plan/types.js";
+import { askNumber } from "../stations/chip-number.js";
 import type { RealReader } from "./line-readers.js";
 
 export interface OpenDesk {
@@ -26,9 +27,12 @@ export function openDesk(from: {
   /** The desk book's file. */
   readonly book: string;
   readonly labelOf: (serial: Serial) => Promise<string | undefined>;
+  readonly product: Pick<CompiledProduct, "atr" | "writtenNumber">;
+  /** The label of a blank in stock whose number begins so and that no card has yet. */
+  readonly nextUnnumbered: (begins: string) => Promise<string | undefined>;
   readonly moveMs: number;
 }): OpenDesk {
-  const { desk, reader, labelOf, moveMs } = from;
+  const { desk, reader, labelOf, product, moveMs } = from;
   const book = new DeskBook(from.book);
   const reseat = async (): Promise<void> => {
     desk.tell("The card does not answer well: take it out, wipe its contacts and put it in again.");
@@ -40,12 +44,19 @@ export function openDesk(from: {
     moveMs,
     awaitCard: (card, ms) => reader.awaitCard(card, ms),
     identify: async () => {
-      let serial = await chipNumber(reader);
+      let serial = await chipNumber(reader, product);
       if (serial === undefined) {
         await reseat();
-        serial = await chipNumber(reader);
+        serial = await chipNumber(reader, product);
       }
-      return serial === undefined ? undefined : labelOf(serial);
+      if (serial !== "none") return serial === undefined ? undefined : labelOf(serial);
+      const label = await from.nextUnnumbered(product.writtenNumber?.begins ?? "");
+      desk.tell(
+        label === undefined
+          ? "This card has no number yet, and the stock has none left for it: receive a delivery list first."
+          : `This card has no number yet: from now on it is ${label}. Write that on it.`,
+      );
+      return label;
     },
   });
   return {
@@ -70,15 +81,17 @@ const lies: Partial<Readonly<Record<BlankState, Place>>> = {
   destroyed: { at: "reject" },
 };
 
-/** Undefined when this card does not say it, for whatever reason. Throws DeviceFault. */
-async function chipNumber(reader: RealReader): Promise<Serial | undefined> {
+/** "none": of the right type, and not numbered yet. Undefined when this card does not say it, for whatever reason. Throws DeviceFault. */
+async function chipNumber(
+  reader: RealReader,
+  product: Pick<CompiledProduct, "atr" | "writtenNumber">,
+): Promise<Serial | "none" | undefined> {
   try {
     const reset = await reader.insert();
     if (reset === "mute") return undefined;
-    const [answer] = await reset.channel.exchange([getChipNumber]);
-    const data = answer?.data ?? new Uint8Array(0);
-    const told = answer?.sw === 0x9000 && data.length === 12 && data[0] === 0xcf && data[1] === 10;
-    return told ? (hex(data.subarray(2)) as Serial) : undefined;
+    // No number is spent on a card of another type.
+    if (product.writtenNumber !== undefined && !matchAtr(product.atr.blank, reset.atr)) return undefined;
+    return await askNumber(reset.channel, product);
   } catch (thrown) {
     if (thrown instanceof CardMute) return undefined;
     throw thrown;

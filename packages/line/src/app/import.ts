@@ -51,7 +51,8 @@ export async function importOrder(
     files: job.files,
     sealedDataKey,
     dataKey,
-    keyVersion: planned.product.channel.kvn,
+    // Cards of other makers hold no keys of the issuer.
+    ...(planned.product.kind === "iso7816" ? {} : { keyVersion: planned.product.channel.kvn }),
     ...(reference === undefined ? {} : { referenceField: reference }),
   });
   dataKey.fill(0);

@@ -23,6 +23,8 @@ import {
   readFonts,
 } from "../plan/layout/index.js";
 import { prepare } from "../plan/prepare.js";
+import { compileForeign, type PlannedForeign } from "../plan/foreign/compile.js";
+import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
@@ -89,7 +91,7 @@ function keyProblems(order: Order, product: AnyProduct, { environment, keys }: K
       "name the right key file in the order, or correct its environment",
     );
   }
-  const needed = product.kind === "globalplatform" ? gpKeys(product) : osKeys(product);
+  const needed = neededKeys(product);
   for (const key of new Map(needed.map((one) => [`${one.name} ${one.use}`, one])).values()) {
     const { name, use } = key;
     const listed = keys.find((key) => key.name === name);
@@ -110,6 +112,12 @@ function keyProblems(order: Order, product: AnyProduct, { environment, keys }: K
     );
   }
   return wrong;
+}
+
+/** Cards of other makers have no secure channel: of the key list only its environment counts. */
+function neededKeys(product: AnyProduct): readonly NeededKey[] {
+  if (product.kind === "iso7816") return [];
+  return product.kind === "globalplatform" ? gpKeys(product) : osKeys(product);
 }
 
 type NeededKey = Pick<NewKey, "name" | "use" | "algorithm">;
@@ -146,7 +154,11 @@ interface ReadProduct<P, C> {
 /** The product of an order, whichever card it is for, compiled. Throws DataProblem with everything that is wrong with the file. */
 export async function readAnyProduct(
   file: string,
-): Promise<ReadProduct<Product, PlannedProduct> | ReadProduct<GpProduct, PlannedGp>> {
+): Promise<
+  | ReadProduct<Product, PlannedProduct>
+  | ReadProduct<GpProduct, PlannedGp>
+  | ReadProduct<ForeignProduct, PlannedForeign>
+> {
   const source = await text(file, "product file");
   const read = parseAnyProduct(source, file);
   if (!read.ok) throw new DataProblem(read.problems);
@@ -163,6 +175,7 @@ export async function readAnyProduct(
       throw new DataProblem([problem(path, "no-file", `the ${part} cannot be opened`, remedy)]);
     }
   };
+  if (product.kind === "iso7816") return { product, planned: compileForeign(product), files };
   if (product.kind === "globalplatform") {
     const loadFiles = new Map<string, Uint8Array>();
     for (const [at, { name, load }] of product.applications.entries()) {
@@ -185,7 +198,7 @@ export async function readProduct(file: string): Promise<ReadProduct<Product, Pl
     {
       file,
       code: "other-card",
-      message: "this product is for GlobalPlatform cards, which have no files to look at here",
+      message: "this product is for cards with another operating system, whose files nobody knows here",
       remedy: "name a product of the Persoline OS",
     },
   ]);

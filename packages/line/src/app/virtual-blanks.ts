@@ -15,6 +15,11 @@ export async function fabOf({
 }: Job): Promise<{ readonly loaderMaster: Uint8Array; readonly globalPlatform?: GlobalPlatformFab }> {
   if (product.kind === "persoline-os")
     return { loaderMaster: await published(order.keys, product.completion.loaderKey, "loader") };
+  if (product.kind === "iso7816") {
+    const message = `${product.name} is made on cards of another maker, and this line's blanks are simulated`;
+    const remedy = "use a line with real readers: transport: { kind: operator }";
+    throw new DataProblem([{ file: order.line, code: "no-such-blanks", message, remedy }]);
+  }
   const master = await published(order.keys, product.initial.keys, "initial");
   return { loaderMaster: new Uint8Array(16), globalPlatform: globalPlatformFab(product, master) };
 }

@@ -1,5 +1,7 @@
 import type { InputProblem, OrderRecord, Photo } from "../orders/types.js";
 import { ContentProblem, fill, type Values } from "./content.js";
+import { foreignProblems, type PlannedForeign } from "./foreign/compile.js";
+import { foreignPersonalization, foreignProof } from "./foreign/programs.js";
 import { gpPersonalization, gpProblems, gpProof } from "./gp/prepare.js";
 import { type Content, contentOf, personalization, proof } from "./personal.js";
 import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
@@ -24,6 +26,15 @@ export function valuesOf(compiled: AnyPlanned, record: OrderRecord, order: strin
 export function prepare(compiled: AnyPlanned, record: OrderRecord, options: PrepareOptions): PreparedRecord {
   const values = valuesOf(compiled, record, options.order);
   const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
+  if (isForeign(compiled)) {
+    const { product } = compiled;
+    return {
+      number: record.number,
+      personalization: foreignPersonalization(product, values),
+      proof: foreignProof(product, values),
+      ...drawn,
+    };
+  }
   if (!("personal" in compiled)) {
     return {
       number: record.number,
@@ -46,6 +57,8 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
   };
 }
 
+const isForeign = (compiled: AnyPlanned): compiled is PlannedForeign => compiled.product.kind === "iso7816";
+
 /** What of a record does not fit into the card's files, without showing the values. */
 export function recordProblems(
   compiled: AnyPlanned,
@@ -63,7 +76,8 @@ export function recordProblems(
   });
   if (!("personal" in compiled)) {
     const remedy = "shorten the value, or change the product's data";
-    return gpProblems(compiled, values).map(({ columns, message }) => fault(columns, message, remedy));
+    const problems = isForeign(compiled) ? foreignProblems(compiled, values) : gpProblems(compiled, values);
+    return problems.map(({ columns, message }) => fault(columns, message, remedy));
   }
   return compiled.personal.dfs.flatMap((df) =>
     df.files.flatMap((file): InputProblem[] => {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import { type ForeignProduct, parseForeign } from "./foreign/product.js";
 import { checkGpMeaning } from "./gp/meaning.js";
 import { type GpProduct, gpProductModel } from "./gp/model.js";
 import { gpProductSchema } from "./gp/schema.js";
@@ -9,7 +10,7 @@ import { productSchema } from "./product-schema.js";
 
 export type * from "./product-model.js";
 
-export type AnyProduct = Product | GpProduct;
+export type AnyProduct = Product | GpProduct | ForeignProduct;
 
 export type ReadProduct<P = Product> =
   | { readonly ok: true; readonly product: P; readonly problem: ReadYaml<unknown>["problem"] }
@@ -37,10 +38,10 @@ function parseGpProduct(text: string, file: string): ReadProduct<GpProduct> {
     : { ok: true, product: gpProductModel(read.value), problem: read.problem };
 }
 
-/** The same for a product of either kind of card, as its `card.os` says. */
+/** The same for a product of whichever kind of card, as its `card.os` says. */
 export function parseAnyProduct(text: string, file: string): ReadProduct<AnyProduct> {
   const kind = strictYaml(kindSchema, text, file);
-  return kind.ok && kind.value.card.os === "globalplatform"
-    ? parseGpProduct(text, file)
-    : parseProduct(text, file);
+  const os = kind.ok ? kind.value.card.os : undefined;
+  if (os === "globalplatform") return parseGpProduct(text, file);
+  return os === "iso7816" ? parseForeign(text, file) : parseProduct(text, file);
 }

@@ -1,6 +1,6 @@
 /** What every visit with contacts begins with: power, ATR, and the question who this card is (a bad seat is not a bad card). */
 import { atrDifference, atrIsValid, matchAtr, parseAtr } from "@persoline/card/atr";
-import { equal, hex } from "@persoline/card/bytes";
+import { equal } from "@persoline/card/bytes";
 import {
   type CardChannel,
   CardMute,
@@ -13,15 +13,10 @@ import {
   type SealedSecrets,
 } from "@persoline/card/program";
 import type { Watched } from "./challenges.js";
+import { askNumber } from "./chip-number.js";
 import { type CardInWork, hasReached, type Visit, type Work } from "./station.js";
 
 export type ExpectedAtr = "blank" | "completed";
-
-/** GET DATA, chip number (docs/card-os.md 2); answered in every phase, costs nothing. */
-export const getChipNumber = {
-  command: { cla: 0x80, ins: 0xca, p1: 0x00, p2: 0xcf, le: 256 },
-  sw: [{ value: 0x9000, mask: 0xffff }],
-};
 
 type Contact =
   | { readonly kind: "card"; readonly channel: CardChannel }
@@ -42,12 +37,14 @@ async function contact(card: CardInWork, visit: Visit, accepted: readonly Expect
   const wrong = judgeAtr(card, visit, accepted, reset.atr);
   if (wrong !== undefined) return wrong;
   try {
-    const [answer] = await reset.channel.exchange([getChipNumber]);
-    const data = answer?.data ?? new Uint8Array(0);
-    if (answer?.sw !== 0x9000 || data.length !== 12 || data[0] !== 0xcf || data[1] !== 10) {
-      return rejected("protocol-error", "GET DATA for the chip number was not answered with one", true);
+    const number = await askNumber(reset.channel, visit.product);
+    if (number === undefined) {
+      return rejected("protocol-error", "the card was asked for its number and did not tell one", true);
     }
-    if (hex(data.subarray(2)) === card.serial) return { kind: "card", channel: reset.channel };
+    if (number === card.serial) return { kind: "card", channel: reset.channel };
+    // It lies where this card was put, and gets its number here.
+    if (number === "none" && !hasReached(card.stage, "completed"))
+      return { kind: "card", channel: reset.channel };
   } catch (thrown) {
     if (!(thrown instanceof CardMute)) throw thrown;
     return rejected("mute", "the card fell silent when it was asked for its chip number", true);
