@@ -3,24 +3,30 @@ import { unhex } from "@persoline/card/bytes";
 import type { GlobalPlatformFab } from "../devices/shop-floor/silicon.js";
 import { DataProblem } from "../orders/problem.js";
 import type { GpProduct } from "../plan/gp/model.js";
+import type { AnyProduct } from "../plan/product.js";
 import type { Store } from "../store/store.js";
 import type { AssembledLine } from "./assemble-line.js";
 import type { Job } from "./job.js";
 import { readKeyFile } from "./key-file.js";
 
+/** How the line's virtual blanks are made. Throws DataProblem. */
+export const fabOf = ({ order, planned: { product } }: Job): Promise<Fab> => fabFor(product, order.keys);
+
+export interface Fab {
+  readonly loaderMaster: Uint8Array;
+  readonly globalPlatform?: GlobalPlatformFab;
+}
+
 /** Virtual blanks are made with a published key; the fab and the security module both know it. Throws DataProblem. */
-export async function fabOf({
-  order,
-  planned: { product },
-}: Job): Promise<{ readonly loaderMaster: Uint8Array; readonly globalPlatform?: GlobalPlatformFab }> {
+export async function fabFor(product: AnyProduct, keyFile: string): Promise<Fab> {
   if (product.kind === "persoline-os")
-    return { loaderMaster: await published(order.keys, product.completion.loaderKey, "loader") };
+    return { loaderMaster: await published(keyFile, product.completion.loaderKey, "loader") };
   if (product.kind === "iso7816") {
-    const message = `${product.name} is made on cards of another maker, and this line's blanks are simulated`;
-    const remedy = "use a line with real readers: transport: { kind: operator }";
-    throw new DataProblem([{ file: order.line, code: "no-such-blanks", message, remedy }]);
+    const message = `${product.name} is made on cards of another maker, and there are no simulated blanks of these`;
+    const remedy = "use a line with real readers (transport: { kind: operator })";
+    throw new DataProblem([{ file: keyFile, code: "no-such-blanks", message, remedy }]);
   }
-  const master = await published(order.keys, product.initial.keys, "initial");
+  const master = await published(keyFile, product.initial.keys, "initial");
   return { loaderMaster: new Uint8Array(16), globalPlatform: globalPlatformFab(product, master) };
 }
 
