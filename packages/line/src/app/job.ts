@@ -25,6 +25,8 @@ import {
 import { prepare } from "../plan/prepare.js";
 import { compileDesfire, type PlannedDesfire } from "../plan/desfire/compile.js";
 import type { DesfireProduct } from "../plan/desfire/model.js";
+import { compileForeign, type PlannedForeign } from "../plan/foreign/compile.js";
+import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
@@ -125,6 +127,9 @@ function keysOf(product: AnyProduct): readonly NeededKey[] {
       return gpKeys(product);
     case "desfire":
       return desfireKeys(product);
+    // Cards of other makers have no secure channel: of the key list only its environment counts.
+    case "iso7816":
+      return [];
     case "persoline-os":
       return osKeys(product);
   }
@@ -171,6 +176,7 @@ export async function readAnyProduct(
   | ReadProduct<Product, PlannedProduct>
   | ReadProduct<GpProduct, PlannedGp>
   | ReadProduct<DesfireProduct, PlannedDesfire>
+  | ReadProduct<ForeignProduct, PlannedForeign>
 > {
   const source = await text(file, "product file");
   const read = parseAnyProduct(source, file);
@@ -189,6 +195,7 @@ export async function readAnyProduct(
     }
   };
   if (product.kind === "desfire") return { product, planned: compileDesfire(product), files };
+  if (product.kind === "iso7816") return { product, planned: compileForeign(product), files };
   if (product.kind === "globalplatform") {
     const loadFiles = new Map<string, Uint8Array>();
     for (const [at, { name, load }] of product.applications.entries()) {
