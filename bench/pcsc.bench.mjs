@@ -212,17 +212,15 @@ function gpBlank() {
 async function secured() {
   const { hsm, serial, channel, eeprom } = gpBlank();
   const commands = 200;
-  const stored = storeData(
-    { structure: "ber-tlv", block: 0, last: true },
-    Uint8Array.of(0x45, 4, 1, 2, 3, 4),
-  );
+  const data = Uint8Array.of(0x45, 4, 1, 2, 3, 4);
+  const stored = storeData({ structure: "ber-tlv", block: 0, last: true, data });
   /** @type {CardProgram["segments"][number]["steps"][number]} */
   const step = {
     cla: stored.cla,
     ins: stored.ins,
     p1: stored.p1,
     p2: stored.p2,
-    data: [stored.data ?? new Uint8Array(0)],
+    data: [data],
     sw: ok,
     again: "session",
     changes: true,
