@@ -212,19 +212,24 @@ function gpBlank() {
 async function secured() {
   const { hsm, serial, channel, eeprom } = gpBlank();
   const commands = 200;
+<<<<<<< HEAD
   const stored = storeData({
     structure: "ber-tlv",
     block: 0,
     last: true,
     data: Uint8Array.of(0x45, 4, 1, 2, 3, 4),
   });
+=======
+  const data = Uint8Array.of(0x45, 4, 1, 2, 3, 4);
+  const stored = storeData({ structure: "ber-tlv", block: 0, last: true, data });
+>>>>>>> b-rest
   /** @type {CardProgram["segments"][number]["steps"][number]} */
   const step = {
     cla: stored.cla,
     ins: stored.ins,
     p1: stored.p1,
     p2: stored.p2,
-    data: [stored.data ?? new Uint8Array(0)],
+    data: [data],
     sw: ok,
     again: "session",
     changes: true,
