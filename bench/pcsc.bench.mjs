@@ -212,17 +212,8 @@ function gpBlank() {
 async function secured() {
   const { hsm, serial, channel, eeprom } = gpBlank();
   const commands = 200;
-<<<<<<< HEAD
-  const stored = storeData({
-    structure: "ber-tlv",
-    block: 0,
-    last: true,
-    data: Uint8Array.of(0x45, 4, 1, 2, 3, 4),
-  });
-=======
   const data = Uint8Array.of(0x45, 4, 1, 2, 3, 4);
   const stored = storeData({ structure: "ber-tlv", block: 0, last: true, data });
->>>>>>> b-rest
   /** @type {CardProgram["segments"][number]["steps"][number]} */
   const step = {
     cla: stored.cla,
