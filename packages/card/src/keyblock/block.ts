@@ -20,6 +20,8 @@ export interface WrapKeyBlock {
   readonly random: Uint8Array;
   /** Length of the longest key the block shall be able to hide, in bytes: the block then does not tell the key's own. Default: the key's. */
   readonly maskTo?: number;
+  /** For samples whose usage, algorithm and mode do not go together by the standard's tables. Default: refused. */
+  readonly anyUse?: boolean;
 }
 
 export interface OpenedKeyBlock {
@@ -145,14 +147,14 @@ function judgeLength({ algorithm }: KeyBlockHeader, bytes: number): void {
 }
 
 /** The whole block in ASCII. Throws CardProblem `bad-key-block` for a header that may not be, or a protection key weaker than the key. */
-export function wrapKeyBlock({ crypto, kbpk, header, key, random, maskTo }: WrapKeyBlock): string {
+export function wrapKeyBlock({ crypto, kbpk, header, key, random, maskTo, anyUse }: WrapKeyBlock): string {
   const { version } = header;
   judgeLength(header, key.length);
   judgeStrength(header, kbpk, key);
   const fill = paddingLength(version, key.length, maskTo);
   if (random.length < fill) throw refused(`${String(fill)} random bytes are needed for the padding`);
   const clear = concat(u16(key.length * 8), key, random.subarray(0, fill));
-  const text = encodeHeader(header, 2 * (clear.length + SHAPES[version].mac));
+  const text = encodeHeader(header, 2 * (clear.length + SHAPES[version].mac), anyUse);
   const head = utf8(text);
   const keys = blockKeys(crypto, version, kbpk);
   try {
@@ -179,9 +181,11 @@ export function openKeyBlock(ask: {
   readonly crypto: Crypto;
   readonly kbpk: Uint8Array;
   readonly block: string;
+  /** As in `WrapKeyBlock`. */
+  readonly anyUse?: boolean;
 }): OpenedKeyBlock {
-  const { crypto, kbpk, block } = ask;
-  const { header, length } = parseHeader(block);
+  const { crypto, kbpk, block, anyUse } = ask;
+  const { header, length } = parseHeader(block, anyUse);
   const { version } = header;
   const { block: size, mac: macLength } = SHAPES[version];
   const body = block.slice(length);

@@ -71,14 +71,14 @@ function judgeUsage({ usage, algorithm, mode }: KeyBlockHeader): void {
   const [, algorithms, modes] = rule;
   if (!algorithms.includes(algorithm))
     throw refused(`algorithm ${printable(algorithm)} is not one of key usage ${usage}`);
-  // The B.2 sample of ISO 20038 and many hosts send "N", no special restriction.
+  // "N", no special restriction, is what many hosts send.
   if (!modes.includes(mode) && mode !== "N")
     throw refused(`mode of use ${printable(mode)} is not one of key usage ${usage}`);
 }
 
 const printable = (text: string): string => (/^[\x21-\x7e]+$/.test(text) ? text : "?");
 
-function judge(header: KeyBlockHeader): void {
+function judge(header: KeyBlockHeader, anyUse: boolean): void {
   const fields: readonly (readonly [string, RegExp, string])[] = [
     [header.usage, /^[A-Z0-9]{2}$/, "key usage"],
     [header.algorithm, /^[ADEHRST]$/, "algorithm"],
@@ -88,12 +88,12 @@ function judge(header: KeyBlockHeader): void {
   ];
   for (const [value, form, name] of fields)
     if (!form.test(value)) throw refused(`the ${name} "${printable(value)}" is none`);
-  judgeUsage(header);
+  if (!anyUse) judgeUsage(header);
 }
 
 /** The header as it stands in front of a body of `body` characters. Throws CardProblem `bad-key-block`. */
-export function encodeHeader(header: KeyBlockHeader, body: number): string {
-  judge(header);
+export function encodeHeader(header: KeyBlockHeader, body: number, anyUse = false): string {
+  judge(header, anyUse);
   const { version, usage, algorithm, mode, keyVersion, exportability, optional } = header;
   const blocks = optional.map(({ id, data }) => {
     if (!/^[A-Z0-9]{2}$/.test(id) || id === "PB")
@@ -118,8 +118,11 @@ export function encodeHeader(header: KeyBlockHeader, body: number): string {
 const hexLength = (length: number): string => length.toString(16).toUpperCase().padStart(2, "0");
 const decimal = (value: number, digits: number): string => String(value).padStart(digits, "0");
 
-/** Header, and where the body begins. The padding block is told like the others. Throws CardProblem `bad-key-block`. */
-export function parseHeader(block: string): { readonly header: KeyBlockHeader; readonly length: number } {
+/** Header, and where the body begins. The padding block is told like the others. `anyUse`: usage, algorithm and mode need not go together. Throws CardProblem `bad-key-block`. */
+export function parseHeader(
+  block: string,
+  anyUse = false,
+): { readonly header: KeyBlockHeader; readonly length: number } {
   if (!/^[\x20-\x7e]{16,9999}$/.test(block)) throw refused("it has 16 to 9999 printable characters");
   const version = "ABCDE".includes(block.charAt(0)) ? (block.charAt(0) as KeyBlockVersion) : undefined;
   if (version === undefined) throw refused(`version ${printable(block.charAt(0))} is unknown`);
@@ -153,7 +156,7 @@ export function parseHeader(block: string): { readonly header: KeyBlockHeader; r
     exportability: block.charAt(11),
     optional,
   };
-  judge(header);
+  judge(header, anyUse);
   if ((at - 16) % SHAPES[version].block !== 0)
     throw refused("the optional blocks are no whole blocks of the cipher");
   return { header, length: at };
