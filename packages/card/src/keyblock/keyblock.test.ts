@@ -38,8 +38,10 @@ describe("key blocks", () => {
 
   test.each(vectors)(
     "$id opens, and is made again from the same padding",
-    ({ kbpk, key, block, version }) => {
-      const opened = open(kbpk, block);
+    ({ id, kbpk, key, block, version }) => {
+      const anyUse = id === oddUse;
+      if (anyUse) expect(codeWhen(() => open(kbpk, block))).toBe("bad-key-block");
+      const opened = open(kbpk, block, anyUse);
       expect(opened.header.version).toBe(version);
       expect(hex(opened.key)).toBe(key);
       const optional = opened.header.optional.filter(({ id }) => id !== "PB");
