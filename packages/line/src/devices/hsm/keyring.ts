@@ -12,6 +12,7 @@ import {
 import { nodeCrypto } from "@persoline/card/node";
 import type { Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
+import { type Purpose, whyNot } from "./office/life.js";
 import type { Environment, KeyDescription } from "./port.js";
 
 /** The vault refuses, and says why: the caller's fault or the key's, never a card's. */
@@ -44,8 +45,12 @@ export class Keyring {
   readonly environment: Environment;
   readonly #keys = new Map<string, Open>();
 
-  constructor(environment: Environment, keys: readonly StoredKey[]) {
+  readonly #now: () => number;
+
+  /** `now`: milliseconds of the epoch, for the keys' cryptoperiods. */
+  constructor(environment: Environment, keys: readonly StoredKey[], now: () => number = Date.now) {
     this.environment = environment;
+    this.#now = now;
     for (const stored of keys) {
       if (environment === "live" && (stored.published || stored.environment !== "live")) {
         throw new VaultRefusal(
@@ -61,15 +66,17 @@ export class Keyring {
       name: stored.name,
       use: stored.use,
       algorithm: stored.algorithm,
-      kcv: checkValueOf(stored.algorithm, bytes),
+      // The value of a destroyed key is gone.
+      kcv: bytes.length === 0 ? (stored.life?.kcv ?? "") : checkValueOf(stored.algorithm, bytes),
       environment: stored.environment,
       published: stored.published,
+      ...(stored.life === undefined ? {} : { life: stored.life }),
     }));
   }
 
-  /** The card's own key under an application master; the caller wipes it. */
-  applicationKey(keys: KeyRef, kid: number, serial: Serial): Uint8Array {
-    return diversifyKeyKdf3(nodeCrypto, this.#master(keys, "application"), unhex(serial), kid);
+  /** The card's own key under an application master; the caller wipes it. "check": a key that makes no new cards any more still knows its old ones. */
+  applicationKey(keys: KeyRef, kid: number, serial: Serial, purpose: Purpose = "make"): Uint8Array {
+    return diversifyKeyKdf3(nodeCrypto, this.#master(keys, "application", purpose), unhex(serial), kid);
   }
 
   loaderKey(keys: KeyRef, serial: Serial): Uint8Array {
@@ -131,7 +138,7 @@ export class Keyring {
     this.#keys.clear();
   }
 
-  #master(name: KeyRef, use: KeyDescription["use"]): Uint8Array {
+  #master(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Uint8Array {
     const found = this.#keys.get(name);
     if (found === undefined) {
       throw new VaultRefusal(
@@ -141,6 +148,9 @@ export class Keyring {
     if (found.stored.use !== use) {
       throw new VaultRefusal(`key ${name} is for ${found.stored.use}, not for ${use}: a key has one purpose`);
     }
+    const { life } = found.stored;
+    const why = life === undefined ? undefined : whyNot(name, life, purpose, this.#now());
+    if (why !== undefined) throw new VaultRefusal(why);
     return found.bytes;
   }
 

@@ -1,4 +1,5 @@
 import type { KeyRef, SecurityModule, Serial } from "@persoline/card/program";
+import type { KeyLife } from "./office/life.js";
 
 /** How well a provider keeps the keys of an operation, best first. */
 export type ProtectionLevel = "token" | "module-process" | "session-keys-in-host" | "trusted-host";
@@ -15,12 +16,25 @@ export interface CapabilityReport {
 
 export interface KeyDescription {
   readonly name: KeyRef;
-  readonly use: "loader" | "scp02" | "scp03" | "application" | "seal" | "sign" | "letter";
+  readonly use:
+    | "loader"
+    | "scp02"
+    | "scp03"
+    | "application"
+    | "transport"
+    | "file-mac"
+    | "key-block"
+    | "issuer-signature"
+    | "seal"
+    | "sign"
+    | "letter";
   readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" | "Ed25519" | "X25519";
   /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits; of a master it tells nothing of the cards' keys. */
   readonly kcv: string;
   readonly environment: Environment;
   readonly published: boolean;
+  /** State, cryptoperiod and origin of a key that came in by a ceremony. */
+  readonly life?: KeyLife;
 }
 
 /** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer, or not in time. */

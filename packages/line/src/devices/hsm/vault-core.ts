@@ -80,7 +80,7 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
       const id = room(mutual);
-      const key = ring.applicationKey(keys, kid, serial);
+      const key = ring.applicationKey(keys, kid, serial, "check");
       const cipher = nodeCrypto.aes(key);
       key.fill(0);
       const chip = unhex(serial);
