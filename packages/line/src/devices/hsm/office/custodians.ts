@@ -3,10 +3,18 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { hashRawSync } from "@node-rs/argon2";
 import { OfficeRefusal } from "./refusal.js";
 
+export interface ProofCosts {
+  readonly memoryCost: number;
+  readonly timeCost: number;
+}
+const usual: ProofCosts = { memoryCost: 64 * 1024, timeCost: 3 };
+
 export interface Custodian {
   readonly name: string;
   readonly salt: string;
   readonly proof: string;
+  /** argon2id's costs (KiB, passes): they stand with the proof, so that they may grow. */
+  readonly costs: ProofCosts;
   /** ISO 8601. */
   readonly since: string;
   /** Wrong passphrases since the last right one. */
@@ -20,14 +28,14 @@ const shortest = 12;
 const samePerson = (name: string): string =>
   name.trim().replaceAll(/\s+/g, " ").normalize("NFC").toLowerCase();
 
-function proofOf(passphrase: string, salt: Uint8Array): Buffer {
-  const options = { algorithm: 2, memoryCost: 64 * 1024, timeCost: 3, parallelism: 1, salt, outputLen: 32 };
+function proofOf(passphrase: string, salt: Uint8Array, costs: ProofCosts): Buffer {
+  const options = { algorithm: 2, ...costs, parallelism: 1, salt, outputLen: 32 };
   return hashRawSync(passphrase.normalize("NFC"), options);
 }
 
 const matches = (custodian: Custodian, passphrase: string): boolean =>
   timingSafeEqual(
-    proofOf(passphrase, Buffer.from(custodian.salt, "base64")),
+    proofOf(passphrase, Buffer.from(custodian.salt, "base64"), custodian.costs),
     Buffer.from(custodian.proof, "base64"),
   );
 
@@ -37,8 +45,9 @@ export function enrol(ask: {
   readonly passphrase: string;
   readonly known: readonly Custodian[];
   readonly at: string;
+  readonly costs?: ProofCosts;
 }): Custodian {
-  const { name, passphrase, known, at } = ask;
+  const { name, passphrase, known, at, costs = usual } = ask;
   if (!/^[^\p{C}\p{Zl}\p{Zp}]{2,60}$/u.test(name))
     throw new OfficeRefusal("a custodian's name has 2 to 60 printable characters");
   if (known.some((other) => samePerson(other.name) === samePerson(name)))
@@ -50,11 +59,12 @@ export function enrol(ask: {
       "another custodian has this passphrase: a person is one custodian only. Choose another passphrase",
     );
   const salt = randomBytes(16);
-  const proof = proofOf(passphrase, salt);
+  const proof = proofOf(passphrase, salt, costs);
   return {
     name: name.trim().normalize("NFC"),
     salt: salt.toString("base64"),
     proof: proof.toString("base64"),
+    costs,
     since: at,
     wrong: 0,
   };

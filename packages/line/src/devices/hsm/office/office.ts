@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { hex } from "@persoline/card/bytes";
 import type { StoredKey } from "../keystore.js";
 import { checkAction } from "./check-action.js";
-import { custodianOf, type Custodian, enrol, judgedPassphrase } from "./custodians.js";
+import { custodianOf, type Custodian, enrol, judgedPassphrase, type ProofCosts } from "./custodians.js";
 import { bornBlock, keyOf, lifeOf, perform, type Performed, sizeOf } from "./perform.js";
 import {
   checkValue,
@@ -41,6 +41,8 @@ interface Place {
   /** ISO 8601. */
   readonly at: string;
   readonly program: string;
+  /** For tests: what a new custodian's proof costs. */
+  readonly costs?: ProofCosts;
 }
 
 /** Serves one call. Throws OfficeRefusal; what is not returned was not done. */
@@ -100,11 +102,17 @@ function sittingsOf(action: KeyAction): number {
 
 /** The first two enrol themselves; every later one is let in by two of them. */
 function newCustodian(place: Place, name: string): Sat {
-  const { keep, counter, at } = place;
+  const { keep, counter, at, costs } = place;
   const { book } = keep;
   const waiting = book.pending.flatMap(({ custodian }) => custodian ?? []);
   const passphrase = counter.ask("passphrase", `New passphrase of custodian ${name}`);
-  const custodian = enrol({ name, passphrase, known: [...book.custodians, ...waiting], at });
+  const custodian = enrol({
+    name,
+    passphrase,
+    known: [...book.custodians, ...waiting],
+    at,
+    ...(costs === undefined ? {} : { costs }),
+  });
   const number = numbered(book.next);
   const pending: Pending = {
     number,
