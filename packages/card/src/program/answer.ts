@@ -35,6 +35,9 @@ export function partLength(part: Part, channel: Wrapping): number {
       return 16;
     case "check-value":
       return 3;
+    case "issuer-dgi":
+      // Padding 80 00.. always adds at least one byte.
+      return part.pad === undefined ? part.length : part.length + part.pad - (part.length % part.pad);
   }
 }
 

@@ -188,6 +188,8 @@ function partText(part: Part): string {
       return `⟨check value of key ${part.keys} kid ${byte(part.kid)}⟩`;
     case "pin":
       return `⟨PIN ${part.pin}, ${part.tries} tries⟩`;
+    case "issuer-dgi":
+      return `⟨the issuer's grouping ${byte(part.dgi >> 8)}${byte(part.dgi & 0xff)}, ${String(part.length)} bytes⟩`;
     case "challenge":
       return "⟨challenge, 16 bytes⟩";
   }

@@ -20,7 +20,9 @@ const keySchema = z.strictObject({
         name: z
           .string()
           .regex(/^[a-z][a-z0-9-]{0,31}$/, "a key's name has 1 to 32 small letters, digits and dashes"),
-        use: z.enum(["loader", "scp02", "scp03", "application"]).describe("A key has one purpose"),
+        use: z
+          .enum(["loader", "scp02", "scp03", "application", "transport", "file-mac"])
+          .describe("A key has one purpose"),
         algorithm: z
           .enum(["AES-128", "AES-192", "AES-256", "3DES"])
           .optional()
@@ -104,9 +106,15 @@ function algorithmProblems({
   readonly published?: string | undefined;
 }): readonly (readonly [field: string, message: string, remedy: string])[] {
   const algorithm = algorithmOf({ name: "", use, ...(given === undefined ? {} : { algorithm: given }) });
-  if ((algorithm === "3DES") !== (use === "scp02"))
-    return [["algorithm", `a key for ${use} is not ${algorithm}`, "3DES is for scp02, AES for all others"]];
-  if (use !== "scp03" && algorithm !== "3DES" && algorithm !== "AES-128")
+  if (use !== "transport" && (algorithm === "3DES") !== (use === "scp02"))
+    return [
+      [
+        "algorithm",
+        `a key for ${use} is not ${algorithm}`,
+        "3DES is for scp02 and transport, AES for all others",
+      ],
+    ];
+  if ((use === "loader" || use === "application") && algorithm !== "3DES" && algorithm !== "AES-128")
     return [["algorithm", `a key for ${use} is AES-128`, "remove the algorithm"]];
   const digits = 2 * keyBytes[algorithm];
   return published === undefined || published.length === digits

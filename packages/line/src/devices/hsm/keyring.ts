@@ -114,6 +114,32 @@ export class Keyring {
     throw new VaultRefusal(`key ${keys} makes AES-${has} keys, the product asks for ${form.toUpperCase()}`);
   }
 
+  /**
+   * A copy of a key of issuers' files; the caller wipes it. `kcv`: what the file states; another one throws VaultRefusal, naming both.
+   * Files that are under way when a key is deactivated are still read with it.
+   */
+  issuerKey(
+    name: KeyRef,
+    use: "transport" | "file-mac" | "issuer-signature",
+    kcv?: string,
+  ): { readonly bytes: Uint8Array; readonly algorithm: KeyDescription["algorithm"] } {
+    const bytes = this.#master(name, use, "check").slice();
+    const { algorithm } = this.#keys.get(name)?.stored ?? { algorithm: "AES-128" as const };
+    const own = checkValueOf(algorithm, bytes);
+    if (kcv !== undefined && kcv !== own) {
+      bytes.fill(0);
+      throw new VaultRefusal(
+        `the issuer's file is under a key ${name} with check value ${kcv}, and here it is ${own}: it is another key`,
+      );
+    }
+    return { bytes, algorithm };
+  }
+
+  /** Milliseconds of the epoch. */
+  now(): number {
+    return this.#now();
+  }
+
   /** The one key that seals PINs and data keys. */
   sealing(): Uint8Array {
     return this.#only("seal").bytes;
