@@ -15,6 +15,8 @@ const DIGESTS: ReadonlySet<string> = new Set([
   "552d88c0219eb03a",
   "7a08d1174bec46c2",
   "ba91fe1338cdcdec",
+  "3d5234377c32058b",
+  "86cf86e182634dbd",
 ]);
 
 const digest = (key: Uint8Array): string => createHash("sha256").update(key).digest("hex").slice(0, 16);
