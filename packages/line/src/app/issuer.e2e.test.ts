@@ -100,7 +100,7 @@ describe("cards whose keys the issuer made", () => {
       )
       .replace(
         /^channel: .*$/m,
-        'channel: { protocol: scp02, i: "55", level: "03", keys: gp-issuer, version: "30", diversify: visa2 }',
+        'channel: { protocol: scp02, i: "55", level: "03", keys: gp-issuer, version: "20", diversify: visa2 }',
       );
     writeFileSync(join(folder, "product.yaml"), product);
     const tk = "0123456789ABCDEFFEDCBA9876543210";
