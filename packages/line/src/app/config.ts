@@ -33,3 +33,6 @@ export function hsmDeadlineMs(): number | undefined {
 
 /** IANA name of the zone people here live in. */
 export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** Where pcscd listens, if it is not the system's (pcsc-lite's own variable). */
+export const pcscSocket = (): string | undefined => process.env["PCSCLITE_CSOCK_NAME"];

@@ -18,7 +18,7 @@ import { type CardInWork, hasReached, type Visit, type Work } from "./station.js
 export type ExpectedAtr = "blank" | "completed";
 
 /** GET DATA, chip number (docs/card-os.md 2); answered in every phase, costs nothing. */
-const getChipNumber = {
+export const getChipNumber = {
   command: { cla: 0x80, ins: 0xca, p1: 0x00, p2: 0xcf, le: 256 },
   sw: [{ value: 0x9000, mask: 0xffff }],
 };

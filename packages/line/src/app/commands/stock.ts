@@ -7,7 +7,7 @@ import { blankStates } from "../../ledger/life.js";
 import type { BlankState } from "../../ledger/types.js";
 import { Findings } from "../../orders/problem.js";
 import { type Verdict, verdicts } from "../../store/review.js";
-import { emptyBin, settle, strangers, takeAway } from "../by-hand.js";
+import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
 import { Refusal } from "../problem.js";
 import type { Store } from "../../store/store.js";
@@ -123,8 +123,8 @@ export function addStockCommands(program: Command): void {
       "\nExample:\n  $ persoline stock sample 504C0011223300000017 --reason 'first article'",
     )
     .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
-      withDecision(options, async (store, _, by) => {
-        await store.stock.sample({ serial: serial as Serial, reason: options.reason, by });
+      withDecision(options, async (store, data, by) => {
+        await takeOut({ store, data, as: "sample", serial: serial as Serial, reason: options.reason, by });
         if (options.json === true) return printJson({ serial, state: "sample" });
         print(`${serial} is a sample now.`);
       }),
@@ -139,8 +139,8 @@ export function addStockCommands(program: Command): void {
       "\nExample:\n  $ persoline stock return 504C0011223300000017 --reason 'end of contract'",
     )
     .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
-      withDecision(options, async (store, _, by) => {
-        await store.stock.return({ serial: serial as Serial, reason: options.reason, by });
+      withDecision(options, async (store, data, by) => {
+        await takeOut({ store, data, as: "return", serial: serial as Serial, reason: options.reason, by });
         if (options.json === true) return printJson({ serial, state: "returned" });
         print(`${serial} is returned.`);
       }),
