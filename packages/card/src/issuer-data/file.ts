@@ -1,6 +1,7 @@
 /** An issuer's file from the outside in: preamble, body, head, framed records (docs/issuer-data.md). */
 import { concat, hex, u16, utf8 } from "../bytes/index.js";
 import { Cursor } from "./cursor.js";
+import { type FramedFile, headForms, judgedHead, recordMark } from "./forms.js";
 import { frameJson, jsonHead, jsonPreamble } from "./json.js";
 import { IssuerDataProblem } from "./problem.js";
 import type { FramedRecord, IssuerHead, Preamble } from "./types.js";
@@ -8,7 +9,6 @@ import type { FramedRecord, IssuerHead, Preamble } from "./types.js";
 const MAGIC = utf8("PLISSUER");
 export const preambleLength = 110;
 const NAME = 32;
-export const mostRecords = 1_000_000;
 const mostHead = 2048;
 const mostRecord = 1 << 20;
 
@@ -72,26 +72,6 @@ export const recordMacBytes = (
 ): Uint8Array =>
   concat(utf8("persoline issuer record 1\n"), headDigest, u16(number >>> 16), u16(number & 0xffff), bytes);
 
-const keyName = /^[a-z][a-z0-9-]{0,31}$/;
-const kcvForm = /^[0-9A-F]{6}$/;
-const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
-const line = /^[^\p{C}\p{Zl}\p{Zp}]{1,80}$/u;
-
-/** Form of each text of the head, in the file's order. */
-export const headForms: readonly (readonly [name: Exclude<keyof IssuerHead, "records">, form: RegExp])[] = [
-  ["file", /^[0-9A-F]{32}$/],
-  ["order", /^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/],
-  ["product", line],
-  ["issuer", line],
-  ["environment", /^(?:test|live)$/],
-  ["created", time],
-  ["expires", time],
-  ["transportKey", keyName],
-  ["transportKcv", kcvForm],
-  ["macKey", keyName],
-  ["macKcv", kcvForm],
-];
-
 /** The head's own bytes, without its length. Throws IssuerDataProblem. */
 export function parseHead(form: Preamble["form"], head: Uint8Array): IssuerHead {
   if (form === "json") return jsonHead(head);
@@ -102,24 +82,7 @@ export function parseHead(form: Preamble["form"], head: Uint8Array): IssuerHead 
   return judgedHead({ ...(Object.fromEntries(texts) as Omit<IssuerHead, "records">), records });
 }
 
-export function judgedHead(head: IssuerHead): IssuerHead {
-  if (head.records < 1 || head.records > mostRecords)
-    throw new IssuerDataProblem(
-      "head",
-      `a file has 1 to ${String(mostRecords)} records, not ${String(head.records)}`,
-    );
-  for (const name of ["created", "expires"] as const)
-    if (Number.isNaN(Date.parse(head[name]))) throw new IssuerDataProblem("head", `"${name}" is no time`);
-  return head;
-}
-
-const MARK = utf8("FFFFFFFA");
 const MAC_MODULE = concat(Uint8Array.of(3), utf8("MAC"), utf8("0000016"));
-
-export interface FramedFile {
-  readonly head: Uint8Array;
-  readonly records: readonly FramedRecord[];
-}
 
 /** Splits a body into its head and its records, to the last byte. Throws IssuerDataProblem; call it for proved files only. */
 export function frameBody(form: Preamble["form"], body: Uint8Array): FramedFile {
@@ -145,12 +108,14 @@ export function frameBody(form: Preamble["form"], body: Uint8Array): FramedFile 
 
 function framed(number: number, whole: Uint8Array): FramedRecord {
   const end = whole.length - 16 - MAC_MODULE.length;
-  if (end < MARK.length || !startsWith(whole, MARK) || !startsWith(whole.subarray(end), MAC_MODULE))
+  if (
+    end < recordMark.length ||
+    !startsWith(whole, recordMark) ||
+    !startsWith(whole.subarray(end), MAC_MODULE)
+  )
     throw new IssuerDataProblem(
       `record ${String(number)}`,
       "it does not begin with FFFFFFFA, or does not end with its MAC",
     );
   return { number, bytes: whole.subarray(0, end), mac: whole.subarray(end + MAC_MODULE.length) };
 }
-
-export const recordMark = MARK;

@@ -1,6 +1,6 @@
+export type { FramedFile } from "./forms.js";
 export {
   frameBody,
-  type FramedFile,
   isIssuerFile,
   parseHead,
   parsePreamble,

@@ -1,8 +1,7 @@
 /** The same file as lines of JSON: preamble, head, then one record a line. MACs and proof are over the bytes as they stand. */
 import { concat, fromUtf8, unhex, utf8 } from "../bytes/index.js";
-import { type FramedFile, headForms, judgedHead, mostRecords } from "./file.js";
+import { dataOf, type FramedFile, headForms, judgedApplications, judgedHead, mostRecords } from "./forms.js";
 import { IssuerDataProblem } from "./problem.js";
-import { judgedApplications } from "./record.js";
 import type {
   FramedRecord,
   IssuerApplication,
@@ -99,17 +98,6 @@ export function jsonHead(bytes: Uint8Array): IssuerHead {
   if (typeof records !== "number" || !Number.isInteger(records))
     throw new IssuerDataProblem("head", '"records" is no whole number');
   return judgedHead({ ...(Object.fromEntries(texts) as Omit<IssuerHead, "records">), records });
-}
-
-/** The person's data: texts and lists of texts, by column. */
-export function dataOf(where: string, value: unknown): IssuerRecord["data"] {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new IssuerDataProblem(where, "the person's data are no object");
-  const isText = (one: unknown): boolean =>
-    typeof one === "string" || (Array.isArray(one) && one.every((item) => typeof item === "string"));
-  if (!Object.values(value).every(isText))
-    throw new IssuerDataProblem(where, "the person's data are texts and lists of texts, nothing else");
-  return value as IssuerRecord["data"];
 }
 
 export function jsonRecord(number: number, bytes: Uint8Array): IssuerRecord {

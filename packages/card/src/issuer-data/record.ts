@@ -1,9 +1,9 @@
 /** What a record holds once its MAC is right: the person's data, and data groupings for each application. */
-import { fromUtf8, hex } from "../bytes/index.js";
+import { fromUtf8 } from "../bytes/index.js";
 import { parseDgis } from "../tlv/index.js";
 import { Cursor } from "./cursor.js";
-import { recordMark } from "./file.js";
-import { dataOf, jsonRecord } from "./json.js";
+import { dataOf, judgedApplications, recordMark } from "./forms.js";
+import { jsonRecord } from "./json.js";
 import { IssuerDataProblem } from "./problem.js";
 import type { FramedRecord, IssuerApplication, IssuerRecord, Preamble, TransportMode } from "./types.js";
 
@@ -57,19 +57,6 @@ function applicationsOf(where: string, chip: Uint8Array): IssuerApplication[] {
   return judgedApplications(where, applications);
 }
 
-export function judgedApplications(
-  where: string,
-  applications: readonly IssuerApplication[],
-): IssuerApplication[] {
-  const names = applications.map(({ aid }) => hex(aid));
-  if (new Set(names).size !== names.length)
-    throw new IssuerDataProblem(where, "an application is there twice");
-  for (const { groupings } of applications)
-    if (new Set(groupings.map(({ id }) => id)).size !== groupings.length)
-      throw new IssuerDataProblem(where, "a data grouping is there twice");
-  return [...applications];
-}
-
 const identifiers = (bytes: Uint8Array): number[] => {
   const found: number[] = [];
   for (let at = 0; at + 1 < bytes.length; at += 2) found.push(((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0));
@@ -115,6 +102,8 @@ function berLength(cursor: Cursor): number {
   throw cursor.problem("the data's length has a form that is not used here");
 }
 
+const sorted = (ids: readonly number[]): string => ids.toSorted((a, b) => a - b).join();
+
 /** Personalization device instructions in their order (CPS); those that this line does not follow must be empty. */
 function instructions(cursor: Cursor, secret: readonly number[]): number {
   const list = (name: string): Uint8Array => cursor.field(2, name);
@@ -129,7 +118,7 @@ function instructions(cursor: Cursor, secret: readonly number[]): number {
   }
   for (const name of ["RANDOM", "GROUP"])
     if (list(name).length > 0) throw cursor.problem(`instruction ${name} is not followed by this line`);
-  if (encrypted.toSorted().join() !== secret.toSorted().join())
+  if (sorted(encrypted) !== sorted(secret))
     throw cursor.problem("ENC and the list of secret groupings are not the same");
   const level = cursor.number(1, "SECLEV");
   if (level !== 0x00 && level !== 0x01 && level !== 0x03)

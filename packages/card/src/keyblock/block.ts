@@ -53,12 +53,13 @@ function blockKeys(crypto: Crypto, version: KeyBlockVersion, kbpk: Uint8Array): 
   if (version === "A" || version === "C") {
     const variant = (value: number): BlockCipher =>
       once(
-        crypto.des3,
+        (key) => crypto.des3(key),
         kbpk.map((byte) => byte ^ value),
       );
     return { encryption: variant(0x45), authentication: variant(0x4d) };
   }
-  const make = SHAPES[version].block === 8 ? crypto.des3 : crypto.aes;
+  const make = (key: Uint8Array): BlockCipher =>
+    SHAPES[version].block === 8 ? crypto.des3(key) : crypto.aes(key);
   const master = make(kbpk);
   try {
     return {

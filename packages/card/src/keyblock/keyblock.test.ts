@@ -40,7 +40,7 @@ describe("key blocks", () => {
     "$id opens, and is made again from the same padding",
     ({ id, kbpk, key, block, version }) => {
       const anyUse = id === oddUse;
-      if (anyUse) expect(codeWhen(() => open(kbpk, block))).toBe("bad-key-block");
+      expect(codeWhen(() => open(kbpk, block))).toBe(anyUse ? "bad-key-block" : "none");
       const opened = open(kbpk, block, anyUse);
       expect(opened.header.version).toBe(version);
       expect(hex(opened.key)).toBe(key);
@@ -143,7 +143,7 @@ describe("key blocks", () => {
     const blocks = fc.array(
       fc.record({
         id: fc.constantFrom("KS", "LB", "TS", "KP"),
-        data: fc.string({ maxLength: 40, unit: fc.constantFrom(..."AZ09 ~") }),
+        data: fc.string({ maxLength: 40, unit: fc.constantFrom("A", "Z", "0", "9", " ", "~") }),
       }),
       { maxLength: 5 },
     );

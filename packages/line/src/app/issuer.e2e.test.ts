@@ -241,9 +241,7 @@ describe("a file is refused whole, before any card moves", () => {
   ];
   /** Of the example's transport key, over 01s. */
   const kcvOfTk =
-    readFileSync(join(example, "cards.issuer"))
-      .toString("latin1")
-      .match(/issuer-tk\x06([0-9A-F]{6})/)?.[1] ?? "";
+    readFileSync(join(example, "cards.issuer")).toString("latin1").split("issuer-tk")[1]?.slice(1, 7) ?? "";
 
   test("each for its reason, and nothing of it is taken in", () => {
     const order = orderOf();

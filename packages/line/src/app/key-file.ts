@@ -4,6 +4,7 @@ import { unhex } from "@persoline/card/bytes";
 import { z } from "zod";
 import { algorithmOf, keyBytes } from "../devices/hsm/ceremony.js";
 import { checkValueOf } from "../devices/hsm/keyring.js";
+import { whyNot } from "../devices/hsm/office/life.js";
 import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
@@ -229,6 +230,15 @@ function keyDifferences(ask: {
         "environment",
         `key ${name} is a ${kept.environment} key, ${keyFile} has a ${list.environment} one`,
       );
+    const ended = kept.life === undefined ? undefined : whyNot(name, kept.life, "make", Date.now());
+    if (ended !== undefined)
+      return [
+        {
+          code: "key-state",
+          message: ended,
+          remedy: `correct ${keyFile}, or the product that names the key`,
+        },
+      ];
     if (published === undefined)
       return kept.published
         ? tell(

@@ -294,11 +294,10 @@ describe("pieces", () => {
           );
           for (let mask = 1; mask < 1 << count; mask++) {
             const some = shares.filter((_, i) => (mask >> i) & 1);
-            if (some.length < needed)
-              await expect(fromShares("AES-128", some)).rejects.toThrow("shares are needed");
             const got = Uint8Array.from(key, (_, place) => lagrange(some, place));
             expect(hex(got) === hex(key)).toBe(some.length >= needed);
-            if (some.length >= needed) expect(hex(await fromShares("AES-128", some))).toBe(hex(key));
+            const combined = await fromShares("AES-128", some).then(hex, (problem: Error) => problem.message);
+            expect(combined).toContain(some.length >= needed ? hex(key) : "shares are needed");
           }
         },
       ),
@@ -402,9 +401,11 @@ describe("live", () => {
       const { checkValue } = await import("./pieces.js");
       const kcv = (bytes: Uint8Array) => checkValue("AES-128", bytes, "gp");
       await desk.begin(bring(kcv(unhex("404142434445464748494A4B4C4D4E4F"))), ann, hex(mask), kcv(mask));
-      const end = desk.confirm(bob, hex(other), kcv(other));
-      if (environment === "live") await expect(end).rejects.toThrow("published test key");
-      else await end;
+      const end = await desk.confirm(bob, hex(other), kcv(other)).then(
+        () => "taken in",
+        (problem: Error) => problem.message,
+      );
+      expect(end).toContain(environment === "live" ? "published test key" : "taken in");
       expect(desk.keep.keys.map(({ name, published }) => [name, published]).slice(1)).toEqual(
         environment === "live" ? [] : [["k", true]],
       );
@@ -444,19 +445,33 @@ describe("the life of a key", () => {
       compromised: 3,
       destroyed: 4,
     };
+    /** Written down apart: from each state, where it can go. */
+    const ways: Readonly<Record<KeyState, string>> = {
+      "pre-activation": "active compromised destroyed",
+      active: "suspended deactivated compromised",
+      suspended: "active deactivated compromised",
+      deactivated: "compromised destroyed",
+      compromised: "destroyed",
+      destroyed: "",
+    };
+    const stepped = (life: KeyLife, state: KeyState): KeyLife | undefined => {
+      try {
+        return entered("k", life, state, { at, reason: "test" });
+      } catch (problem) {
+        if (problem instanceof RangeError) return undefined;
+        throw problem;
+      }
+    };
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...states), { maxLength: 30 }), (walk) => {
         let life = fresh;
         for (const state of walk) {
           const before = life.state;
-          try {
-            life = entered("k", life, state, { at, reason: "test" });
-            expect(rank[life.state]).toBeGreaterThanOrEqual(rank[before]);
-            expect(life.state).not.toBe(before);
-          } catch (problem) {
-            expect(problem).toBeInstanceOf(RangeError);
-            expect(life.state).toBe(before);
-          }
+          const after = stepped(life, state);
+          const moved = after !== undefined;
+          life = after ?? life;
+          expect(moved).toBe(ways[before].split(" ").includes(state));
+          expect(rank[life.state]).toBeGreaterThanOrEqual(rank[before]);
           expect(whyNot("k", life, "make", Date.parse(at)) === undefined).toBe(life.state === "active");
           expect(whyNot("k", life, "check", Date.parse(at)) === undefined).toBe(
             ["active", "deactivated"].includes(life.state),
@@ -532,13 +547,12 @@ describe("the life of a key", () => {
         i === j ? { ...one, text: one.text.replace("test", "live") } : one,
       );
       expect(brokenRecord(altered, by)).toContain("was altered");
-      if (i < records.length - 1)
-        expect(
-          brokenRecord(
-            records.filter((_, j) => j !== i),
-            by,
-          ),
-        ).toContain("is missing");
+      const without = brokenRecord(
+        records.filter((_, j) => j !== i),
+        by,
+      );
+      // The last one is missed by its file beside the keystore.
+      expect(without ?? "whole").toContain(i < records.length - 1 ? "is missing" : "whole");
     }
     const other = generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" }).toString();
     expect(brokenRecord(records, other)).toContain("another key");

@@ -4,7 +4,7 @@ import { hex } from "@persoline/card/bytes";
 import type { StoredKey } from "../keystore.js";
 import { checkAction } from "./check-action.js";
 import { custodianOf, type Custodian, enrol, judgedPassphrase, type ProofCosts } from "./custodians.js";
-import { bornBlock, keyOf, lifeOf, perform, type Performed, sizeOf } from "./perform.js";
+import { lifeOf, perform, type Performed, sizeOf } from "./perform.js";
 import {
   checkValue,
   drawKey,
@@ -351,6 +351,3 @@ function signingKey(keys: readonly StoredKey[]): KeyObject {
 
 export const signerOf = (keys: readonly StoredKey[]): string =>
   createPublicKey(signingKey(keys)).export({ format: "pem", type: "spki" }).toString();
-
-/** For `export-block`, before anybody sits. */
-export const judgeExport = (keys: readonly StoredKey[], name: string): string => bornBlock(keyOf(keys, name));
