@@ -38,6 +38,9 @@ export function partLength(part: Part, channel: Wrapping): number {
     case "issuer-dgi":
       // Padding 80 00.. always adds at least one byte.
       return part.pad === undefined ? part.length : part.length + part.pad - (part.length % part.pad);
+    // Key and version; of another key than the session's the CRC-32 of the new one too.
+    case "desfire-key":
+      return part.old === undefined ? 16 + 1 : 16 + 1 + 4;
   }
 }
 
@@ -96,6 +99,9 @@ export const named = (step: Pick<Step, "why" | "ins">): string =>
 
 export const swText = (sw: number): string => sw.toString(16).toUpperCase().padStart(4, "0");
 
+/** ISO/IEC 7816-4, 5.6; DESFire's "EEPROM error". */
+const memoryFailures: ReadonlySet<number> = new Set([0x6581, 0x91ee]);
+
 /** The first answer that is not what its step expects, or undefined when all are. */
 export function firstFault(
   steps: readonly Step[],
@@ -107,7 +113,7 @@ export function firstFault(
       return { code: "protocol-error", detail: `${named(step)}: no answer was handed over` };
     }
     if (!swMatches(answer.sw, step.sw)) {
-      const code = step.reject ?? (answer.sw === 0x6581 ? "memory-failure" : "command-refused");
+      const code = step.reject ?? (memoryFailures.has(answer.sw) ? "memory-failure" : "command-refused");
       return { code, detail: `${named(step)}: the card answered ${swText(answer.sw)}` };
     }
     if (step.answer !== undefined && !dataMatches(answer.data, step.answer)) {

@@ -60,6 +60,8 @@ export interface AssembleLine {
   readonly loaderMaster: Uint8Array | undefined;
   /** For a product of GlobalPlatform cards: how their virtual chips are made. */
   readonly globalPlatform?: GlobalPlatformFab;
+  /** For a product of DESFire-style cards. */
+  readonly desfire?: true;
   /** Who sits at the desk of a line that has one. */
   readonly desk?: Desk;
   /** The number printed on the blank with this chip. */
@@ -108,6 +110,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
   const silicon = virtualSilicon({
     loaderMaster: parts.loaderMaster ?? new Uint8Array(16),
     ...(parts.globalPlatform === undefined ? {} : { globalPlatform: parts.globalPlatform }),
+    ...(parts.desfire === undefined ? {} : { desfire: parts.desfire }),
     random: (length) => world.random(length),
   });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
@@ -129,6 +132,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     desk = openDesk({
       desk: parts.desk ?? { tell: () => undefined },
       reader: readers.only(),
+      product: parts.product,
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
       moveMs: moving.moveMs,

@@ -1,11 +1,11 @@
 /** A desk put together: its reader, its person, its book, and whose blank the card in the reader is. */
-import { hex } from "@persoline/card/bytes";
 import { CardMute, type Serial } from "@persoline/card/program";
 import { DeskBook } from "../devices/transport/desk-book.js";
 import { type Desk, operatorTransport, type OperatorTransport } from "../devices/transport/operator.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BlankState } from "../ledger/types.js";
-import { getChipNumber } from "../stations/contact.js";
+import type { CompiledProduct } from "../plan/types.js";
+import { type Identity, identityOf } from "../stations/identity.js";
 import type { RealReader } from "./line-readers.js";
 
 export interface OpenDesk {
@@ -23,6 +23,7 @@ const reseatMs = 60_000;
 export function openDesk(from: {
   readonly desk: Desk;
   readonly reader: RealReader;
+  readonly product: Pick<CompiledProduct, "identity">;
   /** The desk book's file. */
   readonly book: string;
   readonly labelOf: (serial: Serial) => Promise<string | undefined>;
@@ -30,6 +31,7 @@ export function openDesk(from: {
 }): OpenDesk {
   const { desk, reader, labelOf, moveMs } = from;
   const book = new DeskBook(from.book);
+  const identity = identityOf(from.product);
   const reseat = async (): Promise<void> => {
     desk.tell("The card does not answer well: take it out, wipe its contacts and put it in again.");
     if (await reader.awaitCard("absent", reseatMs)) await reader.awaitCard("present", reseatMs);
@@ -40,10 +42,10 @@ export function openDesk(from: {
     moveMs,
     awaitCard: (card, ms) => reader.awaitCard(card, ms),
     identify: async () => {
-      let serial = await chipNumber(reader);
+      let serial = await serialOf(reader, identity);
       if (serial === undefined) {
         await reseat();
-        serial = await chipNumber(reader);
+        serial = await serialOf(reader, identity);
       }
       return serial === undefined ? undefined : labelOf(serial);
     },
@@ -71,14 +73,12 @@ const lies: Partial<Readonly<Record<BlankState, Place>>> = {
 };
 
 /** Undefined when this card does not say it, for whatever reason. Throws DeviceFault. */
-async function chipNumber(reader: RealReader): Promise<Serial | undefined> {
+async function serialOf(reader: RealReader, { ask, serialIn }: Identity): Promise<Serial | undefined> {
   try {
     const reset = await reader.insert();
     if (reset === "mute") return undefined;
-    const [answer] = await reset.channel.exchange([getChipNumber]);
-    const data = answer?.data ?? new Uint8Array(0);
-    const told = answer?.sw === 0x9000 && data.length === 12 && data[0] === 0xcf && data[1] === 10;
-    return told ? (hex(data.subarray(2)) as Serial) : undefined;
+    const told = serialIn(await reset.channel.exchange(ask));
+    return told === "hidden" ? undefined : (told as Serial | undefined);
   } catch (thrown) {
     if (thrown instanceof CardMute) return undefined;
     throw thrown;

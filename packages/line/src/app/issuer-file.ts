@@ -101,7 +101,7 @@ async function readWhole(file: string): Promise<Uint8Array> {
 }
 
 const issuerApplications = ({ planned }: Job): GpProduct["applications"] =>
-  "applications" in planned.product ? planned.product.applications : [];
+  planned.product.kind === "globalplatform" ? planned.product.applications : [];
 
 /** The head must be of this order, made for it and for nothing else: a replayed file belongs to another. */
 function judgeHead({ job }: Ask, head: IssuerHead, now: number): void {
@@ -157,7 +157,8 @@ function judgeRecord(job: Job, { number, applications }: IssuerRecord): void {
     ),
   );
   const seen = new Set<string>();
-  const level = "applications" in job.planned.product ? job.planned.product.initial.level : 0;
+  const { product } = job.planned;
+  const level = product.kind === "globalplatform" ? product.initial.level : 0;
   for (const { aid, groupings, level: asked } of applications) {
     if ((asked & ~level) !== 0)
       throw wrong(

@@ -1,4 +1,6 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
 import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
@@ -13,7 +15,7 @@ import { openStore, type Store } from "../store/store.js";
 import { assembleLine } from "./assemble-line.js";
 import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { closingAll, type Opened } from "./closing.js";
-import { type DataFolder, dataFolder } from "./data-folder.js";
+import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
 import { endRun, type RunEnd } from "./end-run.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
@@ -57,7 +59,9 @@ export interface ProduceEnd extends RunEnd {
 /** Throws what `problemText` can tell; cards in work are then taken up by the next run. */
 export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
   return closingAll(async (opened) => {
-    const read = await readJob(ask.orderFile);
+    // Of an order that was taken in the records are sealed in the database: its input may be lost, or destroyed on purpose.
+    const inputMayBeGone = existsSync(join(ask.data, databaseName));
+    const read = await readJob(ask.orderFile, { inputMayBeGone });
     const lineFile = ask.lineFile ?? read.order.line;
     const line = await lineOf(read, lineFile);
     // A line that marks nothing has no use for faces, and they are most of the work of preparing a record.

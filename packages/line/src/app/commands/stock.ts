@@ -10,6 +10,7 @@ import { type Verdict, verdicts } from "../../store/review.js";
 import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
 import { Refusal } from "../problem.js";
+import { refreshing } from "../refresh-reports.js";
 import type { Store } from "../../store/store.js";
 import {
   type CommonOptions,
@@ -17,6 +18,7 @@ import {
   print,
   printJson,
   textTable,
+  unfinished,
   whole,
   withData,
   withDecision,
@@ -24,6 +26,10 @@ import {
   withPassphrase,
   withStore,
 } from "./options.js";
+import { addWithdrawCommand } from "./withdraw.js";
+
+/** Ten bytes of a chip number, or the seven of a DESFire card's UID. */
+const isSerial = (text: string): boolean => /^(?:[0-9A-F]{14}|[0-9A-F]{20})$/.test(text);
 
 export function addStockCommands(program: Command): void {
   const stock = program
@@ -116,7 +122,7 @@ export function addStockCommands(program: Command): void {
 
   withPassphrase(withOperator(withData(stock.command("sample"))))
     .description("take a blank out as a sample")
-    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .argument("<serial>", "chip number, 20 hexadecimal digits (UID of a DESFire card: 14)")
     .requiredOption("--reason <text>", "what for")
     .addHelpText(
       "after",
@@ -132,7 +138,7 @@ export function addStockCommands(program: Command): void {
 
   withPassphrase(withOperator(withData(stock.command("return"))))
     .description("give an unused blank back to its owner")
-    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .argument("<serial>", "chip number, 20 hexadecimal digits (UID of a DESFire card: 14)")
     .requiredOption("--reason <text>", "why")
     .addHelpText(
       "after",
@@ -159,7 +165,10 @@ export function addStockCommands(program: Command): void {
     .description(
       "enter what two people decided about a held card; good only when nothing but the look at its pictures is left",
     )
-    .argument("<serial>", "chip number, 20 hexadecimal digits; of an unknown body the number printed on it")
+    .argument(
+      "<serial>",
+      "chip number, 20 hexadecimal digits (UID of a DESFire card: 14); of an unknown body the number printed on it",
+    )
     .addOption(new Option("--as <verdict>", "what it is").choices(verdicts).makeOptionMandatory())
     .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
     .requiredOption("--by <name>", "the first person")
@@ -173,12 +182,12 @@ export function addStockCommands(program: Command): void {
         serial: string,
         options: DecisionOptions & { readonly as: Verdict; readonly reason: string; readonly and: string },
       ) =>
-        withDecision(options, async (store, data, by) => {
+        withDecision(options, async (store, data, by, hsm) => {
           const { as: verdict, reason, and: witness } = options;
-          if (!/^[0-9A-F]{20}$/.test(serial)) {
+          if (!isSerial(serial)) {
             if (verdict !== "return")
               throw new Refusal(
-                `${serial} is no chip number (20 hexadecimal digits): a body that is in no stock list can only be settled as return`,
+                `${serial} is no chip number (20 hexadecimal digits, or 14 of a UID): a body that is in no stock list can only be settled as return`,
               );
             await takeAway({ store, data, label: serial, reason, by, witness });
             if (options.json === true) return printJson({ body: serial, state: "away" });
@@ -186,7 +195,9 @@ export function addStockCommands(program: Command): void {
               `${serial} has left the shop floor. Give it back to its owner, or keep it under lock.`,
             );
           }
-          const blank = await settle({ store, data, serial: serial as Serial, verdict, reason, by, witness });
+          const ask = { store, data, serial: serial as Serial, verdict, reason, by, witness };
+          const of = (await store.stock.find(ask.serial))?.order;
+          const blank = await refreshing({ store, data, hsm, onStale: unfinished }, of, () => settle(ask));
           const { state, order, record } = blank;
           const whose = order === undefined || record === undefined ? {} : { order, record };
           if (options.json === true) return printJson({ serial, state, ...whose });
@@ -200,6 +211,8 @@ export function addStockCommands(program: Command): void {
           if (verdict === "return") print("Give the body back to its owner.");
         }),
     );
+
+  addWithdrawCommand(stock);
 
   withPassphrase(withOperator(withData(stock.command("empty"))))
     .description("enter that a bin of the line was emptied, so that the line may go on")
@@ -289,7 +302,9 @@ async function showHeld(store: Store, data: DataFolder, json: boolean): Promise<
         records.map((one) => [one.order, one.record, one.reason]),
       ),
     );
-    print(`"persoline order release ORDER --record N" lets one go on.`);
+    print(
+      `"persoline order release ORDER --record N" lets one go on, "persoline order give-up ORDER --record N" ends it without a card.`,
+    );
   }
 }
 
@@ -327,12 +342,12 @@ async function readDelivery(file: string): Promise<{ readonly serial: Serial; re
   findings.refuse();
   const blanks = lines.map((line, at) => {
     const own = { label: line[label] ?? "", serial: line[serial] ?? "" };
-    if (!/^[0-9A-F]{20}$/.test(own.serial)) {
+    if (!isSerial(own.serial)) {
       findings.tell({
         row: at + 2,
         column: "serial",
         code: "serial",
-        message: "a chip number has 20 hexadecimal digits (capitals)",
+        message: "a chip number has 20 hexadecimal digits (capitals), the UID of a DESFire card 14",
         remedy: "ask the supplier for the right list",
       });
     }

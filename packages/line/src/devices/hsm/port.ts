@@ -21,6 +21,7 @@ export interface KeyDescription {
     | "loader"
     | "scp02"
     | "scp03"
+    | "desfire"
     | "application"
     | "transport"
     | "file-mac"

@@ -4,10 +4,17 @@ import type { Command, Response } from "@persoline/card/apdu";
 import { concat, equalConstantTime, hex } from "@persoline/card/bytes";
 import type { BlockCipher } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
-import type { Part, SealedSecrets, SecureStep, Serial, UnwrappedAnswer } from "@persoline/card/program";
+import type {
+  Part,
+  Ready,
+  SealedSecrets,
+  SecureStep,
+  Serial,
+  UnwrappedAnswer,
+} from "@persoline/card/program";
 
 export type Authenticated =
-  | { readonly ok: true; readonly commands: readonly Command[] }
+  | Ready
   | {
       readonly ok: false;
       readonly code: "card-cryptogram" | "protocol-error" | "chip-number";
@@ -25,7 +32,7 @@ export type Unwrapped =
 /** What the vault waits for in the answer to one step: a proof, or the check values of keys it put in. */
 export type Awaited = { readonly equals: Uint8Array } | undefined;
 
-/** One card's session: `authenticate` once, `unwrap` once, `close` always. */
+/** One card's session: `authenticate` once (again for each `more`), `unwrap` once, `close` always. */
 export interface CardSession {
   readonly open: Command;
   authenticate(

@@ -332,7 +332,7 @@ describe("the silicon of a body", () => {
     const file = join(root, "chip.eeprom");
     writeFileSync(file, new Uint8Array(100));
     const eeprom = openEeprom(file);
-    expect(() => eeprom.load()).toThrow("fewer than 32 KiB");
+    expect(() => eeprom.load()).toThrow("has 100 bytes: no chip");
     eeprom.close();
   });
 });

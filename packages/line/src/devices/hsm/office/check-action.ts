@@ -9,6 +9,7 @@ import type { Keep, KeyAction, KeyPlan } from "./types.js";
 const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algorithm"][]>>> = {
   loader: ["AES-128"],
   application: ["AES-128"],
+  desfire: ["AES-128"],
   scp02: ["3DES"],
   scp03: ["AES-128", "AES-192", "AES-256"],
   transport: ["AES-128", "AES-192", "AES-256", "3DES"],
