@@ -4,6 +4,7 @@ import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import { cmac } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SessionId } from "@persoline/card/program";
+import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
 import { storeLetters } from "./letter-files.js";
@@ -80,7 +81,7 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
       const id = room(mutual);
-      const key = ring.applicationKey(keys, kid, serial);
+      const key = ring.applicationKey(keys, kid, serial, "check");
       const cipher = nodeCrypto.aes(key);
       key.fill(0);
       const chip = unhex(serial);
@@ -119,6 +120,9 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       await storeLetters(letters);
     },
 
+    proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
+    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask),
+
     createDataKey: (order) => {
       const key = random(32);
       const sealed = seal(ring.sealing(), { purpose: "data-key", order }, key);
@@ -141,7 +145,10 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
 }
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
-function judgeSeals(sealing: Uint8Array, { order, record, pins }: SealedSecrets): void {
+function judgeSeals(sealing: Uint8Array, { order, record, pins, issuer = {} }: SealedSecrets): void {
+  for (const [name, sealed] of Object.entries(issuer)) {
+    unseal(sealing, { purpose: "issuer-dgi", order, record, name }, sealed).fill(0);
+  }
   for (const [name, sealed] of Object.entries(pins)) {
     unseal(sealing, { purpose: "pin", order, record, name }, sealed).fill(0);
   }

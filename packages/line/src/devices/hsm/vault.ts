@@ -203,6 +203,8 @@ export async function openVault({
     judgeMutual: call("judgeMutual"),
     drawPin: call("drawPin"),
     writeLetters: call("writeLetters"),
+    proveIssuerFile: call("proveIssuerFile"),
+    takeIssuerRecords: call("takeIssuerRecords"),
     createDataKey: call("createDataKey"),
     releaseDataKey: call("releaseDataKey"),
     sign: call("sign"),
