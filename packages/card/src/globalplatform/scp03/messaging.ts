@@ -151,6 +151,11 @@ export class Scp03Messaging {
     return this.#dek.cbcEncrypt(new Uint8Array(16), data);
   }
 
+  /** Whether its keys stay where they are kept (`wrapWithDek`). */
+  get isKept(): boolean {
+    return this.#keptDek !== undefined;
+  }
+
   /** A key that is kept where this session's keys are, under K-DEK. Throws CardProblem `bad-key` when they are bytes here. */
   wrapWithDek(key: KeptKey): Uint8Array {
     this.#checkOpen();

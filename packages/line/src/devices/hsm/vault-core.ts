@@ -1,14 +1,13 @@
 /** The vault inside its process: every operation of the port, on the open keys. */
-import { randomBytes, randomInt, sign, verify } from "node:crypto";
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
-import { cmac } from "@persoline/card/crypto";
-import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SessionId } from "@persoline/card/program";
+import { random, randomDigits } from "./draw.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
 import { storeLetters } from "./letter-files.js";
 import { type CapabilityReport, type Hsm, type HsmOperation, lettersAtOnce } from "./port.js";
 import { seal, unseal } from "./seal.js";
+import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
 
 /** The port's calls; all but the writing of letters are answered at once. */
@@ -21,8 +20,6 @@ export type VaultCalls = {
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
 
-const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
-
 export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
   const sessions = new Map<number, { card: CardSession; secrets: SealedSecrets | undefined }>();
   const mutual = new Map<number, Uint8Array>();
@@ -33,6 +30,15 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       throw new VaultRefusal(`${map.size} sessions are open: close those that are done`);
     }
     return next++;
+  };
+  /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
+  const again = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (problem) {
+      if (!ring.revived(problem)) throw problem;
+      return work();
+    }
   };
   const sessionOf = (id: SessionId) => {
     const session = sessions.get(id);
@@ -63,7 +69,10 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       let done: ReturnType<CardSession["authenticate"]> | undefined;
       try {
         const { card, secrets } = sessionOf(id);
-        done = card.authenticate(answer, steps, secrets);
+        done = again(() => {
+          card.close();
+          return card.authenticate(answer, steps, secrets);
+        });
         return done;
       } finally {
         if (done?.ok !== true) close(id);
@@ -80,14 +89,13 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
       const id = room(mutual);
-      const key = ring.applicationKey(keys, kid, serial);
-      const cipher = nodeCrypto.aes(key);
-      key.fill(0);
       const chip = unhex(serial);
       const challenge = random(16);
-      const proof = cmac(cipher, concat(Uint8Array.of(0x03), chip, cardChallenge, challenge));
-      mutual.set(id, cmac(cipher, concat(Uint8Array.of(0x04), chip, challenge, cardChallenge)));
-      cipher.wipe();
+      const host = concat(Uint8Array.of(0x03), chip, cardChallenge, challenge);
+      const card = concat(Uint8Array.of(0x04), chip, challenge, cardChallenge);
+      const [proof, expected] = again(() => proofOf(ring, { keys, kid, serial }, host, card));
+      if (proof === undefined || expected === undefined) throw new VaultRefusal("no proof was made");
+      mutual.set(id, expected);
       return { session: id, data: concat(challenge, proof) };
     },
     judgeMutual: ({ session: id, answer }) => {
@@ -101,7 +109,7 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
-      const digits = Uint8Array.from({ length }, () => 0x30 + randomInt(10));
+      const digits = randomDigits(length);
       const sealed = seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
       digits.fill(0);
       return sealed;
@@ -127,10 +135,9 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
     },
     releaseDataKey: ({ order, sealed }) => unseal(ring.sealing(), { purpose: "data-key", order }, sealed),
 
-    sign: (purpose, bytes) => new Uint8Array(sign(null, marked(purpose, bytes), ring.signing().secret)),
-    verify: (purpose, bytes, signature) =>
-      verify(null, marked(purpose, bytes), ring.signing().open, signature),
-    random,
+    sign: (purpose, bytes) => again(() => ring.sign(marked(purpose, bytes))),
+    verify: (purpose, bytes, signature) => ring.verify(marked(purpose, bytes), signature),
+    random: (length) => again(() => random(length)),
     wipe: () => {
       for (const { card } of sessions.values()) card.close();
       sessions.clear();
