@@ -75,16 +75,26 @@ export function diversify3des(
   kdd: Uint8Array,
   method: keyof typeof TEMPLATES,
 ): KeySet {
-  checkKdd(kdd);
   if (master.length !== 16)
     throw new CardProblem("bad-key", "3DES master", `it has 16 bytes, not ${master.length}`);
-  const part = Uint8Array.from(TEMPLATES[method], (at) => kdd[at] ?? 0);
   const cipher = crypto.des3(master);
-  const key = (k: number) =>
-    cipher.encrypt(concat(part, Uint8Array.of(0xf0, k), part, Uint8Array.of(0x0f, k)));
-  const keys = { enc: key(1), mac: key(2), dek: key(3) };
-  cipher.wipe();
-  return keys;
+  try {
+    return diversify3desWith((blocks) => cipher.encrypt(blocks), kdd, method);
+  } finally {
+    cipher.wipe();
+  }
+}
+
+/** The same where the master is elsewhere: `encrypt` is 3DES-ECB of whole blocks under it. Throws CardProblem `bad-value`. */
+export function diversify3desWith(
+  encrypt: (blocks: Uint8Array) => Uint8Array,
+  kdd: Uint8Array,
+  method: keyof typeof TEMPLATES,
+): KeySet {
+  checkKdd(kdd);
+  const part = Uint8Array.from(TEMPLATES[method], (at) => kdd[at] ?? 0);
+  const key = (k: number) => encrypt(concat(part, Uint8Array.of(0xf0, k), part, Uint8Array.of(0x0f, k)));
+  return { enc: key(1), mac: key(2), dek: key(3) };
 }
 
 function checkKdd(kdd: Uint8Array): void {

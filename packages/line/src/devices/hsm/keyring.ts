@@ -72,7 +72,7 @@ export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8A
 export class Keyring {
   readonly environment: Environment;
   /** Absent: all keys are bytes of this process. */
-  readonly kept?: KeptKeys;
+  kept?: KeptKeys;
   readonly #keys = new Map<string, Open>();
 
   constructor(environment: Environment, keys: readonly StoredKey[]) {

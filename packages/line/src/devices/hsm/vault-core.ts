@@ -5,7 +5,8 @@ import { random, randomDigits } from "./draw.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
 import { storeLetters } from "./letter-files.js";
-import { type CapabilityReport, type Hsm, type HsmOperation, lettersAtOnce } from "./port.js";
+import { type CapabilityReport, type Hsm, lettersAtOnce } from "./port.js";
+import { probeProcess } from "./probes.js";
 import { seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
@@ -20,7 +21,13 @@ export type VaultCalls = {
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
 
-export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
+export function vaultCalls(
+  ring: Keyring,
+  { provider, operations }: Pick<CapabilityReport, "provider" | "operations"> = {
+    provider: "vault",
+    operations: probeProcess(),
+  },
+): VaultCalls & { wipe(): void } {
   const sessions = new Map<number, { card: CardSession; secrets: SealedSecrets | undefined }>();
   const mutual = new Map<number, Uint8Array>();
   let next = 1;
@@ -52,9 +59,9 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
 
   return {
     capabilities: (): CapabilityReport => ({
-      provider: "vault",
+      provider,
       environment: ring.environment,
-      operations: CAPABILITIES,
+      operations,
     }),
     keys: () => ring.describe(),
 
@@ -157,15 +164,3 @@ function judgeSeals(sealing: Uint8Array, { order, record, pins }: SealedSecrets)
 /** A signature for one purpose is none for another. */
 const marked = (purpose: string, bytes: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(`persoline ${purpose}\n`), bytes]);
-
-/** Everything happens in the vault's process; only an order's data key is released to the host while the order is open. */
-const CAPABILITIES: Readonly<Record<HsmOperation, CapabilityReport["operations"][HsmOperation]>> = {
-  "card-session": { level: "module-process", probed: true },
-  proof: { level: "module-process", probed: true },
-  gate: { level: "module-process", probed: true },
-  pin: { level: "module-process", probed: true },
-  letter: { level: "module-process", probed: true },
-  seal: { level: "module-process", probed: true },
-  sign: { level: "module-process", probed: true },
-  random: { level: "module-process", probed: true },
-};
