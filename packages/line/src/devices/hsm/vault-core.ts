@@ -66,9 +66,11 @@ export function vaultCalls(
     keys: () => ring.describe(),
 
     openSession: ({ channel, serial, secrets }) => {
-      if (secrets !== undefined) judgeSeals(ring.sealing(), secrets);
+      const card = again(() => {
+        if (secrets !== undefined) judgeSeals(ring.sealing(), secrets);
+        return openCardSession(ring, channel, serial);
+      });
       const id = room(sessions) as SessionId;
-      const card = openCardSession(ring, channel, serial);
       sessions.set(id, { card, secrets });
       return { session: id, open: card.open };
     },
@@ -97,7 +99,7 @@ export function vaultCalls(
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
       const id = room(mutual);
       const chip = unhex(serial);
-      const challenge = random(16);
+      const challenge = again(() => random(16));
       const host = concat(Uint8Array.of(0x03), chip, cardChallenge, challenge);
       const card = concat(Uint8Array.of(0x04), chip, challenge, cardChallenge);
       const [proof, expected] = again(() => proofOf(ring, { keys, kid, serial }, host, card));
@@ -116,17 +118,21 @@ export function vaultCalls(
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
-      const digits = randomDigits(length);
-      const sealed = seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
-      digits.fill(0);
-      return sealed;
+      return again(() => {
+        const digits = randomDigits(length);
+        try {
+          return seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
+        } finally {
+          digits.fill(0);
+        }
+      });
     },
     writeLetters: async (asks) => {
       if (asks.length > lettersAtOnce) {
         throw new VaultRefusal(`${asks.length} letters at once: at most ${lettersAtOnce}`);
       }
       const letters = asks.map(({ order, record, name, sealed, letter, addressee, file }) => {
-        const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
+        const digits = again(() => unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed));
         const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
         digits.fill(0);
         return { letter, file, content };
@@ -135,12 +141,17 @@ export function vaultCalls(
     },
 
     createDataKey: (order) => {
-      const key = random(32);
-      const sealed = seal(ring.sealing(), { purpose: "data-key", order }, key);
-      key.fill(0);
-      return sealed;
+      return again(() => {
+        const key = random(32);
+        try {
+          return seal(ring.sealing(), { purpose: "data-key", order }, key);
+        } finally {
+          key.fill(0);
+        }
+      });
     },
-    releaseDataKey: ({ order, sealed }) => unseal(ring.sealing(), { purpose: "data-key", order }, sealed),
+    releaseDataKey: ({ order, sealed }) =>
+      again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed)),
 
     sign: (purpose, bytes) => again(() => ring.sign(marked(purpose, bytes))),
     verify: (purpose, bytes, signature) => ring.verify(marked(purpose, bytes), signature),

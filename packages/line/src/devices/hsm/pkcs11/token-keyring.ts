@@ -24,6 +24,8 @@ export class TokenKeyring extends Keyring {
   readonly #register: Register;
   readonly #masters = new Map<string, Master>();
   #sealing: Uint8Array = new Uint8Array(0);
+  /** Everything of the register was found over the present connection. */
+  #whole = false;
   #signing: Signing;
   readonly #open: KeyObject;
 
@@ -74,10 +76,12 @@ export class TokenKeyring extends Keyring {
   }
 
   override sealing(): Uint8Array {
+    this.#mustBeWhole();
     return this.#sealing;
   }
 
   override sign(bytes: Uint8Array): Uint8Array {
+    this.#mustBeWhole();
     const { by, key } = this.#signing;
     return by === "token" ? this.#token.signEd25519(key, bytes) : new Uint8Array(sign(null, bytes, key));
   }
@@ -111,12 +115,14 @@ export class TokenKeyring extends Keyring {
   }
 
   override wipe(): void {
+    this.#whole = false;
     this.#sealing.fill(0);
     this.#masters.clear();
     this.#token.disconnect();
   }
 
   #findAll(): Signing {
+    this.#whole = false;
     this.#masters.clear();
     for (const key of this.#register.keys) {
       if (key.algorithm.startsWith("AES") || key.algorithm === "3DES")
@@ -128,13 +134,26 @@ export class TokenKeyring extends Keyring {
     const macKey = store.own(ownNumbers.register);
     judgeRegister(this.#file, this.#register, macKey);
     macKey.fill(0);
+    const sealing = store.own(ownNumbers.sealing);
+    const signing = this.#signingKey(store);
     this.#sealing.fill(0);
-    this.#sealing = store.own(ownNumbers.sealing);
+    this.#sealing = sealing;
+    this.#whole = true;
+    return signing;
+  }
+
+  #signingKey(store: Master): Signing {
     if (this.#register.signature.by === "token") return { by: "token", key: this.#findSigning() };
     const seed = store.own(ownNumbers.signature);
     const { secret } = signingKeyOf(seed);
     seed.fill(0);
     return { by: "module-process", key: secret };
+  }
+
+  /** Throws TokenLost after a reconnect that did not find everything. */
+  #mustBeWhole(): void {
+    if (!this.#whole)
+      throw new TokenLost(`token ${this.#token.name} was lost, and not all its keys were found again`);
   }
 
   /** The pair whose signature the registered public key confirms. */
@@ -157,6 +176,7 @@ export class TokenKeyring extends Keyring {
   }
 
   #of(name: KeyRef, use: KeyDescription["use"]): Master {
+    this.#mustBeWhole();
     const master = this.#masters.get(name);
     if (master === undefined)
       throw new VaultRefusal(`token ${this.#token.name}: there is no key ${name} for cards`);
