@@ -33,3 +33,25 @@ export function hsmDeadlineMs(): number | undefined {
 
 /** IANA name of the zone people here live in. */
 export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** What libraries of tokens read of the environment to find their configuration. Nothing else reaches the process that loads one. */
+const tokenVariables = [
+  "SOFTHSM2_CONF",
+  "KRYOPTIC_CONF",
+  "YUBIHSM_PKCS11_CONF",
+  "CS_PKCS11_R3_CFG",
+  "CS_PKCS11_R2_CFG",
+  "ChrystokiConfigurationPath",
+  "NFAST_HOME",
+  "CKNFAST_LOADSHARING",
+  "P11_KIT_CONFIG",
+  "LD_LIBRARY_PATH",
+] as const;
+
+export const tokenEnvironment = (): Record<string, string> =>
+  Object.fromEntries(
+    tokenVariables.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
