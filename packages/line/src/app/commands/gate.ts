@@ -20,6 +20,7 @@ import type { DataFolder } from "../data-folder.js";
 import { openSecurityModule } from "../key-file.js";
 import { readMovements } from "../movements.js";
 import { Refusal } from "../problem.js";
+import { mustKeep } from "../protection.js";
 import { replay } from "../replay.js";
 import { write } from "../reports.js";
 import { screen } from "../screen.js";
@@ -96,6 +97,7 @@ function replayCommand(file: string, options: GateOptions): Promise<void> {
     const hsm = await openSecurityModule(data, site.keys, passphrase(options));
     const shown = screen({ quiet: options.json === true });
     try {
+      await mustKeep(hsm, { file: site.file, programs: [], more: ["gate"], wanted: [] });
       const done = await replay({
         site,
         movements,

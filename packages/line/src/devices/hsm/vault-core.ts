@@ -21,6 +21,9 @@ export type VaultCalls = {
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
 
+/** No card's keys are kept longer, whoever forgot to close its session. */
+const SESSION_LIFE_MS = 30 * 60_000;
+
 export function vaultCalls(
   ring: Keyring,
   { provider, operations }: Pick<CapabilityReport, "provider" | "operations"> = {
@@ -28,7 +31,10 @@ export function vaultCalls(
     operations: probeProcess(),
   },
 ): VaultCalls & { wipe(): void } {
-  const sessions = new Map<number, { card: CardSession; secrets: SealedSecrets | undefined }>();
+  const sessions = new Map<
+    number,
+    { card: CardSession; secrets: SealedSecrets | undefined; since: number }
+  >();
   const mutual = new Map<number, Uint8Array>();
   let next = 1;
 
@@ -70,8 +76,11 @@ export function vaultCalls(
         if (secrets !== undefined) judgeSeals(ring.sealing(), secrets);
         return openCardSession(ring, channel, serial);
       });
+      const since = performance.now();
+      for (const [old, { since: opened }] of sessions)
+        if (since - opened > SESSION_LIFE_MS) close(old as SessionId);
       const id = room(sessions) as SessionId;
-      sessions.set(id, { card, secrets });
+      sessions.set(id, { card, secrets, since });
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {

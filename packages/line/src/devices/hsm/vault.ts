@@ -40,6 +40,16 @@ export interface ModuleProcess {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** So many unanswered calls, and no further card session is opened. */
+export const callsAtOnce = 32;
+
+interface Held {
+  readonly name: keyof VaultCalls;
+  readonly args: readonly unknown[];
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (fault: Error) => void;
+}
+
 /** Where Linux keeps the tool that lets a process leave no core dump; without it the system's own limit holds. */
 const prlimit = "/usr/bin/prlimit";
 
@@ -50,6 +60,8 @@ export class ModuleClient {
     number,
     { resolve: (result: unknown) => void; reject: (fault: Error) => void }
   >();
+  /** Openings of sessions that wait until the module has caught up, first come first served. */
+  readonly #held: Held[] = [];
   #begun: { resolve: () => void; reject: (problem: Error) => void } | undefined;
   #next = 1;
   #ended: DeviceFault | undefined;
@@ -99,13 +111,30 @@ export class ModuleClient {
     });
   }
 
+  /** A module that is behind gets no new card: cards wait before they are asked to authenticate, those in hand are served. */
   call(name: keyof VaultCalls, args: readonly unknown[]): Promise<unknown> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      const id = this.#next++;
-      this.#waiting.set(id, { resolve, reject });
-      this.#send({ ask: "call", id, name, args });
+      const ask = { name, args, resolve, reject };
+      if (name === "openSession" && this.#waiting.size >= callsAtOnce) this.#held.push(ask);
+      else this.#ask(ask);
     });
+  }
+
+  #ask({ name, args, resolve, reject }: Held): void {
+    const id = this.#next++;
+    this.#waiting.set(id, { resolve, reject });
+    this.#send({ ask: "call", id, name, args });
+  }
+
+  #answered(id: number): { resolve: (result: unknown) => void; reject: (fault: Error) => void } | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (this.#waiting.size < callsAtOnce) {
+      const next = this.#held.shift();
+      if (next !== undefined) this.#ask(next);
+    }
+    return waiting;
   }
 
   /** Never waits longer than twice the grace, whatever the process is doing. */
@@ -170,12 +199,10 @@ export class ModuleClient {
         this.#begun = undefined;
         return;
       case "result":
-        this.#waiting.get(answer.id)?.resolve(answer.result);
-        this.#waiting.delete(answer.id);
+        this.#answered(answer.id)?.resolve(answer.result);
         return;
       case "fault":
-        this.#waiting.get(answer.id)?.reject(this.#fault(answer.message));
-        this.#waiting.delete(answer.id);
+        this.#answered(answer.id)?.reject(this.#fault(answer.message));
         return;
       case "closed":
         return;
@@ -186,8 +213,9 @@ export class ModuleClient {
     this.#ended ??= why;
     this.#begun?.reject(why);
     this.#begun = undefined;
-    for (const { reject } of this.#waiting.values()) reject(why);
+    for (const { reject } of [...this.#waiting.values(), ...this.#held]) reject(why);
     this.#waiting.clear();
+    this.#held.length = 0;
   }
 }
 
