@@ -1,6 +1,7 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
 import type { CardProgram } from "@persoline/card/program";
 import type { Hsm } from "../devices/hsm/port.js";
+import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
 import { disagreements } from "../stations/census.js";
@@ -85,8 +86,12 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
     });
     const file = { ...line, seed: stored.seed };
     const ended = await run(opened, { job, file, data, hsm, faces, store, stored, ask });
-    await signAudit({ store, data, hsm });
-    return ended;
+    const unsigned = await signAudit({ store, data, hsm }).catch((problem: unknown) => {
+      // The cards are accounted for and their report is due; the next command signs what this one could not.
+      if (problem instanceof DeviceFault) return problem.message;
+      throw problem;
+    });
+    return unsigned === undefined ? ended : { ...ended, unfinished: ended.unfinished ?? unsigned };
   });
 }
 
