@@ -145,3 +145,12 @@ test("card keys of the last connection are never used in the next", () => {
   token.connect();
   expect(() => key?.cmac(new Uint8Array(16))).toThrow("went with the token's last connection");
 });
+
+test("a token that answers wrong makes no key for a card", () => {
+  const ring = ringOf();
+  const ask = { keys: "gate" as KeyRef, kid: 1, serial: chip };
+  ring.kept?.applicationKey(ask, "to-card").wipe();
+  const right = token.deriveBytes.bind(token);
+  token.deriveBytes = (key, block) => right(key, block).map((byte, at) => (at === 7 ? byte ^ 1 : byte));
+  expect(() => ring.kept?.applicationKey(ask, "to-card")).toThrow("answers with another key than gate");
+});
