@@ -98,6 +98,7 @@ async function compare(
   const direct = /** @type {Sessions} */ (/** @type {unknown} */ (calls));
   await rate(piped, cards, inFlight);
   await rate(direct, cards, 1);
+  /** @type {{ raw: number, through: number, ratio: number }[]} */
   const measured = [];
   for (let round = 0; round < rounds; round++) {
     const raw = await rate(direct, cards, 1);
