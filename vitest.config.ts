@@ -7,6 +7,21 @@ const common = { ssr: { resolve: { conditions: ["persoline-source", ...defaultSe
 const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
 const exclude = [...configDefaults.exclude, "**/dist/**"];
 const e2e = "packages/line/src/**/*.e2e.test.ts";
+// With a pcscd of their own, where tools/pcsc.mjs has made a world for it: a machine's own readers are no test bench.
+// `node tools/pcsc.mjs namespace npx vitest run --project pcsc`; npm test does, and fails where that cannot be.
+const pcsc = "packages/line/src/**/*.pcsc.test.ts";
+
+const realReaders = {
+  ...common,
+  test: {
+    name: "pcsc",
+    include: [pcsc],
+    exclude,
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+};
 
 export default defineConfig({
   test: {
@@ -32,7 +47,7 @@ export default defineConfig({
           name: "line",
           ...patience,
           include: ["packages/line/src/**/*.test.ts", "tools/**/*.test.ts"],
-          exclude: [...exclude, e2e],
+          exclude: [...exclude, e2e, pcsc],
           isolate: false,
         },
       },
@@ -47,6 +62,7 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      ...(process.env["PERSOLINE_PRIVATE_PCSC"] === undefined ? [] : [realReaders]),
     ],
   },
 });

@@ -44,11 +44,13 @@ async function check(name, script, words) {
   if (code !== 0) process.stdout.write(`${text.trimEnd()}\n`);
 }
 
-/** @param {string[]} words */
-async function tests(words) {
+const vitest = "node_modules/vitest/vitest.mjs";
+
+/** @param {string} script @param {string[]} words */
+async function tests(script, words) {
   const folder = mkdtempSync(join(tmpdir(), "persoline-counts-"));
   const file = join(folder, "counts.json");
-  const { code } = await run("node_modules/vitest/vitest.mjs", ["run", ...words], {
+  const { code } = await run(script, words, {
     env: { PERSOLINE_COUNTS: file },
     live: true,
   });
@@ -69,7 +71,13 @@ await check("types", "node_modules/typescript/bin/tsc", ["-b"]);
 await check("format", "node_modules/@biomejs/biome/bin/biome", ["format"]);
 await check("lint", "node_modules/oxlint/bin/oxlint", ["--type-aware", "--deny-warnings"]);
 await check("unused code (knip)", "node_modules/knip/bin/knip.js", []);
-await tests(process.argv.includes("--all") ? [] : ["--project", "card", "--project", "line"]);
+const all = process.argv.includes("--all");
+const projects = ["card", "line", ...(all ? ["e2e"] : [])];
+await tests(vitest, ["run", ...projects.flatMap((name) => ["--project", name])]);
+if (all) {
+  // These live in a private PC/SC world; without one they fail, and say what to install.
+  await tests("tools/pcsc.mjs", ["namespace", process.execPath, vitest, "run", "--project", "pcsc"]);
+}
 
 const skipped = total.skipped > 0 ? `, ${String(total.skipped)} skipped` : "";
 process.stdout.write(`${String(total.passed)} passed, ${String(total.failed)} failed${skipped}\n`);

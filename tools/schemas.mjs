@@ -5,12 +5,14 @@ import { siteJsonSchema } from "../packages/line/dist/app/site-file.js";
 import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
 import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
+import { foreignJsonSchema } from "../packages/line/dist/plan/foreign/product.js";
 import { productJsonSchema } from "../packages/line/dist/plan/json-schema.js";
 import { lineJsonSchema } from "../packages/line/dist/stations/line-file.js";
 
 const schemas = {
   order: orderJsonSchema(),
   product: productJsonSchema(),
+  "foreign-product": foreignJsonSchema(),
   line: lineJsonSchema(),
   keys: keyFileJsonSchema(),
   gates: siteJsonSchema(),

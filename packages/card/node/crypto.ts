@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createECDH, createHash } from "node:crypto";
 import { CardProblem } from "../src/bytes/index.js";
 import type { BlockCipher, Crypto, KeyAgreement } from "../src/crypto/index.js";
+import { rsaPrivate, rsaPublic } from "./rsa.js";
 
 /** The crypto port on OpenSSL, by way of Node. */
 export const nodeCrypto: Crypto = {
@@ -19,6 +20,8 @@ export const nodeCrypto: Crypto = {
   sha256(data) {
     return Uint8Array.from(createHash("sha256").update(data).digest());
   },
+  rsaPublic,
+  rsaPrivate,
 };
 
 /** P-256 on OpenSSL. */

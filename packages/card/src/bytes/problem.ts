@@ -40,6 +40,9 @@ export const CARD_PROBLEMS = {
     "The card does not know the key, or answered another challenge; do not try again, check the key first.",
   "sm-answer":
     "The answer's secure messaging is missing or wrong; the session is closed and the card is in doubt.",
+  "emv-certificate":
+    "A certificate or signature does not hold; check which keys, PAN and static data it was made for.",
+  "emv-answer": "The card's answer breaks EMV Book 3; check the card's data, and reject it when it repeats.",
   "session-closed": "The secure session has ended; open a new one.",
   "out-of-step": "Responses and wrapped commands do not correspond; the session has to be opened anew.",
   "line-silent": "The card stopped answering within its waiting time; reset it.",

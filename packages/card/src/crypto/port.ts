@@ -38,9 +38,30 @@ export interface Crypto {
   aes(key: Uint8Array): BlockCipher;
   /** 8 bytes (single DES), 16 (two keys) or 24, else CardProblem `bad-key`. The key is copied. Parity bits are ignored. */
   des3(key: Uint8Array): BlockCipher;
-  /** For the key derivation of ICAO Doc 9303-11 only. */
+  /** For the key derivation of ICAO Doc 9303-11 and the signatures and derivations of EMV only. */
   sha1(data: Uint8Array): Uint8Array;
   sha256(data: Uint8Array): Uint8Array;
+  /**
+   * RSA without padding: a block as long as the modulus and below it, to one of that length. Throws CardProblem `bad-key` for what is no
+   * key, `bad-value` for a block that does not fit.
+   */
+  rsaPublic(key: RsaPublicKey, block: Uint8Array): Uint8Array;
+  rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array;
+}
+
+/** Numbers, most significant byte first; the modulus without leading zeros. */
+export interface RsaPublicKey {
+  readonly modulus: Uint8Array;
+  readonly exponent: Uint8Array;
+}
+
+/** A private key as smart cards keep it: primes, d mod (p − 1), d mod (q − 1), q⁻¹ mod p; each as long as a prime. */
+export interface RsaCrt {
+  readonly p: Uint8Array;
+  readonly q: Uint8Array;
+  readonly dp: Uint8Array;
+  readonly dq: Uint8Array;
+  readonly qInverse: Uint8Array;
 }
 
 /** An elliptic curve of keys that two sides agree upon (ECKA; NIST P-256). Points are 04 ‖ x ‖ y. */

@@ -33,6 +33,11 @@ export class Ev1Authentication {
     this.first = native(0xaa, Uint8Array.of(opening.keyNumber));
   }
 
+  /** Wipes the key of an authentication that is not gone on with. */
+  close(): void {
+    this.#cipher.wipe();
+  }
+
   answer(response: Response): Command {
     const sealed = accepted(response, nameOf(0xaa), 0xaf);
     if (sealed.length !== 16)
@@ -63,13 +68,24 @@ export class Ev1Authentication {
   }
 }
 
+interface Waiting {
+  readonly command: NativeCommand;
+  /** The chain right before the answer. */
+  readonly iv: Uint8Array;
+  foreseen: boolean;
+}
+
+/**
+ * One command after the other's answer, since each enters the chain; or several at once, where `foresee` says what each answer will be. One
+ * that differs from what was foreseen is still judged rightly; whatever was wrapped behind it is then worthless.
+ */
 export class Ev1Session implements DesfireSession {
   readonly keyNumber: number;
   readonly #cipher: BlockCipher;
   readonly #k1: Uint8Array;
   readonly #k2: Uint8Array;
   #iv: Uint8Array = new Uint8Array(16);
-  #waiting: NativeCommand | undefined;
+  readonly #waiting: Waiting[] = [];
   #open = true;
 
   constructor(cipher: BlockCipher, keyNumber: number) {
@@ -81,7 +97,7 @@ export class Ev1Session implements DesfireSession {
 
   wrap(command: NativeCommand): Command {
     if (!this.#open) throw new CardProblem("session-closed", nameOf(command.ins), "the session is closed");
-    if (this.#waiting !== undefined)
+    if (this.#waiting.at(-1)?.foreseen === false)
       throw new CardProblem(
         "out-of-step",
         nameOf(command.ins),
@@ -93,8 +109,12 @@ export class Ev1Session implements DesfireSession {
         nameOf(command.ins),
         "say how many bytes to read: EV1 does not tell where they end",
       );
-    this.#waiting = command;
-    const { ins, header = none, data = none, trailer = none, send } = command;
+    const wrapped = this.#wrapped(command);
+    this.#waiting.push({ command, iv: this.#iv, foreseen: false });
+    return wrapped;
+  }
+
+  #wrapped({ ins, header = none, data = none, trailer = none, send }: NativeCommand): Command {
     const clear = concat(Uint8Array.of(ins), header);
     if (send === "full") {
       const body = padZeros(concat(data, crc32Native(clear, data), trailer));
@@ -102,22 +122,35 @@ export class Ev1Session implements DesfireSession {
       this.#iv = sealed.slice(-16);
       return native(ins, concat(header, sealed));
     }
-    const mac = this.#chainedMac(concat(clear, data));
+    this.#iv = this.#chained(this.#iv, concat(clear, data));
+    const mac = this.#iv.subarray(0, macLength);
     return native(ins, send === "mac" ? concat(header, data, mac) : concat(header, data));
   }
 
+  /** What the answer to the last command will say. Throws CardProblem `out-of-step`. */
+  foresee(data: Uint8Array): void {
+    const last = this.#waiting.at(-1);
+    if (last === undefined || last.foreseen)
+      throw new CardProblem("out-of-step", "DESFire", "no command's answer is open");
+    last.foreseen = true;
+    if (last.command.receive === "full") {
+      const plain = padZeros(concat(data, crc32Native(data, Uint8Array.of(0))));
+      this.#iv = this.#cipher.cbcEncrypt(this.#iv, plain).slice(-16);
+    } else this.#iv = this.#chained(this.#iv, concat(data, Uint8Array.of(0)));
+  }
+
   unwrap(response: Response): Uint8Array {
-    const command = this.#waiting;
-    if (command === undefined)
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined)
       throw new CardProblem("out-of-step", "DESFire", "no command waits for this answer");
-    this.#waiting = undefined;
+    const { command } = waiting;
     try {
       const data = accepted(response, nameOf(command.ins));
       if (command.endsSession === true) {
         this.close();
         return data;
       }
-      return command.receive === "full" ? this.#opened(command, data) : this.#judged(command, data);
+      return command.receive === "full" ? this.#opened(waiting, data) : this.#judged(waiting, data);
     } catch (error) {
       this.close();
       throw error;
@@ -133,12 +166,13 @@ export class Ev1Session implements DesfireSession {
     return "[DESFire EV1 session]";
   }
 
-  #judged(command: NativeCommand, data: Uint8Array): Uint8Array {
+  #judged(waiting: Waiting, data: Uint8Array): Uint8Array {
     const end = data.length - macLength;
     const body = data.subarray(0, Math.max(end, 0));
-    const mac = this.#chainedMac(concat(body, Uint8Array.of(0)));
-    if (end < 0 || !equalConstantTime(mac, data.subarray(end)))
-      throw new CardProblem("desfire-mac", nameOf(command.ins), "the MAC of the answer is wrong");
+    const next = this.#chained(waiting.iv, concat(body, Uint8Array.of(0)));
+    if (!waiting.foreseen) this.#iv = next;
+    if (end < 0 || !equalConstantTime(next.subarray(0, macLength), data.subarray(end)))
+      throw new CardProblem("desfire-mac", nameOf(waiting.command.ins), "the MAC of the answer is wrong");
     return body;
   }
 
@@ -146,13 +180,13 @@ export class Ev1Session implements DesfireSession {
    * Data ‖ CRC-32 of data and status ‖ zeros. The command tells where the data end: this CRC, which is not complemented, may fit one byte
    * too early as well.
    */
-  #opened(command: NativeCommand, sealed: Uint8Array): Uint8Array {
+  #opened({ command, iv, foreseen }: Waiting, sealed: Uint8Array): Uint8Array {
     const end = command.answerLength ?? -1;
     const where = nameOf(command.ins);
     if (sealed.length === 0 || sealed.length % 16 !== 0 || sealed.length < end + 4)
       throw new CardProblem("desfire-mac", where, "the enciphered answer has a wrong length");
-    const plain = this.#cipher.cbcDecrypt(this.#iv, sealed);
-    this.#iv = sealed.slice(-16);
+    const plain = this.#cipher.cbcDecrypt(iv, sealed);
+    if (!foreseen) this.#iv = sealed.slice(-16);
     const data = plain.subarray(0, end);
     const zeros = plain.subarray(end + 4).every((byte) => byte === 0);
     if (!zeros || !equalConstantTime(crc32Native(data, Uint8Array.of(0)), plain.subarray(end, end + 4)))
@@ -161,15 +195,14 @@ export class Ev1Session implements DesfireSession {
   }
 
   /** CMAC whose first block is chained to the session's IV; the whole of it is the next IV, eight bytes are sent. */
-  #chainedMac(message: Uint8Array): Uint8Array {
+  #chained(iv: Uint8Array, message: Uint8Array): Uint8Array {
     const whole = message.length > 0 && message.length % 16 === 0;
     const padded = new Uint8Array(whole ? message.length : message.length + 16 - (message.length % 16));
     padded.set(message);
     if (!whole) padded[message.length] = 0x80;
     const last = padded.length - 16;
     padded.set(xor(padded.subarray(last), whole ? this.#k1 : this.#k2), last);
-    this.#iv = this.#cipher.cbcEncrypt(this.#iv, padded).slice(last);
-    return this.#iv.subarray(0, macLength);
+    return this.#cipher.cbcEncrypt(iv, padded).slice(last);
   }
 }
 

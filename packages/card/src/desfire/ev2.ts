@@ -38,6 +38,11 @@ export class Ev2Authentication {
     this.first = native(this.#ins, Uint8Array.of(opening.keyNumber, ...capabilities));
   }
 
+  /** Wipes the key of an authentication that is not gone on with. */
+  close(): void {
+    this.#cipher.wipe();
+  }
+
   answer(response: Response): Command {
     const sealed = accepted(response, nameOf(this.#ins), 0xaf);
     if (sealed.length !== 16)

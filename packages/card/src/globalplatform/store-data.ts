@@ -53,6 +53,8 @@ export interface DgiForm {
   /** Several groupings in one command, where they fit: only for applications that say so. Default false. */
   readonly together?: boolean;
   readonly answers?: boolean;
+  /** EMV CPS, spoken to the application itself, has no bits for the structure: "none". Default "dgi". */
+  readonly structure?: "dgi" | "none";
   /** What encrypts secret values, and its block: 8 for SCP02 (3DES), 16 for SCP03 (AES). */
   readonly dek?: { readonly encrypt: DekEncrypt; readonly block: 8 | 16 };
 }
@@ -84,7 +86,7 @@ export function storeDgis(groupings: readonly NewDgi[], form: DgiForm = {}): Com
   if (pieces.length === 0) throw new CardProblem("bad-value", "STORE DATA", "there is no data grouping");
   return pieces.map(({ data, secret }, block) =>
     storeData({
-      structure: "dgi",
+      structure: form.structure ?? "dgi",
       encryption: secret ? "encrypted" : "none",
       answers,
       data,

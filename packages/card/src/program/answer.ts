@@ -35,6 +35,9 @@ export function partLength(part: Part, channel: Wrapping): number {
       return 16;
     case "check-value":
       return 3;
+    // Key and version; of another key than the session's the CRC-32 of the new one too.
+    case "desfire-key":
+      return part.old === undefined ? 16 + 1 : 16 + 1 + 4;
   }
 }
 
@@ -93,6 +96,9 @@ export const named = (step: Pick<Step, "why" | "ins">): string =>
 
 export const swText = (sw: number): string => sw.toString(16).toUpperCase().padStart(4, "0");
 
+/** ISO/IEC 7816-4, 5.6; DESFire's "EEPROM error". */
+const memoryFailures: ReadonlySet<number> = new Set([0x6581, 0x91ee]);
+
 /** The first answer that is not what its step expects, or undefined when all are. */
 export function firstFault(
   steps: readonly Step[],
@@ -104,7 +110,7 @@ export function firstFault(
       return { code: "protocol-error", detail: `${named(step)}: no answer was handed over` };
     }
     if (!swMatches(answer.sw, step.sw)) {
-      const code = step.reject ?? (answer.sw === 0x6581 ? "memory-failure" : "command-refused");
+      const code = step.reject ?? (memoryFailures.has(answer.sw) ? "memory-failure" : "command-refused");
       return { code, detail: `${named(step)}: the card answered ${swText(answer.sw)}` };
     }
     if (step.answer !== undefined && !dataMatches(answer.data, step.answer)) {

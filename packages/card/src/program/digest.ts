@@ -20,10 +20,15 @@ function stepText(step: Step): string {
   const text = known.get(step);
   if (text !== undefined) return text;
   const { why: _why, clause: _clause, cost: _cost, probe, ...rest } = step;
-  const asked = probe === undefined ? "" : `[${probe.ask.map(stepText).join(",")}]${canonical(probe.absent)}`;
+  const asked = probe === undefined ? "" : probeText(probe);
   const made = `${canonical(rest)}${asked}`;
   known.set(step, made);
   return made;
+}
+
+function probeText({ ask, absent, instead }: NonNullable<Step["probe"]>): string {
+  const inPlace = instead === undefined ? "" : `[${instead.map(stepText).join(",")}]`;
+  return `[${ask.map(stepText).join(",")}]${canonical(absent)}${inPlace}`;
 }
 
 /** JSON with sorted names and bytes as hexadecimal text; absent and undefined are the same. */

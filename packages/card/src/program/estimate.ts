@@ -17,7 +17,7 @@ export interface Estimate {
 
 /** What one message to the card costs; `step` is absent for power-up and the opening of a session. */
 export interface Cost extends Estimate {
-  readonly what: "power-up" | "open" | "authenticate" | "step";
+  readonly what: "power-up" | "open" | "challenge" | "authenticate" | "step";
   readonly segment?: string;
   readonly step?: Step;
 }
@@ -58,6 +58,8 @@ export function costs(program: CardProgram, timing: CardTiming, options: Estimat
     const { name, channel } = segment;
     if (channel !== "plain") {
       items.push({ what: "open", segment: name, ...openCost(channel, timing) });
+      if (channel.protocol === "desfire")
+        items.push({ what: "challenge", segment: name, ...desfireChallengeCost(channel, timing) });
       items.push({ what: "authenticate", segment: name, ...authenticateCost(channel, timing) });
     }
     for (const step of segment.steps) {
@@ -105,6 +107,7 @@ const desBlocks = (bytes: number): number => Math.floor(bytes / 8) + 1;
 
 /** SCP03: challenge, three session keys and the card cryptogram; loader: cryptogram and two session keys. */
 function openCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
+  if (channel.protocol === "desfire") return desfireCost(timing, 3, 0);
   if (channel.protocol === "loader") {
     return figure(timing, exchangeWire(timing, 5 + 16 + 1, 10 + 16 + 16 + 2), { aes: 3 * cmacBlocks(43) });
   }
@@ -121,8 +124,41 @@ function openCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
   });
 }
 
+type DesfireChannel = Extract<SecureChannelSpec, { protocol: "desfire" }>;
+
+/** AES blocks that a DESFire-style card needs for a native command of so many bytes (docs/desfire-card.md 1). */
+export const nativeBlocks = (bytes: number): number => 2 + Math.ceil(bytes / 8);
+
+/** `90 INS 00 00 [Lc data] 00`, answered by `data 91 SS`. */
+function desfireCost(timing: CardTiming, data: number, answer: number, work: Work = {}): Estimate {
+  const wire = exchangeWire(timing, 5 + (data > 0 ? 1 + data : 0), answer + 2);
+  return figure(timing, wire, { ...work, aes: nativeBlocks(data) + (work.aes ?? 0) });
+}
+
+/** Key number, and for EV2 the length of the host's capabilities; answered by the enciphered RndB. */
+const desfireChallengeCost = (channel: DesfireChannel, timing: CardTiming): Estimate =>
+  desfireCost(timing, channel.version === "ev1" ? 1 : 2, 16);
+
+/** EV1: CRC-32 and zeros, or a MAC of 8 bytes; EV2: padding by 80 and a MAC (docs/desfire-card.md 4). */
+function desfireStepCost(step: Step, { version }: DesfireChannel, timing: CardTiming): Estimate {
+  const isEv1 = version === "ev1";
+  const { clear = 0, send = "plain", receive = "plain", endsSession = false } = step.native ?? {};
+  const whole = dataLength(step, "desfire");
+  const sealed = (bytes: number): number =>
+    isEv1 ? 16 * Math.ceil((bytes + 4) / 16) : (bytes > 0 ? padded(bytes) : 0) + 8;
+  const mac = isEv1 ? 0 : 8;
+  const sent = { plain: whole, mac: whole + 8, session: whole + mac, full: clear + sealed(whole - clear) };
+  const answer = answerLength(step);
+  const bare = isEv1 ? answer + 8 : answer;
+  const received = { plain: bare, mac: answer + 8, session: answer + 8, full: sealed(answer) };
+  const { pages, aesBlocks = 0, micros = 0, shortPulse = false } = step.cost;
+  const work = { pages, micros, shortPulse, aes: aesBlocks };
+  return desfireCost(timing, sent[send], endsSession ? answer : received[receive], work);
+}
+
 /** Two pages: the lowered counter before the comparison, the full one after it. */
 function authenticateCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
+  if (channel.protocol === "desfire") return desfireCost(timing, 32, channel.version === "ev1" ? 16 : 32);
   const size = channelSize(channel);
   const wire = exchangeWire(timing, 5 + 2 * size, 2);
   if (channel.protocol === "scp02")
@@ -149,6 +185,7 @@ export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timin
       aes: aesBlocks + cmacBlocks(16 + 5 + data + 8),
     });
   }
+  if (channel.protocol === "desfire") return desfireStepCost(step, channel, timing);
   const size = channelSize(channel);
   const encrypted = (channel.level & 0x02) !== 0 && data > 0;
   const rmac = (channel.level & 0x10) !== 0;
@@ -178,6 +215,6 @@ export function stepCost(step: Step, channel: "plain" | SecureChannelSpec, timin
 /** Bytes the card will answer: known from the expectation; a proof has 16; else at most Le. */
 function answerLength(step: Step): number {
   if (step.answer !== undefined) return step.answer.value.length;
-  if (step.judge !== undefined) return 16;
-  return step.cost.answer ?? step.le ?? 0;
+  if (step.judge !== undefined) return step.judge.proof === "uid" ? 7 : 16;
+  return step.cost.answer ?? (step.native === undefined ? (step.le ?? 0) : 0);
 }

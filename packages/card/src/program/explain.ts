@@ -2,7 +2,17 @@ import { hex } from "../bytes/index.js";
 import { dataLength, swText, type Wrapping } from "./answer.js";
 import { channelSize, type Cost, costs, type Estimate, type EstimateOptions, total } from "./estimate.js";
 import type { CardTiming } from "./timing.js";
-import type { Again, CardProgram, ExpectedData, Part, SecureChannelSpec, Step, SwPattern } from "./types.js";
+import type {
+  Again,
+  CardProgram,
+  DesfireInput,
+  DesfireKey,
+  ExpectedData,
+  Part,
+  SecureChannelSpec,
+  Step,
+  SwPattern,
+} from "./types.js";
 
 export interface ExplainedCommand {
   /** The plain command, bytes in hexadecimal; what the security module fills in stands in ⟨⟩. */
@@ -76,12 +86,17 @@ function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): Explaine
     ];
   }
   if (channel === "plain") return [];
-  const opening = item.what === "open";
+  const texts =
+    item.what === "open"
+      ? openingText(channel)
+      : item.what === "challenge"
+        ? challengeText(channel)
+        : authenticateText(channel);
   return [
     {
-      ...(opening ? openingText(channel) : authenticateText(channel)),
+      ...texts,
       again: "session",
-      changes: !opening,
+      changes: item.what === "authenticate",
       pages: item.pages,
       ms: rounded(item.ms),
     },
@@ -89,6 +104,14 @@ function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): Explaine
 }
 
 function openingText(channel: SecureChannelSpec) {
+  if (channel.protocol === "desfire") {
+    return {
+      apdu: `90 5A 00 00 03 ${littleEndian(channel.aid)} 00`,
+      why: `select ${whereText(channel.aid)}`,
+      clause: "docs/desfire-card.md 3, SelectApplication",
+      expect: "9100",
+    };
+  }
   if (channel.protocol === "loader") {
     return {
       apdu: "80 50 00 00 10 ⟨host challenge, 16 bytes⟩ 00",
@@ -106,11 +129,44 @@ function openingText(channel: SecureChannelSpec) {
   };
 }
 
-type CardManagerChannel = Exclude<SecureChannelSpec, { protocol: "loader" }>;
+const whereText = (aid: number): string => (aid === 0 ? "the card itself" : `application ${aidText(aid)}`);
+const aidText = (aid: number): string => aid.toString(16).toUpperCase().padStart(6, "0");
+const littleEndian = (aid: number): string =>
+  [aid, aid >> 8, aid >> 16].map((one) => byte(one & 0xff)).join(" ");
+const desfireKeyText = (key: DesfireKey | "default" | "random"): string =>
+  key === "default"
+    ? "the default key"
+    : key === "random"
+      ? "a random key that nobody keeps"
+      : `key ${key.keys}${key.input === undefined ? "" : `, AN10922 of ${inputText(key.input)}`}`;
+const inputText = (input: DesfireInput): string =>
+  input.map((one) => (typeof one === "string" ? one : hex(one))).join(" ‖ ");
+
+/** Only DESFire has a pass between opening and proof. */
+function challengeText(channel: SecureChannelSpec) {
+  const { version, keyNumber } = channel as Extract<SecureChannelSpec, { protocol: "desfire" }>;
+  return {
+    apdu:
+      version === "ev1" ? `90 AA 00 00 01 ${byte(keyNumber)} 00` : `90 71 00 00 02 ${byte(keyNumber)} 00 00`,
+    why: `ask for a challenge under key ${keyNumber}`,
+    clause: `docs/desfire-card.md 4, ${version === "ev1" ? "AuthenticateAES" : "AuthenticateEV2First"}`,
+    expect: "91AF, the enciphered challenge of 16 bytes",
+  };
+}
+
+type CardManagerChannel = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
 const standardOf = ({ protocol }: CardManagerChannel, scp02: string, scp03: string): string =>
   protocol === "scp02" ? `GlobalPlatform 2.3.1 ${scp02}` : `GlobalPlatform Amendment D ${scp03}`;
 
 function authenticateText(channel: SecureChannelSpec) {
+  if (channel.protocol === "desfire") {
+    return {
+      apdu: "90 AF 00 00 20 ⟨both challenges, enciphered⟩ 00",
+      why: "prove the key to the card; one attempt, whatever it answers",
+      clause: "docs/desfire-card.md 4",
+      expect: `9100, and a proof that shows ⟨${desfireKeyText(channel.key)}⟩ (91AE: the card has another key)`,
+    };
+  }
   if (channel.protocol === "loader") {
     return {
       apdu: "80 82 00 00 10 ⟨host cryptogram, 16 bytes⟩",
@@ -186,6 +242,8 @@ function partText(part: Part): string {
       return `⟨key ${part.keys} kid ${byte(part.kid)}⟩`;
     case "check-value":
       return `⟨check value of key ${part.keys} kid ${byte(part.kid)}⟩`;
+    case "desfire-key":
+      return `⟨${desfireKeyText(part.value)} as version ${byte(part.version)}${part.old === undefined ? "" : `, in place of ${desfireKeyText(part.old)}`}⟩`;
     case "pin":
       return `⟨PIN ${part.pin}, ${part.tries} tries⟩`;
     case "challenge":
@@ -195,6 +253,8 @@ function partText(part: Part): string {
 
 const channelText = (channel: "plain" | SecureChannelSpec): string => {
   if (channel === "plain") return "plain";
+  if (channel.protocol === "desfire")
+    return `DESFire ${channel.version.toUpperCase()}, ${whereText(channel.aid)}, key ${channel.keyNumber}: ⟨${desfireKeyText(channel.key)}⟩`;
   return channel.protocol === "loader"
     ? `loader session, ⟨key ${channel.keys}⟩`
     : `${channel.protocol.toUpperCase()} level ${byte(channel.level)}, ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`;
@@ -203,7 +263,8 @@ const channelText = (channel: "plain" | SecureChannelSpec): string => {
 function expectText(step: Step): string {
   const words = [step.sw.map(patternText).join(" or ")];
   if (step.answer !== undefined) words.push(answerText(step.answer));
-  if (step.judge !== undefined) {
+  if (step.judge?.proof === "uid") words.push("the UID of this very card");
+  else if (step.judge !== undefined) {
     const { keys, kid } = step.judge;
     words.push(
       `a proof that shows ⟨key ${keys} kid ${byte(kid)}⟩${step.judge.proof === "file" ? " and the file's content" : ""}`,

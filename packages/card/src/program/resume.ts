@@ -37,11 +37,13 @@ export async function whatRemains(segment: Segment, channel: CardChannel): Promi
       steps.push(step);
       continue;
     }
-    const { ask, absent } = step.probe;
+    const { ask, absent, instead = ask } = step.probe;
     const answers = await channel.exchange(ask.map(plainSent));
-    if (ask.every((question, at) => asExpected(question, answers[at]))) {
-      steps.push(...ask);
-    } else if (answers[0] !== undefined && swMatches(answers[0].sw, absent)) {
+    const other = ask.findIndex((question, at) => !asExpected(question, answers[at]));
+    const told = answers[other];
+    if (other < 0) {
+      steps.push(...instead);
+    } else if (told !== undefined && swMatches(told.sw, absent)) {
       steps.push(step);
     } else {
       return {

@@ -73,7 +73,9 @@ class ScriptedModule implements SecurityModule {
     return Promise.resolve({ session: 1 as SessionId, open });
   }
 
-  authenticate(ask: Parameters<SecurityModule["authenticate"]>[0]) {
+  authenticate(
+    ask: Parameters<SecurityModule["authenticate"]>[0],
+  ): ReturnType<SecurityModule["authenticate"]> {
     this.calls.push("authenticate");
     if (!this.cryptogram) {
       const wrong = { ok: false, code: "card-cryptogram", detail: "wrong card cryptogram" } as const;
@@ -270,6 +272,68 @@ describe("secure sessions", () => {
     const end = await runProgram(around(secure([step(0xd6)]), card, { hsm }).run);
     expect(end).toMatchObject({ code: "command-refused", detail: expect.stringContaining("6983") as string });
     expect(hsm.calls).toEqual(["open", "close"]);
+  });
+
+  const desfire = { protocol: "desfire", version: "ev2", aid: 1, keyNumber: 0, key: "default" } as const;
+  /** As many passes as told, then the steps alone. */
+  class ManyPasses extends ScriptedModule {
+    constructor(readonly passes: number) {
+      super();
+    }
+    override authenticate(
+      ask: Parameters<SecurityModule["authenticate"]>[0],
+    ): ReturnType<SecurityModule["authenticate"]> {
+      const seen = this.calls.filter((call) => call === "authenticate").length;
+      this.calls.push("authenticate");
+      const pass = { cla: 0x90, ins: 0xe0 + seen, p1: 0, p2: 0 };
+      if (seen < this.passes) return Promise.resolve({ ok: true as const, more: pass });
+      const commands = ask.steps.map(({ cla, ins, p1, p2 }) => ({ cla, ins, p1, p2 }));
+      return Promise.resolve({ ok: true as const, commands, opened: true as const });
+    }
+  }
+  const native = (ins: number, more: Partial<Step> = {}) =>
+    step(ins, { sw: [{ value: 0x9100, mask: 0xffff }], ...more });
+
+  test("a protocol of more passes: each answer is judged, the steps alone go in one message behind a durable intent", async () => {
+    const done = [reply(0x9100)];
+    const card = new ScriptedCard({
+      "50": done,
+      e0: [reply(0x91af)],
+      e1: done,
+      d6: done,
+      d8: done,
+    });
+    const hsm = new ManyPasses(2);
+    const program = {
+      name: "p",
+      segments: [{ name: "s", channel: desfire, steps: [native(0xd6), native(0xd8)] }],
+    };
+    const { run } = around(program, card, { hsm });
+    expect(await runProgram(run)).toMatchObject({ kind: "passed" });
+    expect(card.log.filter((line) => line !== "durable intent")).toEqual([
+      "exchange 1",
+      expect.stringContaining("50") as string,
+      "exchange 1",
+      "e0",
+      "exchange 1",
+      "e1",
+      "exchange 2",
+      "d6",
+      "d8",
+    ]);
+    expect(card.log.indexOf("durable intent")).toBeLessThan(card.log.indexOf("exchange 2"));
+  });
+
+  test("passes without end are the security module's mistake, and end", async () => {
+    const card = new ScriptedCard({ "50": [reply(0x9100)] });
+    const hsm = new ManyPasses(99);
+    const program = { name: "p", segments: [{ name: "s", channel: desfire, steps: [native(0xd6)] }] };
+    const end = await runProgram(around(program, card, { hsm }).run);
+    expect(end).toMatchObject({
+      code: "protocol-error",
+      detail: expect.stringContaining("no end") as string,
+    });
+    expect(hsm.calls.at(-1)).toBe("close");
   });
 
   test.each<[string, ScriptedModule, Partial<Step>, string]>([

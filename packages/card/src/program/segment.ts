@@ -1,9 +1,11 @@
-import type { Response } from "../apdu/index.js";
+import type { Command, Response } from "../apdu/index.js";
 import { type Fault, firstFault, plainSent, swText } from "./answer.js";
 import type {
   CardChannel,
+  Ready,
   SealedSecrets,
   SecureChannelSpec,
+  SecureStep,
   SecurityModule,
   Segment,
   Sent,
@@ -54,58 +56,39 @@ async function sendPlain(steps: readonly Step[], around: Around): Promise<Segmen
   return "kind" in answers ? answers : judged(steps, answers);
 }
 
-const openingName = (spec: SecureChannelSpec): string =>
-  spec.protocol === "loader" ? "INITIALIZE LOADER" : "INITIALIZE UPDATE";
-const authenticateName = (spec: SecureChannelSpec): string =>
-  spec.protocol === "loader" ? "AUTHENTICATE LOADER" : "EXTERNAL AUTHENTICATE";
+const openings = {
+  loader: { open: "INITIALIZE LOADER (INS 50)", authenticate: "AUTHENTICATE LOADER" },
+  scp02: { open: "INITIALIZE UPDATE (INS 50)", authenticate: "EXTERNAL AUTHENTICATE" },
+  scp03: { open: "INITIALIZE UPDATE (INS 50)", authenticate: "EXTERNAL AUTHENTICATE" },
+  desfire: { open: "SelectApplication (INS 5A)", authenticate: "Authenticate" },
+} as const;
 
 async function sendSecure(
   spec: SecureChannelSpec,
   steps: readonly Step[],
   around: Around,
 ): Promise<SegmentEnd> {
-  const { hsm, world, hsmMs, serial, secrets, channel } = around;
+  const { hsm, world, hsmMs, serial, secrets } = around;
   const asked = await world.outside(
     hsmMs,
     hsm.openSession({ channel: spec, serial, ...(secrets === undefined ? {} : { secrets }) }),
   );
   let session: SessionId | undefined = asked.session;
   try {
-    const opening = openingName(spec);
-    const opened = await exchange(channel, [{ command: asked.open, sw: [OK] }], () => opening);
-    if ("kind" in opened) return opened;
-    const answer = opened[0];
-    if (answer === undefined) return fault("protocol-error", `${opening}: no answer was handed over`);
-    if (answer.sw !== 0x9000) {
-      return fault("command-refused", `${opening} (INS 50): the card answered ${swText(answer.sw)}`);
-    }
-    const ready = await world.outside(
-      hsmMs,
-      hsm.authenticate({ session: asked.session, answer, steps: steps.map(secureStep) }),
-    );
-    if (!ready.ok) {
-      session = undefined;
-      return fault(ready.code === "chip-number" ? "wrong-chip-number" : ready.code, ready.detail);
+    const ready = await authenticated(spec, asked, steps, around);
+    if ("kind" in ready) {
+      if (ready.closed) session = undefined;
+      return ready.end;
     }
     await around.aboutToChange();
-    const authenticate = authenticateName(spec);
-    const answers = await exchange(
-      channel,
-      ready.commands.map((command, at) => ({ command, sw: steps[at - 1]?.sw ?? [OK] })),
-      (at) => (at === 0 ? authenticate : steps[at - 1]?.why),
-    );
+    const answers = await sendWrapped(spec, ready, steps, around);
     if ("kind" in answers) return answers;
-    const first = answers[0];
-    if (first?.sw !== 0x9000) {
-      const sw = first === undefined ? "nothing" : swText(first.sw);
-      return fault("command-refused", `${authenticate} (INS 82): the card answered ${sw}`);
-    }
-    const bare = await world.outside(
-      hsmMs,
-      hsm.unwrap({ session: asked.session, answers: answers.slice(1) }),
-    );
+    const bare = await world.outside(hsmMs, hsm.unwrap({ session: asked.session, answers }));
     session = undefined;
     if (!bare.ok) {
+      // An answer other than foreseen may be why later ones do not fit.
+      const before = firstFault(steps.slice(0, bare.at), bare.answers);
+      if (before !== undefined) return { kind: "fault", fault: before };
       const why = steps[bare.at]?.why ?? "an answer";
       return fault("response-mac", `${why}: the card's response MAC does not match`);
     }
@@ -115,9 +98,76 @@ async function sendSecure(
   }
 }
 
-const OK = { value: 0x9000, mask: 0xffff };
+type AllReady = Extract<Ready, { commands: readonly unknown[] }>;
+/** `closed`: the security module has ended the session itself. */
+interface Refused {
+  readonly kind: "refused";
+  readonly end: SegmentEnd;
+  readonly closed: boolean;
+}
+const refused = (end: SegmentEnd, closed = false): Refused => ({ kind: "refused", end, closed });
 
-const secureStep = ({ cla, ins, p1, p2, data, judge, le }: Step) => ({
+/** Opening, and as many passes as the protocol has: each answer goes to the security module, which judges it. */
+async function authenticated(
+  spec: SecureChannelSpec,
+  asked: { readonly session: SessionId; readonly open: Command },
+  steps: readonly Step[],
+  { channel, hsm, world, hsmMs }: Around,
+): Promise<AllReady | Refused> {
+  const names = openings[spec.protocol];
+  const expected = spec.protocol === "desfire" ? DONE : OK;
+  const wanted = steps.map(secureStep);
+  let command = asked.open;
+  for (let pass = 0; pass < mostPasses; pass++) {
+    const [name, sw] = pass === 0 ? [names.open, expected] : [names.authenticate, ANY];
+    const answers = await exchange(channel, [{ command, sw: [sw] }], () => name);
+    if ("kind" in answers) return refused(answers);
+    const answer = answers[0];
+    if (answer === undefined) return refused(fault("protocol-error", `${name}: no answer was handed over`));
+    if ((answer.sw & sw.mask) !== sw.value)
+      return refused(fault("command-refused", `${name}: the card answered ${swText(answer.sw)}`));
+    const ready = await world.outside(
+      hsmMs,
+      hsm.authenticate({ session: asked.session, answer, steps: wanted }),
+    );
+    if (!ready.ok) {
+      const code = ready.code === "chip-number" ? "wrong-chip-number" : ready.code;
+      return refused(fault(code, ready.detail), true);
+    }
+    if ("commands" in ready) return ready;
+    command = ready.more;
+  }
+  return refused(fault("protocol-error", `${names.authenticate}: no end after ${mostPasses} passes`));
+}
+/** SelectApplication, challenge, proof; one more is somebody's mistake. */
+const mostPasses = 4;
+
+/** The answers of the steps alone. */
+async function sendWrapped(
+  spec: SecureChannelSpec,
+  { commands, opened }: AllReady,
+  steps: readonly Step[],
+  { channel }: Around,
+): Promise<readonly Response[] | Extract<SegmentEnd, { kind: "mute" | "fault" }>> {
+  const authenticate = openings[spec.protocol].authenticate;
+  const before = opened === true ? 0 : 1;
+  const answers = await exchange(
+    channel,
+    commands.map((command, at) => ({ command, sw: steps[at - before]?.sw ?? [OK] })),
+    (at) => (at < before ? authenticate : steps[at - before]?.why),
+  );
+  if ("kind" in answers || before === 0) return answers;
+  const first = answers[0];
+  if (first?.sw === 0x9000) return answers.slice(1);
+  const sw = first === undefined ? "nothing" : swText(first.sw);
+  return fault("command-refused", `${authenticate} (INS 82): the card answered ${sw}`);
+}
+
+const OK = { value: 0x9000, mask: 0xffff };
+const DONE = { value: 0x9100, mask: 0xffff };
+const ANY = { value: 0, mask: 0 };
+
+const secureStep = ({ cla, ins, p1, p2, data, judge, le, native, answer }: Step): SecureStep => ({
   cla,
   ins,
   p1,
@@ -125,9 +175,13 @@ const secureStep = ({ cla, ins, p1, p2, data, judge, le }: Step) => ({
   data,
   ...(judge === undefined ? {} : { judge }),
   ...(le === undefined ? {} : { le }),
+  ...(native === undefined ? {} : { native }),
+  ...(native === undefined || answer === undefined || answer.mask !== undefined
+    ? {}
+    : { answer: answer.value }),
 });
 
-const fault = (code: Fault["code"], detail: string): SegmentEnd => ({
+const fault = (code: Fault["code"], detail: string): Extract<SegmentEnd, { kind: "fault" }> => ({
   kind: "fault",
   fault: { code, detail },
 });

@@ -40,6 +40,12 @@ export const blankTiming: CardTiming = {
 /** The same chip under its completed operating system (an ATR of 20 characters). */
 export const completedTiming: CardTiming = { ...blankTiming, atr: 20 };
 
+/** The same for a card of this answer to reset. */
+export const atrTiming = (timing: CardTiming, atr: Uint8Array): CardTiming => ({
+  ...timing,
+  atr: atr.length,
+});
+
 export const etuMicros = (t: Pick<CardTiming, "clockHz" | "fi" | "di">): number =>
   (t.fi / t.di / t.clockHz) * 1e6;
 

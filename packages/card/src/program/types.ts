@@ -10,7 +10,7 @@ import type { Brand } from "../bytes/index.js";
 
 /** Name of a key (a master or a set of masters) in the security module, e.g. "issuer-2026". */
 export type KeyRef = Brand<string, "KeyRef">;
-/** The ten bytes of a chip number: how a blank or card is known. */
+/** The chip's number in hexadecimal, ten bytes (DESFire: its UID, seven): how a blank or card is known. */
 export type Serial = Brand<string, "Serial">;
 
 /**
@@ -38,6 +38,18 @@ export type Part =
     }
   /** One application key of 16 bytes (KDF3, k = kid) under the session's DEK, as STORE DATA carries it; or its check value in clear. */
   | { readonly secret: "wrapped-key" | "check-value"; readonly keys: KeyRef; readonly kid: number }
+  /**
+   * One key for ChangeKey of a DESFire card: key and version; "random": one that nobody will ever know. `aid` 0 is the card itself. `old`:
+   * the present key where it is another than the session's own, which the card must find in the difference.
+   */
+  | {
+      readonly secret: "desfire-key";
+      readonly aid: number;
+      readonly key: number;
+      readonly version: number;
+      readonly value: DesfireKey | "random";
+      readonly old?: DesfireKey | "default";
+    }
   /** The PIN bound to this record: CHANGE REFERENCE DATA's 16 bytes under the DEK (docs/card-os.md 4). */
   | { readonly secret: "pin"; readonly pin: string; readonly tries: number }
   /** 16 random bytes of the security module, which judges the answer (see `judge`). */
@@ -45,6 +57,8 @@ export type Part =
 
 /** How the security module judges the answer to a step with a `challenge` part (docs/card-os.md 6). */
 export type Judge =
+  /** The answer is the UID of this very card (DESFire GetCardUID). */
+  | { readonly proof: "uid" }
   | { readonly proof: "internal"; readonly keys: KeyRef; readonly kid: number }
   | {
       readonly proof: "file";
@@ -66,6 +80,16 @@ export interface ExpectedData {
   readonly mask?: Uint8Array;
 }
 
+/** How a DESFire session protects a native command and its answer (docs/desfire-card.md 4). */
+export interface NativeShape {
+  /** Bytes at the data field's beginning that go in clear in every mode. */
+  readonly clear: number;
+  readonly send: "plain" | "mac" | "full" | "session";
+  readonly receive: "plain" | "mac" | "full" | "session";
+  readonly answerLength?: number;
+  readonly endsSession?: boolean;
+}
+
 export interface Step {
   readonly cla: number;
   readonly ins: number;
@@ -77,6 +101,8 @@ export interface Step {
   readonly sw: readonly SwPattern[];
   readonly answer?: ExpectedData;
   readonly judge?: Judge;
+  /** Of a native command of a DESFire card; elsewhere absent. */
+  readonly native?: NativeShape;
   readonly again: Again;
   /** The command changes the card (its intent must be durable before it leaves). */
   readonly changes: boolean;
@@ -97,9 +123,14 @@ export interface Step {
   };
   /**
    * How to find out whether a `probe` step was done: plain commands; the step counts as done when all answers are as expected
-   * and as not done when the first answer's status word matches `absent`; anything else is a fault of the card.
+   * and as not done when the first answer that is not has a status word that matches `absent`; anything else is a fault of the card. What
+   * was done is not sent again: `instead` goes in its place, `ask` when it is absent.
    */
-  readonly probe?: { readonly ask: readonly Step[]; readonly absent: readonly SwPattern[] };
+  readonly probe?: {
+    readonly ask: readonly Step[];
+    readonly absent: readonly SwPattern[];
+    readonly instead?: readonly Step[];
+  };
 }
 
 /** How a card's keys come from their master and its chip number (docs/products.md); "none": all cards have the master's own. */
@@ -107,9 +138,25 @@ export type Diversification = "kdf3" | "emv-cps" | "visa2" | "visa" | "none";
 /** What the keys of a set are. */
 export type KeyForm = "aes-128" | "aes-192" | "aes-256" | "3des";
 
+/** What NXP AN10922 makes a card's key of, in this order: UID (7 bytes), AID (3, as it is written), key number (1), constants. */
+export type DesfireInput = readonly ("uid" | "aid" | "key" | Uint8Array)[];
+/** An AES-128 key of a DESFire card by its master; without `input` all cards have the master itself. */
+export interface DesfireKey {
+  readonly keys: KeyRef;
+  readonly input?: DesfireInput;
+}
+
 /** `kvn` FF is the set a card came with: it is asked for by 00. `isd`: AID of the security domain, default A000000151000000. */
 export type SecureChannelSpec =
   | { readonly protocol: "loader"; readonly keys: KeyRef }
+  /** `aid` 0 is the card itself; "default": the published key of a fresh card or application, sixteen zeros. */
+  | {
+      readonly protocol: "desfire";
+      readonly version: "ev1" | "ev2";
+      readonly aid: number;
+      readonly keyNumber: number;
+      readonly key: DesfireKey | "default";
+    }
   | {
       readonly protocol: "scp02";
       readonly keys: KeyRef;
@@ -235,8 +282,10 @@ export class CardMute extends Error {
 export type SessionId = Brand<number, "SessionId">;
 
 /** A step as the security module gets it: it fills in the parts, wraps, later unwraps and judges. */
-export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judge"> & {
+export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judge" | "native"> & {
   readonly le?: number;
+  /** The answer's data where they are known to the byte: EV1 of DESFire chains the next command to them. */
+  readonly answer?: Uint8Array;
 };
 
 /**
@@ -255,13 +304,18 @@ export interface UnwrappedAnswer extends Response {
   readonly verdict?: "right" | "wrong";
 }
 
+/** The session's next command, or all of them. */
+export type Ready =
+  | { readonly ok: true; readonly more: Command }
+  | { readonly ok: true; readonly commands: readonly Command[]; readonly opened?: true };
+
 /**
  * What the runner asks of a security module: business operations on one card's secure session. Extended by
  * `devices/hsm/port.ts`. The three calls are one message each, whatever the number of commands.
  */
 export interface SecurityModule {
   /**
-   * Draws the host challenge and gives the opening command (INITIALIZE UPDATE or INITIALIZE LOADER). Throws DeviceFault when one of
+   * Draws the host challenge and gives the opening command (INITIALIZE UPDATE, INITIALIZE LOADER, SelectApplication). Throws DeviceFault when one of
    * `secrets` is damaged or belongs to another record: nothing has been sent to the card then.
    */
   openSession(ask: {
@@ -272,14 +326,15 @@ export interface SecurityModule {
   }): Promise<{ readonly session: SessionId; readonly open: Command }>;
   /**
    * Diversifies, derives, judges the card's cryptogram (a wrong one: nothing was sent that costs a try; the session is closed),
-   * fills in the parts and wraps all steps. `commands[0]` is EXTERNAL AUTHENTICATE / AUTHENTICATE LOADER, then one per step.
+   * fills in the parts and wraps all steps. `commands[0]` is EXTERNAL AUTHENTICATE / AUTHENTICATE LOADER, then one per step. Protocols of
+   * more passes (DESFire) answer `more`, whose answer comes here again, and `opened` when nothing but the steps is left to send.
    */
   authenticate(ask: {
     readonly session: SessionId;
     readonly answer: Response;
     readonly steps: readonly SecureStep[];
   }): Promise<
-    | { readonly ok: true; readonly commands: readonly Command[] }
+    | Ready
     | {
         readonly ok: false;
         readonly code: "card-cryptogram" | "protocol-error" | "chip-number";

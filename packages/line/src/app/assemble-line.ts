@@ -1,18 +1,16 @@
 /** Puts a line together as its line file says: stations, heads, simulated devices over one shop floor, and the world they all live in. */
 import { join } from "node:path";
 import { nodeCrypto } from "@persoline/card/node";
-import type { SecurityModule, World } from "@persoline/card/program";
+import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import { simulatedCamera } from "../devices/camera/simulated.js";
 import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
-import { withDeadlines } from "../devices/reader/deadline.js";
-import type { Reader } from "../devices/reader/port.js";
-import { simulatedReader } from "../devices/reader/simulated.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
 import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
-import type { Place } from "../devices/transport/port.js";
+import type { Desk } from "../devices/transport/operator.js";
+import type { Place, Transport } from "../devices/transport/port.js";
 import { simulatedCarousel } from "../devices/transport/simulated.js";
 import type { LineAccounts } from "../ledger/types.js";
 import type { CompiledProduct } from "../plan/types.js";
@@ -29,6 +27,8 @@ import {
   usualOutside,
   type Work,
 } from "../stations/station.js";
+import { openDesk, type OpenDesk } from "./desk.js";
+import { type LineReaders, lineReaders } from "./line-readers.js";
 import { visual } from "../stations/visual.js";
 import { idealWorld, realWorld, type VirtualWorld, virtualWorld } from "../stations/world.js";
 
@@ -56,10 +56,16 @@ export interface AssembleLine {
   readonly makeMarks: Surroundings["makeMarks"];
   readonly judgeFaces: Surroundings["judgeFaces"];
   readonly keepPicture: Surroundings["keepPicture"];
-  /** The published test key that the fab of virtual blanks diversifies (16 bytes). */
-  readonly loaderMaster: Uint8Array;
+  /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
+  readonly loaderMaster: Uint8Array | undefined;
   /** For a product of GlobalPlatform cards: how their virtual chips are made. */
   readonly globalPlatform?: GlobalPlatformFab;
+  /** For a product of DESFire-style cards. */
+  readonly desfire?: true;
+  /** Who sits at the desk of a line that has one. */
+  readonly desk?: Desk;
+  /** The number printed on the blank with this chip. */
+  readonly labelOf?: (serial: Serial) => Promise<string | undefined>;
   readonly outside?: Outside;
   readonly onEvent?: LineParts["onEvent"];
 }
@@ -70,16 +76,30 @@ export interface AssembledLine {
   readonly line: Line;
   /** Delivers the line file's lots into the hopper, once; the lists to be received into the accounts. */
   deliver(): readonly { readonly lot: string; readonly items: readonly StockItem[] }[];
+  /** Where every blank lies. A desk knows what it has in hand and what is in its good tray; other cards lie where people put them. */
+  census(blanks: readonly Known[]): readonly { readonly place: Place; readonly label: string }[];
   /** Runs the line on its world's time. Throws as `Line.run` does. */
   run(): Promise<LineResult>;
+  /** As `Line.stop`; a person who is waited for is waited for no longer. */
+  stop(): void;
   /** Lets go of the bodies' files. */
   close(): void;
 }
 
+type Known = Parameters<OpenDesk["census"]>[0][number];
+
+/** Whether anything of it is simulated. */
+const simulates = (file: LineFile): boolean =>
+  file.transport.kind !== "operator" ||
+  file.stations.some(
+    ({ reader, engraver, embosser, camera }) =>
+      reader === "simulated" || engraver !== undefined || embosser !== undefined || camera !== undefined,
+  );
+
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
 export function assembleLine(parts: AssembleLine): AssembledLine {
   const { line: file, data, order, environment, outside = usualOutside } = parts;
-  if (environment === "live") {
+  if (environment === "live" && simulates(file)) {
     throw new DeviceFault(
       `line ${file.line}`,
       "refused",
@@ -88,24 +108,50 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
   }
   const { world, run } = worldOf(file);
   const silicon = virtualSilicon({
-    loaderMaster: parts.loaderMaster,
+    loaderMaster: parts.loaderMaster ?? new Uint8Array(16),
     ...(parts.globalPlatform === undefined ? {} : { globalPlatform: parts.globalPlatform }),
+    ...(parts.desfire === undefined ? {} : { desfire: parts.desfire }),
     random: (length) => world.random(length),
   });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
-  const { moveMs, jams, bins } = file.transport;
+  let desk: OpenDesk | undefined;
+  const readers = lineReaders({
+    file,
+    floor,
+    world,
+    reseat: async () => (desk === undefined ? world.sleep(300) : desk.reseat()),
+  });
+  const heads = file.stations.map((station) =>
+    Array.from({ length: station.heads }, (_, number) =>
+      headOf(station, number, { file, floor, world, readers }),
+    ),
+  );
+  const { transport: moving } = file;
+  let transport: Transport;
+  if (moving.kind === "operator") {
+    desk = openDesk({
+      desk: parts.desk ?? { tell: () => undefined },
+      reader: readers.only(),
+      product: parts.product,
+      book: join(data, "desk", `${file.line}.book`),
+      labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
+      moveMs: moving.moveMs,
+    });
+    transport = desk.transport;
+  } else {
+    const { moveMs, jams, bins } = moving;
+    transport = simulatedCarousel({ floor, world, moveMs: file.mode === "ideal" ? 0 : moveMs, jams, bins });
+  }
   const line = new Line({
     name: file.line,
     order,
-    stations: file.stations.map((station) => ({
+    stations: file.stations.map((station, at) => ({
       name: station.name,
       works: station.does.map((work) => stationOf[work]),
       queue: station.queue,
-      heads: Array.from({ length: station.heads }, (_, number) =>
-        headOf(station, number, { file, floor, world }),
-      ),
+      heads: heads[at] ?? [],
     })),
-    transport: simulatedCarousel({ floor, world, moveMs: file.mode === "ideal" ? 0 : moveMs, jams, bins }),
+    transport,
     accounts: parts.accounts,
     journal: parts.journal,
     prepareRecord: parts.prepareRecord,
@@ -132,8 +178,15 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         lot,
         items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }),
       })),
+    census: (blanks) => desk?.census(blanks) ?? floor.census(),
     run: () => run(() => line.run()),
+    stop: () => {
+      desk?.transport.stop();
+      line.stop();
+    },
     close: () => {
+      readers.close();
+      desk?.close();
       floor.close();
     },
   };
@@ -152,7 +205,17 @@ function worldOf({ mode, seed, speed }: LineFile): { readonly world: World; read
 function headOf(
   station: StationFile,
   number: number,
-  { file, floor, world }: { readonly file: LineFile; readonly floor: ShopFloor; readonly world: World },
+  {
+    file,
+    floor,
+    world,
+    readers,
+  }: {
+    readonly file: LineFile;
+    readonly floor: ShopFloor;
+    readonly world: World;
+    readonly readers: LineReaders;
+  },
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
   const named = (what: string): string => `${station.name} ${what} ${String(number + 1)}`;
@@ -167,19 +230,10 @@ function headOf(
     markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
   if (station.embosser !== undefined)
     markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
-  const reader: Reader = simulatedReader({
-    name: named("reader"),
-    place,
-    floor,
-    world,
-    timing: file.mode === "ideal" ? "ideal" : "timed",
-    ...(file.contacts === undefined ? {} : { contacts: { protocol: 1 } }),
-  });
   return {
     station: station.name,
     number,
-    // On a clock of its own nobody can hang: simulated readers end a card's time by that clock.
-    reader: file.mode === "virtual" ? reader : withDeadlines(reader, file.speed < 1 ? 1 / file.speed : 1),
+    reader: readers.at(station, number),
     markers,
     camera: station.camera === undefined ? undefined : simulatedCamera({ ...machine, name: named("camera") }),
   };

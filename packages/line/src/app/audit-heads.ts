@@ -91,7 +91,7 @@ interface Anchors {
   readonly data: DataFolder;
 }
 
-/** At the end of a run and after each decision: the head is signed and kept. */
+/** At the end of a run and after each decision: the head is signed and kept. Throws DeviceFault when the security module cannot. */
 export async function signAudit({ store, data, hsm }: Anchors & { readonly hsm: Hsm }): Promise<void> {
   const { sequence, hash } = await store.audit.head();
   const read = readHeads(data.auditHeads);

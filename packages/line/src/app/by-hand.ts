@@ -38,6 +38,30 @@ export async function emptyBin(ask: {
   }
 }
 
+/**
+ * A blank leaves the stock: as a sample, or back to its owner. Its body is taken out of the hopper, or the line would feed it and put it
+ * aside. Asked again after an interruption it only does what is left. Throws AccountsProblem when it may not leave.
+ */
+export async function takeOut(ask: {
+  readonly store: Store;
+  readonly data: DataFolder;
+  readonly as: "sample" | "return";
+  readonly serial: Serial;
+  readonly reason: string;
+  readonly by: string;
+}): Promise<void> {
+  const { store, data, as, ...decision } = ask;
+  const known = await store.stock.find(ask.serial);
+  const floor = floorOf(data);
+  try {
+    const lies = floor.bodiesAt({ at: "hopper" }).some(({ label }) => label === known?.label);
+    if (!lies || known?.state !== (as === "sample" ? "sample" : "returned")) await store.stock[as](decision);
+    if (known !== undefined) floor.takeAway(known.label, { at: "hopper" });
+  } finally {
+    floor.close();
+  }
+}
+
 const wanted: Readonly<Record<Verdict, Blank["state"]>> = {
   good: "good",
   reject: "rejected",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../../../../", import.meta.url));
-const program = join(root, "packages/line/bin/persoline.js");
+export const program = join(root, "packages/line/bin/persoline.js");
 
 export interface Ended {
   readonly code: number | null;
@@ -19,7 +19,7 @@ export function persoline(words: readonly string[], input?: string): Ended {
     ...(input === undefined ? {} : { input }),
     maxBuffer: 1 << 26,
     // A command that hangs is a failed test, not a test that hangs.
-    timeout: 300_000,
+    timeout: 600_000,
   });
   return { code: status, out: stdout, err: stderr };
 }

@@ -34,6 +34,9 @@ export function hsmDeadlineMs(): number | undefined {
 /** IANA name of the zone people here live in. */
 export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** Where pcscd listens, if it is not the system's (pcsc-lite's own variable). */
+export const pcscSocket = (): string | undefined => process.env["PCSCLITE_CSOCK_NAME"];
+
 /** What libraries of tokens read of the environment to find their configuration. Nothing else reaches the process that loads one. */
 const tokenVariables = [
   "SOFTHSM2_CONF",

@@ -162,12 +162,13 @@ const whyUnwritten = (order: string, letters: number | DeviceFault): string | un
     ? undefined
     : `not all PIN letters are written: ${letters.message}; "persoline letters write ${order}" writes the others`;
 
-export const simulatedDevices = (file: LineFile): string[] => [
-  `transport: ${file.transport.kind}`,
-  ...["reader", "engraver", "embosser", "camera"].filter((device) =>
-    file.stations.some(
-      (station) => station[device as "reader" | "engraver" | "embosser" | "camera"] !== undefined,
-    ),
-  ),
-  "blanks: virtual cards",
-];
+export const simulatedDevices = (file: LineFile): string[] => {
+  const desk = file.transport.kind === "operator";
+  const simulated = (device: "reader" | "engraver" | "embosser" | "camera"): boolean =>
+    file.stations.some((station) => station[device] === "simulated");
+  return [
+    ...(desk ? [] : [`transport: ${file.transport.kind}`]),
+    ...(["reader", "engraver", "embosser", "camera"] as const).filter(simulated),
+    ...(desk ? [] : ["blanks: virtual cards"]),
+  ];
+};

@@ -39,7 +39,7 @@ test.each(Object.keys(orders) as Name[])("%s: six good cards, none thrown out", 
 
 /** The cards of an order that came out as good, powered, in the order of their places in the tray. */
 function cards(name: Name): VirtualCard[] {
-  const good = join(dataOf(name), "shop-floor/good");
+  const good = join(dataOf(name), "shop-floor/good", orders[name]);
   const silicon = virtualSilicon({ loaderMaster: new Uint8Array(16), random });
   return readdirSync(good).map((dir) => {
     const eeprom = memoryStore(new Uint8Array(readFileSync(join(good, dir, "chip.eeprom"))));

@@ -1,4 +1,5 @@
 /** Takes an order in: every record is looked at, as data, as files of the card and as a picture, before any card moves. */
+import { keyVersionOf } from "../plan/product.js";
 import type { Hsm } from "../devices/hsm/port.js";
 import { readInput } from "../orders/input.js";
 import { Findings } from "../orders/problem.js";
@@ -51,7 +52,7 @@ export async function importOrder(
     files: job.files,
     sealedDataKey,
     dataKey,
-    keyVersion: planned.product.channel.kvn,
+    keyVersion: keyVersionOf(planned.product),
     ...(reference === undefined ? {} : { referenceField: reference }),
   });
   dataKey.fill(0);

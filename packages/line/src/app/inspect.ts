@@ -14,7 +14,7 @@ const mute: Inspection = {
 };
 
 /** Powers the card at a reader, asks it and takes the power away. `product`: whose files are looked for beside the usual ones. */
-async function inspectAt(reader: Reader, product?: Product): Promise<Inspection> {
+export async function inspectAt(reader: Reader, product?: Product): Promise<Inspection> {
   try {
     const reset = await reader.insert();
     if (reset === "mute") return mute;

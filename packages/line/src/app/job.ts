@@ -24,6 +24,8 @@ import {
   readFonts,
 } from "../plan/layout/index.js";
 import { prepare } from "../plan/prepare.js";
+import { compileDesfire, type PlannedDesfire } from "../plan/desfire/compile.js";
+import type { DesfireProduct } from "../plan/desfire/model.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
@@ -96,7 +98,7 @@ function keyProblems(order: Order, product: AnyProduct, { environment, keys }: K
       "name the right key file in the order, or correct its environment",
     );
   }
-  const needed = product.kind === "globalplatform" ? gpKeys(product) : osKeys(product);
+  const needed = keysOf(product);
   for (const key of new Map(needed.map((one) => [`${one.name} ${one.use}`, one])).values()) {
     const { name, use } = key;
     const listed = keys.find((key) => key.name === name);
@@ -120,6 +122,22 @@ function keyProblems(order: Order, product: AnyProduct, { environment, keys }: K
 }
 
 type NeededKey = Pick<NewKey, "name" | "use" | "algorithm">;
+
+function keysOf(product: AnyProduct): readonly NeededKey[] {
+  switch (product.kind) {
+    case "globalplatform":
+      return gpKeys(product);
+    case "desfire":
+      return desfireKeys(product);
+    case "persoline-os":
+      return osKeys(product);
+  }
+}
+
+const desfireKeys = ({ initial, picc, applications }: DesfireProduct): readonly NeededKey[] =>
+  [...(initial === "default" ? [] : [initial]), picc.key, ...applications.map(({ key }) => key)].map(
+    ({ keys }) => ({ name: keys, use: "desfire" as const }),
+  );
 
 const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => [
   { name: completion.loaderKey, use: "loader" },
@@ -153,7 +171,11 @@ interface ReadProduct<P, C> {
 /** The product of an order, whichever card it is for, compiled. Throws DataProblem with everything that is wrong with the file. */
 export async function readAnyProduct(
   file: string,
-): Promise<ReadProduct<Product, PlannedProduct> | ReadProduct<GpProduct, PlannedGp>> {
+): Promise<
+  | ReadProduct<Product, PlannedProduct>
+  | ReadProduct<GpProduct, PlannedGp>
+  | ReadProduct<DesfireProduct, PlannedDesfire>
+> {
   const source = await text(file, "product file");
   const read = parseAnyProduct(source, file);
   if (!read.ok) throw new DataProblem(read.problems);
@@ -170,6 +192,7 @@ export async function readAnyProduct(
       throw new DataProblem([problem(path, "no-file", `the ${part} cannot be opened`, remedy)]);
     }
   };
+  if (product.kind === "desfire") return { product, planned: compileDesfire(product), files };
   if (product.kind === "globalplatform") {
     const loadFiles = new Map<string, Uint8Array>();
     for (const [at, { name, load }] of product.applications.entries()) {
@@ -192,7 +215,7 @@ export async function readProduct(file: string): Promise<ReadProduct<Product, Pl
     {
       file,
       code: "other-card",
-      message: "this product is for GlobalPlatform cards, which have no files to look at here",
+      message: "this product is for cards without the Persoline OS, which have no files to look at here",
       remedy: "name a product of the Persoline OS",
     },
   ]);

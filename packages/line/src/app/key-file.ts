@@ -23,7 +23,7 @@ const keySchema = z.strictObject({
         name: z
           .string()
           .regex(/^[a-z][a-z0-9-]{0,31}$/, "a key's name has 1 to 32 small letters, digits and dashes"),
-        use: z.enum(["loader", "scp02", "scp03", "application"]).describe("A key has one purpose"),
+        use: z.enum(["loader", "scp02", "scp03", "desfire", "application"]).describe("A key has one purpose"),
         algorithm: z
           .enum(["AES-128", "AES-192", "AES-256", "3DES"])
           .optional()

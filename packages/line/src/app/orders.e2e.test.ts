@@ -142,6 +142,12 @@ describe("an interruption after the last card", () => {
         .state;
     expect(state()).toBe("produced");
     rmSync(join(data, what));
+    if (what === "letters")
+      refused(
+        persoline(["order", "deliver", "T-1", "--data", data]),
+        "3 PIN letters of order T-1 are not written",
+        "persoline letters write T-1",
+      );
     const whole = run(order, line);
     expect(whole).toMatchObject({ code: 0, err: "" });
     expect(JSON.parse(whole.out)).toMatchObject({ produced: 3, balanced: true, blanks: { used: 3 } });
@@ -156,6 +162,7 @@ describe("an interruption after the last card", () => {
     };
     expect(report.seconds).toBeGreaterThan(0);
     refused(run(order, line), "order T-1 is produced: it was made already");
+    expect(persoline(["order", "deliver", "T-1", "--data", data]).out).toMatch(/3 cards are in the access/);
   });
 });
 

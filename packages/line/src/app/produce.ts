@@ -1,6 +1,7 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
 import type { CardProgram } from "@persoline/card/program";
 import type { Hsm } from "../devices/hsm/port.js";
+import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
@@ -44,6 +45,8 @@ export interface ProduceAsk {
     readonly planned: Capacity;
   }) => void;
   readonly onEvent?: (event: LineEvent) => void;
+  /** Who sits at the desk, for a line that has one. */
+  readonly desk?: Desk;
 }
 
 export interface ProduceEnd extends RunEnd {
@@ -87,11 +90,13 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
     const file = { ...line, seed: stored.seed };
     const ended = await run(opened, { job, file, data, hsm, faces, store, stored, ask });
     const unsigned = await signAudit({ store, data, hsm }).catch((problem: unknown) => {
-      // The cards are accounted for and their report is due; the next command signs what this one could not.
-      if (problem instanceof DeviceFault) return problem.message;
+      // The cards are made and their report is written; the next run or decision signs what is left.
+      if (problem instanceof DeviceFault) return problem;
       throw problem;
     });
-    return unsigned === undefined ? ended : { ...ended, unfinished: ended.unfinished ?? unsigned };
+    return unsigned === undefined || ended.unfinished !== undefined
+      ? ended
+      : { ...ended, unfinished: `the audit's head is not signed: ${unsigned.message}` };
   });
 }
 
@@ -168,20 +173,23 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       makeMarks: marksBy(faces),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
-      ...(await fabOf(job)),
+      ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
+      labelOf: async (serial) => (await store.stock.find(serial))?.label,
+      ...(ask.desk === undefined ? {} : { desk: ask.desk }),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     }),
     (one) => one.close(),
   );
   await receiveStock(assembled, store, ask.by);
   const planned = await plannedCapacity({ job, file, faces, example });
-  const { line, world, floor } = assembled;
-  ask.onLine?.({ file, view: () => line.view(), stop: () => line.stop(), planned });
+  const { line, world } = assembled;
+  ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned });
   const began = performance.now();
   const simulated = world.now();
   const result = await assembled.run();
   const seconds = (performance.now() - began) / 1000;
-  const differences = disagreements(floor.census(), await allBlanks(store));
+  const blanks = await allBlanks(store);
+  const differences = disagreements(assembled.census(blanks), blanks);
   await store.accounts.recount();
   const ended = await endRun({
     job,

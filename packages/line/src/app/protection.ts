@@ -11,6 +11,10 @@ const isLong = (keys: Keys, name: string): boolean =>
 
 function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   if (channel.protocol === "loader") return ["loader"];
+  if (channel.protocol === "desfire") {
+    const { key } = channel;
+    return key !== "default" && key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
+  }
   const shared = channel.diversify === "none" ? (["shared-keys"] as const) : [];
   if (channel.protocol === "scp02") return ["scp02", ...shared];
   return [isLong(keys, channel.keys) ? "scp03-long" : "scp03", ...shared];
@@ -25,6 +29,7 @@ function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
     case "key-set":
       return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
     case "key":
+    case "desfire-key":
     case "wrapped-key":
     case "check-value":
       return ["keys-to-card"];

@@ -122,6 +122,10 @@ test("held cards are listed, settled by two people, and the order is finished by
   expect(JSON.parse(run("letters", "list", "T-1", "--json").out)).toMatchObject(
     [1, 2, 3].map((record) => ({ record, state: "written" })),
   );
+  expect(run("letters", "release", "T-1", "--by", "Ada", "--witness", "Bo").out).toMatch(
+    /3 letters .* released/,
+  );
+  expect(run("letters", "void", "L-0000002", "--reason", "lost in the post").code).toBe(0);
   const store = await openStore({ file: join(data, "persoline.db") });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
   const blanks = [];
@@ -133,11 +137,12 @@ test("held cards are listed, settled by two people, and the order is finished by
   await store.close();
 }, 120_000);
 
-test("sample and return answer in JSON too", () => {
+test("samples and returned blanks leave the hopper; they answer in JSON too", () => {
   const blanks = JSON.parse(run("stock", "list", "--state", "in-stock", "--json").out) as {
     serial: string;
+    label: string;
   }[];
-  const [first = { serial: "" }, second = { serial: "" }] = blanks;
+  const [first = { serial: "", label: "" }, second = { serial: "", label: "" }] = blanks;
   const json = (...words: string[]): unknown => JSON.parse(run(...words, "--json").out);
   expect(json("stock", "sample", first.serial, "--reason", "first article")).toEqual({
     serial: first.serial,
@@ -147,15 +152,22 @@ test("sample and return answer in JSON too", () => {
     serial: second.serial,
     state: "returned",
   });
+  // The line would put them aside, into a bin that nobody takes them out of.
+  const floor = new ShopFloor(join(data, "shop-floor"), silicon);
+  const left = floor.bodiesAt({ at: "hopper" }).map(({ label }) => label);
+  expect([first.label, second.label].filter((label) => left.includes(label))).toEqual([]);
+  expect(left).toHaveLength(blanks.length - 2);
+  floor.close();
+  expect(run("stock", "return", second.serial, "--reason", "again").err).toMatch(/is returned.*in-stock/);
 }, 60_000);
 
 test("every decision left a signed head; an audit that was cut is told, and nothing is decided any more", () => {
   const whole = run("audit", "verify", "--json");
   expect(whole).toMatchObject({ code: 0, err: "" });
   const verdict = JSON.parse(whole.out) as { heads: number };
-  // Import, a reject, two returns, the run, a sample and a return; the good card was decided before and left nothing to tell.
-  expect(verdict).toMatchObject({ ok: true, heads: 7, unsigned: 0 });
-  expect(run("audit", "verify").out).toMatch(/The audit is whole: \d+ entries, 7 signed heads/);
+  // Import, a reject, two returns, the run, letters released and one void, a sample and a return; the good card was decided before and left nothing to tell.
+  expect(verdict).toMatchObject({ ok: true, heads: 9, unsigned: 0 });
+  expect(run("audit", "verify").out).toMatch(/The audit is whole: \d+ entries, 9 signed heads/);
 
   const database = new Database(join(data, "persoline.db"));
   database.exec("drop trigger audit_is_not_cut");
@@ -168,5 +180,6 @@ test("every decision left a signed head; an audit that was cut is told, and noth
   const refused = run("stock", "count", "9");
   expect(refused.code).toBe(1);
   expect(refused.err).toMatch(/its tail is gone.*audit verify/);
+  expect(run("letters", "void", "L-0000003", "--reason", "lost").err).toMatch(/its tail is gone/);
   expect(run("run", order, "--line", line).err).toMatch(/its tail is gone/);
 }, 60_000);

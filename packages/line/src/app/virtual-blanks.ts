@@ -9,12 +9,25 @@ import type { Job } from "./job.js";
 import { readKeyFile } from "./key-file.js";
 
 /** Virtual blanks are made with a published key; the fab and the security module both know it. Throws DataProblem. */
-export async function fabOf({
-  order,
-  planned: { product },
-}: Job): Promise<{ readonly loaderMaster: Uint8Array; readonly globalPlatform?: GlobalPlatformFab }> {
+export async function fabOf({ order, planned: { product } }: Job): Promise<{
+  readonly loaderMaster: Uint8Array;
+  readonly globalPlatform?: GlobalPlatformFab;
+  readonly desfire?: true;
+}> {
   if (product.kind === "persoline-os")
     return { loaderMaster: await published(order.keys, product.completion.loaderKey, "loader") };
+  if (product.kind === "desfire") {
+    if (product.initial === "default") return { loaderMaster: new Uint8Array(16), desfire: true };
+    throw new DataProblem([
+      {
+        file: order.product,
+        code: "initial-key",
+        message:
+          "virtual blanks of this kind come with the published default key, and the product names another",
+        remedy: "leave out initial:, or use a line with real blanks",
+      },
+    ]);
+  }
   const master = await published(order.keys, product.initial.keys, "initial");
   return { loaderMaster: new Uint8Array(16), globalPlatform: globalPlatformFab(product, master) };
 }

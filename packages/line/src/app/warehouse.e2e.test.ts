@@ -60,6 +60,7 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
       known: 0,
       handedOver: [{ order: "2026-118", cards: 40 }],
     });
+    expect(json("audit", "verify")).toMatchObject({ ok: true, unsigned: 0 });
     const { refusals, stays } = json<{
       refusals: { reason: string; gate: string; detail: string }[];
       stays: { person: string; zone: string; in?: string; out?: string }[];

@@ -1,16 +1,17 @@
 import { z } from "zod";
+import { desfireProductSchema } from "./desfire/schema.js";
 import { gpProductSchema } from "./gp/schema.js";
 import { productSchema } from "./product-schema.js";
 
 /** For editors: `schemas/product.schema.json`, whichever system the card has. */
 export const productJsonSchema = (): unknown => {
-  const [os, globalPlatform] = [productSchema, gpProductSchema].map((schema) => {
+  const kinds = [productSchema, gpProductSchema, desfireProductSchema].map((schema) => {
     const { $schema: _, ...own } = z.toJSONSchema(schema, { io: "input" });
     return own;
   });
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Persoline product",
-    anyOf: [os, globalPlatform],
+    anyOf: kinds,
   };
 };

@@ -22,6 +22,7 @@ import {
 } from "@persoline/card/program";
 import {
   compare,
+  type EepromStore,
   type Fault,
   fabricate,
   makeVirtualCard,
@@ -129,21 +130,20 @@ export class Bench {
   commands = 0;
   trouble: Trouble | undefined;
 
-  /** `through`: what lies between the reader and the card, when it is more than whole APDUs. */
+  /** `through`: what lies between the reader and the card, when it is more than whole APDUs, or another card on the same memory. */
   constructor(
     content: Uint8Array,
     faults: readonly Fault[] = [],
-    through: (card: VirtualCard) => VirtualCard = (card) => card,
+    through: (card: VirtualCard, eeprom: EepromStore) => VirtualCard = (card) => card,
   ) {
     this.store = memoryStore(content);
-    this.card = through(
-      makeVirtualCard({
-        eeprom: this.store,
-        faults,
-        random: (length) => new Uint8Array(randomBytes(length)),
-        crypto: nodeCrypto,
-      }),
-    );
+    const card = makeVirtualCard({
+      eeprom: this.store,
+      faults,
+      random: (length) => new Uint8Array(randomBytes(length)),
+      crypto: nodeCrypto,
+    });
+    this.card = through(card, this.store);
   }
 
   power(): CardChannel | "mute" {

@@ -83,11 +83,11 @@ export function checkContents(product: ProductFile, tell: Tell): void {
   }
 }
 
-function checkTlv(
+export function checkTlv(
   objects: Readonly<Record<string, ValueForm>>,
   size: number,
   path: YamlPath,
-  product: ProductFile,
+  product: People,
   tell: Tell,
 ): void {
   let least = 0;
@@ -114,7 +114,13 @@ function checkTlv(
 }
 
 /** Returns how many characters or bytes the longest value has at least. */
-function checkValue(form: ValueForm, room: number, path: YamlPath, product: ProductFile, tell: Tell): number {
+export function checkValue(
+  form: ValueForm,
+  room: number,
+  path: YamlPath,
+  product: People,
+  tell: Tell,
+): number {
   if (typeof form === "object" && "objects" in form) {
     for (const tag of wrongTags(form.objects)) {
       tell(
@@ -137,7 +143,7 @@ function checkValue(form: ValueForm, room: number, path: YamlPath, product: Prod
   return least;
 }
 
-function checkPlain(form: PlainForm, room: number, path: YamlPath, product: ProductFile, tell: Tell): number {
+function checkPlain(form: PlainForm, room: number, path: YamlPath, product: People, tell: Tell): number {
   const template = templateOf(form);
   if (template === undefined) {
     const bytes = typeof form === "object" && "hex" in form ? form.hex.length / 2 : 0;
@@ -171,11 +177,11 @@ function checkPlain(form: PlainForm, room: number, path: YamlPath, product: Prod
   return asked ?? length;
 }
 
-function checkRecords(
+export function checkRecords(
   records: string | readonly ValueForm[],
-  ef: EfEntry,
+  ef: EfEntry | { readonly ef: string; readonly record: number; readonly count: number },
   path: YamlPath,
-  product: ProductFile,
+  product: People,
   tell: Tell,
 ): void {
   const at = [...path, "records"];

@@ -139,7 +139,7 @@ function efPlan(ef: EfModel, df: DfModel, product: Product): EfPlan {
   };
 }
 
-function contentFields(ef: EfModel): string[] {
+export function contentFields(ef: Pick<EfModel, "content">): string[] {
   const { content } = ef;
   if (content === undefined) return [];
   if (content.kind === "list") return [content.field];
@@ -152,22 +152,26 @@ function contentFields(ef: EfModel): string[] {
   return forms.flatMap(plainForms).flatMap((form) => fieldsOf(templateOf(form) ?? ""));
 }
 
-/** What a record writes into an EF. Throws ContentProblem when it does not fit. */
-export function contentOf(ef: EfModel, values: Values): Content {
+/** What a record writes into an EF (or `what` it is). Throws ContentProblem when it does not fit. */
+export function contentOf(
+  ef: Pick<EfModel, "name" | "size" | "record" | "count" | "content">,
+  values: Values,
+  what = "EF",
+): Content {
   const { content } = ef;
   if (content === undefined) return { kind: "bytes", bytes: new Uint8Array(0) };
   if (content.kind === "tlv" || content.kind === "value") {
     const bytes =
       content.kind === "tlv" ? tlvBytes(content.objects, values) : valueBytes(content.form, values);
     if (bytes.length > ef.size) {
-      throw new ContentProblem(`needs ${bytes.length} bytes, EF ${ef.name} has ${ef.size}`);
+      throw new ContentProblem(`needs ${bytes.length} bytes, ${what} ${ef.name} has ${ef.size}`);
     }
     return { kind: "bytes", bytes };
   }
   const list = content.kind === "list" ? (values[content.field] ?? []) : content.forms;
   const forms = typeof list === "string" ? [list] : list;
   if (forms.length > ef.count) {
-    throw new ContentProblem(`has ${forms.length} entries, EF ${ef.name} has ${ef.count} records`);
+    throw new ContentProblem(`has ${forms.length} entries, ${what} ${ef.name} has ${ef.count} records`);
   }
   return {
     kind: "records",
@@ -177,7 +181,7 @@ export function contentOf(ef: EfModel, values: Values): Content {
         content.kind === "list" && typeof form === "string" ? utf8(form) : valueBytes(form, values);
       if (bytes.length > ef.record) {
         throw new ContentProblem(
-          `has an entry of ${bytes.length} bytes, records of EF ${ef.name} have ${ef.record}`,
+          `has an entry of ${bytes.length} bytes, records of ${what} ${ef.name} have ${ef.record}`,
         );
       }
       return filled(bytes, ef.record);

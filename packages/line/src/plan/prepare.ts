@@ -1,5 +1,8 @@
 import type { InputProblem, OrderRecord, Photo } from "../orders/types.js";
 import { ContentProblem, fill, type Values } from "./content.js";
+import type { PlannedDesfire } from "./desfire/compile.js";
+import { desfirePersonalization, desfireProblems, desfireProof } from "./desfire/prepare.js";
+import type { PlannedGp } from "./gp/compile.js";
 import { gpPersonalization, gpProblems, gpProof } from "./gp/prepare.js";
 import { type Content, contentOf, personalization, proof } from "./personal.js";
 import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
@@ -25,12 +28,7 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
   const values = valuesOf(compiled, record, options.order);
   const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
   if (!("personal" in compiled)) {
-    return {
-      number: record.number,
-      personalization: gpPersonalization(compiled, values),
-      proof: gpProof(compiled, values),
-      ...drawn,
-    };
+    return { number: record.number, ...foreignPrograms(compiled, values), ...drawn };
   }
   const { product, personal } = compiled;
   const contents = new Map<string, Content>();
@@ -45,6 +43,18 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
     ...drawn,
   };
 }
+
+/** A planned product of cards without the Persoline OS says by its product's kind which they are. */
+const isGp = (compiled: PlannedGp | PlannedDesfire): compiled is PlannedGp =>
+  compiled.product.kind === "globalplatform";
+
+const foreignPrograms = (compiled: PlannedGp | PlannedDesfire, values: Values) =>
+  isGp(compiled)
+    ? { personalization: gpPersonalization(compiled, values), proof: gpProof(compiled, values) }
+    : {
+        personalization: desfirePersonalization(compiled, values),
+        proof: desfireProof(compiled, values),
+      };
 
 /** What of a record does not fit into the card's files, without showing the values. */
 export function recordProblems(
@@ -63,7 +73,8 @@ export function recordProblems(
   });
   if (!("personal" in compiled)) {
     const remedy = "shorten the value, or change the product's data";
-    return gpProblems(compiled, values).map(({ columns, message }) => fault(columns, message, remedy));
+    const told = isGp(compiled) ? gpProblems(compiled, values) : desfireProblems(compiled, values);
+    return told.map(({ columns, message }) => fault(columns, message, remedy));
   }
   return compiled.personal.dfs.flatMap((df) =>
     df.files.flatMap((file): InputProblem[] => {

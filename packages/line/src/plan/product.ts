@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import { checkDesfireMeaning } from "./desfire/meaning.js";
+import { type DesfireProduct, desfireProductModel } from "./desfire/model.js";
+import { desfireProductSchema } from "./desfire/schema.js";
 import { checkGpMeaning } from "./gp/meaning.js";
 import { type GpProduct, gpProductModel } from "./gp/model.js";
 import { gpProductSchema } from "./gp/schema.js";
@@ -9,7 +12,7 @@ import { productSchema } from "./product-schema.js";
 
 export type * from "./product-model.js";
 
-export type AnyProduct = Product | GpProduct;
+export type AnyProduct = Product | GpProduct | DesfireProduct;
 
 export type ReadProduct<P = Product> =
   | { readonly ok: true; readonly product: P; readonly problem: ReadYaml<unknown>["problem"] }
@@ -37,10 +40,27 @@ function parseGpProduct(text: string, file: string): ReadProduct<GpProduct> {
     : { ok: true, product: gpProductModel(read.value), problem: read.problem };
 }
 
-/** The same for a product of either kind of card, as its `card.os` says. */
+function parseDesfireProduct(text: string, file: string): ReadProduct<DesfireProduct> {
+  const read = strictYaml(desfireProductSchema, text, file);
+  if (!read.ok) return read;
+  const product = desfireProductModel(read.value);
+  const problems = checkDesfireMeaning(read.value, product, read.problem);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, product, problem: read.problem };
+}
+
+/** The same for a product of any kind of card, as its `card.os` says. */
 export function parseAnyProduct(text: string, file: string): ReadProduct<AnyProduct> {
   const kind = strictYaml(kindSchema, text, file);
-  return kind.ok && kind.value.card.os === "globalplatform"
-    ? parseGpProduct(text, file)
-    : parseProduct(text, file);
+  switch (kind.ok ? kind.value.card.os : undefined) {
+    case "globalplatform":
+      return parseGpProduct(text, file);
+    case "desfire":
+      return parseDesfireProduct(text, file);
+    default:
+      return parseProduct(text, file);
+  }
 }
+
+/** Version of the issuer's keys, by which a later recovery knows their generation. */
+export const keyVersionOf = (product: AnyProduct): number =>
+  product.kind === "desfire" ? product.generation : product.channel.kvn;

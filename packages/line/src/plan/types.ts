@@ -1,6 +1,7 @@
 /** What a product and a record become: plain data, the same for the same input. */
 import type { CardProgram } from "@persoline/card/program";
 import type { ColumnRule } from "../orders/types.js";
+import type { PlannedDesfire } from "./desfire/compile.js";
 import type { PlannedGp } from "./gp/compile.js";
 import type { PersonalPlan } from "./personal.js";
 import type { Product } from "./product-model.js";
@@ -17,6 +18,8 @@ export interface CompiledProduct {
   }[];
   /** Expected ATR of the blank, and after completion; mask bytes FF = compare. */
   readonly atr: { readonly blank: Uint8Array; readonly completed: Uint8Array };
+  /** How a card is asked who it is: chip number unless this says its UID, which a finished card may no longer show. */
+  readonly identity?: "uid" | "random-uid";
   readonly test: CardProgram;
   readonly completion: CardProgram;
   readonly initialisation: CardProgram;
@@ -35,8 +38,8 @@ export interface PlannedProduct extends CompiledProduct {
   readonly personal: PersonalPlan;
 }
 
-/** A product of either kind of card, compiled. */
-export type AnyPlanned = PlannedProduct | PlannedGp;
+/** A product of any kind of card, compiled. */
+export type AnyPlanned = PlannedProduct | PlannedGp | PlannedDesfire;
 
 /** One expected field of one side as laid out: what the engraver draws and what the camera must find, in millimetres. */
 export interface PlacedField {

@@ -1,15 +1,16 @@
 /** What a line can do at most, reckoned from the planner's own figures and never from a run: cards per hour, bottleneck, heads needed. */
 import {
+  atrTiming,
   blankTiming,
   type CardProgram,
   type CardTiming,
   completedTiming,
   estimate,
   type Estimate,
-  type Step,
   stepCost,
 } from "@persoline/card/program";
 import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
+import { identityOf } from "./identity.js";
 import type { LineFile } from "./line-file.js";
 import { type Work, workOrder } from "./station.js";
 
@@ -48,23 +49,6 @@ export interface Capacity {
 
 const hour = 3_600_000;
 
-/** GET DATA for the chip number, with which every visit begins (docs/card-os.md 2). */
-const askChipNumber: Step = {
-  cla: 0x80,
-  ins: 0xca,
-  p1: 0x00,
-  p2: 0xcf,
-  data: [],
-  le: 256,
-  sw: [{ value: 0x9000, mask: 0xffff }],
-  answer: { value: new Uint8Array(12) },
-  again: "same",
-  changes: false,
-  why: "which chip is this?",
-  clause: "docs/card-os.md 2",
-  cost: { pages: 0 },
-};
-
 /** Pure. Marks and pictures come in as times, since only their machines know them. */
 export function capacity(ask: CapacityAsk): Capacity {
   const { line } = ask;
@@ -99,22 +83,25 @@ export const chipWork = (ask: CapacityAsk): readonly WorkFigure[] =>
 function figureOf(work: Work, { product, example, marksMs, picturesMs }: CapacityAsk): WorkFigure {
   const chip = (program: CardProgram, timing: CardTiming, extraMs = 0): WorkFigure => {
     const own = estimate(program, timing);
-    return { work, ms: own.ms + stepCost(askChipNumber, "plain", timing).ms + extraMs, chip: own };
+    const asked = identityOf(product).steps.map((step) => stepCost(step, "plain", timing).ms);
+    return { work, ms: asked.reduce((sum, ms) => sum + ms, own.ms) + extraMs, chip: own };
   };
+  const blank = atrTiming(blankTiming, product.atr.blank);
+  const completed = atrTiming(completedTiming, product.atr.completed);
   switch (work) {
     case "electrical-test":
-      return chip(product.test, blankTiming);
+      return chip(product.test, blank);
     case "completion":
-      return chip(product.completion, blankTiming);
+      return chip(product.completion, blank);
     case "initialisation":
-      return chip(product.initialisation, completedTiming);
+      return chip(product.initialisation, completed);
     case "personalization":
-      return chip(example.personalization, completedTiming);
+      return chip(example.personalization, completed);
     case "chip-proof":
-      return chip(example.proof, completedTiming);
+      return chip(example.proof, completed);
     case "visual":
-      return chip({ name: "visual", segments: [] }, completedTiming, marksMs);
+      return chip({ name: "visual", segments: [] }, completed, marksMs);
     case "quality":
-      return chip(example.proof, completedTiming, picturesMs);
+      return chip(example.proof, completed, picturesMs);
   }
 }

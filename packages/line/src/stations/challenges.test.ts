@@ -52,6 +52,27 @@ describe("challenges of cards", () => {
     expect(await session(memory, second).open(answer)).toContain(first);
   });
 
+  test.each([0xaa, 0x71])(
+    "DESFire, INS %i: each is drawn anew, also for a proof that failed",
+    async (ins) => {
+      const memory = new Challenges();
+      const answered = (serial: Serial, data: Uint8Array, sw: number) => {
+        const channel: CardChannel = {
+          exchange: (commands) => Promise.resolve(commands.map(() => ({ data, sw: sw as StatusWord }))),
+        };
+        const { channel: watched, weakness } = memory.watch(channel, serial);
+        const command = { cla: 0x90, ins, p1: 0, p2: 0 };
+        return watched.exchange([{ command, sw: [] }]).then(() => weakness());
+      };
+      expect(await answered(first, random(1, 16), 0x91af)).toBeUndefined();
+      // A refusal carries none.
+      expect(await answered(first, random(1, 16), 0x9140)).toBeUndefined();
+      expect(await answered(first, random(2, 16), 0x91af)).toBeUndefined();
+      expect(await answered(first, random(1, 16), 0x91af)).toContain("before");
+      expect(await answered(second, random(2, 16), 0x91af)).toContain(first);
+    },
+  );
+
   test("the same one again after a session was opened with it", async () => {
     const memory = new Challenges();
     const answer = update(random(1, 8));

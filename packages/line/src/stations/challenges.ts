@@ -16,10 +16,15 @@ interface Seen {
 const initialize = 0x50;
 const authenticate = 0x82;
 const getChallenge = 0x84;
+const nativeChallenge: ReadonlySet<number> = new Set([0xaa, 0x71]);
+/** What a card answers with a challenge in it, and what it answers to a proof that it takes. */
+const good: ReadonlySet<number> = new Set([0x9000, 0x91af]);
 
 /** The challenge in an answer of the card; undefined when there is none. */
 function challengeIn({ command }: Sent, data: Uint8Array): Uint8Array | undefined {
   if (command.ins === getChallenge && (command.cla & 0xf0) === 0) return data;
+  // AuthenticateAES and AuthenticateEV2First (docs/desfire-card.md 4): RndB enciphered, the same only when it is the same.
+  if (command.cla === 0x90 && nativeChallenge.has(command.ins)) return data;
   if (command.ins !== initialize) return undefined;
   // INITIALIZE LOADER (docs/card-os.md 2): chip number, challenge, cryptogram.
   if (data.length === 42) return data.subarray(10, 26);
@@ -60,14 +65,14 @@ export class Challenges {
           const answers = await channel.exchange(commands);
           for (const [at, { data, sw }] of answers.entries()) {
             const sent = commands[at];
-            if (sent === undefined || sw !== 0x9000) continue;
+            if (sent === undefined || !good.has(sw)) continue;
             if (sent.command.ins === authenticate && open !== undefined) open.used = true;
             const challenge = challengeIn(sent, data);
             if (challenge === undefined || challenge.length < shortest) continue;
             found ??= this.#judge(challenge, serial);
             open = this.#remember(challenge, serial);
-            // What GET CHALLENGE gave is used up at once.
-            if (sent.command.ins === getChallenge) open.used = true;
+            // What GET CHALLENGE gave is used up at once, as is what a DESFire card draws for each authentication.
+            if (sent.command.ins === getChallenge || sent.command.cla === 0x90) open.used = true;
           }
           return answers;
         },

@@ -1,6 +1,6 @@
 /** What every visit with contacts begins with: power, ATR, and the question who this card is (a bad seat is not a bad card). */
 import { atrDifference, atrIsValid, matchAtr, parseAtr } from "@persoline/card/atr";
-import { equal, hex } from "@persoline/card/bytes";
+import { equal } from "@persoline/card/bytes";
 import {
   type CardChannel,
   CardMute,
@@ -13,15 +13,10 @@ import {
   type SealedSecrets,
 } from "@persoline/card/program";
 import type { Watched } from "./challenges.js";
+import { identityOf } from "./identity.js";
 import { type CardInWork, hasReached, type Visit, type Work } from "./station.js";
 
 export type ExpectedAtr = "blank" | "completed";
-
-/** GET DATA, chip number (docs/card-os.md 2); answered in every phase, costs nothing. */
-const getChipNumber = {
-  command: { cla: 0x80, ins: 0xca, p1: 0x00, p2: 0xcf, le: 256 },
-  sw: [{ value: 0x9000, mask: 0xffff }],
-};
 
 type Contact =
   | { readonly kind: "card"; readonly channel: CardChannel }
@@ -42,12 +37,12 @@ async function contact(card: CardInWork, visit: Visit, accepted: readonly Expect
   const wrong = judgeAtr(card, visit, accepted, reset.atr);
   if (wrong !== undefined) return wrong;
   try {
-    const [answer] = await reset.channel.exchange([getChipNumber]);
-    const data = answer?.data ?? new Uint8Array(0);
-    if (answer?.sw !== 0x9000 || data.length !== 12 || data[0] !== 0xcf || data[1] !== 10) {
-      return rejected("protocol-error", "GET DATA for the chip number was not answered with one", true);
-    }
-    if (hex(data.subarray(2)) === card.serial) return { kind: "card", channel: reset.channel };
+    const { ask, what, serialIn } = identityOf(visit.product);
+    const told = serialIn(await reset.channel.exchange(ask));
+    if (told === undefined) return rejected("protocol-error", `${what} was not answered as it must be`, true);
+    // A card that was told to hide its UID shows who it is by its own keys, under which alone it can be worked on.
+    const isHidden = told === "hidden" && visit.product.identity === "random-uid" && card.bound !== undefined;
+    if (told === card.serial || isHidden) return { kind: "card", channel: reset.channel };
   } catch (thrown) {
     if (!(thrown instanceof CardMute)) throw thrown;
     return rejected("mute", "the card fell silent when it was asked for its chip number", true);

@@ -7,6 +7,7 @@ import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
 const name = z
@@ -20,7 +21,8 @@ const instruction = z
   .transform((text) => Number.parseInt(text, 16));
 const page = z.number().int().min(0).max(511);
 
-const fault = z
+/** One planted fault of a chip, as people write it. */
+export const faultSchema = z
   .discriminatedUnion("kind", [
     z.strictObject({ kind: z.enum(["dead", "rom-fault", "ram-fault", "wrong-loader-key"]) }),
     z.strictObject({ kind: z.literal("bad-seat"), times: count(100) }),
@@ -69,7 +71,7 @@ const flaw = z
 const lot = z.strictObject({
   lot: z.string().regex(/^[A-Z0-9]{1,12}$/, "a lot has 1 to 12 capital letters and digits"),
   count: count(1_000_000),
-  faults: z.array(z.strictObject({ ...planted, fault })).default([]),
+  faults: z.array(z.strictObject({ ...planted, fault: faultSchema })).default([]),
   flaws: z
     .array(z.strictObject({ ...planted, flaw }))
     .default([])
@@ -87,7 +89,9 @@ const station = z.strictObject({
     .describe("What is done at each of its heads, in order; without it, what its name says"),
   heads: count(64).describe("Equal positions that work side by side"),
   queue: count(64).default(1).describe("Places before the heads; a full queue holds the station before it"),
-  reader: device,
+  reader: z
+    .union([device, realReader, z.array(realReader).min(1)])
+    .describe("simulated, or the real reader of its head, or a list of them, one a head"),
   engraver: device.optional(),
   embosser: device.optional(),
   camera: device.optional(),
@@ -107,18 +111,24 @@ const lineSchema = z.strictObject({
     .optional()
     .describe("timed only: how many times as fast as a real machine"),
   seed: z.number().int().min(0).max(0xffffffff).default(1),
-  transport: z.strictObject({
-    kind: z.literal("simulated-carousel"),
-    moveMs: milliseconds.describe("Milliseconds of one move from place to place"),
-    jams: z.array(count(1_000_000)).default([]).describe("Moves that get stuck, counted from 1"),
-    bins: z
-      .strictObject({ reject: count(1_000_000), hold: count(1_000_000), good: count(1_000_000) })
-      .partial()
-      .default({})
-      .describe(
-        "So many bodies fit into the reject bin, the hold bin and the output tray; no blank is fed unless each has room for all bodies in the machine",
-      ),
-  }),
+  transport: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("simulated-carousel"),
+      moveMs: milliseconds.describe("Milliseconds of one move from place to place"),
+      jams: z.array(count(1_000_000)).default([]).describe("Moves that get stuck, counted from 1"),
+      bins: z
+        .strictObject({ reject: count(1_000_000), hold: count(1_000_000), good: count(1_000_000) })
+        .partial()
+        .default({})
+        .describe(
+          "So many bodies fit into the reject bin, the hold bin and the output tray; no blank is fed unless each has room for all bodies in the machine",
+        ),
+    }),
+    z.strictObject({
+      kind: z.literal("operator").describe("A person at a desk, who is told which card to put where"),
+      moveMs: milliseconds.default(4_000).describe("Milliseconds a person takes, for the planner"),
+    }),
+  ]),
   limits: z
     .strictObject({
       reseats: z.number().int().min(0).max(10),
@@ -149,8 +159,10 @@ const lineSchema = z.strictObject({
 
 type LineYaml = z.output<typeof lineSchema>;
 
-export interface StationFile extends Omit<LineYaml["stations"][number], "does"> {
+export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader"> {
   readonly does: readonly Work[];
+  /** One a head. */
+  readonly reader: "simulated" | readonly ReaderFile[];
 }
 
 export interface StockFile {
@@ -205,8 +217,17 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map((one) => ({ ...one, does: one.does ?? workNamed(one.name) }));
-  const problems = [...sequenceProblems(read, stations), ...binProblems(read), ...stockProblems(read)];
+  const stations = value.stations.map((one) => ({
+    ...one,
+    does: one.does ?? workNamed(one.name),
+    reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
+  }));
+  const problems = [
+    ...sequenceProblems(read, stations),
+    ...readerProblems(read, stations),
+    ...binProblems(read),
+    ...stockProblems(read),
+  ];
   if (problems.length > 0) throw new DataProblem(problems);
   return {
     line: value.line,
@@ -243,7 +264,7 @@ const placesOf = ({
   ...(among === undefined ? {} : { among }),
 });
 
-function faultOf(read: z.output<typeof fault>): Fault {
+export function faultOf(read: z.output<typeof faultSchema>): Fault {
   if (read.kind === "wrong-atr") return { kind: read.kind, atr: unhex(read.atr) };
   return read.kind === "says" ? { ...read, answer: unhex(read.answer) } : read;
 }
@@ -295,6 +316,8 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
 /** A bin smaller than the machine would stop the line before the machine is full. */
 function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
   const { stations, transport } = read.value;
+  // At a desk a person sees when a bin is full.
+  if (transport.kind === "operator") return [];
   const places = stations.reduce((sum, { heads, queue }, at) => sum + heads + (at === 0 ? 0 : queue), 0);
   return bins
     .filter((bin) => (transport.bins[bin] ?? Number.POSITIVE_INFINITY) <= places)

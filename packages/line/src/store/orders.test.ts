@@ -276,6 +276,24 @@ describe("the end of an order", () => {
     expect(await s.audit.verify()).toMatchObject({ ok: true });
   });
 
+  test("a letter that nobody released goes with its order and is not released afterwards", async () => {
+    const s = await imported(2);
+    for (const record of [1, 2]) {
+      await make(s, record);
+      const { letter } = await s.letters.number({ order: "A-1", record, pin: "user" });
+      await s.letters.written(letter, `letters/${String(record)}`);
+      if (record === 1) await s.letters.release({ order: "A-1", by: "Ada", witness: "Bo" });
+    }
+    await s.orders.deliver({ order: "A-1", by: "Ada" });
+    await s.orders.close({ order: "A-1", by: "Ada" });
+    await s.orders.erase({ order: "A-1", by: "Ada", approvedBy: "Bo" });
+    expect(await s.letters.release({ order: "A-1", by: "Ada", witness: "Bo" })).toEqual([]);
+    expect(await s.letters.list("A-1")).toMatchObject([
+      { state: "released" },
+      { state: "void", voidReason: "order erased" },
+    ]);
+  });
+
   test("an erasure that gates hear of too leaves no holder", async () => {
     const s = await imported(1);
     await make(s, 1);

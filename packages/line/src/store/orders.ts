@@ -469,6 +469,13 @@ export function orderStore(desk: Desk, room: () => void): Orders {
         );
         await eraseHolders(tx, order, holders);
         await tx.updateTable("letters").set({ file: null }).where("order_number", "=", order).execute();
+        // Their files are destroyed next: nobody shall release what nobody can print.
+        await tx
+          .updateTable("letters")
+          .set({ state: "void", void_reason: "order erased" })
+          .where("order_number", "=", order)
+          .where("state", "in", ["numbered", "written"])
+          .execute();
         await tx
           .updateTable("visits")
           .set({ front_file: null, back_file: null })

@@ -9,7 +9,7 @@ import { pageSize } from "../layout.js";
 import { Memory } from "../memory.js";
 import type { VirtualCard, VirtualCardOptions } from "../types.js";
 import { Refusal, status } from "./status.js";
-import { freshPages, Store } from "./store.js";
+import { freshPages, isIdentityPage, Store } from "./store.js";
 import { type Answer, System } from "./system.js";
 
 /** What a PC/SC reader reports of a DESFire card: no card of contacts, so a made-up ATR with an empty category byte. */
@@ -27,6 +27,9 @@ export function fabricateDesfire(fresh: { readonly uid: Uint8Array; readonly pag
     throw new RangeError(`this card has 16 to 512 pages of ${pageSize} bytes, not ${pages}`);
   return freshPages(fresh.uid, pages);
 }
+
+/** Whether an EEPROM is that of such a card. */
+export const isDesfire = (eeprom: Uint8Array): boolean => isIdentityPage(eeprom.subarray(0, pageSize));
 
 class Card implements VirtualCard {
   readonly #clock: Clock;
@@ -51,6 +54,7 @@ class Card implements VirtualCard {
       crypto: options.crypto,
       random: options.random,
       spendAes: (blocks: number) => this.#clock.aes(blocks),
+      hasOtherKey: this.#plan.has("wrong-loader-key"),
     };
     this.#system = new System(chip, this.#store);
   }

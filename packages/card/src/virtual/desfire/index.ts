@@ -1,1 +1,1 @@
-export { fabricateDesfire, makeDesfireCard } from "./card.js";
+export { fabricateDesfire, isDesfire, makeDesfireCard } from "./card.js";

@@ -70,6 +70,11 @@ export function identityPage(uid: Uint8Array): Uint8Array {
   return page;
 }
 
+export function isIdentityPage(page: Uint8Array): boolean {
+  const view = new DataView(page.buffer, page.byteOffset, page.length);
+  return page.length === pageSize && crc32(page, 0, 60) === view.getUint32(60);
+}
+
 /** All pages of a card as its maker delivers it: no application, the published key of sixteen zeros. */
 export function freshPages(uid: Uint8Array, pages: number): Uint8Array {
   const bytes = new Uint8Array(pages * pageSize).fill(0xff);
@@ -98,8 +103,7 @@ export class Store {
   start(): boolean {
     const identity = this.#memory.read(at.identity, pageSize);
     const record = this.#memory.readPair(at.picc);
-    if (record === undefined || crc32(identity, 0, 60) !== new DataView(identity.buffer).getUint32(60))
-      return false;
+    if (record === undefined || !isIdentityPage(identity)) return false;
     const flags = record[2] ?? 0;
     this.#picc = {
       end: u16(record, 0),

@@ -10,6 +10,8 @@ export interface Chip {
   readonly crypto: Crypto;
   random(length: number): Uint8Array;
   spendAes(blocks: number): void;
+  /** Planted: the card's own key is not the one its maker was to leave. */
+  readonly hasOtherKey: boolean;
 }
 
 /** An answer's data, and after how many bytes its frames end when they are not simply full. */
@@ -287,9 +289,14 @@ export class System {
   }
 
   #key(number: number): Uint8Array {
-    if (this.#aid === 0) return (number & 0x7f) === 0 ? this.#store.picc.key : refuse(status.noSuchKey);
+    if (this.#aid === 0) return (number & 0x7f) === 0 ? this.#ownKey() : refuse(status.noSuchKey);
     const application = this.#application;
     return number < application.keys ? this.#store.key(application, number) : refuse(status.noSuchKey);
+  }
+
+  #ownKey(): Uint8Array {
+    const { key } = this.#store.picc;
+    return this.#chip.hasOtherKey ? key.map((byte, at) => (at === 0 ? byte ^ 0x80 : byte)) : key;
   }
 
   #settings(): number {

@@ -1,15 +1,27 @@
 import { type Answer, answer, type Apdu, same, status, SW } from "../os/command.js";
 import type { GpCard } from "./card.js";
 import { Aes, checkValue } from "./ciphers.js";
-import { ACCESS_MODULE } from "./layout.js";
+import { directoryApplet, paymentApplet } from "../payment/applet.js";
+import { ACCESS_MODULE, DIRECTORY_MODULE, PAYMENT_MODULE } from "./layout.js";
 import { type Objects, readObjects, writeObjects } from "./objects.js";
 import type { Application } from "./state.js";
 
 /** One kind of application. The security domain hands it its STORE DATA, the reader everything else. */
 export interface Applet {
-  /** What new data groupings make of those there are; undefined: 6A80. */
-  store(card: GpCard, before: Objects, groupings: readonly Grouping[]): Map<number, Uint8Array> | undefined;
+  /** What new data groupings make of those there are; undefined: 6A80; a number: this status word. */
+  store(
+    card: GpCard,
+    before: Objects,
+    groupings: readonly Grouping[],
+  ): Map<number, Uint8Array> | number | undefined;
+  /** It has just been selected: what stands beside its name in the answer (undefined: as for every application), and the status word. */
+  selected?(
+    card: GpCard,
+    app: Application,
+  ): { readonly template: Uint8Array | undefined; readonly sw: number };
   command(card: GpCard, app: Application, command: Apdu): Answer;
+  /** Whether it opens a channel itself to be personalized (EMV CPS), and still is to be; absent: only the security domain does. */
+  personalizable?(card: GpCard, app: Application): boolean;
 }
 
 export interface Grouping {
@@ -19,8 +31,11 @@ export interface Grouping {
   readonly secret: boolean;
 }
 
-export const appletOf = (app: Application): Applet =>
-  same(app.module, ACCESS_MODULE) ? accessApplet : storingApplet;
+export function appletOf({ module }: Application): Applet {
+  if (same(module, ACCESS_MODULE)) return accessApplet;
+  if (same(module, PAYMENT_MODULE)) return paymentApplet;
+  return same(module, DIRECTORY_MODULE) ? directoryApplet : storingApplet;
+}
 
 const withAll = (before: Objects, groupings: readonly Grouping[]): Map<number, Uint8Array> => {
   const after = new Map(before);

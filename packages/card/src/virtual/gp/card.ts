@@ -1,5 +1,6 @@
 import type { Chip } from "../chip.js";
 import { type Answer, status, SW } from "../os/command.js";
+import type { Transaction } from "../payment/transaction.js";
 import { appletOf } from "./applets.js";
 import type { Channel } from "./channel.js";
 import { DEFAULT_ISD, gpLayout, LIFE, PRIVILEGE } from "./layout.js";
@@ -53,6 +54,7 @@ export class GpCard {
   /** Of the selected application: challenge not used yet, keys authenticated. */
   challenge: Uint8Array | undefined;
   keysAuthenticated = 0;
+  transaction: Transaction | undefined;
 
   constructor(chip: Chip) {
     this.chip = chip;
@@ -73,6 +75,7 @@ export class GpCard {
     this.listing = undefined;
     this.challenge = undefined;
     this.keysAuthenticated = 0;
+    this.transaction = undefined;
   }
 
   endChannel(): void {

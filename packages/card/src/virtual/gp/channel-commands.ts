@@ -23,7 +23,7 @@ export function initializeUpdate(card: GpCard, { p1, p2, data, le }: Apdu): Answ
   if (data.length !== challenge) return status(SW.wrongLength);
   const { tries, sequences } = readCounters(card.chip);
   if (tries === 0) return status(SW.blocked);
-  const open = { sequence: sequences.get(set.kvn) ?? 0, aid: isd, host: data };
+  const open = { sequence: sequences.get(set.kvn) ?? 0, aid: card.selected?.aid ?? isd, host: data };
   // The counter of a set runs once through: afterwards its session keys would come again.
   if (open.sequence >= (set.type === 0x88 ? 0xffffff : 0xffff)) return status(SW.blocked);
   const known = set.kvn === keySets[0]?.kvn && card.chip.has("wrong-loader-key") ? spoiled(set) : set;

@@ -6,7 +6,7 @@ import { APP } from "./layout.js";
 import { isAid, readLoadFile } from "./load-file.js";
 import { isLocked, isSelectable } from "./life.js";
 import { Shadow } from "./shadow.js";
-import type { Application } from "./state.js";
+import { type Application, tailPages } from "./state.js";
 import { fields, items } from "./tlv.js";
 
 const done = (): Answer => answer(Uint8Array.of(0x00));
@@ -121,7 +121,7 @@ function installed(card: GpCard, parts: readonly Uint8Array[], state: number): A
   const system = systemParameters(parameters);
   if (privileges === undefined || system === undefined || items(parameters ?? aid)?.[0]?.tag !== 0xc9)
     return status(SW.wrongData);
-  const pages = Shadow.pagesFor(system.get(0xc8) ?? usualQuota);
+  const pages = Shadow.pagesFor(system.get(0xc8) ?? usualQuota) + tailPages(module ?? aid);
   const page = vault.allocate(pages);
   if (page === undefined) return status(SW.noMemory);
   const app: Application = {
@@ -134,7 +134,7 @@ function installed(card: GpCard, parts: readonly Uint8Array[], state: number): A
     pages,
   };
   // What an application left that was deleted before is nobody's now.
-  vault.dataOf(app).forget();
+  vault.forget(app);
   return vault.change({ applications: [...vault.state.applications, app] }) ? done() : status(SW.noMemory);
 }
 
@@ -182,7 +182,7 @@ export function remove(card: GpCard, { p1, p2, data }: Apdu): Answer {
   const { state, loadFiles } = card.vault;
   const app = card.vault.application(aid);
   if (app !== undefined) {
-    card.vault.dataOf(app).forget();
+    card.vault.forget(app);
     card.vault.change({ applications: state.applications.filter((one) => one !== app) });
     return done();
   }
@@ -191,7 +191,7 @@ export function remove(card: GpCard, { p1, p2, data }: Apdu): Answer {
   const related = state.applications.filter((one) => same(one.loadFile, aid));
   // The mask cannot be deleted, and nothing under an application's feet.
   if (file.pages === 0 || (related.length > 0 && (p2 & 0x80) === 0)) return status(SW.conditionsNotSatisfied);
-  for (const one of related) card.vault.dataOf(one).forget();
+  for (const one of related) card.vault.forget(one);
   card.vault.change({
     loadFiles: state.loadFiles.filter((one) => one !== file),
     applications: state.applications.filter((one) => !related.includes(one)),

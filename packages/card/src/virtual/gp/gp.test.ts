@@ -397,7 +397,7 @@ describe("content", () => {
     ]);
     expect(
       (await readRegistry("load-files-and-modules", send)).map(({ modules }) => modules.map(hex)),
-    ).toEqual([[hex(accessModule)], [hex(moduleAid)]]);
+    ).toEqual([[hex(accessModule)], ["A0000008760301", "A0000008760302"], [hex(moduleAid)]]);
     expect(bench.say(selectOf(hex(appAid)))).toBe("6A82");
     const again = bench.open({ keys: keysOf(16), level: 0x33 });
     expect(bench.secured(again, installForPersonalization(appAid))).toBe("6985");

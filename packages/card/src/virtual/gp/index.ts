@@ -8,6 +8,7 @@ import { putKey } from "./keys.js";
 import { LIFE } from "./layout.js";
 import { getStatus, setStatus } from "./registry.js";
 import { select } from "./selection.js";
+import type { Application } from "./state.js";
 import { storeData } from "./store-data.js";
 
 type Run = (card: GpCard, command: Apdu) => Answer;
@@ -29,6 +30,12 @@ const COMMANDS: ReadonlyMap<number, Run> = new Map<number, Run>([
   [0xe6, install],
   [0xe8, load],
   [0xe4, remove],
+  [0xe2, storeData],
+]);
+/** What an application that is personalized by itself takes of these. */
+const OWN_CHANNEL: ReadonlyMap<number, Run> = new Map<number, Run>([
+  [INITIALIZE_UPDATE, initializeUpdate],
+  [EXTERNAL_AUTHENTICATE, externalAuthenticate],
   [0xe2, storeData],
 ]);
 /** What may come in plain while a channel is open. */
@@ -69,11 +76,22 @@ class System implements OperatingSystem {
     if (cla === 0x00 && ins === SELECT) return this.#perform(apdu, select);
     const applet = this.#card.applet();
     const { selected } = this.#card;
+    const own = (cla & 0x80) !== 0 && applet?.personalizable !== undefined ? OWN_CHANNEL.get(ins) : undefined;
+    if (own !== undefined && selected !== undefined) return this.#personalized(apdu, selected, own);
     if (applet !== undefined && selected !== undefined)
       return this.#perform(apdu, () => applet.command(this.#card, selected, apdu));
     const run = (cla & 0x80) !== 0 || ins === GET_DATA ? COMMANDS.get(ins) : undefined;
     if (run === undefined) return status(SW.wrongInstruction);
     return (cla & 0x04) !== 0 ? this.#secured(apdu, run) : this.#plain(apdu, run);
+  }
+
+  /** The application's own channel, by the domain's keys, until it is personalized. */
+  #personalized(apdu: Apdu, app: Application, run: Run): Answer {
+    if (this.#card.applet()?.personalizable?.(this.#card, app) !== true) {
+      this.#card.endChannel();
+      return status(SW.conditionsNotSatisfied);
+    }
+    return (apdu.cla & 0x04) !== 0 ? this.#secured(apdu, run) : this.#plain(apdu, run);
   }
 
   #plain(apdu: Apdu, run: Run): Answer {

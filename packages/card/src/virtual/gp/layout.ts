@@ -22,6 +22,11 @@ export const DEFAULT_ISD = Uint8Array.of(0xa0, 0, 0, 1, 0x51, 0, 0, 0);
 export const ACCESS_PACKAGE = Uint8Array.of(0xa0, 0, 0, 8, 0x76, 2);
 export const ACCESS_MODULE = Uint8Array.of(0xa0, 0, 0, 8, 0x76, 2, 1);
 
+/** Package and modules of the payment applications in the mask (docs/payment-card.md 1). */
+export const PAYMENT_PACKAGE = Uint8Array.of(0xa0, 0, 0, 8, 0x76, 3);
+export const PAYMENT_MODULE = Uint8Array.of(0xa0, 0, 0, 8, 0x76, 3, 1);
+export const DIRECTORY_MODULE = Uint8Array.of(0xa0, 0, 0, 8, 0x76, 3, 2);
+
 /** Life cycle of the card (GPCS 5.1.1). */
 export const LIFE = {
   opReady: 0x01,
@@ -37,6 +42,6 @@ export const APP = { installed: 0x03, selectable: 0x07, lock: 0x80 } as const;
 export const LOADED = 0x01;
 
 /** Privileges in three bytes, as this card knows them. */
-export const PRIVILEGE = { cardReset: 0x040000, securityDomain: 0x800000 } as const;
+export const PRIVILEGE = { cardReset: 0x040000, cardLock: 0x100000, securityDomain: 0x800000 } as const;
 /** Security domain, card lock, card terminate, card reset, CVM management. */
 export const ISD_PRIVILEGES = 0x9e0000;

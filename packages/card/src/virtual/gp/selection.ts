@@ -1,4 +1,6 @@
 import { type Answer, answer, type Apdu, same, status, SW } from "../os/command.js";
+import { fciOf } from "../payment/applet.js";
+import { appletOf } from "./applets.js";
 import type { GpCard } from "./card.js";
 import { recognition } from "./data.js";
 import { LIFE } from "./layout.js";
@@ -26,6 +28,8 @@ export function select(card: GpCard, { p1, p2, data }: Apdu): Answer {
   if (at >= candidates.length) return status(SW.fileNotFound);
   const app = candidates[at];
   card.select(app);
+  const told = app === undefined ? undefined : appletOf(app).selected?.(card, app);
+  if (app !== undefined && told?.template !== undefined) return answer(fciOf(app, told.template), told.sw);
   if (app !== undefined)
     return answer(item(0x6f, item(0x84, app.aid), item(0xa5, item(0x9f65, [commandRoom]))));
   const fci = item(

@@ -1,7 +1,17 @@
 import type { Chip } from "../chip.js";
 import { join, same } from "../os/command.js";
 import { pageSize } from "../layout.js";
-import { ACCESS_MODULE, ACCESS_PACKAGE, CHANNEL_TRIES, firstHeapPage, gpLayout, LIFE } from "./layout.js";
+import {
+  ACCESS_MODULE,
+  ACCESS_PACKAGE,
+  CHANNEL_TRIES,
+  DIRECTORY_MODULE,
+  firstHeapPage,
+  gpLayout,
+  LIFE,
+  PAYMENT_MODULE,
+  PAYMENT_PACKAGE,
+} from "./layout.js";
 import { Shadow } from "./shadow.js";
 
 /** 80 3DES (SCP02), 88 AES (SCP03). */
@@ -61,8 +71,14 @@ export const freshState = (keySets: readonly KeySet[]): State => {
   };
 };
 
-/** The load file in the mask: it is always there and takes no memory. */
-export const MASK_FILE: LoadFile = { aid: ACCESS_PACKAGE, modules: [ACCESS_MODULE], page: 0, pages: 0 };
+/** The load files in the mask: they are always there and take no memory. */
+const MASK_FILES: readonly LoadFile[] = [
+  { aid: ACCESS_PACKAGE, modules: [ACCESS_MODULE], page: 0, pages: 0 },
+  { aid: PAYMENT_PACKAGE, modules: [PAYMENT_MODULE, DIRECTORY_MODULE], page: 0, pages: 0 },
+];
+
+/** Pages beyond its shadow that an application of this module has: counters that are written often. */
+export const tailPages = (module: Uint8Array): number => (same(module, PAYMENT_MODULE) ? 2 : 0);
 
 /** Fields in order; each text of bytes with its length in front, each list with its count. */
 export function stateBytes(state: State): Uint8Array {
@@ -179,7 +195,7 @@ export class Vault {
   }
 
   get loadFiles(): readonly LoadFile[] {
-    return [MASK_FILE, ...this.#state.loadFiles];
+    return [...MASK_FILES, ...this.#state.loadFiles];
   }
 
   application(aid: Uint8Array): Application | undefined {
@@ -207,6 +223,18 @@ export class Vault {
 
   /** Data of an application: its own two areas. */
   dataOf(app: Application): Shadow {
-    return new Shadow(this.chip, app.page * pageSize, app.pages / 2);
+    return new Shadow(this.chip, app.page * pageSize, (app.pages - tailPages(app.module)) / 2);
+  }
+
+  /** Address of its page pair; only for applications that have one. */
+  tailOf(app: Application): number {
+    return (app.page + app.pages - tailPages(app.module)) * pageSize;
+  }
+
+  /** Nothing is left of its data. */
+  forget(app: Application): void {
+    this.dataOf(app).forget();
+    const tail = tailPages(app.module);
+    if (tail > 0) this.chip.fill(this.tailOf(app), tail, 0xff);
   }
 }

@@ -35,13 +35,15 @@ export function storeData(card: GpCard, command: Apdu): Answer {
     return status(SW.ok);
   }
   if (next.structure === DGI && next.bytes.length > 0) return status(SW.wrongData);
-  const app = card.personalized === undefined ? undefined : card.vault.application(card.personalized);
+  const aid = card.selected?.aid ?? card.personalized;
+  const app = aid === undefined ? undefined : card.vault.application(aid);
   return status(app === undefined ? storeOwn(card, next) : storeFor(card, app, next));
 }
 
 /** What is there with this block; a status word when it does not follow. */
 function stage(card: GpCard, before: Staged | undefined, { p1, p2, data }: Apdu): Staged | number {
-  const structure = p1 & (DGI | BER);
+  // Personalized by itself an application takes data groupings only: EMV CPS has no bits for the structure.
+  const structure = (p1 & (DGI | BER)) | (card.selected === undefined ? 0 : DGI);
   const encryption = p1 & ENCRYPTED;
   if ((p1 & 0x06) !== 0 || structure === (DGI | BER) || encryption === 0x40) return SW.wrongP1P2;
   const from = before ?? { next: 0, structure, bytes: new Uint8Array(0), groupings: [] };
@@ -99,6 +101,7 @@ function storeFor(card: GpCard, app: Application, { structure, bytes, groupings 
   const shadow = card.vault.dataOf(app);
   const after = appletOf(app).store(card, readObjects(shadow), given);
   if (after === undefined) return SW.wrongData;
+  if (typeof after === "number") return after;
   return writeObjects(shadow, after) ? SW.ok : SW.noMemory;
 }
 

@@ -3,20 +3,32 @@ import { copiedCard } from "../copied-card.js";
 import { inspectVirtual } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
 import { readProduct } from "../job.js";
-import { type CommonOptions, print, printJson, withData } from "./options.js";
+import { Refusal } from "../problem.js";
+import { addServeCommand } from "./card-serve.js";
+import { addWriteCommand } from "./card-write.js";
+import { type InspectWords, inspectReader } from "./inspect-reader.js";
+import { print, printJson, withData } from "./options.js";
 import { addTraceCommands } from "./trace.js";
 
 export function addCardCommands(program: Command): void {
   const card = program.command("card").description("single cards");
   withData(card.command("inspect"))
-    .description("what a virtual card of the shop floor says of itself; costs no try and changes nothing")
-    .argument("<label>", 'number printed on the body, as in the report and in "stock list"')
+    .description("what a card says of itself; costs no try and changes nothing")
+    .argument(
+      "[label]",
+      'a virtual card of the shop floor: the number printed on its body, as in "stock list"',
+    )
+    .option("--reader <name>", 'instead: the card in this reader ("persoline doctor" shows their names)')
     .option("--product <product.yaml>", "also look for this product's files")
     .addHelpText(
       "after",
-      "\nExample:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml",
+      '\nExamples:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml\n  $ persoline card inspect --reader "Gemalto PC Twin Reader"',
     )
-    .action(async (label: string, options: CommonOptions & { readonly product?: string }) => {
+    .action(async (label: string | undefined, options: InspectWords) => {
+      if ((label === undefined) === (options.reader === undefined)) {
+        throw new Refusal("name either a body of the shop floor or, with --reader, a card reader");
+      }
+      if (label === undefined) return inspectReader(options);
       const copy = copiedCard(label, options);
       const product =
         options.product === undefined ? undefined : (await readProduct(options.product)).product;
@@ -24,5 +36,7 @@ export function addCardCommands(program: Command): void {
       if (options.json === true) printJson({ label, simulated: true, ...found });
       else print(inspectionText(`Body ${label} (a virtual card)`, found));
     });
+  addServeCommand(card);
   addTraceCommands(card);
+  addWriteCommand(card);
 }

@@ -3,14 +3,18 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import type { Command } from "commander";
+import { hex } from "@persoline/card/bytes";
+import { DeviceFault } from "../../devices/problem.js";
+import { mostReaders } from "../../devices/reader/pcsc/names.js";
+import { connectedReaders } from "../../devices/reader/pcsc/reader.js";
 import { readFonts } from "../../plan/layout/index.js";
-import { dataRoot, timeZone } from "../config.js";
+import { dataRoot, pcscSocket, timeZone } from "../config.js";
 import { exitCode } from "../problem.js";
 import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
 
 interface Check {
   readonly what: string;
-  readonly state: "ok" | "lacking" | "not built yet";
+  readonly state: "ok" | "lacking" | "absent" | "not built yet";
   readonly detail: string;
 }
 
@@ -18,16 +22,9 @@ export function addDoctorCommand(program: Command): void {
   withData(program.command("doctor"))
     .description("what this machine has and lacks")
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
-    .action((options: CommonOptions) => {
-      const checks = [
-        node(),
-        database(),
-        token(),
-        fonts(),
-        clock(),
-        folder(dataRoot(options.data)),
-        ...later,
-      ];
+    .action(async (options: CommonOptions) => {
+      const own = [node(), database(), token(), fonts(), clock(), folder(dataRoot(options.data))];
+      const checks = [...own, ...(await readers()), ...later];
       if (options.json === true) printJson(checks);
       else
         print(
@@ -98,8 +95,44 @@ function folder(root: string): Check {
   });
 }
 
+const lying = {
+  none: "empty",
+  present: "a card",
+  mute: "a card that does not answer",
+  "in use": "a card in use",
+};
+
+/** Real readers are not needed for everything: what lacks is told with its remedy, and is no failure. */
+async function readers(): Promise<readonly Check[]> {
+  const what = "card readers";
+  try {
+    const found = await connectedReaders({ socket: pcscSocket() });
+    if (found.length === 0) {
+      const detail =
+        "PC/SC is there, but no reader is connected: plug one in (most need no driver but libccid)";
+      return [{ what, state: "absent", detail }];
+    }
+    const full = found.length < mostReaders ? [] : [{ what, state: "absent" as const, detail: fullText }];
+    return [
+      ...found.map(({ name, card, atr }): Check => {
+        const text = atr === undefined ? "" : `, ATR ${hex(atr)}`;
+        return { what, state: "ok", detail: `${name}: ${lying[card]}${text}` };
+      }),
+      ...full,
+    ];
+  } catch (problem) {
+    if (!(problem instanceof DeviceFault)) throw problem;
+    const install =
+      problem.code === "unplugged"
+        ? "; if it is not installed: sudo apt-get install -y --no-install-recommends pcscd libccid"
+        : "";
+    return [{ what, state: "absent", detail: `${problem.message}${install}` }];
+  }
+}
+
+const fullText = `pcscd has its ${String(mostReaders)} readers and takes no more: drive further ones from another computer`;
+
 /** Said openly, so that nobody looks for them. */
 const later: readonly Check[] = [
-  { what: "card readers", state: "not built yet", detail: "this version drives simulated readers only" },
   { what: "cameras", state: "not built yet", detail: "this version sees through simulated cameras only" },
 ];

@@ -1,4 +1,5 @@
 import {
+  atrTiming,
   blankTiming,
   completedTiming,
   explain,
@@ -48,11 +49,14 @@ export async function recordOf(job: Job, number: number): Promise<OrderRecord> {
 function explanations(job: Job, record: OrderRecord): readonly Explanation[] {
   const { test, completion, initialisation } = job.planned;
   const { personalization, proof } = prepareRecord(job, record);
+  const { atr } = job.planned;
+  const blank = atrTiming(blankTiming, atr.blank);
+  const completed = atrTiming(completedTiming, atr.completed);
   return [
-    explain(test, blankTiming),
-    explain(completion, blankTiming),
-    explain(initialisation, completedTiming),
-    explain(personalization, completedTiming),
-    explain(proof, completedTiming),
+    explain(test, blank),
+    explain(completion, blank),
+    explain(initialisation, completed),
+    explain(personalization, completed),
+    explain(proof, completed),
   ];
 }

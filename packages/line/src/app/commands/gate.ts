@@ -17,6 +17,7 @@ import { inOrder, muster } from "../../access/presence.js";
 import type { Passage, Site } from "../../access/types.js";
 import type { Store } from "../../store/store.js";
 import type { DataFolder } from "../data-folder.js";
+import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openSecurityModule } from "../key-file.js";
 import { readMovements } from "../movements.js";
 import { Refusal } from "../problem.js";
@@ -97,6 +98,7 @@ function replayCommand(file: string, options: GateOptions): Promise<void> {
     const hsm = await openSecurityModule(data, site.keys, passphrase(options));
     const shown = screen({ quiet: options.json === true });
     try {
+      await refuseBrokenAudit({ store, data });
       await mustKeep(hsm, { file: site.file, programs: [], more: ["gate"], wanted: [] });
       const done = await replay({
         site,
@@ -112,6 +114,7 @@ function replayCommand(file: string, options: GateOptions): Promise<void> {
             shown.say(`${shown.paint("cyan", "noticed")}  ${refusalLine(passage, site)}`);
         },
       });
+      await signAudit({ store, data, hsm });
       writeFileSync(lastSite(data), `${JSON.stringify({ gates: site.file })}\n`);
       if (options.json === true) return printJson(done);
       for (const { order, cards } of done.handedOver)

@@ -5,10 +5,12 @@ import { Refusal } from "../problem.js";
 import { withOrder } from "./order.js";
 import {
   type CommonOptions,
+  type DecisionOptions,
   print,
   printJson,
   textTable,
   withData,
+  withDecision,
   withOperator,
   withPassphrase,
   withStore,
@@ -41,7 +43,7 @@ export function addLetterCommands(program: Command): void {
     .description("write the letters that good cards still lack (after an interruption at the end of a run)")
     .argument("<order>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline letters write 2026-117")
-    .action((order: string, options: CommonOptions & { readonly passphraseFd?: number }) =>
+    .action((order: string, options: DecisionOptions) =>
       withOrder(order, options, async ({ stored, store, hsm, data }) => {
         const { planned } = await readAnyProduct(stored.spec.product);
         const written = await writeLetters({ order, store, hsm, data, pins: planned.pins });
@@ -50,7 +52,7 @@ export function addLetterCommands(program: Command): void {
       }),
     );
 
-  withOperator(withData(letters.command("release")))
+  withPassphrase(withOperator(withData(letters.command("release"))))
     .description("release the written letters of an order to the letter printer; two people")
     .argument("<order>", "order number")
     .requiredOption("--witness <name>", "the second person")
@@ -58,8 +60,8 @@ export function addLetterCommands(program: Command): void {
       "after",
       "\nExample:\n  $ persoline letters release 2026-117 --by 'A. Meyer' --witness 'B. Novak'",
     )
-    .action((order: string, options: CommonOptions & { readonly witness: string }) =>
-      withStore(options, async (store, data, by) => {
+    .action((order: string, options: DecisionOptions & { readonly witness: string }) =>
+      withDecision(options, async (store, data, by) => {
         const released = await store.letters.release({ order, by, witness: options.witness });
         if (options.json === true) return printJson(released);
         print(
@@ -68,13 +70,13 @@ export function addLetterCommands(program: Command): void {
       }),
     );
 
-  withOperator(withData(letters.command("void")))
+  withPassphrase(withOperator(withData(letters.command("void"))))
     .description("make a letter invalid")
     .argument("<letter>", "its number, L-0000001")
     .requiredOption("--reason <text>", "why")
     .addHelpText("after", "\nExample:\n  $ persoline letters void L-0000017 --reason 'lost in the post'")
-    .action((letter: string, options: CommonOptions & { readonly reason: string }) =>
-      withStore(options, async (store, _, by) => {
+    .action((letter: string, options: DecisionOptions & { readonly reason: string }) =>
+      withDecision(options, async (store, _, by) => {
         await store.letters.void({ letter, reason: options.reason, by });
         print(`Letter ${letter} is void.`);
       }),

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Hsm } from "../../devices/hsm/port.js";
 import { readLine } from "../../stations/line-file.js";
+import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
@@ -144,7 +145,8 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions) =>
       withOrder(number, options, async ({ stored, store, by }) => {
-        const { product } = await readAnyProduct(stored.spec.product);
+        const { product, planned } = await readAnyProduct(stored.spec.product);
+        await refuseUnwritten(stored, planned.pins, store);
         const roles = registerOf(product, stored.spec.product);
         const holders = roles === undefined ? [] : await holdersOf(store, stored, roles);
         await store.orders.deliver({ order: number, by, holders });
@@ -216,6 +218,24 @@ export function addOrderCommands(program: Command): void {
           if (holders === "keep")
             print("Gates go on knowing its cards by reference, zones and validity, without names.");
         }),
+    );
+}
+
+/** Cards are handed over once their letters are there too: afterwards nobody would miss those. */
+async function refuseUnwritten(
+  { order, state }: StoredOrder,
+  pins: PlannedProduct["pins"],
+  store: Store,
+): Promise<void> {
+  if (state !== "produced") return;
+  const { produced } = await store.accounts.progress(order);
+  const written = (await store.letters.list(order)).filter(
+    (letter) => letter.state === "written" || letter.state === "released",
+  );
+  const missing = produced * pins.filter(({ letter }) => letter).length - written.length;
+  if (missing > 0)
+    throw new Refusal(
+      `${String(missing)} PIN letters of order ${order} are not written, so its cards are not handed over yet: run the order again, or "persoline letters write ${order}"`,
     );
 }
 

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import { dataRoot, operator, timeZone } from "../config.js";
 import { exitCode } from "../problem.js";
@@ -55,6 +57,7 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   const key = passphrase(options);
+  const keyboard = terminal();
   try {
     const end = await produce({
       orderFile,
@@ -64,6 +67,11 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
       ...(options.line === undefined ? {} : { lineFile: options.line }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...(key === undefined ? {} : { passphrase: key }),
+      desk: {
+        // A person is told also where only the result is wanted.
+        tell: (text) => (options.json === true ? process.stderr.write(`${text}\n`) : shown.say(text)),
+        typed: keyboard?.typed,
+      },
       onProgress: ({ doing, done, of }) => {
         // Letters are written when the line has come to rest: its table must not draw over their number.
         clearInterval(timer);
@@ -71,7 +79,10 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
       },
       onLine: ({ file, view, stop: stopLine, planned }) => {
         stop = stopLine;
-        shown.say(`Line ${file.line}, ${file.mode} time. Simulated: ${simulatedDevices(file).join(", ")}.`);
+        const simulated = simulatedDevices(file).join(", ");
+        shown.say(
+          `Line ${file.line}, ${file.mode} time. Simulated: ${simulated === "" ? "nothing" : simulated}.`,
+        );
         shown.say(
           `Planned: ${Math.round(planned.cardsPerHour).toLocaleString("en")} cards/h, bottleneck ${planned.bottleneck}.\n`,
         );
@@ -101,9 +112,30 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
     }
   } finally {
     clearInterval(timer);
+    keyboard?.close();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
+}
+
+/** Lines that are typed, for a desk; nothing is read before somebody waits for one. */
+function terminal():
+  | { readonly typed: (signal: AbortSignal) => Promise<string>; readonly close: () => void }
+  | undefined {
+  if (!process.stdin.isTTY) return undefined;
+  let lines: Interface | undefined;
+  return {
+    typed: async (signal) => {
+      if (lines === undefined) {
+        lines = createInterface({ input: process.stdin });
+        // Ctrl-C means the line, not the keyboard.
+        lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+      }
+      const [line] = (await once(lines, "line", { signal })) as [string];
+      return line;
+    },
+    close: () => lines?.close(),
+  };
 }
 
 function plainLine(view: Parameters<typeof lineTable>[0], shown: Screen): void {

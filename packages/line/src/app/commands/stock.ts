@@ -7,7 +7,7 @@ import { blankStates } from "../../ledger/life.js";
 import type { BlankState } from "../../ledger/types.js";
 import { Findings } from "../../orders/problem.js";
 import { type Verdict, verdicts } from "../../store/review.js";
-import { emptyBin, settle, strangers, takeAway } from "../by-hand.js";
+import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
 import { Refusal } from "../problem.js";
 import type { Store } from "../../store/store.js";
@@ -24,6 +24,9 @@ import {
   withPassphrase,
   withStore,
 } from "./options.js";
+
+/** Ten bytes of a chip number, or the seven of a DESFire card's UID. */
+const isSerial = (text: string): boolean => /^(?:[0-9A-F]{14}|[0-9A-F]{20})$/.test(text);
 
 export function addStockCommands(program: Command): void {
   const stock = program
@@ -116,15 +119,15 @@ export function addStockCommands(program: Command): void {
 
   withPassphrase(withOperator(withData(stock.command("sample"))))
     .description("take a blank out as a sample")
-    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .argument("<serial>", "chip number, 20 hexadecimal digits (UID of a DESFire card: 14)")
     .requiredOption("--reason <text>", "what for")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline stock sample 504C0011223300000017 --reason 'first article'",
     )
     .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
-      withDecision(options, async (store, _, by) => {
-        await store.stock.sample({ serial: serial as Serial, reason: options.reason, by });
+      withDecision(options, async (store, data, by) => {
+        await takeOut({ store, data, as: "sample", serial: serial as Serial, reason: options.reason, by });
         if (options.json === true) return printJson({ serial, state: "sample" });
         print(`${serial} is a sample now.`);
       }),
@@ -132,15 +135,15 @@ export function addStockCommands(program: Command): void {
 
   withPassphrase(withOperator(withData(stock.command("return"))))
     .description("give an unused blank back to its owner")
-    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .argument("<serial>", "chip number, 20 hexadecimal digits (UID of a DESFire card: 14)")
     .requiredOption("--reason <text>", "why")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline stock return 504C0011223300000017 --reason 'end of contract'",
     )
     .action((serial: string, options: DecisionOptions & { readonly reason: string }) =>
-      withDecision(options, async (store, _, by) => {
-        await store.stock.return({ serial: serial as Serial, reason: options.reason, by });
+      withDecision(options, async (store, data, by) => {
+        await takeOut({ store, data, as: "return", serial: serial as Serial, reason: options.reason, by });
         if (options.json === true) return printJson({ serial, state: "returned" });
         print(`${serial} is returned.`);
       }),
@@ -159,7 +162,10 @@ export function addStockCommands(program: Command): void {
     .description(
       "enter what two people decided about a held card; good only when nothing but the look at its pictures is left",
     )
-    .argument("<serial>", "chip number, 20 hexadecimal digits; of an unknown body the number printed on it")
+    .argument(
+      "<serial>",
+      "chip number, 20 hexadecimal digits (UID of a DESFire card: 14); of an unknown body the number printed on it",
+    )
     .addOption(new Option("--as <verdict>", "what it is").choices(verdicts).makeOptionMandatory())
     .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
     .requiredOption("--by <name>", "the first person")
@@ -175,10 +181,10 @@ export function addStockCommands(program: Command): void {
       ) =>
         withDecision(options, async (store, data, by) => {
           const { as: verdict, reason, and: witness } = options;
-          if (!/^[0-9A-F]{20}$/.test(serial)) {
+          if (!isSerial(serial)) {
             if (verdict !== "return")
               throw new Refusal(
-                `${serial} is no chip number (20 hexadecimal digits): a body that is in no stock list can only be settled as return`,
+                `${serial} is no chip number (20 hexadecimal digits, or 14 of a UID): a body that is in no stock list can only be settled as return`,
               );
             await takeAway({ store, data, label: serial, reason, by, witness });
             if (options.json === true) return printJson({ body: serial, state: "away" });
@@ -327,12 +333,12 @@ async function readDelivery(file: string): Promise<{ readonly serial: Serial; re
   findings.refuse();
   const blanks = lines.map((line, at) => {
     const own = { label: line[label] ?? "", serial: line[serial] ?? "" };
-    if (!/^[0-9A-F]{20}$/.test(own.serial)) {
+    if (!isSerial(own.serial)) {
       findings.tell({
         row: at + 2,
         column: "serial",
         code: "serial",
-        message: "a chip number has 20 hexadecimal digits (capitals)",
+        message: "a chip number has 20 hexadecimal digits (capitals), the UID of a DESFire card 14",
         remedy: "ask the supplier for the right list",
       });
     }

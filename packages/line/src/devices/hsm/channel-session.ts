@@ -46,7 +46,7 @@ const CARD_MANAGER = unhex("A000000151000000");
 /** The set a card came with is named by 00 (GPCS table 11-67). */
 const INITIAL_KVN = 0xff;
 
-type Spec = Exclude<SecureChannelSpec, { protocol: "loader" }>;
+type Spec = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
 type Session = Scp02Session | Scp03Session;
 
 /** A session with a card's security domain, SCP02 or SCP03. */
@@ -209,10 +209,13 @@ export class ChannelSession implements CardSession {
       case "pin":
         return { bytes: this.#pin(part, session, secrets) };
       case "challenge": {
-        if (judge === undefined) throw new VaultRefusal("a challenge without anything to judge");
+        if (judge === undefined || judge.proof === "uid")
+          throw new VaultRefusal("a challenge without anything to judge");
         const challenge = random(16);
         return { bytes: challenge, awaited: { equals: this.#proof(judge, challenge) } };
       }
+      case "desfire-key":
+        throw new VaultRefusal("keys of DESFire cards go into those only");
     }
   }
 
@@ -274,7 +277,7 @@ export class ChannelSession implements CardSession {
   }
 
   /** What the card has to answer (docs/card-os.md 6). */
-  #proof(judge: Judge, challenge: Uint8Array): Uint8Array {
+  #proof(judge: Exclude<Judge, { proof: "uid" }>, challenge: Uint8Array): Uint8Array {
     const chip = unhex(this.#serial);
     const message =
       judge.proof === "internal"

@@ -1,7 +1,8 @@
 /** The open keys, inside the vault's process only: each has one use, and asking for another is refused. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { hex, unhex } from "@persoline/card/bytes";
+import { concat, hex, unhex } from "@persoline/card/bytes";
 import { kcvAes, kcvDes, type KeptKey, type KeyPurpose } from "@persoline/card/crypto";
+import { diversifyAn10922 } from "@persoline/card/desfire";
 import {
   diversify3des,
   diversifyKdf3,
@@ -11,7 +12,7 @@ import {
   wipeKeySet,
 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
-import type { Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
+import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import type { Environment, KeyDescription } from "./port.js";
 
@@ -48,6 +49,21 @@ export function refuseTestKey(
       `key ${key.name} is a published or test key: it must not stand in a live keystore; make a new key set`,
     );
   }
+}
+
+/** What AN10922 makes a card's key of. Throws VaultRefusal. */
+export function desfireInput(
+  input: NonNullable<DesfireKey["input"]>,
+  at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+): Uint8Array {
+  const named = {
+    uid: unhex(at.serial),
+    aid: Uint8Array.of(at.aid >> 16, (at.aid >> 8) & 0xff, at.aid & 0xff),
+    key: Uint8Array.of(at.key),
+  };
+  if (named.uid.length !== 7)
+    throw new VaultRefusal(`a DESFire card is known by a UID of 7 bytes, not by ${at.serial}`);
+  return concat(...input.map((one) => (typeof one === "string" ? named[one] : one)));
 }
 
 interface Open {
@@ -133,6 +149,16 @@ export class Keyring {
     const has = set.enc.length * 8;
     wipeKeySet(set);
     throw new VaultRefusal(`key ${keys} makes AES-${has} keys, the product asks for ${form.toUpperCase()}`);
+  }
+
+  /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. */
+  desfireKey(
+    { keys, input }: DesfireKey,
+    at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+  ): Uint8Array {
+    const master = this.#master(keys, "desfire");
+    if (input === undefined) return master.slice();
+    return diversifyAn10922(nodeCrypto, "AES-128", master, desfireInput(input, at));
   }
 
   /** The one key that seals PINs and data keys. */

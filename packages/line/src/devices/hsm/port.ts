@@ -14,13 +14,14 @@ export const protectionLevels = [
 
 /**
  * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
- * 16 bytes and with longer ones (`scp03-long`); keys on their way into a card; cards that all share the master's own keys.
+ * 16 bytes and with longer ones (`scp03-long`), DESFire; keys on their way into a card; cards that all share the master's own keys.
  */
 export const hsmOperations = [
   "loader",
   "scp02",
   "scp03",
   "scp03-long",
+  "desfire",
   "keys-to-card",
   "shared-keys",
   "proof",
@@ -51,7 +52,7 @@ export interface CapabilityReport {
 
 export interface KeyDescription {
   readonly name: KeyRef;
-  readonly use: "loader" | "scp02" | "scp03" | "application" | "seal" | "sign" | "letter";
+  readonly use: "loader" | "scp02" | "scp03" | "desfire" | "application" | "seal" | "sign" | "letter";
   readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" | "Ed25519" | "X25519";
   /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits; of a master it tells nothing of the cards' keys. */
   readonly kcv: string;

@@ -165,6 +165,7 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
     probeScp03(bytesOf());
   },
   "scp03-long": probeLong,
+  desfire: probeMacs,
   "keys-to-card": probeKeysToCard,
   "shared-keys": () => {
     probeScp03(bytesOf());

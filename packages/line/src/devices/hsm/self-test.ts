@@ -2,6 +2,7 @@
 import { createCipheriv, randomBytes } from "node:crypto";
 import { equal, unhex } from "@persoline/card/bytes";
 import { cmac } from "@persoline/card/crypto";
+import { diversifyAn10922 } from "@persoline/card/desfire";
 import { diversifyKeyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 
@@ -26,6 +27,14 @@ export function selfTest(): void {
     1,
   );
   check("KDF3", derived, KDF3_ANSWER);
+  // NXP AN10922, 2.2.1
+  const diversified = diversifyAn10922(
+    nodeCrypto,
+    "AES-128",
+    unhex("00112233445566778899AABBCCDDEEFF"),
+    unhex("04782E21801D803042F54E585020416275"),
+  );
+  check("AN10922", diversified, "A8DD63A3B89D54B37CA802473FDA9175");
   // McGrew and Viega, test case 14 (AES-256-GCM)
   const gcm = createCipheriv("aes-256-gcm", new Uint8Array(32), new Uint8Array(12));
   const sealed = new Uint8Array(gcm.update(new Uint8Array(16)));

@@ -7,6 +7,7 @@ import { type Keyring } from "./keyring.js";
 import type {
   KeyRef,
   Part,
+  Ready,
   SealedSecrets,
   SecureStep,
   Serial,
@@ -14,7 +15,7 @@ import type {
 } from "@persoline/card/program";
 
 export type Authenticated =
-  | { readonly ok: true; readonly commands: readonly Command[] }
+  | Ready
   | {
       readonly ok: false;
       readonly code: "card-cryptogram" | "protocol-error" | "chip-number";
@@ -32,7 +33,7 @@ export type Unwrapped =
 /** What the vault waits for in the answer to one step: a proof, or the check values of keys it put in. */
 export type Awaited = { readonly equals: Uint8Array } | undefined;
 
-/** One card's session: `authenticate` once, `unwrap` once, `close` always. */
+/** One card's session: `authenticate` once (again for each `more`), `unwrap` once, `close` always. */
 export interface CardSession {
   readonly open: Command;
   authenticate(

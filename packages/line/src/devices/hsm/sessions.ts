@@ -8,6 +8,7 @@ import type { SecureChannelSpec, SecureStep, Serial } from "@persoline/card/prog
 import { ChannelSession } from "./channel-session.js";
 import { random } from "./draw.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
+import { NativeSession } from "./native-session.js";
 import {
   type Authenticated,
   type CardSession,
@@ -22,9 +23,14 @@ import {
 export type { CardSession } from "./session-parts.js";
 
 export function openCardSession(ring: Keyring, channel: SecureChannelSpec, serial: Serial): CardSession {
-  return channel.protocol === "loader"
-    ? new LoaderSession(ring, channel.keys, serial)
-    : new ChannelSession(ring, channel, serial);
+  switch (channel.protocol) {
+    case "loader":
+      return new LoaderSession(ring, channel.keys, serial);
+    case "desfire":
+      return new NativeSession(ring, channel, serial);
+    default:
+      return new ChannelSession(ring, channel, serial);
+  }
 }
 
 class LoaderSession implements CardSession {

@@ -33,7 +33,7 @@ export function vaultCalls(
 ): VaultCalls & { wipe(): void } {
   const sessions = new Map<
     number,
-    { card: CardSession; secrets: SealedSecrets | undefined; since: number }
+    { card: CardSession; secrets: SealedSecrets | undefined; since: number; passes: number }
   >();
   const mutual = new Map<number, Uint8Array>();
   let next = 1;
@@ -80,17 +80,23 @@ export function vaultCalls(
       for (const [old, { since: opened }] of sessions)
         if (since - opened > SESSION_LIFE_MS) close(old as SessionId);
       const id = room(sessions) as SessionId;
-      sessions.set(id, { card, secrets, since });
+      sessions.set(id, { card, secrets, since, passes: 0 });
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
       let done: ReturnType<CardSession["authenticate"]> | undefined;
       try {
-        const { card, secrets } = sessionOf(id);
-        done = again(() => {
+        const session = sessionOf(id);
+        const { card, secrets } = session;
+        session.passes++;
+        try {
+          done = card.authenticate(answer, steps, secrets);
+        } catch (problem) {
+          // What a lost connection broke is computed anew while nothing has left that rests on it.
+          if (!ring.revived(problem) || session.passes > 1) throw problem;
           card.close();
-          return card.authenticate(answer, steps, secrets);
-        });
+          done = card.authenticate(answer, steps, secrets);
+        }
         return done;
       } finally {
         if (done?.ok !== true) close(id);

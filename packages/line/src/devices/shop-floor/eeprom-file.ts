@@ -1,11 +1,12 @@
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { EepromStore } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 
 export const eepromPageSize = 64;
 export const eepromPages = 512;
 
-const bytes = eepromPageSize * eepromPages;
+/** Sizes of the chips there are: DESFire-style ones, and all others. */
+const sizes = [eepromPageSize * 128, eepromPageSize * eepromPages];
 /** Most bytes of a run of test pages. */
 const runAtMost = 64 * eepromPageSize;
 const erased = Buffer.alloc(eepromPageSize, 0xff);
@@ -19,21 +20,30 @@ export interface EepromFile extends EepromStore {
 }
 
 /**
- * The silicon of one body: a file of 32 KiB, page by page. A page is erased, then written, in two writes of their own: a kill
+ * The silicon of one body: a file of 32 KiB (DESFire-style: 8 KiB), page by page. A page is erased, then written, in two writes of their own: a kill
  * between them leaves the page erased, as a power failure would. A page that is erased already needs no erasing, one that is only
  * to be erased no writing, and pages of a test pattern go into the file in runs. Not synced: the shop floor is the physical world.
  */
 export function openEeprom(file: string): EepromFile {
   const descriptor = openSync(file, "r+");
   let open = true;
+  const bytes = fstatSync(descriptor).size;
+  const pages = bytes / eepromPageSize;
   /** As the file is: nobody else writes it while it is open. */
   const content = new Uint8Array(bytes);
   let loaded = false;
   const read = (): void => {
+    if (!sizes.includes(bytes))
+      throw new DeviceFault(
+        "shop floor",
+        "refused",
+        `${file} has ${bytes} bytes: no chip has a memory of that size`,
+      );
     let filled = 0;
     while (filled < bytes) {
       const more = readSync(descriptor, content, filled, bytes - filled, filled);
-      if (more === 0) throw new DeviceFault("shop floor", "refused", `${file} has fewer than 32 KiB`);
+      if (more === 0)
+        throw new DeviceFault("shop floor", "refused", `${file} became shorter while it was read`);
       filled += more;
     }
     loaded = true;
@@ -59,13 +69,13 @@ export function openEeprom(file: string): EepromFile {
   const isErased = (at: number): boolean => erased.equals(content.subarray(at, at + eepromPageSize));
   return {
     pageSize: eepromPageSize,
-    pages: eepromPages,
+    pages,
     load: () => {
       if (!loaded) read();
       return content;
     },
     write: (page, written) => {
-      if (page < 0 || page >= eepromPages || written.length !== eepromPageSize) {
+      if (page < 0 || page >= pages || written.length !== eepromPageSize) {
         throw new RangeError(
           `a chip writes whole pages: page ${String(page)}, ${String(written.length)} bytes`,
         );

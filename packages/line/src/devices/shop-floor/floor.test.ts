@@ -211,6 +211,41 @@ describe("moves", () => {
     ]);
   });
 
+  test("what was taken out of a bin takes no room, also when it is carried on later", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    floor.makeLot(plan());
+    for (const number of [0, 1, 2]) {
+      floor.feed(head(number));
+      floor.move(head(number), { at: "hold" });
+    }
+    expect(floor.empty("hold")).toBe(3);
+    floor.carry("L2026A-000001", { at: "hold" }, { at: "reject" });
+    floor.takeAway("L2026A-000002", { at: "hold" });
+    floor.feed(head(0));
+    floor.move(head(0), { at: "hold" });
+    for (const one of [floor, new ShopFloor(root, deadSilicon)]) {
+      expect(one.fill("hold")).toBe(1);
+      expect(one.fill("reject")).toBe(1);
+    }
+    floor.takeAway("L2026A-000004", { at: "hold" });
+    expect(floor.fill("hold")).toBe(0);
+  });
+
+  test("a blank that was taken out of the hopper is not fed, also not by who has looked already", () => {
+    const floor = new ShopFloor(root, deadSilicon);
+    floor.makeLot(plan());
+    expect(floor.nextBlank()).toBe("L2026A-000001");
+    const people = new ShopFloor(root, deadSilicon);
+    for (const number of [1, 3])
+      expect(people.takeAway(`L2026A-00000${String(number)}`, { at: "hopper" })).toBe(true);
+    expect([0, 1, 2].map((number) => floor.feed(head(number))?.label)).toEqual([
+      "L2026A-000002",
+      "L2026A-000004",
+      "L2026A-000005",
+    ]);
+    expect(floor.feed(head(3))).toBeUndefined();
+  });
+
   test("nothing is put on another body, and nothing is taken from an empty place", () => {
     const floor = new ShopFloor(root, deadSilicon);
     floor.makeLot(plan());
@@ -297,7 +332,7 @@ describe("the silicon of a body", () => {
     const file = join(root, "chip.eeprom");
     writeFileSync(file, new Uint8Array(100));
     const eeprom = openEeprom(file);
-    expect(() => eeprom.load()).toThrow("fewer than 32 KiB");
+    expect(() => eeprom.load()).toThrow("has 100 bytes: no chip");
     eeprom.close();
   });
 });

@@ -82,7 +82,8 @@ export class ShopFloor {
     const file = join(this.#root, "lots", `${asked.lot}.json`);
     const known = this.#readLot(asked.lot);
     const plan = { ...asked, seed: known?.plan.seed ?? asked.seed };
-    const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1));
+    const { numbered } = this.#silicon;
+    const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1, numbered));
     if (known !== undefined && !samePlan(known.plan, plan)) {
       throw fault(
         "refused",
@@ -146,8 +147,12 @@ export class ShopFloor {
   /** The next blank of the hopper, without moving it. */
   nextBlank(): string | undefined {
     this.#hopper ??= readdirSync(join(this.#root, "hopper")).sort().reverse();
-    const name = this.#hopper.at(-1);
-    return name === undefined ? undefined : labelIn(name);
+    for (let name = this.#hopper.at(-1); name !== undefined; name = this.#hopper.at(-1)) {
+      if (existsSync(join(this.#root, "hopper", name))) return labelIn(name);
+      // A person took it out since the hopper was looked at.
+      this.#hopper.pop();
+    }
+    return undefined;
   }
 
   /** Takes the next blank of the hopper to a place. */
@@ -180,9 +185,9 @@ export class ShopFloor {
   carry(label: string, from: Place, to: Place): boolean {
     const name = this.#namesIn(folderOf(from)).find((own) => labelIn(own) === label);
     if (name === undefined) return false;
-    if (isBin(from.at)) this.fill(from.at);
+    const takesRoom = this.#takesRoom(from, name);
     this.#put(join(this.#root, folderOf(from), name), name, to);
-    this.#count(from.at, -1);
+    if (takesRoom) this.#count(from.at, -1);
     return true;
   }
 
@@ -191,12 +196,12 @@ export class ShopFloor {
     const folder = folderOf(from);
     const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
     if (name === undefined) return false;
-    if (isBin(from.at)) this.fill(from.at);
+    const takesRoom = this.#takesRoom(from, name);
     const away = join(this.#root, "away");
     mkdirSync(away, { recursive: true });
     // Bodies with one number may leave one after the other.
     renameSync(join(this.#root, folder, name), join(away, `${String(readdirSync(away).length + 1)}-${name}`));
-    this.#count(from.at, -1);
+    if (takesRoom) this.#count(from.at, -1);
     return true;
   }
 
@@ -204,7 +209,8 @@ export class ShopFloor {
   fill(bin: Bin): number {
     let fill = this.#fill.get(bin);
     if (fill === undefined) {
-      fill = this.#inBin(bin) - (this.#emptied()[bin] ?? 0);
+      const emptied = new Set(this.#emptied()[bin]);
+      fill = this.#inBin(bin).filter((body) => !emptied.has(body)).length;
       this.#fill.set(bin, fill);
     }
     return fill;
@@ -299,11 +305,11 @@ export class ShopFloor {
     return dir;
   }
 
-  /** How many bodies were in each bin when it was last emptied. */
-  #emptied(): Partial<Record<Bin, number>> {
+  /** The bodies that were taken out of each bin when it was last emptied. */
+  #emptied(): Partial<Record<Bin, readonly string[]>> {
     const file = join(this.#root, "emptied.json");
     // Written by `empty` only.
-    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Record<Bin, number>>) : {};
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Record<Bin, string[]>>) : {};
   }
 
   /** Folders of the output tray, one an order. */
@@ -311,10 +317,17 @@ export class ShopFloor {
     return this.#namesIn("good").map((order) => join("good", order));
   }
 
-  /** All bodies that were ever put into a bin and not carried out of it. */
-  #inBin(bin: Bin): number {
+  /** All bodies that were ever put into a bin and not carried out of it: their folders. */
+  #inBin(bin: Bin): string[] {
     const folders = bin === "good" ? this.#outputs() : [bin];
-    return folders.reduce((sum, folder) => sum + this.#namesIn(folder).length, 0);
+    return folders.flatMap((folder) => this.#namesIn(folder).map((name) => join(folder, name)));
+  }
+
+  /** A body of a bin that was emptied takes no room in it. To be asked before it is moved: the bin is counted now. */
+  #takesRoom(place: Place, name: string): boolean {
+    if (!isBin(place.at)) return false;
+    this.fill(place.at);
+    return this.#emptied()[place.at]?.includes(join(folderOf(place), name)) !== true;
   }
 
   #count(bin: Place["at"], by: number): void {

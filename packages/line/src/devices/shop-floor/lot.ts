@@ -55,9 +55,14 @@ export function chipNumberOf(plan: Pick<LotPlan, "lot" | "seed">, number: number
 export const serialOf = (chipNumber: Uint8Array): Serial =>
   Buffer.from(chipNumber).toString("hex").toUpperCase() as Serial;
 
-export const stockItem = (plan: Pick<LotPlan, "lot" | "seed">, number: number): StockItem => ({
+/** `numbered`: what chips of this kind make of the number. */
+export const stockItem = (
+  plan: Pick<LotPlan, "lot" | "seed">,
+  number: number,
+  numbered: (chipNumber: Uint8Array) => Uint8Array = (chipNumber) => chipNumber,
+): StockItem => ({
   label: labelOf(plan.lot, number),
-  serial: serialOf(chipNumberOf(plan, number)),
+  serial: serialOf(numbered(chipNumberOf(plan, number))),
 });
 
 /** The faults and flaws of a lot, by blank. A blank gets one at most, so that every reject has one reason. */

@@ -5,14 +5,19 @@ import {
   type EepromStore,
   type Fault,
   fabricate,
+  fabricateDesfire,
   fabricateGlobalPlatform,
+  isDesfire,
+  makeDesfireCard,
   makeVirtualCard,
   type VirtualCard,
 } from "@persoline/card/virtual";
 
 /** Where chips come from: the fab, and what a chip does once it has power. */
 export interface Silicon {
-  /** 32 KiB of EEPROM as the fab leaves them: chip number and the card's own loader key. */
+  /** The number that a chip of this kind tells, where it is not the ten bytes of the delivery themselves. */
+  numbered?(chipNumber: Uint8Array): Uint8Array;
+  /** EEPROM as the fab leaves it; of the Persoline OS's chip 32 KiB, with chip number and the card's own loader key. */
   fabricate(chipNumber: Uint8Array): Uint8Array;
   power(body: { readonly eeprom: EepromStore; readonly faults: readonly Fault[] }): VirtualCard;
 }
@@ -66,6 +71,10 @@ function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array): Uin
   });
 }
 
+/** UID of the chip that a delivery calls by ten bytes: 04, two bytes of its lot, its number. */
+const uidOf = (chipNumber: Uint8Array): Uint8Array =>
+  Uint8Array.of(0x04, ...chipNumber.subarray(4, 6), ...chipNumber.subarray(6));
+
 /**
  * Virtual silicon. `loaderMaster`: the published test key (AES-128) that the fab of virtual blanks diversifies. `random`: where the
  * chips' own generators get their bytes from.
@@ -75,14 +84,22 @@ export function virtualSilicon(from: {
   readonly random: World["random"];
   /** Chips of the other kind are made. */
   readonly globalPlatform?: GlobalPlatformFab;
+  /** DESFire-style chips are made. */
+  readonly desfire?: true;
 }): Silicon {
-  const { loaderMaster, globalPlatform } = from;
+  const { loaderMaster, globalPlatform, desfire } = from;
   return {
-    fabricate: (chipNumber) =>
-      globalPlatform === undefined
+    ...(desfire === undefined ? {} : { numbered: uidOf }),
+    fabricate: (chipNumber) => {
+      if (desfire !== undefined) return fabricateDesfire({ uid: uidOf(chipNumber) });
+      return globalPlatform === undefined
         ? fabricate({ chipNumber, loaderKey: loaderKey(loaderMaster, chipNumber) })
-        : globalPlatformChip(globalPlatform, chipNumber),
-    power: ({ eeprom, faults }) =>
-      makeVirtualCard({ eeprom, faults, random: from.random, crypto: nodeCrypto }),
+        : globalPlatformChip(globalPlatform, chipNumber);
+    },
+    // A body is what it is, whoever looks at it later and for whatever product.
+    power: ({ eeprom, faults }) => {
+      const make = isDesfire(eeprom.load()) ? makeDesfireCard : makeVirtualCard;
+      return make({ eeprom, faults, random: from.random, crypto: nodeCrypto });
+    },
   };
 }

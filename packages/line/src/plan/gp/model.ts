@@ -6,7 +6,7 @@ import type { ValueForm } from "../content.js";
 import { type ContentModel, columnRule, contentModel, type Product } from "../product-model.js";
 import type { GpProductFile } from "./schema.js";
 
-export type GpChannel = Exclude<SecureChannelSpec, { protocol: "loader" }>;
+export type GpChannel = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
 
 export interface GpApplication {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** The masters of a token: found by what they are, made for one purpose, and what is derived from them. */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
-import type { KeyPurpose } from "@persoline/card/crypto";
+import type { BlockCipher, KeyPurpose } from "@persoline/card/crypto";
 import { kdf3Input } from "@persoline/card/globalplatform";
 import { VaultRefusal } from "../keyring.js";
 import type { KeyDescription } from "../port.js";
@@ -74,6 +74,31 @@ export class Master {
   /** 32 bytes for this program's own purposes. */
   own(k: (typeof ownNumbers)[keyof typeof ownNumbers]): Uint8Array {
     return this.deriveBytes(OWN, k);
+  }
+
+  /** Encryption under the master, block by block, for derivations that are computed here. */
+  cipher(): BlockCipher {
+    const block = (data: Uint8Array): Uint8Array => this.#token.deriveBytes(this.#current(), data);
+    const refuse = (): never => {
+      throw new VaultRefusal("a master in a token does not decrypt");
+    };
+    const chained = (iv: Uint8Array, data: Uint8Array): Uint8Array => {
+      const out: Uint8Array[] = [];
+      for (let at = 0; at < data.length; at += 16)
+        out.push(block(xor(data.subarray(at, at + 16), out.at(-1) ?? iv)));
+      return concat(...out);
+    };
+    return {
+      blockSize: 16,
+      encrypt: (data) =>
+        concat(
+          ...Array.from({ length: data.length / 16 }, (_, at) => block(data.subarray(16 * at, 16 * at + 16))),
+        ),
+      decrypt: refuse,
+      cbcEncrypt: chained,
+      cbcDecrypt: refuse,
+      wipe: () => undefined,
+    };
   }
 
   /** 3DES-ECB of whole blocks: how masters of SCP02 are diversified. */

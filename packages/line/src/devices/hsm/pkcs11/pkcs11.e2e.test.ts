@@ -54,6 +54,7 @@ const ceremony = (
       algorithm,
       published: hex(value),
     })),
+    { name: "desfire", use: "desfire", published: "00112233445566778899AABBCCDDEEFF" },
     { name: "issuer128", use: "scp03" },
     { name: "issuer256", use: "scp03", algorithm: "AES-256" },
     { name: "issuerdes", use: "scp02" },
@@ -95,6 +96,7 @@ async function session(by: Hsm, card: VirtualCard, channel: SecureChannelSpec, s
   const { session: id, open } = await by.openSession({ channel, serial });
   const ready = await by.authenticate({ session: id, answer: send(card, open), steps });
   if (!ready.ok) return ready;
+  if ("more" in ready) throw new Error("one pass is enough for these cards");
   const answers = ready.commands.map((command) => send(card, command));
   expect(answers[0]?.sw).toBe(0x9000);
   return by.unwrap({ session: id, answers: answers.slice(1) });
@@ -141,6 +143,7 @@ describe("what the token shows at start", () => {
       random: "token",
       scp02: "module-process",
       "scp03-long": "module-process",
+      desfire: "module-process",
       pin: "module-process",
       letter: "module-process",
       seal: "module-process",
@@ -215,6 +218,31 @@ describe("cards of every kind", () => {
     expect(hex(data.subarray(16))).toBe(hex(cmac(key, parts(Uint8Array.of(3), chip, cardChallenge, host))));
     const answer = cmac(key, parts(Uint8Array.of(4), chip, host, cardChallenge));
     expect(await hsm.judgeMutual({ session: id, answer })).toBe("right");
+  });
+
+  test("a DESFire card's key by AN10922 opens its session", async () => {
+    const uid = unhex("04782E21801D80");
+    const master = {
+      keys: ref("desfire"),
+      input: ["uid" as const, unhex("3042F5"), unhex("4E585020416275")],
+    };
+    const { session: id } = await hsm.openSession({
+      channel: { protocol: "desfire", version: "ev2", aid: 0, keyNumber: 0, key: master },
+      serial: hex(uid) as Serial,
+    });
+    const asked = (sw: number, data: Uint8Array): Response => ({ data, sw: sw as Response["sw"] });
+    await hsm.authenticate({ session: id, answer: asked(0x9100, new Uint8Array(0)), steps: [] });
+    // The card's challenge under the key that NXP AN10922 gives in its example (2.2.1).
+    const key = nodeCrypto.aes(unhex("A8DD63A3B89D54B37CA802473FDA9175"));
+    const challenge = random(16);
+    const sealed = key.cbcEncrypt(new Uint8Array(16), challenge);
+    const next = await hsm.authenticate({ session: id, answer: asked(0x91af, sealed), steps: [] });
+    if (!next.ok || !("more" in next)) throw new Error("no second pass");
+    const sent = key.cbcDecrypt(new Uint8Array(16), (next.more.data ?? new Uint8Array(0)).slice(0, 32));
+    expect(hex(sent.subarray(16))).toBe(
+      hex(new Uint8Array([...challenge.subarray(1), ...challenge.subarray(0, 1)])),
+    );
+    await hsm.closeSession(id);
   });
 
   test("keys that all cards share cannot be in a token, and a key has one purpose", async () => {

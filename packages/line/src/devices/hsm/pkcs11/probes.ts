@@ -75,6 +75,10 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
         { ...derives, level: "unavailable", note: "keys of two blocks cannot be joined inside" },
         inProcess["scp03-long"],
       ),
+      desfire: best(
+        { ...derives, level: "unavailable", note: "its sessions do more than tokens can" },
+        inProcess.desfire,
+      ),
       "keys-to-card": best(keys, inProcess["keys-to-card"]),
       "shared-keys": {
         level: "unavailable",

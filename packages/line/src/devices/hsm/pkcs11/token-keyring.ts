@@ -3,8 +3,10 @@ import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { unhex } from "@persoline/card/bytes";
 import type { KeptKey, KeyPurpose } from "@persoline/card/crypto";
 import { diversify3desWith, type KeptKeySet, type KeySet } from "@persoline/card/globalplatform";
-import type { Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
-import { type KeptKeys, Keyring, refuseTestKey, VaultRefusal } from "../keyring.js";
+import { nodeCrypto } from "@persoline/card/node";
+import { diversifyAn10922 } from "@persoline/card/desfire";
+import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
+import { desfireInput, type KeptKeys, Keyring, refuseTestKey, VaultRefusal } from "../keyring.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
 import { findMaster, type Master, ownNumbers, signingKeyOf } from "./masters.js";
@@ -68,6 +70,17 @@ export class TokenKeyring extends Keyring {
     const master = this.#of(keys, "scp02");
     if (diversify === "none") throw undiversified(keys);
     return diversify3desWith((data) => master.desEncrypt(data), unhex(serial), diversify);
+  }
+
+  override desfireKey(
+    { keys, input }: DesfireKey,
+    at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+  ): Uint8Array {
+    const master = this.#of(keys, "desfire");
+    if (input === undefined) throw undiversified(keys);
+    const there = { ...nodeCrypto, aes: () => master.cipher() };
+    // The adapter answers for the master: no bytes of it are here.
+    return diversifyAn10922(there, "AES-128", new Uint8Array(16), desfireInput(input, at));
   }
 
   override newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): KeySet {

@@ -1,0 +1,3 @@
+export * from "./basics.js";
+export * from "./kernel/index.js";
+export * from "./prepare/index.js";

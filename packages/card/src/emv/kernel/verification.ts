@@ -1,0 +1,37 @@
+/** Bits of the terminal verification results (95; EMV Book 3, annex C5): byte, bit. */
+export const TVR = {
+  offlineProofNotDone: [0, 0x80],
+  sdaFailed: [0, 0x40],
+  dataMissing: [0, 0x20],
+  ddaFailed: [0, 0x08],
+  cdaFailed: [0, 0x04],
+  versionsDiffer: [1, 0x80],
+  expired: [1, 0x40],
+  notYetEffective: [1, 0x20],
+  newCard: [1, 0x08],
+  holderNotVerified: [2, 0x80],
+  noPinTries: [2, 0x20],
+  pinNotEntered: [2, 0x08],
+  aboveFloorLimit: [3, 0x80],
+  issuerAuthenticationFailed: [4, 0x40],
+  scriptFailedBefore: [4, 0x20],
+  scriptFailedAfter: [4, 0x10],
+} as const;
+
+/** Terminal verification results as they come about. */
+export class Verification {
+  readonly #bytes = new Uint8Array(5);
+
+  set([byte, bit]: (typeof TVR)[keyof typeof TVR]): void {
+    this.#bytes[byte] = (this.#bytes[byte] ?? 0) | bit;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.slice();
+  }
+
+  /** Whether one of the bits is among those of an action code of card or terminal (EMV Book 3, 10.7). */
+  meets(...codes: readonly (Uint8Array | undefined)[]): boolean {
+    return codes.some((code) => this.#bytes.some((byte, at) => (byte & (code?.[at] ?? 0)) !== 0));
+  }
+}

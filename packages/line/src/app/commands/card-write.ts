@@ -1,0 +1,155 @@
+/** `card write`: one card of another maker, from its product file and one person's data given here. */
+import { readFile } from "node:fs/promises";
+import { hex } from "@persoline/card/bytes";
+import { type CardProgram, runProgram, type SecurityModule, type Serial } from "@persoline/card/program";
+import type { Command } from "commander";
+import { pcscReader } from "../../devices/reader/pcsc/reader.js";
+import { vpcdReader } from "../../devices/reader/vpcd/reader.js";
+import { DataProblem } from "../../orders/problem.js";
+import { ContentProblem, type Values } from "../../plan/content.js";
+import { type ForeignProduct, parseForeign } from "../../plan/foreign/product.js";
+import { foreignInitialisation, foreignPersonalization, foreignProof } from "../../plan/foreign/programs.js";
+import { realWorld } from "../../stations/world.js";
+import { pcscSocket } from "../config.js";
+import type { RealReader } from "../line-readers.js";
+import { exitCode, Refusal } from "../problem.js";
+import { print, printJson, whole } from "./options.js";
+
+interface Words {
+  readonly product: string;
+  readonly reader?: string;
+  readonly vpcd?: number;
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+const visits = ["initialisation", "personalization", "proof"] as const;
+
+export function addWriteCommand(card: Command): void {
+  card
+    .command("write")
+    .description(
+      "make, fill and read back the files of one card of another maker (a product with os: iso7816)",
+    )
+    .requiredOption("--product <product.yaml>", "what such a card is, with the moods of its maker")
+    .option("--reader <name>", 'the card in this PC/SC reader ("persoline doctor" shows their names)')
+    .option("--vpcd <port>", "instead: listen here as vpcd does, and take the card that connects", whole)
+    .option(
+      "--set <field=value>",
+      "one field of the person; may be repeated",
+      (text: string, before: readonly string[]) => [...before, text],
+      [],
+    )
+    .option("--json", "print the result as JSON")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ persoline card write --reader "Virtual PCD 00 00" --product examples/products/foreign-badge/product.yaml --set name="Ada Byron" --set zones="YARD;CRANE" --set cardNumber=F-1',
+    )
+    .action(async (options: Words) => {
+      const read = parseForeign(await readFile(options.product, "utf8"), options.product);
+      if (!read.ok) throw new DataProblem(read.problems);
+      const programs = programsFor(read.product, valuesOf(read.product, options.set));
+      const reader = readerOf(options);
+      try {
+        await write(reader, read.product, programs, options);
+      } finally {
+        reader.close();
+      }
+    });
+}
+
+function readerOf({ reader: name, vpcd: port }: Words): RealReader {
+  if ((name === undefined) === (port === undefined)) {
+    throw new Refusal("name either a PC/SC reader with --reader or a port with --vpcd");
+  }
+  const world = realWorld();
+  return port === undefined
+    ? pcscReader({
+        name: name ?? "",
+        binding: { pcsc: name ?? "" },
+        world,
+        socket: pcscSocket(),
+        patienceMs: 0,
+      })
+    : vpcdReader({ name: `port ${String(port)}`, port, world, patienceMs: 30_000 });
+}
+
+function valuesOf(product: ForeignProduct, set: readonly string[]): Values {
+  const given = new Map(
+    set.map((text) => {
+      const at = text.indexOf("=");
+      if (at < 1) throw new Refusal("--set is written FIELD=VALUE");
+      return [text.slice(0, at), text.slice(at + 1)] as const;
+    }),
+  );
+  const values: Record<string, string | readonly string[]> = {};
+  for (const [field, value] of given) {
+    const rules = product.person[field];
+    const free = ["order", "record", "cardNumber"].includes(field);
+    if (rules === undefined && !free) {
+      throw new Refusal(
+        `${product.product} has no field ${field}; it has ${Object.keys(product.person).join(", ")}`,
+      );
+    }
+    if (rules?.max !== undefined && Array.from(value).length > rules.max) {
+      throw new Refusal(`${field} has more than ${String(rules.max)} characters`);
+    }
+    values[field] = rules?.list === undefined ? value : value.split(rules.list).map((one) => one.trim());
+  }
+  for (const [field, { required }] of Object.entries(product.person)) {
+    if (required && (given.get(field) ?? "") === "")
+      throw new Refusal(`${field} is needed: --set ${field}=...`);
+  }
+  return values;
+}
+
+function programsFor(product: ForeignProduct, values: Values): readonly CardProgram[] {
+  try {
+    return [
+      foreignInitialisation(product),
+      foreignPersonalization(product, values),
+      foreignProof(product, values),
+    ];
+  } catch (thrown) {
+    if (thrown instanceof ContentProblem) throw new Refusal(`the person's data ${thrown.message}`);
+    throw thrown;
+  }
+}
+
+/** There is no secure channel on such a card: whoever asked for one would be wrong. */
+const none = (): Promise<never> => Promise.reject(new Error("this card has no secure channel"));
+const noModule: SecurityModule = { openSession: none, authenticate: none, unwrap: none, closeSession: none };
+
+async function write(
+  reader: RealReader,
+  product: ForeignProduct,
+  programs: readonly CardProgram[],
+  { json }: Words,
+): Promise<void> {
+  const ends: { readonly visit: string; readonly outcome: string; readonly detail?: string }[] = [];
+  for (const [at, program] of programs.entries()) {
+    const visit = visits[at] ?? program.name;
+    const reset = await reader.insert();
+    if (reset === "mute") throw new Refusal("the card does not answer");
+    if (hex(reset.atr) !== hex(product.card.atr)) {
+      throw new Refusal(`this is another kind of card (ATR ${hex(reset.atr)}): nothing was sent to it`);
+    }
+    const end = await runProgram({
+      program,
+      station: visit,
+      serial: "" as Serial,
+      channel: reset.channel,
+      hsm: noModule,
+      journal: { write: () => Promise.resolve() },
+      world: realWorld(),
+    });
+    ends.push({ visit, outcome: end.kind, ...("detail" in end ? { detail: end.detail } : {}) });
+    if (end.kind !== "passed") break;
+  }
+  await reader.remove();
+  if (json === true) printJson({ product: product.product, visits: ends });
+  else
+    for (const { visit, outcome, detail } of ends)
+      print(`${visit}: ${outcome}${detail === undefined ? "" : `, ${detail}`}`);
+  if (ends.some(({ outcome }) => outcome !== "passed")) process.exitCode = exitCode.refused;
+}

@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { unhex } from "@persoline/card/bytes";
+import { random } from "@persoline/card/node";
+import type { VirtualCard } from "@persoline/card/virtual";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
+import { CardSlot } from "../devices/reader/vpcd/card-side.js";
+import { ShopFloor } from "../devices/shop-floor/floor.js";
+import type { LotPlan } from "../devices/shop-floor/lot.js";
+import { virtualSilicon } from "../devices/shop-floor/silicon.js";
+import { persoline, root, smallOrder } from "./command.test.data.js";
+import { readKeyFile } from "./key-file.js";
+
+const { pcsc, slot: slotIn, address } = slotNumber(0);
+const keyFile = join(root, "examples/keys/test-keys.yaml");
+
+let pcscd: Daemon;
+beforeAll(async () => {
+  pcscd = await startPcscd(2);
+});
+afterAll(() => pcscd.stop());
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-desk-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Plays the person at the desk: reads what the line tells, and puts cards into the reader and takes them out. */
+class Robot {
+  readonly #slot = new CardSlot({ address });
+  readonly #floor: ShopFloor;
+  readonly told: string[] = [];
+  readonly delivery: string;
+  #next = 1;
+  /** The same chip until it is put away: what it has been through counts. */
+  #inHand: VirtualCard | undefined;
+  readonly #plan: LotPlan;
+
+  constructor(plan: LotPlan, loaderMaster: Uint8Array) {
+    this.#plan = plan;
+    this.#floor = new ShopFloor(join(folder, "tray"), virtualSilicon({ loaderMaster, random }));
+    const items = this.#floor.makeLot(plan);
+    this.delivery = ["label,serial", ...items.map(({ label, serial }) => `${label},${serial}`)].join("\n");
+  }
+
+  watch(line: ChildProcess): Promise<{ readonly code: number | null; readonly out: string }> {
+    let out = "";
+    let rest = "";
+    line.stdout?.on("data", (bytes: Buffer) => {
+      out += bytes.toString();
+    });
+    line.stderr?.on("data", (bytes: Buffer) => {
+      rest += bytes.toString();
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      for (const text of lines) this.#hear(text);
+    });
+    return new Promise((resolve) => {
+      line.once("close", (code) => resolve({ code, out }));
+    });
+  }
+
+  #hear(text: string): void {
+    this.told.push(text);
+    if (text.startsWith("Insert the next card")) this.#take();
+    else if (/^(GOOD|REJECT|ASIDE|BACK):/.test(text)) this.out();
+    else if (text.startsWith("The card does not answer well")) {
+      this.#slot.remove();
+      setTimeout(() => this.back(), 1000);
+    } else if (text.startsWith("Put card")) this.back();
+  }
+
+  #take(): void {
+    if (this.#next > this.#plan.count) return;
+    const label = `${this.#plan.lot}-${String(this.#next++).padStart(6, "0")}`;
+    const body = this.#floor.find(label);
+    this.#inHand = body === undefined ? undefined : this.#floor.loadCard(body.dir).card;
+    // People are slower than pcscd looks.
+    setTimeout(() => this.back(), 500);
+  }
+
+  back(): void {
+    if (this.#inHand !== undefined) this.#slot.insert(this.#inHand);
+  }
+
+  /** What the card in the reader has been told so far. */
+  get apdus(): number {
+    return this.#inHand?.counters.apdus ?? 0;
+  }
+
+  out(): void {
+    this.#slot.remove();
+    this.#inHand = undefined;
+  }
+
+  close(): void {
+    this.#slot.remove();
+    this.#floor.close();
+  }
+}
+
+async function arranged(plan: LotPlan, people: number) {
+  const key = (await readKeyFile(keyFile)).keys.find(({ use }) => use === "loader");
+  const robot = new Robot(plan, unhex(key?.published ?? ""));
+  const data = join(folder, "data");
+  const delivery = join(folder, "delivery.csv");
+  writeFileSync(delivery, robot.delivery);
+  expect(persoline(["stock", "receive", plan.lot, delivery, "--data", data]).code).toBe(0);
+  const desk = readFileSync(join(root, "examples/lines/desk.yaml"), "utf8");
+  const line = join(folder, "desk.yaml");
+  writeFileSync(
+    line,
+    desk.replace(/reader: \{.*\}/, `reader: { pcsc: "${pcsc}", slot: ${String(slotIn)}, answerSeconds: 5 }`),
+  );
+  const words = ["run", smallOrder(folder, people), "--line", line, "--data", data, "--json"];
+  const begin = () =>
+    spawn(process.execPath, [join(root, "packages/line/bin/persoline.js"), ...words], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  return { robot, begin, data };
+}
+
+describe("the desk on a real PC/SC service", () => {
+  test("a person makes the office order card by card: good ones, a reject, a silent one, a bad seat", async () => {
+    const faults = [
+      { blanks: { number: 2 }, what: { kind: "ram-fault" } },
+      { blanks: { number: 3 }, what: { kind: "dead" } },
+      { blanks: { number: 4 }, what: { kind: "bad-seat", times: 1 } },
+    ] as const;
+    const plan: LotPlan = { lot: "D1", count: 6, seed: 5, faults, flaws: [] };
+    const { robot, begin } = await arranged(plan, 3);
+    const { code, out } = await robot.watch(begin());
+    robot.close();
+    expect(robot.told.filter((text) => /error|fail/i.test(text))).toEqual([]);
+    expect(code).toBe(0);
+    const result = JSON.parse(out) as Record<string, unknown>;
+    expect(result).toMatchObject({
+      produced: 3,
+      balanced: true,
+      blanks: { good: 3, rejected: 1 },
+      rejects: [{ station: "electrical-test", code: "ram-fault" }],
+    });
+    const did = robot.told.flatMap(
+      (text) => /^(GOOD|REJECT|ASIDE|BACK): Take (.*?) out/.exec(text)?.slice(1) ?? [],
+    );
+    expect(did).toEqual([
+      "GOOD",
+      "card D1-000001",
+      "REJECT",
+      "card D1-000002",
+      "ASIDE",
+      "the card without a readable number",
+      "GOOD",
+      "card D1-000004",
+      "GOOD",
+      "card D1-000005",
+    ]);
+  });
+
+  test("killed with a card in the reader: the same command goes on with that card and makes it once", async () => {
+    const plan: LotPlan = { lot: "D2", count: 3, seed: 6, faults: [], flaws: [] };
+    const { robot, begin } = await arranged(plan, 2);
+    const first = begin();
+    const end = robot.watch(first);
+    // The first card is good by now; the second has been told a good deal.
+    while (!robot.told.some((text) => text.startsWith("GOOD")) || robot.apdus < 40) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    first.kill("SIGKILL");
+    await end;
+    const { code, out } = await robot.watch(begin());
+    robot.close();
+    const good = robot.told.filter((text) => text.startsWith("GOOD"));
+    expect(good.map((text) => /card (\S+)/.exec(text)?.[1])).toEqual(["D2-000001", "D2-000002"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ produced: 2, balanced: true, blanks: { good: 2 } });
+  });
+});

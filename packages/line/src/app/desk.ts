@@ -1,0 +1,88 @@
+/** A desk put together: its reader, its person, its book, and whose blank the card in the reader is. */
+import { CardMute, type Serial } from "@persoline/card/program";
+import { DeskBook } from "../devices/transport/desk-book.js";
+import { type Desk, operatorTransport, type OperatorTransport } from "../devices/transport/operator.js";
+import type { Place } from "../devices/transport/port.js";
+import type { BlankState } from "../ledger/types.js";
+import type { CompiledProduct } from "../plan/types.js";
+import { type Identity, identityOf } from "../stations/identity.js";
+import type { RealReader } from "./line-readers.js";
+
+export interface OpenDesk {
+  readonly transport: OperatorTransport;
+  reseat(): Promise<void>;
+  census(
+    blanks: readonly { readonly label: string; readonly state: BlankState }[],
+  ): readonly { readonly place: Place; readonly label: string }[];
+  close(): void;
+}
+
+/** So long a person may take to put a card back in after it was asked for; then the line goes on as if it had been. */
+const reseatMs = 60_000;
+
+export function openDesk(from: {
+  readonly desk: Desk;
+  readonly reader: RealReader;
+  readonly product: Pick<CompiledProduct, "identity">;
+  /** The desk book's file. */
+  readonly book: string;
+  readonly labelOf: (serial: Serial) => Promise<string | undefined>;
+  readonly moveMs: number;
+}): OpenDesk {
+  const { desk, reader, labelOf, moveMs } = from;
+  const book = new DeskBook(from.book);
+  const identity = identityOf(from.product);
+  const reseat = async (): Promise<void> => {
+    desk.tell("The card does not answer well: take it out, wipe its contacts and put it in again.");
+    if (await reader.awaitCard("absent", reseatMs)) await reader.awaitCard("present", reseatMs);
+  };
+  const transport = operatorTransport({
+    desk,
+    book,
+    moveMs,
+    awaitCard: (card, ms) => reader.awaitCard(card, ms),
+    identify: async () => {
+      let serial = await serialOf(reader, identity);
+      if (serial === undefined) {
+        await reseat();
+        serial = await serialOf(reader, identity);
+      }
+      return serial === undefined ? undefined : labelOf(serial);
+    },
+  });
+  return {
+    transport,
+    reseat,
+    census: (blanks) =>
+      blanks.flatMap(({ label, state }) => {
+        const place = lies[state] ?? book.placeOf(label);
+        return place === undefined ? [] : [{ label, place }];
+      }),
+    close: () => book.close(),
+  };
+}
+
+/** Trays that people empty as they like: nobody at the desk can say more of these cards than their account. */
+const lies: Partial<Readonly<Record<BlankState, Place>>> = {
+  "in-stock": { at: "hopper" },
+  held: { at: "hold" },
+  rejected: { at: "reject" },
+  returned: { at: "hold" },
+  sample: { at: "hold" },
+  destroyed: { at: "reject" },
+};
+
+/** Undefined when this card does not say it, for whatever reason. Throws DeviceFault. */
+async function serialOf(reader: RealReader, { ask, serialIn }: Identity): Promise<Serial | undefined> {
+  try {
+    const reset = await reader.insert();
+    if (reset === "mute") return undefined;
+    const told = serialIn(await reset.channel.exchange(ask));
+    return told === "hidden" ? undefined : (told as Serial | undefined);
+  } catch (thrown) {
+    if (thrown instanceof CardMute) return undefined;
+    throw thrown;
+  } finally {
+    await reader.remove();
+  }
+}

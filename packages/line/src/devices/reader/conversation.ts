@@ -1,0 +1,88 @@
+/** What every reader that carries APDUs to a card outside this process has in common: 61xx and 6Cxx, bounds, and where to stop. */
+import {
+  type Command,
+  encodeCommand,
+  followUp,
+  isExtended,
+  type Response,
+  type StatusWord,
+} from "@persoline/card/apdu";
+import { CardProblem } from "@persoline/card/bytes";
+import type { Sent } from "@persoline/card/program";
+
+/** Data bytes and status word at most (ISO/IEC 7816-4, 5.1), in short and in extended length. */
+const longest = { short: 256 + 2, extended: 65_536 + 2 } as const;
+
+/** One APDU there and one answer back. Throws Silence when the card does not answer, DeviceFault when the reader fails. */
+export type Transmit = (apdu: Uint8Array) => Promise<Uint8Array>;
+
+/** The card does not answer, or answers what no card may: its doing, or it is gone. */
+export class Silence extends Error {
+  override readonly name = "Silence";
+}
+
+export interface Conversation {
+  /** One per command that was answered whole. */
+  readonly answers: readonly Response[];
+  /** What ended it early, if it is the card's silence or the reader's fault; to be passed on by who knows the reader. */
+  readonly broken?: Error;
+}
+
+/**
+ * Sends commands in order and stops after the first answer whose status word matches none of its patterns. `protocol`: over T=0 a command
+ * is mapped to its TPDU (ISO/IEC 7816-3, 12.2): no Le beside data, P3 = 00 for no data at all. Never throws; never sends a command twice
+ * but for 6Cxx.
+ */
+export async function converse(
+  transmit: Transmit,
+  commands: readonly Sent[],
+  protocol: "T=0" | "T=1",
+): Promise<Conversation> {
+  const answers: Response[] = [];
+  try {
+    for (const { command, sw } of commands) {
+      const answer = await followed(transmit, command, protocol);
+      answers.push(answer);
+      if (!sw.some(({ value, mask }) => (answer.sw & mask) === value)) break;
+    }
+    return { answers };
+  } catch (thrown) {
+    return { answers, broken: thrown instanceof Error ? thrown : new Error(String(thrown)) };
+  }
+}
+
+/** A card that never ends shows its last status word, which no step expects. */
+async function followed(transmit: Transmit, command: Command, protocol: "T=0" | "T=1"): Promise<Response> {
+  let answer = await once(transmit, command, protocol);
+  try {
+    let next = followUp(answer, command);
+    while (next.do === "send") {
+      answer = await once(transmit, next.command, protocol);
+      next = followUp(answer, command, next.state);
+    }
+    return next.response;
+  } catch (thrown) {
+    if (thrown instanceof CardProblem && thrown.code === "endless-response") return answer;
+    throw thrown;
+  }
+}
+
+async function once(transmit: Transmit, command: Command, protocol: "T=0" | "T=1"): Promise<Response> {
+  const apdu = encodeCommand(command);
+  const extended = isExtended(apdu);
+  const bound = extended ? longest.extended : longest.short;
+  const bytes = await transmit(protocol === "T=0" ? tpdu(apdu) : apdu);
+  if (bytes.length < 2) throw new Silence("the card's answer has no status word");
+  if (bytes.length > bound) throw new Silence(`the card's answer has more than ${String(bound)} bytes`);
+  const end = bytes.length - 2;
+  const sw = ((bytes[end] ?? 0) << 8) | (bytes[end + 1] ?? 0);
+  return { data: bytes.slice(0, end), sw: sw as StatusWord };
+}
+
+function tpdu(apdu: Uint8Array): Uint8Array {
+  if (apdu.length === 4) return Uint8Array.of(...apdu, 0);
+  if (apdu.length === 5) return apdu;
+  if (isExtended(apdu))
+    throw new Silence("this card speaks T=0, which carries no command of extended length");
+  return apdu.subarray(0, 5 + (apdu[4] ?? 0));
+}

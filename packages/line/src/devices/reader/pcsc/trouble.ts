@@ -1,0 +1,61 @@
+/** The binding's errors carry English texts and no code: the one place that knows them (smartcard 3.7, pcsc_errors.h). */
+import type { HostFault } from "./host-protocol.js";
+
+export type Trouble =
+  | { readonly kind: "silence"; readonly message: string }
+  | { readonly kind: "mute" }
+  | { readonly kind: "no card" }
+  | { readonly kind: "fault"; readonly fault: HostFault };
+
+const gone = "the card was taken out or lost its contacts";
+const serviceRemedy = 'start it ("systemctl start pcscd", or "pcscd -f" in a terminal)';
+
+/** While a command is under way, whatever happens to the card is its silence: what the command did is not known. */
+export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other"): Trouble {
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const fault = (code: HostFault["code"], message: string): Trouble => ({
+    kind: "fault",
+    fault: { code, message },
+  });
+  switch (text) {
+    case "Card was removed":
+    case "No smart card present":
+    case "Card is not connected":
+      return during === "exchange" ? { kind: "silence", message: gone } : { kind: "no card" };
+    case "Card is unresponsive":
+    case "Card is unpowered":
+      return during === "exchange" ? { kind: "silence", message: gone } : { kind: "mute" };
+    case "Card is not supported":
+    case "Protocol mismatch":
+    case "Invalid ATR":
+      return during === "exchange" ? { kind: "silence", message: text } : { kind: "mute" };
+    case "Card was reset":
+      return during === "exchange"
+        ? { kind: "silence", message: "another program has reset the card" }
+        : { kind: "mute" };
+    case "Insufficient buffer":
+      return { kind: "silence", message: "the card's answer is far longer than an answer can be" };
+    case "Communication error":
+    case "Transaction failed":
+    case "Operation timed out":
+      if (during === "exchange") return { kind: "silence", message: `the card does not answer (${text})` };
+      return during === "reset" ? { kind: "mute" } : fault("refused", text);
+    case "Sharing violation":
+      return fault(
+        "refused",
+        "another program is using this reader: close it (gpg-agent and browsers are usual)",
+      );
+    case "Reader unavailable":
+    case "Unknown reader":
+    case "Reader not ready":
+    case "No readers available":
+      return fault("unplugged", "the reader is no longer connected: plug it in again");
+    case "PC/SC service not running":
+    case "PC/SC service stopped":
+    case "Invalid handle":
+    case "Internal error":
+      return fault("no-service", `the PC/SC service does not answer: ${serviceRemedy}`);
+    default:
+      return fault("refused", `PC/SC says: ${text}`);
+  }
+}

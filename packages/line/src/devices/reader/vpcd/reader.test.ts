@@ -1,0 +1,133 @@
+import { connect, type Socket } from "node:net";
+import { CardMute } from "@persoline/card/program";
+import { afterEach, describe, expect, test } from "vitest";
+import { ask, atr, inserted, readerContract, ScriptedCard } from "../contract.test.data.js";
+import { CardSlot, parseAddress } from "./card-side.js";
+import { Frames } from "./frames.js";
+import { type VpcdReader, type VpcdReaderOptions, vpcdReader } from "./reader.js";
+
+const world = {
+  now: () => performance.now(),
+  sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+};
+
+const open: { close: () => void }[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) one.close();
+});
+
+async function listening(
+  options: Partial<VpcdReaderOptions> = {},
+): Promise<VpcdReader & { readonly at: number }> {
+  const reader = vpcdReader({ name: "head", port: 0, world, patienceMs: 300, ...options });
+  open.push(reader);
+  return { ...reader, at: await reader.port() };
+}
+
+function slotAt(reader: { readonly at: number }, silence: "leave" | "hang" = "leave"): CardSlot {
+  const slot = new CardSlot({ address: { host: "127.0.0.1", port: reader.at }, silence });
+  open.push({ close: () => slot.remove() });
+  return slot;
+}
+
+readerContract(
+  "vpcd-direct",
+  async (cardAtr) => {
+    const reader = await listening();
+    const slot = slotAt(reader);
+    const card = new ScriptedCard(cardAtr);
+    slot.insert(card);
+    await reader.awaitCard("present", 2000);
+    return { reader, card, clear: () => slot.remove() };
+  },
+  "not measured",
+);
+
+describe("vpcd-direct", () => {
+  test("a card that never answers is cut off after its time; what it was asked is not asked again", async () => {
+    const reader = await listening({ answerMs: 200 });
+    const card = new ScriptedCard(atr);
+    slotAt(reader, "hang").insert(card);
+    await reader.awaitCard("present", 2000);
+    const channel = await inserted(reader);
+    const thrown = await channel.exchange([ask(0xca, 256), ask(0x10)]).catch((problem: unknown) => problem);
+    expect(thrown).toBeInstanceOf(CardMute);
+    expect(thrown).toMatchObject({ message: "no answer within 0.2 s" });
+    expect(thrown instanceof CardMute ? thrown.answers.length : 0).toBe(1);
+    expect(card.got).toEqual([0xca, 0x10]);
+  });
+
+  test("one card lies at a head: a second one is turned away and the first is not disturbed", async () => {
+    const reader = await listening();
+    const first = new ScriptedCard(atr);
+    slotAt(reader).insert(first);
+    await reader.awaitCard("present", 2000);
+    const channel = await inserted(reader);
+    const second = connect(reader.at, "127.0.0.1");
+    await new Promise((resolve) => second.once("close", resolve));
+    expect(await channel.exchange([ask(0xca, 256)])).toHaveLength(1);
+    expect(first.got).toEqual([0xca]);
+  });
+
+  test("extended APDUs pass both ways", async () => {
+    const reader = await listening();
+    const card = new ScriptedCard(atr);
+    const got: Uint8Array[] = [];
+    card.transmit = (apdu) => {
+      got.push(apdu);
+      return Uint8Array.of(...new Uint8Array(60_000).fill(0x5a), 0x90, 0x00);
+    };
+    slotAt(reader).insert(card);
+    await reader.awaitCard("present", 2000);
+    const channel = await inserted(reader);
+    const command = { cla: 0, ins: 0xcb, p1: 0x3f, p2: 0xff, data: new Uint8Array(1000).fill(7), le: 65_536 };
+    const [answer] = await channel.exchange([{ command, sw: [{ value: 0x9000, mask: 0xffff }] }]);
+    expect(answer?.data).toEqual(new Uint8Array(60_000).fill(0x5a));
+    expect(got[0]?.length).toBe(4 + 3 + 1000 + 2);
+  });
+
+  test("a port that is taken is told", async () => {
+    const reader = await listening();
+    await expect(listening({ port: reader.at })).rejects.toThrow(/cannot listen on 127\.0\.0\.1/);
+  });
+});
+
+describe("the card's end", () => {
+  test("understands messages in pieces and several at once, connects again, and has an ATR also without power", async () => {
+    const heard: Buffer[] = [];
+    const reader = await listening();
+    const port = reader.at;
+    reader.close();
+    const slot = new CardSlot({ address: { host: "127.0.0.1", port } });
+    open.push({ close: () => slot.remove() });
+    // Nobody listens yet.
+    slot.insert(new ScriptedCard(atr));
+    await world.sleep(50);
+    const { createServer } = await import("node:net");
+    let socket: Socket | undefined;
+    const frames = new Frames();
+    const server = createServer((one) => {
+      socket = one;
+      one.on("data", (bytes) => heard.push(...frames.take(bytes)));
+    }).listen(port, "127.0.0.1");
+    open.push({ close: () => void server.close() });
+    while (socket === undefined) await world.sleep(20);
+    socket.write(Buffer.of(0x00));
+    await world.sleep(20);
+    socket.write(Buffer.of(0x01, 0x04, 0x00, 0x01));
+    await world.sleep(20);
+    socket.write(Buffer.of(0x01, 0x00, 0x05, 0x00, 0xca, 0x00, 0x00, 0x00));
+    while (heard.length < 2) await world.sleep(10);
+    expect(heard.map((body) => body.toString("hex"))).toEqual(["3b00", "0102039000"]);
+  });
+
+  test.each([
+    ["127.0.0.1:35963", { host: "127.0.0.1", port: 35_963 }],
+    ["[::1]:1", { host: "::1", port: 1 }],
+    ["localhost", undefined],
+    ["host:0", undefined],
+    ["host:65536", undefined],
+  ])("address %s", (text, address) => {
+    expect(parseAddress(text)).toEqual(address);
+  });
+});

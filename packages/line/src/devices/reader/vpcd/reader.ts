@@ -1,0 +1,190 @@
+/** vpcd-direct: the line listens as vpcd does, and any card that speaks its protocol lies at this head. No pcscd, hence no limit of 16 readers. */
+import { createServer, type Server, type Socket } from "node:net";
+import { type CardChannel, CardMute, type Finding, type World } from "@persoline/card/program";
+import { DeviceFault } from "../../problem.js";
+import { converse, Silence } from "../conversation.js";
+import type { Reader } from "../port.js";
+import { contactByte, Frames, sendFrame } from "./frames.js";
+
+const findings: readonly Finding[] = [
+  {
+    what: "contact currents",
+    result: "not measured",
+    detail: "the card is at the other end of a network connection",
+  },
+  {
+    what: "reset timing",
+    result: "not measured",
+    detail: "the card is at the other end of a network connection",
+  },
+  { what: "transmission protocol", result: "not measured", detail: "APDUs are carried whole" },
+];
+
+export interface VpcdReader extends Reader {
+  /** Where it listens. Throws DeviceFault when it cannot. */
+  port(): Promise<number>;
+  awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
+  close(): void;
+}
+
+export interface VpcdReaderOptions {
+  readonly name: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Where to listen; default the loopback address only. */
+  readonly host?: string | undefined;
+  readonly world: Pick<World, "now" | "sleep">;
+  readonly answerMs?: number | undefined;
+  /** So long a card may take to connect before a reset finds none. Default 5,000. */
+  readonly patienceMs?: number | undefined;
+  readonly reseat?: (() => Promise<void>) | undefined;
+}
+
+/** A card's connection: one question at a time. */
+class Link {
+  readonly #socket: Socket;
+  readonly #frames = new Frames();
+  #waiting: { heard: (body: Uint8Array) => void; silent: (problem: Error) => void } | undefined;
+  gone = false;
+  slow = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (bytes) => {
+      for (const body of this.#frames.take(bytes)) this.#waiting?.heard(new Uint8Array(body));
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      this.gone = true;
+      this.#waiting?.silent(new Silence("the card was taken out or lost its contacts"));
+    });
+  }
+
+  tell(byte: number): void {
+    sendFrame(this.#socket, Uint8Array.of(byte));
+  }
+
+  /** Throws Silence. A card that was too slow is cut off: its late answer would be taken for the next one. */
+  async ask(body: Uint8Array, ms: number): Promise<Uint8Array> {
+    if (this.gone) throw new Silence("the card was taken out or lost its contacts");
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<Uint8Array>((heard, silent) => {
+        this.#waiting = { heard, silent };
+        timer = setTimeout(() => {
+          this.slow = true;
+          silent(new Silence(`no answer within ${String(ms / 1000)} s`));
+          this.drop();
+        }, ms);
+        sendFrame(this.#socket, body);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#waiting = undefined;
+    }
+  }
+
+  drop(): void {
+    this.gone = true;
+    this.#socket.destroy();
+  }
+}
+
+/** Listens from now on; that it cannot is told by whatever is asked of it first. */
+export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
+  const { name, world, answerMs = 20_000, patienceMs = 5_000 } = options;
+  let link: Link | undefined;
+  let powerUp = 0;
+  const server = createServer((socket) => {
+    // One card lies at one head: a second one is turned away.
+    if (link !== undefined && !link.gone) socket.destroy();
+    else link = new Link(socket);
+  });
+  const listens = listening(server, name, options);
+  // Told to whoever asks first.
+  listens.catch(() => undefined);
+
+  const there = async (wanted: boolean, ms: number): Promise<boolean> => {
+    await listens;
+    const until = world.now() + ms;
+    while ((link !== undefined && !link.gone) !== wanted) {
+      if (world.now() >= until) return false;
+      await world.sleep(20);
+    }
+    return true;
+  };
+
+  const channel = (card: Link, since: number): CardChannel => ({
+    exchange: async (commands) => {
+      if (since !== powerUp || link !== card) {
+        throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
+      }
+      const { answers, broken } = await converse((apdu) => card.ask(apdu, answerMs), commands, "T=1");
+      if (broken instanceof Silence) throw new CardMute(answers, broken.message);
+      if (broken !== undefined) throw broken;
+      return answers;
+    },
+  });
+
+  const off = (): void => {
+    powerUp++;
+    if (link !== undefined && !link.gone) link.tell(contactByte.off);
+  };
+
+  return {
+    name,
+    kind: "real",
+    port: () => listens,
+    insert: async () => {
+      off();
+      const since = powerUp;
+      for (;;) {
+        if (!(await there(true, patienceMs)) || link === undefined) {
+          throw new DeviceFault(name, "refused", `no card has connected to port ${String(await listens)}`);
+        }
+        const card = link;
+        card.tell(contactByte.on);
+        try {
+          const atr = await card.ask(Uint8Array.of(contactByte.atr), answerMs);
+          // TS and T0 are the least (ISO/IEC 7816-3, 8.2): anything shorter is how a mute card says that it is there.
+          return atr.length < 2 ? "mute" : { atr, channel: channel(card, since), findings };
+        } catch (thrown) {
+          if (!(thrown instanceof Silence)) throw thrown;
+          // One that is slow was cut off as mute; one that had left already leaves its place to the next.
+          if (card.slow) return "mute";
+        }
+      }
+    },
+    reseat: async () => {
+      off();
+      await (options.reseat?.() ?? world.sleep(300));
+    },
+    remove: () => {
+      off();
+      return Promise.resolve();
+    },
+    awaitCard: (card, ms) => there(card === "present", ms),
+    close: () => {
+      powerUp++;
+      link?.drop();
+      server.close();
+    },
+  };
+}
+
+function listening(
+  server: Server,
+  name: string,
+  { port, host = "127.0.0.1" }: VpcdReaderOptions,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => {
+      reject(new DeviceFault(name, "refused", `cannot listen on ${host}:${String(port)}: ${error.message}`));
+    });
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}

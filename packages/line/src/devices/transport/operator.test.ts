@@ -1,0 +1,120 @@
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DeviceFault } from "../problem.js";
+import { DeskBook } from "./desk-book.js";
+import { type OperatorTransport, operatorTransport } from "./operator.js";
+import type { Place } from "./port.js";
+
+const head: Place = { at: "head", station: "desk", head: 0 };
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-desk-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A reader whose card comes and goes by what the person is told. */
+class Person {
+  readonly told: string[] = [];
+  present = false;
+  obeys = true;
+  label: string | undefined = "D1-000001";
+  readonly typed: string[] = [];
+  /** The answer to the question for a card's number. */
+  types = "";
+  book = new DeskBook(join(folder, "desk.book"));
+
+  transport(keyboard = false): OperatorTransport {
+    return operatorTransport({
+      book: this.book,
+      moveMs: 4000,
+      desk: {
+        tell: (text) => {
+          this.told.push(text);
+          if (!this.obeys) return;
+          if (/^(Insert|Put)/.test(text)) this.present = true;
+          else if (/^(GOOD|REJECT|ASIDE|BACK)/.test(text)) this.present = false;
+        },
+        typed: keyboard
+          ? (signal) => {
+              const line = this.typed.shift();
+              if (line !== undefined) return Promise.resolve(line);
+              return new Promise((resolve, reject) => {
+                // The question is told right before it waits for the answer.
+                if (this.told.at(-1)?.startsWith("This card does not say") === true) resolve(this.types);
+                signal.addEventListener("abort", () => reject(new Error("nobody waits")));
+              });
+            }
+          : undefined,
+      },
+      awaitCard: async (card) => {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        return this.present === (card === "present");
+      },
+      identify: () => Promise.resolve(this.label),
+    });
+  }
+}
+
+describe("the operator's transport", () => {
+  test("a card comes when the reader has it, and has gone when the reader is empty", async () => {
+    const person = new Person();
+    const transport = person.transport();
+    expect(await transport.feed(head)).toEqual({ label: "D1-000001" });
+    expect(await transport.occupied()).toEqual([{ place: head, label: "D1-000001" }]);
+    await transport.move(head, { at: "reject" });
+    expect(await transport.occupied()).toEqual([]);
+    expect(person.told).toEqual([
+      "Insert the next card.",
+      "REJECT: Take card D1-000001 out and put it into the reject tray.",
+    ]);
+    expect(person.book.placeOf("D1-000001")).toEqual({ at: "reject" });
+    person.book.close();
+  });
+
+  test("a move that cannot be is a jam, and nothing is told", async () => {
+    const person = new Person();
+    await expect(person.transport().move(head, { at: "reject" })).rejects.toThrow(DeviceFault);
+    expect(person.told).toEqual([]);
+  });
+
+  test("a line that stops waits for nobody; e ends a desk with a keyboard", async () => {
+    const person = new Person();
+    person.obeys = false;
+    const transport = person.transport();
+    const fed = transport.feed(head);
+    transport.stop();
+    expect(await fed).toBe("empty");
+    person.typed.push("what?", "e");
+    expect(await person.transport(true).feed(head)).toBe("empty");
+  });
+
+  test("a card that does not say who it is: the number on its body is typed, or it stays unknown", async () => {
+    const person = new Person();
+    person.label = undefined;
+    expect(await person.transport().feed(head)).toEqual({ label: undefined });
+    person.book.put(undefined, { at: "hold" });
+    person.types = "D1-000009";
+    expect(await person.transport(true).feed(head)).toEqual({ label: "D1-000009" });
+    person.book.close();
+  });
+
+  test("after a kill the book tells what lay in the reader, and the person is asked to put it back", async () => {
+    const person = new Person();
+    await person.transport().feed(head);
+    person.book.close();
+    // The kill cut the last line off.
+    appendFileSync(join(folder, "desk.book"), '{"label":"D1-00');
+    person.book = new DeskBook(join(folder, "desk.book"));
+    person.present = false;
+    const transport = person.transport();
+    expect(await transport.occupied()).toEqual([{ place: head, label: "D1-000001" }]);
+    expect(person.told.at(-1)).toBe("Put card D1-000001 back into the reader: it was being worked on.");
+    await transport.move(head, { at: "hold" });
+    person.book.close();
+    expect(new DeskBook(join(folder, "desk.book")).placeOf("D1-000001")).toEqual({ at: "hold" });
+  });
+});

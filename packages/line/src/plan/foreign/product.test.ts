@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { ContentProblem } from "../content.js";
+import { parseForeign } from "./product.js";
+import { foreignInitialisation, foreignPersonalization, foreignProof } from "./programs.js";
+
+const file = new URL("../../../../../examples/products/foreign-badge/product.yaml", import.meta.url);
+const text = readFileSync(file, "utf8");
+const read = parseForeign(text, "product.yaml");
+if (!read.ok) throw new Error("the foreign product is not read");
+const { product } = read;
+const problems = (changed: string): string[] => {
+  const found = parseForeign(changed, "product.yaml");
+  return found.ok ? [] : found.problems.map(({ line, code }) => `${String(line)} ${code}`);
+};
+
+describe("a product on a card of another maker", () => {
+  test("a mood without a witness is refused", () => {
+    expect(problems(text.replace(/ {6}seen-on: .*\n/, ""))).toHaveLength(1);
+  });
+  test("files that are there twice, contents without a file, records in a file without any", () => {
+    expect(problems(text.replace('fid: "0102"', 'fid: "0101"'))).toEqual([expect.stringMatching(/ twice$/)]);
+    expect(problems(text.replace("zones: { records", "nowhere: { records"))).toEqual([
+      expect.stringMatching(/ no-file$/),
+    ]);
+    expect(problems(text.replace('{ records: "{zones}" }', '{ value: "{name}" }'))).toEqual([
+      expect.stringMatching(/ wrong-form$/),
+    ]);
+  });
+
+  const person = { name: "Ada", zones: ["A", "B"], cardNumber: "F-1" };
+  test("only declared moods bend the standard's commands", () => {
+    const plain = { ...product, card: { ...product.card, moods: [] } };
+    const selects = (of: typeof product): number[] =>
+      foreignPersonalization(of, person).segments.flatMap(({ steps }) =>
+        steps.filter(({ ins }) => ins === 0xa4).map(({ p2 }) => p2),
+      );
+    expect(new Set(selects(plain))).toEqual(new Set([0x04]));
+    expect(new Set(selects(product))).toEqual(new Set([0x0c]));
+    const updates = foreignPersonalization(plain, person).segments.flatMap(({ steps }) =>
+      steps.filter(({ ins }) => ins === 0xd6),
+    );
+    expect(updates.map(({ le, sw }) => [le, sw.length])).toEqual([[undefined, 1]]);
+  });
+
+  test("an EF record is appended once and never again, and every file is asked for before it is made again", () => {
+    const appended = foreignPersonalization(product, person).segments.flatMap(({ steps }) =>
+      steps.filter(({ ins }) => ins === 0xe2),
+    );
+    expect(appended.map(({ again }) => again)).toEqual(["never", "never"]);
+    expect(foreignInitialisation(product).segments.every(({ done }) => done?.length === 2)).toBe(true);
+  });
+
+  test("long contents go in pieces that the card takes, and are read back in the same", () => {
+    const small = { ...product, card: { ...product.card, "command-data": 16 } };
+    const longName = { ...person, name: "A".repeat(40) };
+    const lengths = foreignPersonalization(small, longName).segments[0]?.steps.flatMap(
+      ({ ins, data: [part] }) => (ins === 0xd6 && part instanceof Uint8Array ? [part.length] : []),
+    );
+    expect(lengths?.slice(0, -1).every((length) => length === 16)).toBe(true);
+    expect(foreignProof(small, longName).segments[0]?.steps.filter(({ ins }) => ins === 0xb0)).toHaveLength(
+      lengths?.length ?? 0,
+    );
+  });
+
+  test("what does not fit is refused before a card is touched, without naming it", () => {
+    const zones = ["a".repeat(33)];
+    expect(() => foreignPersonalization(product, { ...person, zones })).toThrow(ContentProblem);
+    expect(() =>
+      foreignPersonalization(product, { ...person, zones: Array.from({ length: 9 }, () => "z") }),
+    ).toThrow("has more than the 8 EF records of zones");
+  });
+});

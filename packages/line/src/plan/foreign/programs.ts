@@ -1,0 +1,249 @@
+/** What is sent to a card of another maker: files made, contents written, everything read back, the PIN shown to be right. */
+import type { Command } from "@persoline/card/apdu";
+import { type Fid, fid, type Sfi, sfi, utf8 } from "@persoline/card/bytes";
+import {
+  appendRecord,
+  createFile,
+  encodeFcp,
+  readBinary,
+  readRecord,
+  selectByFid,
+  selectMf,
+  updateBinary,
+  verify,
+} from "@persoline/card/iso7816";
+import type { CardProgram, Step, SwPattern } from "@persoline/card/program";
+import { fill, tlvBytes, valueBytes, ContentProblem, type Values } from "../content.js";
+import type { ForeignEf, ForeignProduct, Mood } from "./product.js";
+
+type Kind = Extract<Mood, { mood: "tolerated" }>["on"] | "select";
+
+const exact = (value: number): SwPattern => ({ value, mask: 0xffff });
+
+/** The standard's commands, bent to the card's declared moods. */
+class Moody {
+  readonly #moods: readonly Mood[];
+
+  constructor(moods: readonly Mood[]) {
+    this.#moods = moods;
+  }
+
+  get dataCoding(): number | undefined {
+    const found = this.#moods.find((one) => one.mood === "data-coding");
+    return found === undefined ? undefined : Number.parseInt(found.byte, 16);
+  }
+
+  get sizeOfRecords(): boolean {
+    return !this.#has("records-without-size");
+  }
+
+  step(kind: Kind, command: Command, more: Pick<Step, "why" | "clause" | "again"> & Partial<Step>): Step {
+    const { data, le, p2, ...header } = command;
+    const silent = kind === "select" && this.#has("select-without-answer");
+    const wantsLe = (kind === "update" || kind === "verify") && this.#has("le-on-updates");
+    const expected = silent ? undefined : wantsLe ? 256 : le;
+    const tolerated = this.#moods.flatMap((one) =>
+      one.mood === "tolerated" && one.on === kind ? [exact(Number.parseInt(one.sw, 16))] : [],
+    );
+    return {
+      ...header,
+      p2: silent ? (p2 & 0x03) | 0x0c : p2,
+      data: data === undefined ? [] : [data],
+      ...(expected === undefined ? {} : { le: expected }),
+      sw: [exact(0x9000), ...tolerated],
+      changes: kind === "update" || kind === "create",
+      cost: { pages: 0 },
+      ...more,
+    };
+  }
+
+  #has(mood: Mood["mood"]): boolean {
+    return this.#moods.some((one) => one.mood === mood);
+  }
+}
+
+const usualCoding = 0x21;
+const fidOf = (ef: ForeignEf): Fid => fid(Number.parseInt(ef.fid, 16));
+const sfiOf = (ef: ForeignEf): Sfi => sfi(ef.sfi);
+const structure = "ISO/IEC 7816-4, 7.1.1";
+
+const mf = (moody: Moody): Step =>
+  moody.step("select", selectMf({ answer: "fcp" }), {
+    why: "select the MF",
+    clause: structure,
+    again: "same",
+  });
+const selected = (moody: Moody, ef: ForeignEf): Step =>
+  moody.step("select", selectByFid(fidOf(ef), { answer: "fcp" }), {
+    why: `select ${ef.ef} (${ef.fid})`,
+    clause: structure,
+    again: "same",
+  });
+
+/** One segment a file: after an interruption each is asked for before it is made again. */
+export function foreignInitialisation(product: ForeignProduct): CardProgram {
+  const moody = new Moody(product.card.moods);
+  const coding = moody.dataCoding;
+  return {
+    name: `${product.product}/initialisation`,
+    segments: product.files.map((ef) => {
+      // A record size needs a data coding byte before it: write-once off, data units of one byte (ISO/IEC 7816-4, table 87).
+      const records =
+        ef.type === "transparent" ? {} : { dataCoding: coding ?? usualCoding, recordSize: ef.record };
+      const fcp = encodeFcp({
+        ...(ef.type === "transparent"
+          ? { size: ef.size }
+          : moody.sizeOfRecords
+            ? { size: ef.record * ef.count }
+            : {}),
+        descriptor: {
+          kind: "working",
+          structure: ef.type,
+          shareable: true,
+          ...(coding === undefined ? {} : { dataCoding: coding }),
+          ...records,
+        },
+        fid: fidOf(ef),
+        sfi: sfiOf(ef),
+      });
+      const make = moody.step("create", createFile(fcp), {
+        why: `create EF ${ef.ef} (${ef.fid})`,
+        clause: "ISO/IEC 7816-9, 6.3.2",
+        again: "session",
+      });
+      return {
+        name: `create ${ef.ef}`,
+        channel: "plain",
+        steps: [mf(moody), make],
+        done: [mf(moody), selected(moody, ef)],
+      };
+    }),
+  };
+}
+
+/** Bytes of a transparent file, or of its EF records. Throws ContentProblem when they do not fit. */
+function contentOf(product: ForeignProduct, ef: ForeignEf, values: Values): readonly Uint8Array[] {
+  const content = product.write[ef.ef];
+  if (content === undefined) return [];
+  const parts =
+    "tlv" in content
+      ? [tlvBytes(Object.entries(content.tlv), values)]
+      : "value" in content
+        ? [valueBytes(content.value, values)]
+        : typeof content.records === "string"
+          ? [content.records].flatMap((list) => listed(list, values))
+          : content.records.map((form) => valueBytes(form, values));
+  const most = ef.type === "transparent" ? ef.size : ef.record;
+  if (parts.some(({ length }) => length > most)) throw new ContentProblem(`does not fit in ${ef.ef}`);
+  if (ef.type !== "transparent" && parts.length > ef.count) {
+    throw new ContentProblem(`has more than the ${String(ef.count)} EF records of ${ef.ef}`);
+  }
+  return parts;
+}
+
+/** `{list}` is one EF record an element; any other template is one alone. */
+function listed(template: string, values: Values): Uint8Array[] {
+  const value = values[template.slice(1, -1)];
+  const texts = Array.isArray(value) ? (value as readonly string[]) : [fill(template, values)];
+  return texts.filter((text) => text !== "").map((text) => utf8(text));
+}
+
+/** Throws ContentProblem, without the value itself. */
+export function foreignPersonalization(product: ForeignProduct, values: Values): CardProgram {
+  const moody = new Moody(product.card.moods);
+  const most = product.card["command-data"];
+  return {
+    name: `${product.product}/personalization`,
+    segments: product.files.flatMap((ef) => {
+      const parts = contentOf(product, ef, values);
+      if (parts.length === 0) return [];
+      const steps =
+        ef.type === "transparent"
+          ? blocks(parts[0] ?? new Uint8Array(0), most).map(({ offset, data }) =>
+              moody.step("update", updateBinary({ offset, data }), {
+                why: `write ${ef.ef} from byte ${String(offset)}`,
+                clause: "ISO/IEC 7816-4, 7.2.3",
+                again: "same",
+              }),
+            )
+          : parts.map((data, at) =>
+              moody.step("update", appendRecord({ data }), {
+                why: `append EF record ${String(at + 1)} to ${ef.ef}`,
+                clause: "ISO/IEC 7816-4, 7.3.6",
+                // A second one would be another EF record.
+                again: "never",
+              }),
+            );
+      return [
+        {
+          name: `write ${ef.ef}`,
+          channel: "plain" as const,
+          steps: [mf(moody), selected(moody, ef), ...steps],
+        },
+      ];
+    }),
+  };
+}
+
+function blocks(data: Uint8Array, most: number): { readonly offset: number; readonly data: Uint8Array }[] {
+  return Array.from({ length: Math.ceil(data.length / most) }, (_, at) => ({
+    offset: at * most,
+    data: data.slice(at * most, (at + 1) * most),
+  }));
+}
+
+/** Everything read back; the PIN last, once: a wrong one costs a try and is never sent twice. */
+export function foreignProof(product: ForeignProduct, values: Values): CardProgram {
+  const moody = new Moody(product.card.moods);
+  const most = product.card["command-data"];
+  const read = (command: Command, value: Uint8Array, why: string): Step =>
+    moody.step("read", command, {
+      why,
+      clause: "ISO/IEC 7816-4, 7.2.2 and 7.3.3",
+      again: "same",
+      answer: { value },
+      reject: "wrong-answer",
+    });
+  const files = product.files.flatMap((ef) => {
+    const parts = contentOf(product, ef, values);
+    const steps =
+      ef.type === "transparent"
+        ? blocks(parts[0] ?? new Uint8Array(0), most).map(({ offset, data }) =>
+            read(
+              readBinary({ offset, length: data.length }),
+              data,
+              `compare ${ef.ef} from byte ${String(offset)}`,
+            ),
+          )
+        : parts.map((data, at) =>
+            read(
+              { ...readRecord({ number: at + 1 }), le: data.length },
+              data,
+              `compare EF record ${String(at + 1)} of ${ef.ef}`,
+            ),
+          );
+    return steps.length === 0
+      ? []
+      : [
+          {
+            name: `compare ${ef.ef}`,
+            channel: "plain" as const,
+            steps: [mf(moody), selected(moody, ef), ...steps],
+          },
+        ];
+  });
+  const { pin } = product;
+  const shown = pin === undefined ? [] : [pinSegment(moody, pin)];
+  return { name: `${product.product}/proof`, segments: [...files, ...shown] };
+}
+
+function pinSegment(moody: Moody, pin: NonNullable<ForeignProduct["pin"]>): CardProgram["segments"][number] {
+  const field = new Uint8Array(pin.length);
+  field.set(utf8(pin.transport));
+  const step = moody.step("verify", verify({ reference: Number.parseInt(pin.reference, 16), pin: field }), {
+    why: "verify the maker's published PIN",
+    clause: "ISO/IEC 7816-4, 7.5.6",
+    again: "never",
+  });
+  return { name: "pin", channel: "plain", steps: [step] };
+}

@@ -1,0 +1,246 @@
+// A private PC/SC service for tests, benches and people: its own pcscd with virtual slots, on a loopback of its own.
+//
+//   node tools/pcsc.mjs run [--slots 4] [--] COMMAND...   the command with a private pcscd
+//   node tools/pcsc.mjs namespace [--] COMMAND...         the command in the private world, without pcscd
+//   node tools/pcsc.mjs daemon [--slots 4]                pcscd inside such a world, until it is told to end
+//   node tools/pcsc.mjs prepare                           what all this needs: installed where root may, else said
+//
+// vpcd listens on all addresses and takes whatever connects, and every answer takes 44 ms where acknowledgements are delayed: so
+// everything runs in a network namespace of its own, whose loopback acknowledges at once. The machine's own pcscd is not touched.
+import { spawn, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const self = fileURLToPath(import.meta.url);
+const driver = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
+/** What every child inside sees; also how a test knows that it is inside. */
+const mark = "PERSOLINE_PRIVATE_PCSC";
+const firstPort = 35_963;
+/** Each copy of vpcd's driver has two. */
+const slotsOfDriver = 2;
+
+/** @type {readonly { what: string, there: () => boolean, packages: string }[]} */
+const needs = [
+  { what: "the PC/SC service", there: () => found("pcscd"), packages: "pcscd" },
+  { what: "its virtual reader vpcd", there: () => existsSync(driver), packages: "vsmartcard-vpcd" },
+  { what: "vicc, a foreign virtual card", there: () => found("vicc"), packages: "vsmartcard-vpicc" },
+  { what: "opensc-tool", there: () => found("opensc-tool"), packages: "opensc" },
+  { what: "pcsc_scan", there: () => found("pcsc_scan"), packages: "pcsc-tools" },
+  {
+    what: "unshare and mount",
+    there: () => found("unshare") && found("mount"),
+    packages: "util-linux mount",
+  },
+  { what: "ip", there: () => found("ip"), packages: "iproute2" },
+  {
+    what: "python3 with pyscard, cryptography and Cryptodome",
+    there: () => python("import smartcard, cryptography, Cryptodome"),
+    packages: "python3 python3-pyscard python3-cryptography python3-pycryptodome",
+  },
+];
+const forTheBinding = "libpcsclite-dev build-essential";
+
+/** @param {string} program */
+function found(program) {
+  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin"];
+  return folders.some((folder) => existsSync(join(folder, program)));
+}
+
+/** Debian's interpreter, not one that comes first on the path: only that one has Debian's modules. @param {string} text */
+function python(text) {
+  return spawnSync("/usr/bin/python3", ["-c", text], { stdio: "ignore" }).status === 0;
+}
+
+function bindingLoads() {
+  try {
+    createRequire(join(root, "packages/line/package.json"))("smartcard");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} text @returns {never} */
+function stop(text) {
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+}
+
+/** @param {string} command @param {readonly string[]} words */
+function must(command, words) {
+  const { status, error } = spawnSync(command, words, { cwd: root, stdio: "inherit" });
+  if (status !== 0)
+    stop(`${command} ${words.join(" ")} failed${error === undefined ? "" : `: ${error.message}`}`);
+}
+
+function prepare() {
+  const lacking = needs.filter(({ there }) => !there());
+  const packages = [
+    ...lacking.flatMap((need) => need.packages.split(" ")),
+    ...(bindingLoads() ? [] : forTheBinding.split(" ")),
+  ];
+  if (packages.length > 0) {
+    const install = ["install", "-y", "--no-install-recommends", ...packages];
+    if (process.getuid?.() !== 0 || !found("apt-get")) {
+      stop(
+        `The tests with real PC/SC readers need ${lacking.map(({ what }) => what).join(", ") || "the PC/SC binding"}. On Debian and Ubuntu:\n\n` +
+          `  sudo apt-get update && sudo apt-get ${install.join(" ")}\n\nThen give the same command again; "npm run check" does without them.`,
+      );
+    }
+    process.stdout.write(`Installing for the tests with PC/SC: ${packages.join(" ")}\n`);
+    process.env["DEBIAN_FRONTEND"] = "noninteractive";
+    must("apt-get", ["update", "-qq"]);
+    must("apt-get", [...install, "-qq"]);
+    const still = needs.filter(({ there }) => !there());
+    if (still.length > 0) stop(`Installed, but still not there: ${still.map(({ what }) => what).join(", ")}`);
+  }
+  if (bindingLoads()) return;
+  // An optional package that could not be built is left out by npm: only a whole installation brings it back.
+  if (existsSync(join(root, "node_modules/smartcard"))) must("npm", ["rebuild", "smartcard"]);
+  else must("npm", ["ci", "--include=dev", "--no-fund", "--no-audit"]);
+  if (!bindingLoads())
+    stop(
+      `The PC/SC binding does not load: sudo apt-get install -y ${forTheBinding}, then npm rebuild smartcard`,
+    );
+}
+
+/** Runs this file again in a world of its own. @param {readonly string[]} words */
+function enter(words) {
+  const user = process.getuid?.() === 0 ? [] : ["--map-root-user"];
+  const inside = ["--mount", "--net", ...user, process.execPath, self, "inside", ...words];
+  follow(spawn("unshare", inside, { stdio: "inherit", env: { ...process.env, [mark]: "1" } }));
+}
+
+/** Ends as the child ends. @param {import("node:child_process").ChildProcess} child @param {() => Promise<void>} [after] */
+function follow(child, after = async () => {}) {
+  // A terminal's Ctrl-C reaches the child by itself.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  child.on("error", (error) => stop(error.message));
+  child.on("exit", (code, signal) => {
+    void after().then(() => process.exit(code ?? (signal === null ? 1 : 128)));
+  });
+}
+
+function arrange() {
+  must("ip", ["link", "set", "lo", "up"]);
+  const local = "local 127.0.0.1 dev lo proto kernel scope host src 127.0.0.1 quickack 1 table local";
+  must("ip", ["route", "change", ...local.split(" ")]);
+  if (!existsSync("/run/pcscd")) {
+    if (process.getuid?.() !== 0) stop("/run/pcscd is not there: start the machine's pcscd once");
+    mkdirSync("/run/pcscd", { recursive: true });
+  }
+  must("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/pcscd"]);
+}
+
+/** @param {number} slots */
+async function startDaemon(slots) {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
+  const entries = Array.from({ length: Math.ceil(slots / slotsOfDriver) }, (_, at) => {
+    // Two entries that share one library would share its state.
+    const library = join(folder, `vpcd-${String(at)}.so`);
+    copyFileSync(driver, library);
+    const port = firstPort + at * slotsOfDriver;
+    const channel = `0x${port.toString(16).toUpperCase()}`;
+    return `FRIENDLYNAME "Persoline vpcd ${String.fromCodePoint(65 + at)}"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${library}\nCHANNELID ${channel}\n`;
+  });
+  // pcscd reads every file of this folder as configuration: the libraries lie beside it.
+  const configuration = join(folder, "conf");
+  mkdirSync(configuration);
+  writeFileSync(join(configuration, "reader.conf"), entries.join("\n"));
+  rmSync("/run/pcscd/pcscd.comm", { force: true });
+  rmSync("/run/pcscd/pcscd.pid", { force: true });
+  const daemon = spawn("pcscd", ["--foreground", "--config", configuration], {
+    stdio: "ignore",
+    env: withSbin(),
+  });
+  const ended = new Promise((resolve) => daemon.once("exit", resolve));
+  daemon.once("error", (error) => stop(`pcscd does not start: ${error.message}`));
+  const until = Date.now() + 10_000;
+  while (!existsSync("/run/pcscd/pcscd.comm") || !listening(firstPort + entries.length * slotsOfDriver - 1)) {
+    if (Date.now() > until || daemon.exitCode !== null) stop("pcscd does not start");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const end = async () => {
+    daemon.kill("SIGTERM");
+    const kill = setTimeout(() => daemon.kill("SIGKILL"), 3_000);
+    await ended;
+    clearTimeout(kill);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { pid: daemon.pid ?? 0, end };
+}
+
+const withSbin = () => ({ ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` });
+
+/** Whether anything in this namespace listens on a TCP port (proc(5), /proc/net/tcp: state 0A). @param {number} port */
+function listening(port) {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+  return ["/proc/net/tcp", "/proc/net/tcp6"].some((file) => {
+    if (!existsSync(file)) return false;
+    return readFileSync(file, "utf8")
+      .split("\n")
+      .some((line) => line.slice(0, 64).includes(wanted) && / 0A /.test(line));
+  });
+}
+
+/** @param {string[]} words @returns {{ slots: number, command: string[] }} */
+function options(words) {
+  let slots = 4;
+  const rest = [...words];
+  if (rest[0] === "--slots") {
+    slots = Number(rest[1]);
+    if (!Number.isInteger(slots) || slots < 1 || slots > 16)
+      stop("--slots: 1 to 16, for pcscd takes no more readers");
+    rest.splice(0, 2);
+  }
+  if (rest[0] === "--") rest.shift();
+  return { slots, command: rest };
+}
+
+const [verb, ...words] = process.argv.slice(2);
+const { slots, command } = options(verb === "inside" ? words.slice(1) : words);
+const [program, ...programWords] = command;
+switch (verb) {
+  case "prepare":
+    prepare();
+    break;
+  case "run":
+  case "namespace":
+    if (program === undefined) stop(`node tools/pcsc.mjs ${verb} COMMAND...`);
+    prepare();
+    enter([verb, ...words]);
+    break;
+  case "inside": {
+    if (process.env[mark] === undefined || program === undefined) stop("node tools/pcsc.mjs run COMMAND...");
+    arrange();
+    const started = words[0] === "run" ? await startDaemon(slots) : undefined;
+    follow(spawn(program, programWords, { stdio: "inherit", cwd: process.cwd() }), started?.end);
+    break;
+  }
+  case "daemon": {
+    if (process.env[mark] === undefined)
+      stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
+    const { pid, end } = await startDaemon(slots);
+    process.stdout.write(`ready ${String(pid)}\n`);
+    for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "disconnect"])) {
+      process.on(signal, () => void end().then(() => process.exit(0)));
+    }
+    setInterval(() => {}, 60_000);
+    break;
+  }
+  default:
+    stop(readFileSync(self, "utf8").split("\n").slice(0, 6).join("\n").replaceAll("// ", ""));
+}
