@@ -81,7 +81,11 @@ const sha256Of = (content: string | Uint8Array): string => createHash("sha256").
 /** What the order file itself says about the cards. Not the line: that is what makes them; and paths only name what has a digest of its own. */
 const settingsOf = ({ customer, environment, records, input, security }: Order): string =>
   JSON.stringify([
-    ...[customer, environment, records ?? null, input.sheet ?? null, input.encoding ?? null],
+    customer,
+    environment,
+    records ?? null,
+    input.sheet ?? null,
+    input.encoding ?? null,
     ...(security === undefined ? [] : [security]),
   ]);
 

@@ -151,8 +151,8 @@ function filesUnder(path: string): string[] {
 const seen = { line: new Set<string>(), module: new Set<string>(), processes: [] as Buffer[] };
 let out = "";
 let pins: string[] = [];
-let names: string[] = [];
-let cardKeys = new Map<string, Buffer[]>();
+const names: string[] = [];
+const cardKeys = new Map<string, Buffer[]>();
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "persoline-leak-"));

@@ -6,7 +6,6 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:cr
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { hashRawSync } from "@node-rs/argon2";
-import { beginTry, endTry } from "./lock-out.js";
 import type { Environment, KeyDescription } from "./port.js";
 
 /** How the keystore is opened. */
@@ -151,7 +150,6 @@ export function openKeystore(
       `${file}: this keystore is opened by a ${wanted.replace("-", " ")}`,
     );
   }
-  if ("passphrase" in unlock) beginTry(file);
   const key = sealingKey(unlock, content.unlock);
   try {
     const decipher = createDecipheriv("aes-256-gcm", key, unb64(content.iv)).setAAD(associated(content));
@@ -159,7 +157,6 @@ export function openKeystore(
     const clear = Buffer.concat([decipher.update(unb64(content.sealed)), decipher.final()]);
     const keys = JSON.parse(clear.toString("utf8")) as readonly StoredKey[];
     clear.fill(0);
-    if ("passphrase" in unlock) endTry(file);
     return { environment: content.environment, keys };
   } catch {
     throw new KeystoreProblem(

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openKeystore, sealKeystore } from "./keystore.js";
-import { beginTry, endTry, waitAfter } from "./lock-out.js";
+import { sealKeystore } from "./keystore.js";
+import { beginTry, endTry, openGuarded, waitAfter } from "./lock-out.js";
 
 let folder: string;
 let keystore: string;
@@ -37,13 +37,15 @@ test("a clock set back neither opens it nor locks it for years; a damaged note c
 test("the keystore itself: a wrong passphrase counts, the right one clears the count, a locked one is not even tried", () => {
   sealKeystore(keystore, "test", [], { passphrase: "right" });
   for (let tries = 0; tries < 4; tries++)
-    expect(() => openKeystore(keystore, { passphrase: "wrong" })).toThrow("does not open");
-  openKeystore(keystore, { passphrase: "right" });
+    expect(() => openGuarded(keystore, { passphrase: "wrong" })).toThrow("does not open");
+  expect(() => openGuarded(join(folder, "none.json"), { passphrase: "x" })).toThrow("no keystore here");
+  expect(existsSync(join(folder, "none.json.tries"))).toBe(false);
+  openGuarded(keystore, { passphrase: "right" });
   expect(existsSync(`${keystore}.tries`)).toBe(false);
   for (let tries = 0; tries < 5; tries++)
-    expect(() => openKeystore(keystore, { passphrase: "wrong" })).toThrow("does not open");
+    expect(() => openGuarded(keystore, { passphrase: "wrong" })).toThrow("does not open");
   for (const passphrase of ["wrong", "right"])
-    expect(() => openKeystore(keystore, { passphrase })).toThrow(
+    expect(() => openGuarded(keystore, { passphrase })).toThrow(
       expect.objectContaining({ name: "KeystoreProblem", code: "locked" }) as Error,
     );
 });

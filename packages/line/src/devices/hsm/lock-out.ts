@@ -3,7 +3,7 @@
  * script of the line's; who can copy the keystore away is hindered by argon2id alone.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { KeystoreProblem, writeDurably } from "./keystore.js";
+import { KeystoreProblem, openKeystore, type Unlock, writeDurably } from "./keystore.js";
 
 /** So many wrong ones in a row are forgiven. */
 const FORGIVEN = 5;
@@ -57,4 +57,26 @@ export function beginTry(keystore: string, now: number = Date.now()): void {
 /** The passphrase was right: nothing is held against anybody any more. */
 export function endTry(keystore: string): void {
   rmSync(fileOf(keystore), { force: true });
+}
+
+/** Opens the keystore; wrong passphrases are counted. Throws KeystoreProblem, "locked" without having tried. */
+export function openGuarded(file: string, unlock: Unlock): ReturnType<typeof openKeystore> {
+  if ("keyFile" in unlock) return openKeystore(file, unlock);
+  beginTry(file);
+  let opened: ReturnType<typeof openKeystore>;
+  try {
+    opened = openKeystore(file, unlock);
+  } catch (problem) {
+    // A file that is not there, or not ours, was no try.
+    if (problem instanceof KeystoreProblem && problem.code !== "wrong-passphrase") takeBack(file);
+    throw problem;
+  }
+  endTry(file);
+  return opened;
+}
+
+function takeBack(keystore: string): void {
+  const { wrong, last } = triesAt(fileOf(keystore));
+  if (wrong <= 1) endTry(keystore);
+  else writeDurably(fileOf(keystore), `${JSON.stringify({ wrong: wrong - 1, last } satisfies Tries)}\n`);
 }

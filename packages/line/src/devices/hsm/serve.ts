@@ -7,8 +7,8 @@ type Calls = ReturnType<typeof vaultCalls>;
 
 /** How a provider makes its keys, and how it opens them. Both throw KeystoreProblem, or what else is wrong. */
 export interface Provider<Ceremony, Unlock> {
-  make(ceremony: Ceremony): void | Promise<void>;
-  open(file: string, unlock: Unlock): Calls | Promise<Calls>;
+  readonly make: (ceremony: Ceremony) => void | Promise<void>;
+  readonly open: (file: string, unlock: Unlock) => Calls | Promise<Calls>;
 }
 
 export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unlock>): void {

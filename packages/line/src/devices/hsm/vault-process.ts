@@ -1,7 +1,8 @@
 /** The vault's own process: keys are clear only here. */
 import { makeKeystore, type Ceremony } from "./ceremony.js";
 import { Keyring } from "./keyring.js";
-import { openKeystore, type Unlock } from "./keystore.js";
+import type { Unlock } from "./keystore.js";
+import { openGuarded } from "./lock-out.js";
 import { selfTest } from "./self-test.js";
 import { serve } from "./serve.js";
 import { vaultCalls } from "./vault-core.js";
@@ -13,7 +14,7 @@ serve<Ceremony, Unlock>({
   },
   open: (file, unlock) => {
     selfTest();
-    const { environment, keys } = openKeystore(file, unlock);
+    const { environment, keys } = openGuarded(file, unlock);
     return vaultCalls(new Keyring(environment, keys));
   },
 });

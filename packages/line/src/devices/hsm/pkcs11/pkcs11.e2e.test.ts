@@ -149,8 +149,8 @@ describe("what the token shows at start", () => {
       seal: "module-process",
       "shared-keys": "unavailable",
     });
-    for (const { level, note } of Object.values(operations))
-      if (level !== "token") expect(note).toMatch(/\w{4}/);
+    const lesser = Object.values(operations).filter(({ level }) => level !== "token");
+    for (const { note } of lesser) expect(note).toMatch(/\w{4}/);
   });
 
   test("a poorer token does the same work in the module's process, and says so", async () => {

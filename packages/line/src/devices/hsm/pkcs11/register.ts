@@ -29,8 +29,10 @@ export interface Register {
 /** What fingerprints are made over: 16 bytes. */
 export const fingerprinted = new Uint8Array(Buffer.from("persoline key id"));
 
-const macOf = ({ mac: _, ...rest }: Register, key: Uint8Array): Buffer =>
-  createHmac("sha256", key).update(JSON.stringify(rest)).digest();
+const macOf = (register: Register, key: Uint8Array): Buffer =>
+  createHmac("sha256", key)
+    .update(JSON.stringify({ ...register, mac: "" }))
+    .digest();
 
 export function writeRegister(file: string, register: Omit<Register, "mac">, macKey: Uint8Array): void {
   const unsealed = { ...register, mac: "" };

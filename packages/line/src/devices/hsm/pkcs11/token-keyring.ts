@@ -48,7 +48,14 @@ export class TokenKeyring extends Keyring {
   }
 
   override describe(): KeyDescription[] {
-    return this.#register.keys.map(({ fingerprint: _, ...key }) => key);
+    return this.#register.keys.map(({ name, use, algorithm, kcv, environment, published }) => ({
+      name,
+      use,
+      algorithm,
+      kcv,
+      environment,
+      published,
+    }));
   }
 
   override applicationKey(keys: KeyRef, kid: number, serial: Serial): Uint8Array {

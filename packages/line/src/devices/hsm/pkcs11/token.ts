@@ -48,7 +48,6 @@ const USES = {
   master: ["DERIVE"],
   "des-master": ["ENCRYPT"],
 } as const satisfies Readonly<Record<KeyPurpose | "master" | "des-master", readonly string[]>>;
-export type TokenPurpose = keyof typeof USES;
 const ALL_USES = ["ENCRYPT", "DECRYPT", "SIGN", "VERIFY", "WRAP", "UNWRAP", "DERIVE"] as const;
 
 /** Ed25519 (PKCS#11 3.0; the library's names end before). */
