@@ -6,6 +6,7 @@ import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
+import type { SecurityLevels } from "../orders/security.js";
 import type { YamlPath } from "../orders/yaml.js";
 import type { InputProblem, Order, OrderRecord, Photo } from "../orders/types.js";
 import { compile, imageProblems } from "../plan/compile.js";
@@ -54,6 +55,8 @@ export interface Job {
   readonly files: readonly MadeFrom[];
   readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
+  /** What the product says about how well its keys must be kept. */
+  readonly security: SecurityLevels | undefined;
 }
 
 /** `inputMayBeGone` as `readOrder` has it. Throws DataProblem, LayoutProblem. */
@@ -74,14 +77,22 @@ export async function readJob(
     files: [settings, ...files, ...layouts],
     planned,
     drawing,
+    security: product.kind === "iso7816" ? undefined : product.security,
   };
 }
 
 const sha256Of = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /** What the order file itself says about the cards. Not the line: that is what makes them; and paths only name what has a digest of its own. */
-const settingsOf = ({ customer, environment, records, input }: Order): string =>
-  JSON.stringify([customer, environment, records ?? null, input.sheet ?? null, input.encoding ?? null]);
+const settingsOf = ({ customer, environment, records, input, security }: Order): string =>
+  JSON.stringify([
+    customer,
+    environment,
+    records ?? null,
+    input.sheet ?? null,
+    input.encoding ?? null,
+    ...(security === undefined ? [] : [security]),
+  ]);
 
 /** Better told now than by the security module when the first card is in the machine. */
 function keyProblems(order: Order, product: AnyProduct, { environment, keys }: KeyFile): InputProblem[] {
