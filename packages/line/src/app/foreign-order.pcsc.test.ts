@@ -164,7 +164,6 @@ describe.each(["through pcscd", "over vpcd-direct"] as const)(
       for (const _ of moments) {
         line = begin();
         const end = await person.watch(line);
-        if (end.code !== null) console.log(end.out, person.told);
         expect(end.code).toBe(null);
       }
       line = begin();
