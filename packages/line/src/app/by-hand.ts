@@ -1,18 +1,12 @@
 /** What people do with bodies by hand, on a simulated shop floor as on a real one: first the accounts, then the body. */
-import { random } from "@persoline/card/node";
 import type { Serial } from "@persoline/card/program";
-import { ShopFloor } from "../devices/shop-floor/floor.js";
-import { virtualSilicon } from "../devices/shop-floor/silicon.js";
-import type { Bin } from "../devices/transport/port.js";
+import type { Bin, Place } from "../devices/transport/port.js";
 import type { Blank } from "../ledger/types.js";
 import type { Verdict } from "../store/review.js";
 import type { Store } from "../store/store.js";
+import { bodyOf, chipOf, floorOf } from "./bodies.js";
 import type { DataFolder } from "./data-folder.js";
 import { Refusal } from "./problem.js";
-
-/** No body is made by hand: those that people move have been through the machine. */
-const floorOf = (data: DataFolder): ShopFloor =>
-  new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
 
 /** A bin was emptied: the audit is told, and it has room again. Answers how many bodies were in it. */
 export async function emptyBin(ask: {
@@ -85,11 +79,12 @@ export async function settle(ask: {
   const known = await store.stock.find(ask.serial);
   const floor = floorOf(data);
   try {
-    const lies = floor.bodiesAt({ at: "hold" }).some(({ label }) => label === known?.label);
-    const decided = known !== undefined && known.state === wanted[ask.verdict] && lies;
+    // Told by its chip: another body may bear the same number.
+    const body = known === undefined ? undefined : await bodyOf(floor, known, { at: "hold" });
+    const decided = known !== undefined && known.state === wanted[ask.verdict] && body !== undefined;
     const blank = decided ? known : await store.stock.settle(decision);
     const to = placeOf(blank);
-    if (to !== undefined) floor.carry(blank.label, { at: "hold" }, to);
+    if (to !== undefined && body !== undefined) floor.carry(body, { at: "hold" }, to);
     return blank;
   } finally {
     floor.close();
@@ -97,7 +92,7 @@ export async function settle(ask: {
 }
 
 /** What is returned stays in the hold bin until its owner comes. */
-function placeOf({ state, order, record }: Blank): Parameters<ShopFloor["carry"]>[2] | undefined {
+function placeOf({ state, order, record }: Blank): Place | undefined {
   if (state === "good" && order !== undefined && record !== undefined)
     return { at: "good", order, slot: record };
   return state === "rejected" ? { at: "reject" } : undefined;
@@ -125,7 +120,10 @@ export async function strangers({
   }
 }
 
-/** Such a body is given back or put under lock: the audit is told, then it leaves. Throws Refusal when none lies there. */
+/**
+ * Such a body is given back or put under lock: the audit is told, then it leaves. Of two with one number it is the one whose chip is not
+ * the card's of the stock list. Throws Refusal when none lies there, or nobody can tell.
+ */
 export async function takeAway(ask: {
   readonly store: Store;
   readonly data: DataFolder;
@@ -135,14 +133,32 @@ export async function takeAway(ask: {
   readonly witness: string;
 }): Promise<void> {
   const { store, data, ...decision } = ask;
-  if (!(await strangers({ store, data })).includes(ask.label))
+  const { label } = ask;
+  if (!(await strangers({ store, data })).includes(label))
     throw new Refusal(
-      `no unknown body ${ask.label} lies in the hold bin; "persoline stock held" shows what does, and a card of the stock is named by its chip number`,
+      `no unknown body ${label} lies in the hold bin; "persoline stock held" shows what does, and a card of the stock is named by its chip number`,
     );
-  await store.stock.takenAway(decision);
   const floor = floorOf(data);
   try {
-    floor.takeAway(ask.label, { at: "hold" });
+    const lying = floor.bodiesAt({ at: "hold" }).filter((body) => body.label === label);
+    let listed: Blank | undefined;
+    for await (const blank of store.stock.list()) if (blank.label === label) listed = blank;
+    const own = listed?.state === "held" ? await bodyOf(floor, listed, { at: "hold" }) : undefined;
+    const chips = await Promise.all(lying.map(chipOf));
+    // Where its own body lies elsewhere, whatever bears the number here is another, even with the same chip number.
+    const elsewhere = floor.census().filter((body) => body.label === label).length > lying.length;
+    const others = lying.filter((body, at) =>
+      own === undefined
+        ? listed === undefined || elsewhere || chips[at] !== listed.serial
+        : body.dir !== own.dir,
+    );
+    const [stranger] = others;
+    if (stranger === undefined)
+      throw new Refusal(
+        `the body ${label} in the hold bin answers as ${listed?.serial ?? ""}, the card of the stock, which lies nowhere else: put it where that card belongs`,
+      );
+    await store.stock.takenAway(decision);
+    floor.takeAway(stranger, { at: "hold" });
   } finally {
     floor.close();
   }

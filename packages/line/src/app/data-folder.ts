@@ -24,6 +24,9 @@ export interface DataFolder {
   pictures(order: string): string;
 }
 
+/** The production database's name in its folder. */
+export const databaseName = "persoline.db";
+
 /** Makes what is missing. */
 export function dataFolder(root: string): DataFolder {
   const folder = (...parts: string[]): string => {
@@ -34,7 +37,7 @@ export function dataFolder(root: string): DataFolder {
   folder();
   return {
     root,
-    database: join(root, "persoline.db"),
+    database: join(root, databaseName),
     keystore: join(root, "keystore.json"),
     tokenKeys: join(root, "token-keys.json"),
     keyFile: join(root, "keystore.key"),

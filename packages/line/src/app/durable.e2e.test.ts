@@ -49,6 +49,21 @@ export function tooEarly(events: readonly Event[]): number {
   return early;
 }
 
+/** The program's calls, each a line. */
+function traced(calls: string, words: readonly string[]): string {
+  const trace = join(folder, "trace");
+  const log = ["-f", "-y", "-s", "300", "-e", "signal=none", "-e", `trace=${calls}`, "-o", trace];
+  const program = [join(root, "packages/line/bin/persoline.js"), ...words];
+  const data = ["--data", join(folder, "data"), "--json"];
+  const { status, stderr, error } = spawnSync("strace", [...log, process.execPath, ...program, ...data], {
+    encoding: "utf8",
+  });
+  if (error !== undefined)
+    throw new Error(`strace is needed here (apt-get install strace): ${error.message}`);
+  if (status !== 0) throw new Error(stderr);
+  return readFileSync(trace, "utf8");
+}
+
 let folder: string;
 let events: readonly Event[];
 
@@ -62,36 +77,8 @@ beforeAll(() => {
         'stock:\n  - { lot: L1, count: 4, faults: [{ blanks: { number: 1 }, fault: { kind: rom-fault } }, { blanks: { number: 2 }, fault: { kind: dies-at, ins: "B0", nth: 1 } }] }\n',
       ),
   );
-  const trace = join(folder, "trace");
-  const { status, stderr, error } = spawnSync(
-    "strace",
-    [
-      "-f",
-      "-y",
-      "-s",
-      "0",
-      "-e",
-      "signal=none",
-      "-e",
-      "trace=write,pwrite64,pwritev,fsync,fdatasync",
-      "-o",
-      trace,
-      process.execPath,
-      join(root, "packages/line/bin/persoline.js"),
-      "run",
-      smallOrder(folder, 1),
-      "--line",
-      line,
-      "--data",
-      join(folder, "data"),
-      "--json",
-    ],
-    { encoding: "utf8" },
-  );
-  if (error !== undefined)
-    throw new Error(`strace is needed here (apt-get install strace): ${error.message}`);
-  if (status !== 0) throw new Error(stderr);
-  events = eventsOf(readFileSync(trace, "utf8"));
+  const calls = "write,pwrite64,pwritev,fsync,fdatasync";
+  events = eventsOf(traced(calls, ["run", smallOrder(folder, 1), "--line", line]));
   writeFileSync(join(folder, "events"), events.map(({ kind, file }) => `${kind} ${file}`).join("\n"));
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -116,3 +103,22 @@ test("a log that was not synced once is found out", () => {
   expect(followed.length).toBeGreaterThan(5);
   for (const at of followed) expect(tooEarly(events.filter((_, other) => other !== at))).toBeGreaterThan(0);
 });
+
+test("the issuer's file and its signature are synced before they have their names, and the names after that", () => {
+  const trace = traced("fsync,rename,renameat,renameat2", ["order", "result", "T-1"]);
+  const reports = join(folder, "data/reports/T-1");
+  const seen = trace.split("\n").flatMap((line) => {
+    const [, synced] = /fsync\(\d+<([^>]*)>/.exec(line) ?? [];
+    if (synced?.startsWith(reports) === true) return [`sync ${synced.slice(reports.length)}`];
+    const [, renamed] = /rename\w*\(.*"([^"]*)"/.exec(line) ?? [];
+    return renamed?.startsWith(reports) === true ? [`name ${renamed.slice(reports.length)}`] : [];
+  });
+  expect(seen).toEqual([
+    "sync /result.txt.new",
+    "sync /result.txt.sig.new",
+    "name /result.txt",
+    "sync ",
+    "name /result.txt.sig",
+    "sync ",
+  ]);
+}, 60_000);

@@ -1,6 +1,7 @@
 /** The end of a run: PIN letters, reports, the last mark of a whole order, and what is told of it. */
 import { DeviceFault } from "../devices/problem.js";
 import type { Hsm } from "../devices/hsm/port.js";
+import type { ProductionReport } from "../ledger/report.js";
 import type { Capacity } from "../stations/capacity.js";
 import type { LineFile } from "../stations/line-file.js";
 import type { LineResult } from "../stations/line-types.js";
@@ -11,6 +12,8 @@ import type { ImportProgress } from "./import.js";
 import type { Job } from "./job.js";
 import { writeLetters } from "./letters.js";
 import type { PictureArchive } from "./pictures.js";
+import { Refusal } from "./problem.js";
+import { rewriteResult } from "./result-file.js";
 import { type ReportFiles, writeReports } from "./reports.js";
 
 /** The line of `run --json`. */
@@ -19,6 +22,8 @@ export interface Produced {
   readonly records: number;
   readonly produced: number;
   readonly held: number;
+  /** Records that two people gave up. */
+  readonly givenUp: number;
   readonly blanks: {
     readonly used: number;
     readonly good: number;
@@ -77,7 +82,7 @@ export async function endRun(ask: {
     ...(ask.onProgress === undefined ? {} : { onProgress: ask.onProgress }),
   }).catch((problem: unknown) => {
     // The cards are made and their report is due; the letters can be written later.
-    if (problem instanceof DeviceFault) return problem;
+    if (problem instanceof DeviceFault || problem instanceof Refusal) return problem;
     throw problem;
   });
   const { seconds, simulatedSeconds } = timesOf(stored, ask);
@@ -97,21 +102,28 @@ export async function endRun(ask: {
     data,
     order,
   });
+  const result = await rewriteResult(stored, store, hsm, data).catch((problem: unknown) => {
+    if (problem instanceof DeviceFault || problem instanceof Refusal) return problem;
+    throw problem;
+  });
   // From here on the order is finished and never taken up again.
-  if (typeof letters === "number" && differences.length === 0) await store.runs.reported(order);
+  const written = typeof letters === "number" && result === undefined;
+  if (written && differences.length === 0) await store.runs.reported(order);
   const rejects: Produced["rejects"][number][] = [];
   for await (const visit of store.reports.visits(order)) {
     if (visit.end !== "rejected") continue;
     const { serial, station = "", code = "", detail: reason = "" } = visit;
     rejects.push({ serial, station, code, reason });
   }
-  const unfinished = whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters);
+  const unfinished =
+    whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters) ?? result?.message;
   return {
     produced: {
       order,
       records: report.records.total,
       produced: report.records.produced,
       held: report.records.held,
+      givenUp: report.records.givenUp,
       blanks: {
         used: report.cards.used,
         good: report.cards.good,
@@ -144,7 +156,7 @@ const round = (seconds: number): number => Math.round(seconds * 100) / 100;
 
 function whyUnfinished(
   result: LineResult,
-  records: { readonly total: number; readonly produced: number },
+  records: ProductionReport["records"],
   differences: readonly string[],
 ): string | undefined {
   if (differences.length > 0) {
@@ -152,12 +164,13 @@ function whyUnfinished(
     return `the accounts and the shop floor differ: ${first}${differences.length > 5 ? `; and ${String(differences.length - 5)} more` : ""}`;
   }
   if (result.ended !== "complete") return result.detail;
-  return records.produced === records.total
+  const made = records.produced + records.givenUp;
+  return made === records.total
     ? undefined
-    : `${String(records.total - records.produced)} of ${String(records.total)} records have no good card; ${result.detail}`;
+    : `${String(records.total - made)} of ${String(records.total)} records have no good card; ${result.detail}`;
 }
 
-const whyUnwritten = (order: string, letters: number | DeviceFault): string | undefined =>
+const whyUnwritten = (order: string, letters: number | Error): string | undefined =>
   typeof letters === "number"
     ? undefined
     : `not all PIN letters are written: ${letters.message}; "persoline letters write ${order}" writes the others`;

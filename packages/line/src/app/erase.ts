@@ -21,7 +21,7 @@ import { write } from "./reports.js";
 import { syncFolder } from "./sync-folder.js";
 
 /** Of an order's reports, those that show or name people; the other ones hold numbers of cards only. */
-const personal = ["report.html", "result.txt", "result.txt.new", "result.txt.sig"];
+const personal = ["report.html", "result.txt", "result.txt.new", "result.txt.sig", "result.txt.sig.new"];
 
 /** Throws AccountsProblem. Asked again after an interruption it does what is left; answers how many files were destroyed. */
 export async function erase(ask: {
@@ -83,11 +83,19 @@ async function writePage(reports: string): Promise<void> {
   const numbers = join(reports, "report.json");
   if (!existsSync(numbers)) return;
   // Written by this program, for whoever reads it later.
-  const { visits, ...report } = JSON.parse(await readFile(numbers, "utf8")) as Omit<
+  const { visits, records, ...report } = JSON.parse(await readFile(numbers, "utf8")) as Omit<
     ProductionReport,
-    "visits"
+    "visits" | "records"
   > & {
     readonly visits: readonly CardLine[];
+    readonly records: Omit<ProductionReport["records"], "givenUp"> & { readonly givenUp?: number };
   };
-  await write(join(reports, "report.html"), reportHtml({ ...report, pictures: [], visits: () => visits }));
+  const page = {
+    ...report,
+    // Of reports of older versions.
+    records: { ...records, givenUp: records.givenUp ?? 0 },
+    pictures: [],
+    visits: () => visits,
+  };
+  await write(join(reports, "report.html"), reportHtml(page));
 }

@@ -26,6 +26,8 @@ import {
 import { prepare } from "../plan/prepare.js";
 import { compileDesfire, type PlannedDesfire } from "../plan/desfire/compile.js";
 import type { DesfireProduct } from "../plan/desfire/model.js";
+import { compileForeign, type PlannedForeign } from "../plan/foreign/compile.js";
+import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
@@ -57,9 +59,12 @@ export interface Job {
   readonly security: SecurityLevels | undefined;
 }
 
-/** Throws DataProblem, LayoutProblem. */
-export async function readJob(orderFile: string): Promise<Job> {
-  const order = await readOrder(orderFile);
+/** `inputMayBeGone` as `readOrder` has it. Throws DataProblem, LayoutProblem. */
+export async function readJob(
+  orderFile: string,
+  may: { readonly inputMayBeGone?: boolean } = {},
+): Promise<Job> {
+  const order = await readOrder(orderFile, may);
   const { product, planned, files } = await readAnyProduct(order.product);
   const keys = await readKeyFile(order.keys);
   const wrong = keyProblems(order, product, keys);
@@ -72,7 +77,7 @@ export async function readJob(orderFile: string): Promise<Job> {
     files: [settings, ...files, ...layouts],
     planned,
     drawing,
-    security: product.security,
+    security: "security" in product ? product.security : undefined,
   };
 }
 
@@ -133,6 +138,9 @@ function keysOf(product: AnyProduct): readonly NeededKey[] {
       return gpKeys(product);
     case "desfire":
       return desfireKeys(product);
+    // Cards of other makers have no secure channel: of the key list only its environment counts.
+    case "iso7816":
+      return [];
     case "persoline-os":
       return osKeys(product);
   }
@@ -179,6 +187,7 @@ export async function readAnyProduct(
   | ReadProduct<Product, PlannedProduct>
   | ReadProduct<GpProduct, PlannedGp>
   | ReadProduct<DesfireProduct, PlannedDesfire>
+  | ReadProduct<ForeignProduct, PlannedForeign>
 > {
   const source = await text(file, "product file");
   const read = parseAnyProduct(source, file);
@@ -197,6 +206,7 @@ export async function readAnyProduct(
     }
   };
   if (product.kind === "desfire") return { product, planned: compileDesfire(product), files };
+  if (product.kind === "iso7816") return { product, planned: compileForeign(product), files };
   if (product.kind === "globalplatform") {
     const loadFiles = new Map<string, Uint8Array>();
     for (const [at, { name, load }] of product.applications.entries()) {

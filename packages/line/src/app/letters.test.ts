@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
 import { openLetter } from "../devices/hsm/letter.js";
@@ -103,4 +104,19 @@ test("letters are written in groups; an interruption between a group's writing a
     expect(text).toContain(`Person ${String(record)}\n`);
   }
   expect(await writeLetters({ order, store, hsm, data, pins })).toBe(0);
+}, 60_000);
+
+test("a good card whose PIN is not kept is told, when all other letters are written", async () => {
+  const database = new Database(data.database);
+  database.exec("delete from record_pins where record in (3, 69)");
+  database.close();
+  await expect(writeLetters({ order, store, hsm, data, pins })).rejects.toThrow(
+    /keep no PIN of the good cards of records 3, 69 of order A-1, so no letter can tell it/,
+  );
+  const states = (await store.letters.list(order)).map(({ record, state }) => [record, state] as const);
+  expect(states.filter(([, state]) => state === "written")).toHaveLength(people - 2);
+  expect(states.filter(([, state]) => state !== "written")).toEqual([
+    [3, "numbered"],
+    [69, "numbered"],
+  ]);
 }, 60_000);

@@ -6,6 +6,7 @@ import type { PlannedProduct } from "../plan/types.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
+import { Refusal } from "./problem.js";
 
 interface WriteLetters {
   readonly order: string;
@@ -22,7 +23,10 @@ interface Due {
   readonly name: string;
 }
 
-/** Writes the letters that good cards of the order still lack, in groups. Answers how many are written now. */
+/**
+ * Writes the letters that good cards of the order still lack, in groups. Answers how many are written now. Throws Refusal, when all others
+ * are written, for good cards whose PIN is not kept: their holders would never learn it.
+ */
 export async function writeLetters(ask: WriteLetters): Promise<number> {
   const { order, store, onProgress } = ask;
   const names = ask.pins.filter(({ letter }) => letter).map(({ name }) => name);
@@ -31,8 +35,9 @@ export async function writeLetters(ask: WriteLetters): Promise<number> {
   let seen = 0;
   let written = 0;
   let group: Due[] = [];
+  const pinless: number[] = [];
   const writeOut = async (): Promise<void> => {
-    written += await writeGroup(ask, group);
+    written += await writeGroup(ask, group, pinless);
     seen += group.length;
     group = [];
     onProgress?.({ doing: "writing PIN letters", done: seen, of: produced * names.length });
@@ -45,11 +50,19 @@ export async function writeLetters(ask: WriteLetters): Promise<number> {
     }
   }
   if (group.length > 0) await writeOut();
+  if (pinless.length > 0)
+    throw new Refusal(
+      `the accounts keep no PIN of the good cards of ${pinless.length === 1 ? "record" : "records"} ${pinless.slice(0, 10).join(", ")}${pinless.length > 10 ? ", …" : ""} of order ${order}, so no letter can tell it: restore the database from a backup, or withdraw these cards ("persoline stock withdraw") and run the order again`,
+    );
   return written;
 }
 
 /** Numbered, written and entered together: after an interruption in between they are still only numbered, and nobody has had them. */
-async function writeGroup({ order, store, hsm, data }: WriteLetters, group: readonly Due[]): Promise<number> {
+async function writeGroup(
+  { order, store, hsm, data }: WriteLetters,
+  group: readonly Due[],
+  pinless: number[],
+): Promise<number> {
   const folder = data.letters(order);
   const numbered = await Promise.all(
     group.map(({ record, name }) => store.letters.number({ order, record, pin: name })),
@@ -59,7 +72,10 @@ async function writeGroup({ order, store, hsm, data }: WriteLetters, group: read
     const letter = numbered[at];
     if (letter?.state !== "numbered") continue;
     const sealed = (await store.orders.pins(order, record))[name];
-    if (sealed === undefined) continue;
+    if (sealed === undefined) {
+      pinless.push(record);
+      continue;
+    }
     const { fields } = await store.orders.record(order, record);
     const addressee = typeof fields["name"] === "string" ? fields["name"] : reference;
     const file = join(folder, `${letter.letter}.letter`);

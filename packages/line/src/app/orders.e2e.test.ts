@@ -207,6 +207,48 @@ describe("an order that is taken up again", () => {
     expect(JSON.parse(run(order, enough).out)).toMatchObject({ produced: 3, balanced: true });
   });
 
+  test("needs neither input nor photos any more: its records are sealed; what is there must be the same", async () => {
+    const line = idealLine(folder, "ideal", stock(12));
+    const order = smallOrder(join(folder, "first"), 4);
+    const pictures = join(folder, "first/photos");
+    await interrupted(order, line);
+    // A card is bound and in the machine: nobody else can go on with it.
+    const [lost = "", kept = ""] = readdirSync(pictures).sort();
+    rmSync(join(pictures, lost));
+    const photo = readFileSync(join(pictures, kept));
+    writeFileSync(join(pictures, kept), "another face");
+    const ended = run(order, line);
+    refused(ended, /^(?!.*more).*the photo of row \d of .*employees\.csv changed since order T-1/);
+    writeFileSync(join(pictures, kept), photo);
+    rmSync(pictures, { recursive: true });
+    const whole = run(order, line);
+    expect(whole.err).toBe("");
+    expect(JSON.parse(whole.out)).toMatchObject({ produced: 4, balanced: true, blanks: { rejected: 0 } });
+
+    const second = smallOrder(
+      join(folder, "second"),
+      6,
+      ([head = "", ...rest]) => [head, ...rest.slice(4)],
+      "T-2",
+    );
+    rmSync(join(folder, "second/employees.csv"));
+    refused(run(second, line), /order\.yaml:\d+.*employees\.csv does not exist/s);
+    smallOrder(join(folder, "second"), 6, ([head = "", ...rest]) => [head, ...rest.slice(4)], "T-2");
+    expect(persoline(["order", "import", second, "--data", data]).code).toBe(0);
+    rmSync(join(folder, "second/employees.csv"));
+    rmSync(join(folder, "second/photos"), { recursive: true });
+    expect(JSON.parse(run(second, line).out)).toMatchObject({ produced: 2, balanced: true });
+    const database = new Database(join(data, "persoline.db"), { readonly: true });
+    const gone = database
+      .prepare(
+        "select detail from audit where what = 'order.take-up' and detail is not null order by sequence",
+      )
+      .pluck()
+      .all();
+    database.close();
+    expect(gone).toEqual(['{"inputGone":false,"photosGone":4}', '{"inputGone":true,"photosGone":0}']);
+  }, 60_000);
+
   test("keeps its seed; the next order may have another, with blanks of the same lot", () => {
     const order = smallOrder(join(folder, "first"), 2);
     const line = (count: number): string => idealLine(folder, "ideal", stock(count));

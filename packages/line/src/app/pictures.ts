@@ -14,11 +14,26 @@ const keptWidth = 640;
 const bound = (order: string, file: string): Buffer =>
   Buffer.from(JSON.stringify(["persoline picture", 1, order, file]));
 
-export interface PictureArchive {
-  keep(serial: Serial, picture: Picture): Promise<{ readonly file: string; readonly sha256: string }>;
+export interface PictureViewer {
   /** JPEG. Throws when it was altered, moved, or the order's key is gone. */
   show(file: string): Promise<Uint8Array>;
 }
+
+export interface PictureArchive extends PictureViewer {
+  keep(serial: Serial, picture: Picture): Promise<{ readonly file: string; readonly sha256: string }>;
+}
+
+/** `dataKey` belongs to the caller. */
+export const pictureViewer = (data: DataFolder, order: string, dataKey: Uint8Array): PictureViewer => ({
+  show: async (file) => {
+    const sealed = await readFile(join(data.root, file));
+    const decipher = createDecipheriv("aes-256-gcm", dataKey, sealed.subarray(0, 12)).setAAD(
+      bound(order, file),
+    );
+    decipher.setAuthTag(sealed.subarray(-16));
+    return new Uint8Array(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]));
+  },
+});
 
 /** `dataKey` belongs to the caller. */
 export function pictureArchive(
@@ -30,6 +45,7 @@ export function pictureArchive(
   const folder = data.pictures(order);
   mkdirSync(folder, { recursive: true });
   return {
+    ...pictureViewer(data, order, dataKey),
     keep: async (serial, picture) => {
       const jpeg = await faces.do({ task: "encode", picture, width: keptWidth });
       const file = relative(data.root, join(folder, `${serial}.${picture.side}`));
@@ -38,14 +54,6 @@ export function pictureArchive(
       const sealed = Buffer.concat([nonce, cipher.update(jpeg), cipher.final(), cipher.getAuthTag()]);
       await writeFile(join(data.root, file), sealed, { mode: 0o600 });
       return { file, sha256: createHash("sha256").update(picture.grey).digest("hex") };
-    },
-    show: async (file) => {
-      const sealed = await readFile(join(data.root, file));
-      const decipher = createDecipheriv("aes-256-gcm", dataKey, sealed.subarray(0, 12)).setAAD(
-        bound(order, file),
-      );
-      decipher.setAuthTag(sealed.subarray(-16));
-      return new Uint8Array(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]));
     },
   };
 }

@@ -1,4 +1,6 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { CardProgram } from "@persoline/card/program";
 import type { Hsm } from "../devices/hsm/port.js";
 import type { Desk } from "../devices/transport/operator.js";
@@ -14,7 +16,7 @@ import { openStore, type Store } from "../store/store.js";
 import { assembleLine } from "./assemble-line.js";
 import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { closingAll, type Opened } from "./closing.js";
-import { type DataFolder, dataFolder } from "./data-folder.js";
+import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
 import { endRun, type RunEnd } from "./end-run.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
@@ -59,7 +61,9 @@ export interface ProduceEnd extends RunEnd {
 /** Throws what `problemText` can tell; cards in work are then taken up by the next run. */
 export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
   return closingAll(async (opened) => {
-    const read = await readJob(ask.orderFile);
+    // Of an order that was taken in the records are sealed in the database: its input may be lost, or destroyed on purpose.
+    const inputMayBeGone = existsSync(join(ask.data, databaseName));
+    const read = await readJob(ask.orderFile, { inputMayBeGone });
     const lineFile = ask.lineFile ?? read.order.line;
     const line = await lineOf(read, lineFile);
     // A line that marks nothing has no use for faces, and they are most of the work of preparing a record.
@@ -69,7 +73,10 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       one.close(),
     );
     const { initialisation, completion, termination, terminationInitial, pins } = job.planned;
-    await keeps(hsm, job, line, [completion, initialisation, termination, terminationInitial], pins);
+    const early = [completion, initialisation, termination, terminationInitial].filter(
+      (program) => program !== undefined,
+    );
+    await keeps(hsm, job, line, early, pins);
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
       await openStore({ file: data.database, who: ask.by, place: `line ${line.line}` }),
@@ -175,6 +182,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
+      nextUnnumbered: (begins) => nextUnnumbered(store, begins),
       ...(ask.desk === undefined ? {} : { desk: ask.desk }),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     }),
@@ -213,6 +221,14 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     commits: { accounts: store.commits(), journal: journal.stats.commits },
     planned,
   };
+}
+
+async function nextUnnumbered({ stock }: Store, begins: string): Promise<string | undefined> {
+  for await (const { serial, label, stage } of stock.list({ state: "in-stock" })) {
+    // A blank that was on the line before has its number already.
+    if (stage === "blank" && serial.startsWith(begins)) return label;
+  }
+  return undefined;
 }
 
 async function allBlanks(store: Store) {

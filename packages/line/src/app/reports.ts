@@ -10,7 +10,7 @@ import { reportJson } from "../ledger/report-json.js";
 import type { CardPicture, ProductionReport } from "../ledger/report.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
-import type { PictureArchive } from "./pictures.js";
+import type { PictureViewer } from "./pictures.js";
 
 export interface ReportFiles {
   readonly html: string;
@@ -24,7 +24,7 @@ const shown = 24;
 export async function writeReports(ask: {
   readonly report: ProductionReport;
   readonly store: Store;
-  readonly pictures: PictureArchive;
+  readonly pictures: PictureViewer;
   readonly data: DataFolder;
   readonly order: string;
 }): Promise<ReportFiles> {
@@ -53,8 +53,21 @@ export async function writeReports(ask: {
 /** Written under another name, synced, renamed: whoever finds the file finds it whole, after a power failure too. */
 export async function write(file: string, text: AsyncIterable<string> | Iterable<string>): Promise<void> {
   const draft = `${file}.new`;
+  await writeDraft(draft, text);
+  await putInPlace(draft, file);
+}
+
+/** Whole and durable under a name that nobody reads yet. */
+export async function writeDraft(
+  draft: string,
+  text: AsyncIterable<string> | Iterable<string>,
+): Promise<void> {
   await pipeline(Readable.from(text), createWriteStream(draft, { mode: 0o600 }));
   await sync(draft);
+}
+
+/** A durable draft becomes the file; the name is durable as well when this resolves. */
+export async function putInPlace(draft: string, file: string): Promise<void> {
   await rename(draft, file);
   await sync(dirname(file));
 }

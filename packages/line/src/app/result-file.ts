@@ -1,5 +1,6 @@
 /** The issuer's file: one line a record in input order, totals that agree with accounts, audit and counters, signed. */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
 import { openResult, readResult, resultLines, type ResultTotals } from "../ledger/result.js";
@@ -7,13 +8,25 @@ import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import { Refusal } from "./problem.js";
-import { write } from "./reports.js";
+import { putInPlace, writeDraft } from "./reports.js";
 
 export interface ResultFiles {
   readonly file: string;
   readonly signature: string;
   readonly totals: ResultTotals;
 }
+
+/** A result file that was asked for is written anew whenever the order changed. Throws as `writeResult` does. */
+export async function rewriteResult(
+  order: StoredOrder,
+  store: Store,
+  hsm: Hsm,
+  data: DataFolder,
+): Promise<void> {
+  if (existsSync(resultOf(order.order, data))) await writeResult(order, store, hsm, data);
+}
+
+const resultOf = (order: string, data: DataFolder): string => join(data.reports(order), "result.txt");
 
 /** Refused while the three independent sums differ. The order's data key must be released. */
 export async function writeResult(
@@ -22,7 +35,7 @@ export async function writeResult(
   hsm: Hsm,
   data: DataFolder,
 ): Promise<ResultFiles> {
-  const file = join(data.reports(order.order), "result.txt");
+  const file = resultOf(order.order, data);
   // Under another name until the sums agree: a file that may not be delivered must not look like one that may.
   const draft = `${file}.new`;
   const head = {
@@ -31,7 +44,7 @@ export async function writeResult(
     product: order.product,
     written: new Date().toISOString(),
   };
-  await write(draft, resultLines(head, store.reports.result(order.order)));
+  await writeDraft(draft, resultLines(head, store.reports.result(order.order)));
   const bytes = await readFile(draft);
   const { totals } = readResult(bytes.toString("utf8"));
   const sums = await store.reports.reconcile(order.order);
@@ -45,7 +58,9 @@ export async function writeResult(
   // Read as the issuer will read it.
   await openResult(bytes, signed, (content, own) => hsm.verify("result", content, own));
   const signature = `${file}.sig`;
-  await rename(draft, file);
-  await writeFile(signature, `${Buffer.from(signed).toString("base64")}\n`);
+  // Both are durable before either has its name: a power failure leaves the pair of before, or one that `order result` mends.
+  await writeDraft(`${signature}.new`, [`${Buffer.from(signed).toString("base64")}\n`]);
+  await putInPlace(draft, file);
+  await putInPlace(`${signature}.new`, signature);
   return { file, signature, totals };
 }

@@ -1,7 +1,8 @@
 /** The order as the accounts have it: taken in now, or taken up where it was left; and everything that must be true before a card moves. */
 import { resolve } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
-import { inputDigest, photoDigests } from "../orders/input.js";
+import { inputDigest, photosNow } from "../orders/input.js";
+import { readOrder } from "../orders/order-file.js";
 import type { LineFile } from "../stations/line-file.js";
 import type { InWork } from "../store/order-runs.js";
 import type { StoredOrder } from "../store/orders.js";
@@ -31,8 +32,10 @@ export async function takeUp(ask: TakeUp): Promise<StoredOrder & { readonly seed
   if (known !== undefined) refuseFinished(known);
   await refuseStrangers(ask);
   const seed = seedOf(known, ask);
+  // A new order needs its input, whatever was allowed of one that is here.
+  if (known === undefined) await readOrder(job.orderFile);
   const stored = known ?? (await importOrder(job, line.line, store, hsm, onProgress));
-  if (known !== undefined) await release(known, ask);
+  const gone = known === undefined ? nothingGone : await release(known, ask);
   if (stored.state === "imported") await drawPins(job, stored.records, store, hsm, onProgress);
   await store.runs.takeUp({
     order: number,
@@ -40,6 +43,7 @@ export async function takeUp(ask: TakeUp): Promise<StoredOrder & { readonly seed
     lineFile: resolve(ask.lineFile),
     orderFile: job.orderFile,
     seed,
+    gone,
   });
   return { ...stored, seed };
 }
@@ -87,16 +91,24 @@ function seedOf(known: StoredOrder | undefined, { seed, line }: TakeUp): number 
   );
 }
 
-/** Checks that the order is still made from what it was begun with, and releases its data key to the store. */
-async function release(known: StoredOrder, ask: TakeUp): Promise<void> {
+/** What the customer sent and is there no more. Its records are sealed in the database, and the cards are made of those. */
+interface Gone {
+  readonly input: boolean;
+  readonly photos: number;
+}
+const nothingGone: Gone = { input: false, photos: 0 };
+
+/** Checks that the order is still made from what it was begun with, and releases its data key to the store. Answers what is gone. */
+async function release(known: StoredOrder, ask: TakeUp): Promise<Gone> {
   const { store, hsm, job } = ask;
   const { order, sealedDataKey } = known;
   if (sealedDataKey === undefined) throw new Refusal(`order ${order} was erased`);
+  const input = await inputDigest(job.order.input.file);
+  // Without the input nobody knows the names of the photos.
+  const photos = input === known.inputSha256 ? await photosSince(known, ask) : { changed: [], gone: 0 };
   const changed = [
     ...(await changedFiles(known, ask)),
-    ...((await inputDigest(job.order.input.file)) === known.inputSha256
-      ? await changedPhotos(known, ask)
-      : [job.order.input.file]),
+    ...(input === undefined || input === known.inputSha256 ? photos.changed : [job.order.input.file]),
   ];
   if (changed.length > 0) {
     const named = `${changed.slice(0, 5).join(", ")}${changed.length > 5 ? ` and ${String(changed.length - 5)} more` : ""}`;
@@ -110,6 +122,7 @@ async function release(known: StoredOrder, ask: TakeUp): Promise<void> {
   } finally {
     dataKey.fill(0);
   }
+  return { input: input === undefined, photos: photos.gone };
 }
 
 /** Files of the whole order, by their paths of now. */
@@ -126,10 +139,14 @@ async function changedFiles({ order }: StoredOrder, { job, store }: TakeUp): Pro
 }
 
 /** Told by row: the name of a picture may be a person's. */
-async function changedPhotos({ order, records }: StoredOrder, ask: TakeUp): Promise<string[]> {
+async function photosSince(
+  { order, records }: StoredOrder,
+  ask: TakeUp,
+): Promise<{ readonly changed: readonly string[]; readonly gone: number }> {
   const { job, store, onProgress } = ask;
   const changed: string[] = [];
-  for await (const page of photoDigests(job.order.input, job.planned.columns)) {
+  let lost = 0;
+  for await (const page of photosNow(job.order.input, job.planned.columns)) {
     const [first, last] = [page[0], page.at(-1)];
     if (first === undefined || last === undefined) continue;
     const begun = new Map(
@@ -138,12 +155,13 @@ async function changedPhotos({ order, records }: StoredOrder, ask: TakeUp): Prom
         sha256,
       ]),
     );
-    for (const { record, row, field, sha256 } of page) {
+    for (const { record, row, field, sha256, gone } of page) {
+      if (gone) lost++;
       const kept = begun.get(`${String(record)} ${field}`);
-      if (kept !== undefined && kept !== sha256)
+      if (!gone && kept !== undefined && kept !== sha256)
         changed.push(`the ${field} of row ${String(row)} of ${job.order.input.file}`);
     }
     onProgress?.({ doing: "checking", done: last.record, of: records });
   }
-  return changed;
+  return { changed, gone: lost };
 }

@@ -54,6 +54,7 @@ export type RecordEvent =
   | "wait-again"
   | "hold"
   | "release"
+  | "give-up"
   | "deliver"
   | "erase";
 export type OrderEvent = "start" | "complete" | "reopen" | "deliver" | "close" | "erase";
@@ -85,13 +86,16 @@ export const recordMoves: Moves<RecordEvent, RecordState> = {
   "wait-again": { from: ["in-production", "produced"], to: "prepared" },
   hold: { from: ["received", "prepared", "in-production"], to: "held" },
   release: { from: ["held"], to: "prepared" },
+  /** Two people say that it gets no card; nothing takes that back. */
+  "give-up": { from: ["received", "prepared", "held"], to: "given-up" },
   deliver: { from: ["produced"], to: "delivered" },
-  erase: { from: ["received", "prepared", "held", "delivered"], to: "erased" },
+  erase: { from: ["received", "prepared", "held", "given-up", "delivered"], to: "erased" },
 };
 
 export const orderMoves: Moves<OrderEvent, OrderState> = {
   start: { from: ["imported"], to: "in-production" },
-  complete: { from: ["in-production"], to: "produced" },
+  /** Of an order that was never begun: all its records were given up. */
+  complete: { from: ["imported", "in-production"], to: "produced" },
   /** A card that had been good was rejected before delivery. */
   reopen: { from: ["produced"], to: "in-production" },
   deliver: { from: ["produced"], to: "delivered" },

@@ -48,6 +48,11 @@ ${
     ? html``
     : html`<p class="notice bad"><b>${report.records.held} records are held</b> and wait for a decision.</p>
 `
+}${
+  report.records.givenUp === 0
+    ? html``
+    : html`<p class="notice"><b>Given up: ${report.records.givenUp}.</b> Two people decided that these records get no card.</p>
+`
 }`;
 }
 
@@ -60,7 +65,7 @@ function tiles(report: ProductionReport, words: Wording): Markup {
   return html`<div class="tiles">${tile(
     `${words.number(records.produced)} of ${words.number(records.total)}`,
     "records have their good card",
-    records.produced === records.total ? "good" : "held",
+    records.produced + records.givenUp === records.total ? "good" : "held",
   )}${tile(
     words.number(cards.rejected),
     cards.used === 0

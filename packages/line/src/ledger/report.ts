@@ -69,6 +69,8 @@ export interface ProductionReport {
     readonly waiting: number;
     readonly inProduction: number;
     readonly held: number;
+    /** By two people: these get no card. */
+    readonly givenUp: number;
   };
   readonly cards: {
     readonly used: number;

@@ -49,7 +49,7 @@ test("what is written can be read", async () => {
   expect(readResult(await file())).toEqual({
     head,
     rows,
-    totals: { records: 3, good: 2, held: 0, missing: 1, cancelled: 3 },
+    totals: { records: 3, good: 2, held: 0, givenUp: 0, missing: 1, cancelled: 3 },
   });
 });
 

@@ -9,9 +9,10 @@
  *   written  2026-03-01T10:00:00.000Z
  *   record  reference  status  serial  key-version  letters  cancelled
  *   1  E1  good  0102…  48  L-0000001  0A0B…:wrong-answer
- *   total  records=1  good=1  held=0  missing=0  cancelled=1
+ *   total  records=1  good=1  held=0  given-up=0  missing=0  cancelled=1
  */
-export type ResultStatus = "good" | "held" | "missing";
+const statuses = ["good", "held", "given-up", "missing"] as const;
+export type ResultStatus = (typeof statuses)[number];
 
 export interface ResultRow {
   readonly record: number;
@@ -38,6 +39,8 @@ export interface ResultTotals {
   readonly records: number;
   readonly good: number;
   readonly held: number;
+  /** Two people decided that these records get no card. */
+  readonly givenUp: number;
   readonly missing: number;
   readonly cancelled: number;
 }
@@ -79,22 +82,24 @@ interface Tally {
   records: number;
   good: number;
   held: number;
+  givenUp: number;
   missing: number;
   cancelled: number;
 }
 
 function tally(totals: Tally, row: ResultRow): void {
   totals.records++;
-  totals[row.status]++;
+  totals[row.status === "given-up" ? "givenUp" : row.status]++;
   totals.cancelled += row.cancelled.length;
 }
 
-const totalLine = ({ records, good, held, missing, cancelled }: ResultTotals): string =>
+const totalLine = ({ records, good, held, givenUp, missing, cancelled }: ResultTotals): string =>
   line(
     "total",
     `records=${records}`,
     `good=${good}`,
     `held=${held}`,
+    `given-up=${givenUp}`,
     `missing=${missing}`,
     `cancelled=${cancelled}`,
   );
@@ -110,7 +115,7 @@ export async function* resultLines(
   yield line("product", head.product);
   yield line("written", head.written);
   yield line(...columns);
-  const totals: Tally = { records: 0, good: 0, held: 0, missing: 0, cancelled: 0 };
+  const totals: Tally = { records: 0, good: 0, held: 0, givenUp: 0, missing: 0, cancelled: 0 };
   let last = 0;
   for await (const row of rows) {
     if (row.record <= last)
@@ -139,14 +144,14 @@ function rowOf(fields: readonly string[], at: number): ResultRow {
   if (fields.length !== columns.length)
     throw new ResultProblem(at, `${fields.length} fields, not ${columns.length}`);
   if (!/^[1-9]\d*$/.test(record)) throw new ResultProblem(at, `"${record}" is no record number`);
-  if (status !== "good" && status !== "held" && status !== "missing")
-    throw new ResultProblem(at, `"${status}" is no status`);
+  const known = statuses.find((one) => one === status);
+  if (known === undefined) throw new ResultProblem(at, `"${status}" is no status`);
   if ((status === "good") !== (serial !== ""))
     throw new ResultProblem(at, "a good record, and only that, has a serial");
   return {
     record: Number(record),
     reference,
-    status,
+    status: known,
     letters: words(letters),
     cancelled: words(gone).map((item) => {
       const cut = item.indexOf(":");
@@ -178,7 +183,7 @@ export function readResult(text: string): ResultFile {
   };
   if (lines[5] !== columns.join("\t")) throw new ResultProblem(6, "the column names are expected here");
   const rows: ResultRow[] = [];
-  const totals: Tally = { records: 0, good: 0, held: 0, missing: 0, cancelled: 0 };
+  const totals: Tally = { records: 0, good: 0, held: 0, givenUp: 0, missing: 0, cancelled: 0 };
   const serials = new Set<string>();
   for (let at = 7; at < lines.length; at++) {
     const row = rowOf(fieldsOf(lines[at - 1] ?? "", at), at);

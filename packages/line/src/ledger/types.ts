@@ -31,7 +31,8 @@ export type RecordState =
   | "produced"
   | "delivered"
   | "erased"
-  | "held";
+  | "held"
+  | "given-up";
 export type OrderState = "imported" | "in-production" | "produced" | "delivered" | "closed" | "erased";
 
 /** received = inStock + inProcess + held + good + rejected + sample + destroyed + returned */
@@ -128,6 +129,8 @@ export interface LineAccounts {
     readonly inProduction: number;
     readonly produced: number;
     readonly held: number;
+    /** By two people: these get no card. */
+    readonly givenUp: number;
     readonly blanksInStock: number;
   }>;
   /** Counters kept with the events. */

@@ -7,7 +7,7 @@ import { Judge, matchHeader, sameHeader } from "./columns.js";
 import type { Row } from "./columns.js";
 import { csvRows } from "./csv.js";
 import { jsonRows } from "./json.js";
-import { photoDigest, readPhoto } from "./photo.js";
+import { type PhotoNow, photoNow, readPhoto } from "./photo.js";
 import { Findings } from "./problem.js";
 import type { ColumnRule, OrderInput, OrderRecord, Photo } from "./types.js";
 import { xlsxRows } from "./xlsx.js";
@@ -108,13 +108,13 @@ export async function readInput(
 const photosAtOnce = 16;
 
 /**
- * The digests of all photos that the input names, as they are now: a page of records at a time, SHA-256 in hex, undefined where a
- * photo cannot be read. Nothing is judged: this is for an input that was read whole before.
+ * All photos that the input names, as they are now, a page of records at a time. Nothing is judged: this is for an input that was read
+ * whole before.
  */
-export async function* photoDigests(
+export async function* photosNow(
   input: OrderInput,
   columns: readonly ColumnRule[],
-): AsyncGenerator<readonly { record: number; row: number; field: string; sha256: string | undefined }[]> {
+): AsyncGenerator<readonly (PhotoNow & { record: number; row: number; field: string })[]> {
   const fields = columns.flatMap(({ type, field }) => (type === "photo" ? [field] : []));
   if (fields.length === 0) return;
   const findings = new Findings(input.file);
@@ -129,9 +129,7 @@ export async function* photoDigests(
         fields.flatMap((field) => {
           const name = values[field];
           if (typeof name !== "string") return [];
-          return [
-            photoDigest(folder, name, limits).then((sha256) => ({ record: number, row, field, sha256 })),
-          ];
+          return [photoNow(folder, name, limits).then((now) => ({ record: number, row, field, ...now }))];
         }),
       ),
     );
@@ -149,10 +147,17 @@ export async function* photoDigests(
   }
 }
 
-/** SHA-256 of a whole input file, hex, block by block. Throws what the file system says. */
-export async function inputDigest(path: string): Promise<string> {
+/** SHA-256 of a whole input file, hex, block by block; undefined when there is none any more. Throws what else the file system says. */
+export async function inputDigest(path: string): Promise<string | undefined> {
   const hash = createHash("sha256");
-  const file = await open(path, "r");
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (problem) {
+    const code = problem instanceof Error && "code" in problem ? problem.code : undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw problem;
+  }
   try {
     await digest(file, hash);
   } finally {

@@ -56,8 +56,14 @@ export const orderJsonSchema = (): unknown => ({
 
 const largest = 1 << 20;
 
-/** Reads an order file; all its paths come out absolute, and what they name exists. Throws DataProblem. */
-export async function readOrder(file: string): Promise<Order> {
+/**
+ * Reads an order file; all its paths come out absolute, and what they name exists. Only `inputMayBeGone`, for orders that may have been
+ * taken in before, lets input file and photo folder be missing. Throws DataProblem.
+ */
+export async function readOrder(
+  file: string,
+  { inputMayBeGone = false }: { readonly inputMayBeGone?: boolean } = {},
+): Promise<Order> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);
@@ -81,7 +87,7 @@ export async function readOrder(file: string): Promise<Order> {
       () => true,
       () => false,
     );
-    if (!there) {
+    if (!there && !(inputMayBeGone && at[0] === "input")) {
       missing.push(
         read.problem(
           at,

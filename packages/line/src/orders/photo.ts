@@ -27,14 +27,19 @@ export async function readPhoto(folder: string, name: string, limits: PhotoLimit
   return "png" in photo ? { ...photo, sha256: sha256Of(bytes) } : photo;
 }
 
-/** SHA-256 of the file that `readPhoto` would read, hex; undefined when it cannot be read. */
-export async function photoDigest(
-  folder: string,
-  name: string,
-  limits: PhotoLimits,
-): Promise<string | undefined> {
+/** The file of a photo as it is now. */
+export interface PhotoNow {
+  /** SHA-256 of what `readPhoto` would read, hex; absent when it cannot be read. */
+  readonly sha256?: string;
+  /** There is no file of this name any more. */
+  readonly gone: boolean;
+}
+
+export async function photoNow(folder: string, name: string, limits: PhotoLimits): Promise<PhotoNow> {
   const bytes = await bytesOf(folder, name, limits);
-  return bytes instanceof Uint8Array ? sha256Of(bytes) : undefined;
+  return bytes instanceof Uint8Array
+    ? { sha256: sha256Of(bytes), gone: false }
+    : { gone: bytes.code === "photo-missing" };
 }
 
 const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -62,19 +67,24 @@ async function bytesOf(folder: string, name: string, limits: PhotoLimits): Promi
         remedy: "put the picture itself into the folder",
       };
     }
-  } catch {
-    return missing;
+  } catch (problem) {
+    const code = problem instanceof Error && "code" in problem ? problem.code : undefined;
+    return code === "ENOENT" || code === "ENOTDIR" ? missing : { ...missing, code: "photo-unreadable" };
   }
   // The path holds no link any more; one put there since is not followed, and a pipe does not block.
   const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     () => undefined,
   );
   if (file === undefined) {
-    return { ...missing, message: "the picture cannot be opened", remedy: "check its permissions" };
+    return {
+      code: "photo-unreadable",
+      message: "the picture cannot be opened",
+      remedy: "check its permissions",
+    };
   }
   try {
     const { size, isFile } = await file.stat().then((stat) => ({ size: stat.size, isFile: stat.isFile() }));
-    if (!isFile) return { ...missing, message: "this name is not a file" };
+    if (!isFile) return { ...missing, code: "photo-unreadable", message: "this name is not a file" };
     if (size > limits.bytes) {
       return {
         code: "photo-too-big",

@@ -313,7 +313,7 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   return problems;
 }
 
-/** A bin smaller than the machine would stop the line before the machine is full. */
+/** With a bin smaller than the machine the machine would never be full. */
 function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
   const { stations, transport } = read.value;
   // At a desk a person sees when a bin is full.

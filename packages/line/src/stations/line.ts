@@ -93,7 +93,12 @@ export class Line {
         this.#begin(() => this.#leaving.restock(slot, card));
       }
     }
-    if (this.#active === 0) this.#rest?.();
+    if (this.#active > 0) return;
+    const { noRoom } = this.#shift;
+    // Nothing moves any more, so nothing will make room for the blanks that are still needed.
+    if (noRoom !== undefined && this.#needsBlank()) {
+      this.#begin(() => this.#shift.headHalted(undefined, noRoom));
+    } else this.#rest?.();
   }
 
   #lookAtHead(station: MachineStation, head: HeadState, next: MachineStation | undefined): void {
@@ -143,6 +148,10 @@ export class Line {
   }
 
   #wantsBlank(): boolean {
+    return this.#shift.noRoom === undefined && this.#needsBlank();
+  }
+
+  #needsBlank(): boolean {
     const { stopping, hopperEmpty, unbound, waiting } = this.#shift;
     return stopping === "no" && !hopperEmpty && unbound < waiting;
   }

@@ -154,6 +154,7 @@ export class MemoryAccounts implements LineAccounts {
       inProduction: count("in-production"),
       produced: count("produced"),
       held: count("held"),
+      givenUp: count("given-up"),
       blanksInStock: this.#count().inStock,
     });
   }

@@ -28,6 +28,8 @@ export class Shift {
   unbound = 0;
   bound = 0;
   hopperEmpty = false;
+  /** Why no blank was fed last time: some bin has no room for one more than what is in the machine. Asked again when a body has left. */
+  noRoom: DeviceFault | undefined;
   began = 0;
   /** When the last good cards were made. */
   readonly goodAt: number[] = [];
@@ -125,8 +127,9 @@ export class Shift {
     }
   }
 
-  move(from: Place, to: Place): Promise<void> {
-    return this.jamming(() => this.parts.transport.move(from, to));
+  async move(from: Place, to: Place): Promise<void> {
+    await this.jamming(() => this.parts.transport.move(from, to));
+    if (to.at !== "head" && to.at !== "queue") this.noRoom = undefined;
   }
 
   /** A stuck card is tried again a few times; every jam is told with its cause. */

@@ -1,5 +1,6 @@
 /** What happens to one card at one head: fed or taken there, visited work by work, bound to a record on the way. */
 import type { Outcome } from "@persoline/card/program";
+import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord } from "../ledger/types.js";
 import { passedDetail } from "./history.js";
@@ -29,7 +30,11 @@ export class Working {
       fed = await shift.jamming(() => transport.feed(head.place));
     } catch (problem) {
       shift.unbound--;
-      throw problem;
+      if (!(problem instanceof DeviceFault) || problem.code !== "bin-full") throw problem;
+      // What leaves the machine may make room; the line stops only when nothing in it can.
+      shift.noRoom = problem;
+      head.state = "idle";
+      return;
     }
     if (fed === "empty") {
       shift.unbound--;

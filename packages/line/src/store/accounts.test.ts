@@ -37,6 +37,7 @@ test("a card is fed, bound late, finished good, in three commits", async () => {
     inProduction: 0,
     produced: 1,
     held: 0,
+    givenUp: 0,
     blanksInStock: 4,
   });
 });

@@ -20,7 +20,7 @@ export interface AccountsLimits {
   readonly room: () => void;
 }
 
-/** Moves an order to "produced" when its last record is. */
+/** Moves an order to "produced" when its last record is, or is given up. */
 export async function completeOrder(tx: Tx, desk: Desk, order: string): Promise<void> {
   const counts = await recordCounts(tx, order);
   if (counts.waiting + counts["in-production"] + counts.held > 0) return;
@@ -29,7 +29,7 @@ export async function completeOrder(tx: Tx, desk: Desk, order: string): Promise<
     .select("state")
     .where("order_number", "=", order)
     .executeTakeFirstOrThrow();
-  if (state !== "in-production") return;
+  if (state !== "in-production" && state !== "imported") return;
   const to = moveOrder("complete", state, `order ${order}`);
   await tx
     .updateTable("orders")
@@ -41,7 +41,10 @@ export async function completeOrder(tx: Tx, desk: Desk, order: string): Promise<
     object: `order ${order}`,
     order,
     result: "ok",
-    detail: { produced: counts.produced },
+    detail: {
+      produced: counts.produced,
+      ...(counts["given-up"] === 0 ? {} : { givenUp: counts["given-up"] }),
+    },
   });
 }
 
@@ -165,6 +168,17 @@ async function goodCards(tx: Tx, order: string): Promise<number> {
     .where("end_kind", "=", "good")
     .executeTakeFirstOrThrow();
   return good;
+}
+
+/** Counted from the records themselves: of erased ones the counters know no more. */
+export async function givenUpOf(tx: Tx, order: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom("records")
+    .select((row) => row.fn.countAll<number>().as("count"))
+    .where("order_number", "=", order)
+    .where("given_up_at", "is not", null)
+    .executeTakeFirstOrThrow();
+  return count;
 }
 
 export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
@@ -394,6 +408,7 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
           inProduction: counts["in-production"],
           produced: counts.produced + counts.delivered + (counts.erased > 0 ? await goodCards(tx, order) : 0),
           held: counts.held,
+          givenUp: counts["given-up"] + (counts.erased > 0 ? await givenUpOf(tx, order) : 0),
           blanksInStock: (await totals(tx)).inStock,
         };
       }),

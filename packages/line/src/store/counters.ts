@@ -8,7 +8,15 @@ const stock = "stock";
 const scopeOf = (order: string): string => `order ${order}`;
 
 /** Records are counted as the line asks for them: received and prepared ones both wait. */
-const recordTerms = ["waiting", "in-production", "produced", "held", "delivered", "erased"] as const;
+const recordTerms = [
+  "waiting",
+  "in-production",
+  "produced",
+  "held",
+  "given-up",
+  "delivered",
+  "erased",
+] as const;
 type RecordTerm = (typeof recordTerms)[number];
 const recordTerm = (state: RecordState): RecordTerm =>
   state === "received" || state === "prepared" ? "waiting" : state;
@@ -62,6 +70,7 @@ export async function recordCounts(tx: Tx, order: string): Promise<Readonly<Reco
     "in-production": 0,
     produced: 0,
     held: 0,
+    "given-up": 0,
     delivered: 0,
     erased: 0,
   };

@@ -39,6 +39,8 @@ export interface OrderRuns {
     readonly lineFile: string;
     readonly orderFile: string;
     readonly seed: number;
+    /** What the customer sent and is there no more, for the audit. */
+    readonly gone?: { readonly input: boolean; readonly photos: number };
   }): Promise<void>;
   /** Letters and reports of a produced order are written and durable: the last thing of its production. */
   reported(order: string): Promise<void>;
@@ -61,6 +63,11 @@ export async function insertFiles(
 /** A photo's digest is the person's as the photo is: it goes when that goes. */
 export const forgetPhotos = async (tx: Tx, order: string): Promise<void> => {
   await tx.deleteFrom("order_files").where("order_number", "=", order).where("record", ">", 0).execute();
+};
+
+/** People decided about cards or records: what was written of the order before is not true any more. */
+export const staleReports = async (tx: Tx, order: string): Promise<void> => {
+  await tx.updateTable("orders").set({ reported_at: null }).where("order_number", "=", order).execute();
 };
 
 export function orderRuns(desk: Desk): OrderRuns {
@@ -103,7 +110,7 @@ export function orderRuns(desk: Desk): OrderRuns {
         .where("record", ">=", from)
         .where("record", "<=", to)
         .execute(),
-    takeUp: ({ order, line, lineFile, orderFile, seed }) =>
+    takeUp: ({ order, line, lineFile, orderFile, seed, gone }) =>
       write(desk, async (tx) => {
         await tx
           .updateTable("orders")
@@ -122,6 +129,9 @@ export function orderRuns(desk: Desk): OrderRuns {
           order,
           result: "ok",
           where: line,
+          ...(gone === undefined || (!gone.input && gone.photos === 0)
+            ? {}
+            : { detail: { inputGone: gone.input, photosGone: gone.photos } }),
         });
       }),
     reported: (order) =>

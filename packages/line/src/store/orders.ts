@@ -7,6 +7,7 @@ import type { OrderState } from "../ledger/types.js";
 import { record as audit } from "./audit.js";
 import { countImported, countRecord, recordCounts, recount } from "./counters.js";
 import { dataKey, type Desk, read, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { type GiveUp, giveUp } from "./give-up.js";
 import { forgetPhotos, insertFiles, type OrderFile } from "./order-runs.js";
 import { insertRecord, readPins, readRecord, stepRecord } from "./records.js";
 import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
@@ -90,6 +91,8 @@ export interface Orders {
     readonly by: string;
     readonly witness: string;
   }): Promise<void>;
+  /** Two people give up a record that gets no card, or all such records of an order. Answers how many. */
+  giveUp(ask: GiveUp): Promise<number>;
   /** One transaction: the order, its good cards, and their holders in the access register, all or none, or no holders at all. */
   deliver(ask: {
     readonly order: string;
@@ -393,6 +396,8 @@ export function orderStore(desk: Desk, room: () => void): Orders {
       });
     },
 
+    giveUp: (ask) => giveUp(desk, ask),
+
     deliver: ({ order, by, holders = [] }) =>
       write(desk, async (tx) => {
         const row = await findOrder(tx, order);
@@ -484,7 +489,7 @@ export function orderStore(desk: Desk, room: () => void): Orders {
         await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
         await tx.deleteFrom("record_pins").where("order_number", "=", order).execute();
         await forgetPhotos(tx, order);
-        const states = ["received", "prepared", "held", "delivered"] as const;
+        const states = ["received", "prepared", "held", "given-up", "delivered"] as const;
         for (const state of states) {
           const { numUpdatedRows } = await tx
             .updateTable("records")

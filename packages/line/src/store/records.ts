@@ -22,6 +22,7 @@ export async function insertRecord(
       state: "received",
       attempts: 0,
       hold_reason: null,
+      given_up_at: null,
     })
     .execute();
   for (const piece of sealRecord(key, order, record))

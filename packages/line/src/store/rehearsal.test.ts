@@ -45,6 +45,10 @@ test("whatever is asked in whatever order, the counters are what a recount finds
       () => s.stock.withdraw({ serial: card, ...people }),
       () => s.stock.destroy({ serials: [card], ...people }),
       () => (pick(6) === 0 ? s.stock.sample({ serial: card, ...people }) : Promise.resolve()),
+      () =>
+        pick(8) === 0
+          ? s.orders.giveUp({ order: "A-1", record: 1 + pick(14), ...people })
+          : Promise.resolve(),
       () => s.orders.releaseRecord({ order: "A-1", record: 1 + pick(14), ...people }),
     ];
     try {
@@ -58,8 +62,8 @@ test("whatever is asked in whatever order, the counters are what a recount finds
     const now = await s.stock.find(card);
     expect(rejects.has(card) && now?.state !== "rejected" && now?.state !== "destroyed").toBe(false);
     if (now?.state === "rejected") rejects.add(card);
-    const { waiting, inProduction, produced, held } = await s.accounts.progress("A-1");
-    expect(waiting + inProduction + produced + held).toBe(14);
+    const { waiting, inProduction, produced, held, givenUp } = await s.accounts.progress("A-1");
+    expect(waiting + inProduction + produced + held + givenUp).toBe(14);
   }
   expect(refused).toBeGreaterThan(100);
   expect((await s.accounts.totals()).good).toBeGreaterThan(0);

@@ -124,7 +124,7 @@ test("the result file has one line a record in input order, with remakes and wha
     { record: 3, reference: "E3", serial: serial(6), cancelled: [{ serial: serial(5), reason: "held" }] },
     { record: 4, reference: "E4", serial: serial(7), cancelled: [] },
   ]);
-  expect(read.totals).toEqual({ records: 4, good: 4, held: 0, missing: 0, cancelled: 2 });
+  expect(read.totals).toEqual({ records: 4, good: 4, held: 0, givenUp: 0, missing: 0, cancelled: 2 });
   const { cards } = await s.reports.reconcile("A-1");
   expect(cards).toEqual({ good: read.totals.good, cancelled: read.totals.cancelled });
   expect(file).not.toContain("Canary");

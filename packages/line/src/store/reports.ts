@@ -5,6 +5,7 @@ import type { CardLine, ProductionReport, Throughput } from "../ledger/report.js
 import type { ResultRow } from "../ledger/result.js";
 import type { BlankState, StationTime } from "../ledger/types.js";
 import { AccountsProblem } from "../ledger/problem.js";
+import { givenUpOf } from "./accounts.js";
 import { auditOf } from "./audit.js";
 import { recordCounts, totals } from "./counters.js";
 import { dataKey, type Desk, read, stamp } from "./desk.js";
@@ -175,9 +176,10 @@ export function reportStore(desk: Desk): Reports {
         .where("imported_at", "is not", null)
         .executeTakeFirst();
       if (row === undefined) throw new AccountsProblem("unknown-order", `order ${order} was not imported`);
-      const [stock, counts] = await read(desk, async (tx) => [
+      const [stock, counts, givenUp] = await read(desk, async (tx) => [
         await totals(tx),
         await recordCounts(tx, order),
+        await givenUpOf(tx, order),
       ]);
       const { first, step } = await times(order);
       const pace: Throughput[] =
@@ -232,6 +234,7 @@ export function reportStore(desk: Desk): Reports {
           waiting: counts.waiting,
           inProduction: counts["in-production"],
           held: counts.held,
+          givenUp,
         },
         cards,
         stock,
@@ -262,7 +265,7 @@ export function reportStore(desk: Desk): Reports {
         const span = await read(desk, async (tx) => {
           const rows = await tx
             .selectFrom("records")
-            .select(["number", "state"])
+            .select(["number", "state", "given_up_at"])
             .where("order_number", "=", order)
             .where("number", ">", after)
             .orderBy("number")
@@ -310,13 +313,20 @@ export function reportStore(desk: Desk): Reports {
             ),
           ]),
         );
-        for (const { number, state } of span.rows) {
+        for (const { number, state, given_up_at } of span.rows) {
           const own = cards.get(number) ?? [];
           const good = own.find(({ end_kind }) => end_kind === "good");
           yield {
             record: number,
             reference: references.get(number) ?? String(number),
-            status: good !== undefined ? "good" : state === "held" ? "held" : "missing",
+            status:
+              good !== undefined
+                ? "good"
+                : given_up_at !== null
+                  ? "given-up"
+                  : state === "held"
+                    ? "held"
+                    : "missing",
             letters: (letters.get(number) ?? []).map(({ letter }) => letter),
             cancelled: own
               .filter(({ end_kind }) => end_kind === "rejected" || end_kind === "held")
@@ -332,11 +342,15 @@ export function reportStore(desk: Desk): Reports {
     async pictures(order, atMost) {
       const rows = await desk.db
         .selectFrom("visits")
-        .select(["serial", "record", "front_file", "front_sha256", "back_file", "back_sha256"])
-        .where("order_number", "=", order)
-        .where("end_kind", "=", "good")
+        .innerJoin("blanks", (join) =>
+          join.onRef("blanks.serial", "=", "visits.serial").onRef("blanks.record", "=", "visits.record"),
+        )
+        .select(["visits.serial", "visits.record", "front_file", "front_sha256", "back_file", "back_sha256"])
+        .where("visits.order_number", "=", order)
+        // As it is now: one that people found good counts, one that they withdrew does not.
+        .where("blanks.state", "=", "good")
         .where((row) => row.or([row("front_file", "is not", null), row("back_file", "is not", null)]))
-        .orderBy("record")
+        .orderBy("visits.record")
         .limit(atMost)
         .execute();
       return rows.flatMap(({ serial, record, front_file, front_sha256, back_file, back_sha256 }) => {

@@ -6,6 +6,7 @@ import { completeOrder, dropPins, loseCard } from "./accounts.js";
 import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { staleReports } from "./order-runs.js";
 import { stepRecord } from "./records.js";
 import type { BlanksTable } from "./tables.js";
 import type { Blank } from "../ledger/types.js";
@@ -51,8 +52,11 @@ export interface Review {
    * last card of a record that waits for another. Reject: its record, if it has one, waits for a card. Return: not ours, no record bound.
    */
   settle(ask: Decision & { readonly verdict: Verdict }): Promise<Blank>;
-  /** A card that was good is found bad before delivery: rejected, refused at gates, and its record made anew. */
-  withdraw(ask: Decision): Promise<void>;
+  /**
+   * A card that was good is found bad before delivery: rejected, refused at gates, its PIN and letters void, and its record made anew.
+   * `lost`: nobody finds its body, so that it is booked as destroyed at once.
+   */
+  withdraw(ask: Decision & { readonly lost?: boolean }): Promise<Blank>;
 }
 
 /** How a card ended its last way through the line. */
@@ -94,6 +98,11 @@ async function foundGood(tx: Tx, row: BlanksTable): Promise<void> {
   mayBeFoundGood(leftOf(await lastVisit(tx, row.serial)), `card ${row.serial}`);
   const { order, number } = record;
   if (record.state === "held") await stepRecord(tx, order, number, "held", "release", { hold_reason: null });
+  if (record.state === "given-up")
+    throw new AccountsProblem(
+      "wrong-state",
+      `record ${number} of order ${order} was given up, and its PIN is gone: reject this card`,
+    );
   const from = record.state === "held" ? "prepared" : record.state;
   if (from !== "prepared")
     throw new AccountsProblem(
@@ -121,7 +130,7 @@ async function foundBad(tx: Tx, row: BlanksTable): Promise<void> {
     await stepRecord(tx, record.order, record.number, "held", "release", { hold_reason: null });
 }
 
-export function reviewOf(desk: Desk, limit: number): Review {
+export function reviewOf(desk: Desk): Review {
   return {
     async held() {
       const rows = await desk.db
@@ -225,14 +234,15 @@ export function reviewOf(desk: Desk, limit: number): Review {
             detail: { reason, witness, record: row.record },
           },
         );
+        if (row.order_number !== null) await staleReports(tx, row.order_number);
         if (verdict === "good" && row.order_number !== null) await completeOrder(tx, desk, row.order_number);
         return blankOf(after);
       });
     },
 
-    withdraw: async ({ serial, reason, by, witness }) => {
+    withdraw: ({ serial, reason, by, witness, lost = false }) => {
       twoPeople("withdrawing a good card", by, witness);
-      await write(desk, async (tx) => {
+      return write(desk, async (tx) => {
         const row = await findBlank(tx, serial);
         const state = moveBlank("reject", factsOf(row), `card ${serial}`);
         if (
@@ -258,7 +268,9 @@ export function reviewOf(desk: Desk, limit: number): Review {
           })
           .where("serial", "=", serial)
           .execute();
-        await loseCard(tx, desk, { order, record: row.record, serial, limit });
+        // Two people have looked: however many cards the record had, it is no riddle.
+        await loseCard(tx, desk, { order, record: row.record, serial, limit: Number.POSITIVE_INFINITY });
+        await staleReports(tx, order);
         await tx
           .insertInto("refusals")
           .values({ serial, reason: "withdrawn", since: stamp(desk), order_number: order })
@@ -270,13 +282,27 @@ export function reviewOf(desk: Desk, limit: number): Review {
           .where("order_number", "=", order)
           .where("state", "=", "produced")
           .execute();
-        await changeBlank(
+        const after = await changeBlank(
           tx,
           desk,
           row,
           { state, reject_code: "held-unattended", reject_station: "review", reject_detail: reason },
           { who: by, what: "card.reject", order, detail: { reason, witness, record: row.record } },
         );
+        if (!lost) return blankOf(after);
+        const gone = await changeBlank(
+          tx,
+          desk,
+          after,
+          {
+            state: moveBlank("destroy", factsOf(after), `card ${serial}`),
+            fate_reason: `lost: ${reason}`,
+            fate_by: by,
+            fate_witness: witness,
+          },
+          { who: by, what: "card.lost", order, detail: { reason, witness } },
+        );
+        return blankOf(gone);
       });
     },
   };

@@ -208,9 +208,10 @@ CREATE TABLE records (
   order_number text not null references orders,
   number integer not null,
   row integer not null,
-  state text not null check (state in ('received', 'prepared', 'in-production', 'produced', 'delivered', 'erased', 'held')),
+  state text not null check (state in ('received', 'prepared', 'in-production', 'produced', 'delivered', 'erased', 'held', 'given-up')),
   attempts integer not null default 0,
   hold_reason text,
+  given_up_at text,
   primary key (order_number, number)
 ) strict, without rowid;
 

@@ -47,7 +47,7 @@ export interface Stock extends Review {
   }): Promise<void>;
 }
 
-export function stockStore(desk: Desk, limit: number): Stock {
+export function stockStore(desk: Desk): Stock {
   async function* list(
     filter: { readonly lot?: string; readonly state?: BlankState; readonly order?: string } = {},
   ): AsyncGenerator<Blank> {
@@ -201,6 +201,6 @@ export function stockStore(desk: Desk, limit: number): Stock {
       });
     },
 
-    ...reviewOf(desk, limit),
+    ...reviewOf(desk),
   };
 }

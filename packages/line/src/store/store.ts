@@ -117,7 +117,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     file,
     orders: orderStore(desk, room),
     runs: orderRuns(desk),
-    stock: stockStore(desk, attempts),
+    stock: stockStore(desk),
     accounts: lineAccounts(desk, { attempts, recountEvery: 1_000, room }),
     letters: letterStore(desk),
     access: accessRegister(desk),

@@ -51,6 +51,8 @@ interface RecordsTable {
   state: RecordState;
   attempts: number;
   hold_reason: string | null;
+  /** Kept when the order is erased: how many were given up is told then too. */
+  given_up_at: string | null;
 }
 
 interface RecordDataTable {

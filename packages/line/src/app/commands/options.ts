@@ -2,12 +2,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openKeystore, type Unlocking } from "../key-file.js";
 import { hidden } from "../hidden.js";
-import { Refusal } from "../problem.js";
-import { type DataFolder, dataFolder } from "../data-folder.js";
+import { exitCode, Refusal } from "../problem.js";
+import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
 
 export interface CommonOptions {
@@ -84,7 +85,7 @@ export async function withStore<T>(
   { mayBeNew = false }: { readonly mayBeNew?: boolean } = {},
 ): Promise<T> {
   const root = dataRoot(options.data);
-  if (!mayBeNew && !existsSync(join(root, "persoline.db"))) {
+  if (!mayBeNew && !existsSync(join(root, databaseName))) {
     throw new Refusal(
       `there is no data folder of Persoline at ${root}: name it with --data or PERSOLINE_DATA (npm start prints the one it made)`,
     );
@@ -104,7 +105,7 @@ export interface DecisionOptions extends CommonOptions, UnlockOptions {}
 /** A command that decides something: refused on a broken audit; afterwards the audit's head is signed, once there are keys. */
 export const withDecision = <T>(
   options: DecisionOptions,
-  work: (store: Store, data: DataFolder, by: string) => Promise<T>,
+  work: (store: Store, data: DataFolder, by: string, hsm: Hsm | undefined) => Promise<T>,
   more: { readonly mayBeNew?: boolean } = {},
 ): Promise<T> =>
   withStore(
@@ -114,7 +115,7 @@ export const withDecision = <T>(
       const hsm = await openKeystore(data, passphrase(options));
       try {
         await refuseBrokenAudit({ store, data });
-        const done = await work(store, data, by);
+        const done = await work(store, data, by, hsm);
         if (hsm !== undefined) await signAudit({ store, data, hsm });
         return done;
       } finally {
@@ -126,6 +127,12 @@ export const withDecision = <T>(
 
 export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
+};
+
+/** Told beside the result; the command's work is not whole. */
+export const unfinished = (why: string): void => {
+  process.stderr.write(`${why}\n`);
+  process.exitCode = exitCode.refused;
 };
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value));

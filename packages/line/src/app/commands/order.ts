@@ -5,6 +5,7 @@ import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
+import { outputDifferences } from "../bodies.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { erase } from "../erase.js";
@@ -13,6 +14,7 @@ import { importOrder } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { Refusal } from "../problem.js";
+import { refreshing } from "../refresh-reports.js";
 import { writeResult } from "../result-file.js";
 import {
   type CommonOptions,
@@ -21,6 +23,7 @@ import {
   print,
   printJson,
   textTable,
+  unfinished,
   whole,
   withData,
   withDecision,
@@ -96,7 +99,7 @@ export function addOrderCommands(program: Command): void {
         const stored = await known(store, number);
         const progress = await store.accounts.progress(number);
         if (options.json === true) return printJson({ ...shown(stored), progress });
-        const { waiting, inProduction, produced, held } = progress;
+        const { waiting, inProduction, produced, held, givenUp } = progress;
         print(
           textTable(
             ["order", number],
@@ -108,7 +111,7 @@ export function addOrderCommands(program: Command): void {
               ["input", stored.inputName],
               [
                 "records",
-                `${String(stored.records)}: ${String(produced)} produced, ${String(inProduction)} in production, ${String(waiting)} waiting, ${String(held)} held`,
+                `${String(stored.records)}: ${String(produced)} produced, ${String(inProduction)} in production, ${String(waiting)} waiting, ${String(held)} held, given up: ${String(givenUp)}`,
               ],
               ["imported", stored.importedAt],
               ...(["startedAt", "producedAt", "deliveredAt", "closedAt", "erasedAt"] as const).flatMap(
@@ -134,7 +137,7 @@ export function addOrderCommands(program: Command): void {
         const { file, signature, totals } = await writeResult(stored, store, hsm, data);
         if (options.json === true) return printJson({ order: number, file, signature, totals });
         print(
-          `${file}\n${signature}\n${String(totals.records)} records: ${String(totals.good)} good, ${String(totals.held)} held, ${String(totals.missing)} missing; ${String(totals.cancelled)} serials cancelled.`,
+          `${file}\n${signature}\n${String(totals.records)} records: ${String(totals.good)} good, ${String(totals.held)} held, given up: ${String(totals.givenUp)}, ${String(totals.missing)} missing; ${String(totals.cancelled)} serials cancelled.`,
         );
       }),
     );
@@ -144,7 +147,8 @@ export function addOrderCommands(program: Command): void {
     .argument("<number>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions) =>
-      withOrder(number, options, async ({ stored, store, by }) => {
+      withOrder(number, options, async ({ stored, store, data, by }) => {
+        await refuseLost(stored, store, data);
         const { product, planned } = await readAnyProduct(stored.spec.product);
         await refuseUnwritten(stored, planned.pins, store);
         const roles = registerOf(product, stored.spec.product);
@@ -184,6 +188,8 @@ export function addOrderCommands(program: Command): void {
         }),
     );
 
+  addGiveUpCommand(order);
+
   withPassphrase(withOperator(withData(order.command("close"))))
     .description("close an order; refused while sums differ or rejects are not destroyed")
     .argument("<number>", "order number")
@@ -219,6 +225,54 @@ export function addOrderCommands(program: Command): void {
             print("Gates go on knowing its cards by reference, zones and validity, without names.");
         }),
     );
+}
+
+function addGiveUpCommand(order: Command): void {
+  withPassphrase(withData(order.command("give-up")))
+    .description("two people decide that a record, or all of an order without a good card, get none")
+    .argument("<number>", "order number")
+    .option("--record <number>", "only this record", whole)
+    .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline order give-up 2026-117 --record 17 --reason 'left the company' --by 'A. Meyer' --and 'B. Novak'",
+    )
+    .action(
+      (
+        number: string,
+        options: DecisionOptions & {
+          readonly record?: number;
+          readonly reason: string;
+          readonly and: string;
+        },
+      ) =>
+        withDecision(options, async (store, data, by, hsm) => {
+          const { record, reason, and: witness } = options;
+          const ask = { order: number, reason, by, witness, ...(record === undefined ? {} : { record }) };
+          const givenUp = await refreshing({ store, data, hsm, onStale: unfinished }, number, () =>
+            store.orders.giveUp(ask),
+          );
+          const { state } = await known(store, number);
+          if (options.json === true) return printJson({ order: number, givenUp, state });
+          print(`Order ${number} is ${state}; given up: ${String(givenUp)}.`);
+        }),
+    );
+}
+
+/** What is handed over must be there: a body that is not where the accounts have it is found or booked first. */
+async function refuseLost({ order, state }: StoredOrder, store: Store, data: DataFolder): Promise<void> {
+  if (state !== "produced") return;
+  const differences = await outputDifferences({ store, data, order });
+  if (differences.length === 0) return;
+  const named = differences
+    .slice(0, 10)
+    .map(({ what, lost }) => (lost === undefined ? what : `${what} (${lost})`));
+  const lost = differences.find((one) => one.lost !== undefined)?.lost;
+  throw new Refusal(
+    `the accounts and the shop floor differ, so the cards of order ${order} are not handed over: ${named.join("; ")}${differences.length > 10 ? `; and ${String(differences.length - 10)} more` : ""}. Find the bodies and put them right${lost === undefined ? "" : `, or two people enter a lost one: "persoline stock withdraw ${lost} --lost --reason … --by … --and …"`}`,
+  );
 }
 
 /** Cards are handed over once their letters are there too: afterwards nobody would miss those. */

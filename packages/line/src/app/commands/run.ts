@@ -155,7 +155,7 @@ function summary({ produced, letters, reports, line, commits, planned }: Produce
   }
   return [
     "",
-    `Order ${produced.order}: ${String(produced.produced)} of ${String(produced.records)} cards made and verified${produced.held > 0 ? `, ${String(produced.held)} held` : ""}.`,
+    `Order ${produced.order}: ${String(produced.produced)} of ${String(produced.records)} cards made and verified${produced.held > 0 ? `, ${String(produced.held)} held` : ""}${produced.givenUp > 0 ? `, given up: ${String(produced.givenUp)}` : ""}.`,
     `Blanks: ${String(blanks.used)} used, ${String(blanks.good)} good, ${String(blanks.rejected)} rejected, ${String(blanks.remade)} records made again.`,
     ...[...reasons].map(([reason, count]) => `  ${String(count).padStart(3)} × ${reason}`),
     `Accounts ${produced.balanced ? "balance" : "DO NOT BALANCE"}; ${perCard.toFixed(1)} durable commits a card.`,

@@ -10,6 +10,7 @@ import { type Verdict, verdicts } from "../../store/review.js";
 import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
 import { Refusal } from "../problem.js";
+import { refreshing } from "../refresh-reports.js";
 import type { Store } from "../../store/store.js";
 import {
   type CommonOptions,
@@ -17,6 +18,7 @@ import {
   print,
   printJson,
   textTable,
+  unfinished,
   whole,
   withData,
   withDecision,
@@ -24,6 +26,7 @@ import {
   withPassphrase,
   withStore,
 } from "./options.js";
+import { addWithdrawCommand } from "./withdraw.js";
 
 /** Ten bytes of a chip number, or the seven of a DESFire card's UID. */
 const isSerial = (text: string): boolean => /^(?:[0-9A-F]{14}|[0-9A-F]{20})$/.test(text);
@@ -179,7 +182,7 @@ export function addStockCommands(program: Command): void {
         serial: string,
         options: DecisionOptions & { readonly as: Verdict; readonly reason: string; readonly and: string },
       ) =>
-        withDecision(options, async (store, data, by) => {
+        withDecision(options, async (store, data, by, hsm) => {
           const { as: verdict, reason, and: witness } = options;
           if (!isSerial(serial)) {
             if (verdict !== "return")
@@ -192,7 +195,9 @@ export function addStockCommands(program: Command): void {
               `${serial} has left the shop floor. Give it back to its owner, or keep it under lock.`,
             );
           }
-          const blank = await settle({ store, data, serial: serial as Serial, verdict, reason, by, witness });
+          const ask = { store, data, serial: serial as Serial, verdict, reason, by, witness };
+          const of = (await store.stock.find(ask.serial))?.order;
+          const blank = await refreshing({ store, data, hsm, onStale: unfinished }, of, () => settle(ask));
           const { state, order, record } = blank;
           const whose = order === undefined || record === undefined ? {} : { order, record };
           if (options.json === true) return printJson({ serial, state, ...whose });
@@ -206,6 +211,8 @@ export function addStockCommands(program: Command): void {
           if (verdict === "return") print("Give the body back to its owner.");
         }),
     );
+
+  addWithdrawCommand(stock);
 
   withPassphrase(withOperator(withData(stock.command("empty"))))
     .description("enter that a bin of the line was emptied, so that the line may go on")
@@ -295,7 +302,9 @@ async function showHeld(store: Store, data: DataFolder, json: boolean): Promise<
         records.map((one) => [one.order, one.record, one.reason]),
       ),
     );
-    print(`"persoline order release ORDER --record N" lets one go on.`);
+    print(
+      `"persoline order release ORDER --record N" lets one go on, "persoline order give-up ORDER --record N" ends it without a card.`,
+    );
   }
 }
 

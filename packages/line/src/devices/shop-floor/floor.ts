@@ -181,26 +181,30 @@ export class ShopFloor {
     if (!inMachine(to)) this.#release(name);
   }
 
-  /** What a person does with a body by hand: out of the bin it lies in, to another place. Answers whether it lay there. */
-  carry(label: string, from: Place, to: Place): boolean {
-    const name = this.#namesIn(folderOf(from)).find((own) => labelIn(own) === label);
+  /**
+   * What a person does with a body by hand: out of the bin it lies in, to another place. A number means the first body that bears it.
+   * Answers whether it lay there.
+   */
+  carry(which: string | Body, from: Place, to: Place): boolean {
+    const name = this.#nameAt(which, from);
     if (name === undefined) return false;
     const takesRoom = this.#takesRoom(from, name);
     this.#put(join(this.#root, folderOf(from), name), name, to);
+    if (from.at === "good") this.#slotsTaken(from.order).delete(from.slot);
     if (takesRoom) this.#count(from.at, -1);
     return true;
   }
 
   /** A body leaves the shop floor for good: it is counted nowhere any more. Answers whether it lay there. */
-  takeAway(label: string, from: Place): boolean {
-    const folder = folderOf(from);
-    const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
+  takeAway(which: string | Body, from: Place): boolean {
+    const name = this.#nameAt(which, from);
     if (name === undefined) return false;
     const takesRoom = this.#takesRoom(from, name);
     const away = join(this.#root, "away");
     mkdirSync(away, { recursive: true });
     // Bodies with one number may leave one after the other.
-    renameSync(join(this.#root, folder, name), join(away, `${String(readdirSync(away).length + 1)}-${name}`));
+    const own = `${String(readdirSync(away).length + 1)}-${name}`;
+    renameSync(join(this.#root, folderOf(from), name), join(away, own));
     if (takesRoom) this.#count(from.at, -1);
     return true;
   }
@@ -280,6 +284,7 @@ export class ShopFloor {
   bodiesAt(place: Place): readonly Body[] {
     const folder = folderOf(place);
     return this.#namesIn(folder)
+      .filter((name) => place.at !== "good" || numberIn(name) === place.slot)
       .sort()
       .map((name) => ({ label: labelIn(name), dir: join(this.#root, folder, name) }));
   }
@@ -342,6 +347,12 @@ export class ShopFloor {
     const taken = new Set(this.#namesIn(`good/${order}`).map(numberIn));
     this.#taken.set(order, taken);
     return taken;
+  }
+
+  #nameAt(which: string | Body, place: Place): string | undefined {
+    return this.#namesIn(folderOf(place)).find((own) =>
+      typeof which === "string" ? labelIn(own) === which : own === basename(which.dir),
+    );
   }
 
   #namesIn(folder: string): string[] {

@@ -16,7 +16,7 @@ import {
 /** Where chips come from: the fab, and what a chip does once it has power. */
 export interface Silicon {
   /** The number that a chip of this kind tells, where it is not the ten bytes of the delivery themselves. */
-  numbered?(chipNumber: Uint8Array): Uint8Array;
+  readonly numbered?: (chipNumber: Uint8Array) => Uint8Array;
   /** EEPROM as the fab leaves it; of the Persoline OS's chip 32 KiB, with chip number and the card's own loader key. */
   fabricate(chipNumber: Uint8Array): Uint8Array;
   power(body: { readonly eeprom: EepromStore; readonly faults: readonly Fault[] }): VirtualCard;

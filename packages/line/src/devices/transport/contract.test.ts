@@ -107,7 +107,7 @@ describe("the simulated carousel", () => {
     expect(await transport.occupied()).toHaveLength(2);
     await transport.move(head(0), { at: "reject" });
     await transport.move(head(1), { at: "reject" });
-    await expect(transport.feed(head(0))).rejects.toThrow(/holds 3 of 3/);
+    await expect(transport.feed(head(0))).rejects.toThrow(/holds 3 of 3 bodies: empty it/);
     expect(floor.empty("reject")).toBe(3);
     expect(await transport.feed(head(0))).toEqual({ label: "L-000004" });
     // What was taken out is still known: the accounts are compared with it.
@@ -115,6 +115,14 @@ describe("the simulated carousel", () => {
     expect(
       new ShopFloor(root, { fabricate: () => new Uint8Array(), power: () => ({}) as never }).fill("reject"),
     ).toBe(0);
+  });
+
+  test("speaks of one body as of one", async () => {
+    const transport = carousel(3, [], { hold: 1 });
+    await transport.feed(head(0));
+    await expect(transport.feed(head(1))).rejects.toThrow(
+      /hold bin holds 0 of 1 bodies, and 1 body is in the machine: empty it/,
+    );
   });
 
   test.each(["reject", "hold", "good"] as const)("lets nothing fall beside a full %s bin", async (bin) => {

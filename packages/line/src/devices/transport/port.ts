@@ -22,7 +22,8 @@ export interface Fed {
 
 /**
  * Moves bodies. A move either happened or did not; after a kill `occupied` tells which. Throws DeviceFault: "jam", or "bin-full" for a bin
- * that has no room: nothing falls on the floor. No blank is fed unless every bin has room for all bodies in the machine.
+ * that has no room: nothing falls on the floor. No blank is fed unless every bin has room for it and all bodies in the machine: "bin-full"
+ * of a feed may be over as soon as one of them has left.
  */
 export interface Transport {
   readonly kind: "real" | "simulated";

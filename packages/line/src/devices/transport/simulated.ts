@@ -10,6 +10,8 @@ const nameOfBin: Readonly<Record<Bin, string>> = {
   good: "the output tray",
 };
 
+const bodies = (number: number): string => (number === 1 ? "1 body is" : `${String(number)} bodies are`);
+
 /** The machine's fault and nobody's reject. */
 const full = (bin: Bin, what: string): DeviceFault =>
   new DeviceFault(
@@ -44,7 +46,7 @@ export function simulatedCarousel(at: {
     for (const bin of named) {
       const room = (sizes[bin] ?? 0) - floor.fill(bin);
       if (room < inMachine + 1)
-        throw full(bin, `${held(bin)}, and ${String(inMachine)} bodies are in the machine`);
+        throw full(bin, `${held(bin)}${inMachine === 0 ? "" : `, and ${bodies(inMachine)} in the machine`}`);
     }
   };
   const held = (bin: Bin): string =>

@@ -28,6 +28,8 @@ import { type DesfireChannel, type DesfireProduct, MASTER_CHANGEABLE, OPEN_SETTI
 /** What `compileDesfire` gives and `prepareDesfire` fills in. */
 export interface PlannedDesfire extends CompiledProduct {
   readonly product: DesfireProduct;
+  readonly termination: CardProgram;
+  readonly terminationInitial: CardProgram;
 }
 
 /** Version of the random key that ends a card. */
@@ -159,7 +161,15 @@ function terminate(product: DesfireProduct, name: "termination" | "termination-i
         return stepOf(
           deleteApplication(app.aid),
           "DeleteApplication",
-          { why: `delete application ${app.name} with its keys and files` },
+          {
+            why: `delete application ${app.name} with its keys and files`,
+            again: "probe",
+            probe: {
+              ask: [select(app.aid, `is application ${app.name} gone?`, status(0xa0))],
+              absent: status(0),
+              instead: [],
+            },
+          },
           1 + files + 2 * keyPairs(app.count),
         );
       })

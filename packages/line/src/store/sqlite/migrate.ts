@@ -3,6 +3,7 @@ import { StoreFault } from "../fault.js";
 import { accounts } from "./migrations/0001-accounts.js";
 import { heldCards } from "./migrations/0002-held-cards.js";
 import { runs } from "./migrations/0003-runs.js";
+import { givenUp } from "./migrations/0004-given-up.js";
 
 interface Migration {
   readonly number: number;
@@ -15,6 +16,7 @@ export const migrations: readonly Migration[] = [
   { number: 1, name: "accounts", sql: accounts },
   { number: 2, name: "held-cards", sql: heldCards },
   { number: 3, name: "runs", sql: runs },
+  { number: 4, name: "given-up", sql: givenUp },
 ];
 
 /** "PERS": tells our files from other SQLite files. */
