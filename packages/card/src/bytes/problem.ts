@@ -52,6 +52,8 @@ export const CARD_PROBLEMS = {
   pps: "The card refused its own transmission parameters; deactivate it, and reject it when it repeats.",
   "bad-trace": "The trace is damaged; record it again with card trace record.",
   "trace-differs": "The conversation is another than the recorded one; record it again if that is intended.",
+  "bad-key-block":
+    "The key block is damaged, or says of its key what it must not; ask its sender for a new one, and check the protection key.",
   "kcv-mismatch": "The card's key check values differ from those of the keys sent; reject the card.",
 } as const;
 

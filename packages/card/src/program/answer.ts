@@ -35,6 +35,9 @@ export function partLength(part: Part, channel: Wrapping): number {
       return 16;
     case "check-value":
       return 3;
+    case "issuer-dgi":
+      // Padding 80 00.. always adds at least one byte.
+      return part.pad === undefined ? part.length : part.length + part.pad - (part.length % part.pad);
     // Key and version; of another key than the session's the CRC-32 of the new one too.
     case "desfire-key":
       return part.old === undefined ? 16 + 1 : 16 + 1 + 4;

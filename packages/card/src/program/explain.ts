@@ -246,6 +246,8 @@ function partText(part: Part): string {
       return `⟨${desfireKeyText(part.value)} as version ${byte(part.version)}${part.old === undefined ? "" : `, in place of ${desfireKeyText(part.old)}`}⟩`;
     case "pin":
       return `⟨PIN ${part.pin}, ${part.tries} tries⟩`;
+    case "issuer-dgi":
+      return `⟨the issuer's grouping ${byte(part.dgi >> 8)}${byte(part.dgi & 0xff)}, ${String(part.length)} bytes⟩`;
     case "challenge":
       return "⟨challenge, 16 bytes⟩";
   }

@@ -52,6 +52,17 @@ export type Part =
     }
   /** The PIN bound to this record: CHANGE REFERENCE DATA's 16 bytes under the DEK (docs/card-os.md 4). */
   | { readonly secret: "pin"; readonly pin: string; readonly tries: number }
+  /**
+   * A grouping that came from the issuer under a transport key: `length` clear bytes, padded 80 00.. to whole blocks of `pad` bytes when
+   * that is given, under the session's DEK. `application`: its AID, hexadecimal in capitals.
+   */
+  | {
+      readonly secret: "issuer-dgi";
+      readonly application: string;
+      readonly dgi: number;
+      readonly length: number;
+      readonly pad?: 8 | 16;
+    }
   /** 16 random bytes of the security module, which judges the answer (see `judge`). */
   | { readonly secret: "challenge" };
 
@@ -297,6 +308,8 @@ export interface SealedSecrets {
   /** Number of the record, from 1. */
   readonly record: number;
   readonly pins: Readonly<Record<string, Uint8Array>>;
+  /** Sealed groupings of the issuer, by "AID/grouping" (hexadecimal in capitals). */
+  readonly issuer?: Readonly<Record<string, Uint8Array>>;
 }
 
 export interface UnwrappedAnswer extends Response {

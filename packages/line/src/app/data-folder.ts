@@ -17,6 +17,8 @@ export interface DataFolder {
   readonly shopFloor: string;
   /** Signed heads of the audit, outside the database that they vouch for. */
   readonly auditHeads: string;
+  /** Signed records of key ceremonies. */
+  readonly ceremonies: string;
   journal(line: string): string;
   reports(order: string): string;
   letters(order: string): string;
@@ -44,6 +46,7 @@ export function dataFolder(root: string): DataFolder {
     letterPrinterKey: join(root, "letter-printer.pem"),
     shopFloor: join(root, "shop-floor"),
     auditHeads: join(folder("audit"), "heads.jsonl"),
+    ceremonies: join(root, "ceremonies"),
     journal: (line) => join(root, `journal-${line}.db`),
     reports: (order) => folder("reports", order),
     letters: (order) => folder("letters", order),

@@ -8,6 +8,7 @@ import { LayoutProblem } from "../plan/layout/index.js";
 import { recordProblems, valuesOf } from "../plan/prepare.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
+import { proveIssuerInput } from "./issuer-file.js";
 import { draw, type Job } from "./job.js";
 
 export interface ImportProgress {
@@ -28,11 +29,11 @@ export async function importOrder(
   onProgress: (progress: ImportProgress) => void = () => undefined,
 ): Promise<StoredOrder> {
   const { order, planned } = job;
-  const input = await readInput(
-    order.input,
-    planned.columns,
-    order.records === undefined ? {} : { records: order.records },
-  );
+  const issuer = await proveIssuerInput({ job, hsm, now: Date.now() });
+  const input = await readInput(order.input, planned.columns, {
+    ...(order.records === undefined ? {} : { records: order.records }),
+    ...(issuer === undefined ? {} : { issuer }),
+  });
   const findings = new Findings(input.file);
   let seen = 0;
   for await (const record of input.records()) {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openKeystore, sealKeystore } from "../devices/hsm/keystore.js";
 import { DataProblem } from "../orders/problem.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
 import { openSecurityModule } from "./key-file.js";
@@ -49,6 +50,25 @@ describe("a key list against the keystore", () => {
     expect(await refused(list("same.yaml", ["name: issuer, use: scp03", published("os-loader", one)]))).toBe(
       "opened",
     );
+    expect(await refused(list("less.yaml", [published("os-loader", one)]))).toBe("opened");
+  });
+
+  test("a key whose life is over makes no cards: told before anything is made", async () => {
+    const unlock = { keyFile: data.keyFile };
+    const keep = openKeystore(data.keystore, unlock);
+    const life = {
+      state: "active",
+      since: "2026-01-01",
+      source: "drawn",
+      ceremony: "C-0001",
+      kcv: "",
+    } as const;
+    const keys = keep.keys.map((key) =>
+      key.name === "issuer" ? { ...key, life: { ...life, until: "2026-02-01T00:00:00Z" } } : key,
+    );
+    sealKeystore(data.keystore, "test", keys, unlock, keep);
+    const all = list("all.yaml", ["name: issuer, use: scp03", published("os-loader", one)]);
+    expect(await refused(all)).toContain("key issuer is deactivated: it makes no new cards");
     expect(await refused(list("less.yaml", [published("os-loader", one)]))).toBe("opened");
   });
 

@@ -4,6 +4,7 @@ import { unhex } from "@persoline/card/bytes";
 import { z } from "zod";
 import { algorithmOf, keyBytes } from "../devices/hsm/ceremony.js";
 import { checkValueOf } from "../devices/hsm/keyring.js";
+import { whyNot } from "../devices/hsm/office/life.js";
 import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
@@ -23,7 +24,9 @@ const keySchema = z.strictObject({
         name: z
           .string()
           .regex(/^[a-z][a-z0-9-]{0,31}$/, "a key's name has 1 to 32 small letters, digits and dashes"),
-        use: z.enum(["loader", "scp02", "scp03", "desfire", "application"]).describe("A key has one purpose"),
+        use: z
+          .enum(["loader", "scp02", "scp03", "desfire", "application", "transport", "file-mac"])
+          .describe("A key has one purpose"),
         algorithm: z
           .enum(["AES-128", "AES-192", "AES-256", "3DES"])
           .optional()
@@ -107,9 +110,15 @@ function algorithmProblems({
   readonly published?: string | undefined;
 }): readonly (readonly [field: string, message: string, remedy: string])[] {
   const algorithm = algorithmOf({ name: "", use, ...(given === undefined ? {} : { algorithm: given }) });
-  if ((algorithm === "3DES") !== (use === "scp02"))
-    return [["algorithm", `a key for ${use} is not ${algorithm}`, "3DES is for scp02, AES for all others"]];
-  if (use !== "scp03" && algorithm !== "3DES" && algorithm !== "AES-128")
+  if (use !== "transport" && (algorithm === "3DES") !== (use === "scp02"))
+    return [
+      [
+        "algorithm",
+        `a key for ${use} is not ${algorithm}`,
+        "3DES is for scp02 and transport, AES for all others",
+      ],
+    ];
+  if ((use === "loader" || use === "application") && algorithm !== "3DES" && algorithm !== "AES-128")
     return [["algorithm", `a key for ${use} is AES-128`, "remove the algorithm"]];
   const digits = 2 * keyBytes[algorithm];
   return published === undefined || published.length === digits
@@ -248,6 +257,15 @@ function keyDifferences(ask: {
         "environment",
         `key ${name} is a ${kept.environment} key, ${keyFile} has a ${list.environment} one`,
       );
+    const ended = kept.life === undefined ? undefined : whyNot(name, kept.life, "make", Date.now());
+    if (ended !== undefined)
+      return [
+        {
+          code: "key-state",
+          message: ended,
+          remedy: `correct ${keyFile}, or the product that names the key`,
+        },
+      ];
     if (published === undefined)
       return kept.published
         ? tell(

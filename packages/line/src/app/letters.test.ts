@@ -10,7 +10,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
-import { writeLetters } from "./letters.js";
+import { takeAwayVoid, writeLetters } from "./letters.js";
 
 const people = 70;
 const order = "A-1";
@@ -104,6 +104,76 @@ test("letters are written in groups; an interruption between a group's writing a
     expect(text).toContain(`Person ${String(record)}\n`);
   }
   expect(await writeLetters({ order, store, hsm, data, pins })).toBe(0);
+}, 60_000);
+
+test("until delivery two people print a letter again; the old one is void and its file gone; then the PIN is dead", async () => {
+  await writeLetters({ order, store, hsm, data, pins });
+  const letters = await store.letters.list(order);
+  const [old] = letters;
+  if (old === undefined) throw new Error("no letter");
+  const printer = readFileSync(data.letterPrinterKey, "utf8");
+  const text = (file: string | undefined) =>
+    openLetter(printer, readFileSync(join(data.root, file ?? ""), "utf8"));
+  const pinOf = (content: string) => /Your PIN: (\d{6})/.exec(content)?.[1];
+  const before = text(old.file);
+  const again = { letter: old.letter, reason: "torn in the printer", by: "Ada", witness: "Bo" };
+  await expect(store.letters.reprint({ ...again, witness: " ada" })).rejects.toMatchObject({
+    code: "two-people",
+  });
+
+  const anew = await store.letters.reprint(again);
+  expect(anew).toMatchObject({ record: old.record, state: "numbered", attempt: old.attempt });
+  expect(await takeAwayVoid(order, store, data)).toBe(1);
+  expect(readdirSync(data.letters(order))).not.toContain(`${old.letter}.letter`);
+  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(1);
+  const now = (await store.letters.list(order)).find(({ letter }) => letter === anew.letter);
+  expect(now).toMatchObject({ state: "written" });
+  expect(text(now?.file)).toContain(`Letter ${anew.letter}\n`);
+  expect(pinOf(text(now?.file))).toBe(pinOf(before));
+  expect(pinOf(before)).toHaveLength(6);
+  await expect(store.letters.reprint(again)).rejects.toThrow(`was replaced by ${anew.letter}`);
+
+  // One person may make a letter void, and that alone prints none.
+  await store.letters.void({ letter: anew.letter, reason: "lost", by: "Ada" });
+  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(0);
+  const third = await store.letters.reprint({ ...again, letter: anew.letter });
+  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(1);
+  const released = await store.letters.release({ order, by: "Ada", witness: "Bo" });
+  expect(released).toHaveLength(people);
+  expect(released.map(({ letter }) => letter)).not.toContain(old.letter);
+
+  await store.orders.deliver({ order, by: "Ada" });
+  for (let record = 1; record <= people; record++) expect(await store.orders.pins(order, record)).toEqual({});
+  await expect(store.letters.reprint({ ...again, letter: third.letter })).rejects.toMatchObject({
+    code: "no-pin",
+  });
+  await expect(store.letters.reprint({ ...again, letter: "L-9999999" })).rejects.toMatchObject({
+    code: "unknown-letter",
+  });
+}, 60_000);
+
+test("a letter of a card that was withdrawn is void; its remake's letter tells another PIN", async () => {
+  await writeLetters({ order, store, hsm, data, pins });
+  const [old] = await store.letters.list(order);
+  if (old === undefined) throw new Error("no letter");
+  await store.stock.withdraw({
+    serial: `S${String(old.record)}` as Serial,
+    reason: "bent",
+    by: "Ada",
+    witness: "Bo",
+  });
+  expect((await store.letters.list(order)).find(({ letter }) => letter === old.letter)).toMatchObject({
+    state: "void",
+  });
+  const again = { letter: old.letter, reason: "torn", by: "Ada", witness: "Bo" };
+  await expect(store.letters.reprint(again)).rejects.toThrow(
+    "was cancelled: its remake has a letter of its own",
+  );
+  expect(await store.orders.pins(order, old.record)).toEqual({});
+  expect(await takeAwayVoid(order, store, data)).toBe(1);
+  const released = await store.letters.release({ order, by: "Ada", witness: "Bo" });
+  expect(released.map(({ letter }) => letter)).not.toContain(old.letter);
+  expect(released).toHaveLength(people - 1);
 }, 60_000);
 
 test("a good card whose PIN is not kept is told, when all other letters are written", async () => {

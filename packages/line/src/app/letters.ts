@@ -1,4 +1,5 @@
 /** PIN letters of an order: numbered, written by the security module, kept apart from the cards. */
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { type Hsm, type LetterAsk, lettersAtOnce } from "../devices/hsm/port.js";
@@ -55,6 +56,16 @@ export async function writeLetters(ask: WriteLetters): Promise<number> {
       `the accounts keep no PIN of the good cards of ${pinless.length === 1 ? "record" : "records"} ${pinless.slice(0, 10).join(", ")}${pinless.length > 10 ? ", …" : ""} of order ${order}, so no letter can tell it: restore the database from a backup, or withdraw these cards ("persoline stock withdraw") and run the order again`,
     );
   return written;
+}
+
+/** Takes the files of void letters away: the printer's folder holds only what may be printed. Answers how many there were. */
+export async function takeAwayVoid(order: string, store: Store, data: DataFolder): Promise<number> {
+  const gone = (await store.letters.list(order)).filter(({ state }) => state === "void");
+  const files = gone
+    .map(({ letter }) => join(data.letters(order), `${letter}.letter`))
+    .filter((file) => existsSync(file));
+  await Promise.all(files.map((file) => rm(file)));
+  return files.length;
 }
 
 /** Numbered, written and entered together: after an interruption in between they are still only numbered, and nobody has had them. */

@@ -1,5 +1,6 @@
 /** What a command ends with, and how a problem is told: what is wrong, where, what to do; no stack unless asked for. */
 import { DeviceFault } from "../devices/problem.js";
+import { OfficeRefusal } from "../devices/hsm/office/refusal.js";
 import { KeystoreProblem } from "../devices/hsm/vault.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { ResultProblem } from "../ledger/result.js";
@@ -25,6 +26,7 @@ const told = [
   JournalFault,
   DeviceFault,
   KeystoreProblem,
+  OfficeRefusal,
   Refusal,
 ] as const;
 

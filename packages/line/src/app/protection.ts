@@ -26,6 +26,8 @@ function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
       return ["pin"];
     case "challenge":
       return ["proof"];
+    case "issuer-dgi":
+      return ["issuer-data"];
     case "key-set":
       return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
     case "key":

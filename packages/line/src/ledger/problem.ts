@@ -4,6 +4,7 @@ export type AccountsProblemCode =
   | "unknown-card"
   | "unknown-order"
   | "unknown-letter"
+  | "no-pin"
   | "already-imported"
   | "duplicate-serial"
   | "wrong-count"

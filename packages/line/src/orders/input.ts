@@ -6,6 +6,7 @@ import { dirname, extname } from "node:path";
 import { Judge, matchHeader, sameHeader } from "./columns.js";
 import type { Row } from "./columns.js";
 import { csvRows } from "./csv.js";
+import { issuerEnding, issuerRows } from "./issuer.js";
 import { jsonRows } from "./json.js";
 import { type PhotoNow, photoNow, readPhoto } from "./photo.js";
 import { Findings } from "./problem.js";
@@ -37,6 +38,15 @@ export interface ReadOptions {
   /** The number of records the order announces; another number refuses the file. */
   readonly records?: number;
   readonly limits?: Partial<InputLimits>;
+  /** What the security module has proved of an issuer's file; without it none is read. */
+  readonly issuer?: ProvedIssuerFile;
+}
+
+export interface ProvedIssuerFile {
+  /** SHA-256 of the whole file, hex. */
+  readonly sha256: string;
+  /** Data groupings as fields, by the record's number (`clearField`, `sealedField`). */
+  readonly fields: ReadonlyMap<number, Readonly<Record<string, string>>>;
 }
 
 /** An input file that was found whole: every row and every photo has been looked at. */
@@ -64,7 +74,15 @@ export async function readInput(
 ): Promise<Input> {
   const limits = { ...usual, ...options.limits };
   const findings = new Findings(input.file);
-  const reading = { input, columns, limits, findings };
+  const reading = { input, columns, limits, findings, ...(options.issuer && { issuer: options.issuer }) };
+  if (isIssuerInput(input) && options.issuer === undefined) {
+    findings.tell({
+      code: "unproved",
+      message: "an issuer's file is read only after the security module has proved it",
+      remedy: "run the order: this command does not open the security module",
+    });
+    findings.refuse();
+  }
   let count = 0;
   const hash = createHash("sha256");
   const file = await opened(input, limits, findings);
@@ -101,6 +119,10 @@ export async function readInput(
   }
   findings.refuse();
   const sha256 = hash.digest("hex");
+  if (options.issuer !== undefined && options.issuer.sha256 !== sha256) {
+    findings.tell(changed);
+    findings.refuse();
+  }
   return { file: input.file, count, sha256, records: () => deliver(reading, sha256) };
 }
 
@@ -166,11 +188,22 @@ export async function inputDigest(path: string): Promise<string | undefined> {
   return hash.digest("hex");
 }
 
+/** Told by its name: what it is inside is looked at when it is proved. */
+export const isIssuerInput = ({ file }: Pick<OrderInput, "file">): boolean =>
+  extname(file).toLowerCase() === issuerEnding;
+
+const changed = {
+  code: "changed",
+  message: "the file was changed while it was read",
+  remedy: "close it in other programs and run the order again",
+};
+
 interface Reading {
   readonly input: OrderInput;
   readonly columns: readonly ColumnRule[];
   readonly limits: InputLimits;
   readonly findings: Findings;
+  readonly issuer?: ProvedIssuerFile;
 }
 
 async function* deliver(first: Reading, sha256: string): AsyncGenerator<OrderRecord, void, undefined> {
@@ -184,11 +217,7 @@ async function* deliver(first: Reading, sha256: string): AsyncGenerator<OrderRec
     const hash = createHash("sha256");
     await digest(file, hash);
     if (hash.digest("hex") !== sha256) {
-      findings.tell({
-        code: "changed",
-        message: "the file was changed while it was read",
-        remedy: "close it in other programs and run the order again",
-      });
+      findings.tell(changed);
       findings.refuse();
     }
     for await (const record of judged(file, reading)) {
@@ -208,10 +237,10 @@ async function opened(
   findings: Findings,
 ): Promise<FileHandle | undefined> {
   const ending = extname(input.file).toLowerCase();
-  if (![".csv", ".xlsx", ".json"].includes(ending)) {
+  if (![".csv", ".xlsx", ".json", issuerEnding].includes(ending)) {
     findings.tell({
       code: "wrong-format",
-      message: `an input file ends with .csv, .xlsx or .json, not with "${ending}"`,
+      message: `an input file ends with .csv, .xlsx, .json or .issuer, not with "${ending}"`,
       remedy: ending === ".xls" ? "save it as .xlsx" : "save it in one of these forms",
     });
     return undefined;
@@ -261,6 +290,7 @@ async function rowsOf(file: FileHandle, reading: Reading): Promise<AsyncIterable
   const { size } = await file.stat();
   const bytes = new Uint8Array(Math.min(size, limits.wholeBytes));
   await file.read(bytes, 0, bytes.length, 0);
+  if (ending === issuerEnding) return issuerRows(bytes, names, findings);
   if (ending === ".json") return jsonRows(bytes, names, limits.rows, findings);
   const sheetLimits = { unpacked: limits.unpackedBytes, rows: limits.rows };
   return xlsxRows(bytes, input.sheet, sheetLimits, findings);
@@ -305,7 +335,9 @@ async function* judged(file: FileHandle, reading: Reading): AsyncGenerator<Judge
       return;
     }
     number++;
-    yield { number, row: row.row, fields: judge.judge(row, places) };
+    const own = reading.issuer?.fields.get(number);
+    const fields = judge.judge(row, places);
+    yield { number, row: row.row, fields: own === undefined ? fields : { ...fields, ...own } };
   }
   if (places === undefined && findings.count === 0) {
     findings.tell({

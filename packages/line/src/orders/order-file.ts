@@ -26,7 +26,7 @@ const orderSchema = z.strictObject({
   product: path.describe("The product file"),
   input: z
     .strictObject({
-      file: path.describe("The records: .csv, .xlsx or .json"),
+      file: path.describe("The records: .csv, .xlsx, .json or .issuer"),
       sheet: text(31).optional().describe("XLSX: the sheet, when the workbook has more than one"),
       photos: path.optional().describe("Folder of the pictures; without it they lie beside the input file"),
       encoding: z

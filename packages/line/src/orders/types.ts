@@ -55,7 +55,7 @@ export interface InputProblem {
 
 /** Where the records of an order come from; paths are absolute. */
 export interface OrderInput {
-  /** `.csv`, `.xlsx` or `.json`. */
+  /** `.csv`, `.xlsx`, `.json` or `.issuer`. */
   readonly file: string;
   /** XLSX: the sheet's name; without it the file must have one sheet only. */
   readonly sheet?: string;

@@ -3,6 +3,7 @@ import type { Outcome } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord } from "../ledger/types.js";
+import { sealedGroupings } from "../orders/issuer.js";
 import { passedDetail } from "./history.js";
 import type { Leaving } from "./leaving.js";
 import { clear, type HeadState, hasPassed, type MachineStation, type SlotState } from "./machine.js";
@@ -255,7 +256,9 @@ export class Working {
     this.#shift.bound++;
     const prepared = await surroundings.world.outside(surroundings.outside.workerMs, prepareRecord(bound));
     const { record, attempt, pins } = bound;
-    card.bound = { record, attempt, secrets: { order, record: record.number, pins }, prepared };
+    const issuer = sealedGroupings(record);
+    const secrets = { order, record: record.number, pins, ...(issuer === undefined ? {} : { issuer }) };
+    card.bound = { record, attempt, secrets, prepared };
     if (!hasReached(card.stage, "bound")) card.stage = "bound";
   }
 }

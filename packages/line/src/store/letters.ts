@@ -18,10 +18,23 @@ export interface Letter {
 }
 
 export interface Letters {
-  /** The letter in force of a record's PIN; a new number when there is none. */
+  /**
+   * The letter in force of a record's PIN; a new number when there is none. A letter that was written once and then made void by people is
+   * given back void: only `reprint` makes another for the same card.
+   */
   number(ask: { readonly order: string; readonly record: number; readonly pin: string }): Promise<Letter>;
   /** The security module has written its file. */
   written(letter: string, file: string): Promise<void>;
+  /**
+   * Two people have a letter printed again while its PIN is kept: the old one is void, and the new number waits to be written. Refused
+   * (AccountsProblem "no-pin") once the order is delivered: the PIN has died then.
+   */
+  reprint(ask: {
+    readonly letter: string;
+    readonly reason: string;
+    readonly by: string;
+    readonly witness: string;
+  }): Promise<Letter>;
   void(ask: { readonly letter: string; readonly reason: string; readonly by: string }): Promise<void>;
   /** All written letters of an order whose record has its good card; refused to one person alone. */
   release(ask: {
@@ -30,6 +43,8 @@ export interface Letters {
     readonly witness: string;
   }): Promise<readonly Letter[]>;
   list(order: string): Promise<readonly Letter[]>;
+  /** The order a letter belongs to. Throws AccountsProblem ("unknown-letter"). */
+  orderOf(letter: string): Promise<string>;
 }
 
 interface Row {
@@ -72,6 +87,67 @@ async function nextNumber(tx: Tx): Promise<string> {
   return `L-${String(value).padStart(7, "0")}`;
 }
 
+async function numbered(tx: Tx, ask: Pick<Row, "order_number" | "record" | "pin" | "attempt">) {
+  const row = {
+    letter: await nextNumber(tx),
+    ...ask,
+    state: "numbered" as const,
+    file: null,
+    released_at: null,
+    released_by: null,
+    void_reason: null,
+  };
+  await tx.insertInto("letters").values(row).execute();
+  return row;
+}
+
+/** The letter must be the last of its card, the card good, and the PIN kept. */
+async function mayReprint(tx: Tx, { letter, order_number, record, pin, attempt, state }: Row): Promise<void> {
+  if (state === "numbered")
+    throw new AccountsProblem(
+      "wrong-state",
+      `letter ${letter} is not written yet: "letters write" writes it`,
+    );
+  const later = await tx
+    .selectFrom("letters")
+    .select("letter")
+    .where("order_number", "=", order_number)
+    .where("record", "=", record)
+    .where("pin", "=", pin)
+    .where("letter", ">", letter)
+    .executeTakeFirst();
+  if (later !== undefined)
+    throw new AccountsProblem(
+      "wrong-state",
+      `letter ${letter} was replaced by ${later.letter}: print that one again`,
+    );
+  const good = await tx
+    .selectFrom("cards")
+    .select("serial")
+    .where("order_number", "=", order_number)
+    .where("record", "=", record)
+    .where("attempt", "=", attempt)
+    .where("end_kind", "=", "good")
+    .executeTakeFirst();
+  if (good === undefined)
+    throw new AccountsProblem(
+      "wrong-state",
+      `the card of letter ${letter} was cancelled: its remake has a letter of its own`,
+    );
+  const kept = await tx
+    .selectFrom("record_pins")
+    .select("pin")
+    .where("order_number", "=", order_number)
+    .where("record", "=", record)
+    .where("pin", "=", pin)
+    .executeTakeFirst();
+  if (kept === undefined)
+    throw new AccountsProblem(
+      "no-pin",
+      `the PIN of letter ${letter} is not kept any more: order ${order_number} was delivered. Make the holder a new card`,
+    );
+}
+
 export function letterStore(desk: Desk): Letters {
   const step = async (
     tx: Tx,
@@ -111,19 +187,18 @@ export function letterStore(desk: Desk): Letters {
           .executeTakeFirst();
         if (found === undefined)
           throw new AccountsProblem("unknown-order", `order ${order} has no record ${record}`);
-        const row = {
-          letter: await nextNumber(tx),
-          order_number: order,
-          record,
-          pin,
-          attempt: found.attempts,
-          state: "numbered" as const,
-          file: null,
-          released_at: null,
-          released_by: null,
-          void_reason: null,
-        };
-        await tx.insertInto("letters").values(row).execute();
+        const before = await tx
+          .selectFrom("letters")
+          .selectAll()
+          .where("order_number", "=", order)
+          .where("record", "=", record)
+          .where("pin", "=", pin)
+          .where("attempt", "=", found.attempts)
+          .where("file", "is not", null)
+          .orderBy("letter", "desc")
+          .executeTakeFirst();
+        if (before !== undefined) return letterOf(before);
+        const row = await numbered(tx, { order_number: order, record, pin, attempt: found.attempts });
         await audit(tx, desk, {
           what: "letter.number",
           object: `letter ${row.letter}`,
@@ -137,6 +212,37 @@ export function letterStore(desk: Desk): Letters {
       write(desk, (tx) =>
         step(tx, letter, ["numbered", "written"], { state: "written", file }, { what: "letter.write" }),
       ),
+    reprint: async ({ letter, reason, by, witness }) => {
+      twoPeople("printing a PIN letter again", by, witness);
+      return write(desk, async (tx) => {
+        const old = await tx
+          .selectFrom("letters")
+          .selectAll()
+          .where("letter", "=", letter)
+          .executeTakeFirst();
+        if (old === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+        await mayReprint(tx, old);
+        if (old.state !== "void")
+          await step(
+            tx,
+            letter,
+            ["written", "released"],
+            { state: "void", void_reason: reason },
+            { what: "letter.void", who: by, detail: { reason, witness } },
+          );
+        const { order_number, record, pin, attempt } = old;
+        const row = await numbered(tx, { order_number, record, pin, attempt });
+        await audit(tx, desk, {
+          what: "letter.reprint",
+          who: by,
+          object: `letter ${row.letter}`,
+          order: order_number,
+          result: "ok",
+          detail: { reason, witness, replaces: letter },
+        });
+        return letterOf(row);
+      });
+    },
     void: ({ letter, reason, by }) =>
       write(desk, (tx) =>
         step(
@@ -174,6 +280,15 @@ export function letterStore(desk: Desk): Letters {
           );
         return due.map((row) => letterOf({ ...row, state: "released", released_at }));
       });
+    },
+    async orderOf(letter) {
+      const row = await desk.db
+        .selectFrom("letters")
+        .select("order_number")
+        .where("letter", "=", letter)
+        .executeTakeFirst();
+      if (row === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+      return row.order_number;
     },
     async list(order) {
       const rows = await desk.db

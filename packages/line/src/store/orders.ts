@@ -415,6 +415,18 @@ export function orderStore(desk: Desk, room: () => void): Orders {
           .where("order_number", "=", order)
           .where("state", "=", "good")
           .execute();
+        // From now on only the holders know their PINs: no letter is printed again.
+        await tx
+          .deleteFrom("record_pins")
+          .where("order_number", "=", order)
+          .where("record", "in", (records) =>
+            records
+              .selectFrom("records")
+              .select("number")
+              .where("order_number", "=", order)
+              .where("state", "=", "delivered"),
+          )
+          .execute();
         if (holders.length === 0) return;
         if (holders.length !== Number(numUpdatedRows))
           throw new AccountsProblem(

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { readAnyProduct } from "../job.js";
-import { writeLetters } from "../letters.js";
+import { takeAwayVoid, writeLetters } from "../letters.js";
 import { Refusal } from "../problem.js";
 import { withOrder } from "./order.js";
 import {
@@ -62,6 +62,7 @@ export function addLetterCommands(program: Command): void {
     )
     .action((order: string, options: DecisionOptions & { readonly witness: string }) =>
       withDecision(options, async (store, data, by) => {
+        await takeAwayVoid(order, store, data);
         const released = await store.letters.release({ order, by, witness: options.witness });
         if (options.json === true) return printJson(released);
         print(
@@ -70,14 +71,46 @@ export function addLetterCommands(program: Command): void {
       }),
     );
 
+  withPassphrase(withOperator(withData(letters.command("reprint"))))
+    .description(
+      "print a letter again, under a new number, while its PIN is kept (until delivery); two people",
+    )
+    .argument("<letter>", "its number, L-0000001")
+    .requiredOption("--reason <text>", "why")
+    .requiredOption("--witness <name>", "the second person")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline letters reprint L-0000017 --reason 'torn in the printer' --by 'A. Meyer' --witness 'B. Novak'",
+    )
+    .action(
+      async (
+        letter: string,
+        options: DecisionOptions & { readonly reason: string; readonly witness: string },
+      ) => {
+        const order = await withStore(options, (store) => store.letters.orderOf(letter));
+        await withOrder(order, options, async ({ stored, store, hsm, data, by }) => {
+          const { reason, witness } = options;
+          const { planned } = await readAnyProduct(stored.spec.product);
+          const anew = await store.letters.reprint({ letter, reason, by, witness });
+          await takeAwayVoid(order, store, data);
+          await writeLetters({ order, store, hsm, data, pins: planned.pins });
+          if (options.json === true) return printJson({ replaces: letter, letter: anew.letter });
+          print(
+            `Letter ${letter} is void; ${anew.letter} takes its place and waits for "letters release ${order}".`,
+          );
+        });
+      },
+    );
+
   withPassphrase(withOperator(withData(letters.command("void"))))
     .description("make a letter invalid")
     .argument("<letter>", "its number, L-0000001")
     .requiredOption("--reason <text>", "why")
     .addHelpText("after", "\nExample:\n  $ persoline letters void L-0000017 --reason 'lost in the post'")
     .action((letter: string, options: DecisionOptions & { readonly reason: string }) =>
-      withDecision(options, async (store, _, by) => {
+      withDecision(options, async (store, data, by) => {
         await store.letters.void({ letter, reason: options.reason, by });
+        await takeAwayVoid(await store.letters.orderOf(letter), store, data);
         print(`Letter ${letter} is void.`);
       }),
     );

@@ -154,6 +154,8 @@ export function addOrderCommands(program: Command): void {
         const roles = registerOf(product, stored.spec.product);
         const holders = roles === undefined ? [] : await holdersOf(store, stored, roles);
         await store.orders.deliver({ order: number, by, holders });
+        // The PINs are gone from the tables; this takes them out of the file.
+        if (planned.pins.length > 0) await store.sweep();
         const entered = holders.length;
         if (options.json === true) return printJson({ order: number, state: "delivered", entered });
         print(
@@ -289,7 +291,7 @@ async function refuseUnwritten(
   const missing = produced * pins.filter(({ letter }) => letter).length - written.length;
   if (missing > 0)
     throw new Refusal(
-      `${String(missing)} PIN letters of order ${order} are not written, so its cards are not handed over yet: run the order again, or "persoline letters write ${order}"`,
+      `${String(missing)} PIN letters of order ${order} are not written, so its cards are not handed over yet: run the order again, or "persoline letters write ${order}"; one that was made void is written anew by "persoline letters reprint"`,
     );
 }
 

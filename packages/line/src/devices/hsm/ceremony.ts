@@ -8,7 +8,7 @@ import type { Environment, KeyDescription } from "./port.js";
 /** One key to make. `published`: the value of a test key that everybody may know, hexadecimal; without it the key is drawn. */
 export interface NewKey {
   readonly name: string;
-  readonly use: "loader" | "scp02" | "scp03" | "desfire" | "application";
+  readonly use: "loader" | "scp02" | "scp03" | "desfire" | "application" | "transport" | "file-mac";
   /** Default AES-128; keys for SCP02 are 3DES (two keys), and no others. */
   readonly algorithm?: "AES-128" | "AES-192" | "AES-256" | "3DES";
   readonly published?: string;

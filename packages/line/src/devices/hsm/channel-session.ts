@@ -25,6 +25,7 @@ import type {
   SecureStep,
   Serial,
 } from "@persoline/card/program";
+import { issuerSecret } from "./issuer-data.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { random } from "./draw.js";
 import { unseal } from "./seal.js";
@@ -205,6 +206,14 @@ export class ChannelSession implements CardSession {
         const value = kcvAes(nodeCrypto, key);
         key.fill(0);
         return { bytes: value };
+      }
+      case "issuer-dgi": {
+        const clear = issuerSecret(this.#ring, part, secrets);
+        try {
+          return { bytes: session.encryptWithDek(clear) };
+        } finally {
+          clear.fill(0);
+        }
       }
       case "pin":
         return { bytes: this.#pin(part, session, secrets) };

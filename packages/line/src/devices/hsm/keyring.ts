@@ -14,6 +14,7 @@ import {
 import { nodeCrypto } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
+import { type Purpose, whyNot } from "./office/life.js";
 import type { Environment, KeyDescription } from "./port.js";
 
 /** The vault refuses, and says why: the caller's fault or the key's, never a card's. */
@@ -91,8 +92,12 @@ export class Keyring {
   kept?: KeptKeys;
   readonly #keys = new Map<string, Open>();
 
-  constructor(environment: Environment, keys: readonly StoredKey[]) {
+  readonly #now: () => number;
+
+  /** `now`: milliseconds of the epoch, for the keys' cryptoperiods. */
+  constructor(environment: Environment, keys: readonly StoredKey[], now: () => number = Date.now) {
     this.environment = environment;
+    this.#now = now;
     for (const stored of keys) {
       refuseTestKey(environment, stored);
       const { value, ...rest } = stored;
@@ -105,15 +110,17 @@ export class Keyring {
       name: stored.name,
       use: stored.use,
       algorithm: stored.algorithm,
-      kcv: checkValueOf(stored.algorithm, bytes),
+      // The value of a destroyed key is gone.
+      kcv: bytes.length === 0 ? (stored.life?.kcv ?? "") : checkValueOf(stored.algorithm, bytes),
       environment: stored.environment,
       published: stored.published,
+      ...(stored.life === undefined ? {} : { life: stored.life }),
     }));
   }
 
-  /** The card's own key under an application master; the caller wipes it. */
-  applicationKey(keys: KeyRef, kid: number, serial: Serial): Uint8Array {
-    return diversifyKeyKdf3(nodeCrypto, this.#master(keys, "application"), unhex(serial), kid);
+  /** The card's own key under an application master; the caller wipes it. "check": a key that makes no new cards any more still knows its old ones. */
+  applicationKey(keys: KeyRef, kid: number, serial: Serial, purpose: Purpose = "make"): Uint8Array {
+    return diversifyKeyKdf3(nodeCrypto, this.#master(keys, "application", purpose), unhex(serial), kid);
   }
 
   loaderKey(keys: KeyRef, serial: Serial): Uint8Array {
@@ -149,6 +156,32 @@ export class Keyring {
     const has = set.enc.length * 8;
     wipeKeySet(set);
     throw new VaultRefusal(`key ${keys} makes AES-${has} keys, the product asks for ${form.toUpperCase()}`);
+  }
+
+  /**
+   * A copy of a key of issuers' files; the caller wipes it. `kcv`: what the file states; another one throws VaultRefusal, naming both.
+   * Files that are under way when a key is deactivated are still read with it.
+   */
+  issuerKey(
+    name: KeyRef,
+    use: "transport" | "file-mac" | "issuer-signature",
+    kcv?: string,
+  ): { readonly bytes: Uint8Array; readonly algorithm: KeyDescription["algorithm"] } {
+    const bytes = this.#master(name, use, "check").slice();
+    const { algorithm } = this.#keys.get(name)?.stored ?? { algorithm: "AES-128" as const };
+    const own = checkValueOf(algorithm, bytes);
+    if (kcv !== undefined && kcv !== own) {
+      bytes.fill(0);
+      throw new VaultRefusal(
+        `the issuer's file is under a key ${name} with check value ${kcv}, and here it is ${own}: it is another key`,
+      );
+    }
+    return { bytes, algorithm };
+  }
+
+  /** Milliseconds of the epoch. */
+  now(): number {
+    return this.#now();
   }
 
   /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. */
@@ -199,7 +232,7 @@ export class Keyring {
     this.#keys.clear();
   }
 
-  #master(name: KeyRef, use: KeyDescription["use"]): Uint8Array {
+  #master(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Uint8Array {
     const found = this.#keys.get(name);
     if (found === undefined) {
       throw new VaultRefusal(
@@ -209,6 +242,9 @@ export class Keyring {
     if (found.stored.use !== use) {
       throw new VaultRefusal(`key ${name} is for ${found.stored.use}, not for ${use}: a key has one purpose`);
     }
+    const { life } = found.stored;
+    const why = life === undefined ? undefined : whyNot(name, life, purpose, this.#now());
+    if (why !== undefined) throw new VaultRefusal(why);
     return found.bytes;
   }
 

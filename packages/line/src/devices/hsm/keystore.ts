@@ -6,6 +6,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:cr
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { hashRawSync } from "@node-rs/argon2";
+import { emptyBook, type Keep, type OfficeBook } from "./office/types.js";
 import type { Environment, KeyDescription } from "./port.js";
 
 /** How the keystore is opened. */
@@ -14,6 +15,8 @@ export type Unlock = { readonly passphrase: string } | { readonly keyFile: strin
 /** What one key is; `value` is the AES key, or the private (sign) or public (letter) key as DER, base64. */
 export interface StoredKey extends Omit<KeyDescription, "kcv"> {
   readonly value: string;
+  /** Made at its birth, for the one it was made for; ciphertext. */
+  readonly block?: string;
 }
 
 export class KeystoreProblem extends Error {
@@ -34,7 +37,7 @@ export class KeystoreProblem extends Error {
 }
 
 /** Version of the file's form; a file of a newer one is refused. */
-const VERSION = 1;
+const VERSION = 2;
 /** Interactive use on one core; the figures stand in the file, so that they may grow. */
 const ARGON2ID = { memoryCost: 64 * 1024, timeCost: 3, parallelism: 1 } as const;
 
@@ -42,6 +45,8 @@ interface KeystoreFile {
   readonly format: "persoline-keystore";
   readonly version: number;
   readonly environment: Environment;
+  /** Counts the writings; the ceremonies' records name it, so that an older copy is known. Absent in version 1. */
+  readonly revision?: number;
   readonly unlock:
     | ({ readonly by: "passphrase"; readonly salt: string } & {
         memoryCost: number;
@@ -58,8 +63,18 @@ const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64")
 const unb64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
 
 /** Everything that is not secret is bound to what is: a changed environment or salt makes the seal break. */
-const associated = (head: Pick<KeystoreFile, "format" | "version" | "environment" | "unlock">): Buffer =>
-  Buffer.from(JSON.stringify([head.format, head.version, head.environment, head.unlock]));
+const associated = (
+  head: Pick<KeystoreFile, "format" | "version" | "environment" | "unlock" | "revision">,
+): Buffer =>
+  Buffer.from(
+    JSON.stringify([
+      head.format,
+      head.version,
+      head.environment,
+      head.unlock,
+      ...(head.version === 1 ? [] : [head.revision]),
+    ]),
+  );
 
 function sealingKey(unlock: Unlock, head: KeystoreFile["unlock"]): Uint8Array {
   const salt = unb64(head.salt);
@@ -100,17 +115,27 @@ export function sealKeystore(
   environment: Environment,
   keys: readonly StoredKey[],
   unlock: Unlock,
+  { revision, book }: { readonly revision: number; readonly book: OfficeBook } = {
+    revision: 1,
+    book: emptyBook,
+  },
 ): void {
   const salt = b64(randomBytes(16));
   const how =
     "passphrase" in unlock
       ? { by: "passphrase" as const, salt, ...ARGON2ID }
       : { by: "key-file" as const, salt };
-  const head = { format: "persoline-keystore" as const, version: VERSION, environment, unlock: how };
+  const head = {
+    format: "persoline-keystore" as const,
+    version: VERSION,
+    environment,
+    revision,
+    unlock: how,
+  };
   const key = sealingKey(unlock, how);
   const iv = randomBytes(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(associated(head));
-  const clear = Buffer.from(JSON.stringify(keys));
+  const clear = Buffer.from(JSON.stringify({ keys, book }));
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
   clear.fill(0);
   key.fill(0);
@@ -138,10 +163,7 @@ export function writeDurably(file: string, content: string | Uint8Array): void {
 }
 
 /** Opens the keystore. Throws KeystoreProblem; nothing is ever returned of a file that was altered. */
-export function openKeystore(
-  file: string,
-  unlock: Unlock,
-): { readonly environment: Environment; readonly keys: readonly StoredKey[] } {
+export function openKeystore(file: string, unlock: Unlock): Keep {
   const content = readKeystore(file);
   const wanted = content.unlock.by;
   if (wanted !== ("passphrase" in unlock ? "passphrase" : "key-file")) {
@@ -155,9 +177,15 @@ export function openKeystore(
     const decipher = createDecipheriv("aes-256-gcm", key, unb64(content.iv)).setAAD(associated(content));
     decipher.setAuthTag(unb64(content.tag));
     const clear = Buffer.concat([decipher.update(unb64(content.sealed)), decipher.final()]);
-    const keys = JSON.parse(clear.toString("utf8")) as readonly StoredKey[];
+    const kept = JSON.parse(clear.toString("utf8")) as
+      | readonly StoredKey[]
+      | { readonly keys: readonly StoredKey[]; readonly book: OfficeBook };
     clear.fill(0);
-    return { environment: content.environment, keys };
+    const { environment, revision = 0 } = content;
+    // Version 1 had keys only.
+    return "book" in kept
+      ? { environment, revision, ...kept }
+      : { environment, revision, keys: kept, book: emptyBook };
   } catch {
     throw new KeystoreProblem(
       "wrong-passphrase",

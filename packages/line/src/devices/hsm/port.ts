@@ -1,4 +1,6 @@
+import type { FramedRecord } from "@persoline/card/issuer-data";
 import type { KeyRef, SecurityModule, Serial } from "@persoline/card/program";
+import type { KeyLife } from "./office/life.js";
 
 /**
  * How well a provider keeps the keys of an operation, best first: `token` they never leave the token, `module-process` they are clear only
@@ -14,7 +16,7 @@ export const protectionLevels = [
 
 /**
  * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
- * 16 bytes and with longer ones (`scp03-long`), DESFire; keys on their way into a card; cards that all share the master's own keys.
+ * 16 bytes and with longer ones (`scp03-long`), DESFire; what issuers' files carry under a transport key; keys on their way into a card; cards that all share the master's own keys.
  */
 export const hsmOperations = [
   "loader",
@@ -22,6 +24,7 @@ export const hsmOperations = [
   "scp03",
   "scp03-long",
   "desfire",
+  "issuer-data",
   "keys-to-card",
   "shared-keys",
   "proof",
@@ -52,17 +55,49 @@ export interface CapabilityReport {
 
 export interface KeyDescription {
   readonly name: KeyRef;
-  readonly use: "loader" | "scp02" | "scp03" | "desfire" | "application" | "seal" | "sign" | "letter";
+  readonly use:
+    | "loader"
+    | "scp02"
+    | "scp03"
+    | "desfire"
+    | "application"
+    | "transport"
+    | "file-mac"
+    | "key-block"
+    | "issuer-signature"
+    | "seal"
+    | "sign"
+    | "letter";
   readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" | "Ed25519" | "X25519";
   /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits; of a master it tells nothing of the cards' keys. */
   readonly kcv: string;
   readonly environment: Environment;
   readonly published: boolean;
+  /** State, cryptoperiod and origin of a key that came in by a ceremony. */
+  readonly life?: KeyLife;
 }
 
 /** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer, or not in time. */
 /** So many letters may be asked for in one call: they share the disk's syncs, and memory stays flat. */
 export const lettersAtOnce = 64;
+
+/** So many records of an issuer's file may be handed over in one call. */
+export const issuerRecordsAtOnce = 256;
+
+export interface IssuerFileAsk {
+  /** The file's first bytes, all of its preamble. */
+  readonly preamble: Uint8Array;
+  /** SHA-256 of everything after it. */
+  readonly bodyDigest: Uint8Array;
+}
+
+export interface IssuerRecordsAsk {
+  readonly order: string;
+  readonly form: "binary" | "json";
+  /** The head's bytes: each record's MAC covers them too. */
+  readonly head: Uint8Array;
+  readonly records: readonly FramedRecord[];
+}
 
 export interface LetterAsk {
   readonly order: string;
@@ -102,6 +137,14 @@ export interface Hsm extends SecurityModule {
    * anything is written when one of the PINs does not belong to its record; a file that is there already is never written over.
    */
   writeLetters(asks: readonly LetterAsk[]): Promise<void>;
+
+  /** Is an issuer's file, known by its digest, of whom it says? Nothing of it may be read before the answer is "right". */
+  proveIssuerFile(ask: IssuerFileAsk): Promise<"right" | "wrong">;
+  /**
+   * Judges the records' MACs and seals their secrets, which stay under the issuer's transport key, for their places in the order. For each
+   * record: sealed by "AID/grouping", for `SealedSecrets.issuer`. At most `issuerRecordsAtOnce`; refused whole when one record is wrong.
+   */
+  takeIssuerRecords(ask: IssuerRecordsAsk): Promise<readonly Readonly<Record<string, Uint8Array>>[]>;
 
   /** A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). */
   createDataKey(order: string): Promise<Uint8Array>;

@@ -2,6 +2,7 @@
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import type { SealedSecrets, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
+import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
 import { storeLetters } from "./letter-files.js";
@@ -117,7 +118,9 @@ export function vaultCalls(
       const challenge = again(() => random(16));
       const host = concat(Uint8Array.of(0x03), chip, cardChallenge, challenge);
       const card = concat(Uint8Array.of(0x04), chip, challenge, cardChallenge);
-      const [proof, expected] = again(() => proofOf(ring, { keys, kid, serial }, host, card));
+      const [proof, expected] = again(() =>
+        proofOf(ring, { keys, kid, serial, purpose: "check" }, host, card),
+      );
       if (proof === undefined || expected === undefined) throw new VaultRefusal("no proof was made");
       mutual.set(id, expected);
       return { session: id, data: concat(challenge, proof) };
@@ -155,6 +158,9 @@ export function vaultCalls(
       await storeLetters(letters);
     },
 
+    proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
+    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask),
+
     createDataKey: (order) => {
       return again(() => {
         const key = random(32);
@@ -181,7 +187,10 @@ export function vaultCalls(
 }
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
-function judgeSeals(sealing: Uint8Array, { order, record, pins }: SealedSecrets): void {
+function judgeSeals(sealing: Uint8Array, { order, record, pins, issuer = {} }: SealedSecrets): void {
+  for (const [name, sealed] of Object.entries(issuer)) {
+    unseal(sealing, { purpose: "issuer-dgi", order, record, name }, sealed).fill(0);
+  }
   for (const [name, sealed] of Object.entries(pins)) {
     unseal(sealing, { purpose: "pin", order, record, name }, sealed).fill(0);
   }

@@ -440,7 +440,8 @@ describe("the keystore", () => {
     const parsed = JSON.parse(keystore()) as Record<string, unknown>;
     const altered = {
       environment: "live",
-      version: 2,
+      version: 3,
+      revision: 7,
       iv: "AAAAAAAAAAAAAAAA",
       sealed: "AAAA",
       format: "other",
@@ -448,6 +449,7 @@ describe("the keystore", () => {
     const expected = {
       environment: "wrong-passphrase",
       version: "newer-version",
+      revision: "wrong-passphrase",
       iv: "wrong-passphrase",
       sealed: "wrong-passphrase",
       format: "not-ours",

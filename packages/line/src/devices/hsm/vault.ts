@@ -264,6 +264,8 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     judgeMutual: call("judgeMutual"),
     drawPin: call("drawPin"),
     writeLetters: call("writeLetters"),
+    proveIssuerFile: call("proveIssuerFile"),
+    takeIssuerRecords: call("takeIssuerRecords"),
     createDataKey: call("createDataKey"),
     releaseDataKey: call("releaseDataKey"),
     sign: call("sign"),

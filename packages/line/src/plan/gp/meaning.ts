@@ -100,8 +100,22 @@ function checkApplications(product: GpProductFile, tell: Tell): void {
           "name the key under keys:, or use another grouping",
         );
     }
+    const block = product.initial.protocol === "scp02" ? 8 : 16;
+    for (const [id, { bytes, secret, pad }] of Object.entries(one.issuer)) {
+      const where = [...path, "issuer", id];
+      if (one.data[id] !== undefined)
+        tell(where, "grouping-twice", `${id} stands under data: too`, "keep one of the two");
+      if (secret && !pad && bytes % block !== 0)
+        tell(
+          where,
+          "grouping-length",
+          `${bytes} bytes are no whole blocks of ${block} under the session's data key`,
+          "add pad: true where the application takes padding off, or correct the length",
+        );
+      if (!secret && pad) tell(where, "grouping-pad", "only a secret grouping is padded", "remove pad");
+    }
     for (const [index, id] of one.read.entries()) {
-      if (one.data[id] === undefined)
+      if (one.data[id] === undefined && (one.issuer[id] === undefined || one.issuer[id].secret))
         tell(
           [...path, "read", index],
           "unknown-grouping",

@@ -22,6 +22,16 @@ export interface GpApplication {
   readonly data: readonly { readonly id: number; readonly content: ContentModel }[];
   readonly read: readonly number[];
   readonly keys?: { readonly master: KeyRef; readonly ids: readonly number[] };
+  /** What comes from an issuer's file, in the order that it is sent. */
+  readonly issuer: readonly IssuerGrouping[];
+}
+
+export interface IssuerGrouping {
+  readonly id: number;
+  /** In clear, without padding. */
+  readonly bytes: number;
+  readonly secret: boolean;
+  readonly pad: boolean;
 }
 
 /** A product file of GlobalPlatform cards, in the words of the card. */
@@ -118,6 +128,9 @@ function applicationOf(one: GpProductFile["applications"][number]): GpApplicatio
       .map(([id, written]) => ({ id: number(id), content: contentModel(written) }))
       .toSorted((a, b) => a.id - b.id),
     read: one.read.map(number),
+    issuer: Object.entries(one.issuer)
+      .map(([id, form]) => ({ id: number(id), ...form }))
+      .toSorted((a, b) => a.id - b.id),
     ...(load === undefined ? {} : { load }),
     ...(memory === undefined ? {} : { memory }),
     ...(keys === undefined ? {} : { keys: { master: keys.master as KeyRef, ids: keys.ids.map(number) } }),

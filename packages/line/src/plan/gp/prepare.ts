@@ -1,4 +1,5 @@
-import { aid } from "@persoline/card/bytes";
+import { aid, hex, unhex } from "@persoline/card/bytes";
+import { clearField, groupingOf } from "../../orders/issuer.js";
 import { installForPersonalization, storeDgis } from "@persoline/card/globalplatform";
 import type { CardProgram, Part, Step } from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
@@ -27,7 +28,7 @@ import {
   store,
 } from "./commands.js";
 import { mostData, type PlannedGp } from "./compile.js";
-import type { GpApplication, GpProduct } from "./model.js";
+import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
 
 /** Most bytes of a grouping that GET DATA gives back in one answer. */
 const mostRead = 239;
@@ -80,12 +81,48 @@ function issuerSteps({ issuer }: GpProduct, values: Values): Step[] {
   ];
 }
 
+interface StoredBlock {
+  readonly parts: readonly Part[];
+  readonly secret: boolean;
+  readonly what: string;
+}
+
+/** A grouping of the issuer's: as it is, or filled in by the security module. `block`: the session's data key works in such blocks. */
+function issuerBlock(
+  app: GpApplication,
+  { id, bytes, secret, pad }: IssuerGrouping,
+  block: 8 | 16,
+  values: Values,
+): StoredBlock {
+  const name = groupingOf(hex(app.aid), id);
+  const what = `the issuer's grouping ${groupingName(id)} of ${app.name}`;
+  if (!secret) {
+    const value = values[clearField(name)];
+    if (typeof value !== "string" || value.length !== 2 * bytes)
+      throw new ContentProblem(`has no grouping ${groupingName(id)} of ${bytes} bytes from the issuer`);
+    return { parts: [groupingHead(id, bytes), unhex(value)], secret, what };
+  }
+  const padded = pad ? bytes + block - (bytes % block) : bytes;
+  const part: Part = {
+    secret: "issuer-dgi",
+    application: hex(app.aid),
+    dgi: id,
+    length: bytes,
+    ...(pad ? { pad: block } : {}),
+  };
+  return {
+    parts: [groupingHead(id, padded), part],
+    secret,
+    what: `${what}, from the transport key to the session's data key`,
+  };
+}
+
 /** INSTALL [for personalization], then all groupings of one application; they count once the last block is in. */
-function applicationSteps(app: GpApplication, most: number, values: Values): Step[] {
+function applicationSteps(app: GpApplication, most: number, block: 8 | 16, values: Values): Step[] {
   const { keys } = app;
-  if (app.data.length === 0 && keys === undefined) return [];
+  if (app.data.length === 0 && keys === undefined && app.issuer.length === 0) return [];
   const groupings = app.data.map(({ id, content }) => ({ id, value: bytesOf(app, id, content, values) }));
-  const blocks: { readonly parts: readonly Part[]; readonly secret: boolean; readonly what: string }[] = [];
+  const blocks: StoredBlock[] = [];
   if (groupings.length > 0) {
     for (const { data = new Uint8Array(0) } of storeDgis(groupings, { blockSize: most, together: true }))
       blocks.push({ parts: [data], secret: false, what: `data of ${app.name}` });
@@ -107,6 +144,7 @@ function applicationSteps(app: GpApplication, most: number, values: Values): Ste
       },
     );
   }
+  for (const one of app.issuer) blocks.push(issuerBlock(app, one, block, values));
   return [
     stepOf(installForPersonalization(aid(app.aid)), {
       why: `what follows is for application ${app.name}`,
@@ -135,6 +173,7 @@ function applicationSteps(app: GpApplication, most: number, values: Values): Ste
 export function gpPersonalization({ product }: PlannedGp, values: Values): CardProgram {
   const { initial, channel, form, isd, applications } = product;
   const most = mostData(initial);
+  const block = initial.protocol === "scp02" ? 8 : 16;
   return {
     name: `${product.name}/personalization`,
     segments: [
@@ -143,7 +182,7 @@ export function gpPersonalization({ product }: PlannedGp, values: Values): CardP
         channel: initial,
         steps: [
           ...issuerSteps(product, values),
-          ...applications.flatMap((app) => applicationSteps(app, most, values)),
+          ...applications.flatMap((app) => applicationSteps(app, most, block, values)),
           ...cardState("secured", isd),
           putKeys(channel, form, initial.kvn),
         ],
@@ -158,12 +197,18 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
   const { channel, form, isd, applications } = product;
   const read = applications.flatMap((app) => {
     const open = app.data.filter(({ id }) => app.read.includes(id));
-    if (open.length === 0) return [];
+    const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
+    if (open.length + issuers.length === 0) return [];
     return [
       select(app.aid, `application ${app.name}`),
       ...open.map(({ id, content }) =>
         getObject(id, bytesOf(app, id, content, values), `grouping ${groupingName(id)} of ${app.name}`),
       ),
+      ...issuers.map(({ id }) => {
+        const value = values[clearField(groupingOf(hex(app.aid), id))];
+        const content = unhex(typeof value === "string" ? value : "");
+        return getObject(id, content, `the issuer's grouping ${groupingName(id)} of ${app.name}`);
+      }),
     ];
   });
   return {

@@ -74,6 +74,20 @@ const application = z.strictObject({
     .strictObject({ master: keyName, ids: z.array(kid).min(1) })
     .optional()
     .describe("Groupings 81xx under the data encryption key, each after its check value 90xx"),
+  issuer: z
+    .record(
+      grouping,
+      z.strictObject({
+        bytes: z.number().int().min(1).max(239).describe("Its length in clear, without padding"),
+        secret: z
+          .boolean()
+          .default(false)
+          .describe("It comes under the transport key, and goes in under the session's"),
+        pad: z.boolean().default(false).describe("Secret: padded 80 00.. to whole blocks"),
+      }),
+    )
+    .default({})
+    .describe("Groupings that come from an issuer's file (docs/issuer-data.md), in the order they are sent"),
 });
 
 export const gpProductSchema = z

@@ -1,0 +1,3 @@
+export * from "./block.js";
+export * from "./components.js";
+export { type KeyBlockHeader, type KeyBlockVersion, type OptionalBlock, parseHeader } from "./header.js";

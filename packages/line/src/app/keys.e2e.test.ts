@@ -1,0 +1,168 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { root } from "./command.test.data.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-keys-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const program = join(root, "packages/line/bin/persoline.js");
+const meyer = "meyer's own passphrase";
+const novak = "novak's own passphrase";
+
+/** Bash with `persoline` as its command and the folder as its place; a failing line ends it. */
+function bash(script: string) {
+  const head = `set -eu\npersoline() { "${process.execPath}" "${program}" "$@"; }\ncd "${folder}"\nexport PERSOLINE_DATA="${folder}/data"\n`;
+  const { status, stdout, stderr } = spawnSync("bash", ["-c", head + script], {
+    encoding: "utf8",
+    timeout: 240_000,
+  });
+  return { status, out: stdout, err: stderr };
+}
+
+/** Every file below the folder, as text. */
+const files = (): [string, string][] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => [entry.name, readFileSync(join(entry.parentPath, entry.name), "latin1")]);
+
+const script = /```sh\n([\s\S]*?)```/.exec(readFileSync(join(root, "docs/keys.md"), "utf8"))?.[1] ?? "";
+
+describe("the ceremony of the manual", () => {
+  it("runs as it stands there, leaves signed records, and no secret anywhere", () => {
+    const ran = bash(script);
+    expect(ran.err).toBe("");
+    expect(ran.status).toBe(0);
+    expect(ran.out).toMatch(/zmk-bank +key-block +AES-256 +[0-9A-F]{6} +active .*components/);
+    expect(ran.out).toMatch(/tk-bank +transport +AES-256 +[0-9A-F]{6} +active .*2099-01-01 +wrapped/);
+    expect(ran.out).toMatch(/issuer-root +scp03 +AES-256 +[0-9A-F]{6} +destroyed/);
+    expect(ran.out).toMatch(/issuer-root-2 +scp03 +AES-256 +[0-9A-F]{6} +active/);
+    expect(readdirSync(join(folder, "data/ceremonies")).sort()).toEqual(
+      [1, 2, 3, 4, 5, 6, 7].map((n) => `C-000${n}.json`),
+    );
+    const page = readFileSync(join(folder, "C-0003.html"), "utf8");
+    expect(page).toContain("A. Meyer");
+    expect(page).toContain("import from 2 components");
+    expect(readFileSync(join(folder, "meyer.share"), "utf8")).toMatch(
+      /^Share 1 of 2 .*\nPLS1-[0-9A-F]{8}-2-/,
+    );
+
+    // What an outsider makes of the two components opens the block that left.
+    const outside = spawnSync("python3", ["-c", openBlock, join(folder, "tk-bank.block")], {
+      encoding: "utf8",
+    });
+    expect(outside.stderr).toBe("");
+    const [usage, kcv] = outside.stdout.trim().split(" ");
+    expect(usage).toBe("K0AB");
+    expect(ran.out).toMatch(new RegExp(`tk-bank +transport +AES-256 +${kcv} `));
+
+    const secrets = [meyer, novak, "6B1D40C7", "6B1D 40C7", "F2A83C51", "F2A8 3C51"];
+    for (const [name, content] of [...files(), ["output", ran.out] as const])
+      for (const secret of secrets) expect([name, content.includes(secret)]).toEqual([name, false]);
+  });
+
+  it("an older keystore that is put back is known by the records beside it", () => {
+    const [first = ""] = script.split("# The bank's transport key");
+    expect(bash(first).status).toBe(0);
+    copyFileSync(join(folder, "data/keystore.json"), join(folder, "old.json"));
+    const by = (who: string, pass: string) => `--by "${who}" --custodian-fd 3 3<<<"${pass}"`;
+    expect(
+      bash(
+        `persoline keys retire zmk-bank --reason lost ${by("A. Meyer", meyer)}; persoline keys confirm C-0004 ${by("B. Novak", novak)}`,
+      ).status,
+    ).toBe(0);
+    copyFileSync(join(folder, "old.json"), join(folder, "data/keystore.json"));
+    const back = bash("persoline keys list");
+    expect(back.status).toBe(1);
+    expect(back.err).toContain("an older copy of the keystore was put back");
+  });
+
+  it("asks at the terminal without echo, and refuses where there is none", () => {
+    expect(bash("persoline keys init --environment test").status).toBe(0);
+    const none = spawnSync(
+      "setsid",
+      ["-w", process.execPath, program, "keys", "custodian", "A. Meyer", "--data", join(folder, "data")],
+      {
+        encoding: "utf8",
+      },
+    );
+    expect(none.status).toBe(1);
+    expect(none.stderr).toContain("there is no terminal to ask at");
+    writeFileSync(join(folder, "type.py"), typeIt);
+    const typed = spawnSync(
+      "python3",
+      [
+        join(folder, "type.py"),
+        meyer,
+        process.execPath,
+        program,
+        "keys",
+        "custodian",
+        "A. Meyer",
+        "--data",
+        join(folder, "data"),
+      ],
+      { encoding: "utf8", timeout: 60_000 },
+    );
+    expect(typed.stdout).toContain("New passphrase of custodian A. Meyer: ");
+    expect(typed.stdout).toContain("Ceremony C-0001 is whole");
+    expect(typed.stdout).not.toContain(meyer);
+    expect(bash("persoline keys list").out).toContain("Custodians: A. Meyer.");
+  });
+});
+
+/** X9.143 version D, written from the standard with another library: prints usage, algorithm, mode, and the key's check value. */
+const openBlock = `
+import sys
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.cmac import CMAC
+x = bytes.fromhex("6B1D40C792AE35F80C5BE1D47789A6F2D0E34B951C2A8F763D08B9C154E79A20")
+y = bytes.fromhex("F2A83C516E07D94B85C02F7D19B6E3845A1C98EF7064D23BC6F10E5DA8934B7A")
+kbpk = bytes(a ^ b for a, b in zip(x, y))
+def mac(key, data):
+    c = CMAC(algorithms.AES(key)); c.update(data); return c.finalize()
+def derive(usage):
+    return b"".join(mac(kbpk, bytes([n]) + usage + b"\\0\\0\\4\\1\\0") for n in (1, 2))
+block = open(sys.argv[1]).read().strip()
+assert block[0] == "D" and int(block[1:5]) == len(block)
+at = 16
+for _ in range(int(block[12:14])):
+    at += int(block[at + 2:at + 4], 16)
+body = bytes.fromhex(block[at:])
+data, tag = body[:-16], body[-16:]
+d = Cipher(algorithms.AES(derive(b"\\0\\0")), modes.CBC(tag)).decryptor()
+clear = d.update(data) + d.finalize()
+assert mac(derive(b"\\0\\1"), block[:at].encode() + clear) == tag
+key = clear[2:2 + int.from_bytes(clear[:2], "big") // 8]
+e = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+print(block[5:9], e.update(b"\\1" * 16)[:3].hex().upper())
+`;
+
+/** A person at a terminal: waits for the question, types, and shows all that the terminal showed. */
+const typeIt = `
+import os, pty, sys
+words = sys.argv[2:]
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(words[0], words)
+seen = b""
+sent = False
+while True:
+    try:
+        part = os.read(master, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    seen += part
+    if not sent and b": " in seen:
+        os.write(master, sys.argv[1].encode() + b"\\r")
+        sent = True
+os.waitpid(pid, 0)
+sys.stdout.write(seen.decode())
+`;

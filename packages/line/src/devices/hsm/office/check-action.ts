@@ -1,0 +1,129 @@
+/** Is what a ceremony is to do possible at all? Asked when it begins, and again when it ends. */
+import type { StoredKey } from "../keystore.js";
+import { headerFor } from "./block-uses.js";
+import { whyNot } from "./life.js";
+import { bornBlock, keyOf, lifeOf, sizeOf } from "./perform.js";
+import { OfficeRefusal } from "./refusal.js";
+import type { Keep, KeyAction, KeyPlan } from "./types.js";
+
+const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algorithm"][]>>> = {
+  loader: ["AES-128"],
+  application: ["AES-128"],
+  desfire: ["AES-128"],
+  scp02: ["3DES"],
+  scp03: ["AES-128", "AES-192", "AES-256"],
+  transport: ["AES-128", "AES-192", "AES-256", "3DES"],
+  "file-mac": ["AES-128", "AES-192", "AES-256"],
+  "key-block": ["AES-128", "AES-192", "AES-256", "3DES"],
+  "issuer-signature": ["Ed25519"],
+};
+
+/** The uses that people bring keys in for; the others are the vault's own. */
+export const keyUses = Object.keys(ALGORITHMS);
+
+function judgePlan(
+  { name, use, algorithm, from, until }: KeyPlan,
+  keys: readonly StoredKey[],
+  now: number,
+): void {
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(name))
+    throw new OfficeRefusal("a key's name has 1 to 32 small letters, digits and dashes, a letter first");
+  if (keys.some((key) => key.name === name))
+    throw new OfficeRefusal(`there is, or was, a key ${name}: a name is used once. Choose another`);
+  const allowed = ALGORITHMS[use];
+  if (allowed === undefined) throw new OfficeRefusal(`keys are for ${keyUses.join(", ")}; not for ${use}`);
+  if (!allowed.includes(algorithm))
+    throw new OfficeRefusal(`a key for ${use} is ${allowed.join(" or ")}, not ${algorithm}`);
+  for (const [what, text] of [
+    ["from", from],
+    ["until", until],
+  ] as const)
+    if (text !== undefined && Number.isNaN(Date.parse(text)))
+      throw new OfficeRefusal(`--${what}: ${text} is no date; write 2027-01-01 or 2027-01-01T00:00:00Z`);
+  if (until !== undefined && Date.parse(until) <= (from === undefined ? now : Date.parse(from)))
+    throw new OfficeRefusal("the cryptoperiod ends before it begins");
+}
+
+function judgeCount(count: number, needed: number, what: string): void {
+  if (!Number.isInteger(count) || count < 2 || count > 16)
+    throw new OfficeRefusal(`a key has 2 to 16 ${what}, not ${count}`);
+  if (!Number.isInteger(needed) || needed < 2 || needed > count)
+    throw new OfficeRefusal(`of ${count} shares 2 to ${count} can be needed, not ${needed}`);
+}
+
+/** The action itself. Throws OfficeRefusal. */
+export function checkAction(action: KeyAction, { keys, environment, book }: Keep, at: string): KeyAction {
+  const now = Date.parse(at);
+  switch (action.do) {
+    case "generate": {
+      judgePlan(action.key, keys, now);
+      sizeOf(action.key);
+      const { leaves } = action;
+      if (leaves?.as === "components") judgeCount(leaves.count, leaves.count, "components");
+      if (leaves?.as === "shares") judgeCount(leaves.count, leaves.needed, "shares");
+      if (leaves?.as === "block") judgeCarrier(keys, leaves.under, action.key, now, environment);
+      return action;
+    }
+    case "import":
+      judgePlan(action.key, keys, now);
+      sizeOf(action.key);
+      judgeCount(action.count, action.count, action.form);
+      if (!/^(?:[0-9A-F]{6}|[0-9A-F]{10})$/.test(action.kcv))
+        throw new OfficeRefusal(
+          "the check value of the whole key has 6 hexadecimal digits (by CMAC of AES: 10); give it with --kcv",
+        );
+      return action;
+    case "import-block":
+      judgePlan(action.key, keys, now);
+      judgeCarrier(keys, action.under, action.key, now, environment);
+      return action;
+    case "import-public":
+      judgePlan(action.key, keys, now);
+      return action;
+    case "rotate": {
+      const old = keyOf(keys, action.old);
+      judgePlan(action.key, keys, now);
+      if (old.use !== action.key.use)
+        throw new OfficeRefusal(`key ${action.old} is for ${old.use}: its successor is too`);
+      judgeOurs(old);
+      return action;
+    }
+    case "state":
+      judgeOurs(keyOf(keys, action.name));
+      if (action.reason.trim() === "")
+        throw new OfficeRefusal("say why with --reason: it stands in the record");
+      return action;
+    case "export-block":
+      bornBlock(keyOf(keys, action.name));
+      return action;
+    case "custodian":
+      if (book.custodians.some(({ name }) => name === action.name))
+        throw new OfficeRefusal(`there is a custodian ${action.name} already`);
+      return action;
+  }
+}
+
+/** The keys that seal, sign and write letters live as long as the keystore: what they protect would be lost with them. */
+function judgeOurs({ name, use }: StoredKey): void {
+  if (ALGORITHMS[use] === undefined)
+    throw new OfficeRefusal(
+      `key ${name} is the keystore's own, for ${use}: it lives as long as the keystore`,
+    );
+}
+
+function judgeCarrier(
+  keys: readonly StoredKey[],
+  under: string,
+  key: KeyPlan,
+  now: number,
+  environment: Keep["environment"],
+): void {
+  const carrier = keyOf(keys, under);
+  if (carrier.use !== "key-block")
+    throw new OfficeRefusal(`key ${under} is for ${carrier.use}, not for key-block: a key has one purpose`);
+  const why = whyNot(under, lifeOf(carrier), "make", now);
+  if (why !== undefined) throw new OfficeRefusal(why);
+  if (carrier.published && environment === "live")
+    throw new OfficeRefusal(`key ${under} is published: it protects nothing`);
+  headerFor(key, carrier.algorithm === "3DES" ? "B" : "D", environment);
+}

@@ -1,0 +1,88 @@
+/** The key office as the command line sees it: a process for each call. Passphrases and pieces go past this process, by descriptors. */
+import { fork, type StdioOptions } from "node:child_process";
+import { DeviceFault } from "../../problem.js";
+import { KeystoreProblem } from "../keystore.js";
+import { type Descriptors } from "./counter.js";
+import { OfficeRefusal } from "./refusal.js";
+import type { OfficeAnswer, OfficeAsk } from "./types.js";
+
+const processFile = new URL("../../../../dist/devices/hsm/office/office-process.js", import.meta.url);
+
+export interface OfficeCall {
+  /** The keystore, and the folder of the ceremonies' records. */
+  readonly file: string;
+  readonly records: string;
+  readonly unlock: { readonly keyFile: string } | { readonly passphraseFrom: number };
+  readonly ask: OfficeAsk;
+  readonly descriptors: Descriptors;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly program: string;
+}
+
+export type OfficeReply =
+  | { readonly reply: "done"; readonly answer: OfficeAnswer }
+  | { readonly reply: "keystore"; readonly code: KeystoreProblem["code"]; readonly message: string }
+  | { readonly reply: "refused" | "failed"; readonly message: string };
+
+export interface OfficeCallOptions extends Omit<OfficeCall, "descriptors" | "unlock"> {
+  /** Of this process: what each is for. A descriptor that is not named is asked for at the terminal. */
+  readonly unlock: { readonly keyFile: string } | { readonly passphraseFd: number };
+  readonly custodianFd?: number;
+  readonly pieceFd?: number;
+  readonly pieceOutFd?: number;
+}
+
+/** Descriptors 0 to 2 are closed, 3 is the channel; these come after. */
+const FIRST = 4;
+
+/** Throws OfficeRefusal, KeystoreProblem, DeviceFault. */
+export function callOffice(options: OfficeCallOptions): Promise<OfficeAnswer> {
+  const { unlock, custodianFd, pieceFd, pieceOutFd, ...rest } = options;
+  const keystoreFd = "passphraseFd" in unlock ? unlock.passphraseFd : undefined;
+  const given = [keystoreFd, custodianFd, pieceFd, pieceOutFd].filter((fd) => fd !== undefined);
+  if (new Set(given).size !== given.length)
+    throw new OfficeRefusal(
+      "each secret comes from a file descriptor of its own; two options name the same one",
+    );
+  const stdio: StdioOptions = ["ignore", "ignore", "ignore", "ipc"];
+  const inChild = (fd: number | undefined): number | undefined => {
+    if (fd === undefined) return undefined;
+    stdio.push(fd);
+    return stdio.length - 1;
+  };
+  const passphraseFrom = inChild(keystoreFd);
+  const [passphrase, piece, out] = [inChild(custodianFd), inChild(pieceFd), inChild(pieceOutFd)];
+  const call: OfficeCall = {
+    ...rest,
+    unlock: "keyFile" in unlock ? unlock : { passphraseFrom: passphraseFrom ?? FIRST },
+    descriptors: {
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(piece === undefined ? {} : { piece }),
+      ...(out === undefined ? {} : { out }),
+    },
+  };
+  const fault = (message: string) => new DeviceFault("key office", "security-module", message);
+  return new Promise((resolve, reject) => {
+    const child = fork(processFile, [], { serialization: "advanced", execArgv: [], env: {}, stdio });
+    child.once("error", (error) => {
+      reject(fault(`the key office's process failed: ${error.message}`));
+    });
+    child.once("exit", () => {
+      reject(
+        fault(
+          'the key office\'s process ended before it answered; look at the state with "persoline keys list"',
+        ),
+      );
+    });
+    child.once("message", (reply: OfficeReply) => {
+      if (reply.reply === "done") resolve(reply.answer);
+      else if (reply.reply === "keystore") reject(new KeystoreProblem(reply.code, reply.message));
+      else if (reply.reply === "refused") reject(new OfficeRefusal(reply.message));
+      else reject(fault(reply.message));
+    });
+    child.send(call, (error) => {
+      if (error !== null) reject(fault(`the key office does not hear: ${error.message}`));
+    });
+  });
+}

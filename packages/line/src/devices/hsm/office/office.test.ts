@@ -1,0 +1,560 @@
+import fc from "fast-check";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { hex, unhex } from "@persoline/card/bytes";
+import { openKeyBlock, wrapKeyBlock } from "@persoline/card/keyblock";
+import { nodeCrypto } from "@persoline/card/node";
+import type { KeyRef, Serial } from "@persoline/card/program";
+import { Keyring } from "../keyring.js";
+import type { StoredKey } from "../keystore.js";
+import type { Environment } from "../port.js";
+import { isKnownKey } from "./known-keys.js";
+import { entered, type KeyLife, type KeyState, stateAt, whyNot } from "./life.js";
+import { type Counter, serve, signerOf } from "./office.js";
+import { fromShares, readShare, splitKey, writeShare } from "./pieces.js";
+import { brokenRecord } from "./record.js";
+import {
+  emptyBook,
+  type CeremonyRecord,
+  type Keep,
+  type KeyAction,
+  type KeyPlan,
+  type OfficeAsk,
+} from "./types.js";
+import { generateKeyPairSync } from "node:crypto";
+
+const at = "2027-03-01T10:00:00.000Z";
+const signing = generateKeyPairSync("ed25519")
+  .privateKey.export({ format: "der", type: "pkcs8" })
+  .toString("base64");
+const ann = { name: "Ann", passphrase: "ann's long passphrase" };
+const bob = { name: "Bob", passphrase: "bob's long passphrase" };
+const eve = { name: "Eve", passphrase: "eve's long passphrase" };
+
+/** An office with a counter of its own, and what it handed out. */
+class Desk {
+  keep: Keep;
+  block: string | undefined;
+  last = "";
+  readonly handed: string[] = [];
+  now = at;
+
+  constructor(environment: Environment = "test") {
+    const sign = {
+      name: "line-signature",
+      use: "sign",
+      algorithm: "Ed25519",
+      environment,
+      published: false,
+      value: signing,
+    };
+    this.keep = { environment, revision: 1, keys: [sign as unknown as StoredKey], book: emptyBook };
+  }
+
+  async ask(ask: Exclude<OfficeAsk, { ask: "list" }>, passphrase: string, piece = ""): Promise<void> {
+    const counter: Counter = {
+      ask: (what) => (what === "passphrase" ? passphrase : piece),
+      hand: (text) => void this.handed.push(text),
+    };
+    const sat = await serve(ask, {
+      keep: this.keep,
+      counter,
+      at: this.now,
+      program: "test",
+      costs: { memoryCost: 64, timeCost: 1 },
+    });
+    this.keep = { ...sat.keep, revision: this.keep.revision + 1 };
+    this.block = sat.block;
+    this.last = sat.ceremony?.number ?? this.last;
+    if (sat.refused !== undefined) throw sat.refused;
+  }
+
+  enrol = (who: typeof ann) =>
+    this.ask({ ask: "begin", action: { do: "custodian", name: who.name }, by: who.name }, who.passphrase);
+  begin = (action: KeyAction, who = ann, piece?: string, pieceKcv?: string) =>
+    this.ask(
+      { ask: "begin", action, by: who.name, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
+      who.passphrase,
+      piece,
+    );
+  confirm = (who = bob, piece?: string, pieceKcv?: string) =>
+    this.ask(
+      { ask: "confirm", number: this.last, by: who.name, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
+      who.passphrase,
+      piece,
+    );
+  async both(action: KeyAction): Promise<void> {
+    await this.begin(action);
+    await this.confirm();
+  }
+
+  key(name: string): StoredKey {
+    const found = this.keep.keys.find((key) => key.name === name);
+    if (found === undefined) throw new Error(`no key ${name}`);
+    return found;
+  }
+  value = (name: string): string => Buffer.from(this.key(name).value, "base64").toString("hex").toUpperCase();
+}
+
+async function opened(environment: Environment = "test"): Promise<Desk> {
+  const desk = new Desk(environment);
+  await desk.enrol(ann);
+  await desk.enrol(bob);
+  return desk;
+}
+
+const plan = (name: string, more: Partial<KeyPlan> = {}): KeyPlan => ({
+  name,
+  use: "scp03",
+  algorithm: "AES-128",
+  ...more,
+});
+
+describe("two custodians", () => {
+  it("one cannot do it alone, in whatever name", async () => {
+    const desk = await opened();
+    await desk.begin({ do: "generate", key: plan("issuer") });
+    expect(desk.keep.keys.map(({ name }) => name)).not.toContain("issuer");
+    await expect(desk.confirm(ann)).rejects.toThrow("it takes another custodian");
+    await expect(desk.confirm({ ...ann, name: " ann " })).rejects.toThrow("it takes another custodian");
+    await expect(desk.confirm({ ...bob, passphrase: ann.passphrase })).rejects.toThrow(
+      "not the passphrase of Bob",
+    );
+    await expect(desk.confirm(eve)).rejects.toThrow("is no custodian");
+    await desk.confirm(bob);
+    expect(desk.key("issuer").life).toMatchObject({ state: "active", source: "drawn", ceremony: "C-0003" });
+    await expect(desk.confirm(bob)).rejects.toThrow("no ceremony C-0003 waits");
+  });
+
+  it("two names with one passphrase are one person; later custodians are let in by two", async () => {
+    const desk = await opened();
+    await expect(desk.enrol({ name: "Zoe", passphrase: ann.passphrase })).rejects.toThrow(
+      "a person is one custodian only",
+    );
+    await expect(desk.enrol({ name: "ANN", passphrase: eve.passphrase })).rejects.toThrow("already");
+    await expect(desk.enrol({ name: "Zoe", passphrase: "short" })).rejects.toThrow("at least 12");
+    await desk.enrol(eve);
+    expect(desk.keep.book.custodians.map(({ name }) => name)).toEqual(["Ann", "Bob"]);
+    const { last } = desk;
+    await expect(desk.begin({ do: "generate", key: plan("a") }, eve)).rejects.toThrow("is no custodian");
+    desk.last = last;
+    await desk.confirm(ann);
+    await desk.confirm(bob);
+    expect(desk.keep.book.custodians.map(({ name }) => name)).toEqual(["Ann", "Bob", "Eve"]);
+  });
+
+  it("nothing begins before there are two, and five wrong passphrases lock one out", async () => {
+    const desk = new Desk();
+    await desk.enrol(ann);
+    await expect(desk.begin({ do: "generate", key: plan("a") })).rejects.toThrow("two custodians");
+    await desk.enrol(bob);
+    for (let tries = 0; tries < 5; tries++)
+      await expect(
+        desk.begin({ do: "generate", key: plan("a") }, { ...bob, passphrase: "a wrong passphrase" }),
+      ).rejects.toThrow("not the passphrase");
+    expect(desk.keep.book.pending).toEqual([]);
+    await expect(desk.begin({ do: "generate", key: plan("a") }, bob)).rejects.toThrow("locked out");
+  });
+});
+
+describe("pieces", () => {
+  const [one, two] = ["67C9F0E2A1B3C4D5E6F7089A1B2C3D4E", "0123456789ABCDEFFEDCBA9876543210"];
+  const components: KeyAction = {
+    do: "import",
+    key: plan("zmk", { use: "scp02", algorithm: "3DES" }),
+    form: "components",
+    count: 3,
+    kcv: "C7FDF7",
+    method: "gp",
+  };
+  const three = "A1B2C3D4E5F60718293A4B5C6D7E8F90";
+
+  it("three components, each with its check value, give the key of the outside vector", async () => {
+    const desk = await opened();
+    await desk.enrol(eve);
+    await desk.confirm(ann);
+    await desk.confirm(bob);
+    await expect(desk.begin(components, ann, one, "475316")).rejects.toThrow(
+      "does not have the check value 475316",
+    );
+    await expect(desk.begin(components, ann, `${one}00`, "475315")).rejects.toThrow(
+      "32 digits, 34 were entered",
+    );
+    await desk.begin(components, ann, "67C9 F0E2-A1B3C4D5 e6f7089a1b2c3d4e", "475315");
+    await expect(desk.confirm(bob, one, "475315")).rejects.toThrow("entered already");
+    await desk.confirm(bob, two, "08d7b4");
+    await desk.confirm(eve, three, "76CDB5");
+    expect(desk.value("zmk")).toBe("C7587651CDEF0E233110F85E010780CE");
+    expect(desk.key("zmk").life).toMatchObject({ source: "components", kcv: "C7FDF7" });
+    const record = JSON.parse(desk.keep.book.records.at(-1)?.text ?? "") as CeremonyRecord;
+    expect(record.sittings.map(({ by, kcv }) => [by, kcv])).toEqual([
+      ["Ann", "475315"],
+      ["Bob", "08D7B4"],
+      ["Eve", "76CDB5"],
+    ]);
+    for (const { text } of desk.keep.book.records)
+      for (const secret of [one, two, three, desk.value("zmk"), ann.passphrase])
+        expect(text).not.toContain(secret);
+  });
+
+  it("components that give another key make none, and are forgotten", async () => {
+    const desk = await opened();
+    await desk.begin({ ...components, count: 2 }, ann, one, "475315");
+    await expect(desk.confirm(bob, two, "08D7B4")).rejects.toThrow("the ceremony was to give C7FDF7");
+    expect(desk.keep.book.pending).toEqual([]);
+    expect(JSON.stringify(desk.keep)).not.toContain(one);
+    expect(desk.keep.keys).toHaveLength(1);
+  });
+
+  it("a key born in components is what the custodians were handed", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: plan("split"), leaves: { as: "components", count: 2 } });
+    const parts = desk.handed.map((text) => unhex((text.split("\n")[1] ?? "").replaceAll(" ", "")));
+    expect(parts).toHaveLength(2);
+    expect(hex(parts[0]?.map((byte, i) => byte ^ (parts[1]?.[i] ?? 0)) ?? new Uint8Array(0))).toBe(
+      desk.value("split"),
+    );
+    expect(desk.key("split").life).toMatchObject({ source: "split" });
+  });
+
+  it("2 of 3: any two custodians bring the key back, one alone does not", async () => {
+    const desk = await opened();
+    await desk.enrol(eve);
+    await desk.confirm(ann);
+    await desk.confirm(bob);
+    await desk.begin({
+      do: "generate",
+      key: plan("root", { algorithm: "AES-256" }),
+      leaves: { as: "shares", count: 3, needed: 2 },
+    });
+    await desk.confirm(bob);
+    expect(desk.keep.keys).toHaveLength(1);
+    await desk.confirm(eve);
+    const kcv = desk.key("root").life?.kcv ?? "";
+    const value = desk.value("root");
+    const shares = desk.handed.map((text) => text.split("\n")[1] ?? "");
+    for (const pair of [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ]) {
+      const other = await opened();
+      const back: KeyAction = {
+        do: "import",
+        key: plan("root", { algorithm: "AES-256" }),
+        form: "shares",
+        count: 2,
+        kcv,
+        method: "gp",
+      };
+      const [first = "", second = ""] = pair.map((i) => shares[i] ?? "");
+      await other.begin(back, ann, first);
+      await expect(other.confirm(bob, first)).rejects.toThrow("entered already");
+      await expect(
+        other.confirm(bob, `${second.slice(0, 30)}${second[30] === "0" ? "1" : "0"}${second.slice(31)}`),
+      ).rejects.toThrow("wrong");
+      await other.confirm(bob, second);
+      expect(other.value("root")).toBe(value);
+    }
+  });
+
+  /** Lagrange at 0 over GF(2^8), polynomial 11B: written here from the definition, apart from the library. */
+  const times = (a: number, b: number): number => {
+    let product = 0;
+    for (let x = a, y = b; y > 0; y >>= 1) {
+      if ((y & 1) === 1) product ^= x;
+      x = x & 0x80 ? ((x << 1) ^ 0x11b) & 0xff : x << 1;
+    }
+    return product;
+  };
+  const inverse = (a: number): number => {
+    let power = 1;
+    for (let i = 0; i < 254; i++) power = times(power, a);
+    return power;
+  };
+  const lagrange = (shares: readonly { number: number; value: Uint8Array }[], place: number): number =>
+    shares.reduce((sum, { number, value }) => {
+      const weight = shares
+        .filter((other) => other.number !== number)
+        .reduce((product, other) => times(product, times(other.number, inverse(other.number ^ number))), 1);
+      return sum ^ times(weight, value[place] ?? 0);
+    }, 0);
+
+  it("every m of n shares give the key, as the definition says; m - 1 do not; shares survive being written down", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(16, 24, 32).chain((n) => fc.uint8Array({ minLength: n, maxLength: n })),
+        fc.integer({ min: 2, max: 5 }).chain((n) => fc.tuple(fc.constant(n), fc.integer({ min: 2, max: n }))),
+        async (key, [count, needed]) => {
+          fc.pre(new Set(key).size > 4);
+          const shares = (await splitKey(key, count, needed)).map((share) =>
+            readShare(writeShare(share), key.length),
+          );
+          for (let mask = 1; mask < 1 << count; mask++) {
+            const some = shares.filter((_, i) => (mask >> i) & 1);
+            const got = Uint8Array.from(key, (_, place) => lagrange(some, place));
+            expect(hex(got) === hex(key)).toBe(some.length >= needed);
+            const combined = await fromShares("AES-128", some).then(hex, (problem: Error) => problem.message);
+            expect(combined).toContain(some.length >= needed ? hex(key) : "shares are needed");
+          }
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+});
+
+describe("key blocks", () => {
+  const kbpk = plan("kbpk", { use: "key-block", algorithm: "AES-256" });
+  const blockOf = (desk: Desk, usage: string, mode: string, key: Uint8Array, more: object = {}) =>
+    wrapKeyBlock({
+      crypto: nodeCrypto,
+      kbpk: unhex(desk.value("kbpk")),
+      header: {
+        version: "D",
+        usage,
+        algorithm: "A",
+        mode,
+        keyVersion: "00",
+        exportability: "N",
+        optional: [],
+        ...more,
+      },
+      key,
+      random: new Uint8Array(64),
+    });
+  const key = unhex("3F419E1CB7079442AA37474C2EFBF8B8");
+
+  it("a key is wrapped at its birth and handed out again; no other key leaves, ever", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: kbpk });
+    await desk.both({
+      do: "generate",
+      key: plan("tk", { use: "transport", algorithm: "AES-128" }),
+      leaves: { as: "block", under: "kbpk" },
+    });
+    const { block = "" } = desk;
+    const opened2 = openKeyBlock({ crypto: nodeCrypto, kbpk: unhex(desk.value("kbpk")), block });
+    expect(hex(opened2.key)).toBe(desk.value("tk"));
+    expect(opened2.header).toMatchObject({ version: "D", usage: "K0", mode: "B", exportability: "N" });
+    await desk.both({ do: "export-block", name: "tk" });
+    expect(desk.block).toBe(block);
+    await desk.both({ do: "generate", key: plan("stays") });
+    await expect(desk.begin({ do: "export-block", name: "stays" })).rejects.toThrow("cannot leave");
+    await desk.both({ do: "state", name: "tk", state: "compromised", reason: "a block was lost" });
+    await expect(desk.begin({ do: "export-block", name: "tk" })).rejects.toThrow("is compromised");
+  });
+
+  it("a block comes in for the use its header says, and for no other", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: kbpk });
+    const bring = (use: KeyPlan["use"], block: string, under = "kbpk"): KeyAction => ({
+      do: "import-block",
+      key: plan("new", { use }),
+      under,
+      block,
+    });
+    const refused = async (action: KeyAction, why: string) => {
+      await expect(desk.both(action)).rejects.toThrow(why);
+      expect(desk.keep.keys.some(({ name }) => name === "new")).toBe(false);
+      expect(desk.keep.book.pending).toEqual([]);
+    };
+    await refused(bring("scp03", blockOf(desk, "K0", "B", key)), "A key has one purpose");
+    await refused(bring("transport", blockOf(desk, "E5", "X", key)), "A key has one purpose");
+    await refused(bring("transport", blockOf(desk, "K0", "X", key)), "mode of use");
+    await refused(bring("transport", blockOf(desk, "K0", "B", key, { keyVersion: "c1" })), "a component");
+    await refused(
+      bring("transport", blockOf(desk, "K0", "B", key, { optional: [{ id: "LB", data: "persoline live" }] })),
+      "never meet",
+    );
+    await refused(bring("transport", blockOf(desk, "K0", "B", new Uint8Array(24).fill(9))), "192 bits");
+    const good = blockOf(desk, "K0", "B", key);
+    await refused(
+      bring("transport", `${good.slice(0, 60)}${good[60] === "0" ? "1" : "0"}${good.slice(61)}`),
+      "MAC is wrong",
+    );
+    await refused(bring("transport", good, "line-signature"), "not for key-block");
+    await desk.both(bring("transport", good));
+    expect(desk.value("new")).toBe(hex(key));
+    expect(desk.key("new").life).toMatchObject({ source: "key-block" });
+    await expect(desk.begin({ do: "export-block", name: "new" })).rejects.toThrow("cannot leave");
+  });
+});
+
+describe("live", () => {
+  it("takes no published key, by whatever way; test marks it", async () => {
+    const bring = (kcv: string): KeyAction => ({
+      do: "import",
+      key: plan("k"),
+      form: "components",
+      count: 2,
+      kcv,
+      method: "gp",
+    });
+    for (const environment of ["live", "test"] as const) {
+      const desk = await opened(environment);
+      // A component and the same XOR 404142..4F.
+      const mask = unhex("00112233445566778899AABBCCDDEE0F");
+      const other = mask.map((byte, i) => byte ^ (0x40 + i));
+      const { checkValue } = await import("./pieces.js");
+      const kcv = (bytes: Uint8Array) => checkValue("AES-128", bytes, "gp");
+      await desk.begin(bring(kcv(unhex("404142434445464748494A4B4C4D4E4F"))), ann, hex(mask), kcv(mask));
+      const end = await desk.confirm(bob, hex(other), kcv(other)).then(
+        () => "taken in",
+        (problem: Error) => problem.message,
+      );
+      expect(end).toContain(environment === "live" ? "published test key" : "taken in");
+      expect(desk.keep.keys.map(({ name, published }) => [name, published]).slice(1)).toEqual(
+        environment === "live" ? [] : [["k", true]],
+      );
+    }
+  });
+
+  it("knows every published key of the examples", () => {
+    const folder = fileURLToPath(new URL("../../../../../../examples/keys/", import.meta.url));
+    const values = readdirSync(folder).flatMap((name) =>
+      [...readFileSync(join(folder, name), "utf8").matchAll(/published: "([0-9A-F]+)"/g)].map(
+        ([, value = ""]) => value,
+      ),
+    );
+    expect(values.length).toBeGreaterThan(1);
+    for (const value of values) expect([value, isKnownKey(unhex(value))]).toEqual([value, true]);
+    expect(isKnownKey(unhex("3F419E1CB7079442AA37474C2EFBF8B8"))).toBe(false);
+  });
+});
+
+describe("the life of a key", () => {
+  const states: readonly KeyState[] = [
+    "pre-activation",
+    "active",
+    "suspended",
+    "deactivated",
+    "compromised",
+    "destroyed",
+  ];
+  const fresh: KeyLife = { state: "active", since: at, source: "drawn", ceremony: "C-0001", kcv: "000000" };
+
+  it("any walk keeps to the states' ways: nothing comes back from the dead, and only active keys make cards", () => {
+    const rank = {
+      "pre-activation": 0,
+      active: 1,
+      suspended: 1,
+      deactivated: 2,
+      compromised: 3,
+      destroyed: 4,
+    };
+    /** Written down apart: from each state, where it can go. */
+    const ways: Readonly<Record<KeyState, string>> = {
+      "pre-activation": "active compromised destroyed",
+      active: "suspended deactivated compromised",
+      suspended: "active deactivated compromised",
+      deactivated: "compromised destroyed",
+      compromised: "destroyed",
+      destroyed: "",
+    };
+    const stepped = (life: KeyLife, state: KeyState): KeyLife | undefined => {
+      try {
+        return entered("k", life, state, { at, reason: "test" });
+      } catch (problem) {
+        if (problem instanceof RangeError) return undefined;
+        throw problem;
+      }
+    };
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...states), { maxLength: 30 }), (walk) => {
+        let life = fresh;
+        for (const state of walk) {
+          const before = life.state;
+          const after = stepped(life, state);
+          const moved = after !== undefined;
+          life = after ?? life;
+          expect(moved).toBe(ways[before].split(" ").includes(state));
+          expect(rank[life.state]).toBeGreaterThanOrEqual(rank[before]);
+          expect(whyNot("k", life, "make", Date.parse(at)) === undefined).toBe(life.state === "active");
+          expect(whyNot("k", life, "check", Date.parse(at)) === undefined).toBe(
+            ["active", "deactivated"].includes(life.state),
+          );
+        }
+      }),
+    );
+  });
+
+  it("the cryptoperiod begins and ends by itself", () => {
+    const life: KeyLife = { ...fresh, from: "2027-01-01T00:00:00.000Z", until: "2028-01-01T00:00:00.000Z" };
+    const on = (day: string) => stateAt(life, Date.parse(day));
+    expect([on("2026-12-31"), on("2027-01-01"), on("2027-12-31T23:59:59.999Z"), on("2028-01-01")]).toEqual([
+      "pre-activation",
+      "active",
+      "active",
+      "deactivated",
+    ]);
+  });
+
+  it("rotate, retire, destroy; the module refuses what the state does not allow, and the value is gone at the end", async () => {
+    const desk = await opened();
+    const serial = "50530000000000000042" as Serial;
+    const use = (name: string, purpose?: "check", now = at) => {
+      const ring = new Keyring("test", desk.keep.keys, () => Date.parse(now));
+      return () => ring.applicationKey(name as KeyRef, 1, serial, purpose);
+    };
+    await desk.both({
+      do: "generate",
+      key: plan("gate-1", { use: "application", until: "2027-06-01T00:00:00.000Z" }),
+    });
+    expect(use("gate-1")()).toHaveLength(16);
+    expect(use("gate-1", undefined, "2027-06-01")).toThrow("is deactivated");
+    await desk.both({ do: "rotate", old: "gate-1", key: plan("gate-2", { use: "application" }) });
+    expect(use("gate-1")).toThrow("is deactivated: it makes no new cards");
+    expect(use("gate-1", "check")()).toHaveLength(16);
+    expect(use("gate-2")()).toHaveLength(16);
+    expect(desk.key("gate-1").life).toMatchObject({ replacedBy: "gate-2" });
+    await expect(
+      desk.both({ do: "state", name: "gate-2", state: "destroyed", reason: "in use" }),
+    ).rejects.toThrow("cannot become destroyed");
+    await desk.both({ do: "state", name: "gate-2", state: "suspended", reason: "audit" });
+    expect(use("gate-2", "check")).toThrow("is suspended");
+    await desk.both({ do: "state", name: "gate-2", state: "active", reason: "audit is over" });
+    expect(use("gate-2")()).toHaveLength(16);
+    const value = desk.key("gate-1").value;
+    const { kcv } = desk.key("gate-1").life ?? {};
+    await desk.both({ do: "state", name: "gate-1", state: "destroyed", reason: "end of life" });
+    expect(JSON.stringify(desk.keep)).not.toContain(value);
+    expect(use("gate-1", "check")).toThrow("is destroyed");
+    expect(new Keyring("test", desk.keep.keys).describe().find(({ name }) => name === "gate-1")?.kcv).toBe(
+      kcv,
+    );
+    await expect(
+      desk.both({ do: "state", name: "gate-1", state: "active", reason: "again" }),
+    ).rejects.toThrow("nothing else");
+    await expect(desk.begin({ do: "generate", key: plan("gate-1") })).rejects.toThrow("a name is used once");
+    await expect(
+      desk.begin({ do: "state", name: "line-signature", state: "deactivated", reason: "x" }),
+    ).rejects.toThrow("keystore's own");
+  });
+
+  it("the records are signed and chained: an altered, missing or exchanged one is told", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: plan("a") });
+    await desk.both({ do: "generate", key: plan("b") });
+    const { records } = desk.keep.book;
+    const by = signerOf(desk.keep.keys);
+    expect(records).toHaveLength(4);
+    expect(brokenRecord(records, by)).toBeUndefined();
+    for (let i = 0; i < records.length; i++) {
+      const altered = records.map((one, j) =>
+        i === j ? { ...one, text: one.text.replace("test", "live") } : one,
+      );
+      expect(brokenRecord(altered, by)).toContain("was altered");
+      const without = brokenRecord(
+        records.filter((_, j) => j !== i),
+        by,
+      );
+      // The last one is missed by its file beside the keystore.
+      expect(without ?? "whole").toContain(i < records.length - 1 ? "is missing" : "whole");
+    }
+    const other = generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" }).toString();
+    expect(brokenRecord(records, other)).toContain("another key");
+  });
+});

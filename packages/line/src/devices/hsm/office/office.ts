@@ -1,0 +1,353 @@
+/** The key office: ceremonies that begin in one custodian's sitting and are whole after another's. Runs in its own short-lived process. */
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { hex } from "@persoline/card/bytes";
+import type { StoredKey } from "../keystore.js";
+import { checkAction } from "./check-action.js";
+import { custodianOf, type Custodian, enrol, judgedPassphrase, type ProofCosts } from "./custodians.js";
+import { lifeOf, perform, type Performed, sizeOf } from "./perform.js";
+import {
+  checkValue,
+  drawKey,
+  readComponent,
+  readShare,
+  type Share,
+  splitKey,
+  writeComponent,
+  writeShare,
+} from "./pieces.js";
+import { signRecord } from "./record.js";
+import { OfficeRefusal } from "./refusal.js";
+import type { Keep, KeyAction, OfficeAsk, Pending, Sitting } from "./types.js";
+
+/** Where secrets come from and go to: a terminal, or file descriptors. Never an argument, a message or a file of ours. */
+export interface Counter {
+  /** A passphrase or a piece, unseen. */
+  ask(what: "passphrase" | "piece", prompt: string): string;
+  /** Hands a piece to the custodian who sits here, and to nobody else. */
+  hand(text: string): void;
+}
+
+export interface Sat {
+  readonly keep: Keep;
+  readonly ceremony?: { readonly number: string; readonly left: number };
+  readonly block?: string;
+  /** Thrown after the keep is written: a wrong passphrase counts even if nothing else happens. */
+  readonly refused?: OfficeRefusal;
+}
+
+interface Place {
+  readonly keep: Keep;
+  readonly counter: Counter;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly program: string;
+  /** For tests: what a new custodian's proof costs. */
+  readonly costs?: ProofCosts;
+}
+
+/** Serves one call. Throws OfficeRefusal; what is not returned was not done. */
+export async function serve(ask: Exclude<OfficeAsk, { ask: "list" }>, place: Place): Promise<Sat> {
+  const { keep, at } = place;
+  switch (ask.ask) {
+    case "begin": {
+      const action = checkAction(ask.action, keep, at);
+      if (action.do === "custodian") return newCustodian(place, action.name);
+      judgeOffice(keep);
+      const number = numbered(keep.book.next);
+      const pending: Pending = { number, action, needed: sittingsOf(action), sittings: [], pieces: [] };
+      const book = { ...keep.book, next: keep.book.next + 1 };
+      return sit({ ...place, keep: { ...keep, book } }, pending, ask.by, ask.pieceKcv);
+    }
+    case "confirm":
+      return sit(place, pendingOf(keep, ask.number), ask.by, ask.pieceKcv);
+    case "cancel": {
+      const pending = pendingOf(keep, ask.number);
+      const { wrong, custodians } = proved(place, ask.by);
+      const book = { ...keep.book, custodians };
+      if (wrong !== undefined) return { keep: { ...keep, book }, refused: wrong };
+      return {
+        keep: { ...keep, book: { ...book, pending: without(keep, pending) } },
+        ceremony: { number: pending.number, left: 0 },
+      };
+    }
+  }
+}
+
+const numbered = (next: number): string => `C-${String(next).padStart(4, "0")}`;
+const without = ({ book }: Keep, { number }: Pending): Pending[] =>
+  book.pending.filter((one) => one.number !== number);
+
+function pendingOf({ book }: Keep, number: string): Pending {
+  const found = book.pending.find((one) => one.number === number);
+  if (found === undefined)
+    throw new OfficeRefusal(
+      `no ceremony ${number} waits for a custodian; "persoline keys ceremonies" shows those that do`,
+    );
+  return found;
+}
+
+function judgeOffice({ book }: Keep): void {
+  if (book.custodians.length < 2)
+    throw new OfficeRefusal(
+      'keys are in the hands of two custodians; enrol them first with "persoline keys custodian"',
+    );
+}
+
+function sittingsOf(action: KeyAction): number {
+  if (action.do === "import") return Math.max(2, action.count);
+  if (action.do === "generate" && action.leaves !== undefined && action.leaves.as !== "block")
+    return Math.max(2, action.leaves.count);
+  return 2;
+}
+
+/** The first two enrol themselves; every later one is let in by two of them. */
+function newCustodian(place: Place, name: string): Sat {
+  const { keep, counter, at, costs } = place;
+  const { book } = keep;
+  const waiting = book.pending.flatMap(({ custodian }) => custodian ?? []);
+  const passphrase = counter.ask("passphrase", `New passphrase of custodian ${name}`);
+  const custodian = enrol({
+    name,
+    passphrase,
+    known: [...book.custodians, ...waiting],
+    at,
+    ...(costs === undefined ? {} : { costs }),
+  });
+  const number = numbered(book.next);
+  const pending: Pending = {
+    number,
+    action: { do: "custodian", name: custodian.name },
+    needed: 2,
+    sittings: [],
+    pieces: [],
+    custodian,
+  };
+  const next = { ...book, next: book.next + 1 };
+  if (book.custodians.length < 2) {
+    const sittings = [{ by: custodian.name, at }];
+    const enrolled = { ...keep, book: { ...next, custodians: [...book.custodians, custodian] } };
+    return {
+      keep: entered(place, enrolled, { ...pending, sittings }, { keys: keep.keys }),
+      ceremony: { number, left: 0 },
+    };
+  }
+  return {
+    keep: { ...keep, book: { ...next, pending: [...book.pending, pending] } },
+    ceremony: { number, left: 2 },
+  };
+}
+
+function proved(
+  { keep, counter }: Place,
+  by: string,
+): { wrong?: OfficeRefusal; name: string; custodians: readonly Custodian[] } {
+  const custodian = custodianOf(keep.book.custodians, by);
+  const { right, now } = judgedPassphrase(
+    custodian,
+    counter.ask("passphrase", `Passphrase of custodian ${custodian.name}`),
+  );
+  const custodians = keep.book.custodians.map((one) => (one.name === now.name ? now : one));
+  if (right) return { name: custodian.name, custodians };
+  return {
+    wrong: new OfficeRefusal(`this is not the passphrase of ${custodian.name}; nothing was done`),
+    name: custodian.name,
+    custodians,
+  };
+}
+
+/** One custodian's sitting; the last one makes the ceremony whole. */
+async function sit(place: Place, pending: Pending, by: string, pieceKcv: string | undefined): Promise<Sat> {
+  const { keep, at } = place;
+  const same = pending.sittings.find(
+    (one) => one.by.toLowerCase() === by.trim().normalize("NFC").toLowerCase(),
+  );
+  if (same !== undefined)
+    throw new OfficeRefusal(
+      `${same.by} has sat in ceremony ${pending.number} already: it takes another custodian`,
+    );
+  const { wrong, name, custodians } = proved(place, by);
+  const known = { ...keep, book: { ...keep.book, custodians } };
+  // A ceremony that had not begun does not begin by a wrong passphrase.
+  if (wrong !== undefined) return { keep: known, refused: wrong };
+  // Once more, now that the name is the enrolled one.
+  if (pending.sittings.some((one) => one.by === name))
+    throw new OfficeRefusal(
+      `${name} has sat in ceremony ${pending.number} already: it takes another custodian`,
+    );
+  const { sitting, pieces } = await piece(place, pending, { by: name, at }, pieceKcv);
+  const now: Pending = { ...pending, sittings: [...pending.sittings, sitting], pieces };
+  const left = now.needed - now.sittings.length;
+  const others = without(known, pending);
+  const ceremony = { number: pending.number, left };
+  if (left > 0) return { keep: { ...known, book: { ...known.book, pending: [...others, now] } }, ceremony };
+  const settled = { ...known, book: { ...known.book, pending: others } };
+  try {
+    // What was right at the beginning must still be right: the keys may have changed since.
+    checkAction(now.action, settled, at);
+    const done = await perform({ pending: now, keys: keep.keys, environment: keep.environment, at });
+    return {
+      keep: entered(place, settled, now, done),
+      ceremony,
+      ...(done.block === undefined ? {} : { block: done.block }),
+    };
+  } catch (problem) {
+    // The pieces are used up: a ceremony that failed is over, and nothing of it stays.
+    if (problem instanceof OfficeRefusal) return { keep: settled, refused: problem };
+    throw problem;
+  }
+}
+
+interface Handed {
+  readonly sitting: Sitting;
+  readonly pieces: readonly string[];
+}
+
+/** Takes the piece that this custodian brings, or hands them theirs. */
+async function piece(
+  place: Place,
+  pending: Pending,
+  sitting: Sitting,
+  kcv: string | undefined,
+): Promise<Handed> {
+  const { action, pieces, sittings } = pending;
+  const which = `${sittings.length + 1} of ${pending.needed}`;
+  if (action.do === "import") return brought(place, action, { pieces, sitting, which, kcv });
+  if (action.do !== "generate" || action.leaves === undefined || action.leaves.as === "block")
+    return { sitting, pieces };
+  const { key, leaves } = action;
+  if (leaves.as === "components") {
+    const drawn = drawKey(key.algorithm === "3DES" ? "3DES" : key.algorithm, sizeOf(key));
+    const value = checkValue(key.algorithm, drawn, "gp");
+    place.counter.hand(
+      `Component ${which} of key ${key.name}\n${writeComponent(drawn)}\nCheck value ${value}\n`,
+    );
+    const digits = hex(drawn);
+    drawn.fill(0);
+    return { sitting: { ...sitting, kcv: value }, pieces: [...pieces, digits] };
+  }
+  const shares = pieces.length > 0 ? pieces : await drawnShares(action, leaves);
+  const share = shares[sittings.length] ?? "";
+  place.counter.hand(`Share ${which} of key ${key.name}, ${leaves.needed} are needed\n${share}\n`);
+  return { sitting: { ...sitting, share: readShare(share, sizeOf(key)).number }, pieces: shares };
+}
+
+async function drawnShares(
+  { key }: Extract<KeyAction, { do: "generate" }>,
+  { count, needed }: { readonly count: number; readonly needed: number },
+): Promise<string[]> {
+  const value = drawKey(key.algorithm, sizeOf(key));
+  const shares: Share[] = await splitKey(value, count, needed);
+  value.fill(0);
+  return shares.map(writeShare);
+}
+
+function brought(
+  { counter }: Place,
+  { key, form }: Extract<KeyAction, { do: "import" }>,
+  {
+    pieces,
+    sitting,
+    which,
+    kcv,
+  }: { pieces: readonly string[]; sitting: Sitting; which: string; kcv: string | undefined },
+): Handed {
+  if (form === "shares") {
+    const share = readShare(counter.ask("piece", `Share ${which} of key ${key.name}`), sizeOf(key));
+    if (pieces.some((other) => readShare(other, sizeOf(key)).number === share.number))
+      throw new OfficeRefusal("this share was entered already; bring another one");
+    const text = writeShare(share);
+    share.value.fill(0);
+    return { sitting: { ...sitting, share: share.number }, pieces: [...pieces, text] };
+  }
+  if (kcv === undefined)
+    throw new OfficeRefusal("a component comes with its check value: give it with --piece-kcv");
+  const component = readComponent(counter.ask("piece", `Component ${which} of key ${key.name}`), sizeOf(key));
+  const digits = hex(component);
+  const methods = (["gp", "zeros", "cmac"] as const).map((method) =>
+    checkValue(key.algorithm, component, method),
+  );
+  component.fill(0);
+  if (!methods.includes(kcv.toUpperCase()))
+    throw new OfficeRefusal(
+      `the component that was entered does not have the check value ${kcv}: enter it again`,
+    );
+  if (/^0+$/.test(digits)) throw new OfficeRefusal("a component of zeros hides nothing; it is refused");
+  if (pieces.includes(digits))
+    throw new OfficeRefusal("this component was entered already; bring the other one");
+  return { sitting: { ...sitting, kcv: kcv.toUpperCase() }, pieces: [...pieces, digits] };
+}
+
+const actionText = (action: KeyAction): string => {
+  switch (action.do) {
+    case "generate":
+      if (action.leaves?.as === "components") return `generate, in ${action.leaves.count} components`;
+      if (action.leaves?.as === "shares")
+        return `generate, in ${action.leaves.count} shares of which ${action.leaves.needed} are needed`;
+      return action.leaves === undefined ? "generate" : `generate, wrapped under ${action.leaves.under}`;
+    case "import":
+      return `import from ${action.count} ${action.form}`;
+    case "import-block":
+      return `import a key block under ${action.under}`;
+    case "import-public":
+      return "import a public key";
+    case "rotate":
+      return `rotate ${action.old}`;
+    case "state":
+      return `set ${action.state}`;
+    case "export-block":
+      return "hand out the key block made at the key's birth";
+    case "custodian":
+      return `enrol custodian ${action.name}`;
+  }
+};
+
+/** The new keep, with the ceremony's record signed. */
+function entered({ at, program }: Place, keep: Keep, pending: Pending, done: Performed): Keep {
+  const { action, custodian } = pending;
+  const { book, environment } = keep;
+  const custodians =
+    custodian === undefined || book.custodians.some(({ name }) => name === custodian.name)
+      ? book.custodians
+      : [...book.custodians, custodian];
+  const { told } = done;
+  const record = signRecord(
+    {
+      number: pending.number,
+      environment,
+      action: actionText(action),
+      sittings: pending.sittings,
+      ...(told === undefined ? {} : { key: keyTold(told) }),
+      ...(action.do === "import" ? { stated: { kcv: action.kcv, method: action.method } } : {}),
+      ...(action.do === "state" ? { reason: action.reason } : {}),
+      completed: at,
+      program,
+      keystoreRevision: keep.revision + 1,
+    },
+    book.records,
+    signingKey(keep.keys),
+  );
+  return { ...keep, keys: done.keys, book: { ...book, custodians, records: [...book.records, record] } };
+}
+
+const keyTold = (key: StoredKey) => {
+  const { kcv, state, source, from, until } = lifeOf(key);
+  return {
+    name: key.name,
+    use: key.use,
+    algorithm: key.algorithm,
+    kcv,
+    state,
+    source,
+    ...(from === undefined ? {} : { from }),
+    ...(until === undefined ? {} : { until }),
+  };
+};
+
+function signingKey(keys: readonly StoredKey[]): KeyObject {
+  const key = keys.find(({ use }) => use === "sign");
+  if (key === undefined) throw new OfficeRefusal("this keystore has no key for signatures");
+  return createPrivateKey({ key: Buffer.from(key.value, "base64"), format: "der", type: "pkcs8" });
+}
+
+export const signerOf = (keys: readonly StoredKey[]): string =>
+  createPublicKey(signingKey(keys)).export({ format: "pem", type: "spki" }).toString();

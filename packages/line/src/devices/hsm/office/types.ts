@@ -1,0 +1,146 @@
+/** What the key office is asked, keeps and answers. No text or object here that leaves its process holds a secret. */
+import type { Environment, KeyDescription } from "../port.js";
+import type { StoredKey } from "../keystore.js";
+import type { Custodian } from "./custodians.js";
+import type { KeyState } from "./life.js";
+
+/** How a check value is taken: "gp" GlobalPlatform (AES over 01s), "zeros" the classic one, "cmac" X9.24-1:2017 (five bytes for AES). */
+export type KcvMethod = "gp" | "zeros" | "cmac";
+export const kcvMethods: readonly KcvMethod[] = ["gp", "zeros", "cmac"];
+
+export interface KeyPlan {
+  readonly name: string;
+  readonly use: KeyDescription["use"];
+  readonly algorithm: KeyDescription["algorithm"];
+  /** Cryptoperiod, ISO 8601 with zone. */
+  readonly from?: string;
+  readonly until?: string;
+}
+
+/** How a key leaves at its birth, the only time that it can. */
+export type Leaving =
+  | { readonly as: "components"; readonly count: number }
+  | { readonly as: "shares"; readonly count: number; readonly needed: number }
+  | { readonly as: "block"; readonly under: string };
+
+export type KeyAction =
+  | { readonly do: "generate"; readonly key: KeyPlan; readonly leaves?: Leaving }
+  | {
+      readonly do: "import";
+      readonly key: KeyPlan;
+      readonly form: "components" | "shares";
+      /** Pieces to come, one from each custodian. */
+      readonly count: number;
+      readonly kcv: string;
+      readonly method: KcvMethod;
+    }
+  | { readonly do: "import-block"; readonly key: KeyPlan; readonly under: string; readonly block: string }
+  /** An issuer's public key (Ed25519, SPKI, PEM). */
+  | { readonly do: "import-public"; readonly key: KeyPlan; readonly pem: string }
+  | { readonly do: "rotate"; readonly old: string; readonly key: KeyPlan }
+  | {
+      readonly do: "state";
+      readonly name: string;
+      readonly state: Exclude<KeyState, "pre-activation">;
+      readonly reason: string;
+    }
+  | { readonly do: "export-block"; readonly name: string }
+  | { readonly do: "custodian"; readonly name: string };
+
+export interface Sitting {
+  readonly by: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** Check value of the component that was entered or handed out. */
+  readonly kcv?: string;
+  /** Number of the share that was entered or handed out. */
+  readonly share?: number;
+}
+
+/** A ceremony that waits for its other custodians. The pieces are secret and stand in the sealed keystore only. */
+export interface Pending {
+  readonly number: string;
+  readonly action: KeyAction;
+  readonly needed: number;
+  readonly sittings: readonly Sitting[];
+  /** Components (hexadecimal) or shares entered so far, or still to be handed out. */
+  readonly pieces: readonly string[];
+  /** A new custodian's proof, until two others confirm it. */
+  readonly custodian?: Custodian;
+}
+
+export type PendingView = Omit<Pending, "pieces" | "custodian">;
+
+/** What is told of a ceremony that is whole. */
+export interface CeremonyRecord {
+  readonly format: "persoline-key-ceremony";
+  readonly version: 1;
+  readonly number: string;
+  readonly environment: Environment;
+  readonly action: string;
+  readonly sittings: readonly Sitting[];
+  readonly key?: {
+    readonly name: string;
+    readonly use: string;
+    readonly algorithm: string;
+    readonly kcv: string;
+    readonly state: KeyState;
+    readonly source: string;
+    readonly from?: string;
+    readonly until?: string;
+  };
+  /** Check value as the sender states it, and how it is taken. */
+  readonly stated?: { readonly kcv: string; readonly method: KcvMethod };
+  readonly reason?: string;
+  readonly completed: string;
+  readonly program: string;
+  readonly keystoreRevision: number;
+  /** SHA-256 of the record before, hex; zeros before the first. */
+  readonly previous: string;
+}
+
+/** `text` is the record's JSON, byte for byte what was signed (Ed25519 under the keystore's signature key, purpose "ceremony"). */
+export interface SignedRecord {
+  readonly text: string;
+  /** base64 */
+  readonly signature: string;
+}
+
+/** What a keystore keeps besides its keys. */
+export interface OfficeBook {
+  readonly custodians: readonly Custodian[];
+  readonly pending: readonly Pending[];
+  readonly records: readonly SignedRecord[];
+  /** The number the next ceremony gets. */
+  readonly next: number;
+}
+
+export const emptyBook: OfficeBook = { custodians: [], pending: [], records: [], next: 1 };
+
+export interface Keep {
+  readonly environment: Environment;
+  readonly revision: number;
+  readonly keys: readonly StoredKey[];
+  readonly book: OfficeBook;
+}
+
+export type OfficeAsk =
+  | { readonly ask: "list" }
+  | { readonly ask: "begin"; readonly action: KeyAction; readonly by: string; readonly pieceKcv?: string }
+  | { readonly ask: "confirm"; readonly number: string; readonly by: string; readonly pieceKcv?: string }
+  | { readonly ask: "cancel"; readonly number: string; readonly by: string };
+
+export interface OfficeAnswer {
+  readonly environment: Environment;
+  readonly revision: number;
+  readonly keys: readonly KeyDescription[];
+  readonly custodians: readonly { readonly name: string; readonly since: string; readonly locked: boolean }[];
+  readonly pending: readonly PendingView[];
+  readonly records: readonly SignedRecord[];
+  /** Ed25519 public key of the records' signatures, SPKI, PEM. */
+  readonly signedBy: string;
+  /** The ceremony that this call began, went on with or ended. */
+  readonly ceremony?: { readonly number: string; readonly left: number };
+  /** A key block that leaves now; ciphertext. */
+  readonly block?: string;
+}
