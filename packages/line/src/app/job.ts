@@ -77,7 +77,7 @@ export async function readJob(
     files: [settings, ...files, ...layouts],
     planned,
     drawing,
-    security: product.kind === "iso7816" ? undefined : product.security,
+    security: "security" in product ? product.security : undefined,
   };
 }
 

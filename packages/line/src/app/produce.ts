@@ -73,14 +73,10 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       one.close(),
     );
     const { initialisation, completion, termination, terminationInitial, pins } = job.planned;
-    const programs = [completion, initialisation, termination, terminationInitial];
-    await keeps(
-      hsm,
-      job,
-      line,
-      programs.filter((program) => program !== undefined),
-      pins,
+    const early = [completion, initialisation, termination, terminationInitial].filter(
+      (program) => program !== undefined,
     );
+    await keeps(hsm, job, line, early, pins);
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
       await openStore({ file: data.database, who: ask.by, place: `line ${line.line}` }),

@@ -26,6 +26,8 @@ function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
       return ["pin"];
     case "challenge":
       return ["proof"];
+    case "issuer-dgi":
+      return ["issuer-data"];
     case "key-set":
       return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
     case "key":
@@ -33,9 +35,6 @@ function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
     case "wrapped-key":
     case "check-value":
       return ["keys-to-card"];
-    // Opened as what is sealed, and closed again for the card, in one call of the module.
-    case "issuer-dgi":
-      return ["seal", "keys-to-card"];
   }
 }
 

@@ -13,6 +13,7 @@ export const securedOperations = [
   "scp03",
   "scp03-long",
   "desfire",
+  "issuer-data",
   "keys-to-card",
   "shared-keys",
   "proof",

@@ -16,7 +16,7 @@ export const protectionLevels = [
 
 /**
  * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
- * 16 bytes and with longer ones (`scp03-long`), DESFire; keys on their way into a card; cards that all share the master's own keys.
+ * 16 bytes and with longer ones (`scp03-long`), DESFire; what issuers' files carry under a transport key; keys on their way into a card; cards that all share the master's own keys.
  */
 export const hsmOperations = [
   "loader",
@@ -24,6 +24,7 @@ export const hsmOperations = [
   "scp03",
   "scp03-long",
   "desfire",
+  "issuer-data",
   "keys-to-card",
   "shared-keys",
   "proof",

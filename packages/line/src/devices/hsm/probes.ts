@@ -166,6 +166,7 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   },
   "scp03-long": probeLong,
   desfire: probeMacs,
+  "issuer-data": probeKeysToCard,
   "keys-to-card": probeKeysToCard,
   "shared-keys": () => {
     probeScp03(bytesOf());

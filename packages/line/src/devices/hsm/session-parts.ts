@@ -4,7 +4,6 @@ import { concat, equalConstantTime, hex } from "@persoline/card/bytes";
 import { type BlockCipher, cmac, type KeptKey } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Keyring } from "./keyring.js";
-import type { Purpose } from "./office/life.js";
 import type {
   KeyRef,
   Part,
@@ -91,22 +90,17 @@ export function once(key: Uint8Array): BlockCipher {
 /** CMAC under a card's own key, which is then forgotten: in the token where it stays there. */
 export function proofOf(
   ring: Keyring,
-  {
-    keys,
-    kid,
-    serial,
-    purpose,
-  }: {
+  key: {
     readonly keys: KeyRef;
     readonly kid: number;
     readonly serial: Serial;
-    readonly purpose?: Purpose;
+    readonly purpose?: Parameters<Keyring["applicationKey"]>[3];
   },
   ...messages: readonly Uint8Array[]
 ): Uint8Array[] {
   const cipher: BlockCipher | KeptKey =
-    ring.kept?.applicationKey({ keys, kid, serial }, "mac") ??
-    once(ring.applicationKey(keys, kid, serial, purpose));
+    ring.kept?.applicationKey(key, "mac") ??
+    once(ring.applicationKey(key.keys, key.kid, key.serial, key.purpose));
   try {
     return messages.map((message) => cmac(cipher, message));
   } finally {

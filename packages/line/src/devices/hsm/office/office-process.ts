@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Keyring } from "../keyring.js";
-import { KeystoreProblem, openKeystore, sealKeystore, type Unlock, writeDurably } from "../keystore.js";
+import { KeystoreProblem, sealKeystore, type Unlock, writeDurably } from "../keystore.js";
+import { openGuarded } from "../lock-out.js";
 import { selfTest } from "../self-test.js";
 import { wrongAtMost } from "./custodians.js";
 import { counterOf, readAll } from "./counter.js";
@@ -46,7 +47,7 @@ async function done({
   program,
 }: OfficeCall): Promise<OfficeAnswer> {
   const opened: Unlock = "keyFile" in unlock ? unlock : { passphrase: readAll(unlock.passphraseFrom) };
-  const keep = openKeystore(file, opened);
+  const keep = openGuarded(file, opened);
   judgeAge(keep, records);
   if (ask.ask === "list") return told(keep);
   const counter = counterOf(descriptors);

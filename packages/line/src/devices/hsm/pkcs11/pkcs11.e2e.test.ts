@@ -144,6 +144,7 @@ describe("what the token shows at start", () => {
       scp02: "module-process",
       "scp03-long": "module-process",
       desfire: "module-process",
+      "issuer-data": "unavailable",
       pin: "module-process",
       letter: "module-process",
       seal: "module-process",

@@ -79,6 +79,11 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
         { ...derives, level: "unavailable", note: "its sessions do more than tokens can" },
         inProcess.desfire,
       ),
+      "issuer-data": {
+        level: "unavailable",
+        probed: false,
+        note: "issuers' transport keys are in the vault only",
+      },
       "keys-to-card": best(keys, inProcess["keys-to-card"]),
       "shared-keys": {
         level: "unavailable",
