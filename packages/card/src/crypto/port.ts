@@ -8,8 +8,28 @@ export interface BlockCipher {
   /** CBC without padding; the result is a new array. */
   cbcEncrypt(iv: Uint8Array, data: Uint8Array): Uint8Array;
   cbcDecrypt(iv: Uint8Array, data: Uint8Array): Uint8Array;
+  /** CMAC where the key is; absent: `cmac` computes it from the blocks. */
+  cmac?(message: Uint8Array): Uint8Array;
   /** Forgets the key; every later call throws CardProblem `session-closed`. */
   wipe(): void;
+}
+
+/** What a kept key may do, and nothing else: it is made for one purpose. `to-card`: to be wrapped into a card, and checked there. */
+export type KeyPurpose = "derive" | "mac" | "cipher" | "key-encryption" | "to-card";
+
+/**
+ * An AES key that works where it is kept (inside a security token): nobody on this side has its bytes. A call it was not made for
+ * throws CardProblem `bad-key`.
+ */
+export interface KeptKey extends BlockCipher {
+  readonly keyLength: 16 | 24 | 32;
+  cmac(message: Uint8Array): Uint8Array;
+  /** The key CMAC(this, message), 16 bytes, kept in the same place. The caller wipes it. */
+  derive(message: Uint8Array, purpose: KeyPurpose): KeptKey;
+  /** The bytes of another key of the same place under this one (AES-CBC, IV 0), as cards take their keys. */
+  wrapKey(key: KeptKey): Uint8Array;
+  /** GlobalPlatform check value, three bytes. */
+  checkValue(): Uint8Array;
 }
 
 /** What this package asks of a cryptographic library. */

@@ -1,5 +1,5 @@
 import { CardProblem, concat } from "../bytes/index.js";
-import type { Crypto } from "../crypto/index.js";
+import type { Crypto, KeptKey } from "../crypto/index.js";
 import { kdfCounterFirst } from "./kdf.js";
 
 /** The three static keys of a secure channel key set. Whoever holds the object wipes it (`wipeKeySet`). */
@@ -8,6 +8,15 @@ export interface KeySet {
   readonly mac: Uint8Array;
   readonly dek: Uint8Array;
 }
+
+/** The same for keys that stay where they are kept: ENC and MAC derive, DEK encrypts keys. */
+export interface KeptKeySet {
+  readonly enc: KeptKey;
+  readonly mac: KeptKey;
+  readonly dek: KeptKey;
+}
+
+export const isKept = (keys: KeySet | KeptKeySet): keys is KeptKeySet => !(keys.enc instanceof Uint8Array);
 
 export function wipeKeySet(keys: KeySet): void {
   for (const key of [keys.enc, keys.mac, keys.dek]) key.fill(0);
@@ -19,15 +28,25 @@ export function wipeKeySet(keys: KeySet): void {
  * `kdd`: the ten key diversification bytes (INITIALIZE UPDATE; GET DATA CF), all of them. Throws CardProblem `bad-value`.
  */
 export function diversifyKeyKdf3(crypto: Crypto, master: Uint8Array, kdd: Uint8Array, k: number): Uint8Array {
-  checkKdd(kdd);
-  if (!Number.isInteger(k) || k < 0 || k > 0xff)
-    throw new CardProblem("bad-value", "KDF3", `${k} is not a key number`);
+  const fixed = kdf3Fixed(kdd, k);
   const cipher = crypto.aes(master);
   try {
-    return kdfCounterFirst(cipher, concat(Uint8Array.of(0, 0, 0, k, 0), kdd), master.length);
+    return kdfCounterFirst(cipher, fixed, master.length);
   } finally {
     cipher.wipe();
   }
+}
+
+function kdf3Fixed(kdd: Uint8Array, k: number): Uint8Array {
+  checkKdd(kdd);
+  if (!Number.isInteger(k) || k < 0 || k > 0xff)
+    throw new CardProblem("bad-value", "KDF3", `${k} is not a key number`);
+  return concat(Uint8Array.of(0, 0, 0, k, 0), kdd);
+}
+
+/** What block `i` (from 1) of a KDF3 key is the CMAC of. Throws CardProblem `bad-value`. */
+export function kdf3Input(kdd: Uint8Array, k: number, i: number): Uint8Array {
+  return concat(Uint8Array.of(i), kdf3Fixed(kdd, k));
 }
 
 /** A key set diversified by KDF3. */
@@ -56,16 +75,26 @@ export function diversify3des(
   kdd: Uint8Array,
   method: keyof typeof TEMPLATES,
 ): KeySet {
-  checkKdd(kdd);
   if (master.length !== 16)
     throw new CardProblem("bad-key", "3DES master", `it has 16 bytes, not ${master.length}`);
-  const part = Uint8Array.from(TEMPLATES[method], (at) => kdd[at] ?? 0);
   const cipher = crypto.des3(master);
-  const key = (k: number) =>
-    cipher.encrypt(concat(part, Uint8Array.of(0xf0, k), part, Uint8Array.of(0x0f, k)));
-  const keys = { enc: key(1), mac: key(2), dek: key(3) };
-  cipher.wipe();
-  return keys;
+  try {
+    return diversify3desWith((blocks) => cipher.encrypt(blocks), kdd, method);
+  } finally {
+    cipher.wipe();
+  }
+}
+
+/** The same where the master is elsewhere: `encrypt` is 3DES-ECB of whole blocks under it. Throws CardProblem `bad-value`. */
+export function diversify3desWith(
+  encrypt: (blocks: Uint8Array) => Uint8Array,
+  kdd: Uint8Array,
+  method: keyof typeof TEMPLATES,
+): KeySet {
+  checkKdd(kdd);
+  const part = Uint8Array.from(TEMPLATES[method], (at) => kdd[at] ?? 0);
+  const key = (k: number) => encrypt(concat(part, Uint8Array.of(0xf0, k), part, Uint8Array.of(0x0f, k)));
+  return { enc: key(1), mac: key(2), dek: key(3) };
 }
 
 function checkKdd(kdd: Uint8Array): void {

@@ -24,10 +24,15 @@ export function deriveScp03(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
+  return blocks(cipher, length, (i) => scp03Input(constant, context, length, i));
+}
+
+/** What SCP03's data derivation is the CMAC of, block `i` from 1. */
+export function scp03Input(constant: number, context: Uint8Array, length: number, i: number): Uint8Array {
   const label = new Uint8Array(15);
   label[11] = constant;
   label.set(unsigned(length * 8, 2), 13);
-  return blocks(cipher, length, (i) => concat(label, Uint8Array.of(i), context));
+  return concat(label, Uint8Array.of(i), context);
 }
 
 function blocks(cipher: BlockCipher, length: number, input: (i: number) => Uint8Array): Uint8Array {

@@ -1,13 +1,18 @@
 import type { Command } from "../apdu/index.js";
-import { CardProblem, concat, equal, type Kcv, u16 } from "../bytes/index.js";
+import { CardProblem, concat, equal, u16 } from "../bytes/index.js";
 import { type Crypto, kcvAes, kcvDes } from "../crypto/index.js";
 import { encodeDgi, encodeTlv, tlv } from "../tlv/index.js";
 
 /** A key on its way into a card. */
-export interface NewKey {
-  readonly type: "aes" | "3des";
-  readonly key: Uint8Array;
-}
+export type NewKey =
+  | { readonly type: "aes" | "3des"; readonly key: Uint8Array }
+  /** An AES key whose bytes are kept elsewhere, already under the data encryption key. */
+  | {
+      readonly type: "wrapped-aes";
+      readonly length: 16 | 24 | 32;
+      readonly wrapped: Uint8Array;
+      readonly kcv: Uint8Array;
+    };
 
 /** Encrypts whole blocks under the data encryption key: SCP03 `session.encryptWithDek`, SCP02 3DES-ECB under S-DEK. */
 export type DekEncrypt = (data: Uint8Array) => Uint8Array;
@@ -58,13 +63,19 @@ export function checkPutKeyAnswer(expected: Uint8Array, answer: Uint8Array): voi
   }
 }
 
-function checkValue(crypto: Crypto, { type, key }: NewKey): Kcv {
-  return type === "aes" ? kcvAes(crypto, key) : kcvDes(crypto, key);
+function checkValue(crypto: Crypto, key: NewKey): Uint8Array {
+  if (key.type === "wrapped-aes") return key.kcv;
+  return key.type === "aes" ? kcvAes(crypto, key.key) : kcvDes(crypto, key.key);
 }
 
 /** Type, length, encrypted key, 03, check value; AES with its own length in front, for 24 bytes are padded to 32. */
-function keyField({ type, key }: NewKey, kcv: Kcv, dekEncrypt: DekEncrypt): Uint8Array {
+function keyField(newKey: NewKey, kcv: Uint8Array, dekEncrypt: DekEncrypt): Uint8Array {
   const check = concat(Uint8Array.of(kcv.length), kcv);
+  if (newKey.type === "wrapped-aes") {
+    const { wrapped, length } = newKey;
+    return concat(Uint8Array.of(0x88, wrapped.length + 1, length), wrapped, check);
+  }
+  const { type, key } = newKey;
   if (type === "3des") {
     if (key.length !== 16)
       throw new CardProblem("bad-key", "PUT KEY", `a 3DES key has 16 bytes, not ${key.length}`);

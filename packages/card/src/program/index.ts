@@ -1,5 +1,5 @@
 export * from "./types.js";
-export { dataLength, partLength } from "./answer.js";
+export { dataLength, partLength, plainSent } from "./answer.js";
 export * from "./digest.js";
 export * from "./estimate.js";
 export * from "./explain.js";

@@ -66,6 +66,8 @@ export interface AssembleLine {
   readonly desk?: Desk;
   /** The number printed on the blank with this chip. */
   readonly labelOf?: (serial: Serial) => Promise<string | undefined>;
+  /** The label of a blank in stock whose number begins so and that no card has yet. */
+  readonly nextUnnumbered?: (begins: string) => Promise<string | undefined>;
   readonly outside?: Outside;
   readonly onEvent?: LineParts["onEvent"];
 }
@@ -132,9 +134,10 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     desk = openDesk({
       desk: parts.desk ?? { tell: () => undefined },
       reader: readers.only(),
-      product: parts.product,
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
+      product: parts.product,
+      nextUnnumbered: parts.nextUnnumbered ?? (() => Promise.resolve(undefined)),
       moveMs: moving.moveMs,
     });
     transport = desk.transport;

@@ -11,6 +11,7 @@ import { addOrderCommands } from "./commands/order.js";
 import { addPlanCommand } from "./commands/plan.js";
 import { addReportCommands } from "./commands/report.js";
 import { addRunCommand } from "./commands/run.js";
+import { addSecurityCommand } from "./commands/security.js";
 import { addStockCommands } from "./commands/stock.js";
 import { version } from "./config.js";
 import { exitCode, problemText } from "./problem.js";
@@ -24,6 +25,7 @@ const program = new Command("persoline")
 
 addRunCommand(program);
 addOrderCommands(program);
+addSecurityCommand(program);
 addStockCommands(program);
 addLetterCommands(program);
 addKeyCommands(program);

@@ -25,11 +25,18 @@ export function persoline(words: readonly string[], input?: string): Ended {
 }
 
 /** Started, not awaited. With an environment of its own its output comes by pipes, which must be read. */
-export const begun = (words: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess =>
+/** `secret`: an open file, as descriptor 3. */
+export const begun = (
+  words: readonly string[],
+  env?: Readonly<Record<string, string>>,
+  secret?: number,
+): ChildProcess =>
   spawn(
     process.execPath,
     [program, ...words],
-    env === undefined ? { stdio: "ignore" } : { stdio: ["ignore", "pipe", "pipe"], env },
+    env === undefined
+      ? { stdio: "ignore" }
+      : { stdio: ["ignore", "pipe", "pipe", ...(secret === undefined ? [] : [secret])], env },
   );
 
 /** A line file of the examples that does not wait. */

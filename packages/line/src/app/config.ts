@@ -36,3 +36,25 @@ export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().ti
 
 /** Where pcscd listens, if it is not the system's (pcsc-lite's own variable). */
 export const pcscSocket = (): string | undefined => process.env["PCSCLITE_CSOCK_NAME"];
+
+/** What libraries of tokens read of the environment to find their configuration. Nothing else reaches the process that loads one. */
+const tokenVariables = [
+  "SOFTHSM2_CONF",
+  "KRYOPTIC_CONF",
+  "YUBIHSM_PKCS11_CONF",
+  "CS_PKCS11_R3_CFG",
+  "CS_PKCS11_R2_CFG",
+  "ChrystokiConfigurationPath",
+  "NFAST_HOME",
+  "CKNFAST_LOADSHARING",
+  "P11_KIT_CONFIG",
+  "LD_LIBRARY_PATH",
+] as const;
+
+export const tokenEnvironment = (): Record<string, string> =>
+  Object.fromEntries(
+    tokenVariables.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );

@@ -7,6 +7,8 @@ export interface DataFolder {
   /** Production database: orders, stock, accounts, audit. */
   readonly database: string;
   readonly keystore: string;
+  /** Which keys of a token are this folder's; there instead of a keystore. */
+  readonly tokenKeys: string;
   /** Opens the keystore when no passphrase does. */
   readonly keyFile: string;
   /** Private key of the simulated letter printer (test environment only). */
@@ -39,6 +41,7 @@ export function dataFolder(root: string): DataFolder {
     root,
     database: join(root, databaseName),
     keystore: join(root, "keystore.json"),
+    tokenKeys: join(root, "token-keys.json"),
     keyFile: join(root, "keystore.key"),
     letterPrinterKey: join(root, "letter-printer.pem"),
     shopFloor: join(root, "shop-floor"),

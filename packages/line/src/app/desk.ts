@@ -1,4 +1,5 @@
 /** A desk put together: its reader, its person, its book, and whose blank the card in the reader is. */
+import { matchAtr } from "@persoline/card/atr";
 import { CardMute, type Serial } from "@persoline/card/program";
 import { DeskBook } from "../devices/transport/desk-book.js";
 import { type Desk, operatorTransport, type OperatorTransport } from "../devices/transport/operator.js";
@@ -23,15 +24,17 @@ const reseatMs = 60_000;
 export function openDesk(from: {
   readonly desk: Desk;
   readonly reader: RealReader;
-  readonly product: Pick<CompiledProduct, "identity">;
   /** The desk book's file. */
   readonly book: string;
   readonly labelOf: (serial: Serial) => Promise<string | undefined>;
+  readonly product: Pick<CompiledProduct, "atr" | "identity" | "writtenNumber">;
+  /** The label of a blank in stock whose number begins so and that no card has yet. */
+  readonly nextUnnumbered: (begins: string) => Promise<string | undefined>;
   readonly moveMs: number;
 }): OpenDesk {
-  const { desk, reader, labelOf, moveMs } = from;
+  const { desk, reader, labelOf, product, moveMs } = from;
   const book = new DeskBook(from.book);
-  const identity = identityOf(from.product);
+  const identity = identityOf(product);
   const reseat = async (): Promise<void> => {
     desk.tell("The card does not answer well: take it out, wipe its contacts and put it in again.");
     if (await reader.awaitCard("absent", reseatMs)) await reader.awaitCard("present", reseatMs);
@@ -42,12 +45,19 @@ export function openDesk(from: {
     moveMs,
     awaitCard: (card, ms) => reader.awaitCard(card, ms),
     identify: async () => {
-      let serial = await serialOf(reader, identity);
+      let serial = await serialOf(reader, product, identity);
       if (serial === undefined) {
         await reseat();
-        serial = await serialOf(reader, identity);
+        serial = await serialOf(reader, product, identity);
       }
-      return serial === undefined ? undefined : labelOf(serial);
+      if (serial !== "none") return serial === undefined ? undefined : labelOf(serial);
+      const label = await from.nextUnnumbered(product.writtenNumber?.begins ?? "");
+      desk.tell(
+        label === undefined
+          ? "This card has no number yet, and the stock has none left for it: receive a delivery list first."
+          : `This card has no number yet: from now on it is ${label}. Write that on it.`,
+      );
+      return label;
     },
   });
   return {
@@ -72,13 +82,19 @@ const lies: Partial<Readonly<Record<BlankState, Place>>> = {
   destroyed: { at: "reject" },
 };
 
-/** Undefined when this card does not say it, for whatever reason. Throws DeviceFault. */
-async function serialOf(reader: RealReader, { ask, serialIn }: Identity): Promise<Serial | undefined> {
+/** "none": of the right type, and not numbered yet. Undefined when this card does not say it, for whatever reason. Throws DeviceFault. */
+async function serialOf(
+  reader: RealReader,
+  product: Pick<CompiledProduct, "atr" | "writtenNumber">,
+  { ask, serialIn }: Identity,
+): Promise<Serial | "none" | undefined> {
   try {
     const reset = await reader.insert();
     if (reset === "mute") return undefined;
+    // No number is spent on a card of another type.
+    if (product.writtenNumber !== undefined && !matchAtr(product.atr.blank, reset.atr)) return undefined;
     const told = serialIn(await reset.channel.exchange(ask));
-    return told === "hidden" ? undefined : (told as Serial | undefined);
+    return told === "hidden" ? undefined : (told as Serial | "none" | undefined);
   } catch (thrown) {
     if (thrown instanceof CardMute) return undefined;
     throw thrown;

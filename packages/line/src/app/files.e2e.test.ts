@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLetter } from "../devices/hsm/letter.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import { persoline, root } from "./command.test.data.js";
-import { underPcscd } from "./vpcd.test.data.js";
 
 let folder: string;
 const orders = { "usim-like": "2026-131", pkcs15: "2026-132" } as const;
@@ -128,28 +127,4 @@ describe("pkcs15: six members", () => {
     }
     expect([...seen].sort()).toEqual(rows("pkcs15/members.csv").map(([, member]) => member));
   });
-
-  test("OpenSC reads it through the real PC/SC daemon: token, PIN, certificate and data object", async () => {
-    const [card] = cards("pkcs15");
-    if (card === undefined) throw new Error("there is no card");
-    const [atr = "", dump = "", certificate = "", apdu = ""] = await underPcscd(card, [
-      "opensc-tool --reader 0 --atr",
-      "pkcs15-tool --reader 0 --dump",
-      "pkcs15-tool --reader 0 --read-certificate 45 | openssl x509 -noout -subject",
-      "opensc-tool --reader 0 --send-apdu 00A4040C07A0000000871002 --send-apdu 00A4000C023F00",
-    ]);
-    expect(atr.trim().replaceAll(":", "").toUpperCase()).toBe("3B9C968131FE458073F621C06650534C4F020081");
-    expect(dump).toMatch(/PKCS#15 Card \[Membership SR-100[1-6]\]/);
-    expect(dump).toMatch(/Manufacturer ID\s*: Persoline/);
-    expect(dump).toMatch(/PIN \[PIN\]/);
-    expect(dump).toMatch(/\n\s*ID\s*: 01/);
-    expect(dump).toMatch(/Reference\s*: 129/);
-    expect(dump).toMatch(/Pad char\s*: 0xFF/);
-    expect(dump).toMatch(/X\.509 Certificate \[Issuer CA\]/);
-    expect(dump).toMatch(/Data object 'Holder'[^]*Auth ID:\s*01/);
-    expect(dump).not.toMatch(/exit \d|error|failed/i);
-    expect(certificate).toContain("Example Issuer CA");
-    expect(apdu).toMatch(/SW1=0x6A, SW2=0x82/);
-    expect(apdu).toMatch(/SW1=0x90, SW2=0x00/);
-  }, 60_000);
 });

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { hex, unhex } from "@persoline/card/bytes";
 import { parseKeyInformation } from "@persoline/card/globalplatform";
@@ -7,7 +8,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
 import { connectedReaders } from "../devices/reader/pcsc/reader.js";
 import { CardSlot } from "../devices/reader/vpcd/card-side.js";
-import { after, Bench, liveOnce } from "../plan/life.test.data.js";
+import { compile } from "../plan/compile.js";
+import { after, Bench, blank, liveOnce, record, serial } from "../plan/life.test.data.js";
+import { prepare } from "../plan/prepare.js";
+import { parseProduct } from "../plan/product.js";
 import { persoline, program } from "./command.test.data.js";
 
 /** Programs that nobody here wrote, on a finished card of the office product, through a pcscd that this test started. */
@@ -16,7 +20,7 @@ const slot = new CardSlot({ address: slotNumber(0).address });
 let pcscd: Daemon;
 let bench: Bench;
 beforeAll(async () => {
-  pcscd = await startPcscd(2);
+  pcscd = await startPcscd(4);
   await liveOnce();
   bench = new Bench(after("proof"));
   slot.insert(bench.card);
@@ -130,6 +134,84 @@ describe("tools that strangers wrote", () => {
     expect(wrong).toMatchObject({ cryptogram: "wrong", answers: [] });
     for (let at = 0; at < 12; at++) await scp03({ master: "00".repeat(16), level: 0x33, commands: [] });
     expect((await scp03({ level: 0x33, commands: [keyInformation] })).cryptogram).toBe("right");
+  });
+});
+
+/** An office card under image 2.0 whose gate key is a seed of ISO secure messaging: made by the line's own programs. */
+async function shieldedCard(): Promise<Bench> {
+  const products = new URL("../../../../examples/products/", import.meta.url);
+  const text = readFileSync(new URL("office-access/product.yaml", products), "utf8")
+    .replace("3B9C968131FE458073B621006650534C4F010200", "3B9C968131FE458073F621C06650534C4F020081")
+    .replace("persoline-os-1.2.img", "persoline-os-2.0.img")
+    .replace('gate: "01"', 'gate: "08"');
+  const read = parseProduct(text, "product.yaml");
+  if (!read.ok) throw new Error(JSON.stringify(read.problems));
+  const image = new Uint8Array(readFileSync(new URL("os/persoline-os-2.0.img", products)));
+  const product = compile(read.product, image);
+  const { personalization } = prepare(product, record, { order: "OF-26-1" });
+  const shielded = new Bench(blank());
+  for (const one of [product.test, product.completion, product.initialisation, personalization])
+    expect(await shielded.run(one)).toMatchObject({ kind: "passed" });
+  return shielded;
+}
+
+describe.each(["3DES", "AES"])("an independent client of ISO secure messaging, %s", (cipher) => {
+  const second = new CardSlot({ address: slotNumber(2).address });
+  const shielded = "Persoline vpcd B 00 00";
+  beforeAll(async () => {
+    second.insert((await shieldedCard()).card);
+    while ((await connectedReaders()).filter(({ card }) => card === "present").length < 2) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  });
+  afterAll(async () => {
+    second.remove();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  });
+  const sm = async (ask: object) => {
+    const input = JSON.stringify({
+      reader: shielded,
+      cipher,
+      master: "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF",
+      serial,
+      kid: 8,
+      before: ["00A4040C07A0000008760101"],
+      ...ask,
+    });
+    const { code, out } = await ran(
+      "/usr/bin/python3",
+      [fileURLToPath(new URL("../../foreign/sm_client.py", import.meta.url))],
+      { input },
+    );
+    if (code !== 0) throw new Error(out);
+    return JSON.parse(out) as { opened: string; answers: { data: string; sw: string }[] };
+  };
+
+  test("opens a session with the card's key and reads what the session opens, command by command", async () => {
+    const { opened, answers } = await sm({
+      commands: [
+        "00B0810020",
+        "00A4020C020101",
+        "00B0000010",
+        "00B2011410",
+        "00A4020C02010F",
+        "00B0000008",
+        "00B0810008",
+      ],
+    });
+    expect(opened).toBe("9000");
+    expect(answers.map(({ sw }) => sw)).toEqual(["9000", "9000", "9000", "9000", "6A82", "6981", "9000"]);
+    expect(answers[0]?.data).toMatch(/^5F20/);
+    expect(answers[0]?.data.startsWith(answers[2]?.data ?? "none")).toBe(true);
+    // READ RECORD has made another EF the current one; an EF record that only who has the gate's key may read.
+    expect(answers[3]?.data).toBe(`${Buffer.from("HQ").toString("hex").toUpperCase()}${"FF".repeat(14)}`);
+  });
+
+  test("a spoiled MAC is refused and ends the session; a wrong key opens none", async () => {
+    const { answers } = await sm({ break: true, commands: ["00B0810004", "00B0810004"] });
+    expect(answers.map(({ sw }) => sw)).toEqual(["9000", "6988"]);
+    expect((await sm({ master: "00".repeat(16), commands: [] })).opened).toMatch(/^63C/);
+    expect((await sm({ commands: [] })).opened).toBe("9000");
   });
 });
 

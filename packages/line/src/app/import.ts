@@ -45,6 +45,7 @@ export async function importOrder(
   const sealedDataKey = await hsm.createDataKey(order.order);
   const dataKey = await hsm.releaseDataKey({ order: order.order, sealed: sealedDataKey });
   const reference = referenceField(job);
+  const keyVersion = keyVersionOf(planned.product);
   const stored = await store.orders.import({
     order,
     names: { product: planned.name, line },
@@ -53,7 +54,8 @@ export async function importOrder(
     files: job.files,
     sealedDataKey,
     dataKey,
-    keyVersion: keyVersionOf(planned.product),
+    // Cards of other makers hold no keys of the issuer.
+    ...(keyVersion === undefined ? {} : { keyVersion }),
     ...(reference === undefined ? {} : { referenceField: reference }),
   });
   dataKey.fill(0);

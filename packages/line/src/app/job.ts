@@ -6,6 +6,7 @@ import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
+import type { SecurityLevels } from "../orders/security.js";
 import type { YamlPath } from "../orders/yaml.js";
 import type { InputProblem, Order, OrderRecord, Photo } from "../orders/types.js";
 import { compile, imageProblems } from "../plan/compile.js";
@@ -25,6 +26,8 @@ import {
 import { prepare } from "../plan/prepare.js";
 import { compileDesfire, type PlannedDesfire } from "../plan/desfire/compile.js";
 import type { DesfireProduct } from "../plan/desfire/model.js";
+import { compileForeign, type PlannedForeign } from "../plan/foreign/compile.js";
+import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
@@ -52,6 +55,8 @@ export interface Job {
   readonly files: readonly MadeFrom[];
   readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
+  /** What the product says about how well its keys must be kept. */
+  readonly security: SecurityLevels | undefined;
 }
 
 /** `inputMayBeGone` as `readOrder` has it. Throws DataProblem, LayoutProblem. */
@@ -72,14 +77,22 @@ export async function readJob(
     files: [settings, ...files, ...layouts],
     planned,
     drawing,
+    security: product.kind === "iso7816" ? undefined : product.security,
   };
 }
 
 const sha256Of = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /** What the order file itself says about the cards. Not the line: that is what makes them; and paths only name what has a digest of its own. */
-const settingsOf = ({ customer, environment, records, input }: Order): string =>
-  JSON.stringify([customer, environment, records ?? null, input.sheet ?? null, input.encoding ?? null]);
+const settingsOf = ({ customer, environment, records, input, security }: Order): string =>
+  JSON.stringify([
+    customer,
+    environment,
+    records ?? null,
+    input.sheet ?? null,
+    input.encoding ?? null,
+    ...(security === undefined ? [] : [security]),
+  ]);
 
 /** Better told now than by the security module when the first card is in the machine. */
 function keyProblems(order: Order, product: AnyProduct, { environment, keys }: KeyFile): InputProblem[] {
@@ -125,6 +138,9 @@ function keysOf(product: AnyProduct): readonly NeededKey[] {
       return gpKeys(product);
     case "desfire":
       return desfireKeys(product);
+    // Cards of other makers have no secure channel: of the key list only its environment counts.
+    case "iso7816":
+      return [];
     case "persoline-os":
       return osKeys(product);
   }
@@ -171,6 +187,7 @@ export async function readAnyProduct(
   | ReadProduct<Product, PlannedProduct>
   | ReadProduct<GpProduct, PlannedGp>
   | ReadProduct<DesfireProduct, PlannedDesfire>
+  | ReadProduct<ForeignProduct, PlannedForeign>
 > {
   const source = await text(file, "product file");
   const read = parseAnyProduct(source, file);
@@ -189,6 +206,7 @@ export async function readAnyProduct(
     }
   };
   if (product.kind === "desfire") return { product, planned: compileDesfire(product), files };
+  if (product.kind === "iso7816") return { product, planned: compileForeign(product), files };
   if (product.kind === "globalplatform") {
     const loadFiles = new Map<string, Uint8Array>();
     for (const [at, { name, load }] of product.applications.entries()) {

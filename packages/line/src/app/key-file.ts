@@ -10,7 +10,10 @@ import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
 import { existsSync } from "node:fs";
-import { hsmDeadlineMs } from "./config.js";
+import { createTokenKeys, openToken } from "../devices/hsm/pkcs11/pkcs11.js";
+import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
+import { hsmDeadlineMs, tokenEnvironment } from "./config.js";
+import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
 
 const keySchema = z.strictObject({
@@ -123,46 +126,48 @@ function algorithmProblems({
     : [["published", `${algorithm} has ${digits} digits, not ${published.length}`, "correct the value"]];
 }
 
+/** How a command opens the keys: the vault's passphrase, a token, or (nothing said) the vault's key file. */
+export type Unlocking = string | TokenAccess;
+
 /**
- * Opens the data folder's keystore; in the test environment one is made from the key list when there is none. Throws KeystoreProblem,
- * DeviceFault, DataProblem with everything in which the keystore differs from the list: names, use, environment, check values.
+ * Opens the data folder's keystore, or its token's keys; in the test environment they are made from the key list when there are none.
+ * Throws KeystoreProblem, DeviceFault, DataProblem with everything in which the keys differ from the list: names, use, environment, check
+ * values.
  */
 export async function openSecurityModule(
   data: DataFolder,
   keyFile: string,
-  passphrase: string | undefined,
+  unlocking: Unlocking | undefined,
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
-  const unlock = passphrase === undefined ? { keyFile: data.keyFile } : { passphrase };
-  const deadlineMs = hsmDeadlineMs();
-  const patience = deadlineMs === undefined ? {} : { deadlineMs };
-  if (!existsSync(data.keystore)) {
+  const isToken = typeof unlocking === "object";
+  const kept = isToken ? data.tokenKeys : data.keystore;
+  mustBeWhereTheKeysAre(data, unlocking);
+  if (!existsSync(kept)) {
     if (list.environment === "live") {
       throw new DataProblem([
         {
-          file: data.keystore,
+          file: kept,
           code: "no-keystore",
           message: "there is no keystore here, and live keys are not made in passing",
           remedy: "hold a key ceremony first",
         },
       ]);
     }
-    await createKeystore(
-      {
-        file: data.keystore,
-        environment: list.environment,
-        unlock,
-        keys: list.keys,
-        letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
-      },
-      patience,
-    );
+    const ceremony = {
+      file: kept,
+      environment: list.environment,
+      keys: list.keys,
+      letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+    };
+    if (isToken) await createTokenKeys({ ...ceremony, unlock: unlocking }, tokenPatience());
+    else await createKeystore({ ...ceremony, unlock: unlockOf(data, unlocking) }, patience());
   }
-  const hsm = await openVault({ file: data.keystore, unlock, ...patience });
+  const hsm = await opened(data, unlocking);
   try {
     const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
     const wrong = keyDifferences({ list, keyFile, known, environment });
-    if (wrong.length > 0) throw new DataProblem(wrong.map((one) => ({ file: data.keystore, ...one })));
+    if (wrong.length > 0) throw new DataProblem(wrong.map((one) => ({ file: kept, ...one })));
     return hsm;
   } catch (problem) {
     await hsm.close();
@@ -170,18 +175,40 @@ export async function openSecurityModule(
   }
 }
 
-/** The keystore as it is, for work that makes no cards; nothing when there is none yet. Throws KeystoreProblem, DeviceFault. */
+/** The keys as they are, for work that makes no cards; nothing when there are none yet. Throws KeystoreProblem, DeviceFault, Refusal. */
 export async function openKeystore(
   data: DataFolder,
-  passphrase: string | undefined,
+  unlocking: Unlocking | undefined,
 ): Promise<Hsm | undefined> {
-  if (!existsSync(data.keystore)) return undefined;
+  mustBeWhereTheKeysAre(data, unlocking);
+  if (!existsSync(typeof unlocking === "object" ? data.tokenKeys : data.keystore)) return undefined;
+  return opened(data, unlocking);
+}
+
+const opened = (data: DataFolder, unlocking: Unlocking | undefined): Promise<Hsm> =>
+  typeof unlocking === "object"
+    ? openToken({ file: data.tokenKeys, unlock: unlocking }, tokenPatience())
+    : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), ...patience() });
+
+const unlockOf = (data: DataFolder, passphrase: string | undefined) =>
+  passphrase === undefined ? { keyFile: data.keyFile } : { passphrase };
+
+function patience() {
   const deadlineMs = hsmDeadlineMs();
-  return openVault({
-    file: data.keystore,
-    unlock: passphrase === undefined ? { keyFile: data.keyFile } : { passphrase },
-    ...(deadlineMs === undefined ? {} : { deadlineMs }),
-  });
+  return deadlineMs === undefined ? {} : { deadlineMs };
+}
+const tokenPatience = () => ({ ...patience(), environment: tokenEnvironment() });
+
+/** A folder's keys are in one place; without them its PINs, seals and signatures are worth nothing. Throws Refusal. */
+function mustBeWhereTheKeysAre(data: DataFolder, unlocking: Unlocking | undefined): void {
+  if (typeof unlocking !== "object" && existsSync(data.tokenKeys) && !existsSync(data.keystore))
+    throw new Refusal(
+      `the keys of ${data.root} are in a token: name it with --security pkcs11 --token LABEL --token-library FILE`,
+    );
+  if (typeof unlocking === "object" && existsSync(data.keystore) && !existsSync(data.tokenKeys))
+    throw new Refusal(
+      `the keys of ${data.root} are in its keystore, not in a token: leave --security out, or use another data folder`,
+    );
 }
 
 /** GlobalPlatform KCV of a key given in hexadecimal. */

@@ -1,6 +1,7 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { CardProgram } from "@persoline/card/program";
 import type { Hsm } from "../devices/hsm/port.js";
 import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
@@ -20,10 +21,11 @@ import { endRun, type RunEnd } from "./end-run.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
-import { openSecurityModule } from "./key-file.js";
+import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { judgedBy, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import { withPins } from "./pins.js";
+import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
@@ -33,7 +35,7 @@ export interface ProduceAsk {
   readonly lineFile?: string;
   readonly data: string;
   readonly seed?: number;
-  readonly passphrase?: string;
+  readonly passphrase?: Unlocking;
   readonly by: string;
   readonly timeZone: string;
   readonly onProgress?: (progress: ImportProgress) => void;
@@ -69,6 +71,15 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
     const data = dataFolder(ask.data);
     const hsm = opened.add(await openSecurityModule(data, job.order.keys, ask.passphrase), (one) =>
       one.close(),
+    );
+    const { initialisation, completion, termination, terminationInitial, pins } = job.planned;
+    const programs = [completion, initialisation, termination, terminationInitial];
+    await keeps(
+      hsm,
+      job,
+      line,
+      programs.filter((program) => program !== undefined),
+      pins,
     );
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
@@ -118,6 +129,25 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   return file;
 }
 
+/** Throws DataProblem when the security module does not keep keys as product, order and line want it. */
+function keeps(
+  hsm: Hsm,
+  job: Job,
+  line: LineFile,
+  programs: readonly CardProgram[],
+  pins: Job["planned"]["pins"] = [],
+): Promise<void> {
+  return mustKeep(hsm, {
+    file: job.orderFile,
+    programs,
+    more: [
+      ...(pins.length > 0 ? (["pin"] as const) : []),
+      ...(pins.some(({ letter }) => letter) ? (["letter"] as const) : []),
+    ],
+    wanted: [job.security, job.order.security, line.security],
+  });
+}
+
 interface Running {
   readonly job: Job;
   readonly file: LineFile;
@@ -132,6 +162,8 @@ interface Running {
 async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   const { job, file, data, hsm, faces, store, stored, ask } = running;
   const order = stored.order;
+  const example = prepareRecord(job, await store.orders.record(order, 1));
+  await keeps(hsm, job, file, [example.personalization, example.proof]);
   const journal = opened.add(await openJournal(data.journal(file.line)), (one) => one.close());
   const dataKey = opened.add(
     await hsm.releaseDataKey({ order, sealed: stored.sealedDataKey ?? new Uint8Array(0) }),
@@ -154,13 +186,13 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
+      nextUnnumbered: (begins) => nextUnnumbered(store, begins),
       ...(ask.desk === undefined ? {} : { desk: ask.desk }),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     }),
     (one) => one.close(),
   );
   await receiveStock(assembled, store, ask.by);
-  const example = prepareRecord(job, await store.orders.record(order, 1));
   const planned = await plannedCapacity({ job, file, faces, example });
   const { line, world } = assembled;
   ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned });
@@ -193,6 +225,14 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     commits: { accounts: store.commits(), journal: journal.stats.commits },
     planned,
   };
+}
+
+async function nextUnnumbered({ stock }: Store, begins: string): Promise<string | undefined> {
+  for await (const { serial, label, stage } of stock.list({ state: "in-stock" })) {
+    // A blank that was on the line before has its number already.
+    if (stage === "blank" && serial.startsWith(begins)) return label;
+  }
+  return undefined;
 }
 
 async function allBlanks(store: Store) {

@@ -3,32 +3,37 @@ import { unhex } from "@persoline/card/bytes";
 import type { GlobalPlatformFab } from "../devices/shop-floor/silicon.js";
 import { DataProblem } from "../orders/problem.js";
 import type { GpProduct } from "../plan/gp/model.js";
+import type { AnyProduct } from "../plan/product.js";
 import type { Store } from "../store/store.js";
 import type { AssembledLine } from "./assemble-line.js";
 import type { Job } from "./job.js";
 import { readKeyFile } from "./key-file.js";
 
-/** Virtual blanks are made with a published key; the fab and the security module both know it. Throws DataProblem. */
-export async function fabOf({ order, planned: { product } }: Job): Promise<{
+/** How the line's virtual blanks are made. Throws DataProblem. */
+export const fabOf = ({ order, planned: { product } }: Job): Promise<Fab> => fabFor(product, order.keys);
+
+export interface Fab {
   readonly loaderMaster: Uint8Array;
   readonly globalPlatform?: GlobalPlatformFab;
   readonly desfire?: true;
-}> {
+}
+
+/** Virtual blanks are made with a published key; the fab and the security module both know it. Throws DataProblem. */
+export async function fabFor(product: AnyProduct, keyFile: string): Promise<Fab> {
   if (product.kind === "persoline-os")
-    return { loaderMaster: await published(order.keys, product.completion.loaderKey, "loader") };
+    return { loaderMaster: await published(keyFile, product.completion.loaderKey, "loader") };
+  if (product.kind === "iso7816") {
+    const message = `${product.name} is made on cards of another maker, and there are no simulated blanks of these`;
+    const remedy = "use a line with real readers (transport: { kind: operator })";
+    throw new DataProblem([{ file: keyFile, code: "no-such-blanks", message, remedy }]);
+  }
   if (product.kind === "desfire") {
     if (product.initial === "default") return { loaderMaster: new Uint8Array(16), desfire: true };
-    throw new DataProblem([
-      {
-        file: order.product,
-        code: "initial-key",
-        message:
-          "virtual blanks of this kind come with the published default key, and the product names another",
-        remedy: "leave out initial:, or use a line with real blanks",
-      },
-    ]);
+    const message = `virtual blanks of this kind come with the published default key, and ${product.name} names another`;
+    const remedy = "leave out initial: in the product, or use a line with real blanks";
+    throw new DataProblem([{ file: keyFile, code: "initial-key", message, remedy }]);
   }
-  const master = await published(order.keys, product.initial.keys, "initial");
+  const master = await published(keyFile, product.initial.keys, "initial");
   return { loaderMaster: new Uint8Array(16), globalPlatform: globalPlatformFab(product, master) };
 }
 

@@ -2,6 +2,7 @@ import { access, readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { DataProblem } from "./problem.js";
+import { securitySchema } from "./security.js";
 import type { Order } from "./types.js";
 import { strictYaml } from "./yaml.js";
 import type { FileProblem } from "./yaml.js";
@@ -44,6 +45,7 @@ const orderSchema = z.strictObject({
   line: path.describe("The line file"),
   environment: z.enum(["test", "live"]).describe("Test and live keys never meet"),
   keys: path.describe("The key file of the security module"),
+  security: securitySchema.optional(),
 });
 
 /** Its JSON Schema (draft 2020-12), for editors. */
@@ -112,6 +114,7 @@ export async function readOrder(
     environment: value.environment,
     keys: await absolute(value.keys, "keys"),
     ...(value.records === undefined ? {} : { records: value.records }),
+    ...(value.security === undefined ? {} : { security: value.security }),
   };
   if (missing.length > 0) throw new DataProblem(missing);
   return order;

@@ -1,3 +1,5 @@
+import type { SecurityLevels } from "./security.js";
+
 /**
  * Words. An **order** is a customer's request: a product and an input file. A **record** is one person's data in it, known by its number
  * (1 = first row of the input). An EF's record is always "EF record".
@@ -76,4 +78,6 @@ export interface Order {
   readonly keys: string;
   /** How many records the input must have; another count refuses the file. */
   readonly records?: number;
+  /** The least protection of keys and secrets that the customer accepts. */
+  readonly security?: SecurityLevels;
 }

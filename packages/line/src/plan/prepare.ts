@@ -2,6 +2,8 @@ import type { InputProblem, OrderRecord, Photo } from "../orders/types.js";
 import { ContentProblem, fill, type Values } from "./content.js";
 import type { PlannedDesfire } from "./desfire/compile.js";
 import { desfirePersonalization, desfireProblems, desfireProof } from "./desfire/prepare.js";
+import { foreignProblems, type PlannedForeign } from "./foreign/compile.js";
+import { foreignPersonalization, foreignProof } from "./foreign/programs.js";
 import type { PlannedGp } from "./gp/compile.js";
 import { gpPersonalization, gpProblems, gpProof } from "./gp/prepare.js";
 import { type Content, contentOf, personalization, proof } from "./personal.js";
@@ -28,7 +30,7 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
   const values = valuesOf(compiled, record, options.order);
   const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
   if (!("personal" in compiled)) {
-    return { number: record.number, ...foreignPrograms(compiled, values), ...drawn };
+    return { number: record.number, ...otherPrograms(compiled, values), ...drawn };
   }
   const { product, personal } = compiled;
   const contents = new Map<string, Content>();
@@ -44,17 +46,26 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
   };
 }
 
-/** A planned product of cards without the Persoline OS says by its product's kind which they are. */
-const isGp = (compiled: PlannedGp | PlannedDesfire): compiled is PlannedGp =>
-  compiled.product.kind === "globalplatform";
+type OtherPlanned = PlannedGp | PlannedDesfire | PlannedForeign;
 
-const foreignPrograms = (compiled: PlannedGp | PlannedDesfire, values: Values) =>
-  isGp(compiled)
-    ? { personalization: gpPersonalization(compiled, values), proof: gpProof(compiled, values) }
-    : {
-        personalization: desfirePersonalization(compiled, values),
-        proof: desfireProof(compiled, values),
-      };
+/** A planned product of cards without the Persoline OS says by its product's kind which they are. */
+const isGp = (compiled: OtherPlanned): compiled is PlannedGp => compiled.product.kind === "globalplatform";
+const isForeign = (compiled: OtherPlanned): compiled is PlannedForeign => compiled.product.kind === "iso7816";
+
+function otherPrograms(compiled: OtherPlanned, values: Values) {
+  if (isGp(compiled))
+    return { personalization: gpPersonalization(compiled, values), proof: gpProof(compiled, values) };
+  if (isForeign(compiled)) {
+    const { product } = compiled;
+    return { personalization: foreignPersonalization(product, values), proof: foreignProof(product, values) };
+  }
+  return { personalization: desfirePersonalization(compiled, values), proof: desfireProof(compiled, values) };
+}
+
+function otherProblems(compiled: OtherPlanned, values: Values) {
+  if (isGp(compiled)) return gpProblems(compiled, values);
+  return isForeign(compiled) ? foreignProblems(compiled, values) : desfireProblems(compiled, values);
+}
 
 /** What of a record does not fit into the card's files, without showing the values. */
 export function recordProblems(
@@ -73,8 +84,7 @@ export function recordProblems(
   });
   if (!("personal" in compiled)) {
     const remedy = "shorten the value, or change the product's data";
-    const told = isGp(compiled) ? gpProblems(compiled, values) : desfireProblems(compiled, values);
-    return told.map(({ columns, message }) => fault(columns, message, remedy));
+    return otherProblems(compiled, values).map(({ columns, message }) => fault(columns, message, remedy));
   }
   return compiled.personal.dfs.flatMap((df) =>
     df.files.flatMap((file): InputProblem[] => {

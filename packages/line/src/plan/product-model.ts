@@ -1,5 +1,6 @@
 import { unhex } from "@persoline/card/bytes";
 import type { KeyRef } from "@persoline/card/program";
+import type { SecurityLevels } from "../orders/security.js";
 import type { ColumnRule } from "../orders/types.js";
 import type { ValueForm } from "./content.js";
 import type { ProductFile } from "./product-schema.js";
@@ -86,6 +87,8 @@ export interface Product {
     readonly letter: boolean;
   };
   /** Layout files, relative to the product file; read by `plan/layout`. */
+  /** The least protection of keys and secrets that these cards need. */
+  readonly security?: SecurityLevels;
   readonly visual?: { readonly front: string; readonly back: string; readonly emboss?: string };
   readonly quality: { readonly camera: readonly string[]; readonly chip: readonly string[] };
 }
@@ -103,7 +106,7 @@ const levels: Readonly<Record<ProductFile["channel"]["level"], Level>> = {
 export function productModel(file: ProductFile): Product {
   const [major = "0", minor = "0"] = file.card.rom.version.split(".");
   const dfs = dfModels(file);
-  const { pin, register, visual } = file;
+  const { pin, register, visual, security } = file;
   return {
     kind: "persoline-os",
     name: file.product,
@@ -139,6 +142,7 @@ export function productModel(file: ProductFile): Product {
             letter: pin.letter,
           },
         }),
+    ...(security === undefined ? {} : { security }),
     ...(visual === undefined
       ? {}
       : {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { securitySchema } from "../orders/security.js";
 
 /**
  * Product files (YAML) as people write them. `schemas/product.schema.json` is generated from here. What a schema cannot say (sizes that
@@ -212,6 +213,7 @@ export const productSchema = z
       })
       .optional(),
     visual: z.strictObject({ front: path, back: path, emboss: path.optional() }).optional(),
+    security: securitySchema.optional(),
     quality: z
       .strictObject({ camera: z.array(word).default([]), chip: z.array(word).min(1) })
       .describe("chip: atr, card-state, key-version, access-key, pin-state, and names of files"),

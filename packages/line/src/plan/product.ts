@@ -3,6 +3,7 @@ import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
 import { checkDesfireMeaning } from "./desfire/meaning.js";
 import { type DesfireProduct, desfireProductModel } from "./desfire/model.js";
 import { desfireProductSchema } from "./desfire/schema.js";
+import { type ForeignProduct, parseForeign } from "./foreign/product.js";
 import { checkGpMeaning } from "./gp/meaning.js";
 import { type GpProduct, gpProductModel } from "./gp/model.js";
 import { gpProductSchema } from "./gp/schema.js";
@@ -12,7 +13,7 @@ import { productSchema } from "./product-schema.js";
 
 export type * from "./product-model.js";
 
-export type AnyProduct = Product | GpProduct | DesfireProduct;
+export type AnyProduct = Product | GpProduct | DesfireProduct | ForeignProduct;
 
 export type ReadProduct<P = Product> =
   | { readonly ok: true; readonly product: P; readonly problem: ReadYaml<unknown>["problem"] }
@@ -56,11 +57,15 @@ export function parseAnyProduct(text: string, file: string): ReadProduct<AnyProd
       return parseGpProduct(text, file);
     case "desfire":
       return parseDesfireProduct(text, file);
+    case "iso7816":
+      return parseForeign(text, file);
     default:
       return parseProduct(text, file);
   }
 }
 
-/** Version of the issuer's keys, by which a later recovery knows their generation. */
-export const keyVersionOf = (product: AnyProduct): number =>
-  product.kind === "desfire" ? product.generation : product.channel.kvn;
+/** Version of the issuer's keys, by which a later recovery knows their generation; cards of other makers hold none. */
+export function keyVersionOf(product: AnyProduct): number | undefined {
+  if (product.kind === "iso7816") return undefined;
+  return product.kind === "desfire" ? product.generation : product.channel.kvn;
+}

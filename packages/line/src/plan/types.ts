@@ -1,7 +1,8 @@
 /** What a product and a record become: plain data, the same for the same input. */
-import type { CardProgram } from "@persoline/card/program";
+import type { CardProgram, Serial, Step, SwPattern } from "@persoline/card/program";
 import type { ColumnRule } from "../orders/types.js";
 import type { PlannedDesfire } from "./desfire/compile.js";
+import type { PlannedForeign } from "./foreign/compile.js";
 import type { PlannedGp } from "./gp/compile.js";
 import type { PersonalPlan } from "./personal.js";
 import type { Product } from "./product-model.js";
@@ -23,15 +24,31 @@ export interface CompiledProduct {
   readonly test: CardProgram;
   readonly completion: CardProgram;
   readonly initialisation: CardProgram;
-  /** Ends a personalized reject for ever, under the issuer's keys. */
-  readonly termination: CardProgram;
+  /** Ends a personalized reject for ever, under the issuer's keys; undefined where the card knows no end. */
+  readonly termination: CardProgram | undefined;
   /** The same for a card that still has its initial keys. */
-  readonly terminationInitial: CardProgram;
+  readonly terminationInitial: CardProgram | undefined;
+  /** Absent where chips have a number of their own. */
+  readonly writtenNumber?: WrittenNumber;
+}
+
+/** For a chip without a number: the line writes the stock's into it, and the card says it from then on. */
+export interface WrittenNumber {
+  /** Beginning of all numbers of such blanks; hexadecimal, capitals. */
+  readonly begins: string;
+  /** Plain steps that cost nothing; the last one is answered with the number's bytes. */
+  readonly ask: readonly Step[];
+  /** What a card without a number answers to one of them. */
+  readonly absent: SwPattern;
+  /** Takes the place of `completion`. */
+  readonly numbering: (serial: Serial) => CardProgram;
 }
 
 /** What `compile` gives and `prepare` fills in. */
 export interface PlannedProduct extends CompiledProduct {
   readonly product: Product;
+  readonly termination: CardProgram;
+  readonly terminationInitial: CardProgram;
   /** Version of the operating system that the completion image brings. */
   readonly os: { readonly major: number; readonly minor: number };
   /** All that personalization and proof share among cards. */
@@ -39,7 +56,7 @@ export interface PlannedProduct extends CompiledProduct {
 }
 
 /** A product of any kind of card, compiled. */
-export type AnyPlanned = PlannedProduct | PlannedGp | PlannedDesfire;
+export type AnyPlanned = PlannedProduct | PlannedGp | PlannedDesfire | PlannedForeign;
 
 /** One expected field of one side as laid out: what the engraver draws and what the camera must find, in millimetres. */
 export interface PlacedField {

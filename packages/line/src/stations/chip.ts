@@ -9,11 +9,14 @@ export const electricalTest: Station = {
     runOn("electrical-test", card, visit, { program: visit.product.test, accepted: ["blank"] }),
 };
 
-/** Loads the operating system and the initial key set; the loader key is destroyed. */
+/** Loads the operating system and the initial key set; the loader key is destroyed. Chips without a number of their own get one. */
 export const completion: Station = {
   name: "completion",
-  visit: (card, visit) =>
-    runOn("completion", card, visit, { program: visit.product.completion, accepted: ["blank"] }),
+  visit: (card, visit) => {
+    const { completion: shared, writtenNumber } = visit.product;
+    const program = writtenNumber?.numbering(card.serial) ?? shared;
+    return runOn("completion", card, visit, { program, accepted: ["blank"] });
+  },
 };
 
 /** Files and whatever all cards of the product have in common. */

@@ -42,7 +42,9 @@ async function contact(card: CardInWork, visit: Visit, accepted: readonly Expect
     if (told === undefined) return rejected("protocol-error", `${what} was not answered as it must be`, true);
     // A card that was told to hide its UID shows who it is by its own keys, under which alone it can be worked on.
     const isHidden = told === "hidden" && visit.product.identity === "random-uid" && card.bound !== undefined;
-    if (told === card.serial || isHidden) return { kind: "card", channel: reset.channel };
+    // It lies where this card was put, and gets its number here.
+    const isNew = told === "none" && !hasReached(card.stage, "completed");
+    if (told === card.serial || isHidden || isNew) return { kind: "card", channel: reset.channel };
   } catch (thrown) {
     if (!(thrown instanceof CardMute)) throw thrown;
     return rejected("mute", "the card fell silent when it was asked for its chip number", true);

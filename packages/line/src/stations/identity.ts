@@ -2,15 +2,15 @@
 import type { Response } from "@persoline/card/apdu";
 import { hex } from "@persoline/card/bytes";
 import { bare, getVersion } from "@persoline/card/desfire";
-import { nativeBlocks, type Sent, type Step } from "@persoline/card/program";
-import type { CompiledProduct } from "../plan/types.js";
+import { nativeBlocks, plainSent, type Sent, type Step } from "@persoline/card/program";
+import type { CompiledProduct, WrittenNumber } from "../plan/types.js";
 
 export interface Identity {
   readonly ask: readonly Sent[];
   /** The same as steps, for estimates. */
   readonly steps: readonly Step[];
   readonly what: string;
-  /** The serial; "hidden": a card that shows nobody who it is; undefined: this is no answer. */
+  /** The serial; "hidden": a card that shows nobody who it is; "none": one that the line has yet to number; undefined: this is no answer. */
   readonly serialIn: (answers: readonly Response[]) => string | undefined;
 }
 
@@ -73,5 +73,29 @@ const uid = identity(
   },
 );
 
-export const identityOf = ({ identity: how }: Pick<CompiledProduct, "identity">): Identity =>
-  how === undefined ? chipNumber : uid;
+/** The number that the line wrote into a chip without one of its own. */
+const written = ({ ask, absent, begins }: WrittenNumber): Identity => ({
+  ask: ask.map(plainSent),
+  steps: ask,
+  what: "the question for the number written into it",
+  serialIn: (answers) => {
+    const last = answers.at(-1);
+    if (last === undefined) return undefined;
+    // Only the files may be missing: a card without an MF is another matter.
+    if (answers.length === 2 && (last.sw & absent.mask) === absent.value) return "none";
+    if (answers.length < ask.length || last.data.length !== numberLength) return undefined;
+    // The file was made, and the line was cut off before it wrote.
+    if (last.data.every((byte) => byte === 0x00) || last.data.every((byte) => byte === 0xff)) return "none";
+    const number = hex(last.data);
+    return number.startsWith(begins) ? number : undefined;
+  },
+});
+const numberLength = 10;
+
+export function identityOf({
+  identity: how,
+  writtenNumber,
+}: Pick<CompiledProduct, "identity" | "writtenNumber">): Identity {
+  if (writtenNumber !== undefined) return written(writtenNumber);
+  return how === undefined ? chipNumber : uid;
+}

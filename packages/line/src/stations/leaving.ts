@@ -125,6 +125,7 @@ export class Leaving {
       : [product.termination, product.terminationInitial];
     try {
       for (const program of programs) {
+        if (program === undefined) continue;
         const outcome = await withChip(card, visit, ["completed"], (channel) =>
           runProgram({
             program,

@@ -5,6 +5,7 @@ import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
 import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
+import { type SecurityLevels, securitySchema } from "../orders/security.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
@@ -145,6 +146,7 @@ const lineSchema = z.strictObject({
       "Readers and virtual cards speak T=1 character by character; without it they exchange whole APDUs",
     ),
   stations: z.array(station).min(1),
+  security: securitySchema.optional(),
   without: z
     .array(z.literal("visual"))
     .default([])
@@ -187,6 +189,7 @@ export interface LineFile {
   readonly limits: Limits;
   readonly contacts?: "t1";
   readonly stations: readonly StationFile[];
+  readonly security?: SecurityLevels;
   readonly without: readonly Work[];
   readonly stock: readonly StockFile[];
 }
@@ -235,6 +238,7 @@ export function parseLine(text: string, file: string): LineFile {
     limits: { ...usualLimits, ...definedOf(value.limits) },
     ...(value.contacts === undefined ? {} : { contacts: value.contacts }),
     stations,
+    ...(value.security === undefined ? {} : { security: value.security }),
     without: value.without,
     stock: value.stock.map(({ faults, flaws, ...rest }) => ({
       ...rest,

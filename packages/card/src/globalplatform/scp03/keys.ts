@@ -1,7 +1,7 @@
 import { concat } from "../../bytes/index.js";
-import type { BlockCipher, Crypto } from "../../crypto/index.js";
-import type { KeySet } from "../diversify.js";
-import { deriveScp03 } from "../kdf.js";
+import type { BlockCipher, Crypto, KeptKey, KeyPurpose } from "../../crypto/index.js";
+import type { KeptKeySet, KeySet } from "../diversify.js";
+import { deriveScp03, scp03Input } from "../kdf.js";
 
 /** Data derivation constants (Amendment D, table 4-1). */
 const CONSTANT = {
@@ -39,6 +39,32 @@ export function deriveScp03SessionKeys(
   return session;
 }
 
+/** The same from keys of 16 bytes that stay where they are kept. The caller wipes them. */
+export function deriveKeptSessionKeys(
+  { enc, mac }: Pick<KeptKeySet, "enc" | "mac">,
+  hostChallenge: Uint8Array,
+  cardChallenge: Uint8Array,
+): { readonly sEnc: KeptKey; readonly sMac: KeptKey; readonly sRmac: KeptKey } {
+  const context = concat(hostChallenge, cardChallenge);
+  const input = (constant: number) => scp03Input(constant, context, 16, 1);
+  const made: KeptKey[] = [];
+  const derive = (from: KeptKey, constant: number, purpose: KeyPurpose): KeptKey => {
+    const key = from.derive(input(constant), purpose);
+    made.push(key);
+    return key;
+  };
+  try {
+    return {
+      sEnc: derive(enc, CONSTANT.sEnc, "cipher"),
+      sMac: derive(mac, CONSTANT.sMac, "mac"),
+      sRmac: derive(mac, CONSTANT.sRmac, "mac"),
+    };
+  } catch (error) {
+    for (const key of made) key.wipe();
+    throw error;
+  }
+}
+
 /** Card or host cryptogram under S-MAC, as long as the challenges (Amendment D, 6.2.2). */
 export function scp03Cryptogram(
   sMac: BlockCipher,
@@ -53,13 +79,14 @@ export function scp03Cryptogram(
 /** The challenge that a card with i bit 10 must give (Amendment D, 6.2.2.1). `aid`: the application that was selected. */
 export function pseudoRandomChallenge(
   crypto: Crypto,
-  encKey: Uint8Array,
+  encKey: Uint8Array | KeptKey,
   sequenceCounter: Uint8Array,
   aid: Uint8Array,
   length: number,
 ): Uint8Array {
-  const cipher = crypto.aes(encKey);
+  const isBytes = encKey instanceof Uint8Array;
+  const cipher = isBytes ? crypto.aes(encKey) : encKey;
   const challenge = deriveScp03(cipher, CONSTANT.cardChallenge, concat(sequenceCounter, aid), length);
-  cipher.wipe();
+  if (isBytes) cipher.wipe();
   return challenge;
 }

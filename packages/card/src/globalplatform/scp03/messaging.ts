@@ -1,6 +1,6 @@
 import type { Command, Response } from "../../apdu/index.js";
 import { CardProblem, concat, equalConstantTime } from "../../bytes/index.js";
-import { type BlockCipher, type Crypto, cmac, pad80, unpad80 } from "../../crypto/index.js";
+import { type BlockCipher, type Crypto, cmac, type KeptKey, pad80, unpad80 } from "../../crypto/index.js";
 
 /** Security levels of EXTERNAL AUTHENTICATE (Amendment D, 7.1.2): 01 C-MAC, 02 C-DECRYPTION, 10 R-MAC, 20 R-ENCRYPTION. */
 export type Scp03Level = 0x00 | 0x01 | 0x03 | 0x11 | 0x13 | 0x33;
@@ -8,11 +8,11 @@ export type Scp03Level = 0x00 | 0x01 | 0x03 | 0x11 | 0x13 | 0x33;
 /** Keys and state that a session begins with, however they were agreed upon. */
 export interface Scp03Start {
   readonly crypto: Crypto;
-  /** Copied; the caller wipes its own. */
-  readonly sEnc: Uint8Array;
-  readonly sMac: Uint8Array;
-  readonly sRmac: Uint8Array;
-  readonly dek: Uint8Array;
+  /** Bytes are copied, the caller wipes its own; keys kept elsewhere are the session's from now on, `close` wipes them. */
+  readonly sEnc: Uint8Array | KeptKey;
+  readonly sMac: Uint8Array | KeptKey;
+  readonly sRmac: Uint8Array | KeptKey;
+  readonly dek: Uint8Array | KeptKey;
   readonly level: Scp03Level;
   readonly macLength: 8 | 16;
   /** The first MAC chaining value, 16 bytes. */
@@ -41,6 +41,7 @@ export class Scp03Messaging {
   readonly #sMac: BlockCipher;
   readonly #sRmac: BlockCipher;
   readonly #dek: BlockCipher;
+  readonly #keptDek: KeptKey | undefined;
   #chaining: Uint8Array;
   #counter = 0;
   /** Number of the next command to wrap, and of the next response in order. */
@@ -56,10 +57,12 @@ export class Scp03Messaging {
     this.#name = start.name;
     this.#macLength = start.macLength;
     this.#counts = start.counts;
-    this.#sEnc = crypto.aes(start.sEnc);
-    this.#sMac = crypto.aes(start.sMac);
-    this.#sRmac = crypto.aes(start.sRmac);
-    this.#dek = crypto.aes(start.dek);
+    const cipher = (key: Uint8Array | KeptKey) => (key instanceof Uint8Array ? crypto.aes(key) : key);
+    this.#sEnc = cipher(start.sEnc);
+    this.#sMac = cipher(start.sMac);
+    this.#sRmac = cipher(start.sRmac);
+    this.#dek = cipher(start.dek);
+    this.#keptDek = start.dek instanceof Uint8Array ? undefined : start.dek;
     this.#chaining = start.chaining.slice();
     this.#wrapped.set(-1, { chaining: this.#chaining, counter: 0 });
   }
@@ -146,6 +149,19 @@ export class Scp03Messaging {
   encryptWithDek(data: Uint8Array): Uint8Array {
     this.#checkOpen();
     return this.#dek.cbcEncrypt(new Uint8Array(16), data);
+  }
+
+  /** Whether its keys stay where they are kept (`wrapWithDek`). */
+  get isKept(): boolean {
+    return this.#keptDek !== undefined;
+  }
+
+  /** A key that is kept where this session's keys are, under K-DEK. Throws CardProblem `bad-key` when they are bytes here. */
+  wrapWithDek(key: KeptKey): Uint8Array {
+    this.#checkOpen();
+    if (this.#keptDek === undefined)
+      throw new CardProblem("bad-key", this.#name, "the session's keys are not where this key is kept");
+    return this.#keptDek.wrapKey(key);
   }
 
   /** Wipes all keys; may be called again. */

@@ -1,15 +1,23 @@
 import type { Command } from "../../apdu/index.js";
 import { CardProblem, equalConstantTime } from "../../bytes/index.js";
 import type { Crypto } from "../../crypto/index.js";
-import type { KeySet } from "../diversify.js";
+import { isKept, type KeptKeySet, type KeySet } from "../diversify.js";
 import type { Scp03Answer } from "./initialize.js";
-import { deriveScp03SessionKeys, pseudoRandomChallenge, scp03Cryptogram } from "./keys.js";
+import {
+  deriveKeptSessionKeys,
+  deriveScp03SessionKeys,
+  pseudoRandomChallenge,
+  scp03Cryptogram,
+} from "./keys.js";
 import { type Scp03Level, Scp03Messaging } from "./messaging.js";
 
 export interface Scp03Opening {
   readonly crypto: Crypto;
-  /** Static keys of one length, 16, 24 or 32 bytes each; copied, the caller wipes its own. */
-  readonly keys: KeySet;
+  /**
+   * Static keys of one length, 16, 24 or 32 bytes each; copied, the caller wipes its own. Or keys of 16 bytes kept elsewhere: DEK is the
+   * session's from now on (`close` wipes it; the caller does when this throws), ENC and MAC stay the caller's.
+   */
+  readonly keys: KeySet | KeptKeySet;
   readonly hostChallenge: Uint8Array;
   readonly answer: Scp03Answer;
   readonly level: Scp03Level;
@@ -38,7 +46,9 @@ export class Scp03Session extends Scp03Messaging {
       const hint = `a host challenge of ${hostChallenge.length} bytes was answered by ${answer.cardChallenge.length}`;
       throw new CardProblem("scp03-answer", "INITIALIZE UPDATE", hint);
     }
-    const session = deriveScp03SessionKeys(crypto, keys, hostChallenge, answer.cardChallenge);
+    const session = isKept(keys)
+      ? deriveKeptSessionKeys(keys, hostChallenge, answer.cardChallenge)
+      : deriveScp03SessionKeys(crypto, keys, hostChallenge, answer.cardChallenge);
     const macLength = answer.mode === "S16" ? 16 : 8;
     super({
       ...session,
@@ -50,8 +60,9 @@ export class Scp03Session extends Scp03Messaging {
       name: "SCP03",
       chaining: new Uint8Array(16),
     });
-    const sMac = crypto.aes(session.sMac);
-    for (const key of [session.sEnc, session.sMac, session.sRmac]) key.fill(0);
+    const isBytes = session.sMac instanceof Uint8Array;
+    const sMac = session.sMac instanceof Uint8Array ? crypto.aes(session.sMac) : session.sMac;
+    for (const key of [session.sEnc, session.sMac, session.sRmac]) if (key instanceof Uint8Array) key.fill(0);
     try {
       const expected = scp03Cryptogram(sMac, "card", hostChallenge, answer.cardChallenge);
       if (!equalConstantTime(expected, answer.cardCryptogram)) {
@@ -68,7 +79,7 @@ export class Scp03Session extends Scp03Messaging {
       this.close();
       throw error;
     } finally {
-      sMac.wipe();
+      if (isBytes) sMac.wipe();
     }
   }
 }
@@ -78,7 +89,12 @@ export function openScp03(opening: Scp03Opening): Scp03Session {
   return new Scp03Session(opening);
 }
 
-function checkKeys({ enc, mac, dek }: KeySet): void {
+function checkKeys(keys: KeySet | KeptKeySet): void {
+  if (isKept(keys)) {
+    if ([keys.enc, keys.mac, keys.dek].every(({ keyLength }) => keyLength === 16)) return;
+    throw new CardProblem("bad-key", "SCP03", "static keys that stay where they are kept have 16 bytes");
+  }
+  const { enc, mac, dek } = keys;
   const length = enc.length;
   if ((length !== 16 && length !== 24 && length !== 32) || mac.length !== length || dek.length !== length) {
     throw new CardProblem("bad-key", "SCP03", "the three static keys have one length of 16, 24 or 32 bytes");

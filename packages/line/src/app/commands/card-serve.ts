@@ -1,7 +1,6 @@
 /** `card serve`: virtual cards for readers that are none: pcscd's vpcd, or a line that listens as vpcd does. */
 import { existsSync, readFileSync } from "node:fs";
 import { once } from "node:events";
-import { unhex } from "@persoline/card/bytes";
 import { random } from "@persoline/card/node";
 import { type Fault, memoryStore, type VirtualCard } from "@persoline/card/virtual";
 import { type Command, InvalidArgumentError } from "commander";
@@ -14,9 +13,9 @@ import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { faultOf, faultSchema } from "../../stations/line-file.js";
 import { dataRoot } from "../config.js";
 import { dataFolder } from "../data-folder.js";
-import { readProduct } from "../job.js";
-import { readKeyFile } from "../key-file.js";
+import { readAnyProduct } from "../job.js";
 import { Refusal } from "../problem.js";
+import { fabFor } from "../virtual-blanks.js";
 import { type CommonOptions, print, printJson, whole, withData } from "./options.js";
 
 type Words = CommonOptions & {
@@ -47,7 +46,7 @@ export function addServeCommand(card: Command): void {
     )
     .option("--count <n>", "so many blanks, one a slot (default 1)", whole)
     .option("--product <product.yaml>", "blanks that this product's line can complete (with --keys)")
-    .option("--keys <keys.yaml>", "key list that publishes the product's loader key")
+    .option("--keys <keys.yaml>", "key list that publishes the key such blanks are made with")
     .option(
       "--issued <label>",
       "instead of a blank: this card of the data folder's shop floor; may be repeated",
@@ -127,12 +126,14 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
   }
   if ((product === undefined) !== (keys === undefined)) {
     throw new Refusal(
-      "--product and --keys belong together: the key list publishes the loader key of the blanks",
+      "--product and --keys belong together: the key list publishes the key that the blanks are made with",
     );
   }
-  const loaderMaster =
-    product === undefined || keys === undefined ? random(16) : await publishedLoaderKey(product, keys);
-  const silicon = virtualSilicon({ loaderMaster, random });
+  const fab =
+    product === undefined || keys === undefined
+      ? { loaderMaster: random(16) }
+      : await fabFor((await readAnyProduct(product)).product, keys);
+  const silicon = virtualSilicon({ ...fab, random });
   const lot = { lot: "SERVED", seed: 1 };
   return Array.from({ length: count ?? 1 }, (_, at) => {
     const chip = chipNumberOf(lot, at + 1);
@@ -144,16 +145,6 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
       close: () => {},
     };
   });
-}
-
-async function publishedLoaderKey(productFile: string, keyFile: string): Promise<Uint8Array> {
-  const { product } = await readProduct(productFile);
-  const { loaderKey } = product.completion;
-  const listed = (await readKeyFile(keyFile)).keys.find(({ name }) => name === loaderKey);
-  if (listed?.published === undefined) {
-    throw new Refusal(`${keyFile} publishes no ${loaderKey}, and blanks of this product are made with it`);
-  }
-  return unhex(listed.published);
 }
 
 /** They are the cards themselves, not copies: what a reader writes stays. */

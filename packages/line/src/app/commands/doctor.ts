@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import type { Command } from "commander";
@@ -22,7 +23,7 @@ export function addDoctorCommand(program: Command): void {
     .description("what this machine has and lacks")
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
     .action(async (options: CommonOptions) => {
-      const own = [node(), database(), fonts(), clock(), folder(dataRoot(options.data))];
+      const own = [node(), database(), token(), fonts(), clock(), folder(dataRoot(options.data))];
       const checks = [...own, ...(await readers()), ...later];
       if (options.json === true) printJson(checks);
       else
@@ -62,6 +63,19 @@ const database = (): Check =>
     memory.close();
     return `SQLite ${found.version}`;
   });
+
+/** Nobody needs a token to begin with: without its driver nothing is lacking. */
+const token = (): Check => {
+  const what = "security token";
+  try {
+    createRequire(import.meta.url)("pkcs11js");
+    return { what, state: "ok", detail: "pkcs11js is installed: --security pkcs11 reaches tokens" };
+  } catch {
+    const detail =
+      "pkcs11js is not installed, keys are kept in the vault; for tokens: apt-get install build-essential python3, then npm ci";
+    return { what, state: "ok", detail };
+  }
+};
 
 const fonts = (): Check =>
   tried("fonts", "they come with the package: install it again", () => Object.keys(readFonts()).join(", "));
@@ -120,6 +134,5 @@ const fullText = `pcscd has its ${String(mostReaders)} readers and takes no more
 
 /** Said openly, so that nobody looks for them. */
 const later: readonly Check[] = [
-  { what: "security token", state: "not built yet", detail: "this version keeps keys in its embedded vault" },
   { what: "cameras", state: "not built yet", detail: "this version sees through simulated cameras only" },
 ];

@@ -1,11 +1,12 @@
 /** Options that mean the same everywhere. */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import { join, resolve } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
-import { openKeystore } from "../key-file.js";
+import { openKeystore, type Unlocking } from "../key-file.js";
+import { hidden } from "../hidden.js";
 import { exitCode, Refusal } from "../problem.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
@@ -28,16 +29,48 @@ export const withOperator = (command: Command): Command =>
   command.option("--by <name>", "who does it, for the audit (default: the login name)");
 
 export const withPassphrase = (command: Command): Command =>
-  command.option(
-    "--passphrase-fd <number>",
-    "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
-    whole,
-  );
+  command
+    .option(
+      "--passphrase-fd <number>",
+      "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
+      whole,
+    )
+    .addOption(
+      new Option("--security <module>", "where the keys are: the embedded vault, or a PKCS#11 token")
+        .choices(["vault", "pkcs11"])
+        .default("vault"),
+    )
+    .option("--token <label>", "pkcs11: the token's label")
+    .option("--token-library <file>", "pkcs11: the library that speaks to it (…/libsofthsm2.so)")
+    .option(
+      "--token-pin-fd <number>",
+      "pkcs11: file descriptor its PIN is read from (default: asked at the terminal)",
+      whole,
+    );
 
-export function passphrase(options: { readonly passphraseFd?: number }): string | undefined {
-  return options.passphraseFd === undefined
-    ? undefined
-    : readFileSync(options.passphraseFd, "utf8").replace(/\r?\n$/, "");
+export interface UnlockOptions {
+  readonly passphraseFd?: number;
+  readonly security?: "vault" | "pkcs11";
+  readonly token?: string;
+  readonly tokenLibrary?: string;
+  readonly tokenPinFd?: number;
+}
+
+const fromDescriptor = (fd: number): string => readFileSync(fd, "utf8").replace(/\r?\n$/, "");
+
+/** What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments. Throws Refusal. */
+export function passphrase(options: UnlockOptions): Unlocking | undefined {
+  const { passphraseFd, security = "vault", token: label, tokenLibrary: library, tokenPinFd } = options;
+  if (security === "vault") {
+    if (label !== undefined || library !== undefined || tokenPinFd !== undefined)
+      throw new Refusal("--token belongs to --security pkcs11: add it, or leave the token out");
+    return passphraseFd === undefined ? undefined : fromDescriptor(passphraseFd);
+  }
+  if (passphraseFd !== undefined) throw new Refusal("a token is opened by its PIN: use --token-pin-fd");
+  if (label === undefined || library === undefined)
+    throw new Refusal("--security pkcs11 needs --token LABEL and --token-library FILE");
+  const pin = tokenPinFd === undefined ? hidden(`PIN of token ${label}: `) : fromDescriptor(tokenPinFd);
+  return { library: resolve(library), label, pin };
 }
 
 export function whole(text: string): number {
@@ -67,9 +100,7 @@ export async function withStore<T>(
   }
 }
 
-export interface DecisionOptions extends CommonOptions {
-  readonly passphraseFd?: number;
-}
+export interface DecisionOptions extends CommonOptions, UnlockOptions {}
 
 /** A command that decides something: refused on a broken audit; afterwards the audit's head is signed, once there are keys. */
 export const withDecision = <T>(

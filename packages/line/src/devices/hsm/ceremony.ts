@@ -67,7 +67,8 @@ const description = (
   published: boolean,
 ): Omit<StoredKey, "value"> => ({ name: name as StoredKey["name"], use, algorithm, environment, published });
 
-function printerKey({ letterPrinter }: Ceremony): string {
+/** The letter printer's public key (SPKI, base64); makes the pair where the ceremony says so. */
+export function printerKey({ letterPrinter }: Pick<Ceremony, "letterPrinter">): string {
   if ("publicKeyPem" in letterPrinter) {
     return createPublicKey(letterPrinter.publicKeyPem)
       .export({ format: "der", type: "spki" })

@@ -1,10 +1,13 @@
 /** Sessions with a card manager inside the vault: SCP02 and SCP03 (GlobalPlatform), and what is put into cards under them. */
 import type { Command, Response } from "@persoline/card/apdu";
 import { CardProblem, concat, hex, u16, unhex } from "@persoline/card/bytes";
-import { cmac, kcvAes } from "@persoline/card/crypto";
+import { kcvAes, type KeptKey } from "@persoline/card/crypto";
 import {
   initializeUpdate,
+  isKept,
+  type KeptKeySet,
   type KeySet,
+  type NewKey,
   parseInitializeUpdate,
   parseInitializeUpdateScp02,
   putKey,
@@ -15,6 +18,7 @@ import {
 import { nodeCrypto } from "@persoline/card/node";
 import type {
   Judge,
+  KeyRef,
   Part,
   SealedSecrets,
   SecureChannelSpec,
@@ -23,6 +27,7 @@ import type {
 } from "@persoline/card/program";
 import { issuerSecret } from "./issuer-data.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
+import { random } from "./draw.js";
 import { unseal } from "./seal.js";
 import {
   type Authenticated,
@@ -30,9 +35,8 @@ import {
   type CardSession,
   damaged,
   filled,
-  once,
   otherChip,
-  random,
+  proofOf,
   type Unwrapped,
   verdicts,
   WRONG_CRYPTOGRAM,
@@ -106,7 +110,7 @@ export class ChannelSession implements CardSession {
         this.#stranger(answer) ??
         this.#with(
           this.#ring.desKeySet(channel.keys, this.#serial, diversify),
-          (keys) => new Scp02Session({ ...common, keys, answer, i, level }),
+          (keys: KeySet) => new Scp02Session({ ...common, keys, answer, i, level }),
         )
       );
     }
@@ -119,8 +123,9 @@ export class ChannelSession implements CardSession {
     return (
       this.#stranger(answer) ??
       this.#with(
-        this.#ring.keySet(channel.keys, this.#serial, diversify),
-        (keys) => new Scp03Session({ ...common, keys, answer, level }),
+        this.#ring.kept?.keySet(channel.keys, this.#serial, diversify) ??
+          this.#ring.keySet(channel.keys, this.#serial, diversify),
+        (keys: KeySet | KeptKeySet) => new Scp03Session({ ...common, keys, answer, level }),
       )
     );
   }
@@ -131,11 +136,16 @@ export class ChannelSession implements CardSession {
     return damaged(`INITIALIZE UPDATE: key version ${kvn} answered, ${this.#channel.kvn} was asked`);
   }
 
-  #with(keys: KeySet, open: (keys: KeySet) => Session): Session {
+  /** Bytes are wiped; of keys that are kept elsewhere the session takes DEK over, and wipes it when it is closed. */
+  #with<Keys extends KeySet | KeptKeySet>(keys: Keys, open: (keys: Keys) => Session): Session {
+    let opened: Session | undefined;
     try {
-      return open(keys);
+      opened = open(keys);
+      return opened;
     } finally {
-      wipeKeySet(keys);
+      if (!isKept(keys)) wipeKeySet(keys);
+      else for (const key of [keys.enc, keys.mac]) key.wipe();
+      if (opened === undefined && isKept(keys)) keys.dek.wipe();
     }
   }
 
@@ -161,22 +171,37 @@ export class ChannelSession implements CardSession {
   ): { bytes: Uint8Array; awaited?: Awaited } {
     switch (part.secret) {
       case "key": {
+        const kept = this.#keptFor(session, part);
+        if (kept !== undefined) return this.#putKept([kept], part.kid, part.kvn, session);
         const key = this.#ring.applicationKey(part.keys, part.kid, this.#serial);
         return this.#putKeys([key], part.kid, part.kvn, session);
       }
       case "key-set": {
         const { kvn } = part;
+        const keptSet = isKeptSession(session) ? this.#ring.kept?.newKeySet(part, this.#serial) : undefined;
+        if (keptSet !== undefined) return this.#putKept(keptSet, 1, kvn, session);
         const type = part.form === "3des" ? "3des" : "aes";
         const set = this.#ring.newKeySet(part, this.#serial);
         return this.#putKeys([set.enc, set.mac, set.dek], 1, kvn, session, type);
       }
       case "wrapped-key": {
+        const kept = this.#keptFor(session, part);
+        if (kept !== undefined) {
+          const [bytes = new Uint8Array(0)] = wrapped([kept], session);
+          return { bytes };
+        }
         const key = this.#ring.applicationKey(part.keys, part.kid, this.#serial);
-        const wrapped = session.encryptWithDek(key);
+        const bytes = session.encryptWithDek(key);
         key.fill(0);
-        return { bytes: wrapped };
+        return { bytes };
       }
       case "check-value": {
+        const kept = this.#keptFor(session, part);
+        if (kept !== undefined) {
+          const value = kept.checkValue();
+          kept.wipe();
+          return { bytes: value };
+        }
         const key = this.#ring.applicationKey(part.keys, part.kid, this.#serial);
         const value = kcvAes(nodeCrypto, key);
         key.fill(0);
@@ -211,16 +236,32 @@ export class ChannelSession implements CardSession {
     session: Session,
     type: "aes" | "3des" = "aes",
   ) {
-    const { command, expected } = putKey({
-      oldKvn: 0,
-      newKvn: kvn,
+    const put = putKeyData(
+      keys.map((key) => ({ type, key })),
       firstKeyId,
-      keys: keys.map((key) => ({ type, key })),
-      crypto: nodeCrypto,
-      dekEncrypt: (data) => session.encryptWithDek(data),
-    });
+      kvn,
+      session,
+    );
     for (const key of keys) key.fill(0);
-    return { bytes: command.data ?? new Uint8Array(0), awaited: { equals: expected } };
+    return put;
+  }
+
+  /** The same with keys that stay in the token: they come out under the session's DEK only. */
+  #putKept(keys: readonly KeptKey[], firstKeyId: number, kvn: number, session: Session) {
+    const kcvs = keys.map((key) => key.checkValue());
+    const all = wrapped(keys, session).map((bytes, at) => ({
+      type: "wrapped-aes" as const,
+      length: 16 as const,
+      wrapped: bytes,
+      kcv: kcvs[at] ?? new Uint8Array(0),
+    }));
+    return putKeyData(all, firstKeyId, kvn, session);
+  }
+
+  /** A card's application key where both it and the session's keys stay in the token. */
+  #keptFor(session: Session, { keys, kid }: { keys: KeyRef; kid: number }): KeptKey | undefined {
+    if (!isKeptSession(session)) return undefined;
+    return this.#ring.kept?.applicationKey({ keys, kid, serial: this.#serial }, "to-card");
   }
 
   /** CHANGE REFERENCE DATA: tries ‖ ISO 9564-1 format 2 block ‖ 80 00.., under the DEK. */
@@ -246,8 +287,6 @@ export class ChannelSession implements CardSession {
 
   /** What the card has to answer (docs/card-os.md 6). */
   #proof(judge: Exclude<Judge, { proof: "uid" }>, challenge: Uint8Array): Uint8Array {
-    const key = this.#ring.applicationKey(judge.keys, judge.kid, this.#serial);
-    const cipher = once(key);
     const chip = unhex(this.#serial);
     const message =
       judge.proof === "internal"
@@ -260,8 +299,8 @@ export class ChannelSession implements CardSession {
             u16(judge.content.length),
             judge.content,
           );
-    const proof = cmac(cipher, message);
-    cipher.wipe();
+    const { keys, kid } = judge;
+    const [proof = new Uint8Array(0)] = proofOf(this.#ring, { keys, kid, serial: this.#serial }, message);
     return proof;
   }
 
@@ -284,6 +323,31 @@ export class ChannelSession implements CardSession {
     this.#session?.close();
     this.#session = undefined;
   }
+}
+
+const isKeptSession = (session: Session): session is Scp03Session =>
+  session instanceof Scp03Session && session.isKept;
+
+/** Keys of the token under the session's DEK; they are wiped. */
+function wrapped(keys: readonly KeptKey[], session: Session): Uint8Array[] {
+  try {
+    if (!isKeptSession(session)) throw new VaultRefusal("the session's keys are not in the token");
+    return keys.map((key) => session.wrapWithDek(key));
+  } finally {
+    for (const key of keys) key.wipe();
+  }
+}
+
+function putKeyData(keys: readonly NewKey[], firstKeyId: number, kvn: number, session: Session) {
+  const { command, expected } = putKey({
+    oldKvn: 0,
+    newKvn: kvn,
+    firstKeyId,
+    keys,
+    crypto: nodeCrypto,
+    dekEncrypt: (data) => session.encryptWithDek(data),
+  });
+  return { bytes: command.data ?? new Uint8Array(0), awaited: { equals: expected } };
 }
 
 /** ISO 9564-1 format 2: `2L`, the digits, filled with F. */

@@ -1,12 +1,13 @@
 /** The open keys, inside the vault's process only: each has one use, and asking for another is refused. */
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { concat, hex, unhex } from "@persoline/card/bytes";
-import { kcvAes, kcvDes } from "@persoline/card/crypto";
+import { kcvAes, kcvDes, type KeptKey, type KeyPurpose } from "@persoline/card/crypto";
 import { diversifyAn10922 } from "@persoline/card/desfire";
 import {
   diversify3des,
   diversifyKdf3,
   diversifyKeyKdf3,
+  type KeptKeySet,
   type KeySet,
   wipeKeySet,
 } from "@persoline/card/globalplatform";
@@ -24,8 +25,51 @@ export class VaultRefusal extends Error {
 /** Number of the loader key in KDF3 (docs/card-os.md 2). */
 const LOADER_KEY = 0x10;
 
+/**
+ * What a keyring offers whose keys can work where they are kept, in a token. Keys come as objects to be wiped; undefined where this one
+ * cannot (then its bytes come into the module's process, as from the keyring itself).
+ */
+export interface KeptKeys {
+  applicationKey(
+    key: { readonly keys: KeyRef; readonly kid: number; readonly serial: Serial },
+    purpose: KeyPurpose,
+  ): KeptKey;
+  loaderKey(keys: KeyRef, serial: Serial): KeptKey;
+  keySet(keys: KeyRef, serial: Serial, diversify?: "kdf3" | "none"): KeptKeySet | undefined;
+  /** ENC, MAC, DEK on their way into a card. */
+  newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): readonly KeptKey[] | undefined;
+}
+
+/** Throws VaultRefusal for a key that a live key set must not have. */
+export function refuseTestKey(
+  environment: Environment,
+  key: Pick<StoredKey, "name" | "published" | "environment">,
+): void {
+  if (environment === "live" && (key.published || key.environment !== "live")) {
+    throw new VaultRefusal(
+      `key ${key.name} is a published or test key: it must not stand in a live keystore; make a new key set`,
+    );
+  }
+}
+
+/** What AN10922 makes a card's key of. Throws VaultRefusal. */
+export function desfireInput(
+  input: NonNullable<DesfireKey["input"]>,
+  at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+): Uint8Array {
+  const named = {
+    uid: unhex(at.serial),
+    aid: Uint8Array.of(at.aid >> 16, (at.aid >> 8) & 0xff, at.aid & 0xff),
+    key: Uint8Array.of(at.key),
+  };
+  if (named.uid.length !== 7)
+    throw new VaultRefusal(`a DESFire card is known by a UID of 7 bytes, not by ${at.serial}`);
+  return concat(...input.map((one) => (typeof one === "string" ? named[one] : one)));
+}
+
 interface Open {
-  readonly stored: StoredKey;
+  /** Without its value: text cannot be wiped, and is let go. */
+  readonly stored: Omit<StoredKey, "value">;
   readonly bytes: Uint8Array;
 }
 
@@ -44,6 +88,8 @@ export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8A
 
 export class Keyring {
   readonly environment: Environment;
+  /** Absent: all keys are bytes of this process. */
+  kept?: KeptKeys;
   readonly #keys = new Map<string, Open>();
 
   readonly #now: () => number;
@@ -53,12 +99,9 @@ export class Keyring {
     this.environment = environment;
     this.#now = now;
     for (const stored of keys) {
-      if (environment === "live" && (stored.published || stored.environment !== "live")) {
-        throw new VaultRefusal(
-          `key ${stored.name} is a published or test key: it must not stand in a live keystore; make a new key set`,
-        );
-      }
-      this.#keys.set(stored.name, { stored, bytes: new Uint8Array(Buffer.from(stored.value, "base64")) });
+      refuseTestKey(environment, stored);
+      const { value, ...rest } = stored;
+      this.#keys.set(stored.name, { stored: rest, bytes: new Uint8Array(Buffer.from(value, "base64")) });
     }
   }
 
@@ -148,15 +191,7 @@ export class Keyring {
   ): Uint8Array {
     const master = this.#master(keys, "desfire");
     if (input === undefined) return master.slice();
-    const named = {
-      uid: unhex(at.serial),
-      aid: Uint8Array.of(at.aid >> 16, (at.aid >> 8) & 0xff, at.aid & 0xff),
-      key: Uint8Array.of(at.key),
-    };
-    if (named.uid.length !== 7)
-      throw new VaultRefusal(`a DESFire card is known by a UID of 7 bytes, not by ${at.serial}`);
-    const whole = concat(...input.map((one) => (typeof one === "string" ? named[one] : one)));
-    return diversifyAn10922(nodeCrypto, "AES-128", master, whole);
+    return diversifyAn10922(nodeCrypto, "AES-128", master, desfireInput(input, at));
   }
 
   /** The one key that seals PINs and data keys. */
@@ -164,7 +199,21 @@ export class Keyring {
     return this.#only("seal").bytes;
   }
 
-  signing(): { readonly secret: KeyObject; readonly open: KeyObject } {
+  /** Ed25519. */
+  sign(bytes: Uint8Array): Uint8Array {
+    return new Uint8Array(sign(null, bytes, this.#signing().secret));
+  }
+
+  verify(bytes: Uint8Array, signature: Uint8Array): boolean {
+    return verify(null, bytes, this.#signing().open, signature);
+  }
+
+  /** Whether `problem` was a lost connection to where the keys are, and there is a new one: what failed may then be computed again. */
+  revived(_problem: unknown): boolean {
+    return false;
+  }
+
+  #signing(): { readonly secret: KeyObject; readonly open: KeyObject } {
     const secret = createPrivateKey({
       key: Buffer.from(this.#only("sign").bytes),
       format: "der",

@@ -22,7 +22,14 @@ export interface StoredKey extends Omit<KeyDescription, "kcv"> {
 export class KeystoreProblem extends Error {
   override readonly name = "KeystoreProblem";
   constructor(
-    readonly code: "wrong-passphrase" | "not-ours" | "newer-version" | "environment" | "missing" | "exists",
+    readonly code:
+      | "wrong-passphrase"
+      | "locked"
+      | "not-ours"
+      | "newer-version"
+      | "environment"
+      | "missing"
+      | "exists",
     message: string,
   ) {
     super(message);

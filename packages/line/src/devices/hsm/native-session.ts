@@ -13,13 +13,13 @@ import {
 } from "@persoline/card/desfire";
 import { nodeCrypto } from "@persoline/card/node";
 import type { DesfireKey, Part, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
+import { random } from "./draw.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import {
   type Authenticated,
   type Awaited,
   type CardSession,
   damaged,
-  random,
   type Unwrapped,
   verdicts,
 } from "./session-parts.js";

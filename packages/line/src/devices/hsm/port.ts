@@ -2,17 +2,54 @@ import type { FramedRecord } from "@persoline/card/issuer-data";
 import type { KeyRef, SecurityModule, Serial } from "@persoline/card/program";
 import type { KeyLife } from "./office/life.js";
 
-/** How well a provider keeps the keys of an operation, best first. */
+/**
+ * How well a provider keeps the keys of an operation, best first: `token` they never leave the token, `module-process` they are clear only
+ * inside the provider's own process, `session-keys-in-host` a card session's keys are in the line's process, `trusted-host` all may be.
+ */
 export type ProtectionLevel = "token" | "module-process" | "session-keys-in-host" | "trusted-host";
-export type HsmOperation = "card-session" | "proof" | "gate" | "pin" | "letter" | "seal" | "sign" | "random";
+export const protectionLevels = [
+  "token",
+  "module-process",
+  "session-keys-in-host",
+  "trusted-host",
+] as const satisfies readonly ProtectionLevel[];
+
+/**
+ * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
+ * 16 bytes and with longer ones (`scp03-long`), DESFire; keys on their way into a card; cards that all share the master's own keys.
+ */
+export const hsmOperations = [
+  "loader",
+  "scp02",
+  "scp03",
+  "scp03-long",
+  "desfire",
+  "keys-to-card",
+  "shared-keys",
+  "proof",
+  "gate",
+  "pin",
+  "letter",
+  "seal",
+  "sign",
+  "random",
+] as const;
+export type HsmOperation = (typeof hsmOperations)[number];
 export type Environment = "test" | "live";
+
+/** How an operation's keys and secrets are kept, and whether it gave its known answer at start. */
+export interface Capability {
+  /** `unavailable`: this provider cannot do it at all, or its probe failed. */
+  readonly level: ProtectionLevel | "unavailable";
+  readonly probed: boolean;
+  /** In words: why the level is not a better one. */
+  readonly note?: string;
+}
 
 export interface CapabilityReport {
   readonly provider: string;
   readonly environment: Environment;
-  readonly operations: Readonly<
-    Record<HsmOperation, { readonly level: ProtectionLevel; readonly probed: boolean }>
-  >;
+  readonly operations: Readonly<Record<HsmOperation, Capability>>;
 }
 
 export interface KeyDescription {

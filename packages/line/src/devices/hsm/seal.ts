@@ -1,5 +1,6 @@
 /** Small things sealed by the vault for the store: AES-256-GCM under a key of their own purpose, bound to where they belong. */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { random } from "./draw.js";
 import { VaultRefusal } from "./keyring.js";
 
 /** Where a sealed thing belongs; part of the seal, so that it cannot be moved to another order, record or name. */
@@ -22,7 +23,7 @@ const text = (b: Belonging): Buffer =>
 export function seal(sealing: Uint8Array, belongs: Belonging, clear: Uint8Array): Uint8Array {
   const key = purposeKey(sealing, belongs.purpose);
   const head = text(belongs);
-  const iv = randomBytes(12);
+  const iv = random(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(head);
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
   key.fill(0);

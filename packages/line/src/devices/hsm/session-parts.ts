@@ -1,10 +1,12 @@
 /** What card sessions of every kind share inside the vault. */
-import { randomBytes } from "node:crypto";
 import type { Command, Response } from "@persoline/card/apdu";
 import { concat, equalConstantTime, hex } from "@persoline/card/bytes";
-import type { BlockCipher } from "@persoline/card/crypto";
+import { type BlockCipher, cmac, type KeptKey } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
+import type { Keyring } from "./keyring.js";
+import type { Purpose } from "./office/life.js";
 import type {
+  KeyRef,
   Part,
   Ready,
   SealedSecrets,
@@ -43,8 +45,6 @@ export interface CardSession {
   unwrap(answers: readonly Response[]): Unwrapped;
   close(): void;
 }
-
-export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 
 export const damaged = (detail: string): Authenticated => ({ ok: false, code: "protocol-error", detail });
 export const otherChip = (answered: Uint8Array, serial: Serial): Authenticated => ({
@@ -86,4 +86,30 @@ export function once(key: Uint8Array): BlockCipher {
   const cipher = nodeCrypto.aes(key);
   key.fill(0);
   return cipher;
+}
+
+/** CMAC under a card's own key, which is then forgotten: in the token where it stays there. */
+export function proofOf(
+  ring: Keyring,
+  {
+    keys,
+    kid,
+    serial,
+    purpose,
+  }: {
+    readonly keys: KeyRef;
+    readonly kid: number;
+    readonly serial: Serial;
+    readonly purpose?: Purpose;
+  },
+  ...messages: readonly Uint8Array[]
+): Uint8Array[] {
+  const cipher: BlockCipher | KeptKey =
+    ring.kept?.applicationKey({ keys, kid, serial }, "mac") ??
+    once(ring.applicationKey(keys, kid, serial, purpose));
+  try {
+    return messages.map((message) => cmac(cipher, message));
+  } finally {
+    cipher.wipe();
+  }
 }

@@ -1,11 +1,12 @@
 /** Card sessions inside the vault: what is between INITIALIZE and the last unwrapped answer. Written from docs/card-os.md and GlobalPlatform. */
 import type { Command, Response } from "@persoline/card/apdu";
 import { concat, equalConstantTime, hex } from "@persoline/card/bytes";
-import { type BlockCipher, cmac, kcvAes } from "@persoline/card/crypto";
+import { type BlockCipher, cmac, type KeptKey, kcvAes } from "@persoline/card/crypto";
 import { wipeKeySet } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { ChannelSession } from "./channel-session.js";
+import { random } from "./draw.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { NativeSession } from "./native-session.js";
 import {
@@ -15,7 +16,6 @@ import {
   filled,
   once,
   otherChip,
-  random,
   type Unwrapped,
   WRONG_CRYPTOGRAM,
 } from "./session-parts.js";
@@ -41,6 +41,7 @@ class LoaderSession implements CardSession {
   readonly #serial: Serial;
   #mac: BlockCipher | undefined;
   #dek: BlockCipher | undefined;
+  #keptDek: KeptKey | undefined;
   #chaining: Uint8Array = new Uint8Array(16);
 
   constructor(ring: Keyring, keys: Parameters<Keyring["loaderKey"]>[0], serial: Serial) {
@@ -56,15 +57,16 @@ class LoaderSession implements CardSession {
     const chip = data.subarray(0, 10);
     if (hex(chip) !== this.#serial) return otherChip(chip, this.#serial);
     const context = concat(chip, this.#hostChallenge, data.subarray(10, 26));
-    const key = this.#ring.loaderKey(this.#keys, this.#serial);
-    const cipher = nodeCrypto.aes(key);
-    key.fill(0);
-    const derived = (label: number) => cmac(cipher, concat(Uint8Array.of(label), context));
+    const kept = this.#ring.kept?.loaderKey(this.#keys, this.#serial);
+    const cipher = kept ?? once(this.#ring.loaderKey(this.#keys, this.#serial));
+    const input = (label: number) => concat(Uint8Array.of(label), context);
+    const derived = (label: number) => cmac(cipher, input(label));
     try {
       if (!equalConstantTime(derived(0x01), data.subarray(26))) return WRONG_CRYPTOGRAM;
       const host = derived(0x02);
-      this.#mac = once(derived(0x03));
-      this.#dek = once(derived(0x04));
+      this.#mac = kept?.derive(input(0x03), "mac") ?? once(derived(0x03));
+      this.#keptDek = kept?.derive(input(0x04), "key-encryption");
+      this.#dek = this.#keptDek ?? once(derived(0x04));
       const commands = steps.map((step) => this.#wrap(step));
       return { ok: true, commands: [{ cla: 0x80, ins: 0x82, p1: 0, p2: 0, data: host }, ...commands] };
     } finally {
@@ -94,6 +96,18 @@ class LoaderSession implements CardSession {
   }
 
   #initialKeys(keys: Parameters<Keyring["keySet"]>[0]): Uint8Array {
+    const keptDek = this.#keptDek;
+    const keptSet =
+      keptDek === undefined
+        ? undefined
+        : this.#ring.kept?.newKeySet({ secret: "key-set", keys, kvn: 0 }, this.#serial);
+    if (keptDek !== undefined && keptSet !== undefined) {
+      try {
+        return concat(...keptSet.map((key) => concat(keptDek.wrapKey(key), key.checkValue())));
+      } finally {
+        for (const key of keptSet) key.wipe();
+      }
+    }
     const set = this.#ring.keySet(keys, this.#serial);
     const iv = new Uint8Array(16);
     const dek = this.#dek;
@@ -114,5 +128,7 @@ class LoaderSession implements CardSession {
     this.#dek?.wipe();
     this.#mac = undefined;
     this.#dek = undefined;
+    this.#keptDek = undefined;
+    this.#chaining = new Uint8Array(16);
   }
 }

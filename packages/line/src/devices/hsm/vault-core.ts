@@ -1,15 +1,15 @@
 /** The vault inside its process: every operation of the port, on the open keys. */
-import { randomBytes, randomInt, sign, verify } from "node:crypto";
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
-import { cmac } from "@persoline/card/crypto";
-import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SessionId } from "@persoline/card/program";
+import { random, randomDigits } from "./draw.js";
 import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { sealLetter } from "./letter.js";
 import { storeLetters } from "./letter-files.js";
-import { type CapabilityReport, type Hsm, type HsmOperation, lettersAtOnce } from "./port.js";
+import { type CapabilityReport, type Hsm, lettersAtOnce } from "./port.js";
+import { probeProcess } from "./probes.js";
 import { seal, unseal } from "./seal.js";
+import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
 
 /** The port's calls; all but the writing of letters are answered at once. */
@@ -22,10 +22,20 @@ export type VaultCalls = {
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
 
-const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+/** No card's keys are kept longer, whoever forgot to close its session. */
+const SESSION_LIFE_MS = 30 * 60_000;
 
-export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
-  const sessions = new Map<number, { card: CardSession; secrets: SealedSecrets | undefined }>();
+export function vaultCalls(
+  ring: Keyring,
+  { provider, operations }: Pick<CapabilityReport, "provider" | "operations"> = {
+    provider: "vault",
+    operations: probeProcess(),
+  },
+): VaultCalls & { wipe(): void } {
+  const sessions = new Map<
+    number,
+    { card: CardSession; secrets: SealedSecrets | undefined; since: number; passes: number }
+  >();
   const mutual = new Map<number, Uint8Array>();
   let next = 1;
 
@@ -34,6 +44,15 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       throw new VaultRefusal(`${map.size} sessions are open: close those that are done`);
     }
     return next++;
+  };
+  /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
+  const again = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (problem) {
+      if (!ring.revived(problem)) throw problem;
+      return work();
+    }
   };
   const sessionOf = (id: SessionId) => {
     const session = sessions.get(id);
@@ -47,24 +66,38 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
 
   return {
     capabilities: (): CapabilityReport => ({
-      provider: "vault",
+      provider,
       environment: ring.environment,
-      operations: CAPABILITIES,
+      operations,
     }),
     keys: () => ring.describe(),
 
     openSession: ({ channel, serial, secrets }) => {
-      if (secrets !== undefined) judgeSeals(ring.sealing(), secrets);
+      const card = again(() => {
+        if (secrets !== undefined) judgeSeals(ring.sealing(), secrets);
+        return openCardSession(ring, channel, serial);
+      });
+      const since = performance.now();
+      for (const [old, { since: opened }] of sessions)
+        if (since - opened > SESSION_LIFE_MS) close(old as SessionId);
       const id = room(sessions) as SessionId;
-      const card = openCardSession(ring, channel, serial);
-      sessions.set(id, { card, secrets });
+      sessions.set(id, { card, secrets, since, passes: 0 });
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
       let done: ReturnType<CardSession["authenticate"]> | undefined;
       try {
-        const { card, secrets } = sessionOf(id);
-        done = card.authenticate(answer, steps, secrets);
+        const session = sessionOf(id);
+        const { card, secrets } = session;
+        session.passes++;
+        try {
+          done = card.authenticate(answer, steps, secrets);
+        } catch (problem) {
+          // What a lost connection broke is computed anew while nothing has left that rests on it.
+          if (!ring.revived(problem) || session.passes > 1) throw problem;
+          card.close();
+          done = card.authenticate(answer, steps, secrets);
+        }
         return done;
       } finally {
         if (done?.ok !== true) close(id);
@@ -81,14 +114,15 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
       const id = room(mutual);
-      const key = ring.applicationKey(keys, kid, serial, "check");
-      const cipher = nodeCrypto.aes(key);
-      key.fill(0);
       const chip = unhex(serial);
-      const challenge = random(16);
-      const proof = cmac(cipher, concat(Uint8Array.of(0x03), chip, cardChallenge, challenge));
-      mutual.set(id, cmac(cipher, concat(Uint8Array.of(0x04), chip, challenge, cardChallenge)));
-      cipher.wipe();
+      const challenge = again(() => random(16));
+      const host = concat(Uint8Array.of(0x03), chip, cardChallenge, challenge);
+      const card = concat(Uint8Array.of(0x04), chip, challenge, cardChallenge);
+      const [proof, expected] = again(() =>
+        proofOf(ring, { keys, kid, serial, purpose: "check" }, host, card),
+      );
+      if (proof === undefined || expected === undefined) throw new VaultRefusal("no proof was made");
+      mutual.set(id, expected);
       return { session: id, data: concat(challenge, proof) };
     },
     judgeMutual: ({ session: id, answer }) => {
@@ -102,17 +136,21 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
-      const digits = Uint8Array.from({ length }, () => 0x30 + randomInt(10));
-      const sealed = seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
-      digits.fill(0);
-      return sealed;
+      return again(() => {
+        const digits = randomDigits(length);
+        try {
+          return seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
+        } finally {
+          digits.fill(0);
+        }
+      });
     },
     writeLetters: async (asks) => {
       if (asks.length > lettersAtOnce) {
         throw new VaultRefusal(`${asks.length} letters at once: at most ${lettersAtOnce}`);
       }
       const letters = asks.map(({ order, record, name, sealed, letter, addressee, file }) => {
-        const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
+        const digits = again(() => unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed));
         const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
         digits.fill(0);
         return { letter, file, content };
@@ -124,17 +162,21 @@ export function vaultCalls(ring: Keyring): VaultCalls & { wipe(): void } {
     takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask),
 
     createDataKey: (order) => {
-      const key = random(32);
-      const sealed = seal(ring.sealing(), { purpose: "data-key", order }, key);
-      key.fill(0);
-      return sealed;
+      return again(() => {
+        const key = random(32);
+        try {
+          return seal(ring.sealing(), { purpose: "data-key", order }, key);
+        } finally {
+          key.fill(0);
+        }
+      });
     },
-    releaseDataKey: ({ order, sealed }) => unseal(ring.sealing(), { purpose: "data-key", order }, sealed),
+    releaseDataKey: ({ order, sealed }) =>
+      again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed)),
 
-    sign: (purpose, bytes) => new Uint8Array(sign(null, marked(purpose, bytes), ring.signing().secret)),
-    verify: (purpose, bytes, signature) =>
-      verify(null, marked(purpose, bytes), ring.signing().open, signature),
-    random,
+    sign: (purpose, bytes) => again(() => ring.sign(marked(purpose, bytes))),
+    verify: (purpose, bytes, signature) => ring.verify(marked(purpose, bytes), signature),
+    random: (length) => again(() => random(length)),
     wipe: () => {
       for (const { card } of sessions.values()) card.close();
       sessions.clear();
@@ -157,15 +199,3 @@ function judgeSeals(sealing: Uint8Array, { order, record, pins, issuer = {} }: S
 /** A signature for one purpose is none for another. */
 const marked = (purpose: string, bytes: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(`persoline ${purpose}\n`), bytes]);
-
-/** Everything happens in the vault's process; only an order's data key is released to the host while the order is open. */
-const CAPABILITIES: Readonly<Record<HsmOperation, CapabilityReport["operations"][HsmOperation]>> = {
-  "card-session": { level: "module-process", probed: true },
-  proof: { level: "module-process", probed: true },
-  gate: { level: "module-process", probed: true },
-  pin: { level: "module-process", probed: true },
-  letter: { level: "module-process", probed: true },
-  seal: { level: "module-process", probed: true },
-  sign: { level: "module-process", probed: true },
-  random: { level: "module-process", probed: true },
-};

@@ -1,9 +1,8 @@
-/** What the line and the vault's process say to each other. Calls are the port's own. */
-import type { Ceremony } from "./ceremony.js";
-import type { KeystoreProblem, Unlock } from "./keystore.js";
+/** What the line and a module's process say to each other. Calls are the port's own. */
+import type { KeystoreProblem } from "./keystore.js";
 import type { VaultCalls } from "./vault-core.js";
 
-export type VaultAsk =
+export type VaultAsk<Ceremony = unknown, Unlock = unknown> =
   | { readonly ask: "make"; readonly ceremony: Ceremony }
   | { readonly ask: "open"; readonly file: string; readonly unlock: Unlock }
   | {

@@ -1,4 +1,5 @@
 /** The embedded security module: a child process that alone opens the keystore. This side only carries messages. */
+import { existsSync } from "node:fs";
 import { type ChildProcess, fork, type ForkOptions } from "node:child_process";
 import { setTimeout } from "node:timers/promises";
 import { DeviceFault } from "../problem.js";
@@ -14,14 +15,14 @@ export { KeystoreProblem, type Unlock } from "./keystore.js";
 /** From `src` and `dist` alike: a child starts from what the compiler wrote. */
 const processFile = new URL("../../../dist/devices/hsm/vault-process.js", import.meta.url);
 
-/** How long the vault may be silent while somebody waits for it, milliseconds: no single call takes it a second. */
+const vaultProcess: ModuleProcess = { device: "vault", file: processFile };
+
+/** How long a module may be silent while somebody waits for it, milliseconds: no single call takes it a second. */
 const usualDeadline = 30_000;
 /** The silence is counted in so many looks, so that a host which was itself stopped (Ctrl-Z, a sleeping machine) misses one, and does not blame the vault. */
 const looks = 20;
 /** How long its process may take to end once it was told to, milliseconds. */
 const grace = 2_000;
-
-const fault = (message: string): DeviceFault => new DeviceFault("vault", "security-module", message);
 
 export interface VaultOptions {
   /** Milliseconds the vault may be silent while somebody waits for it; then it is ended, and whoever waits gets a DeviceFault. Default 30,000. */
@@ -30,12 +31,37 @@ export interface VaultOptions {
   readonly start?: (file: URL, options: ForkOptions) => ChildProcess;
 }
 
-class VaultClient {
+/** Which process a client starts, and how it is called when something is wrong. */
+export interface ModuleProcess {
+  /** As a device: "vault", "token". */
+  readonly device: string;
+  readonly file: URL;
+  /** Nothing else of this process's environment reaches it. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** So many unanswered calls, and no further card session is opened. */
+export const callsAtOnce = 32;
+
+interface Held {
+  readonly name: keyof VaultCalls;
+  readonly args: readonly unknown[];
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (fault: Error) => void;
+}
+
+/** Where Linux keeps the tool that lets a process leave no core dump; without it the system's own limit holds. */
+const prlimit = "/usr/bin/prlimit";
+
+/** The line's end of a security module that lives in a process of its own. */
+export class ModuleClient {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<
     number,
     { resolve: (result: unknown) => void; reject: (fault: Error) => void }
   >();
+  /** Openings of sessions that wait until the module has caught up, first come first served. */
+  readonly #held: Held[] = [];
   #begun: { resolve: () => void; reject: (problem: Error) => void } | undefined;
   #next = 1;
   #ended: DeviceFault | undefined;
@@ -44,26 +70,36 @@ class VaultClient {
   /** Looks in a row that found somebody waiting and no answer since the last one. */
   #silent = 0;
 
-  constructor({
-    deadlineMs = usualDeadline,
-    start = (file, options) => fork(file, [], options),
-  }: VaultOptions) {
-    // No environment, no arguments: nothing of this process that a key could leak into, and nothing that leaks in.
+  readonly #device: string;
+
+  constructor(
+    { device, file: processFile, environment = {} }: ModuleProcess,
+    { deadlineMs = usualDeadline, start = (file, options) => fork(file, [], options) }: VaultOptions,
+  ) {
+    this.#device = device;
+    const fault = (message: string) => this.#fault(message);
+    // A core dump would hold every key. Started through prlimit, which becomes Node itself.
+    const undumped = existsSync(prlimit)
+      ? { execPath: prlimit, execArgv: ["--core=0:0", "--", process.execPath] }
+      : { execArgv: [] };
+    // No arguments, and of the environment only what a token's library needs: nothing of this process that a key could leak into, and nothing that leaks in.
     this.#child = start(processFile, {
       serialization: "advanced",
-      execArgv: [],
-      env: {},
+      ...undumped,
+      env: environment,
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     this.#child.on("message", (answer: VaultAnswer) => this.#heard(answer));
     this.#gone = new Promise((resolve) => {
       this.#child.once("exit", resolve);
       this.#child.on("error", (error) => {
-        this.#end(fault(`the vault's process failed: ${error.message}`));
+        this.#end(fault(`the ${device}'s process failed: ${error.message}`));
         if (this.#child.pid === undefined) resolve();
       });
     });
-    this.#child.on("exit", () => this.#end(fault("the vault's process ended; run the same command again")));
+    this.#child.on("exit", () =>
+      this.#end(fault(`the ${device}'s process ended; run the same command again`)),
+    );
     this.#watch = setInterval(() => this.#look(deadlineMs), deadlineMs / looks).unref();
   }
 
@@ -75,13 +111,30 @@ class VaultClient {
     });
   }
 
+  /** A module that is behind gets no new card: cards wait before they are asked to authenticate, those in hand are served. */
   call(name: keyof VaultCalls, args: readonly unknown[]): Promise<unknown> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      const id = this.#next++;
-      this.#waiting.set(id, { resolve, reject });
-      this.#send({ ask: "call", id, name, args });
+      const ask = { name, args, resolve, reject };
+      if (name === "openSession" && this.#waiting.size >= callsAtOnce) this.#held.push(ask);
+      else this.#ask(ask);
     });
+  }
+
+  #ask({ name, args, resolve, reject }: Held): void {
+    const id = this.#next++;
+    this.#waiting.set(id, { resolve, reject });
+    this.#send({ ask: "call", id, name, args });
+  }
+
+  #answered(id: number): { resolve: (result: unknown) => void; reject: (fault: Error) => void } | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (this.#waiting.size < callsAtOnce) {
+      const next = this.#held.shift();
+      if (next !== undefined) this.#ask(next);
+    }
+    return waiting;
   }
 
   /** Never waits longer than twice the grace, whatever the process is doing. */
@@ -105,6 +158,10 @@ class VaultClient {
     }
   }
 
+  #fault(message: string): DeviceFault {
+    return new DeviceFault(this.#device, "security-module", message);
+  }
+
   #look(deadlineMs: number): void {
     if (this.#waiting.size === 0 && this.#begun === undefined) {
       this.#silent = 0;
@@ -112,8 +169,8 @@ class VaultClient {
     }
     if (++this.#silent <= looks) return;
     this.#end(
-      fault(
-        `the vault has not answered for ${String(deadlineMs / 1000)} s: its process hangs and was ended; nothing is lost. Look at the machine (is it out of memory, does its disk answer?), then run the same command again`,
+      this.#fault(
+        `the ${this.#device} has not answered for ${String(deadlineMs / 1000)} s: its process hangs and was ended; nothing is lost. Look at the machine (is it out of memory, does its disk answer?), then run the same command again`,
       ),
     );
     this.#child.kill("SIGKILL");
@@ -121,7 +178,7 @@ class VaultClient {
 
   #send(ask: VaultAsk): void {
     this.#child.send(ask, (error) => {
-      if (error !== null) this.#end(fault(`the vault does not hear: ${error.message}`));
+      if (error !== null) this.#end(this.#fault(`the ${this.#device} does not hear: ${error.message}`));
     });
   }
 
@@ -136,18 +193,16 @@ class VaultClient {
       case "refused":
         this.#begun?.reject(
           answer.code === "refused" || answer.code === "self-test"
-            ? fault(answer.message)
+            ? this.#fault(answer.message)
             : new KeystoreProblem(answer.code, answer.message),
         );
         this.#begun = undefined;
         return;
       case "result":
-        this.#waiting.get(answer.id)?.resolve(answer.result);
-        this.#waiting.delete(answer.id);
+        this.#answered(answer.id)?.resolve(answer.result);
         return;
       case "fault":
-        this.#waiting.get(answer.id)?.reject(fault(answer.message));
-        this.#waiting.delete(answer.id);
+        this.#answered(answer.id)?.reject(this.#fault(answer.message));
         return;
       case "closed":
         return;
@@ -158,14 +213,15 @@ class VaultClient {
     this.#ended ??= why;
     this.#begun?.reject(why);
     this.#begun = undefined;
-    for (const { reject } of this.#waiting.values()) reject(why);
+    for (const { reject } of [...this.#waiting.values(), ...this.#held]) reject(why);
     this.#waiting.clear();
+    this.#held.length = 0;
   }
 }
 
 /** Makes a keystore in a short-lived process of its own. Throws KeystoreProblem ("exists", "environment", …), DeviceFault. */
 export async function createKeystore(ceremony: Ceremony, options: VaultOptions = {}): Promise<void> {
-  const client = new VaultClient(options);
+  const client = new ModuleClient(vaultProcess, options);
   try {
     await client.begin({ ask: "make", ceremony });
   } finally {
@@ -179,20 +235,25 @@ export async function openVault({
   unlock,
   ...options
 }: { readonly file: string; readonly unlock: Unlock } & VaultOptions): Promise<Hsm> {
-  const client = new VaultClient(options);
+  const client = new ModuleClient(vaultProcess, options);
   try {
     await client.begin({ ask: "open", file, unlock });
   } catch (problem) {
     await client.close();
     throw problem;
   }
+  return hsmOf(client, { name: "vault", kind: "embedded" });
+}
+
+/** The port over an open client. */
+export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "kind">): Hsm {
   const call =
     <Name extends keyof VaultCalls>(name: Name) =>
     (...args: Parameters<Hsm[Name]>) =>
       client.call(name, args) as ReturnType<Hsm[Name]>;
   return {
-    name: "vault",
-    kind: "embedded",
+    name,
+    kind,
     capabilities: call("capabilities"),
     keys: call("keys"),
     openSession: call("openSession"),

@@ -28,6 +28,8 @@ import { type DesfireChannel, type DesfireProduct, MASTER_CHANGEABLE, OPEN_SETTI
 /** What `compileDesfire` gives and `prepareDesfire` fills in. */
 export interface PlannedDesfire extends CompiledProduct {
   readonly product: DesfireProduct;
+  readonly termination: CardProgram;
+  readonly terminationInitial: CardProgram;
 }
 
 /** Version of the random key that ends a card. */

@@ -25,7 +25,8 @@ export interface DesfireApplication {
 }
 
 /** A product file of DESFire-style cards, in the words of the card. */
-export interface DesfireProduct extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality"> {
+export interface DesfireProduct
+  extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
   readonly kind: "desfire";
   /** Gates know files of the Persoline OS, not these applications. */
   readonly register: "none";
@@ -81,7 +82,7 @@ function settingsOf(
 
 export function desfireProductModel(file: DesfireProductFile): DesfireProduct {
   const atr = unhex(file.card.atr);
-  const { initial, picc, visual } = file;
+  const { initial, picc, visual, security } = file;
   return {
     kind: "desfire",
     register: "none",
@@ -111,6 +112,7 @@ export function desfireProductModel(file: DesfireProductFile): DesfireProduct {
     })),
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
     quality: { camera: file.quality.camera, chip: [] },
+    ...(security === undefined ? {} : { security }),
     ...(visual === undefined
       ? {}
       : {

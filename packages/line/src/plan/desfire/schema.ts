@@ -98,6 +98,7 @@ export const desfireProductSchema = z
     applications: z.array(application).min(1).max(16),
     person: z.record(word, column),
     visual: productSchema.shape.visual,
+    security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
   })
   .meta({

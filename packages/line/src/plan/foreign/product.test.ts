@@ -28,6 +28,21 @@ describe("a product on a card of another maker", () => {
     ]);
   });
 
+  test("a card's number needs a file of its own, and templates name fields that are there", () => {
+    expect(problems(text.replace("ef: number, begins", "ef: zones, begins"))).toEqual([
+      expect.stringMatching(/ no-place$/),
+    ]);
+    expect(problems(text.replace("transparent, size: 10 ", "transparent, size: 9 "))).toEqual([
+      expect.stringMatching(/ no-place$/),
+    ]);
+    expect(problems(text.replace('"5F20": "{name}"', '"5F20": "{nmae}"'))).toEqual([
+      expect.stringMatching(/ no-field$/),
+    ]);
+    expect(problems(text.replace("{order}-{record:4}", "{name}"))).toEqual([
+      expect.stringMatching(/ no-field$/),
+    ]);
+  });
+
   const person = { name: "Ada", zones: ["A", "B"], cardNumber: "F-1" };
   test("only declared moods bend the standard's commands", () => {
     const plain = { ...product, card: { ...product.card, moods: [] } };
@@ -43,11 +58,14 @@ describe("a product on a card of another maker", () => {
     expect(updates.map(({ le, sw }) => [le, sw.length])).toEqual([[undefined, 1]]);
   });
 
-  test("an EF record is appended once and never again, and every file is asked for before it is made again", () => {
+  test("an EF record is asked for before it is appended again, and every file is asked for before it is made again", () => {
     const appended = foreignPersonalization(product, person).segments.flatMap(({ steps }) =>
       steps.filter(({ ins }) => ins === 0xe2),
     );
-    expect(appended.map(({ again }) => again)).toEqual(["never", "never"]);
+    expect(appended.map(({ again, probe }) => [again, probe?.ask[0]?.p1, probe?.ask[0]?.p2])).toEqual([
+      ["probe", 1, 0x14],
+      ["probe", 2, 0x14],
+    ]);
     expect(foreignInitialisation(product).segments.every(({ done }) => done?.length === 2)).toBe(true);
   });
 

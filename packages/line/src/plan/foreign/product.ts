@@ -4,8 +4,11 @@
  */
 import { unhex } from "@persoline/card/bytes";
 import { z } from "zod";
-import { type FileProblem, strictYaml } from "../../orders/yaml.js";
-import { column, content, hexBytes, word } from "../product-schema.js";
+import { type FileProblem, type ReadYaml, strictYaml } from "../../orders/yaml.js";
+import type { ColumnRule } from "../../orders/types.js";
+import { fieldsOf, plainForms, templateOf, type ValueForm } from "../content.js";
+import { columnRule, type ContentModel, contentModel, type Product } from "../product-model.js";
+import { column, content, hexBytes, template, word } from "../product-schema.js";
 
 const witness = {
   "seen-on": z.string().min(3).max(200).describe("Card, version, where it came from"),
@@ -61,6 +64,15 @@ export const foreignSchema = z
         .describe("At most so many data bytes in one command"),
       moods: z.array(mood).default([]),
     }),
+    number: z
+      .strictObject({
+        ef: word.describe("A transparent file of 10 bytes or more, which holds nothing else"),
+        begins: hexBytes(1, 6, "the beginning of card numbers").describe(
+          "Of all numbers of this product's blanks in the stock",
+        ),
+      })
+      .describe("Such a chip has no number of its own: the line writes the stock's into it before all else"),
+    "card-number": template.describe("Of the card, from {order} and {record}"),
     files: z.array(file).min(1),
     person: z.record(word, column),
     write: z.record(word, content),
@@ -82,12 +94,26 @@ export type ForeignFile = z.output<typeof foreignSchema>;
 export type Mood = ForeignFile["card"]["moods"][number];
 export type ForeignEf = ForeignFile["files"][number];
 
-export interface ForeignProduct extends Omit<ForeignFile, "card"> {
+/** A product file of such cards, and what the line asks of a product of whichever card. */
+export interface ForeignProduct
+  extends Omit<ForeignFile, "card">,
+    Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality"> {
+  readonly kind: "iso7816";
+  /** Gates know files of the Persoline OS, not these. */
+  readonly register: "none";
+  readonly columns: readonly ColumnRule[];
   readonly card: Omit<ForeignFile["card"], "atr"> & { readonly atr: Uint8Array };
 }
 
+/** Bytes of a card's number. */
+export const numberLength = 10;
+
+/** The file that holds the card's number. */
+export const numberFile = ({ files, number }: Pick<ForeignFile, "files" | "number">): ForeignEf | undefined =>
+  files.find(({ ef }) => ef === number.ef);
+
 export type ReadForeign =
-  | { readonly ok: true; readonly product: ForeignProduct }
+  | { readonly ok: true; readonly product: ForeignProduct; readonly problem: ReadYaml<unknown>["problem"] }
   | { readonly ok: false; readonly problems: readonly FileProblem[] };
 
 /** For editors: `schemas/foreign-product.schema.json`. */
@@ -112,7 +138,34 @@ export function parseForeign(text: string, file: string): ReadForeign {
       );
     }
   }
+  const holder = numberFile(value);
+  if (
+    holder?.type !== "transparent" ||
+    holder.size < numberLength ||
+    value.write[value.number.ef] !== undefined
+  ) {
+    problems.push(
+      read.problem(
+        ["number", "ef"],
+        "no-place",
+        `the card's number needs a transparent file of ${String(numberLength)} bytes or more that holds nothing else`,
+        "name such a file, and write nothing into it",
+      ),
+    );
+  }
+  const fields = new Set([...Object.keys(value.person), ...lineFields]);
   for (const [name, content] of Object.entries(value.write)) {
+    const stranger = fieldsIn(content).find((field) => !fields.has(field));
+    if (stranger !== undefined) {
+      problems.push(
+        read.problem(
+          ["write", name],
+          "no-field",
+          `there is no field ${stranger}`,
+          `name a field of person, or ${lineFields.join(", ")}`,
+        ),
+      );
+    }
     const ef = value.files.find((one) => one.ef === name);
     if (ef === undefined) {
       problems.push(
@@ -129,7 +182,53 @@ export function parseForeign(text: string, file: string): ReadForeign {
       );
     }
   }
+  const numberFields = fieldsOf(value["card-number"]).filter((field) => !["order", "record"].includes(field));
+  if (numberFields.length > 0) {
+    problems.push(
+      read.problem(
+        ["card-number"],
+        "no-field",
+        `a card number has no field ${numberFields.join(", ")}`,
+        "use {order} and {record}",
+      ),
+    );
+  }
   return problems.length > 0
     ? { ok: false, problems }
-    : { ok: true, product: { ...value, card: { ...value.card, atr: unhex(value.card.atr) } } };
+    : { ok: true, product: modelOf(value), problem: read.problem };
+}
+
+const lineFields: readonly string[] = ["order", "record", "cardNumber"];
+
+/** The fields that a file is filled from. */
+export function fieldsIn(written: ForeignFile["write"][string]): readonly string[] {
+  const model = contentModel(written);
+  return model.kind === "list"
+    ? [model.field]
+    : formsOf(model)
+        .flatMap(plainForms)
+        .flatMap((form) => fieldsOf(templateOf(form) ?? ""));
+}
+
+const formsOf = (model: Exclude<ContentModel, { kind: "list" }>): readonly ValueForm[] =>
+  model.kind === "tlv"
+    ? model.objects.map(([, form]) => form)
+    : model.kind === "value"
+      ? [model.form]
+      : model.forms;
+
+function modelOf(file: ForeignFile): ForeignProduct {
+  const atr = unhex(file.card.atr);
+  return {
+    ...file,
+    kind: "iso7816",
+    name: file.product,
+    // Nothing is completed: the card answers the same all its life.
+    atr: { blank: atr, completed: atr },
+    cardNumber: file["card-number"],
+    register: "none",
+    columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
+    quality: { camera: [], chip: [] },
+    card: { ...file.card, atr },
+  };
 }

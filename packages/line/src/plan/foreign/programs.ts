@@ -1,128 +1,67 @@
 /** What is sent to a card of another maker: files made, contents written, everything read back, the PIN shown to be right. */
 import type { Command } from "@persoline/card/apdu";
-import { type Fid, fid, type Sfi, sfi, utf8 } from "@persoline/card/bytes";
+import { utf8 } from "@persoline/card/bytes";
 import {
   appendRecord,
   createFile,
   encodeFcp,
   readBinary,
   readRecord,
-  selectByFid,
-  selectMf,
   updateBinary,
   verify,
 } from "@persoline/card/iso7816";
-import type { CardProgram, Step, SwPattern } from "@persoline/card/program";
+import type { CardProgram, Segment, Step } from "@persoline/card/program";
 import { fill, tlvBytes, valueBytes, ContentProblem, type Values } from "../content.js";
-import type { ForeignEf, ForeignProduct, Mood } from "./product.js";
-
-type Kind = Extract<Mood, { mood: "tolerated" }>["on"] | "select";
-
-const exact = (value: number): SwPattern => ({ value, mask: 0xffff });
-
-/** The standard's commands, bent to the card's declared moods. */
-class Moody {
-  readonly #moods: readonly Mood[];
-
-  constructor(moods: readonly Mood[]) {
-    this.#moods = moods;
-  }
-
-  get dataCoding(): number | undefined {
-    const found = this.#moods.find((one) => one.mood === "data-coding");
-    return found === undefined ? undefined : Number.parseInt(found.byte, 16);
-  }
-
-  get sizeOfRecords(): boolean {
-    return !this.#has("records-without-size");
-  }
-
-  step(kind: Kind, command: Command, more: Pick<Step, "why" | "clause" | "again"> & Partial<Step>): Step {
-    const { data, le, p2, ...header } = command;
-    const silent = kind === "select" && this.#has("select-without-answer");
-    const wantsLe = (kind === "update" || kind === "verify") && this.#has("le-on-updates");
-    const expected = silent ? undefined : wantsLe ? 256 : le;
-    const tolerated = this.#moods.flatMap((one) =>
-      one.mood === "tolerated" && one.on === kind ? [exact(Number.parseInt(one.sw, 16))] : [],
-    );
-    return {
-      ...header,
-      p2: silent ? (p2 & 0x03) | 0x0c : p2,
-      data: data === undefined ? [] : [data],
-      ...(expected === undefined ? {} : { le: expected }),
-      sw: [exact(0x9000), ...tolerated],
-      changes: kind === "update" || kind === "create",
-      cost: { pages: 0 },
-      ...more,
-    };
-  }
-
-  #has(mood: Mood["mood"]): boolean {
-    return this.#moods.some((one) => one.mood === mood);
-  }
-}
+import { exact, fidOf, mf, Moody, selected, sfiOf } from "./moods.js";
+import { type ForeignEf, type ForeignProduct, numberFile } from "./product.js";
 
 const usualCoding = 0x21;
-const fidOf = (ef: ForeignEf): Fid => fid(Number.parseInt(ef.fid, 16));
-const sfiOf = (ef: ForeignEf): Sfi => sfi(ef.sfi);
-const structure = "ISO/IEC 7816-4, 7.1.1";
-
-const mf = (moody: Moody): Step =>
-  moody.step("select", selectMf({ answer: "fcp" }), {
-    why: "select the MF",
-    clause: structure,
-    again: "same",
-  });
-const selected = (moody: Moody, ef: ForeignEf): Step =>
-  moody.step("select", selectByFid(fidOf(ef), { answer: "fcp" }), {
-    why: `select ${ef.ef} (${ef.fid})`,
-    clause: structure,
-    again: "same",
-  });
-
-/** One segment a file: after an interruption each is asked for before it is made again. */
+/** One segment a file: after an interruption each is asked for before it is made again. The file of the card's number is not among them. */
 export function foreignInitialisation(product: ForeignProduct): CardProgram {
   const moody = new Moody(product.card.moods);
-  const coding = moody.dataCoding;
+  const files = product.files.filter((ef) => ef !== numberFile(product));
   return {
     name: `${product.product}/initialisation`,
-    segments: product.files.map((ef) => {
-      // A record size needs a data coding byte before it: write-once off, data units of one byte (ISO/IEC 7816-4, table 87).
-      const records =
-        ef.type === "transparent" ? {} : { dataCoding: coding ?? usualCoding, recordSize: ef.record };
-      const fcp = encodeFcp({
-        ...(ef.type === "transparent"
-          ? { size: ef.size }
-          : moody.sizeOfRecords
-            ? { size: ef.record * ef.count }
-            : {}),
-        descriptor: {
-          kind: "working",
-          structure: ef.type,
-          shareable: true,
-          ...(coding === undefined ? {} : { dataCoding: coding }),
-          ...records,
-        },
-        fid: fidOf(ef),
-        sfi: sfiOf(ef),
-      });
-      const make = moody.step("create", createFile(fcp), {
-        why: `create EF ${ef.ef} (${ef.fid})`,
-        clause: "ISO/IEC 7816-9, 6.3.2",
-        again: "session",
-      });
-      return {
-        name: `create ${ef.ef}`,
-        channel: "plain",
-        steps: [mf(moody), make],
-        done: [mf(moody), selected(moody, ef)],
-      };
-    }),
+    segments: files.map((ef) => creation(moody, ef)),
+  };
+}
+
+export function creation(moody: Moody, ef: ForeignEf): Segment {
+  const coding = moody.dataCoding;
+  // A record size needs a data coding byte before it: write-once off, data units of one byte (ISO/IEC 7816-4, table 87).
+  const records =
+    ef.type === "transparent" ? {} : { dataCoding: coding ?? usualCoding, recordSize: ef.record };
+  const fcp = encodeFcp({
+    ...(ef.type === "transparent"
+      ? { size: ef.size }
+      : moody.sizeOfRecords
+        ? { size: ef.record * ef.count }
+        : {}),
+    descriptor: {
+      kind: "working",
+      structure: ef.type,
+      shareable: true,
+      ...(coding === undefined ? {} : { dataCoding: coding }),
+      ...records,
+    },
+    fid: fidOf(ef),
+    sfi: sfiOf(ef),
+  });
+  const make = moody.step("create", createFile(fcp), {
+    why: `create EF ${ef.ef} (${ef.fid})`,
+    clause: "ISO/IEC 7816-9, 6.3.2",
+    again: "session",
+  });
+  return {
+    name: `create ${ef.ef}`,
+    channel: "plain",
+    steps: [mf(moody), make],
+    done: [mf(moody), selected(moody, ef)],
   };
 }
 
 /** Bytes of a transparent file, or of its EF records. Throws ContentProblem when they do not fit. */
-function contentOf(product: ForeignProduct, ef: ForeignEf, values: Values): readonly Uint8Array[] {
+export function contentOf(product: ForeignProduct, ef: ForeignEf, values: Values): readonly Uint8Array[] {
   const content = product.write[ef.ef];
   if (content === undefined) return [];
   const parts =
@@ -166,14 +105,7 @@ export function foreignPersonalization(product: ForeignProduct, values: Values):
                 again: "same",
               }),
             )
-          : parts.map((data, at) =>
-              moody.step("update", appendRecord({ data }), {
-                why: `append EF record ${String(at + 1)} to ${ef.ef}`,
-                clause: "ISO/IEC 7816-4, 7.3.6",
-                // A second one would be another EF record.
-                again: "never",
-              }),
-            );
+          : parts.map((data, at) => appended(moody, ef, at + 1, data));
       return [
         {
           name: `write ${ef.ef}`,
@@ -183,6 +115,30 @@ export function foreignPersonalization(product: ForeignProduct, values: Values):
       ];
     }),
   };
+}
+
+/** Appended again it would be another EF record: it is asked for by its number, in the file of that short identifier. */
+function appended(moody: Moody, ef: ForeignEf, number: number, data: Uint8Array): Step {
+  return moody.step("update", appendRecord({ data }), {
+    why: `append EF record ${String(number)} to ${ef.ef}`,
+    clause: "ISO/IEC 7816-4, 7.3.6",
+    again: "probe",
+    probe: {
+      ask: [
+        moody.step(
+          "read",
+          { ...readRecord({ number, sfi: sfiOf(ef) }), le: data.length },
+          {
+            why: `is EF record ${String(number)} of ${ef.ef} there as planned?`,
+            clause: "ISO/IEC 7816-4, 7.3.3",
+            again: "same",
+            answer: { value: data },
+          },
+        ),
+      ],
+      absent: [exact(0x6a83)],
+    },
+  });
 }
 
 function blocks(data: Uint8Array, most: number): { readonly offset: number; readonly data: Uint8Array }[] {

@@ -17,6 +17,8 @@ import type { GpApplication, GpChannel, GpProduct } from "./model.js";
 /** What `compileGp` gives and `prepareGp` fills in. */
 export interface PlannedGp extends CompiledProduct {
   readonly product: GpProduct;
+  readonly termination: CardProgram;
+  readonly terminationInitial: CardProgram;
 }
 
 /** Most plain bytes of a command under any channel: MAC and padding fit beside them. */

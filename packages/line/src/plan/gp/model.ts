@@ -35,7 +35,8 @@ export interface IssuerGrouping {
 }
 
 /** A product file of GlobalPlatform cards, in the words of the card. */
-export interface GpProduct extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality"> {
+export interface GpProduct
+  extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
   readonly kind: "globalplatform";
   /** Gates know files of the Persoline OS, not these applications. */
   readonly register: "none";
@@ -81,7 +82,7 @@ function channelOf(file: ChannelFile): GpChannel {
 export function gpProductModel(file: GpProductFile): GpProduct {
   const atr = unhex(file.card.atr);
   const { identification, "card-image": cardImage } = file.issuer;
-  const { visual } = file;
+  const { visual, security } = file;
   return {
     kind: "globalplatform",
     register: "none",
@@ -101,6 +102,7 @@ export function gpProductModel(file: GpProductFile): GpProduct {
     applications: file.applications.map(applicationOf),
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
     quality: { camera: file.quality.camera, chip: [] },
+    ...(security === undefined ? {} : { security }),
     ...(visual === undefined
       ? {}
       : {

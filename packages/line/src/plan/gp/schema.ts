@@ -108,6 +108,7 @@ export const gpProductSchema = z
     applications: z.array(application).min(1).max(8),
     person: z.record(word, column),
     visual: productSchema.shape.visual,
+    security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
   })
   .meta({

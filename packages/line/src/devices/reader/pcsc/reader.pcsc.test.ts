@@ -199,3 +199,37 @@ describe("a PC/SC service that dies", () => {
     expect(await (await inserted(own)).exchange([ask(0xca, 256)])).toHaveLength(1);
   });
 });
+
+describe("a reader that is unplugged", () => {
+  test("between two cards: told by its name with those that are left, which go on; plugged in again it works", async () => {
+    const card = new ScriptedCard(both);
+    slotWith(card, "leave", 2);
+    slotWith(new ScriptedCard(both), "leave", 0);
+    const own = reader({ patienceMs: 500 }, 2);
+    const other = reader({}, 0);
+    await own.awaitCard("present", 3000);
+    await (await inserted(own)).exchange([ask(0xca, 256)]);
+    const seen = card.got.length;
+    // The service is there again at once, and has the first two slots only.
+    await pcscd.stop();
+    pcscd = await startPcscd(2);
+    expect((await connectedReaders()).map(({ name }) => name)).toEqual([
+      "Persoline vpcd A 00 00",
+      "Persoline vpcd A 00 01",
+    ]);
+    const thrown = await own.insert().catch((problem: unknown) => problem);
+    expect(thrown).toBeInstanceOf(DeviceFault);
+    expect(thrown).toMatchObject({
+      code: "unplugged",
+      message: expect.stringContaining("vpcd A 00 00") as string,
+    });
+    expect(card.got).toHaveLength(seen);
+    await other.awaitCard("present", 8000);
+    expect(await (await inserted(other)).exchange([ask(0xca, 256)])).toHaveLength(1);
+    const back = own.awaitCard("present", 10_000);
+    await pcscd.stop();
+    pcscd = await startPcscd(4);
+    expect(await back).toBe(true);
+    expect(await (await inserted(own)).exchange([ask(0xca, 256)])).toHaveLength(1);
+  });
+});

@@ -1,0 +1,165 @@
+// Card sessions through the security module's process, eight in flight, beside the same work called directly in one process: what the
+// pipes cost. With the vault, and with SoftHSM 2 where it is installed (Debian: softhsm2).
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hex, unhex } from "@persoline/card/bytes";
+import { deriveScp03, diversifyKdf3 } from "@persoline/card/globalplatform";
+import { nodeCrypto } from "@persoline/card/node";
+import { Keyring } from "../packages/line/dist/devices/hsm/keyring.js";
+import { openKeystore } from "../packages/line/dist/devices/hsm/keystore.js";
+import { createTokenKeys, openToken } from "../packages/line/dist/devices/hsm/pkcs11/pkcs11.js";
+import { readRegister } from "../packages/line/dist/devices/hsm/pkcs11/register.js";
+import { Token } from "../packages/line/dist/devices/hsm/pkcs11/token.js";
+import { TokenKeyring } from "../packages/line/dist/devices/hsm/pkcs11/token-keyring.js";
+import { createKeystore, openVault } from "../packages/line/dist/devices/hsm/vault.js";
+import { vaultCalls } from "../packages/line/dist/devices/hsm/vault-core.js";
+
+const inFlight = 8;
+const rounds = 7;
+/** Steps of a card's session, as personalization of the office cards has them. */
+const commands = 40;
+const bytes = 200;
+const master = unhex("404142434445464748494A4B4C4D4E4F");
+const print = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
+const folder = mkdtempSync(join(tmpdir(), "persoline-bench-"));
+const chip = unhex("504C0102030400000042");
+/** @typedef {import("@persoline/card/program").SecureStep} SecureStep */
+const serial = /** @type {import("@persoline/card/program").Serial} */ (hex(chip));
+const ref = (/** @type {string} */ name) => /** @type {import("@persoline/card/program").KeyRef} */ (name);
+/** @type {SecureStep[]} */
+const steps = [
+  ...Array.from({ length: commands }, (_, at) => ({
+    cla: 0,
+    ins: 0xd6,
+    p1: at,
+    p2: 0,
+    data: [new Uint8Array(bytes).fill(at)],
+  })),
+  {
+    cla: 0x80,
+    ins: 0xd8,
+    p1: 0,
+    p2: 0x81,
+    data: [{ secret: "key-set", keys: ref("issuer"), kvn: 0x31 }],
+    le: 256,
+  },
+];
+const channel = /** @type {const} */ ({ protocol: "scp03", keys: ref("issuer"), kvn: 0x30, level: 0x33 });
+
+/** What a card with this key set answers to INITIALIZE UPDATE (i = 70, S8), whatever the host's challenge. */
+const mac = diversifyKdf3(nodeCrypto, master, chip).mac;
+function answerTo(/** @type {Uint8Array} */ hostChallenge) {
+  const cardChallenge = unhex("0102030405060708");
+  const context = new Uint8Array([...hostChallenge, ...cardChallenge]);
+  const sMac = nodeCrypto.aes(deriveScp03(nodeCrypto.aes(mac), 0x06, context, 16));
+  const cryptogram = deriveScp03(sMac, 0x00, context, 8);
+  const head = new Uint8Array([...chip, 0x30, 0x03, 0x70, ...cardChallenge]);
+  // i = 60: a card whose challenge is drawn, not derived.
+  head[12] = 0x60;
+  return { data: new Uint8Array([...head, ...cryptogram]), sw: /** @type {never} */ (0x9000) };
+}
+
+/** @typedef {Pick<import("../packages/line/dist/devices/hsm/port.js").Hsm, "openSession" | "authenticate" | "closeSession">} Sessions */
+/** One card: three messages, as on the line. */
+async function card(/** @type {Sessions} */ hsm) {
+  const { session, open } = await hsm.openSession({ channel, serial });
+  const ready = await hsm.authenticate({ session, answer: answerTo(open.data ?? new Uint8Array(0)), steps });
+  if (!ready.ok) throw new Error(ready.detail);
+  await hsm.closeSession(session);
+}
+
+/** Cards a second with so many at one time. */
+async function rate(
+  /** @type {Sessions} */ hsm,
+  /** @type {number} */ cards,
+  /** @type {number} */ together,
+) {
+  let left = cards;
+  const began = performance.now();
+  await Promise.all(
+    Array.from({ length: together }, async () => {
+      while (left-- > 0) await card(hsm);
+    }),
+  );
+  return (cards * 1000) / (performance.now() - began);
+}
+
+const median = (/** @type {number[]} */ all) => all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
+
+/** Both by turns, so that a busy neighbour hurts both. */
+async function compare(
+  /** @type {string} */ name,
+  /** @type {Sessions} */ piped,
+  /** @type {ReturnType<typeof vaultCalls>} */ calls,
+  /** @type {number} */ cards,
+) {
+  const direct = /** @type {Sessions} */ (/** @type {unknown} */ (calls));
+  await rate(piped, cards, inFlight);
+  await rate(direct, cards, 1);
+  /** @type {{ raw: number, through: number, ratio: number }[]} */
+  const measured = [];
+  for (let round = 0; round < rounds; round++) {
+    const raw = await rate(direct, cards, 1);
+    const through = await rate(piped, cards, inFlight);
+    measured.push({ raw, through, ratio: through / raw });
+  }
+  const of = (/** @type {"raw" | "through" | "ratio"} */ what) => median(measured.map((one) => one[what]));
+  print(
+    `${name}: ${of("through").toFixed(0)} card sessions/s of ${commands} commands, ${inFlight} in flight; the same calls in one process ${of("raw").toFixed(0)}/s; ratio ${(100 * of("ratio")).toFixed(0)} % (median of ${rounds}, ${measured.map(({ ratio }) => (100 * ratio).toFixed(0)).join(" ")})`,
+  );
+}
+
+/** @type {import("../packages/line/dist/devices/hsm/vault.js").NewKey[]} */
+const keys = [{ name: "issuer", use: "scp03", published: hex(master) }];
+const vault = { file: join(folder, "keystore.json"), unlock: { keyFile: join(folder, "key") } };
+await createKeystore({
+  ...vault,
+  environment: "test",
+  keys,
+  letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
+});
+const opened = openKeystore(vault.file, vault.unlock);
+const piped = await openVault(vault);
+await compare("vault", piped, vaultCalls(new Keyring(opened.environment, opened.keys)), 200);
+await piped.close();
+
+const library = "/usr/lib/softhsm/libsofthsm2.so";
+if (existsSync(library)) {
+  const configuration = join(folder, "softhsm2.conf");
+  mkdirSync(join(folder, "tokens"));
+  writeFileSync(
+    configuration,
+    `directories.tokendir = ${join(folder, "tokens")}\nobjectstore.backend = file\n`,
+  );
+  const environment = { SOFTHSM2_CONF: configuration };
+  Object.assign(process.env, environment);
+  const pin = "624813";
+  const words = ["--init-token", "--free", "--label", "bench", "--so-pin", "91357246", "--pin", pin];
+  execFileSync("softhsm2-util", words, { stdio: "ignore" });
+  const unlock = { library, label: "bench", pin };
+  const file = join(folder, "token-keys.json");
+  await createTokenKeys(
+    {
+      file,
+      environment: "test",
+      unlock,
+      keys,
+      letterPrinter: { writePrivateKeyTo: join(folder, "token-printer.pem") },
+    },
+    { environment },
+  );
+  for (const missing of /** @type {const} */ ([[], ["kept-keys"]])) {
+    const token = await openToken({ file, unlock: { ...unlock, missing } }, { environment });
+    const own = await Token.open(unlock);
+    const ring = new TokenKeyring(own, file, readRegister(file), { keptKeys: missing.length === 0 });
+    const where = missing.length === 0 ? "all keys in the token" : "cards' keys in the module's process";
+    await compare(`SoftHSM, ${where}`, token, vaultCalls(ring), missing.length === 0 ? 40 : 100);
+    await token.close();
+    ring.wipe();
+  }
+} else {
+  print("SoftHSM: not installed, not measured");
+}
+rmSync(folder, { recursive: true });

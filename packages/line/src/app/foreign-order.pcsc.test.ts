@@ -1,0 +1,209 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
+import type { Address } from "../devices/reader/vpcd/card-side.js";
+import { persoline, program, root } from "./command.test.data.js";
+import { ViccBody } from "./vicc.test.data.js";
+
+/** The order on cards of Debian's vicc, made at a desk: journal, accounts and stations as for every other card. */
+const examples = join(root, "examples");
+
+let pcscd: Daemon;
+beforeAll(async () => {
+  pcscd = await startPcscd(2);
+});
+afterAll(() => pcscd.stop());
+
+let folder: string;
+const bodies: ViccBody[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-foreign-"));
+});
+afterEach(async () => {
+  for (const body of bodies.splice(0)) body.close();
+  rmSync(folder, { recursive: true, force: true });
+  // pcscd has to see that the reader is empty.
+  await pause(600);
+});
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const body = (): ViccBody => {
+  const made = new ViccBody();
+  bodies.push(made);
+  return made;
+};
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const at = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof at === "object" ? (at?.port ?? 0) : 0;
+}
+
+const ways = {
+  "through pcscd": () => {
+    const { pcsc, slot, address } = slotNumber(0);
+    return Promise.resolve({ address, reader: `{ pcsc: "${pcsc}", slot: ${String(slot)} }` });
+  },
+  "over vpcd-direct": async () => {
+    const port = await freePort();
+    return { address: { host: "127.0.0.1", port }, reader: `{ vpcd: ${String(port)} }` };
+  },
+} as const;
+
+/** The person at the desk: a pile of bodies, of which the next one is put in, and trays. */
+class Person {
+  readonly told: string[] = [];
+  readonly good: ViccBody[] = [];
+  readonly aside: ViccBody[] = [];
+  inHand: ViccBody | undefined;
+  readonly #pile: ViccBody[];
+  readonly #address: Address;
+
+  constructor(pile: readonly ViccBody[], address: Address) {
+    this.#pile = [...pile];
+    this.#address = address;
+  }
+
+  watch(line: ChildProcess): Promise<{ readonly code: number | null; readonly out: string }> {
+    let out = "";
+    let rest = "";
+    line.stdout?.on("data", (bytes: Buffer) => (out += bytes.toString()));
+    line.stderr?.on("data", (bytes: Buffer) => {
+      const lines = (rest + bytes.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const text of lines) this.#hear(text);
+    });
+    return new Promise((resolve) => {
+      line.once("close", (code) => resolve({ code, out }));
+    });
+  }
+
+  #hear(text: string): void {
+    this.told.push(text);
+    const [, tray] = /^(GOOD|REJECT|ASIDE|BACK):/.exec(text) ?? [];
+    if (text.startsWith("Insert the next card")) {
+      this.inHand = this.#pile.shift();
+      // People are slower than pcscd looks.
+      setTimeout(() => this.inHand?.insert(this.#address), 600);
+    } else if (tray !== undefined && this.inHand !== undefined) {
+      this.inHand.out();
+      (tray === "GOOD" ? this.good : this.aside).push(this.inHand);
+      this.inHand = undefined;
+    }
+  }
+}
+
+async function arranged(way: keyof typeof ways) {
+  const { address, reader } = await ways[way]();
+  const data = join(folder, "data");
+  const delivery = join(examples, "foreign-badge/delivery.csv");
+  expect(persoline(["stock", "receive", "F2026A", delivery, "--data", data])).toMatchObject({ code: 0 });
+  const desk = readFileSync(join(examples, "lines/desk.yaml"), "utf8");
+  writeFileSync(join(folder, "desk.yaml"), desk.replace(/reader: \{.*\}/, `reader: ${reader}`));
+  const order = readFileSync(join(examples, "foreign-badge/order.yaml"), "utf8");
+  const lineless = order.replaceAll("../", `${examples}/`).replace(/line: .*/, "line: desk.yaml");
+  writeFileSync(join(folder, "order.yaml"), lineless);
+  copyFileSync(join(examples, "foreign-badge/people.csv"), join(folder, "people.csv"));
+  const begin = (): ChildProcess =>
+    spawn(process.execPath, [program, "run", join(folder, "order.yaml"), "--data", data, "--json"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  return { address, data, begin };
+}
+
+const labelsOf = (person: Person): string[] =>
+  person.told.flatMap((text) => /^GOOD: Take card (\S+)/.exec(text)?.slice(1) ?? []);
+const labels = (...numbers: number[]): string[] => numbers.map((number) => `F2026A-00000${String(number)}`);
+
+describe.each(["through pcscd", "over vpcd-direct"] as const)(
+  "an order on cards of another maker, %s",
+  (way) => {
+    test("numbers them, makes and proves them, and puts one aside that was made already", async () => {
+      const { address, begin, data } = await arranged(way);
+      const [first, ...others] = [body(), body(), body(), body()] as const;
+      const person = new Person([first, others[0], first, others[1], others[2]], address);
+      const { code, out } = await person.watch(begin());
+      // All four are made, and a good one lies where no good one should: people must put it back.
+      expect(code).toBe(1);
+      expect(person.told.at(-1)).toContain("F2026A-000001 is good, but lies at hold");
+      expect(person.aside).toEqual([first]);
+      expect(labelsOf(person)).toEqual(labels(1, 2, 3, 4));
+      expect(person.told.filter((text) => text.includes("has no number yet"))).toHaveLength(4);
+      expect(JSON.parse(out)).toMatchObject({
+        produced: 4,
+        rejects: [],
+        blanks: { good: 4 },
+      });
+      const delivered = persoline(["order", "deliver", "2026-420", "--by", "A. Meyer", "--data", data]);
+      expect(delivered.out).toContain("its cards open no gates");
+      const stock = JSON.parse(persoline(["stock", "list", "--data", data, "--json"]).out) as unknown;
+      expect(stock).toMatchObject({ totals: { received: 6, good: 4, inStock: 2 } });
+    });
+
+    test("killed after a command whose answer it never had, again and again: every card is made once", async () => {
+      const { address, begin } = await arranged(way);
+      const pile = [body(), body(), body(), body()];
+      const person = new Person(pile, address);
+      let line: ChildProcess | undefined;
+      // Its number's file made; its number written; its second EF record appended; its PIN shown.
+      const moments = [
+        ["00e0", 1],
+        ["00d6", 1],
+        ["00e2", 2],
+        ["0020", 1],
+      ] as const;
+      for (const [at, [ins, nth]] of moments.entries()) {
+        pile[at]?.when(ins, nth, () => line?.kill("SIGKILL"));
+      }
+      for (const _ of moments) {
+        line = begin();
+        const end = await person.watch(line);
+        expect(end.code).toBe(null);
+      }
+      line = begin();
+      const { code, out } = await person.watch(line);
+      expect(code).toBe(0);
+      expect(JSON.parse(out)).toMatchObject({
+        produced: 4,
+        balanced: true,
+        rejects: [],
+        blanks: { good: 4 },
+      });
+      expect(labelsOf(person)).toEqual(labels(1, 2, 3, 4));
+      expect(person.good).toEqual(pile);
+      // Three, one, two and two zones, in the order of the input.
+      expect(pile.map((one) => one.count("00e2"))).toEqual([3, 1, 2, 2]);
+      // Three files each; the one whose answer was lost was asked for, and not made again.
+      expect(pile.map((one) => one.count("00e0"))).toEqual([3, 3, 3, 3]);
+    });
+  },
+);
+
+test("a card that was numbered here and is another one than was being worked on is held, not written", async () => {
+  const { address, begin } = await arranged("over vpcd-direct");
+  const [made, worked] = [body(), body()] as const;
+  const person = new Person([made, worked], address);
+  let line: ChildProcess | undefined = begin();
+  worked.when("00e2", 1, () => line?.kill("SIGKILL"));
+  await person.watch(line);
+  expect(person.good).toEqual([made]);
+  // The wrong one is put back after the cut.
+  worked.out();
+  const before = made.count("00d6");
+  const other = new Person([], address);
+  other.inHand = made;
+  made.insert(address);
+  line = begin();
+  const end = other.watch(line);
+  while (!other.told.some((text) => text.startsWith("ASIDE"))) await pause(20);
+  line.kill("SIGTERM");
+  await end;
+  expect(made.count("00d6")).toBe(before);
+  expect(other.told.join("\n")).toContain("ASIDE: Take card F2026A-000002");
+});

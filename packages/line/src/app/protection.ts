@@ -1,0 +1,99 @@
+/** Refuses a job whose product, order or line wants keys kept better than the security module keeps them: before a card moves. */
+import type { CardProgram, Part, SecureChannelSpec } from "@persoline/card/program";
+import type { CapabilityReport, Hsm, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
+import { DataProblem } from "../orders/problem.js";
+import { securityLevels, type SecurityLevels, wantedLevel } from "../orders/security.js";
+
+type Keys = readonly KeyDescription[];
+
+const isLong = (keys: Keys, name: string): boolean =>
+  keys.some((key) => key.name === name && (key.algorithm === "AES-192" || key.algorithm === "AES-256"));
+
+function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
+  if (channel.protocol === "loader") return ["loader"];
+  if (channel.protocol === "desfire") {
+    const { key } = channel;
+    return key !== "default" && key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
+  }
+  const shared = channel.diversify === "none" ? (["shared-keys"] as const) : [];
+  if (channel.protocol === "scp02") return ["scp02", ...shared];
+  return [isLong(keys, channel.keys) ? "scp03-long" : "scp03", ...shared];
+}
+
+function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
+  switch (part.secret) {
+    case "pin":
+      return ["pin"];
+    case "challenge":
+      return ["proof"];
+    case "key-set":
+      return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
+    case "key":
+    case "desfire-key":
+    case "wrapped-key":
+    case "check-value":
+      return ["keys-to-card"];
+    // Opened as what is sealed, and closed again for the card, in one call of the module.
+    case "issuer-dgi":
+      return ["seal", "keys-to-card"];
+  }
+}
+
+/** What these programs ask of a security module. */
+export function operationsOf(programs: readonly CardProgram[], keys: Keys): ReadonlySet<HsmOperation> {
+  return new Set(
+    programs
+      .flatMap(({ segments }) => segments)
+      .flatMap(({ channel, steps }) => [
+        ...(channel === "plain" ? [] : ofChannel(channel, keys)),
+        ...steps.flatMap(({ data }) =>
+          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part))),
+        ),
+      ]),
+  );
+}
+
+/** Why this module must not do the job, operation by operation; empty when it may. */
+export function unkept(
+  operations: Iterable<HsmOperation>,
+  { provider, operations: kept }: CapabilityReport,
+  wanted: readonly (SecurityLevels | undefined)[],
+): { readonly operation: HsmOperation; readonly message: string }[] {
+  return [...operations].flatMap((operation) => {
+    const { level, note } = kept[operation];
+    const least = wantedLevel(operation, wanted);
+    if (level !== "unavailable" && securityLevels.indexOf(level) <= securityLevels.indexOf(least)) return [];
+    const why = note === undefined ? "" : `: ${note}`;
+    const keeps = level === "unavailable" ? "cannot do it" : `keeps it at ${level}`;
+    return [{ operation, message: `${operation} must be kept at ${least}, and ${provider} ${keeps}${why}` }];
+  });
+}
+
+/** What every order needs besides its cards. */
+const always: readonly HsmOperation[] = ["seal", "sign", "random"];
+
+/** Throws DataProblem with every operation that this module cannot keep as it must be kept. */
+export async function mustKeep(
+  hsm: Hsm,
+  ask: {
+    /** What is refused, for the message. */
+    readonly file: string;
+    readonly programs: readonly CardProgram[];
+    readonly more?: readonly HsmOperation[];
+    readonly wanted: readonly (SecurityLevels | undefined)[];
+  },
+): Promise<void> {
+  const [report, keys] = await Promise.all([hsm.capabilities(), hsm.keys()]);
+  const operations = new Set([...always, ...(ask.more ?? []), ...operationsOf(ask.programs, keys)]);
+  const wrong = unkept(operations, report, ask.wanted);
+  if (wrong.length === 0) return;
+  throw new DataProblem(
+    wrong.map(({ message }) => ({
+      file: ask.file,
+      code: "protection-level",
+      message,
+      remedy:
+        "use a security module that keeps it, or let those who answer for the keys lower the level under security:",
+    })),
+  );
+}

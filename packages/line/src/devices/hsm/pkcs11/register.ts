@@ -1,0 +1,90 @@
+/**
+ * Which keys of a token are ours: a small file beside the database, without any secret. A key is known by its label, its check value and a
+ * fingerprint (a known block under the key), never by a handle; the whole is under a MAC whose key the token alone can make.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { KeystoreProblem, writeDurably } from "../keystore.js";
+import type { Environment, KeyDescription } from "../port.js";
+
+export interface RegisteredKey extends KeyDescription {
+  /** Of masters: eight bytes of E(key, `fingerprinted`), hexadecimal. */
+  readonly fingerprint: string;
+}
+
+export interface Register {
+  readonly format: "persoline-token";
+  readonly version: 1;
+  readonly environment: Environment;
+  /** Label of the token. */
+  readonly token: string;
+  readonly keys: readonly RegisteredKey[];
+  /** Public keys (SPKI, base64): of signatures, of the letter printer. `by`: where the signing key is. */
+  readonly signature: { readonly by: "token" | "module-process"; readonly open: string };
+  readonly letterPrinter: string;
+  /** HMAC-SHA-256 over all that is above, base64. */
+  readonly mac: string;
+}
+
+/** What fingerprints are made over: 16 bytes. */
+export const fingerprinted = new Uint8Array(Buffer.from("persoline key id"));
+
+const macOf = (register: Register, key: Uint8Array): Buffer =>
+  createHmac("sha256", key)
+    .update(JSON.stringify({ ...register, mac: "" }))
+    .digest();
+
+export function writeRegister(file: string, register: Omit<Register, "mac">, macKey: Uint8Array): void {
+  const unsealed = { ...register, mac: "" };
+  const mac = macOf(unsealed, macKey).toString("base64");
+  writeDurably(file, `${JSON.stringify({ ...register, mac }, null, 2)}\n`);
+}
+
+/** Throws KeystoreProblem. Its MAC is judged by `judgeRegister`, once the token is open. */
+export function readRegister(file: string): Register {
+  if (!existsSync(file))
+    throw new KeystoreProblem("missing", `${file}: there is no register of token keys here`);
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    content = undefined;
+  }
+  if (!isRegister(content))
+    throw new KeystoreProblem(
+      "not-ours",
+      `${file}: this is no register of token keys; restore it from a backup`,
+    );
+  if (content.version > 1) {
+    throw new KeystoreProblem(
+      "newer-version",
+      `${file}: the register has form ${String(content.version)}, this program knows 1; use the newer program`,
+    );
+  }
+  return content;
+}
+
+/** Throws KeystoreProblem when a byte of it was altered since the token's keys were made. */
+export function judgeRegister(file: string, register: Register, macKey: Uint8Array): void {
+  const given = Buffer.from(register.mac, "base64");
+  const expected = macOf(register, macKey);
+  if (given.length !== expected.length || !timingSafeEqual(given, expected))
+    throw new KeystoreProblem(
+      "not-ours",
+      `${file}: the register of token keys was altered, or is another token's; restore it from a backup`,
+    );
+}
+
+function isRegister(value: unknown): value is Register {
+  if (typeof value !== "object" || value === null) return false;
+  const file = value as Partial<Record<keyof Register, unknown>>;
+  return (
+    file.format === "persoline-token" &&
+    typeof file.version === "number" &&
+    typeof file.token === "string" &&
+    typeof file.mac === "string" &&
+    typeof file.letterPrinter === "string" &&
+    typeof file.signature === "object" &&
+    Array.isArray(file.keys)
+  );
+}

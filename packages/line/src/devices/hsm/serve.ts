@@ -1,0 +1,72 @@
+/** The life of a security module's own process: it hears one way of beginning, then calls, and ends with its parent. */
+import { KeystoreProblem } from "./keystore.js";
+import type { VaultCalls, vaultCalls } from "./vault-core.js";
+import type { VaultAnswer, VaultAsk } from "./vault-protocol.js";
+
+type Calls = ReturnType<typeof vaultCalls>;
+
+/** How a provider makes its keys, and how it opens them. Both throw KeystoreProblem, or what else is wrong. */
+export interface Provider<Ceremony, Unlock> {
+  readonly make: (ceremony: Ceremony) => void | Promise<void>;
+  readonly open: (file: string, unlock: Unlock) => Calls | Promise<Calls>;
+}
+
+export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unlock>): void {
+  let calls: Calls | undefined;
+  const say = (answer: VaultAnswer): void => {
+    process.send?.(answer);
+  };
+
+  const begin = async (ask: Extract<VaultAsk<Ceremony, Unlock>, { ask: "make" | "open" }>): Promise<void> => {
+    try {
+      if (ask.ask === "make") {
+        await make(ask.ceremony);
+        say({ answer: "made" });
+        return;
+      }
+      calls = await open(ask.file, ask.unlock);
+      say({ answer: "opened" });
+    } catch (error) {
+      const code = error instanceof KeystoreProblem ? error.code : "refused";
+      const message = error instanceof Error ? error.message : "the module cannot start";
+      say({ answer: "refused", code, message });
+    }
+  };
+
+  const answer = async ({ id, name, args }: Extract<VaultAsk<Ceremony, Unlock>, { ask: "call" }>) => {
+    try {
+      if (calls === undefined) throw new Error("the module is not open");
+      const call = calls[name] as (...args: unknown[]) => ReturnType<VaultCalls[keyof VaultCalls]>;
+      const result = call(...args);
+      // What is known already is answered in this turn, as ever.
+      say({ answer: "result", id, result: result instanceof Promise ? await result : result });
+    } catch (error) {
+      say({ answer: "fault", id, message: error instanceof Error ? error.message : "the module failed" });
+    }
+  };
+
+  // A signal to the whole group reaches the module too: the line ends its cards first and closes the module then.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+  // Node would open its debugger, and with it all keys, to whoever sends this.
+  process.on("SIGUSR1", () => undefined);
+  process.on("disconnect", () => {
+    calls?.wipe();
+    process.exit(0);
+  });
+  process.on("message", (ask: VaultAsk<Ceremony, Unlock>) => {
+    switch (ask.ask) {
+      case "make":
+      case "open":
+        void begin(ask);
+        return;
+      case "call":
+        void answer(ask);
+        return;
+      case "close":
+        say({ answer: "closed" });
+        calls?.wipe();
+        calls = undefined;
+        if (process.connected) process.disconnect();
+    }
+  });
+}
