@@ -128,6 +128,15 @@ describe("two custodians", () => {
     await expect(desk.confirm(bob)).rejects.toThrow("no ceremony C-0003 waits");
   });
 
+  it("a name written otherwise is the same person", async () => {
+    const desk = await opened();
+    await desk.enrol({ ...eve, name: "Eve Novak" });
+    await desk.confirm(ann);
+    await desk.confirm(bob);
+    await desk.begin({ do: "generate", key: plan("issuer") }, { ...eve, name: "Eve Novak" });
+    await expect(desk.confirm({ ...eve, name: "eve   NOVAK" })).rejects.toThrow("it takes another custodian");
+  });
+
   it("two names with one passphrase are one person; later custodians are let in by two", async () => {
     const desk = await opened();
     await expect(desk.enrol({ name: "Zoe", passphrase: ann.passphrase })).rejects.toThrow(
