@@ -55,6 +55,11 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
     case "Invalid handle":
     case "Internal error":
       return fault("no-service", `the PC/SC service does not answer: ${serviceRemedy}`);
+    case "Unknown PC/SC error":
+      // A service that is just ending answers so. In mid-command it is told as it came; before one, a new context asks again.
+      return during === "exchange"
+        ? fault("refused", "PC/SC failed in mid-command and does not say why")
+        : fault("no-service", "PC/SC failed and does not say why: it is asked again in a new context");
     default:
       return fault("refused", `PC/SC says: ${text}`);
   }
