@@ -10,7 +10,8 @@ import { Memory } from "../memory.js";
 import type { VirtualCard, VirtualCardOptions } from "../types.js";
 import { Refusal, status } from "./status.js";
 import { freshPages, isIdentityPage, Store } from "./store.js";
-import { type Answer, System } from "./system.js";
+import type { Answer } from "./session.js";
+import { System } from "./system.js";
 
 /** What a PC/SC reader reports of a DESFire card: no card of contacts, so a made-up ATR with an empty category byte. */
 const atr = Uint8Array.of(0x3b, 0x81, 0x80, 0x01, 0x80, 0x80);
