@@ -2,9 +2,12 @@
 import { hex } from "@persoline/card/bytes";
 import type { CardChannel, Sent, Serial } from "@persoline/card/program";
 
-/** So many challenges are remembered, the oldest forgotten first: some megabytes, and a day of a line. */
-const mostRemembered = 65_536;
-/** Shorter ones repeat by chance: of 8 random bytes, 65,536 of them, two are alike once in ten thousand million lines. */
+/**
+ * So many challenges are remembered, the oldest forgotten first: those of the last thousand cards or more, in two megabytes. Ten times as
+ * many were half of what a line keeps in memory.
+ */
+const mostRemembered = 8_192;
+/** Shorter ones repeat by chance: of 8 random bytes, 8,192 of them, two are alike once in five hundred thousand million lines. */
 const shortest = 8;
 
 interface Seen {
