@@ -3,7 +3,7 @@ import { hex } from "@persoline/card/bytes";
 import type { CardChannel, Sent, Serial } from "@persoline/card/program";
 
 /**
- * So many challenges are remembered, the oldest forgotten first: those of the last thousand cards or more, in two megabytes. Ten times as
+ * So many challenges are remembered, the oldest forgotten first: those of the last thousand cards or more, in two megabytes. Eight times as
  * many were half of what a line keeps in memory.
  */
 const mostRemembered = 8_192;
