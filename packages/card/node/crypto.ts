@@ -1,6 +1,7 @@
-import { createCipheriv, createDecipheriv, createECDH, createHash } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 import { CardProblem } from "../src/bytes/index.js";
-import type { BlockCipher, Crypto, KeyAgreement } from "../src/crypto/index.js";
+import type { BlockCipher, Crypto } from "../src/crypto/index.js";
+import { nodeP256 } from "./p256.js";
 import { rsaPrivate, rsaPublic } from "./rsa.js";
 
 /** The crypto port on OpenSSL, by way of Node. */
@@ -22,29 +23,7 @@ export const nodeCrypto: Crypto = {
   },
   rsaPublic,
   rsaPrivate,
-};
-
-/** P-256 on OpenSSL. */
-export const nodeP256: KeyAgreement = {
-  generate() {
-    const pair = createECDH("prime256v1");
-    const publicKey = Uint8Array.from(pair.generateKeys());
-    // OpenSSL leaves leading zeros out.
-    const privateKey = new Uint8Array(32);
-    const scalar = pair.getPrivateKey();
-    privateKey.set(scalar, 32 - scalar.length);
-    scalar.fill(0);
-    return { privateKey, publicKey };
-  },
-  agree(privateKey, publicKey) {
-    try {
-      const own = createECDH("prime256v1");
-      own.setPrivateKey(privateKey);
-      return Uint8Array.from(own.computeSecret(publicKey));
-    } catch {
-      throw new CardProblem("bad-key", "P-256", "a private key or a point is not one of the curve");
-    }
-  },
+  p256: nodeP256,
 };
 
 /** OpenSSL 3 has no single DES: K‖K‖K is the same cipher. */

@@ -24,6 +24,17 @@ export interface KeySet {
   readonly keys: readonly Uint8Array[];
 }
 
+/** 11, 13, 15: a key pair for SCP11a, b, c; 10: the public key of an authority that signs hosts' certificates (CA-KLOC). */
+export interface EllipticKey {
+  readonly kid: number;
+  readonly kvn: number;
+  /** Empty: the public half alone. */
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+  /** Of a pair: its certificates as they are given out, leaf last; of an authority: its identifier (42). Empty: none. */
+  readonly about: Uint8Array;
+}
+
 export interface LoadFile {
   readonly aid: Uint8Array;
   readonly modules: readonly Uint8Array[];
@@ -55,6 +66,7 @@ export interface State {
   readonly keySets: readonly KeySet[];
   readonly loadFiles: readonly LoadFile[];
   readonly applications: readonly Application[];
+  readonly elliptic: readonly EllipticKey[];
 }
 
 export const freshState = (keySets: readonly KeySet[]): State => {
@@ -68,6 +80,7 @@ export const freshState = (keySets: readonly KeySet[]): State => {
     keySets,
     loadFiles: [],
     applications: [],
+    elliptic: [],
   };
 };
 
@@ -107,6 +120,10 @@ export function stateBytes(state: State): Uint8Array {
         word(app.pages),
       ),
     ),
+    [state.elliptic.length],
+    ...state.elliptic.map(({ kid, kvn, privateKey, publicKey, about }) =>
+      join([kid, kvn], text(privateKey), text(publicKey), word(about.length), about),
+    ),
   );
 }
 
@@ -114,11 +131,11 @@ export function readState(bytes: Uint8Array): State {
   let at = 0;
   const byte = (): number => bytes[at++] ?? 0;
   const word = (): number => (byte() << 8) | byte();
-  const text = (): Uint8Array => {
-    const length = byte();
+  const run = (length: number): Uint8Array => {
     at += length;
     return bytes.slice(at - length, at);
   };
+  const text = (): Uint8Array => run(byte());
   const list = <T>(read: () => T): T[] => Array.from({ length: byte() }, read);
   return {
     life: byte(),
@@ -136,6 +153,13 @@ export function readState(bytes: Uint8Array): State {
       privileges: (byte() << 16) | word(),
       page: word(),
       pages: word(),
+    })),
+    elliptic: list(() => ({
+      kid: byte(),
+      kvn: byte(),
+      privateKey: text(),
+      publicKey: text(),
+      about: run(word()),
     })),
   };
 }
