@@ -11,6 +11,7 @@ const isLong = (keys: Keys, name: string): boolean =>
 
 function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   if (channel.protocol === "loader") return ["loader"];
+  if (channel.protocol === "scp11") return ["scp11"];
   if (channel.protocol === "desfire") {
     const { key } = channel;
     return key !== "default" && key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];

@@ -87,7 +87,10 @@ export function fabricateGlobalPlatform(fresh: GlobalPlatformChip): Uint8Array {
   const record = { phase: phase.globalPlatform, ...version, state: 0, imageStart: 0, imageLength: 0 };
   bytes.set(pairPage(1, phaseContent(record)), layout.phasePair);
   bytes.set(pairPage(1, Uint8Array.of(i02, i03, isd.length, ...isd)), gpLayout.configPair);
-  bytes.set(firstArea(stateBytes(state)), gpLayout.state);
+  const content = firstArea(stateBytes(state));
+  if (content.length > gpLayout.statePages * pageSize)
+    throw new RangeError("keys and certificates are more than the chip has room for");
+  bytes.set(content, gpLayout.state);
   return bytes;
 }
 

@@ -68,13 +68,14 @@ export function agree(card: GpCard, command: Apdu): Answer {
   if (p2 !== HOST_UNKNOWN && hostKey === undefined) return status(SW.conditionsNotSatisfied);
   const asked = readAsked(data, variant.parameters);
   if (asked === undefined) return status(SW.wrongData);
-  const made = unlessNoPoint(() => agreed(chip, pair, asked, hostKey?.publicKey ?? asked.hostPoint));
+  const own = chip.has("wrong-loader-key") ? spoiled(pair) : pair;
+  const made = unlessNoPoint(() => agreed(chip, own, asked, hostKey?.publicKey ?? asked.hostPoint));
   if (made === undefined) return status(SW.wrongData);
   const { keys, point } = made;
-  const own = item(POINT, point);
+  const answered = item(POINT, point);
   const part = (at: number): Aes =>
     new Aes(chip, keys.slice(at * asked.keyLength, (at + 1) * asked.keyLength));
-  const receipt = part(0).mac(data, own);
+  const receipt = part(0).mac(data, answered);
   const start = { size: 8, enc: part(1), mac: part(2), rmac: part(3), dek: part(4), chain: receipt } as const;
   keys.fill(0);
   card.channel = new Scp11Channel(start, {
@@ -82,7 +83,7 @@ export function agree(card: GpCard, command: Apdu): Answer {
     knowsHost: p2 !== HOST_UNKNOWN,
     level: asked.level,
   });
-  return answer(join(own, item(RECEIPT, receipt)));
+  return answer(join(answered, item(RECEIPT, receipt)));
 }
 
 /** A6 { 90 protocol and parameters, 95 usage, 80 key type, 81 key length }, 5F49 the host's ephemeral point; nothing else. */
@@ -127,6 +128,12 @@ function agreed(
   second.fill(0);
   return { keys, point: ephemeral.publicKey };
 }
+
+/** Not the private key that its certificate is for. */
+const spoiled = (pair: EllipticKey): EllipticKey => ({
+  ...pair,
+  privateKey: pair.privateKey.map((byte) => byte ^ 0x5a),
+});
 
 /** A point beside the curve is refused by the coprocessor. */
 function unlessNoPoint<T>(work: () => T): T | undefined {

@@ -83,8 +83,18 @@ const theSame = (master: Uint8Array): KeySet => ({
 /** Hexadecimal; empty for keys that have none. */
 export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8Array): string {
   if (algorithm === "3DES") return hex(kcvDes(nodeCrypto, key));
+  if (algorithm === "P-256") return pointCheck(key);
   return algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, key)) : "";
 }
+
+/** First three bytes of SHA-256 over the point: a key pair and its public half have the same. */
+function pointCheck(key: Uint8Array): string {
+  const point = pointOf(key);
+  return hex(nodeCrypto.sha256(point).slice(0, 3));
+}
+
+/** The point of a P-256 key, private (32 bytes) or public (65). */
+const pointOf = (key: Uint8Array): Uint8Array => (key.length === 32 ? nodeCrypto.p256.publicKeyOf(key) : key);
 
 export class Keyring {
   readonly environment: Environment;
@@ -114,6 +124,7 @@ export class Keyring {
       kcv: bytes.length === 0 ? (stored.life?.kcv ?? "") : checkValueOf(stored.algorithm, bytes),
       environment: stored.environment,
       published: stored.published,
+      ...(stored.algorithm === "P-256" && bytes.length > 0 ? { publicKey: hex(pointOf(bytes)) } : {}),
       ...(stored.life === undefined ? {} : { life: stored.life }),
     }));
   }
@@ -177,6 +188,16 @@ export class Keyring {
       );
     }
     return { bytes, algorithm };
+  }
+
+  /** The host's private key of SCP11, 32 bytes; the caller wipes it. */
+  hostKey(keys: KeyRef): Uint8Array {
+    return this.#master(keys, "scp11").slice();
+  }
+
+  /** The point of an authority that certifies cards. */
+  cardAuthority(keys: KeyRef): Uint8Array {
+    return this.#master(keys, "card-authority", "check").slice();
   }
 
   /** Milliseconds of the epoch. */

@@ -143,6 +143,7 @@ describe("what the token shows at start", () => {
       random: "token",
       scp02: "module-process",
       "scp03-long": "module-process",
+      scp11: "unavailable",
       desfire: "module-process",
       "issuer-data": "unavailable",
       pin: "module-process",
