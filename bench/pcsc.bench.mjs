@@ -170,6 +170,7 @@ function gpBlank() {
   const read = parseAnyProduct(readFileSync(file, "utf8"), "product.yaml");
   if (!read.ok || read.product.kind !== "globalplatform") throw new Error("the product is not read");
   const { initial } = read.product;
+  if (initial.protocol === "scp11") throw new Error("the example's blanks have keys of a master");
   const master = new Uint8Array(randomBytes(16));
   const key = /** @type {StoredKey} */ ({
     name: initial.keys,

@@ -65,7 +65,7 @@ export function fabricateGlobalPlatform(fresh: GlobalPlatformChip): Uint8Array {
   if (pages <= gpLayout.heap / pageSize || pages > 512)
     throw new RangeError(`this chip has ${gpLayout.heap / pageSize + 1} to 512 pages, not ${pages}`);
   if (isd.length < 5 || isd.length > 16) throw new RangeError(`an AID has 5 to 16 bytes, not ${isd.length}`);
-  if (keySets.length === 0) throw new RangeError("a chip without keys is nobody's");
+  if (keySets.length === 0 && elliptic.length === 0) throw new RangeError("a chip without keys is nobody's");
   if (![0x15, 0x35, 0x55, 0x75].includes(i02))
     throw new RangeError(`this chip has no SCP02 with i = ${i02.toString(16)}`);
   if ((i03 & ~0x71) !== 0 || (i03 & 0x60) === 0x40)

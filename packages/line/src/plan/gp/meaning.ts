@@ -1,4 +1,5 @@
-import { unhex } from "@persoline/card/bytes";
+import { CardProblem, unhex } from "@persoline/card/bytes";
+import { parseCertificate } from "@persoline/card/globalplatform";
 import type { FileProblem, ReadYaml, Tell } from "../../orders/yaml.js";
 import { plainForms, templateOf } from "../content.js";
 import { checkCardNumber, checkTemplate } from "../meaning-contents.js";
@@ -43,9 +44,10 @@ function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
   const named = "use 01 to 7F (hexadecimal)";
   if (outside(version))
     tell(["channel", "version"], "key-version", "no such key version can be named", named);
-  if (outside(first) && first !== 0xff)
+  if (outside(first) && (first !== 0xff || initial.protocol === "scp11"))
     tell(["initial", "version"], "key-version", "no such key version can be named", `${named}, or FF`);
-  if (version === first) {
+  // A key pair and a key set of one version are two things.
+  if (version === first && initial.protocol !== "scp11") {
     tell(
       ["channel", "version"],
       "key-version",
@@ -57,7 +59,10 @@ function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
     const message = "both channels lead to one security domain, and it has one AID";
     tell(["channel", "isd"], "two-domains", message, "give both the same isd");
   }
-  for (const [name, { protocol, i, level }] of Object.entries({ initial, channel })) {
+  if (initial.protocol === "scp11") checkCertificates(initial.host.certificates, tell);
+  for (const [name, one] of Object.entries({ initial, channel })) {
+    if (one.protocol === "scp11") continue;
+    const { protocol, i, level } = one;
     const [bits, wanted] = [Number.parseInt(i, 16), Number.parseInt(level, 16)];
     const rMac = (wanted & 0x10) !== 0 && (bits & 0x20) === 0;
     const rEncryption = (wanted & 0x20) !== 0 && (bits & 0x40) === 0;
@@ -69,6 +74,27 @@ function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
         "use a lower level",
       );
   }
+}
+
+/** Each is one, for the use that its place has; whose signatures they bear only the card knows. */
+function checkCertificates(certificates: readonly string[], tell: Tell): void {
+  certificates.forEach((text, at) => {
+    const path = ["initial", "host", "certificates", at] as const;
+    const isLeaf = at === certificates.length - 1;
+    try {
+      const { use } = parseCertificate(unhex(text));
+      if (use !== (isLeaf ? "agreement" : "verification"))
+        tell(
+          path,
+          "certificate-use",
+          `the certificate is for ${use}`,
+          "the last one is the host's own (key agreement), those before it are authorities' (certificates)",
+        );
+    } catch (thrown) {
+      if (!(thrown instanceof CardProblem)) throw thrown;
+      tell(path, "certificate", thrown.message, "write the certificate as the authority gave it (7F21 ..)");
+    }
+  });
 }
 
 function checkApplications(product: GpProductFile, tell: Tell): void {

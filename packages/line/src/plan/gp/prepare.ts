@@ -16,6 +16,7 @@ import {
 import type { ContentModel } from "../product-model.js";
 import {
   cardState,
+  dismissAuthority,
   getObject,
   groupingHead,
   groupingName,
@@ -167,11 +168,12 @@ function applicationSteps(app: GpApplication, most: number, block: 8 | 16, value
 }
 
 /**
- * One session under the initial keys, from the issuer's data to the issuer's keys, which come last: what the key information template then
+ * One session under the initial keys, from the issuer's data to the issuer's keys, which come last (but for the maker's authority, which
+ * then goes): what the key information template then
  * shows tells after an interruption whether all of it is done, and no key is ever tried.
  */
 export function gpPersonalization({ product }: PlannedGp, values: Values): CardProgram {
-  const { initial, channel, form, isd, applications } = product;
+  const { initial, channel, form, isd, applications, stayingKeys } = product;
   const most = mostData(initial);
   const block = initial.protocol === "scp02" ? 8 : 16;
   return {
@@ -184,9 +186,12 @@ export function gpPersonalization({ product }: PlannedGp, values: Values): CardP
           ...issuerSteps(product, values),
           ...applications.flatMap((app) => applicationSteps(app, most, block, values)),
           ...cardState("secured", isd),
-          putKeys(channel, form, initial.kvn),
+          putKeys(product),
+          ...(initial.protocol === "scp11" && initial.host !== undefined
+            ? [dismissAuthority(initial.host.authorityKvn)]
+            : []),
         ],
-        done: [installed(channel.kvn, form)],
+        done: [installed(channel.kvn, form, stayingKeys)],
       },
     ],
   };
@@ -194,7 +199,7 @@ export function gpPersonalization({ product }: PlannedGp, values: Values): CardP
 
 /** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
 export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
-  const { channel, form, isd, applications } = product;
+  const { channel, form, isd, applications, stayingKeys } = product;
   const read = applications.flatMap((app) => {
     const open = app.data.filter(({ id }) => app.read.includes(id));
     const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
@@ -218,7 +223,10 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
         name: "read what is open",
         channel: "plain",
         steps: [
-          { ...installed(channel.kvn, form), why: "the issuer's keys are in the card, and no others" },
+          {
+            ...installed(channel.kvn, form, stayingKeys),
+            why: "the issuer's keys are in the card, and no others",
+          },
           ...read,
           ...(read.length === 0 ? [] : [select(isd, "the security domain again")]),
         ],
