@@ -15,6 +15,7 @@ import {
   programOf,
   programsOf,
   record,
+  scp11Text,
   serial,
 } from "./life.test.data.js";
 
@@ -40,6 +41,25 @@ describe.each(kinds)("a card's life, %s", (_, text) => {
       expect(least / ms).toBeGreaterThan(0.5);
     }
   });
+});
+
+test("SCP11: the maker's hosts are out of the card once it is the issuer's", async () => {
+  const head = await livedUntil(scp11Text, "end");
+  const before = head.card.counters.pagesWritten;
+  const end = await head.run(planned(scp11Text).terminationInitial);
+  expect(end).toMatchObject({ kind: "rejected", code: "card-cryptogram" });
+  expect(head.card.counters.pagesWritten).toBe(before);
+  expect((await head.run(programOf(scp11Text, "proof"))).kind).toBe("passed");
+});
+
+test("SCP11: a chip without its certificate's private key hears of nothing but the agreement", async () => {
+  const compiled = planned(scp11Text);
+  const head = new GpHead(chip(compiled), [{ kind: "wrong-loader-key" }]);
+  expect(await head.run(compiled.initialisation)).toMatchObject({
+    kind: "rejected",
+    code: "card-cryptogram",
+  });
+  expect([head.card.counters.apdus, head.card.counters.pagesWritten, head.tries]).toEqual([3, 0, 10]);
 });
 
 describe("keys are asked for, never tried", () => {

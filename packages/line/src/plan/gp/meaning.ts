@@ -59,7 +59,11 @@ function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
     const message = "both channels lead to one security domain, and it has one AID";
     tell(["channel", "isd"], "two-domains", message, "give both the same isd");
   }
-  if (initial.protocol === "scp11") checkCertificates(initial.host.certificates, tell);
+  if (initial.protocol === "scp11") {
+    if (outside(Number.parseInt(initial.host.authority, 16)))
+      tell(["initial", "host", "authority"], "key-version", "no such key version can be named", named);
+    checkCertificates(initial.host.certificates, tell);
+  }
   for (const [name, one] of Object.entries({ initial, channel })) {
     if (one.protocol === "scp11") continue;
     const { protocol, i, level } = one;
