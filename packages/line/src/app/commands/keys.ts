@@ -62,13 +62,10 @@ const withPlan = (command: Command): Command =>
         .makeOptionMandatory(),
     )
     .addOption(
-      new Option("--algorithm <name>", "default: AES-128; scp02: 3DES; issuer-signature: Ed25519").choices([
-        "AES-128",
-        "AES-192",
-        "AES-256",
-        "3DES",
-        "Ed25519",
-      ]),
+      new Option(
+        "--algorithm <name>",
+        "default: AES-128; scp02: 3DES; issuer-signature: Ed25519; scp11, card-authority: P-256",
+      ).choices(["AES-128", "AES-192", "AES-256", "3DES", "Ed25519", "P-256"]),
     )
     .option("--from <date>", "the cryptoperiod begins", moment)
     .option("--until <date>", "the cryptoperiod ends: no new cards from then on", moment);
@@ -80,8 +77,13 @@ interface PlanOptions {
   readonly until?: string;
 }
 
-const usual = (use: KeyPlan["use"]): KeyPlan["algorithm"] =>
-  use === "scp02" ? "3DES" : use === "issuer-signature" ? "Ed25519" : "AES-128";
+const USUAL: Readonly<Partial<Record<KeyPlan["use"], KeyPlan["algorithm"]>>> = {
+  scp02: "3DES",
+  "issuer-signature": "Ed25519",
+  scp11: "P-256",
+  "card-authority": "P-256",
+};
+const usual = (use: KeyPlan["use"]): KeyPlan["algorithm"] => USUAL[use] ?? "AES-128";
 
 const planOf = (name: string, { use, algorithm = usual(use), from, until }: PlanOptions): KeyPlan => ({
   name,
@@ -243,9 +245,7 @@ function addBirths(keys: Command): void {
     );
 
   withPlan(withPiece(keys.command("import")))
-    .description(
-      "bring a key in: components or shares by their custodians, a key block, or an issuer's public key",
-    )
+    .description("bring a key in: components or shares by their custodians, a key block, or a public key")
     .argument("<name>", "small letters, digits, dashes")
     .option("--components <n>", "XOR components, one from each of n custodians", whole)
     .option("--shares <m>", "m shares, one from each of m custodians", whole)
@@ -253,7 +253,7 @@ function addBirths(keys: Command): void {
     .addOption(new Option("--kcv-method <name>", "how it is taken").choices([...kcvMethods]).default("gp"))
     .option("--block <file>", "a key block (X9.143, version B or D)")
     .option("--under <key>", "the key-block key that protects it")
-    .option("--public <file>", "an issuer's public key (Ed25519, PEM)")
+    .option("--public <file>", "public key of an issuer (Ed25519) or of a card authority (P-256), PEM")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline keys import zmk --use key-block --algorithm AES-256 --components 2 --kcv 1A2B3C --piece-kcv 445566 --by 'A. Meyer'",

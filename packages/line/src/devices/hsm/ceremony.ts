@@ -3,6 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } f
 import { existsSync } from "node:fs";
 import { hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
+import { isKnownKey } from "./office/known-keys.js";
 import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
 import type { Environment, KeyDescription } from "./port.js";
 
@@ -43,6 +44,10 @@ export const isElliptic = (use: KeyDescription["use"]): boolean =>
   use === "scp11" || use === "card-authority";
 export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16, "P-256": 32 } as const;
 
+/** Of an authority whose private half everybody knows, the point is as bad. */
+const isPublished = ({ published, open }: NewKey): boolean =>
+  published !== undefined || (open !== undefined && isKnownKey(unhex(open)));
+
 const random64 = (length: number): string => randomBytes(length).toString("base64");
 
 /** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem. */
@@ -50,7 +55,7 @@ export function makeKeystore(ceremony: Ceremony): void {
   const { file, environment, unlock, keys } = ceremony;
   if (existsSync(file))
     throw new KeystoreProblem("exists", `${file}: there is a keystore already; it is never overwritten`);
-  if (environment === "live" && keys.some(({ published }) => published !== undefined)) {
+  if (environment === "live" && keys.some(isPublished)) {
     throw new KeystoreProblem("environment", "published test keys are refused in a live keystore");
   }
   const stored: StoredKey[] = keys.map((key) => ({

@@ -16,7 +16,11 @@ const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algo
   "file-mac": ["AES-128", "AES-192", "AES-256"],
   "key-block": ["AES-128", "AES-192", "AES-256", "3DES"],
   "issuer-signature": ["Ed25519"],
+  scp11: ["P-256"],
+  "card-authority": ["P-256"],
 };
+/** Of these the public half comes in, and no other half is ever here. */
+const PUBLIC_USES: readonly KeyPlan["use"][] = ["issuer-signature", "card-authority"];
 
 /** The uses that people bring keys in for; the others are the vault's own. */
 export const keyUses = Object.keys(ALGORITHMS);
@@ -59,6 +63,11 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
       judgePlan(action.key, keys, now);
       sizeOf(action.key);
       const { leaves } = action;
+      if (PUBLIC_USES.includes(action.key.use))
+        throw new OfficeRefusal(
+          `a key for ${action.key.use} is not drawn here: its private half is elsewhere. Bring its public half in with "keys import --public"`,
+        );
+      judgeStays(action.key, leaves !== undefined);
       if (leaves?.as === "components") judgeCount(leaves.count, leaves.count, "components");
       if (leaves?.as === "shares") judgeCount(leaves.count, leaves.needed, "shares");
       if (leaves?.as === "block") judgeCarrier(keys, leaves.under, action.key, now, environment);
@@ -67,6 +76,7 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
     case "import":
       judgePlan(action.key, keys, now);
       sizeOf(action.key);
+      judgeStays(action.key, true);
       judgeCount(action.count, action.count, action.form);
       if (!/^(?:[0-9A-F]{6}|[0-9A-F]{10})$/.test(action.kcv))
         throw new OfficeRefusal(
@@ -79,10 +89,16 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
       return action;
     case "import-public":
       judgePlan(action.key, keys, now);
+      if (!PUBLIC_USES.includes(action.key.use))
+        throw new OfficeRefusal(`a public key is for ${PUBLIC_USES.join(" or ")}, not for ${action.key.use}`);
       return action;
     case "rotate": {
       const old = keyOf(keys, action.old);
       judgePlan(action.key, keys, now);
+      if (PUBLIC_USES.includes(old.use))
+        throw new OfficeRefusal(
+          `key ${action.old} has its private half elsewhere: bring the public half of its successor in with "keys import --public"`,
+        );
       if (old.use !== action.key.use)
         throw new OfficeRefusal(`key ${action.old} is for ${old.use}: its successor is too`);
       judgeOurs(old);
@@ -101,6 +117,14 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
         throw new OfficeRefusal(`there is a custodian ${action.name} already`);
       return action;
   }
+}
+
+/** A key pair is drawn where it works: in pieces it would have no certificate that anybody could believe. */
+function judgeStays({ name, algorithm }: KeyPlan, moves: boolean): void {
+  if (moves && algorithm === "P-256")
+    throw new OfficeRefusal(
+      `key ${name}: a P-256 key is drawn in the vault and stays there; what leaves is its public half, to be certified`,
+    );
 }
 
 /** The keys that seal, sign and write letters live as long as the keystore: what they protect would be lost with them. */

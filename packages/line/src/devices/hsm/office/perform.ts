@@ -82,7 +82,7 @@ export async function perform(ask: Ask): Promise<Performed> {
       return publicKey(ask, action);
     case "rotate": {
       const old = keyOf(keys, action.old);
-      const done = born(ask, action.key, drawKey(action.key.algorithm, sizeOf(action.key)), "drawn", {
+      const done = born(ask, action.key, drawn(action.key), "drawn", {
         replaces: action.old,
       });
       const life = {
@@ -138,12 +138,16 @@ async function generated(ask: Ask, action: Extract<KeyAction, { do: "generate" }
     const shares = pieces.map((piece) => readShare(piece, sizeOf(key)));
     return born(ask, key, await fromShares(key.algorithm, shares.slice(0, leaves.needed)), "split");
   }
-  const value = drawKey(key.algorithm, sizeOf(key));
+  const value = drawn(key);
   if (leaves === undefined) return born(ask, key, value, "drawn");
   const block = wrapped(ask, key, value, leaves.under);
   const done = born(ask, key, value, "wrapped", { block });
   return { ...done, block };
 }
+
+/** Of P-256 a scalar of the curve, else random bytes. */
+const drawn = (key: KeyPlan): Uint8Array =>
+  key.algorithm === "P-256" ? nodeCrypto.p256.generate().privateKey : drawKey(key.algorithm, sizeOf(key));
 
 const bytesOf = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, "hex"));
 
@@ -264,15 +268,13 @@ function publicKey(
   { keys, environment, pending, at }: Ask,
   { key, pem }: Extract<KeyAction, { do: "import-public" }>,
 ): Performed {
-  let value: string;
-  try {
-    const open = createPublicKey(pem);
-    if (open.asymmetricKeyType !== "ed25519") throw new Error("another kind");
-    value = open.export({ format: "der", type: "spki" }).toString("base64");
-  } catch {
-    throw new OfficeRefusal("an issuer's public key is Ed25519, as SPKI in PEM; nothing was made");
-  }
+  const value = key.use === "card-authority" ? authorityPoint(pem) : issuersKey(pem);
   const { name, use, algorithm, from, until } = key;
+  const published = isKnownKey(new Uint8Array(Buffer.from(value, "base64")));
+  if (published && environment === "live")
+    throw new OfficeRefusal(
+      "this authority's private half is published: everybody may certify cards with it; nothing was made",
+    );
   const life: KeyLife = {
     state: "active",
     since: at,
@@ -280,16 +282,42 @@ function publicKey(
     ...(from === undefined ? {} : { from }),
     ...(until === undefined ? {} : { until }),
     ceremony: pending.number,
-    kcv: "",
+    kcv: checkValueOf(algorithm, new Uint8Array(Buffer.from(value, "base64"))),
   };
   const stored: StoredKey = {
     name: name as StoredKey["name"],
     use,
     algorithm,
     environment,
-    published: false,
+    published,
     value,
     life,
   };
   return { keys: [...keys, stored], told: stored };
+}
+
+/** Base64 of the SPKI. */
+function issuersKey(pem: string): string {
+  try {
+    const open = createPublicKey(pem);
+    if (open.asymmetricKeyType !== "ed25519") throw new Error("another kind");
+    return open.export({ format: "der", type: "spki" }).toString("base64");
+  } catch {
+    throw new OfficeRefusal("an issuer's public key is Ed25519, as SPKI in PEM; nothing was made");
+  }
+}
+
+/** Base64 of the point, 04 ‖ x ‖ y. */
+function authorityPoint(pem: string): string {
+  try {
+    const { kty, crv, x = "", y = "" } = createPublicKey(pem).export({ format: "jwk" });
+    if (kty !== "EC" || crv !== "P-256") throw new Error("another kind");
+    return Buffer.concat([
+      Buffer.of(0x04),
+      Buffer.from(x, "base64url"),
+      Buffer.from(y, "base64url"),
+    ]).toString("base64");
+  } catch {
+    throw new OfficeRefusal("a card authority's public key is P-256, as SPKI in PEM; nothing was made");
+  }
 }

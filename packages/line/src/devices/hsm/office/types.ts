@@ -35,7 +35,7 @@ export type KeyAction =
       readonly method: KcvMethod;
     }
   | { readonly do: "import-block"; readonly key: KeyPlan; readonly under: string; readonly block: string }
-  /** An issuer's public key (Ed25519, SPKI, PEM). */
+  /** An issuer's public key (Ed25519) or a card authority's (P-256); SPKI, PEM. */
   | { readonly do: "import-public"; readonly key: KeyPlan; readonly pem: string }
   | { readonly do: "rotate"; readonly old: string; readonly key: KeyPlan }
   | {
