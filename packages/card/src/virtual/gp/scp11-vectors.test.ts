@@ -57,8 +57,7 @@ function cardOf(v: Transcript): GpBench {
   if (v.sk_oce !== undefined) {
     const publicKey = nodeP256.publicKeyOf(unhex(v.sk_oce));
     const certificate = certify(authorities.hosts, { name: host.name, publicKey });
-    for (const command of sendCertificates([certificate], hostAuthority))
-      expect(bench.say(command)).toBe("9000");
+    for (const command of sendCertificates([certificate], hostAuthority)) bench.say(command);
   }
   return bench;
 }

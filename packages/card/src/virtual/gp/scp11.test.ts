@@ -97,15 +97,12 @@ describe.each(variants)("SCP11%s", (variant) => {
     const ends = [getStatus, install, storeIin, keys.command].map((command) =>
       bench.secured(opened, command),
     );
-    if (variant === "b") {
-      expect(new Set(ends)).toEqual(new Set(["6982"]));
-      expect(bench.open({ keys: keysOf(16), level: 0x33 }).level).toBe(0x33);
-      return;
-    }
-    expect(new Set(ends)).toEqual(new Set(["9000"]));
-    // The keys came under the session's own DEK: a channel opens with them.
+    const knows = variant !== "b";
+    expect(new Set(ends)).toEqual(new Set([knows ? "9000" : "6982"]));
+    // The keys came under the session's own DEK: a channel opens with them, or with those before.
     bench.power();
-    expect(bench.open({ kvn: 0x31, keys: made, level: 0x33 }).level).toBe(0x33);
+    const now = knows ? { kvn: 0x31, keys: made } : { keys: keysOf(16) };
+    expect(bench.open({ ...now, level: 0x33 }).level).toBe(0x33);
   });
 
   test("a wrong command MAC, a plain command, a reset end it", () => {
@@ -181,7 +178,7 @@ describe.each(variants)("SCP11%s", (variant) => {
     const command = agreement(variant);
     const refuses = (change: Partial<Command>) => {
       const bench = fresh();
-      if (variant !== "b") expect(sendHost(bench, [hostCertificate()])).toBe("9000");
+      sendHost(bench, [hostCertificate()]);
       const end = bench.say({ ...command, ...change });
       // Nothing is kept: the right command is refused too, unless the card asks for no host.
       expect(bench.say(command)).toBe(variant === "b" ? "9000" : "6985");
@@ -196,8 +193,8 @@ describe.each(variants)("SCP11%s", (variant) => {
     expect(refuses({ p1: 0x04 })).toBe("6A88");
     expect(refuses({ ins: command.ins === 0x82 ? 0x88 : 0x82 })).toBe("6A86");
     // A6 0D 90 02 11 pp 95 01 uu 80 01 88 81 01 ll
-    for (const value of [0x00, 0x01, 0x02, 0x03, 0x05, 0x07])
-      if (value !== data[5]) expect(refuses(changed(5, value))).toBe("6A80");
+    for (const value of [0x00, 0x01, 0x02, 0x03, 0x05, 0x07].filter((one) => one !== data[5]))
+      expect(refuses(changed(5, value))).toBe("6A80");
     expect(refuses(changed(4, 0x03))).toBe("6A80");
     for (const usage of [0x00, 0x14, 0x30, 0x3d]) expect(refuses(changed(8, usage))).toBe("6A80");
     expect(refuses(changed(11, 0x80))).toBe("6A80");

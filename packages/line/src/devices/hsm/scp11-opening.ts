@@ -20,7 +20,7 @@ class OtherChip extends Error {
   }
 }
 
-/** The opening of one card's session. It is `undefined` of nothing: each answer leads to a command, to the session, or to its end. */
+/** The opening of one card's session: each answer leads to a command, to the session, or to the end. */
 export class Scp11SessionOpening {
   readonly first: Command;
   readonly #handshake: Scp11Handshake;
