@@ -268,6 +268,13 @@ describe("the host's certificates", () => {
     expect(ends([certify(nobody, host)])).toEqual(["6300", "6985"]);
     expect(ends([certify({ ...nobody, name: hosts.name }, host)])).toEqual(["6300", "6985"]);
     expect(ends([certify(hosts, host, { use: "verification" })])).toEqual(["6300", "6985"]);
+    // The right signature under another name; where the card knows no name, any will do.
+    const misnamed = certify({ ...hosts, name: nobody.name }, host);
+    expect(ends([misnamed])).toEqual(["6300", "6985"]);
+    const unnamed = elliptic().map((key) =>
+      key.kid === 0x10 ? { ...key, identifier: new Uint8Array(0) } : key,
+    );
+    expect(sendHost(new GpBench({ elliptic: unnamed }), [misnamed])).toBe("9000");
     expect(ends([certify(hosts, below), certify(below, host)])[0]).toBe("6300,6300");
     expect(ends([certify(below, host), ca])).toEqual(["6300,6300", "6985"]);
     expect(ends([ca, certify(below, host)])).toEqual(["9000,9000", "9000"]);

@@ -155,6 +155,16 @@ describe("what the token shows at start", () => {
     for (const { note } of lesser) expect(note).toMatch(/\w{4}/);
   });
 
+  test("key pairs of SCP11 are not put into one", async () => {
+    const other = softToken(folder, "no pairs");
+    const asked = {
+      ...ceremony(join(folder, "pairs.json"), other),
+      keys: [{ name: "host", use: "scp11" as const }],
+    };
+    const made = createTokenKeys(asked, { environment: other.environment });
+    await expect(made).rejects.toThrow("keys for scp11 are kept in the vault only");
+  });
+
   test("a poorer token does the same work in the module's process, and says so", async () => {
     const poor = await opened({ missing: ["kept-keys"] });
     onTestFinished(() => poor.close());
