@@ -46,6 +46,23 @@ describe("ten access cards on chips with a certified key pair (SCP11)", () => {
       expect(out).toContain(text);
   });
 
+  test("keys list tells the point that is to be certified, and no private half", () => {
+    const { code, out } = persoline(["keys", "list", "--json", "--data", join(folder, "data")]);
+    expect(code).toBe(0);
+    const { keys } = JSON.parse(out) as {
+      readonly keys: readonly { readonly name: string; readonly publicKey?: string }[];
+    };
+    const host = keys.find(({ name }) => name === "line-host")?.publicKey ?? "";
+    expect(readFileSync(join(root, "examples/products/gp-certified/product.yaml"), "utf8")).toContain(
+      `B041${host}`,
+    );
+    expect(out).not.toContain(
+      /line-host, .*published: "([0-9A-F]+)"/.exec(
+        readFileSync(join(root, "examples/keys/gp-certified-test-keys.yaml"), "utf8"),
+      )?.[1] ?? "none",
+    );
+  });
+
   test("plan knows their times", () => {
     const { code, out } = persoline(["plan", order, "--json"]);
     expect(code).toBe(0);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nodeCrypto, nodeP256 } from "../../../node/index.js";
 import { codeOf } from "../../../node/testing.js";
@@ -16,7 +17,7 @@ import {
   planOf,
   whole,
 } from "../../../tools/scp11-bench.js";
-import type { Command } from "../../apdu/index.js";
+import { type Command, decodeResponse } from "../../apdu/index.js";
 import { aid, concat, hex, unhex } from "../../bytes/index.js";
 import {
   certificatesFor,
@@ -481,4 +482,58 @@ describe("keys and certificates come into a card that had none", () => {
     );
     expect(all).toEqual([...Array<string>(7).fill("9000"), "6A84"]);
   });
+});
+
+test("whatever comes instead of certificates and agreements is refused, and the card goes on", () => {
+  const bench = fresh();
+  const right = [hostCertificate(), agreement("a").data ?? new Uint8Array(0)];
+  /** Bytes of its own, or something right with a piece cut out, doubled or overwritten. */
+  const content = fc.oneof(
+    fc.uint8Array({ maxLength: 255 }),
+    fc
+      .tuple(fc.constantFrom(...right), fc.nat(254), fc.nat(254), fc.uint8Array({ maxLength: 8 }))
+      .map(([bytes, from, to, piece]) =>
+        concat(bytes.subarray(0, from), piece, bytes.subarray(to)).subarray(0, 255),
+      ),
+  );
+  const command = fc.record({
+    cla: fc.constantFrom(0x80, 0x90),
+    ins: fc.constantFrom(0x2a, 0x82, 0x88),
+    p1: fc.constantFrom(0x01, pairKvn, 0x7f),
+    p2: fc.constantFrom(0x10, 0x90, 0x11, 0x13, 0x15, 0x00),
+    data: content,
+  });
+  fc.assert(
+    fc.property(fc.array(command, { minLength: 1, maxLength: 4 }), (commands) => {
+      const ends = commands.map((one) => [one, bench.say(one)] as const);
+      // Right are the two that were not altered after all, a link of a chain, and the agreement that knows no host.
+      const taken = ends.filter(
+        ([{ cla, ins, data }, end]) =>
+          end === "9000" && cla === 0x80 && ins !== 0x88 && !right.some((one) => hex(one) === hex(data)),
+      );
+      expect(taken).toEqual([]);
+      expect(ends.map(([, end]) => end)).not.toContain("mute");
+    }),
+    { numRuns: 300 },
+  );
+  expect(bench.secured(openScp11(bench, planOf("a")), getStatus)).toBe("9000");
+});
+
+test("whatever a card says instead of its certificates, the host ends with a reason", () => {
+  const right = certify(authorities.cards, cardKey);
+  const content = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc
+      .tuple(fc.nat(254), fc.nat(254), fc.uint8Array({ minLength: 1, maxLength: 8 }))
+      .map(([from, to, piece]) => concat(right.subarray(0, from), piece, right.subarray(to))),
+  );
+  fc.assert(
+    fc.property(content, (data) => {
+      fc.pre(hex(data) !== hex(right));
+      const handshake = new Scp11Handshake(planOf("a"));
+      const end = codeOf(() => handshake.next(decodeResponse(concat(data, unhex("9000")))));
+      expect(["scp11-certificate", "bad-tlv"]).toContain(end);
+    }),
+    { numRuns: 500 },
+  );
 });
