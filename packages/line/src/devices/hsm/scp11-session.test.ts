@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Command, decodeResponse, encodeCommand, type Response } from "@persoline/card/apdu";
@@ -277,6 +277,23 @@ test("the keys' public halves are told, and nothing else of them", async () => {
   const { operations } = await hsm.capabilities();
   expect(operations.scp11).toEqual({ level: "module-process", probed: true });
   expect(probeScp11).not.toThrow();
+});
+
+test("the examples' authority certifies no live cards", async () => {
+  const examples = new URL("../../../../../examples/keys/gp-certified-test-keys.yaml", import.meta.url);
+  const [, secret = ""] =
+    /use: card-authority, published: "([0-9A-F]{64})"/.exec(readFileSync(examples, "utf8")) ?? [];
+  const ceremony = (open: Uint8Array, file: string) => ({
+    file: join(folder, file),
+    environment: "live" as const,
+    unlock: { keyFile: join(folder, `${file}.key`) },
+    keys: [{ name: "maker", use: "card-authority" as const, open: hex(open) }],
+    letterPrinter: { writePrivateKeyTo: join(folder, `${file}.pem`) },
+  });
+  await expect(createKeystore(ceremony(nodeP256.publicKeyOf(unhex(secret)), "known.json"))).rejects.toThrow(
+    "published test keys are refused",
+  );
+  await createKeystore(ceremony(authority.publicKey, "live.json"));
 });
 
 describe("a program", () => {
