@@ -142,7 +142,7 @@ export async function openSecurityModule(
   const list = await readKeyFile(keyFile);
   const isToken = typeof unlocking === "object";
   const kept = isToken ? data.tokenKeys : data.keystore;
-  mustBeWhereTheKeysAre(data, unlocking);
+  mustBeWhereTheKeysAre(data, isToken);
   if (!existsSync(kept)) {
     if (list.environment === "live") {
       throw new DataProblem([
@@ -180,7 +180,7 @@ export async function openKeystore(
   data: DataFolder,
   unlocking: Unlocking | undefined,
 ): Promise<Hsm | undefined> {
-  mustBeWhereTheKeysAre(data, unlocking);
+  mustBeWhereTheKeysAre(data, typeof unlocking === "object");
   if (!existsSync(typeof unlocking === "object" ? data.tokenKeys : data.keystore)) return undefined;
   return opened(data, unlocking);
 }
@@ -200,12 +200,12 @@ function patience() {
 const tokenPatience = () => ({ ...patience(), environment: tokenEnvironment() });
 
 /** A folder's keys are in one place; without them its PINs, seals and signatures are worth nothing. Throws Refusal. */
-function mustBeWhereTheKeysAre(data: DataFolder, unlocking: Unlocking | undefined): void {
-  if (typeof unlocking !== "object" && existsSync(data.tokenKeys) && !existsSync(data.keystore))
+export function mustBeWhereTheKeysAre(data: DataFolder, isToken: boolean): void {
+  if (!isToken && existsSync(data.tokenKeys) && !existsSync(data.keystore))
     throw new Refusal(
       `the keys of ${data.root} are in a token: name it with --security pkcs11 --token LABEL --token-library FILE`,
     );
-  if (typeof unlocking === "object" && existsSync(data.keystore) && !existsSync(data.tokenKeys))
+  if (isToken && existsSync(data.keystore) && !existsSync(data.tokenKeys))
     throw new Refusal(
       `the keys of ${data.root} are in its keystore, not in a token: leave --security out, or use another data folder`,
     );

@@ -15,6 +15,8 @@ export type Unlock = { readonly passphrase: string } | { readonly keyFile: strin
 /** What one key is; `value` is the AES key, or the private (sign) or public (letter) key as DER, base64. */
 export interface StoredKey extends Omit<KeyDescription, "kcv"> {
   readonly value: string;
+  /** Of a key whose value is in a token: `value` is empty then. */
+  readonly fingerprint?: string;
   /** Made at its birth, for the one it was made for; ciphertext. */
   readonly block?: string;
 }

@@ -82,8 +82,12 @@ function typed(prompt: string): string {
   });
 }
 
-export function counterOf(descriptors: Descriptors): Counter {
+/** `typed`: one line asked for at the terminal, whatever descriptors there are. */
+export type TerminalCounter = Counter & { typed(prompt: string): string };
+
+export function counterOf(descriptors: Descriptors): TerminalCounter {
   return {
+    typed,
     ask(what, prompt) {
       const descriptor = what === "passphrase" ? descriptors.passphrase : descriptors.piece;
       return descriptor === undefined ? typed(prompt) : readAll(descriptor);
