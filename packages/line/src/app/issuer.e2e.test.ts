@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -297,4 +297,31 @@ describe("a file is refused whole, before any card moves", () => {
     );
     expect([code, err]).toEqual([1, expect.stringContaining("needs groupings from an issuer's file")]);
   });
+
+  test("explain and plan prove the file first, show secrets as names and lengths, and make nothing in passing", () => {
+    const description = described();
+    issuerWrites(description, join(folder, "cards.issuer"));
+    const order = orderOf();
+    const explained = persoline(["explain", order, "--record", "2", "--data", data()]);
+    expect([explained.code, explained.err]).toEqual([0, ""]);
+    expect(explained.out).toContain("80 E2 68 02 13 81 01 10 ⟨the issuer's grouping 8101, 16 bytes⟩");
+    // What is in clear stands there as it goes into the card.
+    const { plain, secret } = app(description, 1);
+    const open = (plain["0102"] ?? "").match(/../g)?.join(" ") ?? "none";
+    expect(explained.out).toContain(open);
+    for (const value of Object.values(secret)) {
+      const key = value.toUpperCase();
+      expect(explained.out.replaceAll(" ", "")).not.toContain(key);
+    }
+    expect(persoline(["plan", order, "--data", data()]).out).toContain("The line makes");
+    expect(existsSync(data())).toBe(false);
+
+    const file = join(folder, "cards.issuer");
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    const altered = persoline(["explain", order, "--data", data()]);
+    expect([altered.code, altered.out]).toEqual([1, ""]);
+    expect(altered.err).toContain("the proof of the whole file is wrong");
+  }, 60_000);
 });
