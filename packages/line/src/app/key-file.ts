@@ -5,7 +5,8 @@ import { z } from "zod";
 import { algorithmOf, keyBytes } from "../devices/hsm/ceremony.js";
 import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
-import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
+import { openedBy } from "../devices/hsm/keystore.js";
+import { createKeystore, type NewKey, openVault, type Unlock } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
@@ -13,6 +14,7 @@ import { existsSync } from "node:fs";
 import { createTokenKeys, openToken } from "../devices/hsm/pkcs11/pkcs11.js";
 import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
 import { hsmDeadlineMs, tokenEnvironment } from "./config.js";
+import { hidden } from "./hidden.js";
 import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
 
@@ -190,8 +192,13 @@ const opened = (data: DataFolder, unlocking: Unlocking | undefined): Promise<Hsm
     ? openToken({ file: data.tokenKeys, unlock: unlocking }, tokenPatience())
     : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), ...patience() });
 
-const unlockOf = (data: DataFolder, passphrase: string | undefined) =>
-  passphrase === undefined ? { keyFile: data.keyFile } : { passphrase };
+/** A keystore under a passphrase asks for it; where nothing is said it is the key file. */
+function unlockOf(data: DataFolder, passphrase: string | undefined): Unlock {
+  if (passphrase !== undefined) return { passphrase };
+  if (existsSync(data.keystore) && openedBy(data.keystore) === "passphrase")
+    return { passphrase: hidden("Passphrase of the keystore", "--passphrase-fd") };
+  return { keyFile: data.keyFile };
+}
 
 function patience() {
   const deadlineMs = hsmDeadlineMs();

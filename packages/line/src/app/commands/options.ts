@@ -32,7 +32,7 @@ export const withPassphrase = (command: Command): Command =>
   command
     .option(
       "--passphrase-fd <number>",
-      "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
+      "file descriptor the keystore's passphrase is read from (default: the key file beside it, or asked at the terminal)",
       whole,
     )
     .addOption(
@@ -79,7 +79,10 @@ export function passphrase(options: UnlockOptions): Unlocking | undefined {
   const { passphraseFd, tokenPinFd } = options;
   const token = tokenOf(options);
   if (token === undefined) return passphraseFd === undefined ? undefined : fromDescriptor(passphraseFd);
-  const pin = tokenPinFd === undefined ? hidden(`PIN of token ${token.label}: `) : fromDescriptor(tokenPinFd);
+  const pin =
+    tokenPinFd === undefined
+      ? hidden(`PIN of token ${token.label}`, "--token-pin-fd")
+      : fromDescriptor(tokenPinFd);
   return { ...token, pin };
 }
 

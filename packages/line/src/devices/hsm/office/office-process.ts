@@ -3,7 +3,7 @@ import { createPublicKey, verify } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Keyring } from "../keyring.js";
-import { KeystoreProblem, sealKeystore, type Unlock, writeDurably } from "../keystore.js";
+import { KeystoreProblem, openedBy, sealKeystore, type Unlock, writeDurably } from "../keystore.js";
 import { openGuarded } from "../lock-out.js";
 import { openTokenOffice } from "../pkcs11/token-office.js";
 import { selfTest } from "../self-test.js";
@@ -85,7 +85,12 @@ async function openOffice({ file, unlock }: OfficeCall, counter: TerminalCounter
     const pin = pinFrom === undefined ? counter.typed(`PIN of token ${token.label}`) : readAll(pinFrom);
     return openTokenOffice(file, { ...token, pin });
   }
-  const opened: Unlock = "keyFile" in unlock ? unlock : { passphrase: readAll(unlock.passphraseFrom) };
+  const opened: Unlock =
+    "passphraseFrom" in unlock
+      ? { passphrase: readAll(unlock.passphraseFrom) }
+      : openedBy(file) === "passphrase"
+        ? { passphrase: counter.typed("Passphrase of the keystore") }
+        : unlock;
   const keep = openGuarded(file, opened);
   return {
     keep,
