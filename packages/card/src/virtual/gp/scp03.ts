@@ -1,6 +1,7 @@
 import type { Chip } from "../chip.js";
 import { type Answer, answer, type Apdu, join, same } from "../os/command.js";
-import { Aes, padded, unpadded } from "./ciphers.js";
+import { Cipher } from "../os/cipher.js";
+import { padded, unpadded } from "./ciphers.js";
 import type { Channel } from "./channel.js";
 import type { KeySet } from "./state.js";
 
@@ -19,10 +20,10 @@ export class Scp03Channel implements Channel {
   authenticated = false;
   readonly #i: number;
   readonly #size: 8 | 16;
-  readonly #enc: Aes;
-  readonly #mac: Aes;
-  readonly #rmac: Aes;
-  readonly #dek: Aes;
+  readonly #enc: Cipher;
+  readonly #mac: Cipher;
+  readonly #rmac: Cipher;
+  readonly #dek: Cipher;
   readonly #context: Uint8Array;
   #chain: Uint8Array = zeros;
   #count = 0;
@@ -38,8 +39,8 @@ export class Scp03Channel implements Channel {
     },
   ) {
     const [encKey = zeros, macKey = zeros, dekKey = zeros] = set.keys;
-    const enc = new Aes(chip, encKey);
-    const mac = new Aes(chip, macKey);
+    const enc = new Cipher(chip, encKey);
+    const mac = new Cipher(chip, macKey);
     this.#i = open.i;
     this.#size = (open.i & S16) !== 0 ? 16 : 8;
     this.proofLength = 2 * this.#size;
@@ -49,10 +50,10 @@ export class Scp03Channel implements Channel {
       ? derive(enc, 0x02, this.#size, join(sequence, open.aid))
       : chip.random(this.#size);
     this.#context = join(open.host, challenge);
-    this.#enc = new Aes(chip, derive(enc, 0x04, encKey.length, this.#context));
-    this.#mac = new Aes(chip, derive(mac, 0x06, macKey.length, this.#context));
-    this.#rmac = new Aes(chip, derive(mac, 0x07, macKey.length, this.#context));
-    this.#dek = new Aes(chip, dekKey);
+    this.#enc = new Cipher(chip, derive(enc, 0x04, encKey.length, this.#context));
+    this.#mac = new Cipher(chip, derive(mac, 0x06, macKey.length, this.#context));
+    this.#rmac = new Cipher(chip, derive(mac, 0x07, macKey.length, this.#context));
+    this.#dek = new Cipher(chip, dekKey);
     this.kvn = set.kvn;
     const cryptogram = derive(this.#mac, 0x00, this.#size, this.#context);
     this.greeting = join([0x03, open.i], challenge, cryptogram, counted ? sequence : []);
@@ -79,7 +80,7 @@ export class Scp03Channel implements Channel {
     const data = command.data.subarray(0, command.data.length - this.#size);
     this.#count++;
     if ((this.level & 0x02) === 0 || data.length === 0) return data;
-    return data.length % 16 === 0 ? unpadded(this.#enc.decrypt(this.#icv(0), data), 16) : undefined;
+    return data.length % 16 === 0 ? unpadded(this.#enc.decrypt(data, this.#icv(0)), 16) : undefined;
   }
 
   wrap({ data, sw }: Answer, pass: (mac: Uint8Array) => Uint8Array): Answer {
@@ -87,17 +88,17 @@ export class Scp03Channel implements Channel {
     if (bare) return answer(data, sw);
     const hidden = (this.level & 0x20) !== 0 && data.length > 0;
     const body = hidden ? this.#enc.encrypt(this.#icv(0x80), padded(data, 16)) : data;
-    const mac = this.#rmac.mac(this.#chain, body, [sw >> 8, sw & 0xff]).slice(0, this.#size);
+    const mac = this.#rmac.cmac(this.#chain, body, [sw >> 8, sw & 0xff]).slice(0, this.#size);
     return answer(join(body, pass(mac)), sw);
   }
 
   decryptWithDek(data: Uint8Array): Uint8Array | undefined {
-    return data.length % 16 === 0 ? this.#dek.decrypt(zeros, data) : undefined;
+    return data.length % 16 === 0 ? this.#dek.decrypt(data, zeros) : undefined;
   }
 
   #verify({ ins, p1, p2, cla, data }: Apdu): boolean {
     const end = data.length - this.#size;
-    this.#chain = this.#mac.mac(
+    this.#chain = this.#mac.cmac(
       this.#chain,
       [(cla & 0x80) | 0x04, ins, p1, p2, data.length],
       data.subarray(0, end),
@@ -114,9 +115,9 @@ export class Scp03Channel implements Channel {
 }
 
 /** Data derivation of Amendment D, 4.1.5: as many blocks as `length` bytes need. */
-function derive(key: Aes, constant: number, length: number, context: Uint8Array): Uint8Array {
+function derive(key: Cipher, constant: number, length: number, context: Uint8Array): Uint8Array {
   const bits = length * 8;
   const label = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, constant, 0, bits >> 8, bits & 0xff];
-  const first = key.mac(label, [1], context);
-  return length <= 16 ? first.slice(0, length) : join(first, key.mac(label, [2], context)).slice(0, length);
+  const first = key.cmac(label, [1], context);
+  return length <= 16 ? first.slice(0, length) : join(first, key.cmac(label, [2], context)).slice(0, length);
 }
