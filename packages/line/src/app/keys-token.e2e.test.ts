@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { hex, unhex } from "@persoline/card/bytes";
 import { openKeyBlock } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
@@ -38,7 +38,7 @@ cd "${folder}"
   const ran = spawnSync("bash", ["--norc", "-c", head + script], {
     encoding: "utf8",
     timeout: 240_000,
-    env: { PATH: process.env["PATH"], ...soft.environment, PERSOLINE_CEREMONY_HOURS: hours },
+    env: { PATH: "/usr/bin:/bin", ...soft.environment, PERSOLINE_CEREMONY_HOURS: hours },
   });
   return { status: ran.status, out: ran.stdout, err: ran.stderr };
 }
@@ -51,13 +51,13 @@ function done(script: string): string {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "persoline-keys-token-"));
   soft = softToken(folder, "ceremony");
-  process.env["SOFTHSM2_CONF"] = soft.environment["SOFTHSM2_CONF"];
+  for (const [name, value] of Object.entries(soft.environment)) vi.stubEnv(name, value);
   done(`persoline keys init --environment test
 persoline keys custodian Ann --custodian-fd 3 3<<<"${ann}"
 persoline keys custodian Bob --custodian-fd 3 3<<<"${bob}"`);
 });
 afterAll(() => {
-  delete process.env["SOFTHSM2_CONF"];
+  vi.unstubAllEnvs();
   rmSync(folder, { recursive: true });
 });
 

@@ -25,7 +25,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { unhex } from "@persoline/card/bytes";
 import { diversifyKeyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openLetter } from "../devices/hsm/letter.js";
 import { type StoredKey, sealKeystore, writeDurably } from "../devices/hsm/keystore.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
@@ -103,7 +103,7 @@ async function makeToken(data: string, soft: SoftToken): Promise<void> {
     },
     { environment },
   );
-  process.env["SOFTHSM2_CONF"] = environment["SOFTHSM2_CONF"];
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   const office = await openTokenOffice(file, unlock);
   const { keep, room } = office;
   const keys = inCeremony.map(([name, use]): StoredKey => {
@@ -258,7 +258,7 @@ describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
       {
         stdio: ["ignore", "pipe", "pipe", ...(kind === "token" ? [openSync(pinFile, "r")] : [])],
         cwd: folder,
-        env: { ...process.env, ...environment },
+        env: { PATH: "/usr/bin:/bin", ...environment },
       },
     );
     for (const stream of [child.stdout, child.stderr])
@@ -294,7 +294,7 @@ describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
     const release = spawnSync(process.execPath, [script, ...words2, ...unlocking], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe", ...(kind === "token" ? [openSync(pinFile, "r")] : [])],
-      env: { ...process.env, ...environment },
+      env: { PATH: "/usr/bin:/bin", ...environment },
     });
     const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
     pins = (JSON.parse(release.stdout) as { file: string }[]).map(
@@ -321,7 +321,7 @@ describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
     await store.close();
   }, 400_000);
   afterAll(() => {
-    delete process.env["SOFTHSM2_CONF"];
+    vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
   });
 
@@ -342,7 +342,8 @@ describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
     expect(pins).toHaveLength(people);
     expect(pins.every((pin) => pin.length === 12)).toBe(true);
     // The vault has the masters in its memory, in bytes; whoever looks there finds them. A token's library is a stranger: it may or may not.
-    if (kind === "vault") expect([...seen.module].sort()).toEqual([...masterNeedles(kind).keys()].sort());
+    const sought = kind === "vault" ? [...masterNeedles(kind).keys()] : [];
+    expect([...seen.module].filter((name) => sought.includes(name)).sort()).toEqual(sought.sort());
     // Masters that were never used would never be found: the cards' keys below are derived from them.
     // The cards have their keys: the shop floor holds at least those of the issuer.
     const floor = join(data, "shop-floor");

@@ -12,6 +12,25 @@ export interface RegisteredKey extends KeyDescription {
   readonly fingerprint: string;
 }
 
+/** Without what only its finding needs. */
+export const descriptionOf = ({
+  name,
+  use,
+  algorithm,
+  kcv,
+  environment,
+  published,
+  life,
+}: RegisteredKey): KeyDescription => ({
+  name,
+  use,
+  algorithm,
+  kcv,
+  environment,
+  published,
+  ...(life === undefined ? {} : { life }),
+});
+
 export interface Register {
   readonly format: "persoline-token";
   /** 2 once a ceremony was held: older programs would not heed the keys' states. */

@@ -11,7 +11,7 @@ import { KeystoreProblem } from "../keystore.js";
 import { type Purpose, whyNot } from "../office/life.js";
 import type { KeyDescription } from "../port.js";
 import { findMaster, findSigning, type Master, ownNumbers, signingKeyOf } from "./masters.js";
-import { judgeRegister, type Register } from "./register.js";
+import { descriptionOf, judgeRegister, type Register } from "./register.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
 
 /** Number of the loader key in KDF3 (docs/card-os.md 2). */
@@ -50,7 +50,7 @@ export class TokenKeyring extends Keyring {
   }
 
   override describe(): KeyDescription[] {
-    return this.#register.keys.map(({ fingerprint: _, ...key }) => key);
+    return this.#register.keys.map(descriptionOf);
   }
 
   override applicationKey(keys: KeyRef, kid: number, serial: Serial, purpose?: Purpose): Uint8Array {

@@ -22,6 +22,7 @@ import {
   signingKeyOf,
 } from "./masters.js";
 import {
+  descriptionOf,
   fingerprinted,
   judgeRegister,
   readRegister,
@@ -70,9 +71,13 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       keep,
       room: tokenRoom(token, register, master),
       write: (kept) => {
-        const { mac: _, ...rest } = register;
+        const { format, environment, token: name, signature, letterPrinter } = register;
         const next = {
-          ...rest,
+          format,
+          environment,
+          token: name,
+          signature,
+          letterPrinter,
           version: 2 as const,
           revision: kept.revision,
           keys: kept.keys.map(registeredOf),
@@ -81,7 +86,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         writeRegister(file, { ...next, book: sealBook(kept, bookKey) }, macKey);
         sweep(token, kept.keys);
       },
-      describe: ({ keys }) => keys.map(describedOf),
+      describe: ({ keys }) => keys.map((key) => descriptionOf(registeredOf(key))),
       close: () => {
         macKey.fill(0);
         bookKey.fill(0);
@@ -177,13 +182,24 @@ function storedOf({ kcv, fingerprint, life, ...key }: RegisteredKey, block: stri
   };
 }
 
-function registeredOf({ value: _, block: __, fingerprint = "", ...key }: StoredKey): RegisteredKey {
-  return { ...key, kcv: key.life?.kcv ?? "", fingerprint };
-}
-
-function describedOf({ value: _, block: __, fingerprint: ___, ...key }: StoredKey): KeyDescription {
-  return { ...key, kcv: key.life?.kcv ?? "" };
-}
+const registeredOf = ({
+  name,
+  use,
+  algorithm,
+  environment,
+  published,
+  life,
+  fingerprint = "",
+}: StoredKey): RegisteredKey => ({
+  name,
+  use,
+  algorithm,
+  environment,
+  published,
+  kcv: life?.kcv ?? "",
+  fingerprint,
+  ...(life === undefined ? {} : { life }),
+});
 
 // --- the sealed book: `IV (12) ‖ tag (16) ‖ cipher text`, bound to environment and revision
 
