@@ -325,3 +325,53 @@ describe("a file is refused whole, before any card moves", () => {
     expect(altered.err).toContain("the proof of the whole file is wrong");
   }, 60_000);
 });
+
+describe("cards of our own operating system", () => {
+  const subscribers = readFileSync(join(root, "examples/usim-like/subscribers.csv"), "utf8")
+    .trim()
+    .split("\n");
+  const columns = subscribers[0]?.split(",") ?? [];
+  const own = (records: Description["records"], change: (text: string) => string = (text) => text) => {
+    const description = described();
+    issuerWrites(
+      { ...description, head: { ...description.head, order: "2026-131", product: "usim-like" }, records },
+      join(folder, "cards.issuer"),
+    );
+    // The order's keys, and those that the file is proved by.
+    const list = readFileSync(join(root, "examples/keys/test-keys.yaml"), "utf8");
+    const issuers = readFileSync(join(root, "examples/keys/issuer-test-keys.yaml"), "utf8").match(
+      /^ {2}- \{ name: issuer-.*$/gm,
+    );
+    writeFileSync(join(folder, "keys.yaml"), `${list.trimEnd()}\n${(issuers ?? []).join("\n")}\n`);
+    const line = idealLine(folder, "files", (text) => text.replace(/ *faults:[\s\S]*$/, ""));
+    const order = join(folder, "order.yaml");
+    const text = readFileSync(join(root, "examples/usim-like/order.yaml"), "utf8")
+      .replace("subscribers.csv", "cards.issuer")
+      .replace(/^records: .*$/m, `records: ${String(records.length)}`)
+      .replace(/^keys: .*$/m, "keys: keys.yaml")
+      .replace(/^line: .*$/m, `line: ${line}`)
+      .replaceAll(/\.\.\//g, `${join(root, "examples")}/`);
+    writeFileSync(order, change(text));
+    return order;
+  };
+  const record = (row: string): Description["records"][number] => ({
+    data: Object.fromEntries(row.split(",").map((cell, at) => [columns[at] ?? "", cell])),
+    applications: [],
+  });
+
+  test("take an issuer's proved data as their input; secrets of the issuer's have no place in them", () => {
+    const records = subscribers.slice(1, 3).map(record);
+    const { code, out, err } = run(own(records));
+    expect([code, err]).toEqual([0, ""]);
+    expect(JSON.parse(out)).toMatchObject({ order: "2026-131", produced: 2, balanced: true, rejects: [] });
+    rmSync(data(), { recursive: true });
+    const [application] = described().records[0]?.applications ?? [];
+    const [first, ...others] = records;
+    if (first === undefined || application === undefined) throw new Error("nothing to try");
+    const refused = run(own([{ ...first, applications: [application] }, ...others]));
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain(
+      "take the person's data from an issuer's file, and their keys and PINs from the security module",
+    );
+  }, 120_000);
+});
