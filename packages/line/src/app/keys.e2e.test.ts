@@ -81,6 +81,25 @@ describe("the ceremony of the manual", () => {
     expect(back.status).toBe(1);
     expect(back.err).toContain("an older copy of the keystore was put back");
   });
+
+  it("on a disk without room nothing is done: no act without its entry, and the keystore stays whole", () => {
+    const keystore = () => readFileSync(join(folder, "data/keystore.json"), "utf8");
+    const acts = () =>
+      readFileSync(join(folder, "data/audit/ceremonies.jsonl"), "utf8").trimEnd().split("\n").length;
+    const enrol = (who: string, pass: string) =>
+      `persoline keys custodian "${who}" --custodian-fd 3 3<<<"${pass}"`;
+    expect(bash(`persoline keys init --environment test; ${enrol("A. Meyer", meyer)}`).status).toBe(0);
+    const before = keystore();
+    // In blocks of 1,024 bytes: room for the beginning of the file, and no more.
+    const full = bash(`ulimit -f 2; ${enrol("B. Novak", novak)}`);
+    expect(full.status).toBe(1);
+    expect(full.err).toContain("could not be written (EFBIG");
+    expect([keystore() === before, acts()]).toEqual([true, 1]);
+    expect(readdirSync(join(folder, "data")).filter((name) => name.endsWith(".new"))).toEqual([]);
+    expect(bash(enrol("B. Novak", novak)).status).toBe(0);
+    expect(acts()).toBe(2);
+    expect(bash("persoline audit verify").out).toContain("The key office's acts are whole: 2");
+  });
 });
 
 /** X9.143 version D, written from the standard with another library: prints usage, algorithm, mode, and the key's check value. */

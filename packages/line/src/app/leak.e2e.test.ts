@@ -366,7 +366,7 @@ describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
     // It is the line's: it knows the order.
     expect(content.includes("T-1")).toBe(true);
     for (const needles of [masterNeedles(kind), cardKeys, pinNeedles()])
-      expect(found(content, needles)).toEqual([]);
+      expect(found(content, kind === "vault" ? needles : inBrief(needles))).toEqual([]);
   });
 
   test("no key, no PIN, and no name outside reports and letters, is in any file: database, logs, journal, pictures, results, traces", () => {

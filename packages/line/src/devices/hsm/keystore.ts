@@ -3,7 +3,16 @@
  * vault's own process opens it.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { hashRawSync } from "@node-rs/argon2";
 import { emptyBook, type Keep, type OfficeBook } from "./office/types.js";
@@ -150,8 +159,15 @@ export function writeDurably(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.new`;
   const handle = openSync(temporary, "w", 0o600);
   try {
-    writeSync(handle, Buffer.from(content));
+    // All of it or an error: a single write on a full disk may end in the middle and call that a success.
+    writeFileSync(handle, content);
     fsyncSync(handle);
+  } catch (problem) {
+    rmSync(temporary, { force: true });
+    throw new Error(
+      `${file} could not be written (${problem instanceof Error ? problem.message : "no reason"}): it is as it was before, and nothing was done. Make room on the disk, then run the same command again`,
+      { cause: problem },
+    );
   } finally {
     closeSync(handle);
   }
