@@ -152,6 +152,7 @@ export class ModuleClient {
       // Only a disk that hangs can keep a killed process: this one must not wait for it.
       if (!(await this.#isGone())) this.#child.unref();
     }
+    this.#wire.destroy();
     clearInterval(this.#watch);
   }
 

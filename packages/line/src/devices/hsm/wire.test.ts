@@ -31,8 +31,9 @@ it("any message comes through whole, however the pipe tears it", () => {
         const heard: unknown[] = [];
         hearBlocks(wire, (one) => heard.push(one));
         const all = Buffer.concat(said.map(packed));
-        for (let at = 0; at < all.length; ) {
-          const size = sizes.next().value;
+        let at = 0;
+        for (const size of sizes) {
+          if (at >= all.length) break;
           wire.emit("data", all.subarray(at, at + size));
           at += size;
         }

@@ -21,7 +21,7 @@ export interface Kept {
 
 export interface KeyRoom {
   /** Ed25519 under the installation's signing key. */
-  sign(bytes: Uint8Array): Uint8Array;
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
   /** Its public half, SPKI, PEM. */
   readonly signedBy: string;
   /** Why such a key cannot be kept here. */
