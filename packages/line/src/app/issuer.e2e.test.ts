@@ -282,9 +282,6 @@ describe("a file is refused whole, before any card moves", () => {
       const { code, err } = run(order);
       expect([code, err]).toEqual([1, expect.stringContaining(said)]);
     }
-    writeFileSync(join(folder, "cards.issuer"), good);
-    const { code, err } = persoline(["explain", order]);
-    expect([code, err]).toEqual([1, expect.stringContaining("only after the security module has proved it")]);
   });
 
   test("a table cannot stand for an issuer's file", () => {
