@@ -1,6 +1,7 @@
 /** The only place that reads the environment. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { usualPatience } from "../devices/hsm/office/types.js";
 import { Refusal } from "./problem.js";
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -29,6 +30,16 @@ export function hsmDeadlineMs(): number | undefined {
   if (!(seconds > 0 && seconds <= 3600))
     throw new Refusal(`PERSOLINE_HSM_SECONDS is ${text}: it must be a number of seconds, at most 3600`);
   return seconds * 1000;
+}
+
+/** PERSOLINE_CEREMONY_HOURS: so long a key ceremony waits for its custodians; a day without it. */
+export function ceremonyPatienceMs(): number {
+  const text = process.env["PERSOLINE_CEREMONY_HOURS"] ?? "";
+  if (text === "") return usualPatience;
+  const hours = Number(text);
+  if (!(hours > 0 && hours <= 720))
+    throw new Refusal(`PERSOLINE_CEREMONY_HOURS is ${text}: it must be a number of hours, at most 720`);
+  return hours * 3_600_000;
 }
 
 /** IANA name of the zone people here live in. */

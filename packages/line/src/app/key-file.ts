@@ -6,7 +6,8 @@ import { z } from "zod";
 import { algorithmOf, isElliptic, keyBytes } from "../devices/hsm/ceremony.js";
 import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
-import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
+import { openedBy } from "../devices/hsm/keystore.js";
+import { createKeystore, type NewKey, openVault, type Unlock } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
@@ -14,6 +15,7 @@ import { existsSync } from "node:fs";
 import { createTokenKeys, openToken } from "../devices/hsm/pkcs11/pkcs11.js";
 import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
 import { hsmDeadlineMs, tokenEnvironment } from "./config.js";
+import { hidden } from "./hidden.js";
 import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
 
@@ -210,7 +212,7 @@ export async function openSecurityModule(
   const list = await readKeyFile(keyFile);
   const isToken = typeof unlocking === "object";
   const kept = isToken ? data.tokenKeys : data.keystore;
-  mustBeWhereTheKeysAre(data, unlocking);
+  mustBeWhereTheKeysAre(data, isToken);
   if (!existsSync(kept)) {
     if (list.environment === "live") {
       throw new DataProblem([
@@ -248,7 +250,7 @@ export async function openKeystore(
   data: DataFolder,
   unlocking: Unlocking | undefined,
 ): Promise<Hsm | undefined> {
-  mustBeWhereTheKeysAre(data, unlocking);
+  mustBeWhereTheKeysAre(data, typeof unlocking === "object");
   if (!existsSync(typeof unlocking === "object" ? data.tokenKeys : data.keystore)) return undefined;
   return opened(data, unlocking);
 }
@@ -258,8 +260,13 @@ const opened = (data: DataFolder, unlocking: Unlocking | undefined): Promise<Hsm
     ? openToken({ file: data.tokenKeys, unlock: unlocking }, tokenPatience())
     : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), ...patience() });
 
-const unlockOf = (data: DataFolder, passphrase: string | undefined) =>
-  passphrase === undefined ? { keyFile: data.keyFile } : { passphrase };
+/** A keystore under a passphrase asks for it; where nothing is said it is the key file. */
+function unlockOf(data: DataFolder, passphrase: string | undefined): Unlock {
+  if (passphrase !== undefined) return { passphrase };
+  if (existsSync(data.keystore) && openedBy(data.keystore) === "passphrase")
+    return { passphrase: hidden("Passphrase of the keystore", "--passphrase-fd") };
+  return { keyFile: data.keyFile };
+}
 
 function patience() {
   const deadlineMs = hsmDeadlineMs();
@@ -268,12 +275,12 @@ function patience() {
 const tokenPatience = () => ({ ...patience(), environment: tokenEnvironment() });
 
 /** A folder's keys are in one place; without them its PINs, seals and signatures are worth nothing. Throws Refusal. */
-function mustBeWhereTheKeysAre(data: DataFolder, unlocking: Unlocking | undefined): void {
-  if (typeof unlocking !== "object" && existsSync(data.tokenKeys) && !existsSync(data.keystore))
+export function mustBeWhereTheKeysAre(data: DataFolder, isToken: boolean): void {
+  if (!isToken && existsSync(data.tokenKeys) && !existsSync(data.keystore))
     throw new Refusal(
       `the keys of ${data.root} are in a token: name it with --security pkcs11 --token LABEL --token-library FILE`,
     );
-  if (typeof unlocking === "object" && existsSync(data.keystore) && !existsSync(data.tokenKeys))
+  if (isToken && existsSync(data.keystore) && !existsSync(data.tokenKeys))
     throw new Refusal(
       `the keys of ${data.root} are in its keystore, not in a token: leave --security out, or use another data folder`,
     );

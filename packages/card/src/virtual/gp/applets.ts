@@ -1,6 +1,7 @@
 import { type Answer, answer, type Apdu, same, status, SW } from "../os/command.js";
 import type { GpCard } from "./card.js";
-import { Aes, checkValue } from "./ciphers.js";
+import { Cipher } from "../os/cipher.js";
+import { checkValue } from "./ciphers.js";
 import { directoryApplet, paymentApplet } from "../payment/applet.js";
 import { ACCESS_MODULE, DIRECTORY_MODULE, PAYMENT_MODULE } from "./layout.js";
 import { type Objects, readObjects, writeObjects } from "./objects.js";
@@ -115,7 +116,7 @@ function internalAuthenticate(card: GpCard, app: Application, { p1, p2, data }: 
   if (data.length !== 16) return status(SW.wrongLength);
   const key = dataOf(card, app).get((KIND.key << 8) | p2);
   if (key === undefined) return status(SW.referenceNotFound);
-  return answer(new Aes(card.chip, key).mac([0x01], card.chip.chipNumber, data));
+  return answer(new Cipher(card.chip, key).cmac([0x01], card.chip.chipNumber, data));
 }
 
 /** EXTERNAL AUTHENTICATE with 16 bytes, MUTUAL AUTHENTICATE with 32; the try is gone before the comparison. */
@@ -139,11 +140,11 @@ function externalAuthenticate(card: GpCard, app: Application, { p1, p2, data }: 
   };
   setTries(tries - 1);
   const host = data.subarray(0, data.length - 16);
-  const aes = new Aes(card.chip, key);
+  const aes = new Cipher(card.chip, key);
   const number = card.chip.chipNumber;
-  const expected = aes.mac([mutual ? 0x03 : 0x02], number, challenge, host);
+  const expected = aes.cmac([mutual ? 0x03 : 0x02], number, challenge, host);
   if (!same(expected, data.subarray(host.length))) return status(0x63c0 | (tries - 1));
   setTries(KEY_TRIES);
   card.keysAuthenticated |= 1 << (p2 & 0x1f);
-  return mutual ? answer(aes.mac([0x04], number, host, challenge)) : status(SW.ok);
+  return mutual ? answer(aes.cmac([0x04], number, host, challenge)) : status(SW.ok);
 }

@@ -1,16 +1,15 @@
 import { type Answer, answer, type Apdu, join, same } from "../os/command.js";
 import type { Channel } from "./channel.js";
-import { type Aes, padded, unpadded } from "./ciphers.js";
-
-const zeros = new Uint8Array(16);
+import type { Cipher } from "../os/cipher.js";
+import { padded, unpadded } from "./ciphers.js";
 
 /** What secures the commands of SCP03 (Amendment D, 6.2) and of SCP11 (Amendment F, 5). */
 export interface Secured {
   readonly size: 8 | 16;
-  readonly enc: Aes;
-  readonly mac: Aes;
-  readonly rmac: Aes;
-  readonly dek: Aes;
+  readonly enc: Cipher;
+  readonly mac: Cipher;
+  readonly rmac: Cipher;
+  readonly dek: Cipher;
   /** The first MAC chaining value. */
   readonly chain: Uint8Array;
 }
@@ -21,10 +20,10 @@ export abstract class AesMessaging implements Channel {
   abstract readonly knowsHost: boolean;
   level = 0;
   readonly #size: 8 | 16;
-  readonly #enc: Aes;
-  readonly #mac: Aes;
-  readonly #rmac: Aes;
-  readonly #dek: Aes;
+  readonly #enc: Cipher;
+  readonly #mac: Cipher;
+  readonly #rmac: Cipher;
+  readonly #dek: Cipher;
   #chain: Uint8Array;
   #count = 0;
 
@@ -42,7 +41,7 @@ export abstract class AesMessaging implements Channel {
     const data = command.data.subarray(0, command.data.length - this.#size);
     this.#count++;
     if ((this.level & 0x02) === 0 || data.length === 0) return data;
-    return data.length % 16 === 0 ? unpadded(this.#enc.decrypt(this.#icv(0), data), 16) : undefined;
+    return data.length % 16 === 0 ? unpadded(this.#enc.decrypt(data, this.#icv(0)), 16) : undefined;
   }
 
   wrap({ data, sw }: Answer, pass: (mac: Uint8Array) => Uint8Array): Answer {
@@ -50,18 +49,18 @@ export abstract class AesMessaging implements Channel {
     if (bare) return answer(data, sw);
     const hidden = (this.level & 0x20) !== 0 && data.length > 0;
     const body = hidden ? this.#enc.encrypt(this.#icv(0x80), padded(data, 16)) : data;
-    const mac = this.#rmac.mac(this.#chain, body, [sw >> 8, sw & 0xff]).slice(0, this.#size);
+    const mac = this.#rmac.cmac(this.#chain, body, [sw >> 8, sw & 0xff]).slice(0, this.#size);
     return answer(join(body, pass(mac)), sw);
   }
 
   decryptWithDek(data: Uint8Array): Uint8Array | undefined {
-    return data.length % 16 === 0 ? this.#dek.decrypt(zeros, data) : undefined;
+    return data.length % 16 === 0 ? this.#dek.decrypt(data) : undefined;
   }
 
   /** Of the last bytes of the data; it chains, right or wrong. */
   protected verify({ ins, p1, p2, cla, data }: Apdu): boolean {
     const end = data.length - this.#size;
-    this.#chain = this.#mac.mac(
+    this.#chain = this.#mac.cmac(
       this.#chain,
       [(cla & 0x80) | 0x04, ins, p1, p2, data.length],
       data.subarray(0, end),

@@ -1,6 +1,6 @@
 import type { Chip } from "../chip.js";
 import { type Apdu, join, same } from "../os/command.js";
-import { Aes } from "./ciphers.js";
+import { Cipher } from "../os/cipher.js";
 import type { OpeningChannel } from "./channel.js";
 import { AesMessaging } from "./messaging.js";
 import type { KeySet } from "./state.js";
@@ -19,7 +19,7 @@ export class Scp03Channel extends AesMessaging implements OpeningChannel {
   readonly proofLength: number;
   readonly #i: number;
   readonly #size: 8 | 16;
-  readonly #mac: Aes;
+  readonly #mac: Cipher;
   readonly #context: Uint8Array;
 
   constructor(
@@ -33,20 +33,20 @@ export class Scp03Channel extends AesMessaging implements OpeningChannel {
     },
   ) {
     const [encKey = zeros, macKey = zeros, dekKey = zeros] = set.keys;
-    const enc = new Aes(chip, encKey);
-    const mac = new Aes(chip, macKey);
+    const enc = new Cipher(chip, encKey);
+    const mac = new Cipher(chip, macKey);
     const size = (open.i & S16) !== 0 ? 16 : 8;
     const sequence = Uint8Array.of(open.sequence >> 16, open.sequence >> 8, open.sequence);
     const counted = (open.i & PSEUDO_RANDOM) !== 0;
     const challenge = counted ? derive(enc, 0x02, size, join(sequence, open.aid)) : chip.random(size);
     const context = join(open.host, challenge);
-    const sMac = new Aes(chip, derive(mac, 0x06, macKey.length, context));
+    const sMac = new Cipher(chip, derive(mac, 0x06, macKey.length, context));
     super({
       size,
-      enc: new Aes(chip, derive(enc, 0x04, encKey.length, context)),
+      enc: new Cipher(chip, derive(enc, 0x04, encKey.length, context)),
       mac: sMac,
-      rmac: new Aes(chip, derive(mac, 0x07, macKey.length, context)),
-      dek: new Aes(chip, dekKey),
+      rmac: new Cipher(chip, derive(mac, 0x07, macKey.length, context)),
+      dek: new Cipher(chip, dekKey),
       chain: zeros,
     });
     this.kvn = set.kvn;
@@ -76,9 +76,9 @@ export class Scp03Channel extends AesMessaging implements OpeningChannel {
 }
 
 /** Data derivation of Amendment D, 4.1.5: as many blocks as `length` bytes need. */
-function derive(key: Aes, constant: number, length: number, context: Uint8Array): Uint8Array {
+function derive(key: Cipher, constant: number, length: number, context: Uint8Array): Uint8Array {
   const bits = length * 8;
   const label = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, constant, 0, bits >> 8, bits & 0xff];
-  const first = key.mac(label, [1], context);
-  return length <= 16 ? first.slice(0, length) : join(first, key.mac(label, [2], context)).slice(0, length);
+  const first = key.cmac(label, [1], context);
+  return length <= 16 ? first.slice(0, length) : join(first, key.cmac(label, [2], context)).slice(0, length);
 }

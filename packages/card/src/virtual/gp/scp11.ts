@@ -2,7 +2,7 @@ import { CardProblem } from "../../bytes/index.js";
 import type { Chip } from "../chip.js";
 import { type Answer, answer, type Apdu, join, same, status, SW } from "../os/command.js";
 import type { GpCard } from "./card.js";
-import { Aes } from "./ciphers.js";
+import { Cipher } from "../os/cipher.js";
 import { AesMessaging } from "./messaging.js";
 import type { EllipticKey } from "./state.js";
 import { type Item, item, items } from "./tlv.js";
@@ -73,9 +73,9 @@ export function agree(card: GpCard, command: Apdu): Answer {
   if (made === undefined) return status(SW.wrongData);
   const { keys, point } = made;
   const answered = item(POINT, point);
-  const part = (at: number): Aes =>
-    new Aes(chip, keys.slice(at * asked.keyLength, (at + 1) * asked.keyLength));
-  const receipt = part(0).mac(data, answered);
+  const part = (at: number): Cipher =>
+    new Cipher(chip, keys.slice(at * asked.keyLength, (at + 1) * asked.keyLength));
+  const receipt = part(0).cmac(data, answered);
   const start = { size: 8, enc: part(1), mac: part(2), rmac: part(3), dek: part(4), chain: receipt } as const;
   keys.fill(0);
   card.channel = new Scp11Channel(start, {

@@ -13,14 +13,9 @@ import {
 import { makeOffice, office, type OfficeOptions } from "../key-office.js";
 import { recordPage, recordText } from "../key-record.js";
 import { Refusal } from "../problem.js";
-import { print, printJson, textTable, whole, withData } from "./options.js";
+import { print, printJson, textTable, whole, withData, withPassphrase } from "./options.js";
 
-const withKeystore = (command: Command): Command =>
-  withData(command).option(
-    "--passphrase-fd <number>",
-    "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
-    whole,
-  );
+const withKeystore = (command: Command): Command => withPassphrase(withData(command));
 
 /** A custodian sits: who, and where the passphrase comes from. */
 const withCustodian = (command: Command): Command =>
@@ -139,7 +134,7 @@ export function addKeyCommands(program: Command): void {
 
 function addOffice(keys: Command): void {
   withKeystore(keys.command("init"))
-    .description("make a keystore without cards' keys")
+    .description("make a keystore, or what a token needs, without cards' keys")
     .addOption(
       new Option("--environment <name>", "test and live keys never meet")
         .choices(["test", "live"])
@@ -157,9 +152,9 @@ function addOffice(keys: Command): void {
       async (
         options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
       ) => {
-        const file = await makeOffice(options);
+        const what = await makeOffice(options);
         print(
-          `Keystore ${file} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
+          `${what} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
         );
       },
     );

@@ -32,7 +32,7 @@ export const withPassphrase = (command: Command): Command =>
   command
     .option(
       "--passphrase-fd <number>",
-      "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
+      "file descriptor the keystore's passphrase is read from (default: the key file beside it, or asked at the terminal)",
       whole,
     )
     .addOption(
@@ -58,19 +58,32 @@ export interface UnlockOptions {
 
 const fromDescriptor = (fd: number): string => readFileSync(fd, "utf8").replace(/\r?\n$/, "");
 
-/** What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments. Throws Refusal. */
-export function passphrase(options: UnlockOptions): Unlocking | undefined {
+/** Which token the options name; none for the vault. Throws Refusal. */
+export function tokenOf(
+  options: UnlockOptions,
+): { readonly library: string; readonly label: string } | undefined {
   const { passphraseFd, security = "vault", token: label, tokenLibrary: library, tokenPinFd } = options;
   if (security === "vault") {
     if (label !== undefined || library !== undefined || tokenPinFd !== undefined)
       throw new Refusal("--token belongs to --security pkcs11: add it, or leave the token out");
-    return passphraseFd === undefined ? undefined : fromDescriptor(passphraseFd);
+    return undefined;
   }
   if (passphraseFd !== undefined) throw new Refusal("a token is opened by its PIN: use --token-pin-fd");
   if (label === undefined || library === undefined)
     throw new Refusal("--security pkcs11 needs --token LABEL and --token-library FILE");
-  const pin = tokenPinFd === undefined ? hidden(`PIN of token ${label}: `) : fromDescriptor(tokenPinFd);
-  return { library: resolve(library), label, pin };
+  return { library: resolve(library), label };
+}
+
+/** What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments. Throws Refusal. */
+export function passphrase(options: UnlockOptions): Unlocking | undefined {
+  const { passphraseFd, tokenPinFd } = options;
+  const token = tokenOf(options);
+  if (token === undefined) return passphraseFd === undefined ? undefined : fromDescriptor(passphraseFd);
+  const pin =
+    tokenPinFd === undefined
+      ? hidden(`PIN of token ${token.label}`, "--token-pin-fd")
+      : fromDescriptor(tokenPinFd);
+  return { ...token, pin };
 }
 
 export function whole(text: string): number {

@@ -5,16 +5,24 @@ import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
 import { capacityAsk } from "../planned.js";
 import { recordOf } from "./explain.js";
-import { print, printJson, textTable, whole, withData } from "./options.js";
+import {
+  type CommonOptions,
+  print,
+  printJson,
+  textTable,
+  type UnlockOptions,
+  whole,
+  withData,
+  withPassphrase,
+} from "./options.js";
 
-interface PlanOptions {
+interface PlanOptions extends CommonOptions, UnlockOptions {
   readonly line?: string;
   readonly rate?: number;
-  readonly json?: boolean;
 }
 
 export function addPlanCommand(program: Command): void {
-  withData(program.command("plan"))
+  withPassphrase(withData(program.command("plan")))
     .description("what a line can do with this order: cards per hour, bottleneck, heads needed")
     .argument("<order.yaml>", "the order file")
     .option("--line <line.yaml>", "another line than the order names")
@@ -35,7 +43,7 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
       job,
       file: line,
       faces,
-      example: prepareRecord(job, await recordOf(job, 1)),
+      example: prepareRecord(job, await recordOf(job, 1, options)),
     });
     const found = capacity(ask);
     const needed = options.rate === undefined ? undefined : headsFor(options.rate, found);

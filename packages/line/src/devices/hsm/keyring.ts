@@ -15,7 +15,8 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import { type Purpose, whyNot } from "./office/life.js";
-import type { Environment, KeyDescription } from "./port.js";
+import { noOffice } from "./office/types.js";
+import type { CapabilityReport, Environment, KeyDescription } from "./port.js";
 
 /** The vault refuses, and says why: the caller's fault or the key's, never a card's. */
 export class VaultRefusal extends Error {
@@ -31,7 +32,12 @@ const LOADER_KEY = 0x10;
  */
 export interface KeptKeys {
   applicationKey(
-    key: { readonly keys: KeyRef; readonly kid: number; readonly serial: Serial },
+    key: {
+      readonly keys: KeyRef;
+      readonly kid: number;
+      readonly serial: Serial;
+      readonly purpose?: Purpose | undefined;
+    },
     purpose: KeyPurpose,
   ): KeptKey;
   loaderKey(keys: KeyRef, serial: Serial): KeptKey;
@@ -100,6 +106,8 @@ export class Keyring {
   readonly environment: Environment;
   /** Absent: all keys are bytes of this process. */
   kept?: KeptKeys;
+  /** How far the key office's acts go. */
+  office: CapabilityReport["office"] = noOffice;
   readonly #keys = new Map<string, Open>();
 
   readonly #now: () => number;

@@ -52,6 +52,8 @@ export interface CapabilityReport {
   readonly provider: string;
   readonly environment: Environment;
   readonly operations: Readonly<Record<HsmOperation, Capability>>;
+  /** How many acts of the key office its keys know, and the SHA-256 of the last one's text: whoever cuts the file's end off is found out. */
+  readonly office: { readonly acts: number; readonly last: string };
 }
 
 export interface KeyDescription {

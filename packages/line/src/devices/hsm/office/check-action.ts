@@ -2,8 +2,10 @@
 import type { StoredKey } from "../keystore.js";
 import { headerFor } from "./block-uses.js";
 import { whyNot } from "./life.js";
-import { bornBlock, keyOf, lifeOf, sizeOf } from "./perform.js";
+import { keyLength } from "./key-length.js";
+import { bornBlock, keyOf, lifeOf } from "./perform.js";
 import { OfficeRefusal } from "./refusal.js";
+import type { KeyRoom } from "./room.js";
 import type { Keep, KeyAction, KeyPlan } from "./types.js";
 
 const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algorithm"][]>>> = {
@@ -56,12 +58,18 @@ function judgeCount(count: number, needed: number, what: string): void {
 }
 
 /** The action itself. Throws OfficeRefusal. */
-export function checkAction(action: KeyAction, { keys, environment, book }: Keep, at: string): KeyAction {
+export function checkAction(
+  action: KeyAction,
+  { keys, environment, book }: Keep,
+  { at, room }: { readonly at: string; readonly room: KeyRoom },
+): KeyAction {
   const now = Date.parse(at);
+  const why = "key" in action ? room.whyNot(action.key) : undefined;
+  if (why !== undefined) throw new OfficeRefusal(why);
   switch (action.do) {
     case "generate": {
       judgePlan(action.key, keys, now);
-      sizeOf(action.key);
+      keyLength(action.key);
       const { leaves } = action;
       if (PUBLIC_USES.includes(action.key.use))
         throw new OfficeRefusal(
@@ -75,7 +83,7 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
     }
     case "import":
       judgePlan(action.key, keys, now);
-      sizeOf(action.key);
+      keyLength(action.key);
       judgeStays(action.key, true);
       judgeCount(action.count, action.count, action.form);
       if (!/^(?:[0-9A-F]{6}|[0-9A-F]{10})$/.test(action.kcv))

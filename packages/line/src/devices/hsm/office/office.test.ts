@@ -12,9 +12,10 @@ import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
 import { isKnownKey } from "./known-keys.js";
 import { entered, type KeyLife, type KeyState, stateAt, whyNot } from "./life.js";
-import { type Counter, serve, signerOf } from "./office.js";
+import { type Counter, serve } from "./office.js";
 import { fromShares, readShare, splitKey, writeShare } from "./pieces.js";
 import { brokenRecord } from "./record.js";
+import { keystoreRoom } from "./room.js";
 import {
   emptyBook,
   type CeremonyRecord,
@@ -548,7 +549,7 @@ describe("the life of a key", () => {
     await desk.both({ do: "generate", key: plan("a") });
     await desk.both({ do: "generate", key: plan("b") });
     const { records } = desk.keep.book;
-    const by = signerOf(desk.keep.keys);
+    const by = keystoreRoom(desk.keep.keys).signedBy;
     expect(records).toHaveLength(4);
     expect(brokenRecord(records, by)).toBeUndefined();
     for (let i = 0; i < records.length; i++) {
