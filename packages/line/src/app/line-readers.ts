@@ -50,7 +50,7 @@ export function lineReaders(from: {
           floor,
           world,
           timing: file.mode === "ideal" ? "ideal" : "timed",
-          ...(file.contacts === undefined ? {} : { contacts: { protocol: 1 } }),
+          ...(file.contacts === undefined ? {} : { contacts: { protocol: file.contacts === "t0" ? 0 : 1 } }),
         });
         // On a clock of its own nobody can hang: simulated readers end a card's time by that clock.
         if (file.mode === "virtual") return reader;

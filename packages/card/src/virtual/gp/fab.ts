@@ -27,6 +27,8 @@ export interface GlobalPlatformChip {
   /** Life cycle when it leaves the fab; default OP_READY. */
   readonly life?: keyof typeof LIFE;
   readonly pages?: number;
+  /** Its contacts speak T=0 and T=1, T=0 first; otherwise T=1 alone. */
+  readonly offersT0?: boolean;
 }
 
 /** Version of the operating system in the mask. */
@@ -56,7 +58,7 @@ export function fabricateGlobalPlatform(fresh: GlobalPlatformChip): Uint8Array {
     life: LIFE[life],
   };
   const bytes = new Uint8Array(pages * pageSize).fill(0xff);
-  bytes.set(chipPage(chipNumber, pages), layout.chipPage);
+  bytes.set(chipPage(chipNumber, pages, fresh.offersT0), layout.chipPage);
   const record = { phase: phase.globalPlatform, ...version, state: 0, imageStart: 0, imageLength: 0 };
   bytes.set(pairPage(1, phaseContent(record)), layout.phasePair);
   bytes.set(pairPage(1, Uint8Array.of(i02, i03, isd.length, ...isd)), gpLayout.configPair);
