@@ -2,7 +2,8 @@
 //
 //   node tools/pcsc.mjs run [--slots 4] [--] COMMAND...   the command with a private pcscd
 //   node tools/pcsc.mjs namespace [--] COMMAND...         the command in the private world, without pcscd
-//   node tools/pcsc.mjs daemon [--slots 4]                pcscd inside such a world, until it is told to end
+//   node tools/pcsc.mjs daemon [--slots 4 | --in FOLDER]  pcscd inside such a world, until it is told to end; --in: with the readers of
+//                                                         FOLDER/readers.json, which can be unplugged (tools/unpluggable-reader.c)
 //   node tools/pcsc.mjs prepare                           what all this needs: installed where root may, else said
 //
 // vpcd listens on all addresses and takes whatever connects, and every answer takes 44 ms where acknowledgements are delayed: so
@@ -44,6 +45,11 @@ const needs = [
     packages: "util-linux mount",
   },
   { what: "ip", there: () => found("ip"), packages: "iproute2" },
+  {
+    what: "a C compiler and the headers of PC/SC drivers",
+    there: () => found("cc") && existsSync("/usr/include/PCSC/ifdhandler.h"),
+    packages: "build-essential libpcsclite-dev",
+  },
   {
     what: "python3 with pyscard, cryptography and Cryptodome",
     there: () => python("import smartcard, cryptography, Cryptodome"),
@@ -145,21 +151,48 @@ function arrange() {
   must("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/pcscd"]);
 }
 
-/** @param {number} slots */
-async function startDaemon(slots) {
-  const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
-  const entries = Array.from({ length: Math.ceil(slots / slotsOfDriver) }, (_, at) => {
+/** @param {string} folder @param {number} slots */
+function twoSlotReaders(folder, slots) {
+  return Array.from({ length: Math.ceil(slots / slotsOfDriver) }, (_, at) => {
     // Two entries that share one library would share its state.
     const library = join(folder, `vpcd-${String(at)}.so`);
     copyFileSync(driver, library);
     const port = firstPort + at * slotsOfDriver;
-    const channel = `0x${port.toString(16).toUpperCase()}`;
-    return `FRIENDLYNAME "Persoline vpcd ${String.fromCodePoint(65 + at)}"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${library}\nCHANNELID ${channel}\n`;
+    const name = `Persoline vpcd ${String.fromCodePoint(65 + at)}`;
+    return { text: readerEntry(name, port, library), awaited: port + slotsOfDriver - 1 };
   });
+}
+
+/** Readers with one slot each that a test unplugs and plugs in. @param {string} folder */
+function unpluggable(folder) {
+  const built = join(folder, "reader.so");
+  const source = join(root, "tools/unpluggable-reader.c");
+  must("cc", ["-shared", "-fPIC", "-O1", "-I/usr/include/PCSC", "-o", built, source, "-ldl"]);
+  /** @type {readonly { name: string, port: number }[]} */
+  const readers = JSON.parse(readFileSync(join(folder, "readers.json"), "utf8"));
+  return readers.map(({ name, port }) => {
+    copyFileSync(driver, join(folder, `vpcd-${String(port)}.so`));
+    return {
+      text: readerEntry(name, port, built),
+      awaited: existsSync(join(folder, `reader-${String(port)}.unplugged`)) ? undefined : port,
+    };
+  });
+}
+
+/** @param {string} name @param {number} port @param {string} library */
+function readerEntry(name, port, library) {
+  const channel = `0x${port.toString(16).toUpperCase()}`;
+  return `FRIENDLYNAME "${name}"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${library}\nCHANNELID ${channel}\n`;
+}
+
+/** @param {number} slots @param {string} [readersIn] */
+async function startDaemon(slots, readersIn) {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
+  const entries = readersIn === undefined ? twoSlotReaders(folder, slots) : unpluggable(readersIn);
   // pcscd reads every file of this folder as configuration: the libraries lie beside it.
   const configuration = join(folder, "conf");
   mkdirSync(configuration);
-  writeFileSync(join(configuration, "reader.conf"), entries.join("\n"));
+  writeFileSync(join(configuration, "reader.conf"), entries.map(({ text }) => text).join("\n"));
   rmSync("/run/pcscd/pcscd.comm", { force: true });
   rmSync("/run/pcscd/pcscd.pid", { force: true });
   const daemon = spawn("pcscd", ["--foreground", "--config", configuration], {
@@ -169,7 +202,8 @@ async function startDaemon(slots) {
   const ended = new Promise((resolve) => daemon.once("exit", resolve));
   daemon.once("error", (error) => stop(`pcscd does not start: ${error.message}`));
   const until = Date.now() + 10_000;
-  while (!existsSync("/run/pcscd/pcscd.comm") || !listening(firstPort + entries.length * slotsOfDriver - 1)) {
+  const awaited = entries.flatMap(({ awaited: port }) => (port === undefined ? [] : [port]));
+  while (!existsSync("/run/pcscd/pcscd.comm") || !awaited.every((port) => listening(port))) {
     if (Date.now() > until || daemon.exitCode !== null) stop("pcscd does not start");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -196,10 +230,11 @@ function listening(port) {
   });
 }
 
-/** @param {string[]} words @returns {{ slots: number, command: string[] }} */
+/** @param {string[]} words @returns {{ slots: number, readersIn?: string, command: string[] }} */
 function options(words) {
   let slots = 4;
   const rest = [...words];
+  if (rest[0] === "--in" && rest[1] !== undefined) return { slots, readersIn: rest[1], command: [] };
   if (rest[0] === "--slots") {
     slots = Number(rest[1]);
     if (!Number.isInteger(slots) || slots < 1 || slots > 16)
@@ -211,7 +246,7 @@ function options(words) {
 }
 
 const [verb, ...words] = process.argv.slice(2);
-const { slots, command } = options(verb === "inside" ? words.slice(1) : words);
+const { slots, readersIn, command } = options(verb === "inside" ? words.slice(1) : words);
 const [program, ...programWords] = command;
 switch (verb) {
   case "prepare":
@@ -233,7 +268,7 @@ switch (verb) {
   case "daemon": {
     if (process.env[mark] === undefined)
       stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
-    const { pid, end } = await startDaemon(slots);
+    const { pid, end } = await startDaemon(slots, readersIn);
     process.stdout.write(`ready ${String(pid)}\n`);
     for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "disconnect"])) {
       process.on(signal, () => void end().then(() => process.exit(0)));

@@ -13,7 +13,7 @@ import { nameOf } from "../devices/shop-floor/places.js";
 import type { Place } from "../devices/transport/port.js";
 import type { LineFile, StationFile } from "../stations/line-file.js";
 import type { ReaderFile } from "../stations/line-readers.js";
-import { pcscSocket } from "./config.js";
+import { pcscSocket, usbDevices } from "./config.js";
 
 /** What a desk and a shop floor need to know of a real reader, beside what stations do. */
 export interface RealReader extends Reader {
@@ -91,6 +91,7 @@ function realReader(
     answerMs,
     protocols: bound.protocol === undefined ? undefined : [bound.protocol],
     socket: pcscSocket(),
+    usbDevices: usbDevices(),
     reseat,
   });
 }
