@@ -2,8 +2,8 @@
 //
 //   node tools/pcsc.mjs run [--slots 4] [--] COMMAND...   the command with a private pcscd
 //   node tools/pcsc.mjs namespace [--] COMMAND...         the command in the private world, without pcscd
-//   node tools/pcsc.mjs daemon [--slots 4 | --in FOLDER]  pcscd inside such a world, until it is told to end; --in: with the readers of
-//                                                         FOLDER/readers.json, which can be unplugged (tools/unpluggable-reader.c)
+//   node tools/pcsc.mjs daemon [--slots 4]                pcscd inside such a world, until it is told to end
+//   node tools/pcsc.mjs usb                               the same with USB readers that come and go as standard input says (usb_readers.py)
 //   node tools/pcsc.mjs prepare                           what all this needs: installed where root may, else said
 //
 // vpcd listens on all addresses and takes whatever connects, and every answer takes 44 ms where acknowledgements are delayed: so
@@ -45,6 +45,12 @@ const needs = [
     packages: "util-linux mount",
   },
   { what: "ip", there: () => found("ip"), packages: "iproute2" },
+  {
+    what: "umockdev, a USB for readers that come and go",
+    there: () =>
+      python("import gi; gi.require_version('UMockdev', '1.0'); from gi.repository import UMockdev"),
+    packages: "umockdev gir1.2-umockdev-1.0 python3-gi",
+  },
   {
     what: "a C compiler and the headers of PC/SC drivers",
     there: () => found("cc") && existsSync("/usr/include/PCSC/ifdhandler.h"),
@@ -159,23 +165,7 @@ function twoSlotReaders(folder, slots) {
     copyFileSync(driver, library);
     const port = firstPort + at * slotsOfDriver;
     const name = `Persoline vpcd ${String.fromCodePoint(65 + at)}`;
-    return { text: readerEntry(name, port, library), awaited: port + slotsOfDriver - 1 };
-  });
-}
-
-/** Readers with one slot each that a test unplugs and plugs in. @param {string} folder */
-function unpluggable(folder) {
-  const built = join(folder, "reader.so");
-  const source = join(root, "tools/unpluggable-reader.c");
-  must("cc", ["-shared", "-fPIC", "-O1", "-I/usr/include/PCSC", "-o", built, source, "-ldl"]);
-  /** @type {readonly { name: string, port: number }[]} */
-  const readers = JSON.parse(readFileSync(join(folder, "readers.json"), "utf8"));
-  return readers.map(({ name, port }) => {
-    copyFileSync(driver, join(folder, `vpcd-${String(port)}.so`));
-    return {
-      text: readerEntry(name, port, built),
-      awaited: existsSync(join(folder, `reader-${String(port)}.unplugged`)) ? undefined : port,
-    };
+    return { text: readerEntry(name, port, library), last: port + slotsOfDriver - 1 };
   });
 }
 
@@ -185,10 +175,10 @@ function readerEntry(name, port, library) {
   return `FRIENDLYNAME "${name}"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${library}\nCHANNELID ${channel}\n`;
 }
 
-/** @param {number} slots @param {string} [readersIn] */
-async function startDaemon(slots, readersIn) {
+/** @param {number} slots */
+async function startDaemon(slots) {
   const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
-  const entries = readersIn === undefined ? twoSlotReaders(folder, slots) : unpluggable(readersIn);
+  const entries = twoSlotReaders(folder, slots);
   // pcscd reads every file of this folder as configuration: the libraries lie beside it.
   const configuration = join(folder, "conf");
   mkdirSync(configuration);
@@ -202,8 +192,7 @@ async function startDaemon(slots, readersIn) {
   const ended = new Promise((resolve) => daemon.once("exit", resolve));
   daemon.once("error", (error) => stop(`pcscd does not start: ${error.message}`));
   const until = Date.now() + 10_000;
-  const awaited = entries.flatMap(({ awaited: port }) => (port === undefined ? [] : [port]));
-  while (!existsSync("/run/pcscd/pcscd.comm") || !awaited.every((port) => listening(port))) {
+  while (!existsSync("/run/pcscd/pcscd.comm") || !entries.every(({ last }) => listening(last))) {
     if (Date.now() > until || daemon.exitCode !== null) stop("pcscd does not start");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -215,6 +204,50 @@ async function startDaemon(slots, readersIn) {
     rmSync(folder, { recursive: true, force: true });
   };
   return { pid: daemon.pid ?? 0, end };
+}
+
+/** Models by idProduct, as libccid's own list has them. */
+const usbModels = { "0x0001": "Persoline Twin", "0x0002": "Persoline Other" };
+const mostUsbReaders = 8;
+
+/** pcscd over a USB of its own, whose readers come and go as standard input says. Its drivers are those of this folder alone. */
+function startUsb() {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-usb-"));
+  const drivers = join(folder, "drivers");
+  const contents = join(drivers, "persoline.bundle/Contents");
+  const configuration = join(folder, "conf");
+  for (const one of [join(contents, "Linux"), configuration]) mkdirSync(one, { recursive: true });
+  const library = join(contents, "Linux/reader.so");
+  const source = join(root, "tools/usb-reader.c");
+  must("cc", ["-shared", "-fPIC", "-O1", "-I/usr/include/PCSC", "-o", library, source, "-ldl"]);
+  for (let at = 0; at < mostUsbReaders; at++)
+    copyFileSync(driver, join(folder, `vpcd-${String(firstPort + at)}.so`));
+  /** @param {string} key @param {readonly string[]} values */
+  const list = (key, values) =>
+    `<key>${key}</key><array>${values.map((value) => `<string>${value}</string>`).join("")}</array>`;
+  const models = Object.entries(usbModels);
+  const plist = `<plist><dict><key>CFBundleExecutable</key><string>reader.so</string>${list(
+    "ifdVendorID",
+    models.map(() => "0x1209"),
+  )}${list(
+    "ifdProductID",
+    models.map(([product]) => product),
+  )}${list(
+    "ifdFriendlyName",
+    models.map(([, name]) => name),
+  )}</dict></plist>`;
+  writeFileSync(join(contents, "Info.plist"), plist.replaceAll("><", ">\n<"));
+  rmSync("/run/pcscd/pcscd.comm", { force: true });
+  must("mount", ["--bind", drivers, "/usr/lib/pcsc/drivers"]);
+  const words = [join(root, "tools/usb_readers.py"), folder, "--config", configuration];
+  const bed = spawn("umockdev-wrapper", ["/usr/bin/python3", ...words], {
+    stdio: "inherit",
+    env: withSbin(),
+  });
+  follow(bed, async () => {
+    must("umount", ["/usr/lib/pcsc/drivers"]);
+    rmSync(folder, { recursive: true, force: true });
+  });
 }
 
 const withSbin = () => ({ ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` });
@@ -230,11 +263,10 @@ function listening(port) {
   });
 }
 
-/** @param {string[]} words @returns {{ slots: number, readersIn?: string, command: string[] }} */
+/** @param {string[]} words @returns {{ slots: number, command: string[] }} */
 function options(words) {
   let slots = 4;
   const rest = [...words];
-  if (rest[0] === "--in" && rest[1] !== undefined) return { slots, readersIn: rest[1], command: [] };
   if (rest[0] === "--slots") {
     slots = Number(rest[1]);
     if (!Number.isInteger(slots) || slots < 1 || slots > 16)
@@ -246,7 +278,7 @@ function options(words) {
 }
 
 const [verb, ...words] = process.argv.slice(2);
-const { slots, readersIn, command } = options(verb === "inside" ? words.slice(1) : words);
+const { slots, command } = options(verb === "inside" ? words.slice(1) : words);
 const [program, ...programWords] = command;
 switch (verb) {
   case "prepare":
@@ -268,7 +300,7 @@ switch (verb) {
   case "daemon": {
     if (process.env[mark] === undefined)
       stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
-    const { pid, end } = await startDaemon(slots, readersIn);
+    const { pid, end } = await startDaemon(slots);
     process.stdout.write(`ready ${String(pid)}\n`);
     for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "disconnect"])) {
       process.on(signal, () => void end().then(() => process.exit(0)));
@@ -276,6 +308,11 @@ switch (verb) {
     setInterval(() => {}, 60_000);
     break;
   }
+  case "usb":
+    if (process.env[mark] === undefined)
+      stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
+    startUsb();
+    break;
   default:
     stop(readFileSync(self, "utf8").split("\n").slice(0, 6).join("\n").replaceAll("// ", ""));
 }

@@ -1,8 +1,7 @@
 /** A pcscd that a test starts, ends and kills as it likes; only inside the private world of tools/pcsc.mjs. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const tool = fileURLToPath(new URL("../../../../../tools/pcsc.mjs", import.meta.url));
@@ -29,10 +28,8 @@ export interface Daemon {
   kill(): Promise<void>;
 }
 
-export const startPcscd = (slots: number): Promise<Daemon> => started(["--slots", String(slots)]);
-
-async function started(options: readonly string[]): Promise<Daemon> {
-  const child = spawn(process.execPath, [tool, "daemon", ...options], {
+export async function startPcscd(slots: number): Promise<Daemon> {
+  const child = spawn(process.execPath, [tool, "daemon", "--slots", String(slots)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<void>((resolve) => {
@@ -59,59 +56,55 @@ function ready(child: ChildProcess, ended: Promise<void>): Promise<number> {
   });
 }
 
-/** Where a reader of these tests is plugged in: USB bus and device number of the moment, and the port. */
+/** A reader of these tests at a port of the USB: device number of the moment, TCP port of its card, model, serial number if it has one. */
 export interface Plugged {
   readonly port: string;
-  readonly bus: number;
   readonly device: number;
+  readonly tcp: number;
+  readonly serial?: string;
 }
 
-/** Readers that come and go while pcscd runs (tools/unpluggable-reader.c), and the USB as Linux would show it. */
-export class UnpluggableReaders {
-  readonly #folder = mkdtempSync(join(tmpdir(), "persoline-readers-"));
-  readonly usbDevices = join(this.#folder, "usb");
+/** A pcscd whose readers are USB devices that come and go (tools/usb_readers.py). */
+export class UsbReaders {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  /** Where Linux would show the devices. */
+  readonly devices: string;
 
-  /** `names` as PC/SC shows them, the TCP ports of their cards beside them; those in `unplugged` are not there yet. */
-  async start(
-    readers: readonly { readonly name: string; readonly port: number }[],
-    unplugged: readonly number[] = [],
-  ): Promise<Daemon> {
-    mkdirSync(this.usbDevices, { recursive: true });
-    writeFileSync(join(this.#folder, "readers.json"), JSON.stringify(readers));
-    for (const { port } of readers) rmSync(this.#file(port, "unplugged"), { force: true });
-    for (const port of unplugged) writeFileSync(this.#file(port, "unplugged"), "");
-    return started(["--in", this.#folder]);
+  private constructor(child: ChildProcess, lines: AsyncIterator<string>, devices: string) {
+    this.#child = child;
+    this.#lines = lines;
+    this.devices = devices;
   }
 
-  #file(port: number, what: string): string {
-    return join(this.#folder, `reader-${String(port)}.${what}`);
+  static async start(): Promise<UsbReaders> {
+    const child = spawn(process.execPath, [tool, "usb"], { stdio: ["pipe", "pipe", "inherit"] });
+    if (child.stdout === null) throw new Error("no output");
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const said = ((await lines.next()).value as string | undefined)?.split(" ") ?? [];
+    if (said[0] !== "ready") throw new Error("the private pcscd did not start");
+    return new UsbReaders(child, lines, said[2] ?? "");
   }
 
-  /** Out and in at once, as pcscd sees it when it is told to look. */
-  change({
-    out = [],
-    into = [],
-  }: {
-    readonly out?: readonly number[];
-    readonly into?: readonly number[];
-  }): void {
-    for (const port of out) writeFileSync(this.#file(port, "unplugged"), "");
-    for (const port of into) rmSync(this.#file(port, "unplugged"), { force: true });
-    const { status } = spawnSync("pcscd", ["--hotplug"], { stdio: "ignore" });
-    if (status !== 0) throw new Error("pcscd does not hear");
+  plug({ port, device, tcp, serial = "" }: Plugged): Promise<void> {
+    return this.#tell(
+      `in ${port} ${port.split("-")[0] ?? ""} ${String(device)} ${String(tcp)} 0001 ${serial}`,
+    );
   }
 
-  /** The reader of this TCP port is at that USB port from now on. */
-  plug(port: number, { port: usb, bus, device }: Plugged): void {
-    const at = join(this.usbDevices, usb);
-    mkdirSync(at, { recursive: true });
-    for (const [name, value] of Object.entries({ busnum: bus, devnum: device, devpath: usb.split("-")[1] }))
-      writeFileSync(join(at, name), `${String(value)}\n`);
-    const channel = (0x0020_0000 | (bus << 8) | device).toString(16).padStart(8, "0");
-    writeFileSync(this.#file(port, "channel"), channel);
+  unplug(port: string): Promise<void> {
+    return this.#tell(`out ${port}`);
   }
 
-  remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+  async #tell(line: string): Promise<void> {
+    this.#child.stdin?.write(`${line}\n`);
+    if ((await this.#lines.next()).value !== "done") throw new Error(`not done: ${line}`);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = once(this.#child, "exit");
+    this.#child.stdin?.end();
+    await ended;
   }
 }

@@ -90,9 +90,22 @@ async function list(): Promise<HostAnswer> {
   };
 }
 
+/** A handle dies with its reader, also when another one takes its name. */
+function stillHeld(now: Card): boolean {
+  try {
+    return (now.atr?.length ?? 0) > 0;
+  } catch {
+    return false;
+  }
+}
+
 async function channel(name: string, socket: string | undefined): Promise<Channel> {
-  const held = card !== undefined && reader?.name === name ? channels.get(name) : undefined;
-  if (held !== undefined) return held;
+  const known = channels.get(name);
+  if (known !== undefined && card !== undefined && reader?.name === name) {
+    if (stillHeld(card)) return known;
+    // The reader of this name may be another one by now.
+    off();
+  }
   const found = await channelOf(name, socket);
   channels.set(name, found);
   return found;

@@ -49,6 +49,8 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
         "refused",
         "another program is using this reader: close it (gpg-agent and browsers are usual)",
       );
+    // A handle whose reader has gone (pcsc-lite 1.9.9).
+    case "Invalid value":
     case "Reader unavailable":
     case "Unknown reader":
     case "Reader not ready":

@@ -1,11 +1,8 @@
 /*
- * For tests: vpcd's driver as a reader of one slot that can be unplugged while pcscd runs, and that says on which USB device it is, as
- * libccid does. Beside this library lie a copy of vpcd's for each reader, vpcd-N.so, and two files that a test writes:
- *
- *   reader-N.unplugged   there: the reader is gone, and whatever is asked of it fails as a USB device that is gone does
- *   reader-N.channel     SCARD_ATTR_CHANNEL_ID in hexadecimal, 0020BBDD: USB bus BB, device DD
- *
- * pcscd notices at its next look or when it is told to ("pcscd --hotplug").
+ * For tests: a driver of USB readers behind each of which lies a slot of vpcd. pcscd loads it for the devices of tools/usb_readers.py, as it
+ * loads libccid for real ones, and like libccid it tells on which device of which bus a reader is (SCARD_ATTR_CHANNEL_ID 0020BBDD) and that
+ * a device is gone. In the folder PERSOLINE_READERS lie a copy of vpcd's driver for each TCP port, vpcd-PORT.so, and for each device a file
+ * BUS-DEVICE with the port.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,29 +15,22 @@
 #include <PCSC/ifdhandler.h>
 #include <PCSC/reader.h>
 
-/* One library for all readers, as libccid is, so that pcscd numbers them: reader N is the one whose TCP port is N. */
+/* Lun: the reader in its upper half, the slot (always 0) in its lower one. */
 #define MOST 16
 static struct reader {
-	int port;
+	unsigned int bus, device;
+	char node[64];
 	void *vpcd;
 } readers[MOST];
-static char folder[512];
 
 static struct reader *reader_of(DWORD Lun)
 {
 	return &readers[(Lun >> 16) % MOST];
 }
 
-static const char *beside(char *into, size_t room, const char *prefix, int port, const char *suffix)
-{
-	snprintf(into, room, "%s/%s-%d%s", folder, prefix, port, suffix);
-	return into;
-}
-
 static int unplugged(const struct reader *reader)
 {
-	char file[600];
-	return access(beside(file, sizeof file, "reader", reader->port, ".unplugged"), F_OK) == 0;
+	return access(reader->node, F_OK) != 0;
 }
 
 /* The same function of this reader's own copy of vpcd. */
@@ -54,27 +44,35 @@ static void *function(const struct reader *reader, const char *name)
 
 #define VPCD(Lun, name, ...) ((RESPONSECODE(*)(__VA_ARGS__))function(reader_of(Lun), #name))
 
-/* DeviceName: /dev/null:0xPORT, as vpcd has it. */
+/* DeviceName: usb:VVVV/PPPP:libudev:INTERFACE:/dev/bus/usb/BUS/DEVICE (pcsc-lite, hotplug_libudev.c). */
 RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
 	struct reader *reader = reader_of(Lun);
-	const char *port = strchr(DeviceName, ':');
-	char library[600];
-	Dl_info here;
-	if (port == NULL || dladdr((void *)function, &here) == 0 || strlen(here.dli_fname) >= sizeof folder)
+	const char *node = strrchr(DeviceName, ':');
+	const char *folder = getenv("PERSOLINE_READERS");
+	char file[600], name[32];
+	int port = 0;
+	if (node == NULL || folder == NULL || strlen(node + 1) >= sizeof reader->node)
 		return IFD_COMMUNICATION_ERROR;
-	strcpy(folder, here.dli_fname);
-	*strrchr(folder, '/') = 0;
-	reader->port = (int)strtol(port + 1, NULL, 16);
-	if (unplugged(reader))
-		return IFD_NO_SUCH_DEVICE;
-	reader->vpcd = dlopen(beside(library, sizeof library, "vpcd", reader->port, ".so"), RTLD_NOW | RTLD_LOCAL);
+	strcpy(reader->node, node + 1);
+	if (sscanf(reader->node, "/dev/bus/usb/%u/%u", &reader->bus, &reader->device) != 2)
+		return IFD_COMMUNICATION_ERROR;
+	snprintf(file, sizeof file, "%s/%u-%u", folder, reader->bus, reader->device);
+	FILE *said = fopen(file, "r");
+	int read = said == NULL ? 0 : fscanf(said, "%d", &port);
+	if (said != NULL)
+		fclose(said);
+	if (read != 1)
+		return IFD_COMMUNICATION_ERROR;
+	snprintf(file, sizeof file, "%s/vpcd-%d.so", folder, port);
+	reader->vpcd = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	if (reader->vpcd == NULL)
 		return IFD_COMMUNICATION_ERROR;
-	return VPCD(Lun, IFDHCreateChannelByName, DWORD, LPSTR)(Lun, DeviceName);
+	snprintf(name, sizeof name, "/dev/null:0x%X", (unsigned int)port);
+	return VPCD(Lun, IFDHCreateChannelByName, DWORD, LPSTR)(Lun & 0xFFFF, name);
 }
 
-/* Only for devices without a name, which the configuration of these tests does not have. */
+/* Only for devices without a name: those of the USB have one. */
 RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 {
 	(void)Lun;
@@ -84,7 +82,7 @@ RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 
 RESPONSECODE IFDHCloseChannel(DWORD Lun)
 {
-	return VPCD(Lun, IFDHCloseChannel, DWORD)(Lun);
+	return VPCD(Lun, IFDHCloseChannel, DWORD)(Lun & 0xFFFF);
 }
 
 RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
@@ -100,39 +98,33 @@ RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Val
 		return IFD_SUCCESS;
 	}
 	if (Tag == SCARD_ATTR_CHANNEL_ID) {
-		char file[600];
-		unsigned int channel = 0;
-		FILE *said = fopen(beside(file, sizeof file, "reader", reader_of(Lun)->port, ".channel"), "r");
-		int read = said == NULL ? 0 : fscanf(said, "%x", &channel);
-		if (said != NULL)
-			fclose(said);
-		if (read != 1 || *Length < sizeof(uint32_t))
+		uint32_t value = 0x00200000 | reader_of(Lun)->bus << 8 | reader_of(Lun)->device;
+		if (*Length < sizeof value)
 			return IFD_ERROR_TAG;
-		uint32_t value = channel;
 		memcpy(Value, &value, sizeof value);
 		*Length = sizeof value;
 		return IFD_SUCCESS;
 	}
-	return get(Lun, Tag, Length, Value);
+	return get(Lun & 0xFFFF, Tag, Length, Value);
 }
 
 RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCHAR Value)
 {
-	return VPCD(Lun, IFDHSetCapabilities, DWORD, DWORD, DWORD, PUCHAR)(Lun, Tag, Length, Value);
+	return VPCD(Lun, IFDHSetCapabilities, DWORD, DWORD, DWORD, PUCHAR)(Lun & 0xFFFF, Tag, Length, Value);
 }
 
 RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR Flags, UCHAR PTS1, UCHAR PTS2,
 	UCHAR PTS3)
 {
 	return VPCD(Lun, IFDHSetProtocolParameters, DWORD, DWORD, UCHAR, UCHAR, UCHAR, UCHAR)(
-		Lun, Protocol, Flags, PTS1, PTS2, PTS3);
+		Lun & 0xFFFF, Protocol, Flags, PTS1, PTS2, PTS3);
 }
 
 RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD AtrLength)
 {
 	if (unplugged(reader_of(Lun)))
 		return IFD_NO_SUCH_DEVICE;
-	return VPCD(Lun, IFDHPowerICC, DWORD, DWORD, PUCHAR, PDWORD)(Lun, Action, Atr, AtrLength);
+	return VPCD(Lun, IFDHPowerICC, DWORD, DWORD, PUCHAR, PDWORD)(Lun & 0xFFFF, Action, Atr, AtrLength);
 }
 
 RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer, DWORD TxLength,
@@ -143,18 +135,18 @@ RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuff
 		return IFD_NO_SUCH_DEVICE;
 	}
 	return VPCD(Lun, IFDHTransmitToICC, DWORD, SCARD_IO_HEADER, PUCHAR, DWORD, PUCHAR, PDWORD,
-		PSCARD_IO_HEADER)(Lun, SendPci, TxBuffer, TxLength, RxBuffer, RxLength, RecvPci);
+		PSCARD_IO_HEADER)(Lun & 0xFFFF, SendPci, TxBuffer, TxLength, RxBuffer, RxLength, RecvPci);
 }
 
 RESPONSECODE IFDHControl(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer, DWORD TxLength, PUCHAR RxBuffer,
 	DWORD RxLength, LPDWORD pdwBytesReturned)
 {
 	return VPCD(Lun, IFDHControl, DWORD, DWORD, PUCHAR, DWORD, PUCHAR, DWORD, LPDWORD)(
-		Lun, dwControlCode, TxBuffer, TxLength, RxBuffer, RxLength, pdwBytesReturned);
+		Lun & 0xFFFF, dwControlCode, TxBuffer, TxLength, RxBuffer, RxLength, pdwBytesReturned);
 }
 
 RESPONSECODE IFDHICCPresence(DWORD Lun)
 {
 	RESPONSECODE (*presence)(DWORD) = VPCD(Lun, IFDHICCPresence, DWORD);
-	return unplugged(reader_of(Lun)) ? IFD_NO_SUCH_DEVICE : presence(Lun);
+	return unplugged(reader_of(Lun)) ? IFD_NO_SUCH_DEVICE : presence(Lun & 0xFFFF);
 }
