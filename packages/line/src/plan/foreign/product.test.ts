@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ContentProblem } from "../content.js";
+import { compileForeign } from "./compile.js";
 import { parseForeign } from "./product.js";
 import { foreignInitialisation, foreignPersonalization, foreignProof } from "./programs.js";
 
@@ -15,6 +16,17 @@ const problems = (changed: string): string[] => {
 };
 
 describe("a product on a card of another maker", () => {
+  test("a card is ended only by a command that somebody has seen it understand", () => {
+    expect(compileForeign(product).termination).toBeUndefined();
+    const mood =
+      '    - { mood: ends, by: terminate-card-usage, seen-on: a card, evidence: "00FE0000 answers 9000" }\n';
+    const knowing = parseForeign(text.replace("  moods:\n", `  moods:\n${mood}`), "product.yaml");
+    const termination = knowing.ok ? compileForeign(knowing.product).termination : undefined;
+    expect(termination?.segments.flatMap(({ steps }) => steps.map(({ ins, p2 }) => [ins, p2]))).toEqual([
+      [0xa4, 0x0c],
+      [0xfe, 0x00],
+    ]);
+  });
   test("a mood without a witness is refused", () => {
     expect(problems(text.replace(/ {6}seen-on: .*\n/, ""))).toHaveLength(1);
   });

@@ -34,6 +34,15 @@ const mood = z.discriminatedUnion("mood", [
     })
     .describe("A warning that means success on this card"),
   z
+    .strictObject({
+      mood: z.literal("ends"),
+      by: z.enum(["terminate-card-usage", "terminate-df"]),
+      ...witness,
+    })
+    .describe(
+      "It can be ended (ISO/IEC 7816-9): rejects with somebody's data are; without this mood they stay readable until they are destroyed",
+    ),
+  z
     .strictObject({ mood: z.literal("data-coding"), byte: hexBytes(1, 1, "a data coding byte"), ...witness })
     .describe("The file descriptor must carry this data coding byte"),
 ]);
