@@ -90,6 +90,12 @@ export const foreignSchema = z
         reference: hexBytes(1, 1, "a reference"),
         transport: z.string().regex(/^\d{4,8}$/, "a transport PIN has 4 to 8 digits"),
         length: z.number().int().min(4).max(16).describe("Bytes of the field, filled with 00"),
+        "tries-left": z
+          .strictObject({ "at-least": z.number().int().min(1).max(15), ...witness })
+          .optional()
+          .describe(
+            "VERIFY without data tells 63CX on this card and costs no try (some cards count it as a wrong PIN): with fewer tries left the PIN is not shown",
+          ),
       })
       .optional()
       .describe("The maker's published PIN, shown to be right once, at the very end"),
