@@ -352,13 +352,17 @@ describe("card serve through pcscd, for tools that strangers wrote", () => {
         });
       }
       expect(one?.serial).toMatch(/^504C/);
-      if (answersProven) {
-        // What is refused has its MAC too, and a response that gets lost shows at the next one.
-        const missing = "80CA004600";
-        const asked = { level: 0x13, commands: [missing, missing, chipNumber] };
-        expect(await say(asked)).toMatchObject({ answers: [{ sw: "6A88" }, { sw: "6A88" }, { sw: "9000" }] });
-        await expect(say({ ...asked, deaf: true })).rejects.toThrow("the response MAC is wrong");
-      } else await expect(say({ level: 0x11, commands: [] })).rejects.toThrow("EXTERNAL AUTHENTICATE");
+      // What is refused has its MAC too, and a response that gets lost shows at the next one. Where i has no R-MAC, no such level opens.
+      const missing = "80CA004600";
+      const asked = { level: 0x13, commands: [missing, missing, chipNumber] };
+      const refused = "EXTERNAL AUTHENTICATE: 6";
+      const inWords = (answer: unknown): string =>
+        typeof answer === "string" ? answer : JSON.stringify(answer);
+      const sws = '"sw":"6A88"},{"data":"","sw":"6A88"},';
+      expect(inWords(await say(asked).catch(String))).toContain(answersProven ? sws : refused);
+      expect(inWords(await say({ ...asked, deaf: true }).catch(String))).toContain(
+        answersProven ? "the response MAC is wrong" : refused,
+      );
       // A card that another master does not fit loses no try by it.
       for (let times = 0; times < 12; times++)
         expect(await say({ master: "00".repeat(16), level: 3, commands: [] })).toMatchObject({
