@@ -48,6 +48,9 @@ export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().ti
 /** Where pcscd listens, if it is not the system's (pcsc-lite's own variable). */
 export const pcscSocket = (): string | undefined => process.env["PCSCLITE_CSOCK_NAME"];
 
+/** PERSOLINE_USB_DEVICES: where Linux shows the devices of the USB, if it is not /sys/bus/usb/devices (containers). */
+export const usbDevices = (): string | undefined => process.env["PERSOLINE_USB_DEVICES"];
+
 /** What libraries of tokens read of the environment to find their configuration. Nothing else reaches the process that loads one. */
 const tokenVariables = [
   "SOFTHSM2_CONF",

@@ -35,6 +35,8 @@ export interface Produced {
     readonly station: string;
     readonly code: string;
     readonly reason: string;
+    /** Of a reject with somebody's data on it: `readable` means that it has to be destroyed. */
+    readonly chip?: "terminated" | "readable";
   }[];
   readonly seconds: number;
   readonly simulatedSeconds: number;
@@ -112,8 +114,8 @@ export async function endRun(ask: {
   const rejects: Produced["rejects"][number][] = [];
   for await (const visit of store.reports.visits(order)) {
     if (visit.end !== "rejected") continue;
-    const { serial, station = "", code = "", detail: reason = "" } = visit;
-    rejects.push({ serial, station, code, reason });
+    const { serial, station = "", code = "", detail: reason = "", chip } = visit;
+    rejects.push({ serial, station, code, reason, ...(chip === undefined ? {} : { chip }) });
   }
   const unfinished =
     whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters) ?? result?.message;

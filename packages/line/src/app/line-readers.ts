@@ -13,7 +13,7 @@ import { nameOf } from "../devices/shop-floor/places.js";
 import type { Place } from "../devices/transport/port.js";
 import type { LineFile, StationFile } from "../stations/line-file.js";
 import type { ReaderFile } from "../stations/line-readers.js";
-import { pcscSocket } from "./config.js";
+import { pcscSocket, usbDevices } from "./config.js";
 
 /** What a desk and a shop floor need to know of a real reader, beside what stations do. */
 export interface RealReader extends Reader {
@@ -50,7 +50,7 @@ export function lineReaders(from: {
           floor,
           world,
           timing: file.mode === "ideal" ? "ideal" : "timed",
-          ...(file.contacts === undefined ? {} : { contacts: { protocol: 1 } }),
+          ...(file.contacts === undefined ? {} : { contacts: { protocol: file.contacts === "t0" ? 0 : 1 } }),
         });
         // On a clock of its own nobody can hang: simulated readers end a card's time by that clock.
         if (file.mode === "virtual") return reader;
@@ -91,6 +91,7 @@ function realReader(
     answerMs,
     protocols: bound.protocol === undefined ? undefined : [bound.protocol],
     socket: pcscSocket(),
+    usbDevices: usbDevices(),
     reseat,
   });
 }

@@ -153,12 +153,16 @@ function reasons(report: ProductionReport): Markup {
 `;
 }
 
+/** What has to be done with a reject that had somebody's data on it. */
+const chipWords = { terminated: "terminated", readable: "chip left readable: destroy" } as const;
+
 const rejectColumns = (words: Wording): readonly Column<CardLine>[] => [
   { head: "Card", whole: true, cell: ({ serial, label }) => html`${label}<br><code>${serial}</code>` },
   { head: "Record", numeric: true, cell: ({ record }) => record ?? "none" },
   { head: "Station", whole: true, cell: ({ station }) => station },
   { head: "Reason", whole: true, cell: ({ code, end }) => html`<code>${code ?? end}</code>` },
   { head: "What was found", cell: ({ detail }) => detail },
+  { head: "Chip", cell: ({ chip }) => (chip === undefined ? "" : chipWords[chip]) },
   { head: "Time", whole: true, cell: ({ at }) => words.clock(at) },
 ];
 

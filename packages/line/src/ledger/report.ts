@@ -12,6 +12,11 @@ export interface CardLine {
   readonly station?: string;
   readonly code?: string;
   readonly detail?: string;
+  /**
+   * Of a reject that had been personalised: whether its chip was ended (by its own TERMINATE), or still opens and answers as a card in force
+   * until somebody destroys it.
+   */
+  readonly chip?: "terminated" | "readable";
   /** When it left the line: ISO 8601, UTC. */
   readonly at: string;
   /** Time at stations, all together. */

@@ -140,10 +140,10 @@ const lineSchema = z.strictObject({
     .partial()
     .default({}),
   contacts: z
-    .literal("t1")
+    .enum(["t0", "t1"])
     .optional()
     .describe(
-      "Readers and virtual cards speak T=1 character by character; without it they exchange whole APDUs",
+      "Readers and virtual cards speak T=0 or T=1 character by character; without it they exchange whole APDUs",
     ),
   stations: z.array(station).min(1),
   security: securitySchema.optional(),
@@ -187,7 +187,7 @@ export interface LineFile {
   readonly seed: number;
   readonly transport: LineYaml["transport"];
   readonly limits: Limits;
-  readonly contacts?: "t1";
+  readonly contacts?: "t0" | "t1";
   readonly stations: readonly StationFile[];
   readonly security?: SecurityLevels;
   readonly without: readonly Work[];

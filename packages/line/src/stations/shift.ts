@@ -127,8 +127,8 @@ export class Shift {
     }
   }
 
-  async move(from: Place, to: Place): Promise<void> {
-    await this.jamming(() => this.parts.transport.move(from, to));
+  async move(from: Place, to: Place, again?: "again"): Promise<void> {
+    await this.jamming(() => this.parts.transport.move(from, to, again));
     if (to.at !== "head" && to.at !== "queue") this.noRoom = undefined;
   }
 

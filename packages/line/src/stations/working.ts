@@ -43,14 +43,17 @@ export class Working {
       head.state = "idle";
       return;
     }
-    const { label } = fed;
+    const { label, byChip } = fed;
     const started =
       label === undefined
         ? ({ ok: false, why: "unknown" } as const)
         : await shift.asked(accounts.start({ label, order, line: name }));
     if (!started.ok) {
       shift.unbound--;
-      await this.#refuse(head.place, label, started.why);
+      // Its own chip says that it is a card of these accounts: it was only fed again.
+      if (label !== undefined && byChip === true && "made" in started && started.made !== undefined)
+        await this.#giveBack(head.place, label, started.made);
+      else await this.#refuse(head.place, label, started.why);
       head.state = "idle";
       return;
     }
@@ -60,6 +63,14 @@ export class Working {
     head.card = card;
     shift.tell({ kind: "fed", label: card.label, serial: card.serial, stage: card.stage });
     await this.work(station, head, card);
+  }
+
+  /** A card that was finished before, by this order or another one: nothing is sent to it, and nothing is wrong with the line. */
+  async #giveBack(from: Place, label: string, made: { order: string; record: number }): Promise<void> {
+    const shift = this.#shift;
+    const detail = `card ${label} was fed, but it is personalized already, as record ${String(made.record)} of order ${made.order}: given back, untouched`;
+    shift.tell({ kind: "alarm", detail });
+    await shift.move(from, { at: "good", order: made.order, slot: made.record }, "again");
   }
 
   /** A body that must not be worked on: unknown, twice there, or rejected before. */

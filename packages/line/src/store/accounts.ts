@@ -215,7 +215,11 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
             where: line,
             detail: { why },
           });
-          return { ok: false as const, why };
+          const made =
+            row?.state === "good" && row.order_number !== null && row.record !== null
+              ? { made: { order: row.order_number, record: row.record } }
+              : {};
+          return { ok: false as const, why, ...made };
         }
         const found = await tx
           .selectFrom("orders")

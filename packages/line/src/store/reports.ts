@@ -88,6 +88,15 @@ function decidedSince(row: {
   };
 }
 
+/** What a reject's chip was left as; nothing of cards that nobody was put on. */
+function chipLeft(row: {
+  readonly personalised: number | null;
+  readonly terminated: number | null;
+}): Pick<CardLine, "chip"> {
+  if (row.personalised !== 1) return {};
+  return { chip: row.terminated === 1 ? "terminated" : "readable" };
+}
+
 interface Visit {
   readonly line: CardLine;
   readonly times: readonly StationTime[];
@@ -110,6 +119,8 @@ export function reportStore(desk: Desk): Reports {
           "blanks.state",
           "blanks.reject_detail",
           "cards.attempt",
+          "cards.personalised",
+          "cards.terminated",
           "visits.end_kind",
           "visits.station",
           "visits.code",
@@ -134,6 +145,7 @@ export function reportStore(desk: Desk): Reports {
             serial: row.serial,
             label: row.label,
             ...decidedSince(row),
+            ...chipLeft(row),
             at: row.ended_at,
             ms: times.reduce((sum, { ms }) => sum + ms, 0),
             ...(row.record === null ? {} : { record: row.record }),

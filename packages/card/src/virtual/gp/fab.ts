@@ -29,6 +29,8 @@ export interface GlobalPlatformChip {
   readonly pages?: number;
   /** SCP11: key pairs (11 a, 13 b, 15 c) with their certificates, leaf last, and authorities (10) that hosts' certificates are under. */
   readonly elliptic?: readonly FabEllipticKey[];
+  /** Its contacts speak T=0 and T=1, T=0 first; otherwise T=1 alone. */
+  readonly offersT0?: boolean;
 }
 
 export type FabEllipticKey =
@@ -83,7 +85,7 @@ export function fabricateGlobalPlatform(fresh: GlobalPlatformChip): Uint8Array {
     elliptic: elliptic.map(ellipticKey),
   };
   const bytes = new Uint8Array(pages * pageSize).fill(0xff);
-  bytes.set(chipPage(chipNumber, pages), layout.chipPage);
+  bytes.set(chipPage(chipNumber, pages, fresh.offersT0), layout.chipPage);
   const record = { phase: phase.globalPlatform, ...version, state: 0, imageStart: 0, imageLength: 0 };
   bytes.set(pairPage(1, phaseContent(record)), layout.phasePair);
   bytes.set(pairPage(1, Uint8Array.of(i02, i03, isd.length, ...isd)), gpLayout.configPair);

@@ -8,6 +8,7 @@ import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openKeystore, type Unlocking } from "../key-file.js";
 import { hidden } from "../hidden.js";
 import { exitCode, Refusal } from "../problem.js";
+import { harmless, harmlessJson } from "../../ledger/harmless.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
 
@@ -138,17 +139,18 @@ export const withDecision = <T>(
     more,
   );
 
+/** Whatever of it came from outside does nothing to the terminal. */
 export const print = (text: string): void => {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${harmless(text)}\n`);
 };
 
 /** Told beside the result; the command's work is not whole. */
 export const unfinished = (why: string): void => {
-  process.stderr.write(`${why}\n`);
+  process.stderr.write(`${harmless(why)}\n`);
   process.exitCode = exitCode.refused;
 };
 
-export const printJson = (value: unknown): void => print(JSON.stringify(value));
+export const printJson = (value: unknown): void => print(harmlessJson(JSON.stringify(value)));
 
 /** Columns padded to their widest cell. */
 export function textTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {

@@ -19,13 +19,14 @@ export interface CertifiedFab {
 const privateKeyOf = ({ authority }: CertifiedFab, chipNumber: Uint8Array): Uint8Array =>
   nodeCrypto.sha256(concat(authority, chipNumber));
 
-export function certifiedChip(fab: CertifiedFab, chipNumber: Uint8Array): Uint8Array {
+export function certifiedChip(fab: CertifiedFab, chipNumber: Uint8Array, offersT0: boolean): Uint8Array {
   const { p256 } = nodeCrypto;
   const { kid, kvn, authorityKvn, isd } = fab;
   const privateKey = privateKeyOf(fab, chipNumber);
   const publicKey = p256.publicKeyOf(privateKey);
   return fabricateGlobalPlatform({
     chipNumber,
+    offersT0,
     keySets: [],
     isd,
     elliptic: [

@@ -60,8 +60,8 @@ function initialKey({ master, diversify }: MasterFab, chipNumber: Uint8Array, k:
   return nodeCrypto.des3(master).encrypt(Uint8Array.of(...part, 0xf0, k, ...part, 0x0f, k));
 }
 
-function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array): Uint8Array {
-  if ("authority" in fab) return certifiedChip(fab, chipNumber);
+function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array, offersT0: boolean): Uint8Array {
+  if ("authority" in fab) return certifiedChip(fab, chipNumber, offersT0);
   const { algorithm, kvn, isd, i02, i03 } = fab;
   const [enc, mac, dek] = [1, 2, 3].map((k) => initialKey(fab, chipNumber, k));
   if (enc === undefined || mac === undefined || dek === undefined)
@@ -70,6 +70,7 @@ function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array): Uin
     chipNumber,
     keySets: [{ kvn, algorithm, enc, mac, dek }],
     isd,
+    offersT0,
     ...(i02 === undefined ? {} : { i02 }),
     ...(i03 === undefined ? {} : { i03 }),
   });
@@ -90,15 +91,17 @@ export function virtualSilicon(from: {
   readonly globalPlatform?: GlobalPlatformFab;
   /** DESFire-style chips are made. */
   readonly desfire?: true;
+  /** Chips are made whose contacts speak T=0 too. */
+  readonly offersT0?: boolean;
 }): Silicon {
-  const { loaderMaster, globalPlatform, desfire } = from;
+  const { loaderMaster, globalPlatform, desfire, offersT0 = false } = from;
   return {
     ...(desfire === undefined ? {} : { numbered: uidOf }),
     fabricate: (chipNumber) => {
       if (desfire !== undefined) return fabricateDesfire({ uid: uidOf(chipNumber) });
       return globalPlatform === undefined
-        ? fabricate({ chipNumber, loaderKey: loaderKey(loaderMaster, chipNumber) })
-        : globalPlatformChip(globalPlatform, chipNumber);
+        ? fabricate({ chipNumber, loaderKey: loaderKey(loaderMaster, chipNumber), offersT0 })
+        : globalPlatformChip(globalPlatform, chipNumber, offersT0);
     },
     // A body is what it is, whoever looks at it later and for whatever product.
     power: ({ eeprom, faults }) => {

@@ -112,7 +112,7 @@ export function chip({ product: { initial } }: PlannedGp): Uint8Array {
   if (initial.protocol === "scp11") {
     const { variant, kvn, authorityName = new Uint8Array(0), isd = new Uint8Array(0) } = initial;
     const kid = scp11Kids[variant];
-    return certifiedChip({ authority, authorityName, kid, kvn, authorityKvn: 0x01, isd }, number);
+    return certifiedChip({ authority, authorityName, kid, kvn, authorityKvn: 0x01, isd }, number, false);
   }
   const isDes = initial.protocol === "scp02";
   const keys = isDes

@@ -6,8 +6,9 @@ import { isExtended } from "@persoline/card/apdu";
 import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
 import { converse, Silence } from "../conversation.js";
+import { type Channel, channelOf } from "./channel.js";
 import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
-import { troubleOf } from "./trouble.js";
+import { isInUse, troubleOf } from "./trouble.js";
 
 /** pcsclite.h and winscard.h; the same on all systems. */
 const share = { exclusive: 1 } as const;
@@ -23,6 +24,8 @@ const mostBytes = 65_546;
 const someBytes = 2_048;
 /** pcscd knows that a card has left after one look, every 400 ms. */
 const noticeMs = 600;
+/** Whoever asks where a reader is plugged in has it for a moment: so often, and so long between, a connection is tried again. */
+const sharing = { times: 5, ms: 50 } as const;
 
 class AddonMissing extends Error {}
 /** The card has not answered in time. */
@@ -33,6 +36,8 @@ let context: Context | undefined;
 let reader: Reader | undefined;
 let card: Card | undefined;
 let cardProtocol: Protocol = "T=1";
+/** What each reader hung on when it was last asked: true of the one whose card this process holds, for as long as it holds it. */
+const channels = new Map<string, Channel>();
 
 async function open(): Promise<Context> {
   if (context !== undefined) return context;
@@ -83,6 +88,27 @@ async function list(): Promise<HostAnswer> {
       };
     }),
   };
+}
+
+/** A handle dies with its reader, also when another one takes its name. */
+function stillHeld(now: Card): boolean {
+  try {
+    return (now.atr?.length ?? 0) > 0;
+  } catch {
+    return false;
+  }
+}
+
+async function channel(name: string, socket: string | undefined): Promise<Channel> {
+  const known = channels.get(name);
+  if (known !== undefined && card !== undefined && reader?.name === name) {
+    if (stillHeld(card)) return known;
+    // The reader of this name may be another one by now.
+    off();
+  }
+  const found = await channelOf(name, socket);
+  channels.set(name, found);
+  return found;
 }
 
 /** Nothing known of it yet: PC/SC then tells at once. */
@@ -150,9 +176,20 @@ async function powered(name: string, protocols: readonly Protocol[], how: number
   }
   const found = await find(name);
   if (found === undefined) return undefined;
-  card = await found.connect(share.exclusive, bitsOf(protocols));
+  card = await connected(found, protocols);
   await resetAs(card, protocols, how);
   return card;
+}
+
+async function connected(found: Reader, protocols: readonly Protocol[]): Promise<Card> {
+  for (let again = 0; ; again++) {
+    try {
+      return await found.connect(share.exclusive, bitsOf(protocols));
+    } catch (thrown) {
+      if (again === sharing.times || !isInUse(thrown)) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, sharing.ms));
+    }
+  }
 }
 
 /** With the first wished protocol that the card offers: PC/SC left alone takes the card's first offer. */
@@ -244,6 +281,8 @@ async function answerTo(ask: HostAsk): Promise<HostAnswer> {
     switch (ask.ask) {
       case "list":
         return await list();
+      case "channel":
+        return { answer: "channel", channel: await channel(ask.reader, ask.socket) };
       case "await":
         return await awaitCard(ask);
       case "reset":
