@@ -106,7 +106,9 @@ CREATE TABLE holders (
   valid_until text,
   status text not null check (status in ('active', 'blocked', 'withdrawn')),
   since text not null
-) strict;
+, card_number text) strict;
+
+CREATE INDEX holders_by_card_number on holders (card_number);
 
 CREATE INDEX holders_by_reference on holders (reference);
 

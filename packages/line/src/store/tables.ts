@@ -189,6 +189,8 @@ interface HoldersTable {
   valid_until: string | null;
   status: "active" | "blocked" | "withdrawn";
   since: string;
+  /** Null in rows written before this was kept. */
+  card_number: string | null;
 }
 
 interface RefusalsTable {

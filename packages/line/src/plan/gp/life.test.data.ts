@@ -67,7 +67,7 @@ const masters: Readonly<Record<string, [StoredKey["use"], StoredKey["algorithm"]
   "store-seal": ["seal", "AES-256", "00".repeat(32)],
   "access-app": ["application", "AES-128", "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF"],
 };
-const calls = vaultCalls(
+export const calls = vaultCalls(
   new Keyring(
     "test",
     Object.entries(masters).map(([name, [use, algorithm, value]]) => ({

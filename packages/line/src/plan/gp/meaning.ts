@@ -3,6 +3,7 @@ import type { FileProblem, ReadYaml, Tell } from "../../orders/yaml.js";
 import { plainForms, templateOf } from "../content.js";
 import { checkCardNumber, checkTemplate } from "../meaning-contents.js";
 import { checkPerson } from "../meaning-person.js";
+import { checkGate, checkHolder, unknownPlace } from "../meaning-gate.js";
 import type { GpProductFile } from "./schema.js";
 
 /** What the schema cannot say of a GlobalPlatform product. All of it at once. */
@@ -16,6 +17,7 @@ export function checkGpMeaning(product: GpProductFile, problem: ReadYaml<unknown
   checkCardNumber(product, tell);
   checkPerson(product, tell);
   checkApplications(product, tell);
+  checkGpGate(product, tell);
   for (const [name, form] of Object.entries(product.issuer)) {
     for (const plain of form === undefined ? [] : plainForms(form)) {
       const text = templateOf(plain);
@@ -124,4 +126,55 @@ function checkApplications(product: GpProductFile, tell: Tell): void {
         );
     }
   });
+}
+
+/** The applet tells groupings 01xx to everybody and 02xx to whoever has proved a key (docs/gp-card.md 7). */
+function checkGpGate(product: GpProductFile, tell: Tell): void {
+  const fields = checkGate(product, tell);
+  const { gate } = product;
+  if (fields === undefined || gate === undefined) return;
+  const app = product.applications.find(({ name }) => name === gate.application);
+  if (app === undefined) {
+    const names = product.applications.map(({ name }) => name);
+    unknownPlace(tell, ["gate", "application"], `application ${gate.application}`, names);
+    return;
+  }
+  const ids = app.keys?.ids ?? [];
+  if (!ids.includes(gate.key)) unknownPlace(tell, ["gate", "key"], `key ${gate.key} in ${app.name}`, ids);
+  for (const role of ["zones", "holder"] as const) {
+    const id = gate[role];
+    if (id === undefined) continue;
+    const told = Object.keys(app.data).filter((one) => /^0[12]/.test(one));
+    if (!told.includes(id)) unknownPlace(tell, ["gate", role], `grouping ${id} that a gate can read`, told);
+    else if (role === "holder") checkHolder(app.data[id], ["gate", role], tell);
+    else checkJoined(product, { id, content: app.data[id], field: fields.zones }, tell);
+  }
+}
+
+/** All rights stand in one value, joined by ", ": each must be told from two. */
+function checkJoined(
+  { person }: GpProductFile,
+  ask: {
+    readonly id: string;
+    readonly content: GpProductFile["applications"][number]["data"][string] | undefined;
+    readonly field: string;
+  },
+  tell: Tell,
+): void {
+  const { id, content, field } = ask;
+  if (content === undefined || !("value" in content) || content.value !== `{${field}}`)
+    tell(
+      ["gate", "zones"],
+      "other-rights",
+      `grouping ${id} is not the value of the register's field ${field} alone`,
+      `name a grouping with value: "{${field}}"`,
+    );
+  const rights = person[field]?.from;
+  if (rights === undefined || rights.some((right) => right.includes(",")))
+    tell(
+      ["person", field],
+      "rights-alike",
+      "the rights stand in one value, joined by commas: a gate must be able to tell them apart",
+      "list them under from:, none with a comma",
+    );
 }

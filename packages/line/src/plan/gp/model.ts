@@ -3,7 +3,14 @@ import type { Privilege } from "@persoline/card/globalplatform";
 import type { KeyForm, KeyRef, SecureChannelSpec } from "@persoline/card/program";
 import type { ColumnRule } from "../../orders/types.js";
 import type { ValueForm } from "../content.js";
-import { type ContentModel, columnRule, contentModel, type Product } from "../product-model.js";
+import {
+  type ContentModel,
+  columnRule,
+  contentModel,
+  type Product,
+  type RegisterFields,
+  registerFields,
+} from "../product-model.js";
 import type { GpProductFile } from "./schema.js";
 
 export type GpChannel = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
@@ -38,8 +45,14 @@ export interface IssuerGrouping {
 export interface GpProduct
   extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
   readonly kind: "globalplatform";
-  /** Gates know files of the Persoline OS, not these applications. */
-  readonly register: "none";
+  readonly register: RegisterFields | "none";
+  /** What a gate uses; there when there is a register. */
+  readonly gate?: {
+    readonly application: string;
+    readonly kid: number;
+    readonly zones?: number;
+    readonly holder?: number;
+  };
   readonly isd: Uint8Array;
   readonly initial: GpChannel;
   readonly initialForm: KeyForm;
@@ -82,10 +95,11 @@ function channelOf(file: ChannelFile): GpChannel {
 export function gpProductModel(file: GpProductFile): GpProduct {
   const atr = unhex(file.card.atr);
   const { identification, "card-image": cardImage } = file.issuer;
-  const { visual, security } = file;
+  const { visual, security, gate } = file;
   return {
     kind: "globalplatform",
-    register: "none",
+    register: registerFields(file.register ?? "none"),
+    ...(gate === undefined ? {} : { gate: gateOf(gate) }),
     name: file.product,
     // Nothing is completed: the card answers the same all its life.
     atr: { blank: atr, completed: atr },
@@ -114,6 +128,18 @@ export function gpProductModel(file: GpProductFile): GpProduct {
         }),
   };
 }
+
+const gateOf = ({
+  application,
+  key,
+  zones,
+  holder,
+}: NonNullable<GpProductFile["gate"]>): NonNullable<GpProduct["gate"]> => ({
+  application,
+  kid: number(key),
+  ...(zones === undefined ? {} : { zones: number(zones) }),
+  ...(holder === undefined ? {} : { holder: number(holder) }),
+});
 
 function applicationOf(one: GpProductFile["applications"][number]): GpApplication {
   const { load, memory, keys } = one;

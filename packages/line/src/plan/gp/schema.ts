@@ -107,6 +107,16 @@ export const gpProductSchema = z
       .describe("Issuer identification number (tag 42) and card image number (tag 45)"),
     applications: z.array(application).min(1).max(8),
     person: z.record(word, column),
+    register: productSchema.shape.register,
+    gate: z
+      .strictObject({
+        application: word.describe("The access applet, by its name"),
+        key: kid.describe("Its key for gates"),
+        zones: grouping.optional().describe("Grouping with the holder's rights"),
+        holder: grouping.optional().describe("Grouping of TLV objects with number and validity"),
+      })
+      .optional()
+      .describe("What a gate uses (docs/gp-card.md 7); without it these cards open no gates"),
     visual: productSchema.shape.visual,
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
