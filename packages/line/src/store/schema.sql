@@ -95,6 +95,12 @@ CREATE TABLE counters (
   primary key (scope, term)
 ) strict, without rowid;
 
+CREATE TABLE drawn_labels (
+  label text primary key,
+  line text not null,
+  at text not null
+) strict, without rowid;
+
 CREATE TABLE holders (
   serial text primary key references blanks,
   order_number text not null,

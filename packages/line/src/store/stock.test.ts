@@ -346,6 +346,25 @@ test("a card number leads to the card that opens gates, not to the one it took t
   expect(await s.access.numbered("A-1-0001")).toBe(serial(2));
 });
 
+test("a number is drawn for one line, and told to it again until its card is begun", async () => {
+  const s = await working();
+  const begins = "0102030405";
+  const drawn = (line: string, from = begins) => s.stock.draw({ begins: from, line });
+  const first = await drawn("one");
+  expect(first).toBe(label(1));
+  expect(await drawn("one")).toBe(first);
+  const second = await drawn("two");
+  expect(second).toBe(label(2));
+  expect(await drawn("one", "FF")).toBeUndefined();
+  await s.accounts.start({ label: first ?? "", order: "A-1", line: "one" });
+  expect(await drawn("one")).toBe(label(3));
+  // Who comes to rest gives back what was never begun; what another drew stays drawn.
+  await s.stock.putBack({ line: "one" });
+  expect(await drawn("three")).toBe(label(3));
+  expect(await drawn("two")).toBe(second);
+  expect(await s.audit.verify()).toMatchObject({ ok: true });
+});
+
 test("a rejected card stays rejected even for raw SQL, and the audit is append-only", async () => {
   const s = await working();
   await start(s, 1);

@@ -153,6 +153,12 @@ interface LettersTable {
   void_reason: string | null;
 }
 
+interface DrawnLabelsTable {
+  label: string;
+  line: string;
+  at: string;
+}
+
 export interface AuditTable {
   node: string;
   sequence: number;
@@ -225,6 +231,7 @@ export interface Tables {
   visits: VisitsTable;
   counters: CountersTable;
   letters: LettersTable;
+  drawn_labels: DrawnLabelsTable;
   audit: AuditTable;
   audit_heads: AuditHeadsTable;
   holders: HoldersTable;
