@@ -29,6 +29,7 @@ import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
+import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
 
 export interface ProduceAsk {
   readonly orderFile: string;
@@ -189,6 +190,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     (one) => one.close(),
   );
   await receiveStock(assembled, store, ask.by);
+  await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
   const planned = await plannedCapacity({ job, file, faces, example });
   const { line, world } = assembled;
   ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned });
