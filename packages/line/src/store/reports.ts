@@ -196,7 +196,7 @@ export function reportStore(desk: Desk): Reports {
       const cards = { used: 0, good: 0, rejected: 0, held: 0, remade: 0 };
       const found = new Map<string, { station: string; code: string; count: number }>();
       for await (const { line, times: spent } of walk(order)) {
-        stations.add(spent);
+        stations.add(spent, line.end === "rejected");
         if (line.end === "restocked") continue;
         cards.used++;
         cards[line.end]++;
