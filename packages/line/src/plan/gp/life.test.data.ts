@@ -2,10 +2,18 @@ import { readFileSync } from "node:fs";
 import { hex, unhex } from "@persoline/card/bytes";
 import { diversify3des, diversifyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
-import type { CardProgram, Run, RunEnd, SecurityModule, Serial } from "@persoline/card/program";
+import type {
+  CardProgram,
+  Run,
+  RunEnd,
+  SealedSecrets,
+  SecurityModule,
+  Serial,
+} from "@persoline/card/program";
 import { fabricateGlobalPlatform } from "@persoline/card/virtual";
 import { Keyring } from "../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../devices/hsm/keystore.js";
+import { unseal } from "../../devices/hsm/seal.js";
 import { vaultCalls } from "../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../orders/types.js";
 import { Bench } from "../life.test.data.js";
@@ -27,6 +35,12 @@ export const scp02Text = productText
     /^channel: .*$/m,
     'channel: { protocol: scp02, i: "55", level: "03", keys: gp-issuer-des, version: "20", diversify: emv-cps }',
   );
+
+/** With a PIN of the holder's, and something that it opens. */
+export const withPin = (text: string): string =>
+  `${text.replace(/^( *)"0301": .*$/m, '$&\n$1"0401": { value: "{number}" }')}
+pin: { method: drawn, application: access, length: 5, tries: 3, letter: true }
+`;
 
 export function planned(text: string, loadFiles: ReadonlyMap<string, Uint8Array> = new Map()): PlannedGp {
   const read = parseAnyProduct(text, "product.yaml");
@@ -87,6 +101,18 @@ const hsm: SecurityModule = {
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
 };
 
+const whose = { order: "GP-26-1", record: 3 };
+export const secrets: SealedSecrets = {
+  ...whose,
+  pins: { pin: calls.drawPin({ ...whose, name: "pin", length: 5 }) },
+};
+/** The digits, as only the module's own key can tell them. */
+export const pinDigits = (): string =>
+  Buffer.from(
+    unseal(new Uint8Array(32), { purpose: "pin", ...whose, name: "pin" }, secrets.pins.pin ?? none),
+  ).toString();
+const none = new Uint8Array(0);
+
 /** A chip as its maker left it: keys of the published master. */
 export function chip({ product: { initial } }: PlannedGp): Uint8Array {
   const master = unhex(masters["gp-fab"]?.[2] ?? "");
@@ -106,7 +132,7 @@ export function chip({ product: { initial } }: PlannedGp): Uint8Array {
 /** One GlobalPlatform card at a head. */
 export class GpHead extends Bench {
   override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
-    return super.run(program, { hsm, serial, ...more });
+    return super.run(program, { hsm, serial, secrets, ...more });
   }
 
   /** Tries of the secure channel that are left (docs/gp-card.md 1). */
@@ -129,6 +155,8 @@ export const memoryText = (head: GpHead): string => hex(head.store.load());
 export const kinds = [
   ["SCP03", productText],
   ["SCP02", scp02Text],
+  ["SCP03, with a PIN", withPin(productText)],
+  ["SCP02, with a PIN", withPin(scp02Text)],
 ] as const;
 
 /** All programs up to this one, without trouble. */

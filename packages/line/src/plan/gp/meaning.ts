@@ -18,6 +18,10 @@ export function checkGpMeaning(product: GpProductFile, problem: ReadYaml<unknown
   checkPerson(product, tell);
   checkApplications(product, tell);
   checkGpGate(product, tell);
+  const { pin } = product;
+  const names = product.applications.map(({ name }) => name);
+  if (pin !== undefined && !names.includes(pin.application))
+    unknownPlace(tell, ["pin", "application"], `application ${pin.application}`, names);
   for (const [name, form] of Object.entries(product.issuer)) {
     for (const plain of form === undefined ? [] : plainForms(form)) {
       const text = templateOf(plain);
@@ -94,12 +98,12 @@ function checkApplications(product: GpProductFile, tell: Tell): void {
         const text = templateOf(form);
         if (text !== undefined) checkTemplate(text, where, product, tell);
       }
-      if (/^(?:81|90|7F)/.test(id))
+      if (/^(?:8[12]|90|7[EF])/.test(id))
         tell(
           where,
           "grouping-reserved",
-          `${id} is for keys`,
-          "name the key under keys:, or use another grouping",
+          `${id} is for keys and PINs`,
+          "name them under keys: and pin:, or use another grouping",
         );
     }
     const block = product.initial.protocol === "scp02" ? 8 : 16;

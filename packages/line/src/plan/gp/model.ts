@@ -58,6 +58,14 @@ export interface GpProduct
   readonly initialForm: KeyForm;
   readonly channel: GpChannel;
   readonly form: KeyForm;
+  /** The access applet's PIN (grouping 8281). */
+  readonly pin?: {
+    readonly name: string;
+    readonly application: string;
+    readonly length: number;
+    readonly tries: number;
+    readonly letter: boolean;
+  };
   readonly issuer: { readonly identification?: ValueForm; readonly cardImage?: ValueForm };
   readonly applications: readonly GpApplication[];
   readonly columns: readonly ColumnRule[];
@@ -95,7 +103,7 @@ function channelOf(file: ChannelFile): GpChannel {
 export function gpProductModel(file: GpProductFile): GpProduct {
   const atr = unhex(file.card.atr);
   const { identification, "card-image": cardImage } = file.issuer;
-  const { visual, security, gate } = file;
+  const { visual, security, gate, pin } = file;
   return {
     kind: "globalplatform",
     register: registerFields(file.register ?? "none"),
@@ -116,6 +124,7 @@ export function gpProductModel(file: GpProductFile): GpProduct {
     applications: file.applications.map(applicationOf),
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
     quality: { camera: file.quality.camera, chip: [] },
+    ...(pin === undefined ? {} : { pin: pinOf(pin) }),
     ...(security === undefined ? {} : { security }),
     ...(visual === undefined
       ? {}
@@ -128,6 +137,19 @@ export function gpProductModel(file: GpProductFile): GpProduct {
         }),
   };
 }
+
+const pinOf = ({
+  application,
+  length,
+  tries,
+  letter,
+}: NonNullable<GpProductFile["pin"]>): NonNullable<GpProduct["pin"]> => ({
+  name: "pin",
+  application,
+  length,
+  tries,
+  letter,
+});
 
 const gateOf = ({
   application,

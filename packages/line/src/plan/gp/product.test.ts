@@ -62,6 +62,12 @@ describe("what is wrong is told with its place", () => {
     [/\{cardNumber\}"\n\napp/, '{cardnumber}"\n\napp', 'there is no field "cardnumber"'],
     [/read: \["0101", "0102"\]/, 'read: ["0101", "0103"]', "nothing is written into 0103"],
     [/"0301": /, '"8101": ', "8101 is for keys"],
+    [/"0301": /, '"8281": ', "8281 is for keys and PINs"],
+    [
+      /$/,
+      "\npin: { method: drawn, application: door, length: 5, tries: 3, letter: true }\n",
+      "there is no application door",
+    ],
     [/\{ value: "\{premises\}" \}/, '{ records: "{premises}" }', "a data grouping has no records"],
     [/"\{order\}-\{record:4\}"/, '"{name}"', 'the card number names "name"'],
     [/memory: 512/, "memory: 9", "memory"],

@@ -117,6 +117,16 @@ export const gpProductSchema = z
       })
       .optional()
       .describe("What a gate uses (docs/gp-card.md 7); without it these cards open no gates"),
+    pin: z
+      .strictObject({
+        method: z.literal("drawn"),
+        application: word.describe("The access applet that keeps it, by its name"),
+        length: z.number().int().min(4).max(12),
+        tries: z.number().int().min(1).max(15),
+        letter: z.boolean(),
+      })
+      .optional()
+      .describe("A PIN of the access applet (docs/gp-card.md 7), drawn by the security module"),
     visual: productSchema.shape.visual,
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
