@@ -293,3 +293,38 @@ test("a gate's session reads and does nothing else", () => {
     expect(() => desfire.calls.authenticate({ session, answer, steps: [] })).toThrow(/no session/);
   }
 });
+
+test("a master that makes no new cards any more still knows its old ones at the gate, and nowhere else", () => {
+  const life = {
+    state: "deactivated",
+    since: "2026-01-01",
+    source: "drawn",
+    ceremony: "C-1",
+    kcv: "000000",
+  } as const;
+  const calls = vaultCalls(
+    new Keyring("test", [
+      {
+        name: "desfire-access-app" as StoredKey["name"],
+        use: "desfire",
+        algorithm: "AES-128",
+        environment: "test",
+        published: true,
+        value: Buffer.from(desfire.masters["desfire-access-app"] ?? "", "hex").toString("base64"),
+        life,
+      },
+    ]),
+  );
+  const key = { keys: "desfire-access-app" as KeyRef, input: ["uid", "aid", "key"] as const };
+  const answer = { sw: 0x9100 as never, data: new Uint8Array(0) };
+  const begin = (gate: boolean) => {
+    const channel = {
+      ...({ protocol: "desfire", version: "ev2", aid: 1, keyNumber: 1, key } as const),
+      ...(gate ? { gate } : {}),
+    };
+    const { session } = calls.openSession({ channel, serial: desfire.serial });
+    return calls.authenticate({ session, answer, steps: [] });
+  };
+  expect(begin(true)).toMatchObject({ ok: true });
+  expect(() => begin(false)).toThrow(/deactivated/);
+});
