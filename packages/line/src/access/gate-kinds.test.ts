@@ -247,6 +247,7 @@ describe.each(kinds.map((kind) => [kind.what, kind] as const))("a %s card at a g
   test("is refused whatever a bit changes on its way, and never twice asked for a proof", async () => {
     const whole: Command[] = [];
     await at(kind, { reader: readerOf(kind.made, whole) });
+    const letIn: number[] = [];
     for (let place = 0; place < whole.length; place++) {
       const heard: Command[] = [];
       const card = await kind.fresh();
@@ -257,9 +258,11 @@ describe.each(kinds.map((kind) => [kind.what, kind] as const))("a %s card at a g
         return answer.map((byte, index) => (index === answer.length - 3 ? byte ^ 1 : byte));
       });
       const { decision } = await at(kind, { reader });
-      if (changed && !isUnjudged(whole[place], kind)) expect([place, decision]).toEqual([place, "refused"]);
+      if (changed && !isUnjudged(whole[place], kind) && decision === "granted") letIn.push(place);
       expect(heard.filter(({ ins }) => [0x82, 0xaa, 0x71].includes(ins)).length).toBeLessThanOrEqual(1);
     }
+    expect(letIn).toEqual([]);
+    expect(whole.length).toBeGreaterThan(3);
   });
 });
 
