@@ -167,6 +167,8 @@ export type SecureChannelSpec =
       readonly aid: number;
       readonly keyNumber: number;
       readonly key: DesfireKey | "default";
+      /** A session of a gate: the card proves its UID first, files are only read, and answers that nobody foresees may come in any place. */
+      readonly gate?: true;
     }
   | {
       readonly protocol: "scp02";

@@ -68,7 +68,7 @@ export interface AssembleLine {
   /** The number printed on the blank with this chip. */
   readonly labelOf?: (serial: Serial) => Promise<string | undefined>;
   /** The label of a blank in stock whose number begins so and that no card has yet. */
-  readonly nextUnnumbered?: (begins: string) => Promise<string | undefined>;
+  readonly drawLabel?: (begins: string) => Promise<string | undefined>;
   readonly outside?: Outside;
   readonly onEvent?: LineParts["onEvent"];
 }
@@ -140,7 +140,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
       product: parts.product,
-      nextUnnumbered: parts.nextUnnumbered ?? (() => Promise.resolve(undefined)),
+      drawLabel: parts.drawLabel ?? (() => Promise.resolve(undefined)),
       moveMs: moving.moveMs,
     });
     transport = desk.transport;

@@ -38,6 +38,8 @@ export interface Produced {
     /** Of a reject with somebody's data on it: `readable` means that it has to be destroyed. */
     readonly chip?: "terminated" | "readable";
   }[];
+  /** Heads, from 1, that were stopped in this run for what they threw out; absent when there are none. */
+  readonly parked?: readonly { readonly station: string; readonly head: number; readonly why: string }[];
   readonly seconds: number;
   readonly simulatedSeconds: number;
   readonly cardsPerHour: number;
@@ -133,6 +135,9 @@ export async function endRun(ask: {
         remade: report.cards.remade,
       },
       rejects,
+      ...(line.parked.length === 0
+        ? {}
+        : { parked: line.parked.map((one) => ({ ...one, head: one.head + 1 })) }),
       seconds: round(seconds),
       simulatedSeconds: round(simulatedSeconds ?? seconds),
       cardsPerHour: Math.round(line.cardsPerHour),

@@ -139,6 +139,7 @@ const stationColumns = (words: Wording): readonly Column<StationFigures>[] => [
   { head: "Median", numeric: true, cell: ({ median }) => words.duration(median / 1000) },
   { head: "95 % within", numeric: true, cell: ({ p95 }) => words.duration(p95 / 1000) },
   { head: "Longest", numeric: true, cell: ({ max }) => words.duration(max / 1000) },
+  { head: "Rejects by head", cell: ({ rejectsByHead = [] }) => rejectsByHead.join(" · ") },
   { head: "Busy", numeric: true, cell: ({ utilisation }) => words.percent(utilisation) },
   { head: "", cell: ({ utilisation }) => meter(utilisation) },
 ];

@@ -36,6 +36,8 @@ export interface StationFigures {
   readonly busy: number;
   /** Busy time against heads × elapsed time, 0 to 1. */
   readonly utilisation: number;
+  /** Cards thrown out at each head, heads from 0; of stations with several heads that threw any out. One high number is a bad head. */
+  readonly rejectsByHead?: readonly number[];
 }
 
 export interface Throughput {

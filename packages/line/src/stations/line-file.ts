@@ -133,8 +133,13 @@ const lineSchema = z.strictObject({
     .strictObject({
       reseats: z.number().int().min(0).max(10),
       resumes: z.number().int().min(1).max(100),
-      rejectsInARow: count(1000),
-      cryptogramsInARow: count(100),
+      rejectsInARow: count(1000).describe("So many rejects of one work in a row stop the line (8)"),
+      rejectsAtHead: count(1000).describe(
+        "So many rejects in a row at one head, while others pass cards, stop that head alone (5)",
+      ),
+      cryptogramsInARow: count(100).describe(
+        "So many cards in a row that do not know the key set halt the line (3)",
+      ),
       jams: z.number().int().min(0).max(10),
     })
     .partial()

@@ -150,7 +150,7 @@ export class Working {
     for (const finding of findings) card.findings.push({ ...finding, station: work.name });
     switch (outcome.kind) {
       case "passed":
-        await this.#passed(station, card, work);
+        await this.#passed(station, head, card, work);
         return true;
       case "rejected": {
         const { code, detail } = outcome;
@@ -217,7 +217,7 @@ export class Working {
     }
   }
 
-  async #passed(station: MachineStation, card: CardInWork, work: Station): Promise<void> {
+  async #passed(station: MachineStation, head: HeadState, card: CardInWork, work: Station): Promise<void> {
     const { journal } = this.#shift.parts;
     const note = {
       serial: card.serial,
@@ -230,7 +230,7 @@ export class Working {
     card.stage = works[work.name];
     card.passed.push(work.name);
     station.passed++;
-    this.#shift.limits.passed(work.name);
+    this.#shift.limits.passed(work.name, head.head.number);
   }
 
   /** Late binding: false when no record waits after all. */

@@ -5,11 +5,11 @@ import type { CardLine, ProductionReport, Throughput } from "../ledger/report.js
 import type { ResultRow } from "../ledger/result.js";
 import type { BlankState, StationTime } from "../ledger/types.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import { givenUpOf } from "./accounts.js";
+import { givenUpOf } from "./record-ends.js";
 import { auditOf } from "./audit.js";
 import { recordCounts, totals } from "./counters.js";
-import { dataKey, type Desk, read, stamp } from "./desk.js";
-import { unseal } from "./sealed.js";
+import { type Desk, read, stamp } from "./desk.js";
+import { resultRows } from "./result-rows.js";
 
 const pageSize = 500;
 /** Columns of the pace diagram. */
@@ -56,16 +56,6 @@ export interface Reports {
     readonly counters: { readonly good: number; readonly erased: number };
     readonly agree: boolean;
   }>;
-}
-
-function byRecord<T extends { readonly record: number }>(rows: readonly T[]): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const row of rows) {
-    const group = groups.get(row.record);
-    if (group === undefined) groups.set(row.record, [row]);
-    else group.push(row);
-  }
-  return groups;
 }
 
 /** How a visit ended, and what people found of the card since: a settled card is held no more, a withdrawn one not good. */
@@ -208,7 +198,7 @@ export function reportStore(desk: Desk): Reports {
       const cards = { used: 0, good: 0, rejected: 0, held: 0, remade: 0 };
       const found = new Map<string, { station: string; code: string; count: number }>();
       for await (const { line, times: spent } of walk(order)) {
-        stations.add(spent);
+        stations.add(spent, line.end === "rejected");
         if (line.end === "restocked") continue;
         cards.used++;
         cards[line.end]++;
@@ -265,91 +255,7 @@ export function reportStore(desk: Desk): Reports {
       };
     },
 
-    async *result(order) {
-      const head = await desk.db
-        .selectFrom("orders")
-        .select(["reference_field", "key_version"])
-        .where("order_number", "=", order)
-        .executeTakeFirst();
-      if (head === undefined) throw new AccountsProblem("unknown-order", `order ${order} was not imported`);
-      const field = head.reference_field;
-      for (let after = 0; ; ) {
-        const span = await read(desk, async (tx) => {
-          const rows = await tx
-            .selectFrom("records")
-            .select(["number", "state", "given_up_at"])
-            .where("order_number", "=", order)
-            .where("number", ">", after)
-            .orderBy("number")
-            .limit(pageSize)
-            .execute();
-          const last = rows.at(-1)?.number ?? after;
-          const cards = await tx
-            .selectFrom("cards")
-            .select(["serial", "record", "end_kind", "code"])
-            .where("order_number", "=", order)
-            .where("record", ">", after)
-            .where("record", "<=", last)
-            .orderBy("attempt")
-            .execute();
-          const letters = await tx
-            .selectFrom("letters")
-            .select(["letter", "record"])
-            .where("order_number", "=", order)
-            .where("record", ">", after)
-            .where("record", "<=", last)
-            .where("state", "!=", "void")
-            .orderBy("letter")
-            .execute();
-          const references =
-            field === null
-              ? []
-              : await tx
-                  .selectFrom("record_data")
-                  .select(["record", "kind", "sealed"])
-                  .where("order_number", "=", order)
-                  .where("field", "=", field)
-                  .where("record", ">", after)
-                  .where("record", "<=", last)
-                  .execute();
-          return { rows, cards, letters, references, last };
-        });
-        if (span.rows.length === 0) return;
-        const cards = byRecord(span.cards);
-        const letters = byRecord(span.letters);
-        const references = new Map(
-          span.references.map(({ record, kind, sealed }) => [
-            record,
-            new TextDecoder().decode(
-              unseal(dataKey(desk, order), { order, record, field: field ?? "", kind }, sealed),
-            ),
-          ]),
-        );
-        for (const { number, state, given_up_at } of span.rows) {
-          const own = cards.get(number) ?? [];
-          const good = own.find(({ end_kind }) => end_kind === "good");
-          yield {
-            record: number,
-            reference: references.get(number) ?? String(number),
-            status:
-              good !== undefined
-                ? "good"
-                : given_up_at !== null
-                  ? "given-up"
-                  : state === "held"
-                    ? "held"
-                    : "missing",
-            letters: (letters.get(number) ?? []).map(({ letter }) => letter),
-            cancelled: own
-              .filter(({ end_kind }) => end_kind === "rejected" || end_kind === "held")
-              .map(({ serial, code, end_kind }) => ({ serial, reason: code ?? end_kind ?? "" })),
-            ...(good === undefined ? {} : { serial: good.serial }),
-            ...(good === undefined || head.key_version === null ? {} : { keyVersion: head.key_version }),
-          };
-        }
-        after = span.last;
-      }
-    },
+    result: (order) => resultRows(desk, order),
 
     async pictures(order, atMost) {
       const rows = await desk.db

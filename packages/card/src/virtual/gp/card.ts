@@ -63,6 +63,7 @@ export class GpCard {
   /** Of the selected application: challenge not used yet, keys authenticated. */
   challenge: Uint8Array | undefined;
   keysAuthenticated = 0;
+  pinVerified = false;
   transaction: Transaction | undefined;
 
   constructor(chip: Chip) {
@@ -84,6 +85,7 @@ export class GpCard {
     this.listing = undefined;
     this.challenge = undefined;
     this.keysAuthenticated = 0;
+    this.pinVerified = false;
     this.transaction = undefined;
   }
 

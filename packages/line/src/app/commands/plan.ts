@@ -4,6 +4,7 @@ import { readLine } from "../../stations/line-file.js";
 import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
 import { capacityAsk } from "../planned.js";
+import { chipsOf, refuseSharedKeys } from "../shared-keys.js";
 import { recordOf } from "./explain.js";
 import {
   type CommonOptions,
@@ -37,6 +38,7 @@ export function addPlanCommand(program: Command): void {
 async function plan(file: string, options: PlanOptions): Promise<void> {
   const job = await readJob(file);
   const line = await readLine(options.line ?? job.order.line);
+  const noticed = await refuseSharedKeys(job.planned.product, job.order.product, chipsOf(line));
   const faces = facesDesk(1);
   try {
     const ask = await capacityAsk({
@@ -53,6 +55,7 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
         line: line.line,
         ...found,
         ...(needed === undefined ? {} : { rate: options.rate, heads: needed }),
+        ...(noticed.length === 0 ? {} : { noticed }),
       });
       return;
     }
@@ -77,6 +80,7 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
     print(
       `\nThe line makes ${Math.floor(found.cardsPerHour).toLocaleString("en")} cards an hour at most; the bottleneck is ${found.bottleneck}.\n`,
     );
+    for (const one of noticed) print(`noticed: ${one}.\n`);
     print(
       textTable(
         ["chip work", "ms", "wire ms", "characters", "pages written", "APDUs"],

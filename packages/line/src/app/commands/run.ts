@@ -160,6 +160,9 @@ function summary({ produced, letters, reports, line, commits, planned }: Produce
     `Order ${produced.order}: ${String(produced.produced)} of ${String(produced.records)} cards made and verified${produced.held > 0 ? `, ${String(produced.held)} held` : ""}${produced.givenUp > 0 ? `, given up: ${String(produced.givenUp)}` : ""}.`,
     `Blanks: ${String(blanks.used)} used, ${String(blanks.good)} good, ${String(blanks.rejected)} rejected, ${String(blanks.remade)} records made again.`,
     ...[...reasons].map(([reason, count]) => `  ${String(count).padStart(3)} × ${reason}`),
+    ...(produced.parked ?? []).map(
+      ({ station, head, why }) => `Head ${String(head)} of ${station} was stopped: ${why}.`,
+    ),
     `Accounts ${produced.balanced ? "balance" : "DO NOT BALANCE"}; ${perCard.toFixed(1)} durable commits a card.`,
     ...(letters > 0
       ? [`${String(letters)} PIN letters written for the letter printer, apart from the cards.`]

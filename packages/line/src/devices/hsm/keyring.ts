@@ -213,12 +213,13 @@ export class Keyring {
     return this.#now();
   }
 
-  /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. */
+  /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. "check": as for `applicationKey`. */
   desfireKey(
     { keys, input }: DesfireKey,
     at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+    purpose: Purpose = "make",
   ): Uint8Array {
-    const master = this.#master(keys, "desfire");
+    const master = this.#master(keys, "desfire", purpose);
     if (input === undefined) return master.slice();
     return diversifyAn10922(nodeCrypto, "AES-128", master, desfireInput(input, at));
   }

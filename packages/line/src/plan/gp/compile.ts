@@ -32,7 +32,7 @@ export function compileGp(product: GpProduct, loadFiles: ReadonlyMap<string, Uin
     name: product.name,
     product,
     columns: product.columns,
-    pins: [],
+    pins: product.pin === undefined ? [] : [product.pin],
     atr: product.atr,
     test: test(product),
     // Its operating system is in the mask: there is nothing to complete.

@@ -6,6 +6,7 @@ import {
   type CardProgram,
   type Run,
   type RunEnd,
+  type SealedSecrets,
   type SecurityModule,
   type Serial,
   scp11Kids,
@@ -13,6 +14,7 @@ import {
 import { fabricateGlobalPlatform } from "@persoline/card/virtual";
 import { Keyring } from "../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../devices/hsm/keystore.js";
+import { unseal } from "../../devices/hsm/seal.js";
 import { vaultCalls } from "../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../orders/types.js";
 import { certifiedChip } from "../../devices/shop-floor/certified-chip.js";
@@ -43,6 +45,11 @@ const keyList = readFileSync(new URL("../../keys/gp-certified-test-keys.yaml", e
 const publishedIn = (name: string): string =>
   new RegExp(`name: ${name}, .*published: "([0-9A-F]{64})"`).exec(keyList)?.[1] ?? "";
 const authority = unhex(publishedIn("maker-authority"));
+/** With a PIN of the holder's, and something that it opens. */
+export const withPin = (text: string): string =>
+  `${text.replace(/^( *)"0301": .*$/m, '$&\n$1"0401": { value: "{number}" }')}
+pin: { method: drawn, application: access, length: 5, tries: 3, letter: true }
+`;
 
 export function planned(text: string, loadFiles: ReadonlyMap<string, Uint8Array> = new Map()): PlannedGp {
   const read = parseAnyProduct(text, "product.yaml");
@@ -85,7 +92,7 @@ const masters: Readonly<Record<string, [StoredKey["use"], StoredKey["algorithm"]
   "line-host": ["scp11", "P-256", publishedIn("line-host")],
   "access-app": ["application", "AES-128", "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF"],
 };
-const calls = vaultCalls(
+export const calls = vaultCalls(
   new Keyring(
     "test",
     Object.entries(masters).map(([name, [use, algorithm, value]]) => ({
@@ -104,6 +111,18 @@ const hsm: SecurityModule = {
   unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
 };
+
+const whose = { order: "GP-26-1", record: 3 };
+export const secrets: SealedSecrets = {
+  ...whose,
+  pins: { pin: calls.drawPin({ ...whose, name: "pin", length: 5 }) },
+};
+/** The digits, as only the module's own key can tell them. */
+export const pinDigits = (): string =>
+  Buffer.from(
+    unseal(new Uint8Array(32), { purpose: "pin", ...whose, name: "pin" }, secrets.pins.pin ?? none),
+  ).toString();
+const none = new Uint8Array(0);
 
 /** A chip as its maker left it: keys of the published master. */
 export function chip({ product: { initial } }: PlannedGp): Uint8Array {
@@ -129,7 +148,7 @@ export function chip({ product: { initial } }: PlannedGp): Uint8Array {
 /** One GlobalPlatform card at a head. */
 export class GpHead extends Bench {
   override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
-    return super.run(program, { hsm, serial, ...more });
+    return super.run(program, { hsm, serial, secrets, ...more });
   }
 
   /** Tries of the secure channel that are left (docs/gp-card.md 1). */
@@ -154,6 +173,8 @@ export const kinds = [
   ["SCP02", scp02Text],
   ["SCP11a", scp11Text],
   ["SCP11c", scp11cText],
+  ["SCP03, with a PIN", withPin(productText)],
+  ["SCP02, with a PIN", withPin(scp02Text)],
 ] as const;
 
 /** All programs up to this one, without trouble. */

@@ -4,6 +4,7 @@ import type { FileProblem, ReadYaml, Tell } from "../../orders/yaml.js";
 import { plainForms, templateOf } from "../content.js";
 import { checkCardNumber, checkTemplate } from "../meaning-contents.js";
 import { checkPerson } from "../meaning-person.js";
+import { checkGate, checkHolder, unknownPlace } from "../meaning-gate.js";
 import type { GpProductFile } from "./schema.js";
 
 /** What the schema cannot say of a GlobalPlatform product. All of it at once. */
@@ -17,6 +18,11 @@ export function checkGpMeaning(product: GpProductFile, problem: ReadYaml<unknown
   checkCardNumber(product, tell);
   checkPerson(product, tell);
   checkApplications(product, tell);
+  checkGpGate(product, tell);
+  const { pin } = product;
+  const names = product.applications.map(({ name }) => name);
+  if (pin !== undefined && !names.includes(pin.application))
+    unknownPlace(tell, ["pin", "application"], `application ${pin.application}`, names);
   for (const [name, form] of Object.entries(product.issuer)) {
     for (const plain of form === undefined ? [] : plainForms(form)) {
       const text = templateOf(plain);
@@ -122,12 +128,12 @@ function checkApplications(product: GpProductFile, tell: Tell): void {
         const text = templateOf(form);
         if (text !== undefined) checkTemplate(text, where, product, tell);
       }
-      if (/^(?:81|90|7F)/.test(id))
+      if (/^(?:8[12]|90|7[EF])/.test(id))
         tell(
           where,
           "grouping-reserved",
-          `${id} is for keys`,
-          "name the key under keys:, or use another grouping",
+          `${id} is for keys and PINs`,
+          "name them under keys: and pin:, or use another grouping",
         );
     }
     const block = product.initial.protocol === "scp02" ? 8 : 16;
@@ -154,4 +160,55 @@ function checkApplications(product: GpProductFile, tell: Tell): void {
         );
     }
   });
+}
+
+/** The applet tells groupings 01xx to everybody and 02xx to whoever has proved a key (docs/gp-card.md 7). */
+function checkGpGate(product: GpProductFile, tell: Tell): void {
+  const fields = checkGate(product, tell);
+  const { gate } = product;
+  if (fields === undefined || gate === undefined) return;
+  const app = product.applications.find(({ name }) => name === gate.application);
+  if (app === undefined) {
+    const names = product.applications.map(({ name }) => name);
+    unknownPlace(tell, ["gate", "application"], `application ${gate.application}`, names);
+    return;
+  }
+  const ids = app.keys?.ids ?? [];
+  if (!ids.includes(gate.key)) unknownPlace(tell, ["gate", "key"], `key ${gate.key} in ${app.name}`, ids);
+  for (const role of ["zones", "holder"] as const) {
+    const id = gate[role];
+    if (id === undefined) continue;
+    const told = Object.keys(app.data).filter((one) => /^0[12]/.test(one));
+    if (!told.includes(id)) unknownPlace(tell, ["gate", role], `grouping ${id} that a gate can read`, told);
+    else if (role === "holder") checkHolder(app.data[id], ["gate", role], tell);
+    else checkJoined(product, { id, content: app.data[id], field: fields.zones }, tell);
+  }
+}
+
+/** All rights stand in one value, joined by ", ": each must be told from two. */
+function checkJoined(
+  { person }: GpProductFile,
+  ask: {
+    readonly id: string;
+    readonly content: GpProductFile["applications"][number]["data"][string] | undefined;
+    readonly field: string;
+  },
+  tell: Tell,
+): void {
+  const { id, content, field } = ask;
+  if (content === undefined || !("value" in content) || content.value !== `{${field}}`)
+    tell(
+      ["gate", "zones"],
+      "other-rights",
+      `grouping ${id} is not the value of the register's field ${field} alone`,
+      `name a grouping with value: "{${field}}"`,
+    );
+  const rights = person[field]?.from;
+  if (rights === undefined || rights.some((right) => right.includes(",")))
+    tell(
+      ["person", field],
+      "rights-alike",
+      "the rights stand in one value, joined by commas: a gate must be able to tell them apart",
+      "list them under from:, none with a comma",
+    );
 }

@@ -10,7 +10,14 @@ import {
 } from "@persoline/card/program";
 import type { ColumnRule } from "../../orders/types.js";
 import type { ValueForm } from "../content.js";
-import { type ContentModel, columnRule, contentModel, type Product } from "../product-model.js";
+import {
+  type ContentModel,
+  columnRule,
+  contentModel,
+  type Product,
+  type RegisterFields,
+  registerFields,
+} from "../product-model.js";
 import type { GpProductFile } from "./schema.js";
 
 /** By keys that both sides have: an issuer's. */
@@ -47,8 +54,14 @@ export interface IssuerGrouping {
 export interface GpProduct
   extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
   readonly kind: "globalplatform";
-  /** Gates know files of the Persoline OS, not these applications. */
-  readonly register: "none";
+  readonly register: RegisterFields | "none";
+  /** What a gate uses; there when there is a register. */
+  readonly gate?: {
+    readonly application: string;
+    readonly kid: number;
+    readonly zones?: number;
+    readonly holder?: number;
+  };
   readonly isd: Uint8Array;
   readonly initial: GpChannel;
   /** What its keys are, or the session keys that are agreed upon. */
@@ -58,6 +71,14 @@ export interface GpProduct
   readonly stayingKeys: Uint8Array;
   readonly channel: GpKeyChannel;
   readonly form: KeyForm;
+  /** The access applet's PIN (grouping 8281). */
+  readonly pin?: {
+    readonly name: string;
+    readonly application: string;
+    readonly length: number;
+    readonly tries: number;
+    readonly letter: boolean;
+  };
   readonly issuer: { readonly identification?: ValueForm; readonly cardImage?: ValueForm };
   readonly applications: readonly GpApplication[];
   readonly columns: readonly ColumnRule[];
@@ -148,10 +169,11 @@ export function gpProductModel(file: GpProductFile): GpProduct {
   const atr = unhex(file.card.atr);
   const initialKeys = initialKeysOf(file.initial);
   const { identification, "card-image": cardImage } = file.issuer;
-  const { visual, security } = file;
+  const { visual, security, gate, pin } = file;
   return {
     kind: "globalplatform",
-    register: "none",
+    register: registerFields(file.register ?? "none"),
+    ...(gate === undefined ? {} : { gate: gateOf(gate) }),
     name: file.product,
     // Nothing is completed: the card answers the same all its life.
     atr: { blank: atr, completed: atr },
@@ -170,6 +192,7 @@ export function gpProductModel(file: GpProductFile): GpProduct {
     applications: file.applications.map(applicationOf),
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
     quality: { camera: file.quality.camera, chip: [] },
+    ...(pin === undefined ? {} : { pin: pinOf(pin) }),
     ...(security === undefined ? {} : { security }),
     ...(visual === undefined
       ? {}
@@ -182,6 +205,31 @@ export function gpProductModel(file: GpProductFile): GpProduct {
         }),
   };
 }
+
+const pinOf = ({
+  application,
+  length,
+  tries,
+  letter,
+}: NonNullable<GpProductFile["pin"]>): NonNullable<GpProduct["pin"]> => ({
+  name: "pin",
+  application,
+  length,
+  tries,
+  letter,
+});
+
+const gateOf = ({
+  application,
+  key,
+  zones,
+  holder,
+}: NonNullable<GpProductFile["gate"]>): NonNullable<GpProduct["gate"]> => ({
+  application,
+  kid: number(key),
+  ...(zones === undefined ? {} : { zones: number(zones) }),
+  ...(holder === undefined ? {} : { holder: number(holder) }),
+});
 
 function applicationOf(one: GpProductFile["applications"][number]): GpApplication {
   const { load, memory, keys } = one;

@@ -13,6 +13,7 @@ import {
   type Values,
   valueBytes,
 } from "../content.js";
+import { pinState } from "../commands.js";
 import type { ContentModel } from "../product-model.js";
 import {
   cardState,
@@ -35,6 +36,8 @@ import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
 const mostRead = 239;
 const mostIssuer = { identification: 16, cardImage: 32 } as const;
 const SELECTABLE = 0x07;
+/** Grouping of the access applet's PIN (docs/gp-card.md 7). */
+const PIN = 0x8281;
 
 const formsOf = (content: ContentModel): readonly ValueForm[] =>
   content.kind === "tlv"
@@ -119,9 +122,16 @@ function issuerBlock(
 }
 
 /** INSTALL [for personalization], then all groupings of one application; they count once the last block is in. */
-function applicationSteps(app: GpApplication, most: number, block: 8 | 16, values: Values): Step[] {
+function applicationSteps(
+  app: GpApplication,
+  pin: GpProduct["pin"],
+  most: number,
+  block: 8 | 16,
+  values: Values,
+): Step[] {
   const { keys } = app;
-  if (app.data.length === 0 && keys === undefined && app.issuer.length === 0) return [];
+  const own = pin?.application === app.name ? pin : undefined;
+  if (app.data.length === 0 && keys === undefined && own === undefined && app.issuer.length === 0) return [];
   const groupings = app.data.map(({ id, content }) => ({ id, value: bytesOf(app, id, content, values) }));
   const blocks: StoredBlock[] = [];
   if (groupings.length > 0) {
@@ -145,6 +155,12 @@ function applicationSteps(app: GpApplication, most: number, block: 8 | 16, value
       },
     );
   }
+  if (own !== undefined)
+    blocks.push({
+      parts: [groupingHead(PIN, 16), { secret: "pin", pin: own.name, tries: own.tries }],
+      secret: true,
+      what: `the PIN of ${app.name} (${own.length} digits, ${own.tries} tries), under the data encryption key`,
+    });
   for (const one of app.issuer) blocks.push(issuerBlock(app, one, block, values));
   return [
     stepOf(installForPersonalization(aid(app.aid)), {
@@ -184,7 +200,7 @@ export function gpPersonalization({ product }: PlannedGp, values: Values): CardP
         channel: initial,
         steps: [
           ...issuerSteps(product, values),
-          ...applications.flatMap((app) => applicationSteps(app, most, block, values)),
+          ...applications.flatMap((app) => applicationSteps(app, product.pin, most, block, values)),
           ...cardState("secured", isd),
           putKeys(product),
           ...(initial.protocol === "scp11" && initial.host !== undefined
@@ -203,7 +219,8 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
   const read = applications.flatMap((app) => {
     const open = app.data.filter(({ id }) => app.read.includes(id));
     const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
-    if (open.length + issuers.length === 0) return [];
+    const pin = product.pin?.application === app.name ? product.pin : undefined;
+    if (open.length + issuers.length === 0 && pin === undefined) return [];
     return [
       select(app.aid, `application ${app.name}`),
       ...open.map(({ id, content }) =>
@@ -214,6 +231,7 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
         const content = unhex(typeof value === "string" ? value : "");
         return getObject(id, content, `the issuer's grouping ${groupingName(id)} of ${app.name}`);
       }),
+      ...(pin === undefined ? [] : [pinState(pin.tries)]),
     ];
   });
   return {

@@ -99,11 +99,27 @@ describe("what is wrong is told with its place", () => {
     [/\{cardNumber\}"\n\napp/, '{cardnumber}"\n\napp', 'there is no field "cardnumber"'],
     [/read: \["0101", "0102"\]/, 'read: ["0101", "0103"]', "nothing is written into 0103"],
     [/"0301": /, '"8101": ', "8101 is for keys"],
+    [/"0301": /, '"8281": ', "8281 is for keys and PINs"],
+    [
+      /$/,
+      "\npin: { method: drawn, application: door, length: 5, tries: 3, letter: true }\n",
+      "there is no application door",
+    ],
     [/\{ value: "\{premises\}" \}/, '{ records: "{premises}" }', "a data grouping has no records"],
     [/"\{order\}-\{record:4\}"/, '"{name}"', 'the card number names "name"'],
     [/memory: 512/, "memory: 9", "memory"],
     [/diversify: kdf3 }\n# What/, "diversify: visa2 }\n# What", "diversify"],
     [/aid: A0/, "adi: A0", "adi"],
+    [/gate: .*/, "", "without `gate:` no gate could read these cards"],
+    [/register: .*/, "register: none", "without `register:` no gate would know these cards"],
+    [/zones: premises/, "zones: name", "name is no list"],
+    [/application: access, key/, "application: door, key", "there is no application door"],
+    [/key: "01"/, 'key: "02"', "there is no key 02 in access"],
+    [/zones: "0201"/, 'zones: "0301"', "there is no grouping 0301 that a gate can read"],
+    [/zones: "0201"/, 'zones: "0102"', "is not the value of the register's field premises alone"],
+    [/holder: "0101"/, 'holder: "0102"', "there are none"],
+    [/, from: \[HQ, LAB, DOCK\]/, "", "a gate must be able to tell them apart"],
+    [/from: \[HQ, LAB, DOCK\]/, 'from: ["HQ, LAB", DOCK]', "a gate must be able to tell them apart"],
   ])("%s -> %s", (from, to, message) => {
     const told = problems(from, to);
     expect(told.join("\n")).toContain(message);

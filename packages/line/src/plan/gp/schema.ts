@@ -145,6 +145,26 @@ export const gpProductSchema = z
       .describe("Issuer identification number (tag 42) and card image number (tag 45)"),
     applications: z.array(application).min(1).max(8),
     person: z.record(word, column),
+    register: productSchema.shape.register,
+    gate: z
+      .strictObject({
+        application: word.describe("The access applet, by its name"),
+        key: kid.describe("Its key for gates"),
+        zones: grouping.optional().describe("Grouping with the holder's rights"),
+        holder: grouping.optional().describe("Grouping of TLV objects with number and validity"),
+      })
+      .optional()
+      .describe("What a gate uses (docs/gp-card.md 7); without it these cards open no gates"),
+    pin: z
+      .strictObject({
+        method: z.literal("drawn"),
+        application: word.describe("The access applet that keeps it, by its name"),
+        length: z.number().int().min(4).max(12),
+        tries: z.number().int().min(1).max(15),
+        letter: z.boolean(),
+      })
+      .optional()
+      .describe("A PIN of the access applet (docs/gp-card.md 7), drawn by the security module"),
     visual: productSchema.shape.visual,
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),

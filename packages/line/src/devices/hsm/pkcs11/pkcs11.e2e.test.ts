@@ -8,7 +8,8 @@ import { hex, unhex } from "@persoline/card/bytes";
 import { cmac } from "@persoline/card/crypto";
 import { diversify3des, diversifyKdf3, diversifyKeyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto, random } from "@persoline/card/node";
-import type { SecureChannelSpec, Serial } from "@persoline/card/program";
+import type { SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
+import { fabricateDesfire, makeDesfireCard, memoryStore } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openLetter } from "../letter.js";
 import {
@@ -183,6 +184,75 @@ describe("cards of every kind", () => {
     });
     expect(card.counters.pagesWritten).toBe(before);
   });
+
+  test.each(["ev1", "ev2"] as const)(
+    "a gate's session with a DESFire-style card, %s, by the token's master",
+    async (version) => {
+      const uid = "04A1B2C3D4E5F6" as Serial;
+      const card = makeDesfireCard({
+        eeprom: memoryStore(fabricateDesfire({ uid: unhex(uid) })),
+        random,
+        crypto: nodeCrypto,
+      });
+      card.powerOn();
+      const key = { keys: ref("desfire"), input: ["uid", "aid", "key"] as const };
+      const spec = { protocol: "desfire", version, keyNumber: 0, key: "default" } as const;
+      const native = (ins: number, clear: string, answerLength?: number): SecureStep => ({
+        cla: 0x90,
+        ins,
+        p1: 0,
+        p2: 0,
+        le: 256,
+        data: [unhex(clear)],
+        native: {
+          clear: clear.length / 2,
+          send: "session",
+          receive: answerLength === undefined ? "session" : "full",
+          ...(answerLength === undefined ? {} : { answerLength }),
+        },
+      });
+      const passes = async (channel: SecureChannelSpec, steps: readonly SecureStep[]) => {
+        const { session: id, open } = await hsm.openSession({ channel, serial: uid });
+        for (let answer = send(card, open); ; ) {
+          const ready = await hsm.authenticate({ session: id, answer, steps });
+          if (!ready.ok) return ready;
+          if ("more" in ready) answer = send(card, ready.more);
+          else
+            return hsm.unwrap({ session: id, answers: ready.commands.map((command) => send(card, command)) });
+        }
+      };
+      // Application 000001 with two keys, a file of 20 bytes that key 1 reads, and key 1 of the master's making.
+      const made = (ins: number, data: string): SecureStep => ({
+        ...native(ins, ""),
+        data: [unhex(data)],
+        native: { clear: 0, send: "session", receive: "session" },
+      });
+      expect(await passes({ ...spec, aid: 0 }, [made(0xca, "0100000F82")])).toMatchObject({ ok: true });
+      const put: SecureStep = {
+        ...native(0xc4, "01"),
+        data: [
+          Uint8Array.of(1),
+          { secret: "desfire-key", aid: 1, key: 1, version: 0x26, value: key, old: "default" },
+        ],
+        native: { clear: 1, send: "full", receive: "session" },
+      };
+      const file = made(0xcd, "0503FF1F140000");
+      expect(await passes({ ...spec, aid: 1 }, [file, put])).toMatchObject({ ok: true });
+
+      const gate = { protocol: "desfire", version, aid: 1, keyNumber: 1, key, gate: true } as const;
+      const reads = [native(0xbd, "05000000080000", 8), native(0xbd, "050800000C0000", 12)];
+      const told = await passes(gate, reads);
+      expect(told.ok && told.answers.map(({ sw, data }) => [sw, data.length])).toEqual([
+        [0x9100, 8],
+        [0x9100, 12],
+      ]);
+      expect(await passes({ ...gate, keyNumber: 0 }, reads)).toMatchObject({
+        ok: false,
+        code: "card-cryptogram",
+      });
+      await expect(passes({ ...gate, key: { keys: key.keys } }, reads)).rejects.toThrow(/only derive/);
+    },
+  );
 
   test("a gate's mutual authentication is the one of docs/card-os.md 6", async () => {
     const cardChallenge = random(16);
