@@ -6,10 +6,11 @@ export {
   type EmbossTemplate,
   type FaceTemplate,
   type LayoutFields,
-  layoutJsonSchemas,
+  type LayoutReader,
   parseEmboss,
   parseLayout,
-} from "./schema.js";
+} from "./template.js";
+export { layoutJsonSchemas } from "./template-schema.js";
 export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
 export { chipKeepOut, type LayoutFinding, lintLayout } from "./lint.js";

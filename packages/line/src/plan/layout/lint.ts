@@ -1,5 +1,6 @@
 import type { EmbossLine, Face, PlacedField } from "../types.js";
-import { type Box, card } from "./art.js";
+import type { Box } from "../placed.js";
+import { card } from "./art.js";
 import { wheels } from "./emboss.js";
 
 export interface LayoutFinding {
@@ -79,7 +80,7 @@ export function lintLayout(
       say("outside-box", "its ink leaves its box");
     for (const other of fields.slice(i + 1)) {
       if (!meet(field.box, other.box)) continue;
-      const quiet = field.kind === "qr" || other.kind === "qr";
+      const quiet = field.kind === "code" || other.kind === "code";
       findings.push({
         rule: quiet ? "quiet-zone" : "overlap",
         fields: [field.name, other.name],
