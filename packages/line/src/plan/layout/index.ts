@@ -13,7 +13,19 @@ export {
 export { layoutJsonSchemas } from "./template-schema.js";
 export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
-export { chipKeepOut, type LayoutFinding, lintLayout } from "./lint.js";
+export {
+  findingText,
+  type LayoutFinding,
+  type LintRecord,
+  lintFace,
+  lintLayout,
+  lintVisual,
+} from "./lint.js";
+export { chipKeepOut } from "./zones.js";
 export { dotsAt, type FaceRaster, renderFace } from "./raster.js";
 export { contactSheet, type PreviewOptions, renderPreview } from "./preview.js";
 export { compileVisual, layoutFieldsOf, type VisualFiles, type VisualLayout } from "./visual.js";
+export { layers, type Layer } from "../placed.js";
+export { pictureOfFace } from "./picture.js";
+export { sheetPdf, sheetPng, type SheetSide, sheetSvg } from "./sheet.js";
+export { sampleRecords } from "./sample.js";

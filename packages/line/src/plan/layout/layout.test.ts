@@ -13,7 +13,8 @@ import {
   layoutFieldsOf,
   layoutJsonSchemas,
   LayoutProblem,
-  lintLayout,
+  findingText,
+  lintVisual,
   parseEmboss,
   parseLayout,
   readFonts,
@@ -67,24 +68,11 @@ const problem = (act: () => unknown): LayoutProblem => {
   throw new Error("no problem was found");
 };
 const small = (fields: string, more = ""): string => `side: front\n${more}fields:\n${fields}`;
+const layoutOf = (yaml: string) => compileLayout(parseLayout(yaml, "front.yaml", offered), fonts);
 const faceOf = (yaml: string, values: FieldValues = latin): Face =>
-  layoutFace(compileLayout(parseLayout(yaml, "front.yaml", offered), fonts), values, photos);
+  layoutFace(layoutOf(yaml), values, photos);
 
 describe("the layouts of the examples", () => {
-  test.each(products)("%s: both sides pass the linter, with the embossing", (product) => {
-    for (const values of [latin, cyrillic]) {
-      const lines = embossLines(emboss(product), values);
-      for (const side of sides) {
-        const face = layoutFace(compileLayout(template(product, side), fonts), values, photos);
-        const findings = lintLayout(face, {
-          chip: side === "front",
-          ...(side === "front" ? { emboss: lines } : {}),
-        });
-        expect(findings).toEqual([]);
-      }
-    }
-  });
-
   test("golden: outlines and boxes stay the same", () => {
     const golden = products.flatMap((product) =>
       sides.map((side) => {
@@ -165,11 +153,8 @@ describe("a product's layouts together", () => {
       const picture = person["Photo"] === "" ? {} : photos;
       expect(visual.problems(values, picture).map(({ message }) => message)).toEqual([]);
       if (i % 12 !== 0) return;
-      const { faces, emboss: raised } = visual.draw(values, picture);
-      const findings = faces.flatMap((face) =>
-        lintLayout(face, face.side === "front" ? { chip: true, emboss: raised } : { chip: false }),
-      );
-      expect(findings).toEqual([]);
+      const found = lintVisual(visual, [{ number: i + 1, values, photos: picture }], { name: 60 });
+      expect(found.map(findingText)).toEqual([]);
     });
   });
   test("all that is wrong with a record is told at once", () => {
@@ -303,52 +288,6 @@ describe("texts", () => {
 
   test("check digits of ICAO Doc 9303", () => {
     expect([checkDigit("520727"), checkDigit("AB2134<<<")]).toEqual(["3", "5"]);
-  });
-});
-
-describe("the linter", () => {
-  const text = (name: string, box: string): string =>
-    `  - { name: ${name}, kind: text, text: "AXB", font: Inter-Bold, size: 8, box: [${box}] }\n`;
-  const rules = (yaml: string, chip = false): string[] =>
-    lintLayout(faceOf(yaml), { chip }).map((finding) => finding.rule);
-  test.each([
-    ["overlap", small(text("a", "2, 2, 30, 5") + text("b", "20, 4, 30, 5")), false],
-    ["off-card", small(text("a", "60, 2, 30, 5")), false],
-    ["border", small(text("a", "0.5, 2, 30, 5")), false],
-    ["chip", small(text("a", "8, 17, 20, 5")), true],
-    [
-      "quiet-zone",
-      small(
-        `${text("a", "2, 2, 30, 5")}  - { name: q, kind: code, symbology: qrcode, text: "{cardNumber}", box: [10, 3, 22, 22] }\n`,
-      ),
-      false,
-    ],
-  ])("finds %s", (rule, yaml, chip) => {
-    expect(rules(yaml, chip)).toContain(rule);
-  });
-  test("the chip's zone matters only on the side of the chip", () => {
-    expect(rules(small(text("a", "8, 17, 20, 5")), false)).toEqual([]);
-  });
-  test("a code whose modules are less than three dots is refused", () => {
-    expect(
-      problem(() =>
-        faceOf(
-          small('  - { name: q, kind: code, symbology: qrcode, text: "{cardNumber}", box: [2, 2, 6, 6] }\n'),
-        ),
-      ).code,
-    ).toBe("code-too-dense");
-  });
-  test("raised characters must stand in their area and on nothing", () => {
-    const face = faceOf(small(text("a", "6, 44, 30, 5")));
-    const at = (yFromBottom: number) => [
-      { text: "ABC", font: "4B" as const, x: 7.65, yFromBottom, pitch: 2.54 },
-    ];
-    expect(lintLayout(face, { chip: false, emboss: at(7) }).map((finding) => finding.rule)).toEqual([
-      "emboss-overlap",
-    ]);
-    expect(lintLayout(face, { chip: false, emboss: at(30) }).map((finding) => finding.rule)).toEqual([
-      "emboss-area",
-    ]);
   });
 });
 

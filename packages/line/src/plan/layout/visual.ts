@@ -4,7 +4,13 @@ import { embossLines, raisedOn } from "./emboss.js";
 import { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 import type { Fonts } from "./fonts.js";
 import { LayoutProblem } from "./problem.js";
-import { type LayoutFields, type LayoutReader, parseEmboss, parseLayout } from "./template.js";
+import {
+  type EmbossTemplate,
+  type LayoutFields,
+  type LayoutReader,
+  parseEmboss,
+  parseLayout,
+} from "./template.js";
 import type { FieldValues } from "./text.js";
 
 interface LayoutFile {
@@ -26,6 +32,8 @@ type Photos = Readonly<Record<string, Photo>>;
 export interface VisualLayout {
   readonly front: FaceLayout;
   readonly back: FaceLayout;
+  /** The embossing layout, where there is one. */
+  readonly raised: EmbossTemplate | undefined;
   /** Cards of it need an embosser. */
   readonly embossed: boolean;
   /** Both faces and the raised lines of one record. Throws LayoutProblem. */
@@ -82,6 +90,7 @@ export function compileVisual(
   return {
     front,
     back,
+    raised,
     embossed:
       raised !== undefined ||
       front.template.fields.some((field) => field.kind === "emboss" && field.layer === "emboss"),
