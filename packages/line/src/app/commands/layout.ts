@@ -7,6 +7,7 @@ import {
   layers,
   type LayoutFinding,
   type LintRecord,
+  type ProductFields,
   lintVisual,
   pictureOfFace,
   sheetPdf,
@@ -148,15 +149,26 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
   );
 }
 
-/** Characters that the product allows in each field. */
-const longestOf = ({ planned }: LayoutDesk): Readonly<Record<string, number>> =>
-  Object.fromEntries(planned.columns.flatMap(({ field, max }) => (max === undefined ? [] : [[field, max]])));
+/** What the product has said about its fields. */
+const fieldsOf = ({ planned: { columns } }: LayoutDesk): ProductFields => ({
+  longest: Object.fromEntries(
+    columns.flatMap(({ field, max }) => (max === undefined ? [] : [[field, max] as const])),
+  ),
+  fixed: [
+    ...columns
+      .filter(({ type, from, pattern }) => type === "date" || from !== undefined || pattern !== undefined)
+      .map(({ field }) => field),
+    "order",
+    "record",
+    "cardNumber",
+  ],
+});
 
 async function lint(what: string, options: LintOptions): Promise<void> {
   const desk = await layoutDesk(what, options);
   const records: LintRecord[] = [];
   for await (const record of desk.records()) records.push(record);
-  const findings = lintVisual(desk.drawing, records, longestOf(desk));
+  const findings = lintVisual(desk.drawing, records, fieldsOf(desk));
   const count = (severity: LayoutFinding["severity"]): number =>
     findings.filter((one) => one.severity === severity).length;
   const [errors, warnings] = [count("error"), count("warning")];

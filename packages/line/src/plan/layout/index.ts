@@ -20,6 +20,7 @@ export {
   lintFace,
   lintLayout,
   lintVisual,
+  type ProductFields,
 } from "./lint.js";
 export { chipKeepOut } from "./zones.js";
 export { dotsAt, type FaceRaster, renderFace } from "./raster.js";

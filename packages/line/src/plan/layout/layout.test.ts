@@ -153,7 +153,10 @@ describe("a product's layouts together", () => {
       const picture = person["Photo"] === "" ? {} : photos;
       expect(visual.problems(values, picture).map(({ message }) => message)).toEqual([]);
       if (i % 12 !== 0) return;
-      const found = lintVisual(visual, [{ number: i + 1, values, photos: picture }], { name: 60 });
+      const found = lintVisual(visual, [{ number: i + 1, values, photos: picture }], {
+        longest: { name: 60 },
+        fixed: ["validUntil", "cardNumber", "number", "premises"],
+      });
       expect(found.map(findingText)).toEqual([]);
     });
   });

@@ -15,10 +15,18 @@ const isPersonal = (field: FaceLayout["template"]["fields"][number]): field is F
 const latinOnly = (field: FieldOf<"text">): boolean =>
   field.text.parts.every((part) => "literal" in part || part.modifiers.some(({ name }) => name === "latin"));
 
+/** What the product says about the fields of its records. */
+export interface ProductFields {
+  /** Most characters, by field, where the product says. */
+  readonly longest: Readonly<Record<string, number>>;
+  /** Fields whose letters the product has fixed already: dates, values of a list, patterns. */
+  readonly fixed: readonly string[];
+}
+
 /** Letters that a declared alphabet has and the field's fonts have not. */
-export function lintAlphabets({ template, fonts }: FaceLayout, say: Say): void {
+export function lintAlphabets({ template, fonts }: FaceLayout, { fixed }: ProductFields, say: Say): void {
   for (const field of template.fields.filter(isPersonal)) {
-    if (latinOnly(field)) continue;
+    if (latinOnly(field) || field.text.fields.every((name) => fixed.includes(name))) continue;
     const chain = [field.font].flat().map((name) => fonts[name]);
     for (const alphabet of field.alphabets ?? template.alphabets) {
       const missing = charactersOf(alphabet).filter((char) => lacking(char, chain) !== undefined);
@@ -77,10 +85,10 @@ const nameOf = (length: number, alphabet: keyof typeof words): string =>
     .slice(0, length)
     .trim();
 
-/** Whether the longest value that the product allows fits. `longest`: characters by field, where the product says. */
+/** Whether the longest value that the product allows fits. */
 export function lintCapacity(
   { template, fonts }: FaceLayout,
-  longest: Readonly<Record<string, number>>,
+  { longest, fixed }: ProductFields,
   say: Say,
 ): void {
   for (const field of template.fields.filter(isPersonal)) {
@@ -88,7 +96,7 @@ export function lintCapacity(
     if (field.text.parts.length !== 1 || part === undefined || "literal" in part) continue;
     const limit = part.modifiers.find(({ name }) => name === "first" || name === "short");
     const most = Math.min(
-      longest[part.field] ?? 0,
+      fixed.includes(part.field) ? 0 : (longest[part.field] ?? 0),
       limit === undefined ? Number.POSITIVE_INFINITY : Number(limit.argument),
     );
     if (most <= 0) continue;

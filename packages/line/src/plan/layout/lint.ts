@@ -4,12 +4,13 @@ import type { FaceLayout } from "./face.js";
 import type { LayoutFinding, Say } from "./lint-finding.js";
 import { lintGeometry, type Struck, type StruckLine } from "./lint-geometry.js";
 import { lintArt, lintInk } from "./lint-ink.js";
-import { lintAlphabets, lintCapacity, lintSizes } from "./lint-text.js";
+import { lintAlphabets, lintCapacity, lintSizes, type ProductFields } from "./lint-text.js";
 import type { Photos } from "./pictures.js";
 import { type LayoutPlace, type LayoutProblem, placeText } from "./problem.js";
 import type { FieldValues } from "./text.js";
 import type { VisualLayout } from "./visual.js";
 
+export type { ProductFields } from "./lint-text.js";
 export type { LayoutFinding } from "./lint-finding.js";
 
 function placeOf({ template }: FaceLayout, fields: readonly string[]): LayoutPlace {
@@ -51,14 +52,13 @@ export const lintFace = (
     lintInk(face, layout, say);
   });
 
-/** What is wrong with a layout whatever the record. `longest`: characters that the product allows, by field. */
-export const lintLayout = (
-  layout: FaceLayout,
-  longest: Readonly<Record<string, number>> = {},
-): LayoutFinding[] =>
+const unsaid: ProductFields = { longest: {}, fixed: ["order", "record", "cardNumber"] };
+
+/** What is wrong with a layout whatever the record. */
+export const lintLayout = (layout: FaceLayout, fields: ProductFields = unsaid): LayoutFinding[] =>
   gathered(layout, (say) => {
-    lintAlphabets(layout, say);
-    lintCapacity(layout, longest, say);
+    lintAlphabets(layout, fields, say);
+    lintCapacity(layout, fields, say);
     lintArt(layout, say);
   });
 
@@ -115,13 +115,13 @@ const inkRecords = 12;
 export function lintVisual(
   visual: VisualLayout,
   records: readonly LintRecord[],
-  longest: Readonly<Record<string, number>> = {},
+  fields: ProductFields = unsaid,
 ): readonly LayoutFinding[] {
   const merged = new Merged();
   const sides = [visual.front, visual.back] as const;
   const raised = visual.raised?.lines ?? [];
   const others: Places = Object.fromEntries(raised.map(({ name, place }) => [name, place]));
-  for (const layout of sides) for (const finding of lintLayout(layout, longest)) merged.add(finding);
+  for (const layout of sides) for (const finding of lintLayout(layout, fields)) merged.add(finding);
   records.forEach(({ number, values, photos }, i) => {
     const problems = visual.problems(values, photos);
     for (const problem of problems)

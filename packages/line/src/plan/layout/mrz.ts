@@ -10,6 +10,7 @@ export interface MrzValues {
   readonly optional1: string;
   /** ISO 8601, or empty when it is not known (fillers then). */
   readonly birth: string;
+  /** M, F; X and nothing are a filler in the zone. */
   readonly sex: string;
   readonly expiry: string;
   readonly nationality: string;
@@ -91,9 +92,9 @@ export function mrzLines(
     : mrzText(values.optional1);
   const first = `${document}${part("state", 3)}${part("number", 9, number.slice(0, 9))}${long ? "<" : digit}${part("optional1", 15, optional1)}`;
   const sex = mrzText(values.sex);
-  if (!/^[MF<]?$/.test(sex)) throw refuse("sex is M, F or nothing", "correct the value");
+  if (!/^[MFX<]?$/.test(sex)) throw refuse("sex is M, F, X or nothing", "correct the value");
   const [birth, expiry] = [date("birth"), date("expiry")];
-  const second = `${birth}${checkDigit(birth)}${sex === "" ? "<" : sex}${expiry}${checkDigit(expiry)}${part("nationality", 3)}${part("optional2", 11)}`;
+  const second = `${birth}${checkDigit(birth)}${sex === "M" || sex === "F" ? sex : "<"}${expiry}${checkDigit(expiry)}${part("nationality", 3)}${part("optional2", 11)}`;
   const composite = checkDigit(
     first.slice(5, 30) + second.slice(0, 7) + second.slice(8, 15) + second.slice(18, 29),
   );

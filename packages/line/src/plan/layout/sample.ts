@@ -30,12 +30,14 @@ export function patternText(pattern: string, most: boolean): string | undefined 
             : 6
           : Number(low)
         : Number(high);
-    const count = most ? greatest : Math.max(least, Math.min(greatest, least === 0 ? 1 : least));
+    const count = most ? greatest : Math.ceil((least + greatest) / 2);
     const letters =
       what === "\\d" || what.startsWith("[0")
         ? "4715908263"
         : what.startsWith("[")
-          ? (/[A-Z]/.exec(what)?.[0] ?? what[1] ?? "A")
+          ? what.includes("A-Z")
+            ? "UTO"
+            : (what[1] ?? "A")
           : what === "."
             ? "x"
             : what;
@@ -87,9 +89,12 @@ export function sampleRecords(
       .filter(({ type }) => type === "photo")
       .map(({ field }) => [field, signatures.includes(field) ? sampleSignature() : samplePortrait()]),
   );
+  // A product with a field for names in their own script has the others in Latin.
+  const native = columns.find(({ field }) => /native|script|local/i.test(field))?.field;
   const cut = (text: string, max = 200): string => Array.from(text).slice(0, max).join("").trim();
   return people.map((person, i) => {
-    const [given = "", ...rest] = person.split(" ");
+    const latin = names.latin[i % names.latin.length] ?? "";
+    const [given = "", ...rest] = (native === undefined ? person : latin).split(" ");
     const value = ({ field, type, from, list, max, pattern }: ColumnRule): string | readonly string[] => {
       if (type === "date") return /birth/i.test(field) ? "1989-04-23" : "2031-12-31";
       if (list !== undefined)
@@ -98,7 +103,8 @@ export function sampleRecords(
       if (pattern !== undefined) return patternText(pattern, i === 2) ?? cut("12345678", max);
       if (/surname|family|last/i.test(field)) return cut(rest.join(" "), max);
       if (/given|first/i.test(field)) return cut(given, max);
-      if (/name|holder/i.test(field)) return cut(person, max);
+      if (/name|holder/i.test(field))
+        return cut(native === undefined || field === native ? person : latin, max);
       if (/number|no$|id$|code/i.test(field)) return cut(`10${String(4711 + i)}`, max);
       return cut("Quality Laboratory", max);
     };

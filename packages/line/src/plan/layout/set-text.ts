@@ -71,7 +71,7 @@ function piecesOf(
   text: string,
   wrap: FieldOf<"text">["wrap"],
 ): { readonly glue: string; readonly text: string }[] {
-  const words = text.split(/\s+/u).filter((word) => word !== "");
+  const words = text.split(" ").filter((word) => word !== "");
   return words.flatMap((word) => {
     const parts = wrap === "hyphens" ? (word.match(/[^-]+-?|-/gu) ?? [word]) : [word];
     return parts.map((part, i) => ({ glue: i === 0 ? " " : "", text: part }));
