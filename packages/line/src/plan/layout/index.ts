@@ -30,3 +30,5 @@ export { layers, type Layer } from "../placed.js";
 export { pictureOfFace } from "./picture.js";
 export { sheetPdf, sheetPng, type SheetSide, sheetSvg } from "./sheet.js";
 export { sampleRecords } from "./sample.js";
+export { type Outline, outlinesOf, type PathCommand } from "./outlines.js";
+export { type ColourPicture, renderColour } from "./colour.js";
