@@ -23,6 +23,7 @@ import {
 } from "./index.js";
 import { checkDigit, transliterate } from "./transliterate.js";
 import { samplePhoto } from "./portraits.test.data.js";
+import { readerIn } from "./reader.test.data.js";
 
 // Hundreds of faces are laid out: a second, and more on a busy machine.
 vi.setConfig({ testTimeout: 30_000 });
@@ -38,7 +39,12 @@ const sides = ["front", "back"] as const;
 const folder = (product: string): URL =>
   new URL(`../../../../../examples/products/${product}/layout/`, import.meta.url);
 const template = (product: string, side: string) =>
-  parseLayout(readFileSync(new URL(`${side}.yaml`, folder(product)), "utf8"), `${side}.yaml`, offered);
+  parseLayout(
+    readFileSync(new URL(`${side}.yaml`, folder(product)), "utf8"),
+    `${side}.yaml`,
+    offered,
+    readerIn(folder(product)),
+  );
 const emboss = (product: string) =>
   parseEmboss(readFileSync(new URL("emboss.yaml", folder(product)), "utf8"), "emboss.yaml", offered);
 
@@ -82,10 +88,10 @@ describe("the layouts of the examples", () => {
     );
     expect(golden).toMatchInlineSnapshot(`
       [
-        "office-access front 557dc05bc1699972 5ac6b21164312732",
-        "office-access back 0961e26bf22038a8 e59d0897d5960b9a",
-        "warehouse-access front a5982c92d146c886 ebb277d766384031",
-        "warehouse-access back 60e297cb39fb5d43 760a9c3d6ad9f5e8",
+        "office-access front 7d41fc9357717162 14704698695e6db3",
+        "office-access back 2b63ae7e8a4f4930 c8331468f635dcec",
+        "warehouse-access front e18b2ec9d951b206 38771b8ddb524416",
+        "warehouse-access back 88bd168b928074c0 e3e2d013d3f8d160",
       ]
     `);
   });
@@ -138,7 +144,12 @@ describe("a product's layouts together", () => {
     ["office-access", ["name", "department", "premises", "number", "validUntil"], 120],
     ["warehouse-access", ["name", "premises", "number", "validUntil"], 40],
   ])("%s: everybody of the example order fits on a card that passes the linter", (product, fields, count) => {
-    const visual = compileVisual(files(product), layoutFieldsOf(columns(fields)), fonts);
+    const visual = compileVisual(
+      files(product),
+      layoutFieldsOf(columns(fields)),
+      fonts,
+      readerIn(folder(product)),
+    );
     const everybody = people(product);
     expect(everybody).toHaveLength(count);
     everybody.forEach((person, i) => {
@@ -161,15 +172,22 @@ describe("a product's layouts together", () => {
     });
   });
   test("all that is wrong with a record is told at once", () => {
-    const visual = compileVisual(files("office-access"), offered, fonts);
+    const visual = compileVisual(files("office-access"), offered, fonts, readerIn(folder("office-access")));
     const codes = visual.problems({ ...latin, name: "王", cardNumber: "#" }, photos).map(({ code }) => code);
     expect(codes).toEqual(["missing-glyph", "wrong-character"]);
   });
   test("the back's file given as the front is refused", () => {
     const { back, emboss: raised } = files("office-access");
-    expect(problem(() => compileVisual({ front: back, back, emboss: raised }, offered, fonts)).code).toBe(
-      "wrong-layout",
-    );
+    expect(
+      problem(() =>
+        compileVisual(
+          { front: back, back, emboss: raised },
+          offered,
+          fonts,
+          readerIn(folder("office-access")),
+        ),
+      ).code,
+    ).toBe("wrong-layout");
   });
 });
 

@@ -70,7 +70,7 @@ export interface LintRecord {
 
 const recordsShown = 5;
 
-/** The same finding of several records as one, with the first few of their numbers; the first wording stays. */
+/** The same finding of several records as one, with the first few of their numbers unless all have it; the first wording stays. */
 class Merged {
   readonly #found = new Map<
     string,
@@ -87,7 +87,9 @@ class Merged {
 
   all(records: number): LayoutFinding[] {
     return [...this.#found.values()].map(({ finding, records: own, count }) =>
-      own.length === 0 || (count >= records && records > 1) ? finding : { ...finding, records: own },
+      own.length === 0 || (count >= records && finding.rule !== "record")
+        ? finding
+        : { ...finding, records: own },
     );
   }
 }
