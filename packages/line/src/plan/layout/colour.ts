@@ -1,10 +1,9 @@
 /** What the printer puts on a card: the layer colour in RGB. */
 import { Resvg } from "@resvg/resvg-js";
-import sharp from "sharp";
 import type { Face, PlacedElement } from "../placed.js";
 import { drawElement } from "./draw.js";
 import { dotsAt } from "./raster.js";
-import { picturePng } from "./tones.js";
+import { pictureRgb } from "./tones.js";
 
 export interface ColourPicture {
   readonly side: "front" | "back";
@@ -67,11 +66,7 @@ export async function renderColour(face: Face, dpi: 300 | 600): Promise<ColourPi
     const dots = (mm: number): number => Math.round((mm / 25.4) * dpi);
     const { box } = element;
     const window = { left: dots(box.x), top: dots(box.y), width: dots(box.width), height: dots(box.height) };
-    const { data } = await sharp(await picturePng(element, window.width, window.height))
-      .toColourspace("srgb")
-      .removeAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
+    const data = await pictureRgb(element, window.width, window.height);
     const bands = data.length / (window.width * window.height);
     for (let row = 0; row < window.height; row++)
       for (let column = 0; column < window.width; column++) {

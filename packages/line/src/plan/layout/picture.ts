@@ -8,7 +8,7 @@ import { wheels } from "./emboss.js";
 import type { FaceLayout } from "./face.js";
 import type { Fonts } from "./fonts.js";
 import { guides } from "./guides.js";
-import { pictureDots, picturePng } from "./tones.js";
+import { pictureDots, pictureRgb } from "./tones.js";
 import { stripeZone } from "./zones.js";
 
 export interface PictureOptions {
@@ -90,7 +90,15 @@ async function pictureOf(image: PlacedImage, dpi: number): Promise<string> {
     Math.max(1, Math.round((length / 25.4) * resolution));
   const { width, height } = image.box;
   const [columns, rows] = [at(dpi, width), at(dpi, height)];
-  if (image.layer === "colour") return url(await picturePng(image, columns, rows));
+  if (image.layer === "colour") {
+    const rgb = await pictureRgb(image, columns, rows);
+    const channels = rgb.length === columns * rows ? 1 : 3;
+    return url(
+      await sharp(rgb, { raw: { width: columns, height: rows, channels } })
+        .png()
+        .toBuffer(),
+    );
+  }
   const fine = 600;
   const [w, h] = [at(fine, width), at(fine, height)];
   const dots = await pictureDots(image, w, h);

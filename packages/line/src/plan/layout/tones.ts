@@ -92,15 +92,20 @@ export async function pictureDots(image: PlacedImage, width: number, height: num
   return dither(sharpened(tones, width, height), width, height, image.dither);
 }
 
-/** The picture in colours or greys at so many dots, as PNG. Throws LayoutProblem "photo-broken". */
-export async function picturePng(image: PlacedImage, width: number, height: number): Promise<Buffer> {
+/** The picture in colours or greys at so many dots: three bytes a dot, RGB; of a grey picture one. Throws LayoutProblem "photo-broken". */
+export async function pictureRgb(image: PlacedImage, width: number, height: number): Promise<Uint8Array> {
   try {
-    const picture = sharp(image.bytes).flatten({ background: "#fff" });
-    return await (image.tones === "line"
-      ? picture.greyscale().resize(width, height, { fit: "contain", background: "#fff" })
-      : picture.resize(width, height, { fit: "cover", position: "top" })
-    )
-      .png({ compressionLevel: 3 })
+    const whole = image.tones === "line";
+    return await sharp(image.bytes)
+      .flatten({ background: "#fff" })
+      .resize(
+        width,
+        height,
+        whole ? { fit: "contain", background: "#fff" } : { fit: "cover", position: "top" },
+      )
+      .toColourspace("srgb")
+      .removeAlpha()
+      .raw()
       .toBuffer();
   } catch (cause) {
     throw broken(image.field, cause);
