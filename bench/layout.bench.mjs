@@ -1,5 +1,5 @@
 // Faces of cards: laid out, drawn for the engraver and the printer, at 300 and 600 dpi, artwork kept; then two thousand of them, to see
-// whether memory grows. `PERSOLINE_FACES` sets another number for the second part.
+// whether memory grows.
 import { readFileSync } from "node:fs";
 import {
   compileVisual,
@@ -91,7 +91,7 @@ for (const product of ["office-access", "warehouse-access", "resident-card"]) {
   }
 }
 
-const count = Number(process.env["PERSOLINE_FACES"] ?? "2000");
+const count = 2000;
 const visual = visualOf("office-access");
 const used = () => {
   globalThis.gc?.();

@@ -24,7 +24,7 @@ export const rules: Readonly<Record<Symbology, SymbologyRule>> = {
   datamatrix: { linear: false, quiet: [1, 1], least: 0.25, may: /^[\s\S]+$/, set: "any text" },
   azteccode: { linear: false, quiet: [0, 0], least: 0.25, may: /^[\s\S]+$/, set: "any text" },
   pdf417: { linear: false, quiet: [2, 2], least: 0.17, may: /^[\s\S]+$/, set: "any text", ratio: 3 },
-  code128: { linear: true, quiet: [10, 0], least: 0.25, may: /^[\u0000-\u007f]+$/, set: "ASCII" },
+  code128: { linear: true, quiet: [10, 0], least: 0.25, may: /^[ -~]+$/, set: "printable ASCII" },
   code39: {
     linear: true,
     quiet: [10, 0],

@@ -5,8 +5,9 @@ import type { LayoutFont, SetGlyph } from "./fonts.js";
 
 // The package is CommonJS, and its types describe an ES module: what it really exports is the factory itself.
 const makeBidi: unknown = createRequire(import.meta.url)("bidi-js");
-if (typeof makeBidi !== "function") throw new Error("bidi-js exports no factory");
-const bidi = makeBidi() as Bidi;
+const isFactory = (found: unknown): found is () => Bidi => typeof found === "function";
+if (!isFactory(makeBidi)) throw new Error("bidi-js exports no factory");
+const bidi = makeBidi();
 
 export type Direction = "auto" | "ltr" | "rtl";
 

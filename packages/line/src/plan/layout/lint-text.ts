@@ -1,6 +1,6 @@
 /** Rules about texts: every letter of the declared alphabets, sizes that can be read, room for what the product allows. */
 import type { Face } from "../placed.js";
-import { alphabets, charactersOf } from "./alphabets.js";
+import { type AlphabetName, charactersOf } from "./alphabets.js";
 import type { FaceLayout } from "./face.js";
 import { lacking } from "./line.js";
 import type { Say } from "./lint-finding.js";
@@ -76,7 +76,7 @@ const words = {
   greek: "Αλεξάνδρα Παπαδοπούλου Κωνσταντινίδου Μαρία ",
   hebrew: "אלכסנדרה רוזנברג מרים כהן שמעון ",
   arabic: "عبد الرحمن محمد الخوارزمي فاطمة الزهراء ",
-} as const satisfies Record<keyof typeof alphabets, string>;
+} as const satisfies Record<AlphabetName, string>;
 
 /** So many characters of words as names have them. */
 const nameOf = (length: number, alphabet: keyof typeof words): string =>

@@ -1,5 +1,5 @@
 /** What a layout file means: inheritance, names, and fields that the product has. */
-import { z } from "zod";
+import type { z } from "zod";
 import { nearest } from "../../orders/near.js";
 import { strictYaml, type YamlPath } from "../../orders/yaml.js";
 import type { AlphabetName } from "./alphabets.js";

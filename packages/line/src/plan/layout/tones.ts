@@ -23,9 +23,10 @@ function toneTable(grey: Uint8Array): Uint8Array {
   const counts = new Uint32Array(256);
   for (const value of grey) counts[value] = (counts[value] ?? 0) + 1;
   const share = grey.length * kept;
-  let [low, high] = [0, 255];
-  for (let sum = 0; low < 255 && (sum += counts[low] ?? 0) <= share; ) low++;
-  for (let sum = 0; high > low && (sum += counts[high] ?? 0) <= share; ) high--;
+  let [low, darker] = [0, counts[0] ?? 0];
+  while (low < 255 && darker <= share) darker += counts[++low] ?? 0;
+  let [high, lighter] = [255, counts[255] ?? 0];
+  while (high > low && lighter <= share) lighter += counts[--high] ?? 0;
   const range = Math.max(1, high - low);
   return Uint8Array.from({ length: 256 }, (_, value) =>
     Math.round(255 * Math.min(1, Math.max(0, (value - low) / range)) ** lift),
