@@ -44,7 +44,11 @@ const dashed = ` stroke-dasharray="0.7 0.45"`;
 export function guides(face: Face, layout: FaceLayout, lines: readonly (EmbossLine | PlacedLine)[]): string {
   const { body, chip } = layout.template;
   const label = (text: string, box: Box, colour: string): string =>
-    word(text, { x: box.x + 0.25, y: box.y - 0.3, size: 1.25, colour }, layout.fonts);
+    word(
+      text,
+      { x: box.x + box.width - 0.2, y: box.y + 0.95, size: 1.1, colour, anchor: "end" },
+      layout.fonts,
+    );
   const zones: readonly (readonly [string, Box])[] = [
     ...(chip ? [["contacts", chipKeepOut] as const] : []),
     ...(body.stripe === "none" ? [] : [["magnetic stripe", stripeZone(body.stripe)] as const]),

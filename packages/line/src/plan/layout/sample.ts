@@ -104,7 +104,16 @@ export function sampleRecords(
       if (/surname|family|last/i.test(field)) return cut(rest.join(" "), max);
       if (/given|first/i.test(field)) return cut(given, max);
       if (/name|holder/i.test(field))
-        return cut(native === undefined || field === native ? person : latin, max);
+        return cut(
+          native === undefined
+            ? person
+            : field !== native
+              ? latin
+              : names.latin.includes(person)
+                ? ""
+                : person,
+          max,
+        );
       if (/number|no$|id$|code/i.test(field)) return cut(`10${String(4711 + i)}`, max);
       return cut("Quality Laboratory", max);
     };
