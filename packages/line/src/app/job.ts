@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, relative as within, resolve } from "node:path";
 import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
@@ -240,12 +240,13 @@ export async function readDrawing(
     files.push({ part, file, sha256: sha256Of(source) });
     return { file, text: source };
   };
+  const home = dirname(productFile);
   const load: LayoutReader = (relative, from) => {
     const file = resolve(dirname(from), relative);
     try {
       const source = readFileSync(file, "utf8");
       if (!files.some((one) => one.file === file))
-        files.push({ part: `layout file ${relative}`, file, sha256: sha256Of(source) });
+        files.push({ part: `layout file ${within(home, file)}`, file, sha256: sha256Of(source) });
       return { file, text: source };
     } catch {
       return undefined;
