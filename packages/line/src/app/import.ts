@@ -9,7 +9,7 @@ import { recordProblems, valuesOf } from "../plan/prepare.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import { proveIssuerInput } from "./issuer-file.js";
-import { draw, type Job } from "./job.js";
+import { type Job } from "./job.js";
 
 export interface ImportProgress {
   readonly doing: "checking" | "drawing PINs" | "writing PIN letters";
@@ -76,7 +76,7 @@ function checkRecord(job: Job, record: OrderRecord, findings: Findings): void {
   }
   if (drawing === undefined) return;
   try {
-    draw(drawing, valuesOf(planned, record, order.order), record.photos);
+    drawing.draw(valuesOf(planned, record, order.order), record.photos);
   } catch (thrown) {
     if (!(thrown instanceof LayoutProblem)) throw thrown;
     findings.tell({

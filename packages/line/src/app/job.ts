@@ -1,27 +1,22 @@
 /** Everything an order names, read and checked: product, completion image, layouts, line. Nothing has moved yet. */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, relative as within, resolve } from "node:path";
 import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
 import type { SecurityLevels } from "../orders/security.js";
 import type { YamlPath } from "../orders/yaml.js";
-import type { InputProblem, Order, OrderRecord, Photo } from "../orders/types.js";
+import type { InputProblem, Order, OrderRecord } from "../orders/types.js";
 import { compile, imageProblems } from "../plan/compile.js";
 import {
-  compileLayout,
-  type EmbossTemplate,
-  embossLines,
-  type FaceLayout,
-  type FieldValues,
-  type Fonts,
-  type LayoutFields,
-  layoutFace,
-  parseEmboss,
-  parseLayout,
+  compileVisual,
+  layoutFieldsOf,
+  type LayoutReader,
   readFonts,
+  type VisualLayout,
 } from "../plan/layout/index.js";
 import { prepare } from "../plan/prepare.js";
 import { compileDesfire, type PlannedDesfire } from "../plan/desfire/compile.js";
@@ -31,16 +26,12 @@ import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
-import type { AnyPlanned, EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
+import type { AnyPlanned, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import type { OrderFile } from "../store/order-runs.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
 
-/** How a product's cards look; absent parts stay unmarked. */
-export interface Drawing {
-  readonly fonts: Fonts;
-  readonly sides: readonly FaceLayout[];
-  readonly emboss: EmbossTemplate | undefined;
-}
+/** How a product's cards look. */
+export type Drawing = VisualLayout;
 
 /** A file as it was when this job was read. */
 export interface MadeFrom extends OrderFile {
@@ -240,39 +231,43 @@ export async function readProduct(file: string): Promise<ReadProduct<Product, Pl
   ]);
 }
 
-/** What the line itself offers to templates besides the record's fields. */
-const lineFields = ["cardNumber", "order", "record"];
-
-async function readDrawing(
+/** A product's layouts with what they extend and their artwork. Throws DataProblem, LayoutProblem. */
+export async function readDrawing(
   product: AnyProduct,
   productFile: string,
 ): Promise<{ readonly drawing: Drawing | undefined; readonly files: readonly MadeFrom[] }> {
   const { visual, columns } = product;
   if (visual === undefined) return { drawing: undefined, files: [] };
-  const of = (type: "photo" | "text") =>
-    columns.filter((column) => (column.type === "photo") === (type === "photo")).map(({ field }) => field);
-  const offered: LayoutFields = {
-    texts: [...of("text"), ...lineFields],
-    photos: of("photo"),
-    codes: ["cardNumber"],
-  };
-  const path = (relative: string): string => resolve(dirname(productFile), relative);
-  const fonts = readFonts();
   const files: MadeFrom[] = [];
-  const layout = async (part: string, relative: string): Promise<[source: string, file: string]> => {
-    const file = path(relative);
+  const layout = async (part: string, relative: string) => {
+    const file = resolve(dirname(productFile), relative);
     const source = await text(file, "layout");
     files.push({ part, file, sha256: sha256Of(source) });
-    return [source, file];
+    return { file, text: source };
   };
-  const side = async (part: string, relative: string): Promise<FaceLayout> =>
-    compileLayout(parseLayout(...(await layout(part, relative)), offered), fonts);
-  const sides = [await side("front layout", visual.front), await side("back layout", visual.back)];
-  const emboss =
-    visual.emboss === undefined
-      ? undefined
-      : parseEmboss(...(await layout("embossing layout", visual.emboss)), offered);
-  return { drawing: { fonts, sides, emboss }, files };
+  const home = dirname(productFile);
+  const load: LayoutReader = (relative, from) => {
+    const file = resolve(dirname(from), relative);
+    try {
+      const source = readFileSync(file, "utf8");
+      if (!files.some((one) => one.file === file))
+        files.push({ part: `layout file ${within(home, file)}`, file, sha256: sha256Of(source) });
+      return { file, text: source };
+    } catch {
+      return undefined;
+    }
+  };
+  const drawing = compileVisual(
+    {
+      front: await layout("front layout", visual.front),
+      back: await layout("back layout", visual.back),
+      ...(visual.emboss === undefined ? {} : { emboss: await layout("embossing layout", visual.emboss) }),
+    },
+    layoutFieldsOf(columns),
+    readFonts(),
+    load,
+  );
+  return { drawing, files };
 }
 
 async function text(file: string, what: string): Promise<string> {
@@ -290,26 +285,9 @@ async function text(file: string, what: string): Promise<string> {
   }
 }
 
-/** Both sides and the embossing of one record. Throws LayoutProblem. */
-export function draw(
-  drawing: Drawing,
-  values: FieldValues,
-  photos: Readonly<Record<string, Photo>>,
-): { readonly faces: readonly Face[]; readonly emboss: readonly EmbossLine[] } {
-  return {
-    faces: drawing.sides.map((side) => layoutFace(side, values, photos)),
-    emboss: drawing.emboss === undefined ? [] : embossLines(drawing.emboss, values),
-  };
-}
-
 export function prepareRecord({ planned, drawing, order }: Job, record: OrderRecord): PreparedRecord {
   return prepare(planned, record, {
     order: order.order,
-    ...(drawing === undefined
-      ? {}
-      : {
-          draw: (values: FieldValues, photos: Readonly<Record<string, Photo>>) =>
-            draw(drawing, values, photos),
-        }),
+    ...(drawing === undefined ? {} : { draw: drawing.draw }),
   });
 }

@@ -113,7 +113,7 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   const file = await readLine(path);
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
-  if (marks && job.drawing?.emboss !== undefined && !embosses) {
+  if (marks && job.drawing?.embossed === true && !embosses) {
     const problem = {
       file: path,
       code: "no-embosser",

@@ -31,7 +31,10 @@ describe("product files", () => {
     const texts = columns.map(({ field }) => field).filter((field) => !photos.includes(field));
     const offered = { texts: [...texts, "cardNumber"], photos, codes: ["cardNumber"] };
     const faces = [visual.front, visual.back].map((path) =>
-      parseLayout(text(`examples/products/${name}/${path}`), path, offered),
+      parseLayout(text(`examples/products/${name}/${path}`), path, offered, (file) => ({
+        file,
+        text: text(`examples/products/${name}/layout/${file}`),
+      })),
     );
     if (visual.emboss !== undefined) {
       parseEmboss(text(`examples/products/${name}/${visual.emboss}`), visual.emboss, offered);

@@ -5,7 +5,10 @@ import type { PlannedDesfire } from "./desfire/compile.js";
 import type { PlannedForeign } from "./foreign/compile.js";
 import type { PlannedGp } from "./gp/compile.js";
 import type { PersonalPlan } from "./personal.js";
+import type { Face } from "./placed.js";
 import type { Product } from "./product-model.js";
+
+export type { Box, Face, PlacedField } from "./placed.js";
 
 /** Everything all cards of a product share, compiled once. `Product` (the validated YAML) is defined in product-model.ts. */
 export interface CompiledProduct {
@@ -57,27 +60,6 @@ export interface PlannedProduct extends CompiledProduct {
 
 /** A product of any kind of card, compiled. */
 export type AnyPlanned = PlannedProduct | PlannedGp | PlannedDesfire | PlannedForeign;
-
-/** One expected field of one side as laid out: what the engraver draws and what the camera must find, in millimetres. */
-export interface PlacedField {
-  readonly name: string;
-  readonly kind: "text" | "ocr" | "photo" | "qr" | "art";
-  readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
-  /** Text as drawn (after shrink or transliteration); code content; absent for a photo. */
-  readonly text?: string;
-  /** One box per glyph, for text and ocr. */
-  readonly glyphs?: readonly {
-    readonly char: string;
-    readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
-  }[];
-}
-
-export interface Face {
-  readonly side: "front" | "back";
-  /** The whole side as SVG (mm), outlines only: no fonts needed to draw it. */
-  readonly svg: string;
-  readonly fields: readonly PlacedField[];
-}
 
 export interface EmbossLine {
   readonly text: string;

@@ -156,7 +156,7 @@ function bound(): CardInWork {
     { serial: chip, label: "L-000001", lot: "L", state: "in-process", stage: "bound" },
     { stage: "chip-proved" },
   );
-  const face = { side: "front", svg: "", fields: [] } as const;
+  const face = { side: "front", common: { key: "", elements: [] }, own: [], fields: [] } as const;
   card.bound = {
     record: { number: 1, fields: {}, photos: {}, row: 2 },
     attempt: 1,

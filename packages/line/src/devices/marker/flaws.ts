@@ -103,7 +103,7 @@ export function spoil(job: RasterJob, flaw: VisualFlaw, before: RasterJob | unde
   }
   const other =
     before !== undefined && before.width === job.width && before.height === job.height ? before : undefined;
-  const kinds: readonly MarkArea["kind"][] = flaw.kind === "wrong-photo" ? ["photo"] : ["text", "ocr"];
+  const kinds: readonly MarkArea["kind"][] = flaw.kind === "wrong-photo" ? ["photo"] : ["text", "ocr", "mrz"];
   const areas = (job.areas ?? []).filter((one) => {
     if (!kinds.includes(one.kind) || (flaw.field !== undefined && one.name !== flaw.field)) return false;
     const box = dotsOf(job, one, 0);

@@ -29,7 +29,7 @@ export type MarkJob =
 
 export interface MarkArea {
   readonly name: string;
-  readonly kind: "text" | "ocr" | "photo" | "qr" | "art";
+  readonly kind: "text" | "ocr" | "mrz" | "photo" | "signature" | "code" | "art";
   readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
 }
 

@@ -1,11 +1,6 @@
-import type { Art } from "./schema.js";
-
-export interface Box {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
+import type { Box, PlacedOutline } from "../placed.js";
+import { plainPaths } from "./paths.js";
+import type { Art } from "./template.js";
 
 /** ISO/IEC 7810 ID-1, mm. */
 export const card = { width: 85.6, height: 53.98, radius: 3.18 } as const;
@@ -74,13 +69,10 @@ function rosette(art: Extract<Art, { draw: "rosette" }>): string {
   }).join("");
 }
 
-const outline = (width: number, colour: string): string =>
-  `fill="none" stroke="${colour}" stroke-width="${mm(width)}" stroke-linejoin="round"`;
-
-/** One shape as an SVG element in millimetres. */
-export function drawArt(art: Art): string {
-  const colour = art.ink === "clear" ? "#fff" : "#000";
-  const paint = art.stroke === undefined ? `fill="${colour}"` : outline(art.stroke, colour);
+/** The shape as an SVG element, filled or stroked in black: what usvg turns into a plain path. */
+function element(art: Art): string {
+  const paint =
+    art.stroke === undefined ? `fill="#000"` : `fill="none" stroke="#000" stroke-width="${mm(art.stroke)}"`;
   switch (art.draw) {
     case "rect": {
       const { x, y, width, height } = boxOf(art.box);
@@ -93,12 +85,32 @@ export function drawArt(art: Art): string {
       return `<path d="M${mm(art.from[0])} ${mm(art.from[1])}L${mm(art.to[0])} ${mm(art.to[1])}" ${paint}/>`;
     case "path": {
       const move = `translate(${mm(art.at[0])} ${mm(art.at[1])}) scale(${mm(art.scale)})`;
-      const unscaled = art.stroke === undefined ? paint : outline(art.stroke / art.scale, colour);
+      const unscaled =
+        art.stroke === undefined
+          ? paint
+          : `fill="none" stroke="#000" stroke-width="${mm(art.stroke / art.scale)}"`;
       return `<path transform="${move}" d="${art.d.replaceAll(/\s+/g, " ")}" ${unscaled}/>`;
     }
     case "waves":
-      return `<path d="${waves(art)}" ${outline(art.stroke, colour)}/>`;
+      return `<path d="${waves(art)}" ${paint}/>`;
     case "rosette":
-      return `<path d="${rosette(art)}" ${outline(art.stroke, colour)}/>`;
+      return `<path d="${rosette(art)}" ${paint}/>`;
   }
+}
+
+/** One shape as outlines in millimetres. */
+export function placeArt(art: Art): readonly PlacedOutline[] {
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${mm(card.width)}" height="${mm(card.height)}" ` +
+    `viewBox="0 0 ${mm(card.width)} ${mm(card.height)}">${element(art)}</svg>`;
+  return plainPaths(svg).paths.map(({ d, rule }) => ({
+    kind: "outline",
+    layer: art.layer,
+    field: art.name,
+    d,
+    ...(rule === undefined ? {} : { rule }),
+    ...(art.stroke === undefined ? {} : { stroke: art.stroke }),
+    colour: art.colour,
+    clear: art.ink === "clear",
+  }));
 }

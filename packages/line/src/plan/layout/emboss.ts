@@ -1,6 +1,7 @@
+import type { Face, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { characterName, LayoutProblem } from "./problem.js";
-import type { EmbossField, EmbossTemplate } from "./schema.js";
+import type { EmbossTemplate, FieldOf } from "./template.js";
 import { type FieldValues, fill } from "./text.js";
 import { transliterate } from "./transliterate.js";
 
@@ -8,9 +9,17 @@ import { transliterate } from "./transliterate.js";
 export const wheels = {
   "7B": { pitch: 25.4 / 7, allowed: /^[0-9 ]$/, most: 19, height: 4.32 },
   "4B": { pitch: 2.54, allowed: /^[A-Z0-9 .,/'&-]$/, most: 27, height: 2.9 },
+  /** Indent printing, as the security number beside the signature panel. */
+  rear: { pitch: 25.4 / 15, allowed: /^[0-9A-Z /-]$/, most: 27, height: 2.2 },
 } as const;
 
-function embossLine(template: EmbossTemplate, line: EmbossField, values: FieldValues): EmbossLine {
+type Struck = Pick<FieldOf<"emboss">, "name" | "text" | "font" | "x" | "yFromBottom" | "max" | "place">;
+
+function embossLine(
+  template: Pick<EmbossTemplate, "transliterate">,
+  line: Struck,
+  values: FieldValues,
+): Omit<EmbossLine, "font"> {
   const wheel = wheels[line.font];
   const filled = fill(line.text, values);
   // Wheels carry capitals only, so the case is the machine's, not the customer's.
@@ -46,9 +55,40 @@ function embossLine(template: EmbossTemplate, line: EmbossField, values: FieldVa
       "shorten the value, or use the modifier short",
     );
   }
-  return { text, font: line.font, x: line.x, yFromBottom: line.yFromBottom, pitch: wheel.pitch };
+  return { text, x: line.x, yFromBottom: line.yFromBottom, pitch: wheel.pitch };
 }
 
 /** The embosser's lines for one record. Pure. Throws LayoutProblem on a character the wheel lacks or a text too long. */
 export const embossLines = (template: EmbossTemplate, values: FieldValues): readonly EmbossLine[] =>
-  template.lines.map((line) => embossLine(template, line, values));
+  template.lines.map((line) => ({ ...embossLine(template, line, values), font: line.font }));
+
+/** A line that the layout of a side itself holds. Throws LayoutProblem as embossLines does. */
+export function placeEmboss(field: FieldOf<"emboss">, values: FieldValues): PlacedLine {
+  const line = embossLine({ transliterate: field.transliterate }, field, values);
+  return {
+    kind: "line",
+    layer: field.layer,
+    field: field.name,
+    ...line,
+    font: field.font,
+    height: wheels[field.font].height,
+  };
+}
+
+/** Raised lines of a front laid out with the layout itself; the embosser strikes cards from behind, and only the front is read. */
+export const raisedOn = ({ side, own }: Face): readonly EmbossLine[] =>
+  side === "back"
+    ? []
+    : own.flatMap((element) =>
+        element.kind === "line" && element.layer === "emboss" && element.font !== "rear"
+          ? [
+              {
+                text: element.text,
+                font: element.font,
+                x: element.x,
+                yFromBottom: element.yFromBottom,
+                pitch: element.pitch,
+              },
+            ]
+          : [],
+      );

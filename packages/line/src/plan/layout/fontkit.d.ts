@@ -3,6 +3,7 @@ declare module "fontkit" {
   interface Glyph {
     readonly id: number;
     readonly advanceWidth: number;
+    readonly codePoints: readonly number[];
     readonly bbox: {
       readonly minX: number;
       readonly minY: number;
@@ -21,9 +22,15 @@ declare module "fontkit" {
   }
   export interface Font {
     readonly unitsPerEm: number;
-    readonly capHeight: number;
     hasGlyphForCodePoint(codePoint: number): boolean;
-    layout(text: string, features?: Readonly<Record<string, boolean>>): GlyphRun;
+    glyphForCodePoint(codePoint: number): Glyph;
+    layout(
+      text: string,
+      features?: Readonly<Record<string, boolean>>,
+      script?: string,
+      language?: string,
+      direction?: "ltr" | "rtl",
+    ): GlyphRun;
   }
   export function create(bytes: Uint8Array): Font;
 }

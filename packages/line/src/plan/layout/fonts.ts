@@ -1,22 +1,32 @@
 import { readFileSync } from "node:fs";
 import { create, type Font } from "fontkit";
 
-export const fontNames = ["Inter-Regular", "Inter-SemiBold", "Inter-Bold", "OCR-B"] as const;
+export const fontNames = [
+  "Inter-Regular",
+  "Inter-SemiBold",
+  "Inter-Bold",
+  "DejaVuSans",
+  "DejaVuSans-Bold",
+  "OCR-B",
+] as const;
 export type FontName = (typeof fontNames)[number];
 
-/** A glyph of a set line: outline in font units, y up, and where its origin stands on the line, in em. */
-interface SetGlyph {
+/** A glyph of a run: outline in font units, y up, and where its origin stands on the line, in em. */
+export interface SetGlyph {
+  /** The characters it draws, in reading order. */
   readonly char: string;
   readonly outline: string;
-  /** Origin along the line, em. */
+  /** Origin, em: along the line, and above it (marks of Hebrew and Arabic). */
   readonly x: number;
+  readonly rise: number;
   /** Ink of the glyph relative to its origin, em, y up; undefined for a space. */
   readonly ink:
     | { readonly left: number; readonly right: number; readonly bottom: number; readonly top: number }
     | undefined;
 }
 
-export interface SetLine {
+/** Glyphs of one font and direction, as seen from left to right. */
+export interface SetRun {
   readonly glyphs: readonly SetGlyph[];
   /** Sum of the advances, em. */
   readonly width: number;
@@ -27,10 +37,12 @@ export interface LayoutFont {
   readonly unitsPerEm: number;
   /** Height of a capital, em. */
   readonly capHeight: number;
-  /** First character of the text the font has no glyph for. */
-  lacks(text: string): string | undefined;
-  /** One outline and one box a character: ligatures and contextual forms are off, kerning is on. */
-  set(text: string): SetLine;
+  has(char: string): boolean;
+  /**
+   * One outline and one box a character for scripts whose letters stand alone: ligatures and contextual forms are off, kerning is on.
+   * Hebrew and Arabic are shaped as their readers expect it.
+   */
+  set(text: string, direction?: "ltr" | "rtl"): SetRun;
 }
 
 export type Fonts = Readonly<Record<FontName, LayoutFont>>;
@@ -46,18 +58,27 @@ const oneGlyphEach = {
   locl: false,
 };
 
+/** OpenType's names of the scripts whose letters change with their neighbours or carry marks. */
+const shapedScript = (text: string): "arab" | "hebr" | undefined =>
+  /\p{Script=Arabic}/u.test(text) ? "arab" : /\p{Script=Hebrew}/u.test(text) ? "hebr" : undefined;
+
 function layoutFont(name: FontName, font: Font): LayoutFont {
   const em = font.unitsPerEm;
   const outlines = new Map<number, string>();
   return {
     name,
     unitsPerEm: em,
-    capHeight: font.capHeight / em,
-    lacks: (text) => Array.from(text).find((char) => !font.hasGlyphForCodePoint(char.codePointAt(0) ?? 0)),
-    set(text) {
+    // Measured, since older fonts do not state it.
+    capHeight: font.glyphForCodePoint("H".codePointAt(0) ?? 0).bbox.maxY / em,
+    has: (char) => font.hasGlyphForCodePoint(char.codePointAt(0) ?? 0),
+    set(text, direction = "ltr") {
+      const script = shapedScript(text);
       const chars = Array.from(text);
-      const run = font.layout(text, oneGlyphEach);
-      if (run.glyphs.length !== chars.length) {
+      const run =
+        script === undefined
+          ? font.layout(text, oneGlyphEach, undefined, undefined, direction)
+          : font.layout(text, undefined, script, undefined, direction);
+      if (script === undefined && run.glyphs.length !== chars.length) {
         throw new Error(
           `${name} set ${String(chars.length)} characters as ${String(run.glyphs.length)} glyphs`,
         );
@@ -72,9 +93,10 @@ function layoutFont(name: FontName, font: Font): LayoutFont {
         }
         const box = glyph.bbox;
         const set: SetGlyph = {
-          char: chars[i] ?? "",
+          char: String.fromCodePoint(...glyph.codePoints),
           outline,
           x: x + (position?.xOffset ?? 0) / em,
+          rise: (position?.yOffset ?? 0) / em,
           ink:
             outline === ""
               ? undefined
@@ -88,15 +110,19 @@ function layoutFont(name: FontName, font: Font): LayoutFont {
   };
 }
 
-/** Reads the fonts that come with the package (never fonts of the machine). About 800 kB; do it once. */
+const fileOf = (name: FontName): string => `${name}.${name.startsWith("DejaVu") ? "ttf" : "otf"}`;
+
+/** Reads the fonts that come with the package (never fonts of the machine). About 2.3 MB; do it once. */
 export function readFonts(): Fonts {
   const folder = new URL("../../../fonts/", import.meta.url);
   const read = (name: FontName): LayoutFont =>
-    layoutFont(name, create(readFileSync(new URL(`${name}.otf`, folder))));
+    layoutFont(name, create(readFileSync(new URL(fileOf(name), folder))));
   return {
     "Inter-Regular": read("Inter-Regular"),
     "Inter-SemiBold": read("Inter-SemiBold"),
     "Inter-Bold": read("Inter-Bold"),
+    DejaVuSans: read("DejaVuSans"),
+    "DejaVuSans-Bold": read("DejaVuSans-Bold"),
     "OCR-B": read("OCR-B"),
   };
 }

@@ -6,13 +6,29 @@ export {
   type EmbossTemplate,
   type FaceTemplate,
   type LayoutFields,
-  layoutJsonSchemas,
+  type LayoutReader,
   parseEmboss,
   parseLayout,
-} from "./schema.js";
+} from "./template.js";
+export { layoutJsonSchemas } from "./template-schema.js";
 export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
-export { chipKeepOut, type LayoutFinding, lintLayout } from "./lint.js";
+export {
+  findingText,
+  type LayoutFinding,
+  type LintRecord,
+  lintFace,
+  lintLayout,
+  lintVisual,
+  type ProductFields,
+} from "./lint.js";
+export { chipKeepOut } from "./zones.js";
 export { dotsAt, type FaceRaster, renderFace } from "./raster.js";
 export { contactSheet, type PreviewOptions, renderPreview } from "./preview.js";
 export { compileVisual, layoutFieldsOf, type VisualFiles, type VisualLayout } from "./visual.js";
+export { layers, type Layer } from "../placed.js";
+export { pictureOfFace } from "./picture.js";
+export { sheetPdf, sheetPng, type SheetSide, sheetSvg } from "./sheet.js";
+export { sampleRecords } from "./sample.js";
+export { type Outline, outlinesOf, type PathCommand } from "./outlines.js";
+export { type ColourPicture, renderColour } from "./colour.js";

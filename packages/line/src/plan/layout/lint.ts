@@ -1,115 +1,182 @@
-import type { EmbossLine, Face, PlacedField } from "../types.js";
-import { type Box, card } from "./art.js";
-import { wheels } from "./emboss.js";
+/** The linter: what is wrong with a product's layouts, before a card is wasted on it. */
+import type { Face } from "../placed.js";
+import type { FaceLayout } from "./face.js";
+import type { LayoutFinding, Say } from "./lint-finding.js";
+import { lintGeometry, type Struck, type StruckLine } from "./lint-geometry.js";
+import { lintArt, lintInk } from "./lint-ink.js";
+import { lintAlphabets, lintCapacity, lintSizes, type ProductFields } from "./lint-text.js";
+import type { Photos } from "./pictures.js";
+import { type LayoutPlace, type LayoutProblem, placeText } from "./problem.js";
+import type { FieldValues } from "./text.js";
+import type { VisualLayout } from "./visual.js";
 
-export interface LayoutFinding {
-  readonly rule:
-    | "overlap"
-    | "off-card"
-    | "border"
-    | "chip"
-    | "outside-box"
-    | "quiet-zone"
-    | "module"
-    | "emboss-area"
-    | "emboss-overlap";
-  readonly fields: readonly string[];
-  readonly message: string;
+export type { ProductFields } from "./lint-text.js";
+export type { LayoutFinding } from "./lint-finding.js";
+
+function placeOf({ template }: FaceLayout, fields: readonly string[]): LayoutPlace {
+  for (const name of fields) {
+    const place = [...template.fields, ...template.art].find((one) => one.name === name)?.place;
+    if (place !== undefined) return place;
+  }
+  return { file: template.file, line: 1, column: 1 };
 }
 
-/** Around the contacts and their module (ISO/IEC 7816-2), mm. */
-export const chipKeepOut: Box = { x: 9.5, y: 16.5, width: 11.5, height: 14.5 };
-const border = 1;
-/** Area 2 of ISO/IEC 7811-3, name and address: 14.53 mm high from 2.41 mm above the bottom edge. */
-const embossArea = { lowest: 2.41, highest: 14.53 + 2.41, left: 7.4, right: 76.5 };
+/** Lines of an embossing layout stand in a file of their own. */
+type Places = Readonly<Record<string, LayoutPlace>>;
 
-const right = (box: Box): number => box.x + box.width;
-const bottom = (box: Box): number => box.y + box.height;
-const meet = (a: Box, b: Box): boolean =>
-  a.x < right(b) - 1e-6 && b.x < right(a) - 1e-6 && a.y < bottom(b) - 1e-6 && b.y < bottom(a) - 1e-6;
-const inside = (inner: Box, outer: Box, slack: number): boolean =>
-  inner.x >= outer.x - slack &&
-  inner.y >= outer.y - slack &&
-  right(inner) <= right(outer) + slack &&
-  bottom(inner) <= bottom(outer) + slack;
-const describe = (box: Box): string =>
-  `${box.x.toFixed(2)}..${right(box).toFixed(2)} × ${box.y.toFixed(2)}..${bottom(box).toFixed(2)} mm`;
-
-/** What ink of the field takes: its glyphs, or its box. */
-const inkBoxes = (field: PlacedField): readonly Box[] =>
-  field.glyphs?.map((glyph) => glyph.box) ?? [field.box];
-
-/** Where raised characters will stand. */
-function embossBox(line: EmbossLine): Box {
-  const { height } = wheels[line.font];
-  return {
-    x: line.x - line.pitch / 2,
-    y: card.height - line.yFromBottom - height / 2,
-    width: line.text.length * line.pitch,
-    height,
-  };
-}
-
-/** What is wrong with a laid-out side, whatever the record: nothing when it may be marked. `chip`: this side carries the contacts. */
-export function lintLayout(
-  face: Face,
-  options: { readonly chip: boolean; readonly emboss?: readonly EmbossLine[] },
-): LayoutFinding[] {
+function gathered(layout: FaceLayout, work: (say: Say) => void, others: Places = {}): LayoutFinding[] {
   const findings: LayoutFinding[] = [];
-  const whole: Box = { x: 0, y: 0, width: card.width, height: card.height };
-  const fields = face.fields.filter((field) => field.kind !== "art");
-  fields.forEach((field, i) => {
-    const say = (rule: LayoutFinding["rule"], message: string): void => {
-      findings.push({ rule, fields: [field.name], message: `${face.side} ${field.name}: ${message}` });
-    };
-    const free: Box = {
-      x: border,
-      y: border,
-      width: card.width - 2 * border,
-      height: card.height - 2 * border,
-    };
-    if (!inside(field.box, whole, 1e-6)) say("off-card", `its box ${describe(field.box)} leaves the card`);
-    else if (!inside(field.box, free, 1e-6))
-      say("border", `its box ${describe(field.box)} is within 1 mm of the edge`);
-    if (options.chip && inkBoxes(field).some((box) => meet(box, chipKeepOut))) {
-      say("chip", `it would be marked on the contacts (${describe(chipKeepOut)})`);
-    }
-    // Marks above capitals and below the line may leave the box by a little; a whole letter may not.
-    if (inkBoxes(field).some((box) => !inside(box, field.box, 1)))
-      say("outside-box", "its ink leaves its box");
-    for (const other of fields.slice(i + 1)) {
-      if (!meet(field.box, other.box)) continue;
-      const quiet = field.kind === "qr" || other.kind === "qr";
-      findings.push({
-        rule: quiet ? "quiet-zone" : "overlap",
-        fields: [field.name, other.name],
-        message: `${face.side} ${field.name} and ${other.name}: ${quiet ? "the quiet zone of the code is not free" : "their boxes overlap"}`,
-      });
+  work((rule, severity, fields, message, remedy) => {
+    findings.push({
+      rule,
+      severity,
+      side: layout.template.side,
+      at: others[fields[0] ?? ""] ?? placeOf(layout, fields),
+      fields,
+      message,
+      remedy,
+    });
+  });
+  return findings;
+}
+
+/** What is wrong with one laid-out side of one card. */
+export const lintFace = (
+  face: Face,
+  layout: FaceLayout,
+  struck: Struck = { here: [], behind: [] },
+): LayoutFinding[] =>
+  gathered(layout, (say) => {
+    lintGeometry(face, layout.template, struck, say);
+    lintSizes(face, layout, say);
+    lintInk(face, layout, say);
+  });
+
+const unsaid: ProductFields = { longest: {}, fixed: ["order", "record", "cardNumber"] };
+
+/** What is wrong with a layout whatever the record. */
+export const lintLayout = (layout: FaceLayout, fields: ProductFields = unsaid): LayoutFinding[] =>
+  gathered(layout, (say) => {
+    lintAlphabets(layout, fields, say);
+    lintCapacity(layout, fields, say);
+    lintArt(layout, say);
+  });
+
+export interface LintRecord {
+  readonly number: number;
+  readonly values: FieldValues;
+  readonly photos: Photos;
+}
+
+const recordsShown = 5;
+
+/** The same finding of several records as one, with the first few of their numbers unless all have it; the first wording stays. */
+class Merged {
+  readonly #found = new Map<
+    string,
+    { readonly finding: LayoutFinding; readonly records: number[]; count: number }
+  >();
+
+  add(finding: LayoutFinding, record?: number): void {
+    const key = JSON.stringify([finding.rule, finding.severity, finding.side, finding.fields]);
+    const known = this.#found.get(key) ?? { finding, records: [], count: 0 };
+    this.#found.set(key, known);
+    known.count++;
+    if (record !== undefined && known.records.length < recordsShown) known.records.push(record);
+  }
+
+  all(records: number): LayoutFinding[] {
+    return [...this.#found.values()].map(({ finding, records: own, count }) =>
+      own.length === 0 || (count >= records && finding.rule !== "record")
+        ? finding
+        : { ...finding, records: own },
+    );
+  }
+}
+
+const ofProblem = (
+  { code, at, field, what, remedy }: LayoutProblem,
+  side: "front" | "back",
+): LayoutFinding => ({
+  rule: "record",
+  severity: "error",
+  side,
+  at,
+  fields: field === undefined ? [] : [field],
+  message: `${code}: ${what}`,
+  remedy,
+});
+
+/** Rendering what lies under the marks is the costly part; so many records show every layout they make. */
+const inkRecords = 12;
+
+/**
+ * Both sides of a product, with the records at hand (samples, or an order's input): every record is laid out, and what is wrong is told
+ * once with the records it was seen with. Errors first, in the files' order.
+ */
+export function lintVisual(
+  visual: VisualLayout,
+  records: readonly LintRecord[],
+  fields: ProductFields = unsaid,
+): readonly LayoutFinding[] {
+  const merged = new Merged();
+  const sides = [visual.front, visual.back] as const;
+  const raised = visual.raised?.lines ?? [];
+  const others: Places = Object.fromEntries(raised.map(({ name, place }) => [name, place]));
+  for (const layout of sides) for (const finding of lintLayout(layout, fields)) merged.add(finding);
+  records.forEach(({ number, values, photos }, i) => {
+    const problems = visual.problems(values, photos);
+    for (const problem of problems)
+      merged.add(
+        ofProblem(problem, problem.at.file === visual.back.template.file ? "back" : "front"),
+        number,
+      );
+    if (problems.length > 0) return;
+    const { faces, emboss } = visual.draw(values, photos);
+    const struckOn = (face: Face): StruckLine[] => [
+      ...(face.side === "front" ? raised : []).flatMap(({ name }, at) => {
+        const line = emboss[at];
+        return line === undefined ? [] : [{ ...line, field: name }];
+      }),
+      ...face.own.flatMap((element) => (element.kind === "line" ? [element] : [])),
+    ];
+    for (const face of faces) {
+      const layout = face.side === "front" ? visual.front : visual.back;
+      const struck: Struck = {
+        here: struckOn(face),
+        behind: faces
+          .filter(({ side }) => side !== face.side)
+          .flatMap(struckOn)
+          .filter((line) => !("layer" in line) || line.layer === "emboss"),
+      };
+      const findings = gathered(
+        layout,
+        (say) => {
+          lintGeometry(face, layout.template, struck, say);
+          lintSizes(face, layout, say);
+          if (i < inkRecords) lintInk(face, layout, say);
+        },
+        others,
+      );
+      for (const finding of findings) merged.add(finding, number);
     }
   });
-  for (const line of options.emboss ?? []) {
-    const box = embossBox(line);
-    const inArea =
-      line.yFromBottom >= embossArea.lowest &&
-      line.yFromBottom <= embossArea.highest &&
-      line.x >= embossArea.left &&
-      line.x + (line.text.length - 1) * line.pitch <= embossArea.right;
-    if (!inArea) {
-      findings.push({
-        rule: "emboss-area",
-        fields: [],
-        message: `${face.side} emboss line at ${String(line.yFromBottom)} mm: outside area 2 of ISO/IEC 7811-3`,
-      });
-    }
-    for (const field of fields) {
-      if (inkBoxes(field).some((ink) => meet(ink, box))) {
-        findings.push({
-          rule: "emboss-overlap",
-          fields: [field.name],
-          message: `${face.side} ${field.name}: raised characters at ${describe(box)} would stand on it`,
-        });
-      }
-    }
-  }
-  return findings;
+  return merged
+    .all(records.length)
+    .toSorted(
+      (a, b) =>
+        (a.severity === b.severity ? 0 : a.severity === "error" ? -1 : 1) ||
+        a.at.file.localeCompare(b.at.file, "en") ||
+        (a.at.line ?? 0) - (b.at.line ?? 0),
+    );
+}
+
+/** `file:line:column error [rule] field: what is wrong; what to do`. */
+export function findingText({ at, severity, rule, fields, message, remedy, records }: LayoutFinding): string {
+  const name = fields.length === 0 ? "" : ` ${fields.join(" and ")}:`;
+  const seen =
+    records === undefined || records.length === 0
+      ? ""
+      : ` (record${records.length === 1 ? "" : "s"} ${records.join(", ")}${records.length === recordsShown ? ", …" : ""})`;
+  return `${placeText(at)} ${severity} [${rule}]${name} ${message}${seen}; ${remedy}`;
 }

@@ -7,16 +7,23 @@ export interface LayoutPlace {
 
 export type LayoutProblemCode =
   | "not-yaml"
+  | "no-file"
   | "wrong-layout"
+  | "wrong-artwork"
   | "unknown-field"
   | "personal-data-in-code"
   | "field-missing"
   | "too-long"
   | "missing-glyph"
   | "wrong-character"
+  | "wrong-value"
   | "photo-missing"
   | "photo-broken"
   | "code-too-dense";
+
+/** `file:line:column`, as editors and terminals jump to it. */
+export const placeText = (at: LayoutPlace): string =>
+  at.line === undefined ? at.file : `${at.file}:${String(at.line)}:${String(at.column ?? 1)}`;
 
 /**
  * A layout file or a record cannot become a picture of a card. The message says where, what and the remedy; it never holds a
@@ -32,8 +39,7 @@ export class LayoutProblem extends Error {
     readonly what: string,
     readonly remedy: string,
   ) {
-    const line = at.line === undefined ? "" : `:${String(at.line)}:${String(at.column ?? 1)}`;
-    super(`${at.file}${line}${field === undefined ? "" : ` ${field}`}: ${what}; ${remedy}`);
+    super(`${placeText(at)}${field === undefined ? "" : ` ${field}`}: ${what}; ${remedy}`);
   }
 }
 

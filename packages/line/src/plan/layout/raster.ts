@@ -1,9 +1,15 @@
 import { Resvg } from "@resvg/resvg-js";
-import sharp from "sharp";
-import type { Face, PlacedField } from "../types.js";
-import type { Box } from "./art.js";
-import { type DitherMethod, dither } from "./dither.js";
-import { LayoutProblem } from "./problem.js";
+import {
+  type Box,
+  engraved,
+  type Face,
+  type PlacedCode,
+  type PlacedElement,
+  type PlacedField,
+  type PlacedGlyphs,
+} from "../placed.js";
+import { drawElement } from "./draw.js";
+import { pictureDots } from "./tones.js";
 
 /** One side for the engraver: a raster job (devices/marker/port.ts) as it stands. */
 export interface FaceRaster {
@@ -24,120 +30,171 @@ export const dotsAt = (dpi: number): { width: number; height: number } => ({
   height: Math.round((53.98 / 25.4) * dpi),
 });
 
-/** Marks of an SVG fragment in millimetres, one byte a dot. */
-function marksOf(fragment: string, dpi: number): Uint8Array {
-  const { width, height } = dotsAt(dpi);
-  const scale = 25.4 / dpi;
-  // The view is exactly the dots, so that a millimetre is dpi / 25.4 of them in both directions.
+interface Window {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The card's dots as bits; windows of it are drawn into it. */
+interface Sheet {
+  readonly dpi: number;
+  readonly width: number;
+  readonly height: number;
+  readonly stride: number;
+  readonly bits: Uint8Array;
+}
+
+function mark(sheet: Sheet, window: Window, isMarked: (at: number) => boolean): void {
+  const { bits, stride } = sheet;
+  const right = Math.min(window.width, sheet.width - window.left);
+  const bottom = Math.min(window.height, sheet.height - window.top);
+  for (let row = Math.max(0, -window.top); row < bottom; row++) {
+    const line = (window.top + row) * stride;
+    for (let column = Math.max(0, -window.left); column < right; column++) {
+      if (!isMarked(row * window.width + column)) continue;
+      const x = window.left + column;
+      const at = line + (x >> 3);
+      bits[at] = (bits[at] ?? 0) | (0x80 >> (x & 7));
+    }
+  }
+}
+
+const palette = { mark: "#000", clear: "#fff" };
+
+/**
+ * Draws a fragment in mm into a window of whole dots. The view is exactly the dots, so that a millimetre is dpi / 25.4 of them in both
+ * directions, and a window gives the very dots that the whole card would have there.
+ */
+function drawInto(sheet: Sheet, window: Window, fragment: string): void {
+  const dot = 25.4 / sheet.dpi;
   const svg =
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}" ` +
-    `viewBox="0 0 ${(width * scale).toFixed(6)} ${(height * scale).toFixed(6)}">${fragment}</svg>`;
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${String(window.width)}" height="${String(window.height)}" ` +
+    `viewBox="${(window.left * dot).toFixed(6)} ${(window.top * dot).toFixed(6)} ${(window.width * dot).toFixed(6)} ${(window.height * dot).toFixed(6)}">${fragment}</svg>`;
   const { pixels } = new Resvg(svg, { background: "#fff", font: { loadSystemFonts: false } }).render();
-  const marks = new Uint8Array(width * height);
-  for (let i = 0; i < marks.length; i++) marks[i] = (pixels[4 * i] ?? 255) < 128 ? 1 : 0;
-  return marks;
+  mark(sheet, window, (at) => (pixels[4 * at] ?? 255) < 128);
 }
 
 /** A synchronous loop of renderings keeps their memory: one turn of the event loop sets it free. */
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
-const drawnArt = new Map<string, Uint8Array>();
-const artKept = 8;
+const blank = (dpi: number): Sheet => {
+  const { width, height } = dotsAt(dpi);
+  const stride = Math.ceil(width / 8);
+  return { dpi, width, height, stride, bits: new Uint8Array(stride * height) };
+};
 
-async function artMarks(fragment: string, dpi: number): Promise<Uint8Array> {
-  const key = `${String(dpi)} ${fragment}`;
-  let marks = drawnArt.get(key);
-  if (marks === undefined) {
-    marks = marksOf(fragment, dpi);
-    await turn();
-    const [oldest] = drawnArt.keys();
-    if (drawnArt.size >= artKept && oldest !== undefined) drawnArt.delete(oldest);
-    drawnArt.set(key, marks);
-  }
-  return marks;
+const isEngraved = ({ layer }: PlacedElement): boolean => engraved.includes(layer);
+const keptCommon = new Map<string, Uint8Array>();
+const mostKept = 8;
+
+/** Marks that all cards of a layout share: drawn once, then kept. */
+async function commonBits({ key, elements }: Face["common"], dpi: number): Promise<Uint8Array> {
+  const name = `${String(dpi)} ${key}`;
+  const known = keptCommon.get(name);
+  if (known !== undefined) return known;
+  const sheet = blank(dpi);
+  const drawn = elements.filter(isEngraved);
+  drawInto(
+    sheet,
+    { left: 0, top: 0, width: sheet.width, height: sheet.height },
+    drawn.map((element) => drawElement(element, palette)).join(""),
+  );
+  await turn();
+  const [oldest] = keptCommon.keys();
+  if (keptCommon.size >= mostKept && oldest !== undefined) keptCommon.delete(oldest);
+  keptCommon.set(name, sheet.bits);
+  return sheet.bits;
 }
 
-const imageTag =
-  /<image x="([\d.-]+)" y="([\d.-]+)" width="([\d.]+)" height="([\d.]+)" preserveAspectRatio="xMidYMid slice" data-dither="([a-z-]+)" href="data:image\/png;base64,([^"]*)"\/>/g;
+/** Dots around a box, with one to spare on each side. */
+function windowOf(box: Box, { dpi, width, height }: Sheet): Window | undefined {
+  const dots = (mm: number): number => (mm / 25.4) * dpi;
+  const left = Math.max(0, Math.floor(dots(box.x)) - 1);
+  const top = Math.max(0, Math.floor(dots(box.y)) - 1);
+  const right = Math.min(width, Math.ceil(dots(box.x + box.width)) + 1);
+  const bottom = Math.min(height, Math.ceil(dots(box.y + box.height)) + 1);
+  return right > left && bottom > top ? { left, top, width: right - left, height: bottom - top } : undefined;
+}
 
-/** The picture as dots of the device: cut to the box, tones spread over the whole scale, lifted for the dot gain of a laser. */
-async function photoDots(
-  png: Buffer,
-  width: number,
-  height: number,
-  method: DitherMethod,
-): Promise<Uint8Array> {
-  const grey = await sharp(png)
-    .flatten({ background: "#fff" })
-    .greyscale()
-    .resize(width, height, { fit: "cover", position: "top" })
-    .normalise({ lower: 1, upper: 99 })
-    .sharpen({ sigma: 1.2 })
-    .gamma(1.15)
-    .raw()
-    .toBuffer();
-  return dither(grey, width, height, method);
+function codeInto(sheet: Sheet, code: PlacedCode): void {
+  const dots = (mm: number): number => Math.round((mm / 25.4) * sheet.dpi);
+  for (let row = 0; row < code.rows; row++) {
+    const top = dots(code.y + row * code.module.height);
+    const height = dots(code.y + (row + 1) * code.module.height) - top;
+    for (let column = 0; column < code.columns; column++) {
+      if (code.dark[row * code.columns + column] !== 1) continue;
+      const left = dots(code.x + column * code.module.width);
+      const width = dots(code.x + (column + 1) * code.module.width) - left;
+      mark(sheet, { left, top, width, height }, () => true);
+    }
+  }
+}
+
+/** Box around the ink of placed texts. */
+function inkOf(elements: readonly PlacedGlyphs[], fields: readonly PlacedField[]): Box | undefined {
+  const names = new Set(elements.map(({ field }) => field));
+  const boxes = fields
+    .flatMap(({ name, glyphs }) => (names.has(name) ? (glyphs ?? []) : []))
+    .map(({ box }) => box);
+  if (boxes.length === 0) return undefined;
+  const x = Math.min(...boxes.map((box) => box.x));
+  const y = Math.min(...boxes.map((box) => box.y));
+  return {
+    x,
+    y,
+    width: Math.max(...boxes.map((box) => box.x + box.width)) - x,
+    height: Math.max(...boxes.map((box) => box.y + box.height)) - y,
+  };
 }
 
 /**
- * A side as the engraver burns it, at 300 or 600 dpi. Static artwork is drawn once and kept; photos are dithered at the device's
- * resolution. The same face gives the same bits. Throws LayoutProblem "photo-broken".
+ * A side as the engraver burns it, at 300 or 600 dpi: the layers laser and code. What the cards share is drawn once and kept; of the
+ * record's own only the windows it fills are drawn; photos are dithered at the device's resolution. The same face gives the same bits.
+ * Throws LayoutProblem "photo-broken".
  */
 export async function renderFace(face: Face, dpi: 300 | 600): Promise<FaceRaster> {
-  const { width, height } = dotsAt(dpi);
-  const [, art = "", fields = ""] =
-    /<g id="art">(.*)<\/g>\n<g id="fields">(.*)<\/g>\n<\/svg>/s.exec(face.svg) ?? [];
-  const marks = Uint8Array.from(await artMarks(art, dpi));
-  const own = marksOf(fields.replaceAll(imageTag, ""), dpi);
-  await turn();
-  for (let i = 0; i < marks.length; i++) marks[i] = (marks[i] ?? 0) | (own[i] ?? 0);
-  for (const [, x, y, w, h, method, data] of fields.matchAll(imageTag)) {
-    const dots = (mm: string | undefined): number => Math.round((Number(mm) / 25.4) * dpi);
-    const [left, top, columns, rows] = [dots(x), dots(y), dots(w), dots(h)];
-    let photo: Uint8Array;
-    try {
-      const png = Buffer.from(data ?? "", "base64");
-      photo = await photoDots(png, columns, rows, method === "atkinson" ? "atkinson" : "floyd-steinberg");
-    } catch (cause) {
-      const name = face.fields.find((field) => field.kind === "photo")?.name;
-      throw new LayoutProblem(
-        "photo-broken",
-        { file: "the record's photo" },
-        name,
-        `it cannot be decoded (${cause instanceof Error ? cause.message : "unknown reason"})`,
-        "supply the picture again as PNG or JPEG",
-      );
-    }
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        if (photo[row * columns + column] === 1 && top + row < height && left + column < width) {
-          marks[(top + row) * width + left + column] = 1;
-        }
+  const sheet = blank(dpi);
+  sheet.bits.set(await commonBits(face.common, dpi));
+  const whole = { left: 0, top: 0, width: sheet.width, height: sheet.height };
+  for (const element of face.own.filter(isEngraved)) {
+    switch (element.kind) {
+      case "glyphs": {
+        const ink = inkOf([element], face.fields);
+        const window = ink === undefined ? undefined : windowOf(ink, sheet);
+        if (window !== undefined) drawInto(sheet, window, drawElement(element, palette));
+        break;
       }
+      case "code":
+        codeInto(sheet, element);
+        break;
+      case "image": {
+        const dots = (mm: number): number => Math.round((mm / 25.4) * dpi);
+        const { x, y, width, height } = element.box;
+        const window = { left: dots(x), top: dots(y), width: dots(width), height: dots(height) };
+        const marks = await pictureDots(element, window.width, window.height);
+        mark(sheet, window, (at) => marks[at] === 1);
+        break;
+      }
+      case "outline":
+        drawInto(sheet, whole, drawElement(element, palette));
+        break;
+      case "artwork":
+      case "line":
+      case "stripe":
     }
   }
+  await turn();
   return {
     kind: "raster",
     side: face.side,
     dpi,
-    width,
-    height,
-    bits: packBits(marks, width, height),
-    areas: face.fields.map(({ name, kind, box }) => ({ name, kind, box })),
+    width: sheet.width,
+    height: sheet.height,
+    bits: sheet.bits,
+    areas: face.fields
+      .filter(({ layer }) => engraved.includes(layer))
+      .map(({ name, kind, box }) => ({ name, kind, box })),
   };
-}
-
-/** One byte a dot to one bit a dot, rows padded to bytes, the leftmost dot in the highest bit. */
-function packBits(marks: Uint8Array, width: number, height: number): Uint8Array {
-  const stride = Math.ceil(width / 8);
-  const bits = new Uint8Array(stride * height);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      if (marks[y * width + x] === 1) {
-        const at = y * stride + (x >> 3);
-        bits[at] = (bits[at] ?? 0) | (0x80 >> (x & 7));
-      }
-    }
-  }
-  return bits;
 }

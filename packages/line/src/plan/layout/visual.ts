@@ -1,10 +1,16 @@
 import type { ColumnRule, Photo } from "../../orders/types.js";
 import type { EmbossLine, Face } from "../types.js";
-import { embossLines } from "./emboss.js";
-import { compileLayout, layoutFace } from "./face.js";
+import { embossLines, raisedOn } from "./emboss.js";
+import { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 import type { Fonts } from "./fonts.js";
 import { LayoutProblem } from "./problem.js";
-import { type LayoutFields, parseEmboss, parseLayout } from "./schema.js";
+import {
+  type EmbossTemplate,
+  type LayoutFields,
+  type LayoutReader,
+  parseEmboss,
+  parseLayout,
+} from "./template.js";
 import type { FieldValues } from "./text.js";
 
 interface LayoutFile {
@@ -24,6 +30,12 @@ type Photos = Readonly<Record<string, Photo>>;
 
 /** A product's layouts, compiled once for all its cards. */
 export interface VisualLayout {
+  readonly front: FaceLayout;
+  readonly back: FaceLayout;
+  /** The embossing layout, where there is one. */
+  readonly raised: EmbossTemplate | undefined;
+  /** Cards of it need an embosser. */
+  readonly embossed: boolean;
   /** Both faces and the raised lines of one record. Throws LayoutProblem. */
   readonly draw: (
     values: FieldValues,
@@ -46,10 +58,15 @@ export const layoutFieldsOf = (columns: readonly ColumnRule[]): LayoutFields => 
 });
 
 /** Reads a product's layouts. Throws LayoutProblem with file, line and column. */
-export function compileVisual(files: VisualFiles, offered: LayoutFields, fonts: Fonts): VisualLayout {
+export function compileVisual(
+  files: VisualFiles,
+  offered: LayoutFields,
+  fonts: Fonts,
+  load?: LayoutReader,
+): VisualLayout {
   const side = (name: "front" | "back") => {
     const { file, text } = files[name];
-    const template = parseLayout(text, file, offered);
+    const template = parseLayout(text, file, offered, load);
     if (template.side !== name) {
       throw new LayoutProblem(
         "wrong-layout",
@@ -64,17 +81,23 @@ export function compileVisual(files: VisualFiles, offered: LayoutFields, fonts: 
   const [front, back] = [side("front"), side("back")];
   const raised =
     files.emboss === undefined ? undefined : parseEmboss(files.emboss.text, files.emboss.file, offered);
+  const emboss = (values: FieldValues): readonly EmbossLine[] =>
+    raised === undefined ? [] : embossLines(raised, values);
   const parts = [
     (values: FieldValues, photos: Photos) => layoutFace(front, values, photos),
     (values: FieldValues, photos: Photos) => layoutFace(back, values, photos),
   ];
-  const emboss = (values: FieldValues): readonly EmbossLine[] =>
-    raised === undefined ? [] : embossLines(raised, values);
   return {
-    draw: (values, photos) => ({
-      faces: parts.map((part) => part(values, photos)),
-      emboss: emboss(values),
-    }),
+    front,
+    back,
+    raised,
+    embossed:
+      raised !== undefined ||
+      front.template.fields.some((field) => field.kind === "emboss" && field.layer === "emboss"),
+    draw: (values, photos) => {
+      const faces = parts.map((part) => part(values, photos));
+      return { faces, emboss: [...emboss(values), ...faces.flatMap(raisedOn)] };
+    },
     problems: (values, photos) =>
       [...parts, emboss].flatMap((part) => {
         try {

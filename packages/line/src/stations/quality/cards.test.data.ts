@@ -15,6 +15,7 @@ import {
   renderFace,
 } from "../../plan/layout/index.js";
 import { samplePhoto } from "../../plan/layout/portraits.test.data.js";
+import { readerIn } from "../../plan/layout/reader.test.data.js";
 import type { Face } from "../../plan/types.js";
 import type { FaceVerdict } from "./finding.js";
 import { judgeFace } from "./judge.js";
@@ -83,8 +84,9 @@ export function drawnCard(product: Product, side: Side, i: number, change: Field
   const key = JSON.stringify([product, side, i, change]);
   const known = drawn.get(key);
   if (known !== undefined) return known;
-  const file = new URL(`../../../../../examples/products/${product}/layout/${side}.yaml`, import.meta.url);
-  const layout = compileLayout(parseLayout(readFileSync(file, "utf8"), `${side}.yaml`, offered), fonts);
+  const folder = new URL(`../../../../../examples/products/${product}/layout/`, import.meta.url);
+  const text = readFileSync(new URL(`${side}.yaml`, folder), "utf8");
+  const layout = compileLayout(parseLayout(text, `${side}.yaml`, offered, readerIn(folder)), fonts);
   const face = layoutFace(layout, { ...person(i), ...change }, { photo: samplePhoto(i) });
   const made = renderFace(face, 300).then((raster) => ({ face, raster }));
   drawn.set(key, made);

@@ -6,6 +6,19 @@ import { windowOf } from "./fields.js";
 import type { FaceFinding } from "./finding.js";
 import { cut, type Plane } from "./plane.js";
 
+/** The decoder's names. */
+const formats = {
+  qrcode: "QRCode",
+  datamatrix: "DataMatrix",
+  pdf417: "PDF417",
+  azteccode: "Aztec",
+  code128: "Code128",
+  code39: "Code39",
+  interleaved2of5: "ITF",
+  ean13: "EAN-13",
+  ean8: "EAN-8",
+} as const;
+
 let ready: Promise<unknown> | undefined;
 
 /** The decoder of the package itself: by default it would be fetched from the network. */
@@ -29,7 +42,11 @@ export async function judgeCode(field: PlacedField, ink: Plane): Promise<readonl
     data.set([grey, grey, grey, 255], i * 4);
   });
   const image = { data, width: part.width, height: part.height, colorSpace: "srgb" as const };
-  const [code] = await readBarcodes(image, { formats: ["QRCode"], tryHarder: true, maxNumberOfSymbols: 1 });
+  const [code] = await readBarcodes(image, {
+    formats: [formats[field.symbology ?? "qrcode"]],
+    tryHarder: true,
+    maxNumberOfSymbols: 1,
+  });
   if (code?.isValid === true && code.text === field.text) return [];
   const what = code?.isValid === true ? "wrong-code" : "code-unreadable";
   return [

@@ -1,6 +1,6 @@
 import type { Picture } from "../../devices/camera/port.js";
 import { chipKeepOut } from "../../plan/layout/index.js";
-import type { Face, PlacedField } from "../../plan/types.js";
+import { engraved, type Face, type PlacedField } from "../../plan/placed.js";
 import { judgeCode } from "./code.js";
 import { type Dots, expectedInk, judgedAt, nearInk, seenInk } from "./density.js";
 import {
@@ -67,10 +67,12 @@ async function judgeField(
   switch (field.kind) {
     case "text":
     case "ocr":
+    case "mrz":
       return judgeText(field, sight);
     case "photo":
+    case "signature":
       return judgePhoto(field, sight);
-    case "qr": {
+    case "code": {
       const { findings, measure } = judgeInk(field, sight);
       return { findings: [...findings, ...(await judgeCode(field, sight.seen))], measure };
     }
@@ -111,9 +113,10 @@ export async function judgeFace(
     return conclude([ofCard("detector-failed", thrown instanceof Error ? thrown.message : "unknown reason")]);
   }
   const judged: Judged[] = [];
-  for (const field of face.fields)
+  // What the printer made is not among the dots that the engraver was sent.
+  for (const field of face.fields.filter(({ layer }) => engraved.includes(layer)))
     judged.push(await guarded(field, () => judgeField(field, face, sight, contacts)));
-  const card = { name: "card", kind: "art", box: wholeCard } as const;
+  const card = { name: "card", kind: "art", layer: "laser", box: wholeCard } as const;
   judged.push(await guarded(card, () => ({ findings: judgeBare(sight, contacts) })));
   return conclude(
     judged.flatMap(({ findings }) => findings),

@@ -22,7 +22,7 @@ const own: Readonly<
 const margins = (verdicts: readonly FaceVerdict[]) => {
   const of = (kinds: readonly string[]) =>
     verdicts.flatMap(({ measures }) => measures.filter(({ kind }) => kinds.includes(kind)));
-  const all = of(["text", "ocr", "photo", "qr"]);
+  const all = of(["text", "ocr", "photo", "code"]);
   return {
     farthest: Math.max(...all.map(({ dx, dy }) => Math.hypot(dx, dy))),
     faintest: Math.min(...all.map(({ ink }) => ink)),

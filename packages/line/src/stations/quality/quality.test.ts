@@ -104,7 +104,10 @@ describe("a picture of a card", () => {
     const nowhere = { x: Number.NaN, y: Number.NaN, width: Number.NaN, height: Number.NaN };
     const broken = {
       ...face,
-      fields: [...face.fields, { name: "ghost", kind: "text" as const, box: nowhere, glyphs: [] }],
+      fields: [
+        ...face.fields,
+        { name: "ghost", kind: "text" as const, layer: "laser" as const, box: nowhere, glyphs: [] },
+      ],
     };
     const { verdict, findings } = await judgeFace(await one(), broken, raster);
     expect(verdict).toBe("reject");

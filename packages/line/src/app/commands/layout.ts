@@ -1,0 +1,185 @@
+import { writeFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import {
+  findingText,
+  type Layer,
+  layers,
+  type LayoutFinding,
+  type LintRecord,
+  type ProductFields,
+  lintVisual,
+  pictureOfFace,
+  sheetPdf,
+  sheetPng,
+  type SheetSide,
+  sheetSvg,
+} from "../../plan/layout/index.js";
+import { type LayoutDesk, layoutDesk } from "../layout-desk.js";
+import { Refusal } from "../problem.js";
+import { print, printJson, unfinished, whole } from "./options.js";
+
+interface Source {
+  readonly input?: string;
+  readonly photos?: string;
+  readonly json?: boolean;
+}
+
+interface PreviewOptions extends Source {
+  readonly record: number;
+  readonly side: "front" | "back" | "both";
+  readonly layers?: readonly Layer[];
+  readonly guides?: boolean;
+  readonly caption: boolean;
+  readonly dpi: number;
+  readonly out?: string;
+}
+
+interface LintOptions extends Source {
+  readonly strict?: boolean;
+}
+
+const withSource = (command: Command): Command =>
+  command
+    .argument("<product>", "a product's folder, its product.yaml, or an order file")
+    .option(
+      "--input <file>",
+      "records to lay out: CSV, XLSX or JSON (default: the order's, or samples of nobody)",
+    )
+    .option("--photos <dir>", "pictures of --input (default: photos beside it)")
+    .option("--json", "print the result as JSON");
+
+function layerList(text: string): readonly Layer[] {
+  return text.split(",").map((word) => {
+    const known = layers.find((layer) => layer === word.trim());
+    if (known === undefined)
+      throw new InvalidArgumentError(`there is no layer "${word}"; there are ${layers.join(", ")}`);
+    return known;
+  });
+}
+
+export function addLayoutCommands(program: Command): void {
+  const layout = program
+    .command("layout")
+    .description("what a product's cards look like, and what is wrong with it");
+  withSource(layout.command("preview"))
+    .description("draws both sides of a record's card as it will look: PNG, SVG, or PDF with a page a side")
+    .option("--record <number>", "which record (1 = first row)", whole, 1)
+    .addOption(new Option("--side <side>", "which side").choices(["front", "back", "both"]).default("both"))
+    .option("--layers <list>", `only these, with commas between: ${layers.join(", ")}`, layerList)
+    .option("--guides", "with the fields' boxes and names, the zones that stay free, and a ruler")
+    .option("--no-caption", "without the line under the cards")
+    .option("--dpi <number>", "dots an inch of a PNG or PDF", whole, 300)
+    .option("--out <file>", "where to: .png, .svg or .pdf (default: PRODUCT-RECORD.png here)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ persoline layout preview examples/products/office-access" +
+        "\n  $ persoline layout preview examples/office-access/order.yaml --record 17 --guides --out card.png" +
+        "\n  $ persoline layout preview examples/products/office-access --layers laser,code --out laser.svg",
+    )
+    .action(preview);
+  withSource(layout.command("lint"))
+    .description(
+      "checks a product's layouts against the card, the machines and its records: places, letters, sizes, codes, contrast; ends with 1 when there is an error",
+    )
+    .option("--strict", "end with 1 on a warning too")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ persoline layout lint examples/products/office-access" +
+        "\n  $ persoline layout lint examples/office-access/order.yaml --json" +
+        "\n\nEach line is file:line:column severity [rule] field: what is wrong; what to do.",
+    )
+    .action(lint);
+}
+
+async function recordOf(desk: LayoutDesk, number: number): Promise<LintRecord> {
+  for await (const record of desk.records()) if (record.number === number) return record;
+  throw new Refusal(`${desk.from} has ${String(desk.count)} records; there is no record ${String(number)}`);
+}
+
+async function preview(what: string, options: PreviewOptions): Promise<void> {
+  const desk = await layoutDesk(what, options);
+  const out = options.out ?? `${desk.name}-${String(options.record)}.png`;
+  const form = extname(out).toLowerCase();
+  if (form !== ".png" && form !== ".svg" && form !== ".pdf")
+    throw new Refusal(`--out ${out}: the name must end with .png, .svg or .pdf`);
+  if (options.dpi < 72 || options.dpi > 1200) throw new Refusal("--dpi must be 72 to 1200");
+  const { drawing } = desk;
+  const { values, photos } = await recordOf(desk, options.record);
+  const { faces, emboss } = drawing.draw(values, photos);
+  const own = (drawing.raised?.lines ?? []).length;
+  const sides: SheetSide[] = [];
+  for (const face of faces) {
+    if (options.side !== "both" && options.side !== face.side) continue;
+    const picture = await pictureOfFace(face, face.side === "front" ? drawing.front : drawing.back, {
+      dpi: options.dpi,
+      ...(options.layers === undefined ? {} : { layers: options.layers }),
+      ...(options.guides === undefined ? {} : { guides: options.guides }),
+      emboss: face.side === "front" ? emboss.slice(0, own) : [],
+    });
+    sides.push({ side: face.side, picture });
+  }
+  const caption = options.caption
+    ? [
+        `${desk.name}, ${desk.from === "sample records" ? "sample" : "record"} ${String(options.record)}`,
+        options.layers?.join(", "),
+      ]
+        .filter((part) => part !== undefined)
+        .join(" · ")
+    : undefined;
+  const svg = sheetSvg(sides, caption, drawing.front.fonts);
+  const content =
+    form === ".svg" ? svg : form === ".pdf" ? sheetPdf(sides, options.dpi) : await sheetPng(svg, options.dpi);
+  // A card shows a person: nobody else on the machine need see it.
+  await writeFile(out, content, { mode: 0o600 });
+  if (options.json === true)
+    return printJson({
+      product: desk.name,
+      record: options.record,
+      file: out,
+      sides: faces
+        .filter(({ side }) => options.side === "both" || options.side === side)
+        .map(({ side, fields }) => ({
+          side,
+          fields: fields.map(({ name, kind, layer, box, points }) => ({ name, kind, layer, box, points })),
+        })),
+    });
+  print(
+    `${out}: ${sides.map(({ side }) => side).join(" and ")} of record ${String(options.record)} (${desk.from})`,
+  );
+}
+
+/** What the product has said about its fields. */
+const fieldsOf = ({ planned: { columns } }: LayoutDesk): ProductFields => ({
+  longest: Object.fromEntries(
+    columns.flatMap(({ field, max }) => (max === undefined ? [] : [[field, max] as const])),
+  ),
+  fixed: [
+    ...columns
+      .filter(({ type, from, pattern }) => type === "date" || from !== undefined || pattern !== undefined)
+      .map(({ field }) => field),
+    "order",
+    "record",
+    "cardNumber",
+  ],
+});
+
+async function lint(what: string, options: LintOptions): Promise<void> {
+  const desk = await layoutDesk(what, options);
+  const records: LintRecord[] = [];
+  for await (const record of desk.records()) records.push(record);
+  const findings = lintVisual(desk.drawing, records, fieldsOf(desk));
+  const count = (severity: LayoutFinding["severity"]): number =>
+    findings.filter((one) => one.severity === severity).length;
+  const [errors, warnings] = [count("error"), count("warning")];
+  if (options.json === true)
+    printJson({ product: desk.name, from: desk.from, records: records.length, errors, warnings, findings });
+  else {
+    for (const finding of findings) print(findingText(finding));
+    print(
+      `${findings.length === 0 ? "" : "\n"}${desk.name}: ${String(errors)} errors, ${String(warnings)} warnings (${String(records.length)} records of ${desk.from})`,
+    );
+  }
+  if (errors > 0 || (options.strict === true && warnings > 0))
+    unfinished(`the layouts of ${desk.name} are not ready for production`);
+}

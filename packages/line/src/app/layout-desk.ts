@@ -1,0 +1,109 @@
+/** A product's layouts with records to look at: an order's, an input file's, or samples of nobody. */
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { parse } from "yaml";
+import { readInput } from "../orders/input.js";
+import { readOrder } from "../orders/order-file.js";
+import type { OrderInput, OrderRecord } from "../orders/types.js";
+import { type LintRecord, sampleRecords } from "../plan/layout/index.js";
+import { valuesOf } from "../plan/prepare.js";
+import type { AnyPlanned } from "../plan/types.js";
+import { type Drawing, readAnyProduct, readDrawing } from "./job.js";
+import { Refusal } from "./problem.js";
+
+export interface LayoutDesk {
+  /** The product's name. */
+  readonly name: string;
+  readonly planned: AnyPlanned;
+  readonly drawing: Drawing;
+  /** Where the records come from, in words. */
+  readonly from: string;
+  readonly count: number;
+  records(): AsyncGenerator<LintRecord, void, undefined>;
+}
+
+/** A product's folder or file, or an order file. */
+async function sourceOf(what: string): Promise<{ readonly product: string; readonly order?: string }> {
+  const found = await stat(what).catch(() => undefined);
+  if (found === undefined)
+    throw new Refusal(
+      `${what} is neither a product nor an order: name a product's folder, its product.yaml, or an order file`,
+    );
+  if (found.isDirectory()) {
+    const file = join(what, "product.yaml");
+    if (!existsSync(file))
+      throw new Refusal(`${what} has no product.yaml: name a product's folder, or an order file`);
+    return { product: file };
+  }
+  let top: unknown;
+  try {
+    top = parse(await readFile(what, "utf8"));
+  } catch {
+    // What is wrong with it is told by whoever reads products, with line and column.
+    return { product: what };
+  }
+  return typeof top === "object" && top !== null && "order" in top
+    ? { product: "", order: what }
+    : { product: what };
+}
+
+/** `input`: another input file than the order names; its pictures lie in `photos` beside it, or beside it. Throws DataProblem, LayoutProblem, Refusal. */
+export async function layoutDesk(
+  what: string,
+  options: { readonly input?: string; readonly photos?: string } = {},
+): Promise<LayoutDesk> {
+  const source = await sourceOf(what);
+  const order = source.order === undefined ? undefined : await readOrder(source.order);
+  const file = order?.product ?? resolve(source.product);
+  const { product, planned } = await readAnyProduct(file);
+  const { drawing } = await readDrawing(product, file);
+  if (drawing === undefined)
+    throw new Refusal(
+      `product ${product.name} has no layout: its cards stay blank outside (give it visual: with front and back)`,
+    );
+  const columns = planned.columns;
+  const label = order?.order ?? "SAMPLE";
+  const record = (one: OrderRecord): LintRecord => ({
+    number: one.number,
+    values: valuesOf(planned, one, label),
+    photos: one.photos,
+  });
+  const base = { name: product.name, planned, drawing };
+  if (options.input !== undefined || order !== undefined) {
+    const input: OrderInput | undefined =
+      options.input === undefined ? order?.input : inputOf(options.input, options.photos);
+    if (input === undefined) throw new Refusal("there is no input file");
+    const read = await readInput(input, columns);
+    return {
+      ...base,
+      from: input.file,
+      count: read.count,
+      async *records() {
+        for await (const one of read.records()) yield record(one);
+      },
+    };
+  }
+  const sides = [drawing.front.template, drawing.back.template];
+  const alphabets = [...new Set(sides.flatMap((side) => side.alphabets))];
+  const signatures = sides.flatMap(({ fields }) =>
+    fields.flatMap((field) => (field.kind === "signature" ? [field.photo] : [])),
+  );
+  const samples = sampleRecords(columns, alphabets, signatures);
+  return {
+    ...base,
+    from: "sample records",
+    count: samples.length,
+    async *records() {
+      await Promise.resolve();
+      for (const one of samples) yield record(one);
+    },
+  };
+}
+
+function inputOf(input: string, photos: string | undefined): OrderInput {
+  const file = resolve(input);
+  const beside = join(dirname(file), "photos");
+  const folder = photos === undefined ? (existsSync(beside) ? beside : undefined) : resolve(photos);
+  return { file, ...(folder === undefined ? {} : { photos: folder }) };
+}

@@ -1,0 +1,100 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { persoline, root } from "./command.test.data.js";
+
+let folder: string;
+let product: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-layout-"));
+  cpSync(join(root, "examples/products"), join(folder, "products"), { recursive: true });
+  product = join(folder, "products/resident-card");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const example = (name: string): string => join(root, "examples", name);
+
+describe("layout lint", () => {
+  test.each(["office-access/order.yaml", "warehouse-access/order.yaml", "products/resident-card"])(
+    "%s is ready for production",
+    (name) => {
+      const { code, out } = persoline(["layout", "lint", example(name), "--strict", "--json"]);
+      const told = JSON.parse(out) as {
+        readonly errors: number;
+        readonly records: number;
+        readonly findings: unknown[];
+      };
+      expect(told.findings).toEqual([]);
+      expect(told.records).toBeGreaterThan(5);
+      expect(code).toBe(0);
+    },
+  );
+  test("an error ends with 1, is told with file and line, and the inherited file is named", () => {
+    const base = join(product, "layout/base.yaml");
+    const sound = readFileSync(base, "utf8");
+    writeFileSync(base, sound.replace("[14.2, 2.0, 42.0, 6.0]", "[44.2, 2.0, 42.0, 6.0]"));
+    const { code, out, err } = persoline(["layout", "lint", product]);
+    writeFileSync(base, sound);
+    expect(code).toBe(1);
+    expect(out).toMatch(/layout\/base\.yaml:9:5 error \[off-card\] city: its box .* leaves the card/);
+    expect(err).toContain("not ready for production");
+  });
+  test("a product without a layout, and what is no product", () => {
+    expect(persoline(["layout", "lint", example("products/pkcs15")]).err).toContain("has no layout");
+    expect(persoline(["layout", "lint", join(folder, "nothing")]).err).toContain(
+      "neither a product nor an order",
+    );
+    expect(persoline(["layout", "lint", folder]).err).toContain("has no product.yaml");
+  });
+});
+
+describe("layout preview", () => {
+  test("draws a record of an order for its owner's eyes only", async () => {
+    const out = join(folder, "card.png");
+    const { code, out: told } = persoline([
+      "layout",
+      "preview",
+      example("office-access/order.yaml"),
+      "--record",
+      "3",
+      "--out",
+      out,
+      "--json",
+    ]);
+    expect(code).toBe(0);
+    const { sides } = JSON.parse(told) as {
+      readonly sides: readonly {
+        readonly side: string;
+        readonly fields: readonly { readonly name: string }[];
+      }[];
+    };
+    expect(sides.map(({ side }) => side)).toEqual(["front", "back"]);
+    expect(sides[0]?.fields.map(({ name }) => name)).toContain("name");
+    // Nothing of the person but the picture.
+    expect(told).not.toMatch(/Wi.niewski/u);
+    expect(statSync(out).mode & 0o077).toBe(0);
+    expect((await sharp(out).metadata()).width).toBe(2223);
+  });
+  test("one side, some layers, as SVG and PDF", () => {
+    const [svg, pdf] = [join(folder, "card.svg"), join(folder, "card.pdf")];
+    expect(
+      persoline(["layout", "preview", product, "--side", "back", "--layers", "code,stripe", "--out", svg])
+        .code,
+    ).toBe(0);
+    expect(readFileSync(svg, "utf8")).toContain('<g id="back-code">');
+    expect(readFileSync(svg, "utf8")).not.toContain('<g id="front-code">');
+    expect(persoline(["layout", "preview", product, "--guides", "--out", pdf]).code).toBe(0);
+    expect(readFileSync(pdf).subarray(0, 5).toString()).toBe("%PDF-");
+  });
+  test.each([
+    [["--record", "900"], 1, "there is no record 900"],
+    [["--out", "card.gif"], 1, "must end with .png, .svg or .pdf"],
+    [["--layers", "lasr"], 2, 'there is no layer "lasr"'],
+    [["--dpi", "5"], 1, "--dpi must be 72 to 1200"],
+  ] as const)("%s is refused", (more, code, message) => {
+    const ended = persoline(["layout", "preview", product, ...more]);
+    expect([ended.code, ended.err]).toEqual([code, expect.stringContaining(message)]);
+  });
+});

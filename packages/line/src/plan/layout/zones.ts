@@ -1,0 +1,99 @@
+/** Places of an ID-1 card that the standards keep for something, mm from the upper left corner of the side that carries it. */
+import type { Box, PlacedLine } from "../placed.js";
+import { card } from "./art.js";
+import { wheels } from "./emboss.js";
+
+/** Around the contacts and their module (ISO/IEC 7816-2). */
+export const chipKeepOut: Box = { x: 9.5, y: 16.5, width: 11.5, height: 14.5 };
+
+/** The engraver's field ends so far from the edge: cards are never clamped to a hair. */
+export const border = 1;
+
+/** Magnetic stripe (ISO/IEC 7811-2, -6): its upper edge at most 5.54 mm from the card's, 6.35 or 10.28 mm high, and half a millimetre around. */
+export const stripeZone = (kind: "two-track" | "three-track"): Box => {
+  const around = 0.5;
+  return {
+    x: 0,
+    y: 5.54 - around,
+    width: card.width,
+    height: (kind === "two-track" ? 6.35 : 10.28) + 2 * around,
+  };
+};
+
+/** Embossing (ISO/IEC 7811-3): the number line, and the area of name and address; heights from the bottom edge. */
+export const embossAreas = {
+  number: { centre: 21.42, slack: 0.2, left: 9.9, right: 80.5 },
+  name: { lowest: 2.41, highest: 14.53 + 2.41, left: 7.4, right: 76.5 },
+} as const;
+
+export const right = (box: Box): number => box.x + box.width;
+export const bottom = (box: Box): number => box.y + box.height;
+export const meet = (a: Box, b: Box): boolean =>
+  a.x < right(b) - 1e-6 && b.x < right(a) - 1e-6 && a.y < bottom(b) - 1e-6 && b.y < bottom(a) - 1e-6;
+export const inside = (inner: Box, outer: Box, slack = 1e-6): boolean =>
+  inner.x >= outer.x - slack &&
+  inner.y >= outer.y - slack &&
+  right(inner) <= right(outer) + slack &&
+  bottom(inner) <= bottom(outer) + slack;
+export const grown = ({ x, y, width, height }: Box, by: number): Box => ({
+  x: x - by,
+  y: y - by,
+  width: width + 2 * by,
+  height: height + 2 * by,
+});
+export const describe = (box: Box): string =>
+  `${box.x.toFixed(2)}..${right(box).toFixed(2)} × ${box.y.toFixed(2)}..${bottom(box).toFixed(2)} mm`;
+
+/** Distance of two boxes that do not meet; 0 when they do. */
+export const gap = (a: Box, b: Box): number =>
+  Math.hypot(Math.max(0, b.x - right(a), a.x - right(b)), Math.max(0, b.y - bottom(a), a.y - bottom(b)));
+
+/** The shortest move of `box` that takes it off `zone`: "move it 0.4 mm down", as an adviser says it. */
+export function wayOut(box: Box, zone: Box): string {
+  const moves = [
+    { by: right(zone) - box.x, to: "to the right", left: right(zone) + box.width <= card.width - border },
+    { by: right(box) - zone.x, to: "to the left", left: zone.x - box.width >= border },
+    { by: bottom(zone) - box.y, to: "down", left: bottom(zone) + box.height <= card.height - border },
+    { by: bottom(box) - zone.y, to: "up", left: zone.y - box.height >= border },
+  ].toSorted((a, b) => a.by - b.by);
+  const best = moves.find(({ left }) => left) ?? moves[0];
+  return best === undefined ? "move it" : `move it ${best.by.toFixed(2)} mm ${best.to}`;
+}
+
+/** Millimetres by which the box's worst corner lies beyond the card's rounded outline drawn in by `inset`; 0 or less when it is inside. */
+export function beyondOutline(box: Box, inset: number): number {
+  const radius = card.radius;
+  const over = Math.max(
+    inset - box.x,
+    inset - box.y,
+    right(box) - (card.width - inset),
+    bottom(box) - (card.height - inset),
+  );
+  const corners = [
+    [box.x, box.y],
+    [right(box), box.y],
+    [box.x, bottom(box)],
+    [right(box), bottom(box)],
+  ] as const;
+  const around = corners.map(([x, y]) => {
+    // How far the point lies outwards of the centre of the nearest corner's arc; both must be positive to be in the corner at all.
+    const dx = Math.max(radius - x, x - (card.width - radius));
+    const dy = Math.max(radius - y, y - (card.height - radius));
+    return dx > 0 && dy > 0 ? Math.hypot(dx, dy) - (radius - inset) : Number.NEGATIVE_INFINITY;
+  });
+  return Math.max(over, ...around);
+}
+
+/** Where raised or pressed characters will stand. */
+export function struckBox(line: Pick<PlacedLine, "text" | "font" | "x" | "yFromBottom" | "pitch">): Box {
+  const { height } = wheels[line.font];
+  return {
+    x: line.x - line.pitch / 2,
+    y: card.height - line.yFromBottom - height / 2,
+    width: line.text.length * line.pitch,
+    height,
+  };
+}
+
+/** The same place seen from the other side. */
+export const fromBehind = (box: Box): Box => ({ ...box, x: card.width - right(box) });
