@@ -250,8 +250,8 @@ async function secured() {
     await world.sleep(50);
     return ms;
   };
+  const reader = readerAt(0);
   const line = async () => {
-    const reader = readerAt(0);
     const link = await channelOf(reader);
     const began = performance.now();
     const end = await runProgram({
@@ -266,7 +266,7 @@ async function secured() {
     });
     const ms = performance.now() - began;
     if (end.kind !== "passed") throw new Error(JSON.stringify(end));
-    reader.close();
+    await reader.remove();
     await world.sleep(50);
     return ms;
   };
@@ -310,6 +310,7 @@ async function secured() {
     ms.same.push(b);
     ms.plain.push(c);
   }
+  reader.close();
   const [ours, bare, unprotected] = [median(ms.line), median(ms.same), median(ms.plain)];
   say(
     `SCP03 + ${String(commands)} STORE DATA: the line ${ours.toFixed(1)} ms, the same APDUs by the binding alone ${bare.toFixed(1)} ms: × ${(ours / bare).toFixed(2)} (wanted: at most 1.5); as many unprotected ones ${unprotected.toFixed(1)} ms: × ${(ours / unprotected).toFixed(2)}, of which the virtual card's own cryptography and writing is × ${(bare / unprotected).toFixed(2)}`,

@@ -45,6 +45,8 @@ export class Memory {
   /** Pages that will flip back at the next power-up, because they were written since the last. */
   readonly #flipping = new Set<number>();
   #bytes: Uint8Array;
+  /** The same memory four bytes at a time: looking whether pages are erased is most of what reading there is. */
+  #words: Uint32Array;
 
   constructor(store: EepromStore, clock: Clock, plan: FaultPlan) {
     if (store.pageSize !== pageSize)
@@ -55,6 +57,7 @@ export class Memory {
     this.#plan = plan;
     this.#wear = new Uint32Array(store.pages);
     this.#bytes = new Uint8Array(0);
+    this.#words = new Uint32Array(0);
   }
 
   powerUp(): void {
@@ -63,7 +66,10 @@ export class Memory {
       throw new RangeError(`the EEPROM has ${this.pages} pages, its content ${content.length} bytes`);
     // A card is powered at every station: a new copy each time would be most of a fast line's garbage.
     if (this.#bytes.length === content.length) this.#bytes.set(content);
-    else this.#bytes = content.slice();
+    else {
+      this.#bytes = Uint8Array.from(content);
+      this.#words = new Uint32Array(this.#bytes.buffer);
+    }
     for (const page of this.#flipping) {
       this.#flip(this.#bytes, page);
       this.#store.write(page, this.#page(page));
@@ -115,6 +121,14 @@ export class Memory {
       this.program(page, content, "normal");
       this.#verify(page, content);
     }
+  }
+
+  isErased(address: number, count: number): boolean {
+    this.#mustExist(address, count * pageSize);
+    const words = this.#words;
+    const end = (address + count * pageSize) / 4;
+    for (let at = address / 4; at < end; at++) if (words[at] !== 0xffffffff) return false;
+    return true;
   }
 
   /** Erases and writes one page without looking at the result. Throws `PowerLost` when torn. */

@@ -70,7 +70,7 @@ export class Shadow {
   #erase(area: 0 | 1): void {
     for (let page = 0; page < this.#pages; page++) {
       const at = this.#areaAt(area) + page * pageSize;
-      if (this.#chip.read(at, pageSize).some((byte) => byte !== 0xff)) this.#chip.fill(at, 1, 0xff);
+      if (!this.#chip.isErased(at, 1)) this.#chip.fill(at, 1, 0xff);
     }
   }
 
