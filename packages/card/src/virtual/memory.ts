@@ -67,7 +67,7 @@ export class Memory {
     // A card is powered at every station: a new copy each time would be most of a fast line's garbage.
     if (this.#bytes.length === content.length) this.#bytes.set(content);
     else {
-      this.#bytes = Uint8Array.from(content);
+      this.#bytes = new Uint8Array(content);
       this.#words = new Uint32Array(this.#bytes.buffer);
     }
     for (const page of this.#flipping) {
@@ -144,12 +144,13 @@ export class Memory {
     this.#bytes.set(content, page * pageSize);
     if (this.#plan.isWeak(page)) this.#flip(this.#bytes, page);
     if (this.#plan.flipsBack.has(page)) this.#flipping.add(page);
-    this.#store.write(page, this.#page(page));
+    this.#store.write(page, this.#bytes.subarray(page * pageSize, (page + 1) * pageSize));
   }
 
   holds(page: number, content: Uint8Array): boolean {
+    const bytes = this.#bytes;
     const from = page * pageSize;
-    for (let i = 0; i < pageSize; i++) if (this.#bytes[from + i] !== content[i]) return false;
+    for (let i = 0; i < pageSize; i++) if (bytes[from + i] !== content[i]) return false;
     return true;
   }
 
