@@ -14,6 +14,7 @@ import { decodeResponse, encodeCommand } from "../packages/card/dist/src/apdu/in
 import { produce } from "../packages/line/dist/app/produce.js";
 import { Keyring } from "../packages/line/dist/devices/hsm/keyring.js";
 import { vaultCalls } from "../packages/line/dist/devices/hsm/vault-core.js";
+import { ReaderHost } from "../packages/line/dist/devices/reader/pcsc/host.js";
 import { connectedReaders, pcscReader } from "../packages/line/dist/devices/reader/pcsc/reader.js";
 import { virtualSilicon } from "../packages/line/dist/devices/shop-floor/silicon.js";
 import { parseAnyProduct } from "../packages/line/dist/plan/product.js";
@@ -330,29 +331,47 @@ async function order() {
   const orderFile = benchOrder(folder, 200, (line) =>
     line.replace("mode: ideal", "mode: timed").replace(/stations:[\s\S]*without: \[visual\]\n/, stations),
   );
-  /** Seconds since the start, and how many of them the heads had work, when the tenth and the 190th card were good: begin and end of a run are no measure of it. @type {[number, number][]} */
-  const marks = [];
-  /** @type {(() => import("../packages/line/dist/stations/line-types.js").LineView) | undefined} */
-  let view;
+  /** When each head's commands began and ended, by its reader host: a reset or a batch of commands is under way from asking to its answer. @type {Map<object, [number, number][]>} */
+  const commands = new Map();
+  const { ask } = ReaderHost.prototype;
+  ReaderHost.prototype.ask = async function (question, silentMs) {
+    const began = performance.now();
+    try {
+      return await ask.call(this, question, silentMs);
+    } finally {
+      if (question.ask === "reset" || question.ask === "exchange") {
+        const own = commands.get(this) ?? [];
+        commands.set(this, own);
+        own.push([began, performance.now()]);
+      }
+    }
+  };
+  let firstIn = 0;
+  let lastOut = 0;
+  let visits = 0;
   const end = await produce({
     orderFile,
     data: join(folder, "data"),
     by: "bench",
     timeZone: "UTC",
-    onLine: (line) => {
-      view = line.view;
-    },
     onEvent: (event) => {
-      const now = event.kind === "good" ? view?.() : undefined;
-      if (now === undefined || (now.counts.good !== 10 && now.counts.good !== 190)) return;
-      marks.push([now.seconds, now.seconds * (now.stations[0]?.load ?? 0)]);
+      if (event.kind === "fed" && firstIn === 0) firstIn = performance.now();
+      if (event.kind === "visited") visits += event.ms;
+      if (event.kind === "good") lastOut = performance.now();
     },
+  }).finally(() => {
+    ReaderHost.prototype.ask = ask;
   });
   rmSync(folder, { recursive: true });
   if (!end.produced.balanced || end.produced.produced !== 200) throw new Error(end.unfinished ?? "not whole");
-  const [[began, busyThen] = [0, 0], [ended, busy] = [1, 0]] = marks;
+  const whole = lastOut - firstIn;
+  const loads = [...commands.values()].map(
+    (own) => (100 * own.reduce((sum, [began, ended]) => sum + ended - began, 0)) / whole,
+  );
+  if (loads.length !== heads) throw new Error(`${String(loads.length)} readers have worked`);
+  const mean = loads.reduce((sum, load) => sum + load, 0) / heads;
   say(
-    `200 cards over ${String(heads)} slots: ${(200 / end.produced.seconds).toFixed(1)} cards/s, heads busy ${((100 * (busy - busyThen)) / (ended - began)).toFixed(0)} % (wanted: 95)`,
+    `200 cards over ${String(heads)} slots, from the first card in to the last one out: ${((200 * 1000) / whole).toFixed(1)} cards/s, a command under way ${mean.toFixed(1)} % of the time (wanted: 95; each slot: ${loads.map((load) => load.toFixed(1)).join(", ")}), a card at work at its head ${((100 * visits) / (whole * heads)).toFixed(1)} %`,
   );
 }
 
