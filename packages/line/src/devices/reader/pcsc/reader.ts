@@ -44,26 +44,33 @@ export function pcscReader(options: PcscOptions): PcscReader {
   /** Channels of an earlier reset are dead. */
   let powerUp = 0;
 
+  /** Its PC/SC name, which stays for as long as it is plugged in: asking for all readers before each reset would keep the card waiting. */
+  let known: string | undefined;
   const find = async (): Promise<string> => {
+    if (known !== undefined) return known;
     const listed = await host.ask({ ask: "list" }, resetMs);
     if (listed.answer !== "readers") throw unexpected(name);
-    return chooseReader(
+    known = chooseReader(
       name,
       binding,
       listed.readers.map((reader) => reader.name),
     );
+    return known;
   };
 
   /** No command is under way: trying again costs nothing, and readers come back. */
   const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
     const until = world.now() + patienceMs;
     for (;;) {
+      const remembered = known !== undefined;
       try {
         return await act();
       } catch (thrown) {
+        known = undefined;
         if (!(thrown instanceof DeviceFault) || thrown.code === "refused" || world.now() >= until)
           throw thrown;
-        await world.sleep(200);
+        // Under another name it may be back already.
+        if (!remembered) await world.sleep(200);
       }
     }
   };
