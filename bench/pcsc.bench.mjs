@@ -207,8 +207,13 @@ function gpBlank() {
 }
 
 /**
- * SCP03 at level 33 and 200 STORE DATA: by the line's reader, runner and security module; as the same protected commands, ready beforehand,
- * sent one by one by the binding alone; and as so many commands without protection, which also shows what the card's cryptography costs.
+ * SCP03 at level 33 and 200 STORE DATA by the line's reader, runner and security module (its calls in this process), against two ways of
+ * sending as many APDUs by the binding alone to the same card. Counted is the second:
+ * - the same protected commands, wrapped beforehand: what the line adds to the talk of reader and card, whose own work is in both;
+ * - bare commands without secure messaging (GET DATA, 5 bytes): the virtual card's cryptography and page writes count as ours too, which
+ *   they would not be with a card of silicon.
+ * The reader host lives through all rounds, as it does in a line. Other work on the machine lengthens every number, and unevenly: the
+ * fastest of all rounds is what comes nearest to a quiet machine.
  */
 async function secured() {
   const { hsm, serial, channel, eeprom } = gpBlank();
@@ -312,10 +317,13 @@ async function secured() {
     ms.plain.push(c);
   }
   reader.close();
-  const [ours, bare, unprotected] = [median(ms.line), median(ms.same), median(ms.plain)];
-  say(
-    `SCP03 + ${String(commands)} STORE DATA: the line ${ours.toFixed(1)} ms, the same APDUs by the binding alone ${bare.toFixed(1)} ms: × ${(ours / bare).toFixed(2)} (wanted: at most 1.5); as many unprotected ones ${unprotected.toFixed(1)} ms: × ${(ours / unprotected).toFixed(2)}, of which the virtual card's own cryptography and writing is × ${(bare / unprotected).toFixed(2)}`,
-  );
+  /** @param {(values: number[]) => number} of */
+  const ratios = (of) => {
+    const [ours, same, bare] = [of(ms.line), of(ms.same), of(ms.plain)];
+    return `the line ${ours.toFixed(1)} ms; bare APDUs ${bare.toFixed(1)} ms: × ${(ours / bare).toFixed(2)} (counted; wanted: at most 1.5); the same protected APDUs ${same.toFixed(1)} ms: × ${(ours / same).toFixed(2)}; so the card's own work is × ${(same / bare).toFixed(2)}`;
+  };
+  say(`SCP03 + ${String(commands)} STORE DATA, medians: ${ratios(median)}`);
+  say(`the fastest of ${String(ms.line.length)} rounds each: ${ratios((values) => Math.min(...values))}`);
 }
 
 async function order() {
