@@ -83,27 +83,34 @@ describe("kill at any moment", () => {
     expect(seen).toBeGreaterThan(1);
   });
 
-  test("any number of kills ends with the same balance: no record twice, no blank lost, bodies where the accounts say", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9000 }), { maxLength: 8 }), async (kills) => {
-        const bench = new Bench(options);
-        for (const ms of kills) {
-          const end = await bench.runUntil(ms);
-          bench.newLine();
-          if (end !== "killed") break;
-        }
-        const result = await bench.run();
-        expect(result).toMatchObject({ ended: "complete" });
-        expect(disagreements(bench)).toEqual([]);
-        const goods = Object.values(bench.places()).filter((place) => place.startsWith("good"));
-        expect(new Set(goods).size).toBe(6);
-        const totals = await bench.accounts.totals();
-        expect(totals).toMatchObject({ good: 6, inProcess: 0, held: 0, rejected: 2 });
-        expect(untold(bench)).toEqual([]);
-      }),
-      { numRuns: 15 },
-    );
-  });
+  test.each([
+    ["a station for each work", workOrder.map((work) => [work])],
+    ["one station for all works", [workOrder]],
+    ["two stations for several works", [workOrder.slice(0, 3), workOrder.slice(3)]],
+  ])(
+    "any number of kills ends with the same balance: no record twice, no blank lost, bodies where the accounts say (%s)",
+    async (_, stations) => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9000 }), { maxLength: 8 }), async (kills) => {
+          const bench = new Bench({ ...options, stations });
+          for (const ms of kills) {
+            const end = await bench.runUntil(ms);
+            bench.newLine();
+            if (end !== "killed") break;
+          }
+          const result = await bench.run();
+          expect(result).toMatchObject({ ended: "complete" });
+          expect(disagreements(bench)).toEqual([]);
+          const goods = Object.values(bench.places()).filter((place) => place.startsWith("good"));
+          expect(new Set(goods).size).toBe(6);
+          const totals = await bench.accounts.totals();
+          expect(totals).toMatchObject({ good: 6, inProcess: 0, held: 0, rejected: 2 });
+          expect(untold(bench)).toEqual([]);
+        }),
+        { numRuns: 15 },
+      );
+    },
+  );
 
   test("a card judged bad stays bad, for its first reason, wherever its ending is interrupted; no mark is made twice", async () => {
     const endings = new Set<string>();
