@@ -112,6 +112,31 @@ describe("kill at any moment", () => {
     },
   );
 
+  test("a note of passing that fails stops the line: the visit begun meanwhile is the last one, and nothing follows from it", async () => {
+    const visited: string[] = [];
+    const seen = (work: Work) => () => {
+      visited.push(work);
+      return passed;
+    };
+    const acts = Object.fromEntries(workOrder.map((work) => [work, seen(work)]));
+    const bench = new Bench({ records: 1, blanks: 1, stations: [workOrder], acts });
+    const { journal } = bench;
+    const write = journal.write.bind(journal);
+    let failed = false;
+    journal.write = (note) => {
+      failed ||= note.event === "passed" && note.station === "completion";
+      // As the journal's own: what fails once fails for good.
+      return failed ? Promise.reject(new Error("the disk is gone")) : write(note);
+    };
+    await expect(bench.run()).rejects.toThrow("the disk is gone");
+    expect(visited).toEqual(["electrical-test", "completion", "initialisation"]);
+    expect(bench.accounts.ends).toEqual([]);
+    journal.write = write;
+    bench.newLine();
+    expect(await bench.run()).toMatchObject({ ended: "complete" });
+    expect(disagreements(bench)).toEqual([]);
+  });
+
   test("a card judged bad stays bad, for its first reason, wherever its ending is interrupted; no mark is made twice", async () => {
     const endings = new Set<string>();
     for (let ms = 0; ms <= 2400; ms += 80) {
