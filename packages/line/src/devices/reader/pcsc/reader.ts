@@ -4,6 +4,7 @@ import { DeviceFault } from "../../problem.js";
 import type { Reader } from "../port.js";
 import { type HostOptions, ReaderHost } from "./host.js";
 import type { Connected, Protocol } from "./host-protocol.js";
+import { packCommands, unpackAnswers } from "./packets.js";
 import { type Binding, chooseReader } from "./names.js";
 
 /** What PC/SC shows no program. */
@@ -89,9 +90,11 @@ export function pcscReader(options: PcscOptions): PcscReader {
       if (since !== powerUp) {
         throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
       }
-      const said = await host.ask({ ask: "exchange", commands, answerMs }, answerMs + 5_000);
+      const packed = packCommands(commands);
+      const said = await host.ask({ ask: "exchange", commands: packed, answerMs }, answerMs + 5_000);
       if (said.answer !== "answers") throw unexpected(name);
-      const { answers, silent, fault, stuck } = said;
+      const { silent, fault, stuck } = said;
+      const answers = unpackAnswers(said.answers);
       if (stuck === true) host.end();
       if (fault !== undefined) throw Object.assign(host.fault(fault), { answers });
       if (silent !== undefined) throw new CardMute(answers, silent);
