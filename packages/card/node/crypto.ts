@@ -59,7 +59,7 @@ class NodeCipher implements BlockCipher {
   #ecbEncrypt: Stream | undefined;
   #ecbDecrypt: Stream | undefined;
   #cbcEncrypt: Stream | undefined;
-  #lastOutput: Uint8Array;
+  readonly #lastOutput: Uint8Array;
 
   constructor(algorithm: string, key: Uint8Array, blockSize: 8 | 16) {
     this.#algorithm = algorithm;
@@ -84,14 +84,19 @@ class NodeCipher implements BlockCipher {
   cbcEncrypt(iv: Uint8Array, data: Uint8Array): Uint8Array {
     this.#check(data, iv);
     if (data.length === 0) return new Uint8Array(0);
-    const zeros = new Uint8Array(this.blockSize);
-    this.#cbcEncrypt ??= createCipheriv(`${this.#algorithm}-cbc`, this.#key, zeros).setAutoPadding(false);
-    const input = data.slice();
-    for (let at = 0; at < this.blockSize; at++) {
-      input[at] = (input[at] ?? 0) ^ (iv[at] ?? 0) ^ (this.#lastOutput[at] ?? 0);
+    this.#cbcEncrypt ??= createCipheriv(
+      `${this.#algorithm}-cbc`,
+      this.#key,
+      new Uint8Array(this.blockSize),
+    ).setAutoPadding(false);
+    const input = new Uint8Array(data);
+    const last = this.#lastOutput;
+    for (let at = 0; at < last.length; at++) {
+      input[at] = (input[at] ?? 0) ^ (iv[at] ?? 0) ^ (last[at] ?? 0);
     }
     const output = fed(this.#cbcEncrypt, input);
-    this.#lastOutput = output.slice(-this.blockSize);
+    const from = output.length - last.length;
+    for (let at = 0; at < last.length; at++) last[at] = output[from + at] ?? 0;
     return output;
   }
 

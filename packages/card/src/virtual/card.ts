@@ -103,6 +103,10 @@ class RunningChip implements LoaderChip {
     this.memory.fill(address, count, value);
   }
 
+  isErased(address: number, count: number): boolean {
+    return this.memory.isErased(address, count);
+  }
+
   readPair(address: number): Uint8Array | undefined {
     return this.memory.readPair(address);
   }

@@ -175,6 +175,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
+  readers.begin();
   return {
     world,
     floor,

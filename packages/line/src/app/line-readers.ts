@@ -17,6 +17,8 @@ import { pcscSocket, usbDevices } from "./config.js";
 
 /** What a desk and a shop floor need to know of a real reader, beside what stations do. */
 export interface RealReader extends Reader {
+  /** Starts what the first card would wait for. */
+  begin?(): void;
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
   close(): void;
 }
@@ -25,6 +27,8 @@ export interface LineReaders {
   at(station: StationFile, number: number): Reader;
   /** Of a desk's only head. Throws DeviceFault when it has none. */
   only(): RealReader;
+  /** Before the first card comes. */
+  begin(): void;
   close(): void;
 }
 
@@ -68,6 +72,9 @@ export function lineReaders(from: {
       const [reader] = real;
       if (reader === undefined) throw new DeviceFault("desk", "refused", "a desk needs a real reader");
       return reader;
+    },
+    begin: () => {
+      for (const reader of real) reader.begin?.();
     },
     close: () => {
       for (const reader of real) reader.close();

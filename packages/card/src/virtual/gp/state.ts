@@ -1,5 +1,5 @@
 import type { Chip } from "../chip.js";
-import { join, same } from "../os/command.js";
+import { same } from "../os/command.js";
 import { pageSize } from "../layout.js";
 import {
   ACCESS_MODULE,
@@ -95,36 +95,43 @@ export const tailPages = (module: Uint8Array): number => (same(module, PAYMENT_M
 
 /** Fields in order; each text of bytes with its length in front, each list with its count. */
 export function stateBytes(state: State): Uint8Array {
-  const text = (bytes: Uint8Array): Uint8Array => join([bytes.length], bytes);
-  const word = (n: number): number[] => [n >> 8, n & 0xff];
-  return join(
-    [state.life],
-    text(state.iin),
-    text(state.cin),
-    text(state.prePersonalization),
-    text(state.personalization),
-    [state.keySets.length],
-    ...state.keySets.map(({ kvn, type, keys }) => join([kvn, type], ...keys.map(text))),
-    [state.loadFiles.length],
-    ...state.loadFiles.map(({ aid, modules, page, pages }) =>
-      join(text(aid), [modules.length], ...modules.map(text), word(page), word(pages)),
-    ),
-    [state.applications.length],
-    ...state.applications.map((app) =>
-      join(
-        text(app.aid),
-        text(app.loadFile),
-        text(app.module),
-        [app.state, app.privileges >> 16, (app.privileges >> 8) & 0xff, app.privileges & 0xff],
-        word(app.page),
-        word(app.pages),
-      ),
-    ),
-    [state.elliptic.length],
-    ...state.elliptic.map(({ kid, kvn, privateKey, publicKey, about }) =>
-      join([kid, kvn], text(privateKey), text(publicKey), word(about.length), about),
-    ),
-  );
+  const bytes: number[] = [];
+  const word = (n: number): void => void bytes.push(n >> 8, n & 0xff);
+  const text = (of: Uint8Array): void => {
+    bytes.push(of.length);
+    for (let at = 0; at < of.length; at++) bytes.push(of[at] ?? 0);
+  };
+  bytes.push(state.life);
+  for (const one of [state.iin, state.cin, state.prePersonalization, state.personalization]) text(one);
+  bytes.push(state.keySets.length);
+  for (const { kvn, type, keys } of state.keySets) {
+    bytes.push(kvn, type);
+    for (const key of keys) text(key);
+  }
+  bytes.push(state.loadFiles.length);
+  for (const { aid, modules, page, pages } of state.loadFiles) {
+    text(aid);
+    bytes.push(modules.length);
+    for (const module of modules) text(module);
+    word(page);
+    word(pages);
+  }
+  bytes.push(state.applications.length);
+  for (const app of state.applications) {
+    for (const aid of [app.aid, app.loadFile, app.module]) text(aid);
+    bytes.push(app.state, app.privileges >> 16, (app.privileges >> 8) & 0xff, app.privileges & 0xff);
+    word(app.page);
+    word(app.pages);
+  }
+  bytes.push(state.elliptic.length);
+  for (const { kid, kvn, privateKey, publicKey, about } of state.elliptic) {
+    bytes.push(kid, kvn);
+    text(privateKey);
+    text(publicKey);
+    word(about.length);
+    for (let at = 0; at < about.length; at++) bytes.push(about[at] ?? 0);
+  }
+  return new Uint8Array(bytes);
 }
 
 export function readState(bytes: Uint8Array): State {

@@ -7,6 +7,7 @@ import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
 import { converse, Silence } from "../conversation.js";
 import { type Channel, channelOf } from "./channel.js";
+import { packAnswers, unpackCommands } from "./packets.js";
 import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
 import { isInUse, troubleOf } from "./trouble.js";
 
@@ -218,19 +219,24 @@ function wishOf(now: Card, protocols: readonly Protocol[]): readonly Protocol[] 
 async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<HostAnswer> {
   const now = card;
   if (now === undefined) {
-    return { answer: "answers", answers: [], fault: { code: "refused", message: "no card has power here" } };
+    return {
+      answer: "answers",
+      answers: packAnswers([]),
+      fault: { code: "refused", message: "no card has power here" },
+    };
   }
   const alive = setInterval(() => send({ answer: "alive" }), aliveMs);
   const { late, again: nextAnswer, stop } = deadline(ask.answerMs);
   try {
-    const { answers, broken } = await converse(
+    const { answers: all, broken } = await converse(
       (apdu) => {
         nextAnswer();
         return Promise.race([transmit(now, apdu), late]);
       },
-      ask.commands,
+      unpackCommands(ask.commands),
       cardProtocol,
     );
+    const answers = packAnswers(all);
     if (broken === undefined) return { answer: "answers", answers };
     if (broken instanceof Late) return { answer: "answers", answers, silent: broken.message, stuck: true };
     if (broken instanceof Silence) return { answer: "answers", answers, silent: broken.message };

@@ -1,6 +1,4 @@
 /** What the line and a reader host say to each other. One host drives one reader: a hanging card takes only its own host with it. */
-import type { Response } from "@persoline/card/apdu";
-import type { Sent } from "@persoline/card/program";
 import type { Channel } from "./channel.js";
 
 export type Protocol = "T=0" | "T=1";
@@ -30,7 +28,8 @@ export type HostAsk =
       /** In the order of preference. */
       readonly protocols: readonly Protocol[];
     }
-  | { readonly ask: "exchange"; readonly commands: readonly Sent[]; readonly answerMs: number }
+  /** `packCommands`. */
+  | { readonly ask: "exchange"; readonly commands: Uint8Array; readonly answerMs: number }
   | { readonly ask: "off" };
 
 export type HostAnswer =
@@ -43,7 +42,8 @@ export type HostAnswer =
   | { readonly answer: "no card" }
   | {
       readonly answer: "answers";
-      readonly answers: readonly Response[];
+      /** `packAnswers`. */
+      readonly answers: Uint8Array;
       /** What came after them: the card's silence, in words; or the reader's fault. */
       readonly silent?: string;
       readonly fault?: HostFault;

@@ -6,6 +6,7 @@ import { type HostOptions, ReaderHost } from "./host.js";
 import type { Connected, Protocol } from "./host-protocol.js";
 import { type Binding, type Candidate, chooseReader, isAt, namesThatFit } from "./names.js";
 import { type UsbPlace, usbPlaceOf } from "./usb.js";
+import { packCommands, unpackAnswers } from "./packets.js";
 
 /** What PC/SC shows no program. */
 const hidden: readonly Finding[] = [
@@ -35,6 +36,8 @@ export interface PcscOptions extends HostOptions {
 }
 
 export interface PcscReader extends Reader {
+  /** Starts what the first reset would wait for: the reader's process and its look at PC/SC. What is wrong is told by that reset. */
+  begin(): void;
   reset(kind: "cold" | "warm"): ReturnType<Reader["insert"]>;
   /** Waits until a card lies in the reader or none does; false when that took longer than `ms`. Throws DeviceFault. */
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
@@ -47,11 +50,18 @@ export function pcscReader(options: PcscOptions): PcscReader {
   /** Channels of an earlier reset are dead. */
   let powerUp = 0;
 
+  /**
+   * Its PC/SC name, which stays for as long as it is plugged in: asking for all readers before each reset would keep the card waiting. Of
+   * a reader known by its port alone another one may have the name by now.
+   */
+  let known: string | undefined;
   const find = async (): Promise<string> => {
+    if (known !== undefined && binding.usb === undefined) return known;
     const listed = await host.ask({ ask: "list" }, resetMs);
     if (listed.answer !== "readers") throw unexpected(name);
     const names = listed.readers.map((reader) => reader.name);
-    return chooseReader(name, binding, await plugged(names));
+    known = chooseReader(name, binding, await plugged(names));
+    return known;
   };
 
   /** The reader that was meant last time, so that others are asked only when it is no longer at its port. */
@@ -75,12 +85,15 @@ export function pcscReader(options: PcscOptions): PcscReader {
   const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
     const until = world.now() + patienceMs;
     for (;;) {
+      const remembered = known !== undefined;
       try {
         return await act();
       } catch (thrown) {
+        known = undefined;
         if (!(thrown instanceof DeviceFault) || thrown.code === "refused" || world.now() >= until)
           throw thrown;
-        await world.sleep(200);
+        // Under another name it may be back already.
+        if (!remembered) await world.sleep(200);
       }
     }
   };
@@ -97,9 +110,11 @@ export function pcscReader(options: PcscOptions): PcscReader {
       if (since !== powerUp) {
         throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
       }
-      const said = await host.ask({ ask: "exchange", commands, answerMs }, answerMs + 5_000);
+      const packed = packCommands(commands);
+      const said = await host.ask({ ask: "exchange", commands: packed, answerMs }, answerMs + 5_000);
       if (said.answer !== "answers") throw unexpected(name);
-      const { answers, silent, fault, stuck } = said;
+      const { silent, fault, stuck } = said;
+      const answers = unpackAnswers(said.answers);
       if (stuck === true) host.end();
       if (fault !== undefined) throw Object.assign(host.fault(fault), { answers });
       if (silent !== undefined) throw new CardMute(answers, silent);
@@ -142,6 +157,7 @@ export function pcscReader(options: PcscOptions): PcscReader {
   return {
     name,
     kind: "real",
+    begin: () => void find().catch(() => undefined),
     insert: () => reset("cold"),
     reset,
     reseat: async () => {
