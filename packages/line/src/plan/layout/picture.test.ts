@@ -176,6 +176,67 @@ describe("what each machine gets of a face", () => {
     expect(at(17, 30)[3]).toBe(255);
     expect(at(60, 50)).toEqual([0, 0, 0, 0]);
   });
+  test("a window of the printer's picture has the colours it has on the whole card", async () => {
+    // Texts and shapes of both kinds of layer as the printer's: glyphs, and art with a line width.
+    const printed = [...front.common.elements, ...front.own].flatMap((element) =>
+      element.kind === "glyphs" || element.kind === "outline"
+        ? [{ ...element, layer: "colour" as const }]
+        : [],
+    );
+    expect(new Set(printed.map(({ kind }) => kind))).toEqual(new Set(["glyphs", "outline"]));
+    const apart = await renderColour({ ...front, common: { key: "none", elements: [] }, own: printed }, 600);
+    const whole = await renderColour(
+      { ...front, common: { key: "printed", elements: printed }, own: [] },
+      600,
+    );
+    expect(apart.pixels.some((value) => value > 0)).toBe(true);
+    // Drawn from another corner, a dot on an edge may take one step of the smoothing (of 16) more or less; a line more or less would take many.
+    let [farthest, others] = [0, 0];
+    apart.pixels.forEach((value, i) => {
+      const off = Math.abs(value - (whole.pixels[i] ?? 0));
+      farthest = Math.max(farthest, off);
+      if (off > 2) others++;
+    });
+    expect(farthest).toBeLessThanOrEqual(16);
+    expect(others / apart.pixels.length).toBeLessThan(1e-4);
+  });
+  test("with a bleed the printer's picture goes on beyond the edges and is the same on the card", async () => {
+    const plain = await renderColour(front, 300);
+    const wide = await renderColour(front, 300, 2);
+    expect([plain.bleed, wide.bleed, wide.width, wide.height]).toEqual([0, 24, 1011 + 48, 638 + 48]);
+    const row = (of: typeof plain, y: number): Uint8Array => {
+      const from = 4 * ((y + of.bleed) * of.width + of.bleed);
+      return of.pixels.subarray(from, from + 4 * 1011);
+    };
+    for (let y = 0; y < 638; y += 7) {
+      const beside = row(wide, y);
+      // The artwork is drawn from another corner: its edges may be rounded otherwise.
+      expect(
+        Math.max(...row(plain, y).map((value, i) => Math.abs(value - (beside[i] ?? 0)))),
+      ).toBeLessThanOrEqual(2);
+    }
+  });
+  test("a printed code has whole dots of its colour and nothing between", async () => {
+    const code =
+      back.own.find((element) => element.kind === "code") ??
+      front.own.find((element) => element.kind === "code");
+    if (code?.kind !== "code") throw new Error("no code in the example");
+    const own = [{ ...code, layer: "colour" as const, colour: "#102030" }];
+    const { pixels, width } = await renderColour(
+      { ...back, common: { key: "no art", elements: [] }, own },
+      300,
+    );
+    const colours = new Set<string>();
+    for (let i = 0; i < pixels.length; i += 4) colours.add(pixels.subarray(i, i + 4).join());
+    expect([...colours].sort()).toEqual(["0,0,0,0", "16,32,48,255"]);
+    const dots = (mm: number): number => Math.round((mm / 25.4) * 300);
+    for (let column = 0; column < code.columns; column++) {
+      const at =
+        4 *
+        (dots(code.y + code.module.height / 2) * width + dots(code.x + (column + 0.5) * code.module.width));
+      expect(pixels[at + 3]).toBe(code.dark[column] === 1 ? 255 : 0);
+    }
+  });
   test("outlines lie where the glyphs' boxes say, in millimetres", () => {
     const surname = front.fields.find(({ name }) => name === "surname");
     const outlines = outlinesOf(front.own.filter(({ field }) => field === "surname"));

@@ -30,7 +30,7 @@ export const dotsAt = (dpi: number): { width: number; height: number } => ({
   height: Math.round((53.98 / 25.4) * dpi),
 });
 
-interface Window {
+export interface Window {
   readonly left: number;
   readonly top: number;
   readonly width: number;
@@ -108,8 +108,11 @@ async function commonBits({ key, elements }: Face["common"], dpi: number): Promi
   return sheet.bits;
 }
 
-/** Dots around a box, with one to spare on each side. */
-function windowOf(box: Box, { dpi, width, height }: Sheet): Window | undefined {
+/** Dots around a box, with one to spare on each side; undefined when none of them lie on the sheet. */
+export function windowOf(
+  box: Box,
+  { dpi, width, height }: Pick<Sheet, "dpi" | "width" | "height">,
+): Window | undefined {
   const dots = (mm: number): number => (mm / 25.4) * dpi;
   const left = Math.max(0, Math.floor(dots(box.x)) - 1);
   const top = Math.max(0, Math.floor(dots(box.y)) - 1);
@@ -133,7 +136,7 @@ function codeInto(sheet: Sheet, code: PlacedCode): void {
 }
 
 /** Box around the ink of placed texts. */
-function inkOf(elements: readonly PlacedGlyphs[], fields: readonly PlacedField[]): Box | undefined {
+export function inkOf(elements: readonly PlacedGlyphs[], fields: readonly PlacedField[]): Box | undefined {
   const names = new Set(elements.map(({ field }) => field));
   const boxes = fields
     .flatMap(({ name, glyphs }) => (names.has(name) ? (glyphs ?? []) : []))
