@@ -1,4 +1,4 @@
-import type { Finding, Outcome } from "@persoline/card/program";
+import type { Finding, Outcome, Serial } from "@persoline/card/program";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
 import { runOn } from "./contact.js";
@@ -37,8 +37,8 @@ export const quality: Station = {
 };
 
 async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Outcome | undefined> {
-  const front = await exposed(camera, "front");
-  const back = await exposed(camera, "back");
+  const front = await exposed(camera, "front", card.serial);
+  const back = await exposed(camera, "back", card.serial);
   if (front === "no-picture" || back === "no-picture") {
     return {
       kind: "rejected",
@@ -69,9 +69,11 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
   return outcomeOf(verdict);
 }
 
-async function exposed(camera: Camera, side: Side): Promise<Picture | "no-picture"> {
-  const picture = await camera.capture(side);
-  if (picture === "no-picture" || picture.side !== side) return "no-picture";
+async function exposed(camera: Camera, side: Side, card: Serial): Promise<Picture | "no-picture"> {
+  const picture = await camera.capture(side, card);
+  // A picture of another side or card is none of this card.
+  if (picture === "no-picture" || picture.side !== side || (picture.card ?? card) !== card)
+    return "no-picture";
   const watch = watches.get(camera) ?? watchPictures();
   watches.set(camera, watch);
   return watch.look(picture) === undefined ? picture : "no-picture";

@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { drawFace } from "../shop-floor/faces.js";
 import type { Camera } from "./port.js";
+import { endRealCameras, realCameras } from "./real.test.data.js";
 import { simulatedCamera, type SimulatedCameraOptions } from "./simulated.js";
 
 const root = mkdtempSync(join(tmpdir(), "persoline-camera-"));
+afterEach(endRealCameras);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** A body whose front has a black block in the middle. */
@@ -27,6 +29,7 @@ const options: SimulatedCameraOptions = {
 
 const cameras: Record<string, (more?: Partial<SimulatedCameraOptions>) => Camera> = {
   "simulated camera": (more) => simulatedCamera({ ...options, ...more }),
+  ...realCameras(root, (more) => ({ ...options, ...more })),
 };
 
 describe.each(Object.entries(cameras))("%s", (_, make) => {
@@ -42,6 +45,14 @@ describe.each(Object.entries(cameras))("%s", (_, make) => {
     if (first === "no-picture" || second === "no-picture") throw new Error("no picture");
     expect(second.frame).toBeGreaterThan(first.frame);
     expect(Buffer.from(second.grey).equals(Buffer.from(first.grey))).toBe(false);
+  });
+  test("picture, card and side stay together", async () => {
+    const camera = make();
+    const [front, back] = [await camera.capture("front", "S1"), await camera.capture("back", "S2")];
+    expect([front, back]).toMatchObject([
+      { card: "S1", side: "front" },
+      { card: "S2", side: "back" },
+    ]);
   });
   test("nothing at its place: no picture", async () => {
     expect(await make({ bodyAt: () => undefined }).capture("front")).toBe("no-picture");

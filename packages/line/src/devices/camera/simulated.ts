@@ -169,7 +169,7 @@ export function simulatedCamera(options: SimulatedCameraOptions): Camera {
   return {
     name: options.name,
     kind: "simulated",
-    async capture(side) {
+    async capture(side, card) {
       await options.world.sleep(options.exposureMs ?? exposureMs);
       exposures++;
       const flaw = (options.flaws ?? []).find((one) => one.nth === exposures);
@@ -179,7 +179,15 @@ export function simulatedCamera(options: SimulatedCameraOptions): Camera {
       frame++;
       const luck = chance(`${options.seed} ${options.name} ${String(frame)} ${side}`);
       const grey = expose(readFace(body, side), side, options.chip ?? "front", luck);
-      last = { side, width: size.width, height: size.height, grey, frame, takenAt: options.world.now() };
+      last = {
+        side,
+        width: size.width,
+        height: size.height,
+        grey,
+        frame,
+        takenAt: options.world.now(),
+        ...(card === undefined ? {} : { card }),
+      };
       return last;
     },
   };
