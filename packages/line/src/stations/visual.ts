@@ -53,7 +53,11 @@ async function mark(
   const { serial } = card;
   const write = (note: Pick<Note, "station" | "segment" | "event" | "detail">): Promise<void> =>
     visit.world.outside(visit.outside.journalMs, visit.journal.write({ serial, program: "visual", ...note }));
+  // A machine that cannot mark now stops its head before anything is begun: no card is lost to an empty ribbon.
+  await marker.ready?.();
   await write({ station: "visual", segment: number, event: "intent" });
+  if (marker.residue !== undefined)
+    card.findings.push({ what: marker.name, result: "ok", detail: marker.residue, station: "visual" });
   try {
     await marker.mark(job);
   } catch (thrown) {
@@ -68,6 +72,16 @@ async function mark(
     const detail = problems.join("; ");
     card.findings.push({ what: marker.name, result: "wrong", detail, station: "visual" });
     return { kind: "rejected", code: "mark-wrong", detail };
+  }
+  if (marker.confirmedBy === "camera") {
+    const detail =
+      "its machine tells the end of the job only: the card counts when the camera has seen the mark";
+    card.findings.push({
+      what: `${job.kind} ${job.side}`,
+      result: "not measured",
+      detail,
+      station: "visual",
+    });
   }
   if (marker.kind === "simulated") {
     card.findings.push({ what: `${job.kind} ${job.side}`, result: "simulated", station: "visual" });

@@ -25,7 +25,22 @@ export type MarkJob =
         readonly yFromBottom: number;
         readonly pitch: number;
       }[];
-    };
+    }
+  /** A card in colour, one or both sides in one pass of a card printer; `side` is the first of them. */
+  | { readonly kind: "colour"; readonly side: Side; readonly sides: readonly PrintedSide[] };
+
+/** One side for a printer. */
+export interface PrintedSide {
+  readonly side: Side;
+  readonly dpi: number;
+  /** Dots of the card and of its bleed on both sides. */
+  readonly width: number;
+  readonly height: number;
+  /** Dots beyond each edge of the card. */
+  readonly bleed: number;
+  /** RGBA, premultiplied; transparent where nothing is printed. */
+  readonly pixels: Uint8Array;
+}
 
 export interface MarkArea {
   readonly name: string;
@@ -37,9 +52,18 @@ export interface Marker {
   readonly name: string;
   readonly kind: "real" | "simulated";
   readonly does: MarkJob["kind"];
+  /**
+   * Who says that a mark is on the card: the machine itself before `mark` resolves (usual), or only the camera, later, because the machine
+   * tells no more than that its job has ended.
+   */
+  readonly confirmedBy?: "machine" | "camera";
+  /** What it keeps of the cards it marked, and what is to be done with that; for the record. */
+  readonly residue?: string;
+  /** Nothing is in the way of the next mark. Throws DeviceFault otherwise; no card is touched. */
+  ready?(): Promise<void>;
   /** Milliseconds the job will take (for the planner and reports). */
   duration(job: MarkJob): number;
-  /** Marks the body at this marker's head. Resolves when the machine confirms the card; throws DeviceFault otherwise: the outcome is then unknown. */
+  /** Marks the body at this marker's head. Resolves when the machine confirms the card (see `confirmedBy`); throws DeviceFault otherwise: the outcome is then unknown. */
   mark(job: MarkJob): Promise<void>;
   /** What the machine's own record says is raised on the body at its head; embossers that keep one. */
   readonly embossed?: () => Promise<Extract<MarkJob, { kind: "emboss" }>["lines"]>;

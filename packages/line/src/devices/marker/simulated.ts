@@ -5,6 +5,7 @@ import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
 import type { Place } from "../transport/port.js";
 import { flawOf, spoil, type VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
+import { printingMs } from "./printer/job.js";
 
 /** The part of the line's world a simulated machine needs. */
 interface Clock {
@@ -83,8 +84,10 @@ const refuse = (name: string, does: string, asked: string): DeviceFault =>
 
 /** Burns what the simulated camera sees. Keeps the job before, for the flaw of another person's data. */
 /** Milliseconds a mark takes at these rates; for the planner. */
-export const markingMs = (job: MarkJob, rates: MarkerRates = usualRates): number =>
-  job.kind === "raster" ? rasterMs(job, rates) : embossMs(job, rates);
+export function markingMs(job: MarkJob, rates: MarkerRates = usualRates): number {
+  if (job.kind === "colour") return printingMs(job);
+  return job.kind === "raster" ? rasterMs(job, rates) : embossMs(job, rates);
+}
 
 export function simulatedEngraver(options: SimulatedMarkerOptions, rates: MarkerRates = usualRates): Marker {
   const marks = { front: 0, back: 0 };
