@@ -39,7 +39,7 @@ export type Behaviour = "good" | "no-count" | "jam" | "ribbon-end" | "breaks-off
 const backend = (root: string): string => `#!/bin/sh
 [ $# = 0 ] && { echo 'direct bench "Unknown" "Bench printer"'; exit 0; }
 how=$(cat ${root}/behaviour)
-cat > ${root}/printed/$1.part
+if [ -n "$6" ]; then cat "$6"; else cat; fi > ${root}/printed/$1.part
 case "$how" in
   jam) echo "STATE: +media-jam-error" >&2; sleep 60; exit 1 ;;
   ribbon-end) echo "STATE: +marker-supply-empty-error" >&2; exit 1 ;;

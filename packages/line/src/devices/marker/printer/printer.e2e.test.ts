@@ -63,7 +63,7 @@ describe("documents", () => {
     async (dpi) => {
       const sides = [printed("front", 0, dpi), printed("back", 0, dpi)];
       const { info, pages } = await pagesOf(printPdf(job(...sides)), dpi);
-      expect(info).toContain("Pages:          2");
+      expect(info).toMatch(/Pages: +2\n/);
       const size = /Page +1 size: +([\d.]+) x ([\d.]+) pts/.exec(info);
       // To half a dot of the printer: 85.6 mm are no whole number of dots.
       expect(Math.abs((Number(size?.[1]) / 72) * 25.4 - 85.6)).toBeLessThan(25.4 / dpi / 2);
@@ -220,8 +220,10 @@ describe("a printer behind CUPS", () => {
   test("a ribbon that comes to its end is no fault yet", async () => {
     const { printer } = set();
     cupsd.behave("low");
+    const before = cupsd.printed().length;
     await printer.mark(job(printed("front")));
     await printer.mark(job(printed("front")));
+    expect(cupsd.printed()).toHaveLength(before + 2);
   });
   test("before a card is touched: a queue that prints again, stopped, empty or with strangers' jobs is not ready", async () => {
     for (const policy of ["retry-job", "stop-printer", "retry-current-job"])
@@ -243,6 +245,15 @@ describe("a printer behind CUPS", () => {
     cupsd.behave("ribbon-end");
     await expect(empty.printer.mark(job(printed("front")))).rejects.toThrow("marker-supply-empty");
     await expect(empty.printer.ready?.()).rejects.toThrow("marker-supply-empty");
+    expect(cupsd.printed()).toHaveLength(before);
+  });
+  test("another kind of job is refused, and nothing is printed", async () => {
+    const { printer } = set();
+    const before = cupsd.printed().length;
+    const emboss = { kind: "emboss", side: "front", lines: [] } as const;
+    await expect(printer.mark(emboss)).rejects.toMatchObject({ code: "refused" });
+    expect(() => printer.duration(emboss)).toThrow(DeviceFault);
+    expect(printer.duration(job(printed("front"), printed("back")))).toBeGreaterThan(printer.duration(job(printed("front"))));
     expect(cupsd.printed()).toHaveLength(before);
   });
   test("no such queue, and no CUPS, are told", async () => {

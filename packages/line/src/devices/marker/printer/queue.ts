@@ -1,4 +1,5 @@
 /** One CUPS queue over IPP (RFC 8011): what it says of itself, one job at a time. */
+import { setTimeout as wait } from "node:timers/promises";
 import { DeviceFault } from "../../problem.js";
 import { ippAnswer, type IppAnswer, type IppAttribute, ippRequest, operations } from "./ipp.js";
 
@@ -42,6 +43,8 @@ const isTrouble = (reason: string): boolean => !harmless.has(reason) && !/-(repo
 
 const notFound = 0x0406;
 const mostAnswer = 1 << 20;
+/** A tenth of a second each. */
+const purgeTries = 100;
 
 export class PrintQueue {
   readonly #options: QueueOptions;
@@ -163,17 +166,21 @@ export class PrintQueue {
     };
   }
 
-  /** Takes the job and its document out of the queue for good, whatever its state: it cannot be printed later, nor again. */
+  /**
+   * Takes the job and its document out of the queue for good, whatever its state: it cannot be printed later, nor again. A job under way is
+   * ended first, which takes CUPS a moment; then it is taken out.
+   */
   async purge(id: number): Promise<void> {
-    const { status } = await this.#ask(operations.cancelJob, [
-      { name: "job-id", tag: "integer", values: [id] },
-      { name: "purge-job", tag: "boolean", values: [true] },
-    ]);
-    if (status >= 0x0100 && status !== notFound)
-      throw this.fault(
-        "refused",
-        `CUPS keeps job ${String(id)} (status ${hexOf(status)}): remove it with cancel -x`,
-      );
+    for (let tries = 0; ; tries++) {
+      const { status } = await this.#ask(operations.cancelJob, [
+        { name: "job-id", tag: "integer", values: [id] },
+        { name: "purge-job", tag: "boolean", values: [true] },
+      ]);
+      if (status === notFound || (await this.job(id)) === "gone") return;
+      if (tries >= purgeTries)
+        throw this.fault("refused", `CUPS keeps job ${String(id)} (status ${hexOf(status)}): remove it with cancel -x`);
+      await wait(100);
+    }
   }
 }
 
