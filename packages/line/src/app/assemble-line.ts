@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseAtr } from "@persoline/card/atr";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
+import type { Camera } from "../devices/camera/port.js";
 import { simulatedCamera } from "../devices/camera/simulated.js";
 import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
@@ -29,6 +30,7 @@ import {
   type Work,
 } from "../stations/station.js";
 import { openDesk, type OpenDesk } from "./desk.js";
+import { printerOf, realCameraOf } from "./line-devices.js";
 import { type LineReaders, lineReaders } from "./line-readers.js";
 import { visual } from "../stations/visual.js";
 import { idealWorld, realWorld, type VirtualWorld, virtualWorld } from "../stations/world.js";
@@ -96,7 +98,7 @@ const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
   file.stations.some(
     ({ reader, engraver, embosser, camera }) =>
-      reader === "simulated" || engraver !== undefined || embosser !== undefined || camera !== undefined,
+      reader === "simulated" || engraver !== undefined || embosser !== undefined || camera === "simulated",
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -193,6 +195,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     },
     close: () => {
       readers.close();
+      for (const { camera } of heads.flat()) camera?.close?.();
       desk?.close();
       floor.close();
     },
@@ -254,11 +257,25 @@ function headOf(
     markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
   if (station.embosser !== undefined)
     markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
+  const printer = station.printer?.[number];
+  if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
   return {
     station: station.name,
     number,
     reader: readers.at(station, number),
     markers,
-    camera: station.camera === undefined ? undefined : simulatedCamera({ ...machine, name: named("camera") }),
+    camera: cameraOf(),
   };
+
+  function cameraOf(): Camera | undefined {
+    const name = named("camera");
+    if (station.camera === "simulated") return simulatedCamera({ ...machine, name });
+    const camera = station.camera?.[number];
+    if (camera === undefined) return undefined;
+    // At a desk the person's steps tell that the card lies there; the floor of a carousel knows it.
+    return realCameraOf(name, camera, {
+      world,
+      ...(file.transport.kind === "operator" ? {} : { present: () => floor.bodyAt(place)?.dir }),
+    });
+  }
 }

@@ -1,11 +1,17 @@
 /** What the line asks of its picture workers. */
 import type { Picture } from "../devices/camera/port.js";
-import type { FaceRaster } from "../plan/layout/index.js";
+import type { ColourPicture, FaceRaster } from "../plan/layout/index.js";
 import type { EmbossLine, Face } from "../plan/types.js";
 import type { FaceVerdict } from "../stations/quality/index.js";
 
 export type FacesTask =
   | { readonly task: "render"; readonly faces: readonly Face[]; readonly dpi: 300 | 600 }
+  | {
+      readonly task: "print";
+      readonly faces: readonly Face[];
+      readonly dpi: 300 | 600;
+      readonly bleed: number;
+    }
   | {
       readonly task: "judge";
       readonly pairs: readonly {
@@ -19,6 +25,8 @@ export type FacesTask =
 
 export interface FacesAnswers {
   readonly render: readonly FaceRaster[];
+  /** Of the sides on which something is printed. */
+  readonly print: readonly ColourPicture[];
   readonly judge: readonly FaceVerdict[];
   /** JPEG, scaled down. */
   readonly encode: Uint8Array;

@@ -1,7 +1,7 @@
 /** Draws and judges faces beside the line's thread: pictures are the heaviest work of a card. */
 import { parentPort } from "node:worker_threads";
 import sharp from "sharp";
-import { readFonts, renderFace, renderPreview } from "../plan/layout/index.js";
+import { readFonts, renderColour, renderFace, renderPreview } from "../plan/layout/index.js";
 import { judgeFace } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
 
@@ -16,6 +16,13 @@ async function done(ask: FacesTask): Promise<unknown> {
       const rasters = [];
       for (const face of ask.faces) rasters.push(await renderFace(face, ask.dpi));
       return rasters;
+    }
+    case "print": {
+      const sides = [];
+      for (const face of ask.faces)
+        if ([...face.common.elements, ...face.own].some(({ layer }) => layer === "colour"))
+          sides.push(await renderColour(face, ask.dpi, ask.bleed));
+      return sides;
     }
     case "judge": {
       const verdicts = [];

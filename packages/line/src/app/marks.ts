@@ -5,21 +5,33 @@ import type { PreparedRecord } from "../plan/types.js";
 import { summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
+import type { Printing } from "./line-devices.js";
 
 /** Dots of the engraver. */
 const dpi = 300;
 
-/** The marks of a record in the order they are made: front, back, embossing. */
-export async function marksOf(prepared: PreparedRecord, desk: FacesDesk): Promise<readonly MarkJob[]> {
+/** The marks of a record in the order they are made: print, engraving front and back, embossing. Without `printing` there is no printer. */
+export async function marksOf(
+  prepared: PreparedRecord,
+  desk: FacesDesk,
+  printing?: Printing,
+): Promise<readonly MarkJob[]> {
   const { faces, emboss } = prepared;
   const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
-  return emboss.length === 0 ? rasters : [...rasters, { kind: "emboss", side: "front", lines: emboss }];
+  const sides =
+    printing === undefined || faces.length === 0 ? [] : await desk.do({ task: "print", faces, ...printing });
+  const [first] = sides;
+  return [
+    ...(first === undefined ? [] : [{ kind: "colour" as const, side: first.side, sides }]),
+    ...rasters,
+    ...(emboss.length === 0 ? [] : [{ kind: "emboss" as const, side: "front" as const, lines: emboss }]),
+  ];
 }
 
 export const marksBy =
-  (faces: FacesDesk): MakeMarks =>
+  (faces: FacesDesk, printing?: Printing): MakeMarks =>
   (prepared) =>
-    marksOf(prepared, faces);
+    marksOf(prepared, faces, printing);
 
 export const judgedBy =
   (faces: FacesDesk): JudgeFaces =>

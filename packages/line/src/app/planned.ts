@@ -5,6 +5,7 @@ import { capacity, type Capacity, type CapacityAsk } from "../stations/capacity.
 import type { LineFile } from "../stations/line-file.js";
 import type { FacesDesk } from "./faces.js";
 import type { Job } from "./job.js";
+import { printingOf } from "./line-devices.js";
 import { marksOf } from "./marks.js";
 
 interface PlannedAsk {
@@ -17,7 +18,7 @@ interface PlannedAsk {
 /** What the planner has to know of the machines: how long the marks of such a card take, and its pictures. */
 export async function capacityAsk({ job, file, faces, example }: PlannedAsk): Promise<CapacityAsk> {
   const unmarked = file.without.includes("visual");
-  const marks = unmarked ? [] : await marksOf(example, faces);
+  const marks = unmarked ? [] : await marksOf(example, faces, printingOf(file));
   return {
     product: job.planned,
     example,

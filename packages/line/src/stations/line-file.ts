@@ -7,6 +7,13 @@ import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import {
+  type CameraFile,
+  deviceProblems,
+  type PrinterFile,
+  realCamera,
+  realPrinter,
+} from "./line-devices.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
@@ -94,7 +101,14 @@ const station = z.strictObject({
     .describe("simulated, or the real reader of its head, or a list of them, one a head"),
   engraver: device.optional(),
   embosser: device.optional(),
-  camera: device.optional(),
+  camera: z
+    .union([device, realCamera, z.array(realCamera).min(1)])
+    .optional()
+    .describe("simulated, or the real camera of its head, or a list of them, one a head"),
+  printer: z
+    .union([realPrinter, z.array(realPrinter).min(1)])
+    .optional()
+    .describe("The card printer of its head, or a list of them, one a head"),
 });
 
 const lineSchema = z.strictObject({
@@ -164,10 +178,13 @@ const lineSchema = z.strictObject({
 
 type LineYaml = z.output<typeof lineSchema>;
 
-export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader"> {
+export interface StationFile
+  extends Omit<LineYaml["stations"][number], "does" | "reader" | "camera" | "printer"> {
   readonly does: readonly Work[];
   /** One a head. */
   readonly reader: "simulated" | readonly ReaderFile[];
+  readonly camera?: "simulated" | readonly CameraFile[];
+  readonly printer?: readonly PrinterFile[];
 }
 
 export interface StockFile {
@@ -222,14 +239,17 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map((one) => ({
+  const stations = value.stations.map(({ camera, printer, ...one }) => ({
     ...one,
     does: one.does ?? workNamed(one.name),
     reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
+    ...(camera === undefined ? {} : { camera: camera === "simulated" ? camera : [camera].flat() }),
+    ...(printer === undefined ? {} : { printer: [printer].flat() }),
   }));
   const problems = [
     ...sequenceProblems(read, stations),
     ...readerProblems(read, stations),
+    ...deviceProblems(read, stations),
     ...binProblems(read),
     ...stockProblems(read),
   ];
@@ -281,7 +301,7 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {
     problems.push(read.problem(path, code, message, remedy));
   };
-  for (const [at, { name: own, does, engraver, camera }] of stations.entries()) {
+  for (const [at, { name: own, does, engraver, printer, camera }] of stations.entries()) {
     const path = ["stations", at];
     if (stations.findIndex((other) => other.name === own) !== at) {
       say(
@@ -299,8 +319,9 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
         `say it: does: [${workOrder.join(", ")}]`,
       );
     }
-    if (does.includes("visual") && engraver === undefined) {
-      say(path, "no-engraver", `${own} marks cards, but has no engraver`, "add engraver: simulated");
+    if (does.includes("visual") && engraver === undefined && printer === undefined) {
+      const remedy = "add engraver: simulated, or a printer";
+      say(path, "no-engraver", `${own} marks cards, but has no engraver`, remedy);
     }
     if (does.includes("quality") && camera === undefined && !value.without.includes("visual")) {
       say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");

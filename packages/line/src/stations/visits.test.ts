@@ -96,7 +96,15 @@ interface Scene {
 
 function scene(
   seats: readonly Seat[],
-  more: { fails?: number; camera?: Camera; verdict?: FacesVerdict; under?: Reader } = {},
+  more: {
+    fails?: number;
+    camera?: Camera;
+    verdict?: FacesVerdict;
+    under?: Reader;
+    marker?: Partial<Marker>;
+    markers?: readonly MarkJob["kind"][];
+    jobs?: readonly MarkJob[];
+  } = {},
 ): Scene {
   const journal = new MemoryJournal();
   const done: string[] = [];
@@ -113,6 +121,7 @@ function scene(
       }
       return Promise.resolve();
     },
+    ...more.marker,
   });
   const visit: Visit = {
     world: idealWorld(),
@@ -132,7 +141,7 @@ function scene(
     limits: usualLimits,
     outside: usualOutside,
     sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
-    makeMarks: () => Promise.resolve(jobs),
+    makeMarks: () => Promise.resolve(more.jobs ?? jobs),
     judgeFaces: () => Promise.resolve(more.verdict ?? { kind: "passed", detail: "", findings: [] }),
     keepPicture: (serial, { side }) =>
       Promise.resolve({ file: `pictures/${serial}-${side}.png`, sha256: side }),
@@ -140,7 +149,7 @@ function scene(
       station: "here",
       number: 0,
       reader: more.under ?? reader(seats),
-      markers: [marker("raster"), marker("emboss")],
+      markers: (more.markers ?? ["raster", "emboss"]).map(marker),
       camera: more.camera,
     },
     challenges: new Challenges(),
@@ -296,6 +305,46 @@ describe("marks", () => {
     ]);
   });
 
+  test("a machine that is not ready stops its head before anything is begun, and no card is lost", async () => {
+    const ready = () => Promise.reject(new DeviceFault("printer", "refused", "its ribbon is at its end"));
+    const { visit, journal, done } = scene([{ atr: completed }], { marker: { ready } });
+    await expect(visual.visit(bound(), visit)).rejects.toThrow("ribbon");
+    expect([journal.notes, done]).toEqual([[], []]);
+  });
+
+  test("the record says what a marker keeps, also of a card that it spoilt, and who is to confirm its marks", async () => {
+    const marker: Partial<Marker> = { kind: "real", confirmedBy: "camera", residue: "its ribbon: destroy" };
+    const good = bound();
+    await visual.visit(good, scene([{ atr: completed }], { marker, jobs: [raster("front")] }).visit);
+    const said = good.findings.map(({ what, result, detail }) => [what, result, detail]);
+    expect(said).toContainEqual(["raster", "ok", "its ribbon: destroy"]);
+    expect(said).toContainEqual([
+      "raster front",
+      "not measured",
+      expect.stringContaining("camera") as string,
+    ]);
+    const spoilt = bound();
+    await visual.visit(spoilt, scene([{ atr: completed }], { marker, fails: 0 }).visit);
+    expect(spoilt.findings.map(({ detail }) => detail)).toContain("its ribbon: destroy");
+  });
+
+  test("a side without marks needs no engraver, one with marks does", async () => {
+    const empty: MarkJob = {
+      ...raster("back"),
+      kind: "raster",
+      bits: Uint8Array.of(0),
+      dpi: 300,
+      width: 8,
+      height: 1,
+    };
+    const printed: MarkJob = { kind: "colour", side: "front", sides: [] };
+    const only = scene([{ atr: completed }], { markers: ["colour"], jobs: [printed, empty] });
+    expect((await visual.visit(bound(), only.visit)).kind).toBe("passed");
+    expect(only.done).toEqual(["colour front after 1 intents"]);
+    const burnt = scene([{ atr: completed }], { markers: ["colour"], jobs: [raster("front")] });
+    await expect(visual.visit(bound(), burnt.visit)).rejects.toThrow('no marker for "raster"');
+  });
+
   test("a head without the marker that a card needs is the machine's fault", async () => {
     const { visit, done } = scene([{ atr: completed }]);
     const poor = { ...visit, head: { ...visit.head, markers: [] } };
@@ -333,6 +382,26 @@ describe("quality", () => {
   ])("%s never passes", async (_what, frames) => {
     const { visit } = scene([{ atr: completed }], { camera: camera(frames) });
     expect(await quality.visit(bound(), visit)).toMatchObject({ kind: "rejected", code: "no-picture" });
+  });
+
+  test("a picture that was taken for another card never passes, and the camera is told which card it looks at", async () => {
+    const asked: (string | undefined)[] = [];
+    const seeing = (of: (card: string | undefined) => string | undefined): Camera => {
+      const eye = camera([1, 2]);
+      return {
+        ...eye,
+        capture: async (side, card) => {
+          asked.push(card);
+          const [picture, seen] = [await eye.capture(side), of(card)];
+          return picture === "no-picture" || seen === undefined ? picture : { ...picture, card: seen };
+        },
+      };
+    };
+    const own = scene([{ atr: completed }], { camera: seeing((card) => card) });
+    expect((await quality.visit(bound(), own.visit)).kind).toBe("passed");
+    expect(asked).toEqual([chip, chip]);
+    const other = scene([{ atr: completed }], { camera: seeing(() => "504C0102030400000009") });
+    expect(await quality.visit(bound(), other.visit)).toMatchObject({ kind: "rejected", code: "no-picture" });
   });
 
   test("a camera that froze after the card before does not pass the next", async () => {

@@ -26,13 +26,19 @@ export const visual: Station = {
     if (identity.kind !== "passed") return identity;
     const jobs = await marksOf(card, visit);
     for (const [number, job] of jobs.entries()) {
-      if (card.passed.includes(markName(number))) continue;
+      if (card.passed.includes(markName(number)) || isEmpty(job, visit)) continue;
       const unknown = await mark(card, visit, { number, job, marker: markerFor(job, visit) });
       if (unknown !== undefined) return unknown;
     }
     return { kind: "passed" };
   },
 };
+
+/** A side on which nothing is burnt needs no engraver: cards that are only printed have two of them. */
+const isEmpty = (job: MarkJob, { head }: Visit): boolean =>
+  job.kind === "raster" &&
+  !head.markers.some(({ does }) => does === "raster") &&
+  job.bits.every((byte) => byte === 0);
 
 function markerFor(job: MarkJob, visit: Visit): Marker {
   const marker = visit.head.markers.find(({ does }) => does === job.kind);
