@@ -1,4 +1,4 @@
-/** Cameras of each real kind against what stands for their hardware: a folder, a server on the loopback address, ffmpeg's own test picture. */
+/** Real cameras against what stands for their hardware: a folder, and a server on the loopback address. Those behind ffmpeg: ffmpeg.e2e.test.ts. */
 import {
   mkdirSync,
   mkdtempSync,
@@ -17,7 +17,6 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import sharp from "sharp";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { ffmpegSource, v4l2Input } from "./ffmpeg.js";
 import { folderSource } from "./folder.js";
 import { httpSource } from "./http.js";
 import { type ExposureSource, liveCamera } from "./live.js";
@@ -318,114 +317,5 @@ describe("an HTTP snapshot", () => {
       expect(() => httpSource({ name: "camera", url })).toThrow(/camera: its address/);
       expect(() => httpSource({ name: "camera", url })).not.toThrow(/secret/);
     }
-  });
-});
-
-describe("a camera behind ffmpeg (Debian: ffmpeg), with its synthetic source in the place of a device", () => {
-  const [width, height] = [320, 240];
-  const clocked = ["settb=AVTB", "setpts=RTCTIME"];
-  const picture = (source: string): string[] => [
-    "-re",
-    "-f",
-    "lavfi",
-    "-i",
-    `${source}=size=${String(width)}x${String(height)}:rate=25`,
-  ];
-  const over = (
-    input: readonly string[],
-    more: { filters?: readonly string[]; timeoutMs?: number; program?: string } = {},
-  ): Camera => {
-    const { timeoutMs = 10_000, filters = clocked, program } = more;
-    const source = ffmpegSource({
-      name: "camera",
-      input,
-      filters,
-      width,
-      height,
-      ...(program === undefined ? {} : { program }),
-    });
-    return camera(source, { timeoutMs });
-  };
-
-  test("every trigger gets a frame of its own, exposed after it", async () => {
-    const it = over(picture("testsrc2"));
-    const pictures = [await it.capture("front", "a"), await it.capture("back", "b")];
-    await wait(200);
-    pictures.push(await it.capture("front", "c"));
-    const greys = pictures.map((one) =>
-      one === "no-picture" ? "" : Buffer.from(one.grey).toString("base64"),
-    );
-    expect(new Set(greys).size).toBe(3);
-    expect(pictures).toMatchObject([
-      { frame: 1, card: "a", width, height },
-      { frame: 2, card: "b" },
-      { frame: 3, card: "c" },
-    ]);
-  });
-  test("frames that lay in a buffer since before the trigger are let go", async () => {
-    const source = ffmpegSource({
-      name: "camera",
-      input: picture("testsrc2"),
-      filters: clocked,
-      width,
-      height,
-    });
-    ends.push(() => source.close?.());
-    const over = AbortSignal.timeout(10_000);
-    await source.expose({ number: 1, side: "front", at: Date.now(), over });
-    // Nobody reads what the child writes meanwhile: this thread is busy, as it may be with another card.
-    const until = Date.now() + 400;
-    while (Date.now() < until);
-    const at = Date.now();
-    const exposure = await source.expose({ number: 2, side: "front", at, over });
-    expect(exposure !== "nothing" && (exposure.exposedAt ?? 0)).toBeGreaterThan(at);
-  });
-  test("a sensor whose pixels never change is frozen", async () => {
-    const it = over(picture("color"));
-    await it.capture("front");
-    await expect(it.capture("front")).rejects.toThrow("frozen");
-  });
-  test("a camera that ends says why, and is started again by the next trigger", async () => {
-    const it = over([
-      ...picture("testsrc2").slice(1, -1),
-      `testsrc2=size=${String(width)}x${String(height)}:rate=25:duration=0.04`,
-    ]);
-    // Its only frame may still be taken; then there is no other.
-    await it.capture("front").catch(() => undefined);
-    await expect(it.capture("front").then(() => it.capture("front"))).rejects.toMatchObject({
-      name: "DeviceFault",
-    });
-    const missing = over(
-      v4l2Input({ device: join(root, "video0"), width, height, format: "mjpeg", framesASecond: 15 }),
-      { filters: [] },
-    );
-    await expect(missing.capture("front")).rejects.toThrow(/No such file/);
-    await expect(missing.capture("front")).rejects.toThrow(/No such file/);
-  });
-  test("one that delivers nothing is a fault in time", async () => {
-    const it = over(
-      [
-        "-f",
-        "rawvideo",
-        "-video_size",
-        "320x240",
-        "-pixel_format",
-        "gray",
-        "-i",
-        "tcp://127.0.0.1:9?listen=1",
-      ],
-      {
-        timeoutMs: 300,
-      },
-    );
-    await expect(it.capture("front")).rejects.toMatchObject({ code: "timeout" });
-  });
-  test("without ffmpeg it says what to install", async () => {
-    const it = over(picture("testsrc2"), { program: join(root, "no-ffmpeg") });
-    await expect(it.capture("front")).rejects.toThrow("apt-get install ffmpeg");
-  });
-  test("frames with times of no clock are refused", async () => {
-    const it = over(picture("testsrc2"), { filters: ["settb=AVTB", "setpts=RTCTIME+3600000000"] });
-    await expect(it.capture("front")).rejects.toThrow("yet to come");
   });
 });

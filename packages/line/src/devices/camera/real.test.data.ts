@@ -21,28 +21,28 @@ export function endRealCameras(): void {
 type Make = (more?: Partial<SimulatedCameraOptions>) => Camera;
 let made = 0;
 
-export function realCameras(
-  root: string,
-  optionsOf: (more: Partial<SimulatedCameraOptions> | undefined) => SimulatedCameraOptions,
-): Readonly<Record<string, Make>> {
-  const shared = (more: Partial<SimulatedCameraOptions> | undefined) => {
-    const options = optionsOf(more);
-    const eye = simulatedCamera(options);
-    const png = async (side: Side): Promise<Buffer> => {
-      const picture = await eye.capture(side);
-      if (picture === "no-picture") throw new Error("nobody should have asked");
-      const { width, height, grey } = picture;
-      return sharp(grey, { raw: { width, height, channels: 1 } })
-        .png({ compressionLevel: 1 })
-        .toBuffer();
-    };
-    const present = (): string | undefined => options.bodyAt(options.place);
-    return { png, live: { name: options.name, world: options.world, present, timeoutMs: 20_000 } };
-  };
+type OptionsOf = (more: Partial<SimulatedCameraOptions> | undefined) => SimulatedCameraOptions;
 
+/** What the simulated camera sees as a file, and what a real one in its place knows. */
+function sharedOf(options: SimulatedCameraOptions) {
+  const eye = simulatedCamera(options);
+  const png = async (side: Side): Promise<Buffer> => {
+    const picture = await eye.capture(side);
+    if (picture === "no-picture") throw new Error("nobody should have asked");
+    const { width, height, grey } = picture;
+    return sharp(grey, { raw: { width, height, channels: 1 } })
+      .png({ compressionLevel: 1 })
+      .toBuffer();
+  };
+  const present = (): string | undefined => options.bodyAt(options.place);
+  return { png, live: { name: options.name, world: options.world, present, timeoutMs: 20_000 } };
+}
+
+/** Those that need nothing but Node. */
+export function realCameras(root: string, optionsOf: OptionsOf): Readonly<Record<string, Make>> {
   return {
     "watched folder": (more) => {
-      const { png, live } = shared(more);
+      const { png, live } = sharedOf(optionsOf(more));
       const folder = join(root, `folder-${String(++made)}`);
       mkdirSync(folder);
       const ask = `${folder}.ask`;
@@ -78,7 +78,7 @@ export function realCameras(
       };
     },
     "HTTP snapshot": (more) => {
-      const { png, live } = shared(more);
+      const { png, live } = sharedOf(optionsOf(more));
       let looking: Side = "front";
       const server = createServer((_, response) => {
         void png(looking).then((bytes) => response.end(bytes));
@@ -102,36 +102,38 @@ export function realCameras(
         },
       };
     },
-    "ffmpeg (Debian: ffmpeg) playing a file": (more) => {
-      const { png, live } = shared(more);
-      const name = `played-${String(++made)}`;
-      const playing = new Map<Side, ReturnType<typeof ffmpegSource>>();
-      ends.push(() => playing.forEach((source) => source.close?.()));
-      const camera = liveCamera(
-        {
-          expose: async (trigger) => {
-            let source = playing.get(trigger.side);
-            if (source === undefined) {
-              const bytes = await png(trigger.side);
-              const file = join(root, `${name}-${trigger.side}.png`);
-              writeFileSync(file, bytes);
-              const { width, height } = await sharp(bytes).metadata();
-              source = ffmpegSource({
-                name: live.name,
-                input: ["-re", "-loop", "1", "-framerate", "10", "-i", file],
-                // A sensor's noise, without which a film of one picture is frozen; the clock in the place of the kernel's.
-                filters: ["format=gray", "noise=alls=6:allf=t", "settb=AVTB", "setpts=RTCTIME"],
-                width,
-                height,
-              });
-              playing.set(trigger.side, source);
-            }
-            return source.expose(trigger);
-          },
-        },
-        live,
-      );
-      return camera;
-    },
   };
+}
+
+/** ffmpeg (Debian: ffmpeg) playing a file. */
+export function playedCamera(root: string, options: SimulatedCameraOptions): Camera {
+  const { png, live } = sharedOf(options);
+  const name = `played-${String(++made)}`;
+  const playing = new Map<Side, ReturnType<typeof ffmpegSource>>();
+  ends.push(() => playing.forEach((source) => source.close?.()));
+  const camera = liveCamera(
+    {
+      expose: async (trigger) => {
+        let source = playing.get(trigger.side);
+        if (source === undefined) {
+          const bytes = await png(trigger.side);
+          const file = join(root, `${name}-${trigger.side}.png`);
+          writeFileSync(file, bytes);
+          const { width, height } = await sharp(bytes).metadata();
+          source = ffmpegSource({
+            name: live.name,
+            input: ["-re", "-loop", "1", "-framerate", "10", "-i", file],
+            // A sensor's noise, without which a film of one picture is frozen; the clock in the place of the kernel's.
+            filters: ["format=gray", "noise=alls=6:allf=t", "settb=AVTB", "setpts=RTCTIME"],
+            width,
+            height,
+          });
+          playing.set(trigger.side, source);
+        }
+        return source.expose(trigger);
+      },
+    },
+    live,
+  );
+  return camera;
 }
