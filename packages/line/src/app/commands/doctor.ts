@@ -10,12 +10,13 @@ import { connectedReaders } from "../../devices/reader/pcsc/reader.js";
 import type { UsbPlace } from "../../devices/reader/pcsc/usb.js";
 import { readFonts } from "../../plan/layout/index.js";
 import { dataRoot, pcscSocket, timeZone, usbDevices } from "../config.js";
+import { cameraChecks, printerChecks } from "../doctor-devices.js";
 import { exitCode } from "../problem.js";
 import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
 
 interface Check {
   readonly what: string;
-  readonly state: "ok" | "lacking" | "absent" | "not built yet";
+  readonly state: "ok" | "lacking" | "absent";
   readonly detail: string;
 }
 
@@ -25,7 +26,7 @@ export function addDoctorCommand(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
     .action(async (options: CommonOptions) => {
       const own = [node(), database(), token(), fonts(), clock(), folder(dataRoot(options.data))];
-      const checks = [...own, ...(await readers()), ...later];
+      const checks = [...own, ...(await readers()), ...cameraChecks(), ...printerChecks()];
       if (options.json === true) printJson(checks);
       else
         print(
@@ -137,8 +138,3 @@ const plugged = ({ port, path, serial }: UsbPlace): string =>
   `usb: ${port}${path === undefined ? "" : ` or ${path}`}${serial === undefined ? "" : `, serial number of the device ${serial}`}`;
 
 const fullText = `pcscd has its ${String(mostReaders)} readers and takes no more: drive further ones from another computer`;
-
-/** Said openly, so that nobody looks for them. */
-const later: readonly Check[] = [
-  { what: "cameras", state: "not built yet", detail: "this version sees through simulated cameras only" },
-];

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -172,6 +173,7 @@ export async function startCupsd(root: string): Promise<Cupsd> {
       const late = setTimeout(() => child.kill("SIGKILL"), 3_000);
       await ended;
       clearTimeout(late);
+      rmSync(root, { recursive: true, force: true });
     },
   };
 }

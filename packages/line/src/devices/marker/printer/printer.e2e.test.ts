@@ -253,7 +253,9 @@ describe("a printer behind CUPS", () => {
     const emboss = { kind: "emboss", side: "front", lines: [] } as const;
     await expect(printer.mark(emboss)).rejects.toMatchObject({ code: "refused" });
     expect(() => printer.duration(emboss)).toThrow(DeviceFault);
-    expect(printer.duration(job(printed("front"), printed("back")))).toBeGreaterThan(printer.duration(job(printed("front"))));
+    expect(printer.duration(job(printed("front"), printed("back")))).toBeGreaterThan(
+      printer.duration(job(printed("front"))),
+    );
     expect(cupsd.printed()).toHaveLength(before);
   });
   test("no such queue, and no CUPS, are told", async () => {

@@ -178,7 +178,10 @@ export class PrintQueue {
       ]);
       if (status === notFound || (await this.job(id)) === "gone") return;
       if (tries >= purgeTries)
-        throw this.fault("refused", `CUPS keeps job ${String(id)} (status ${hexOf(status)}): remove it with cancel -x`);
+        throw this.fault(
+          "refused",
+          `CUPS keeps job ${String(id)} (status ${hexOf(status)}): remove it with cancel -x`,
+        );
       await wait(100);
     }
   }
