@@ -42,7 +42,7 @@ stock:
   - { lot: L1, count: 4 }
 `;
 
-test("a line with a printer puts each card into its folder once, and each card's record says what the ribbon keeps", async () => {
+test("a line with a printer puts each card into its folder once", async () => {
   const folder = join(root, "printed");
   const plant = await Plant.open(office, text(folder), 3, [printed()]);
   expect(existsSync(folder)).toBe(false);
