@@ -30,7 +30,7 @@ import {
   type Work,
 } from "../stations/station.js";
 import { openDesk, type OpenDesk } from "./desk.js";
-import { printerOf, realCameraOf } from "./line-devices.js";
+import { printerOf, realCameraOf } from "./line-pictures.js";
 import { type LineReaders, lineReaders } from "./line-readers.js";
 import { visual } from "../stations/visual.js";
 import { idealWorld, realWorld, type VirtualWorld, virtualWorld } from "../stations/world.js";

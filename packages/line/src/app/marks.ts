@@ -5,7 +5,7 @@ import type { PreparedRecord } from "../plan/types.js";
 import { summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
-import type { Printing } from "./line-devices.js";
+import type { Printing } from "./line-pictures.js";
 
 /** Dots of the engraver. */
 const dpi = 300;

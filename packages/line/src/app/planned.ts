@@ -5,7 +5,7 @@ import { capacity, type Capacity, type CapacityAsk } from "../stations/capacity.
 import type { LineFile } from "../stations/line-file.js";
 import type { FacesDesk } from "./faces.js";
 import type { Job } from "./job.js";
-import { printingOf } from "./line-devices.js";
+import { printingOf } from "./line-pictures.js";
 import { marksOf } from "./marks.js";
 
 interface PlannedAsk {

@@ -22,7 +22,7 @@ import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
-import { printingOf } from "./line-devices.js";
+import { printingOf } from "./line-pictures.js";
 import { judgedBy, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import { withPins } from "./pins.js";

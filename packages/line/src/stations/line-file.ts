@@ -13,7 +13,7 @@ import {
   type PrinterFile,
   realCamera,
   realPrinter,
-} from "./line-devices.js";
+} from "./line-pictures.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 

@@ -8,7 +8,7 @@ import type { Camera } from "../devices/camera/port.js";
 import type { Marker } from "../devices/marker/port.js";
 import { cupsPrinter } from "../devices/marker/printer/cups.js";
 import { filePrinter } from "../devices/marker/printer/files.js";
-import type { CameraFile, PrinterFile } from "../stations/line-devices.js";
+import type { CameraFile, PrinterFile } from "../stations/line-pictures.js";
 import type { LineFile } from "../stations/line-file.js";
 
 function sourceOf(name: string, camera: CameraFile): ExposureSource {

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { MarkJob } from "../devices/marker/port.js";
 import { parseLine } from "../stations/line-file.js";
 import { type Office, openOffice, Plant } from "./assembled.test.data.js";
-import { printingOf } from "./line-devices.js";
+import { printingOf } from "./line-pictures.js";
 
 let office: Office;
-const root = mkdtempSync(join(tmpdir(), "persoline-line-devices-"));
+const root = mkdtempSync(join(tmpdir(), "persoline-line-pictures-"));
 beforeAll(async () => {
   office = await openOffice();
 });
