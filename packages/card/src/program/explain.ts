@@ -73,7 +73,7 @@ function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): Explaine
   if (step !== undefined) {
     return [
       {
-        apdu: apduText(step, channel === "plain" ? "plain" : channel.protocol),
+        apdu: apduText(step, channel === "plain" || item.what === "before" ? "plain" : channel.protocol),
         why: step.why,
         clause: step.clause,
         expect: expectText(step),

@@ -195,6 +195,8 @@ export interface Segment {
   /** "plain", or the secure session that all steps of the segment share; the session's opening commands are the runner's. */
   readonly channel: "plain" | SecureChannelSpec;
   readonly steps: readonly Step[];
+  /** Of a secure segment: plain steps that lead to whoever opens the session, sent each time before it is opened. They change nothing. */
+  readonly before?: readonly Step[];
   /** Plain steps that tell, after an interruption, that the whole segment is done (all as expected) or not (anything else). */
   readonly done?: readonly Step[];
 }
