@@ -59,6 +59,7 @@ test("a level that is not kept is told with operation, wanted and kept level; a 
   const report: CapabilityReport = {
     provider: "vault",
     environment: "test",
+    iccKeys: [],
     operations: { ...operations, gate: { level: "unavailable", probed: true, note: "no answer" } },
   };
   expect(unkept(["pin", "scp03"], report, [])).toEqual([]);

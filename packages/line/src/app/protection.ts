@@ -20,14 +20,19 @@ function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   return [isLong(keys, channel.keys) ? "scp03-long" : "scp03", ...shared];
 }
 
-function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
+function ofPart(part: Exclude<Part, Uint8Array>, channel: "plain" | SecureChannelSpec): HsmOperation[] {
   switch (part.secret) {
     case "pin":
       return ["pin"];
     case "challenge":
       return ["proof"];
     case "issuer-dgi":
-      return ["issuer-data"];
+      // Only whole blocks under AES go from key to key.
+      return part.pad === undefined && channel !== "plain" && channel.protocol === "scp03"
+        ? ["issuer-data"]
+        : ["issuer-data-clear"];
+    case "payment":
+      return PAYMENT[part.part.secret];
     case "key-set":
       return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
     case "key":
@@ -38,6 +43,16 @@ function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
   }
 }
 
+const PAYMENT: Readonly<Record<Extract<Part, { secret: "payment" }>["part"]["secret"], HsmOperation[]>> = {
+  "emv-keys": ["emv-keys"],
+  "emv-key-checks": ["emv-keys"],
+  "emv-track2": ["emv-keys", "pin"],
+  "emv-pin": ["pin"],
+  "emv-icc-key": ["emv-rsa"],
+  "emv-icc-certificate": ["emv-issuer"],
+  "emv-static-signature": ["emv-issuer"],
+};
+
 /** What these programs ask of a security module. */
 export function operationsOf(programs: readonly CardProgram[], keys: Keys): ReadonlySet<HsmOperation> {
   return new Set(
@@ -46,7 +61,7 @@ export function operationsOf(programs: readonly CardProgram[], keys: Keys): Read
       .flatMap(({ channel, steps }) => [
         ...(channel === "plain" ? [] : ofChannel(channel, keys)),
         ...steps.flatMap(({ data }) =>
-          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part))),
+          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel))),
         ),
       ]),
   );

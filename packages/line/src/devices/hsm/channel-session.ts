@@ -215,6 +215,8 @@ export class ChannelSession implements CardSession {
           clear.fill(0);
         }
       }
+      case "payment":
+        throw new VaultRefusal("this module does not prepare payment cards yet");
       case "pin":
         return { bytes: this.#pin(part, session, secrets) };
       case "challenge": {

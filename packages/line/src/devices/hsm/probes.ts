@@ -158,6 +158,10 @@ const bytesOf = (): KeySet => ({
   dek: unhex(scp03Record.dek),
 });
 
+const notYet = (): never => {
+  throw new Error("payment cards are not prepared yet");
+};
+
 const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   loader: probeMacs,
   scp02: probeScp02,
@@ -167,12 +171,17 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   "scp03-long": probeLong,
   desfire: probeMacs,
   "issuer-data": probeKeysToCard,
+  "issuer-data-clear": probeKeysToCard,
   "keys-to-card": probeKeysToCard,
   "shared-keys": () => {
     probeScp03(bytesOf());
   },
   proof: probeMacs,
   gate: probeMacs,
+  "emv-keys": notYet,
+  "emv-rsa": notYet,
+  "emv-issuer": notYet,
+  "emv-cryptogram": notYet,
   pin: probeSeal,
   letter: probeLetter,
   seal: probeSeal,

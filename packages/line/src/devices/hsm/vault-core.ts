@@ -69,6 +69,7 @@ export function vaultCalls(
       provider,
       environment: ring.environment,
       operations,
+      iccKeys: [],
     }),
     keys: () => ring.describe(),
 
@@ -161,6 +162,12 @@ export function vaultCalls(
     proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
     takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask),
 
+    preparePayment: notYet,
+    drawIccKeysAhead: notYet,
+    judgeCryptogram: notYet,
+    paymentScripts: notYet,
+    encipherPin: notYet,
+
     createDataKey: (order) => {
       return again(() => {
         const key = random(32);
@@ -185,6 +192,10 @@ export function vaultCalls(
     },
   };
 }
+
+const notYet = (): never => {
+  throw new VaultRefusal("this module does not prepare payment cards yet");
+};
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
 function judgeSeals(sealing: Uint8Array, { order, record, pins, issuer = {} }: SealedSecrets): void {

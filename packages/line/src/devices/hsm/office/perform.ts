@@ -32,7 +32,12 @@ interface Ask {
 }
 
 export const sizeOf = ({ algorithm, name }: KeyPlan): number => {
-  if (algorithm === "Ed25519" || algorithm === "X25519")
+  if (
+    algorithm === "Ed25519" ||
+    algorithm === "X25519" ||
+    algorithm === "RSA-1152" ||
+    algorithm === "RSA-1408"
+  )
     throw new OfficeRefusal(`key ${name}: ${algorithm} keys are not made from bytes`);
   return keyBytes[algorithm];
 };

@@ -63,6 +63,7 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
     const why = there.note === undefined ? "" : ` (${there.note})`;
     return { ...here, note: `the token keeps the master, cards' keys are in the module's process${why}` };
   };
+  const { "issuer-data-clear": issuerDataClear } = inProcess;
   const { scp02, pin, letter, seal, sign } = inProcess;
   return {
     keptKeys,
@@ -84,6 +85,15 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
         probed: false,
         note: "issuers' transport keys are in the vault only",
       },
+      "issuer-data-clear": {
+        ...issuerDataClear,
+        level: "unavailable",
+        note: "issuers' transport keys are in the vault only",
+      },
+      "emv-keys": inProcess["emv-keys"],
+      "emv-rsa": inProcess["emv-rsa"],
+      "emv-issuer": inProcess["emv-issuer"],
+      "emv-cryptogram": inProcess["emv-cryptogram"],
       "keys-to-card": best(keys, inProcess["keys-to-card"]),
       "shared-keys": {
         level: "unavailable",
