@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { nodeCrypto } from "@persoline/card/node";
 import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
@@ -30,6 +31,8 @@ import { compileForeign, type PlannedForeign } from "../plan/foreign/compile.js"
 import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
+import { embossedFields } from "../plan/gp/payment/record.js";
+import { readScheme, type Scheme } from "../plan/gp/payment/scheme.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
 import type { AnyPlanned, EmbossLine, Face, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import type { OrderFile } from "../store/order-runs.js";
@@ -213,12 +216,35 @@ export async function readAnyProduct(
       if (load !== undefined)
         loadFiles.set(name, await named(load, ["applications", at, "load"], `load file of ${name}`));
     }
-    return { product, planned: compileGp(product, loadFiles), files };
+    const scheme = await readSchemeOf(product, named, file);
+    return { product, planned: compileGp(product, loadFiles, scheme), files };
   }
   const image = await named(product.completion.image, ["completion", "image"], "completion image");
   const wrong = imageProblems(product, image, problem);
   if (wrong.length > 0) throw new DataProblem(wrong);
   return { product, planned: compile(product, image), files };
+}
+
+type ReadNamed = (relative: string, path: YamlPath, part: string) => Promise<Uint8Array>;
+
+/** Public keys of a payment application's issuer and scheme. Throws DataProblem. */
+async function readSchemeOf(
+  { applications }: GpProduct,
+  named: ReadNamed,
+  productFile: string,
+): Promise<Scheme | undefined> {
+  const at = applications.findIndex(({ payment }) => payment !== undefined);
+  const payment = applications[at]?.payment;
+  if (payment?.certificate === undefined || payment.authority === undefined) return undefined;
+  const source = async (relative: string, key: "authority" | "certificate", part: string) => ({
+    file: resolve(dirname(productFile), relative),
+    text: new TextDecoder().decode(await named(relative, ["applications", at, "payment", key], part)),
+  });
+  const authority = await source(payment.authority, "authority", "scheme's key");
+  const certificate = await source(payment.certificate, "certificate", "issuer's certificate");
+  const read = readScheme(nodeCrypto, { authority, certificate }, payment);
+  if (!read.ok) throw new DataProblem(read.problems);
+  return read.scheme;
 }
 
 /** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
@@ -235,6 +261,9 @@ export async function readProduct(file: string): Promise<ReadProduct<Product, Pl
   ]);
 }
 
+const isPayment = (product: AnyProduct): boolean =>
+  product.kind === "globalplatform" && product.applications.some(({ payment }) => payment !== undefined);
+
 /** What the line itself offers to templates besides the record's fields. */
 const lineFields = ["cardNumber", "order", "record"];
 
@@ -247,7 +276,7 @@ async function readDrawing(
   const of = (type: "photo" | "text") =>
     columns.filter((column) => (column.type === "photo") === (type === "photo")).map(({ field }) => field);
   const offered: LayoutFields = {
-    texts: [...of("text"), ...lineFields],
+    texts: [...of("text"), ...lineFields, ...(isPayment(product) ? embossedFields : [])],
     photos: of("photo"),
     codes: ["cardNumber"],
   };
@@ -262,7 +291,9 @@ async function readDrawing(
   };
   const side = async (part: string, relative: string): Promise<FaceLayout> =>
     compileLayout(parseLayout(...(await layout(part, relative)), offered), fonts);
-  const sides = [await side("front layout", visual.front), await side("back layout", visual.back)];
+  const sides: FaceLayout[] = [];
+  for (const name of ["front", "back"] as const)
+    if (visual[name] !== undefined) sides.push(await side(`${name} layout`, visual[name]));
   const emboss =
     visual.emboss === undefined
       ? undefined
@@ -297,9 +328,15 @@ export function draw(
   };
 }
 
-export function prepareRecord({ planned, drawing, order }: Job, record: OrderRecord): PreparedRecord {
+/** `attempt`: the record's so manieth card. */
+export function prepareRecord(
+  { planned, drawing, order }: Job,
+  record: OrderRecord,
+  attempt = 1,
+): PreparedRecord {
   return prepare(planned, record, {
     order: order.order,
+    attempt,
     ...(drawing === undefined
       ? {}
       : {

@@ -176,7 +176,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       hsm,
       accounts: withPins(store.accounts, job, store, hsm),
       journal,
-      prepareRecord: ({ record }) => Promise.resolve(prepareRecord(job, record)),
+      prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),

@@ -4,6 +4,7 @@ import type { KeyForm, KeyRef, SecureChannelSpec } from "@persoline/card/program
 import type { ColumnRule } from "../../orders/types.js";
 import type { ValueForm } from "../content.js";
 import { type ContentModel, columnRule, contentModel, type Product } from "../product-model.js";
+import { type PaymentModel, paymentModel } from "./payment/model.js";
 import type { GpProductFile } from "./schema.js";
 
 export type GpChannel = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
@@ -24,6 +25,9 @@ export interface GpApplication {
   readonly keys?: { readonly master: KeyRef; readonly ids: readonly number[] };
   /** What comes from an issuer's file, in the order that it is sent. */
   readonly issuer: readonly IssuerGrouping[];
+  readonly payment?: PaymentModel;
+  /** It names the product's payment application. */
+  readonly directory?: "contact" | "contactless";
 }
 
 export interface IssuerGrouping {
@@ -35,8 +39,7 @@ export interface IssuerGrouping {
 }
 
 /** A product file of GlobalPlatform cards, in the words of the card. */
-export interface GpProduct
-  extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
+export interface GpProduct extends Pick<Product, "name" | "atr" | "cardNumber" | "quality" | "security"> {
   readonly kind: "globalplatform";
   /** Gates know files of the Persoline OS, not these applications. */
   readonly register: "none";
@@ -47,6 +50,8 @@ export interface GpProduct
   readonly form: KeyForm;
   readonly issuer: { readonly identification?: ValueForm; readonly cardImage?: ValueForm };
   readonly applications: readonly GpApplication[];
+  /** Both faces or none: raised characters may be all. */
+  readonly visual?: { readonly front?: string; readonly back?: string; readonly emboss?: string };
   readonly columns: readonly ColumnRule[];
 }
 
@@ -107,8 +112,8 @@ export function gpProductModel(file: GpProductFile): GpProduct {
       ? {}
       : {
           visual: {
-            front: visual.front,
-            back: visual.back,
+            ...(visual.front === undefined ? {} : { front: visual.front }),
+            ...(visual.back === undefined ? {} : { back: visual.back }),
             ...(visual.emboss === undefined ? {} : { emboss: visual.emboss }),
           },
         }),
@@ -116,12 +121,13 @@ export function gpProductModel(file: GpProductFile): GpProduct {
 }
 
 function applicationOf(one: GpProductFile["applications"][number]): GpApplication {
-  const { load, memory, keys } = one;
+  const { load, memory, keys, payment, directory } = one;
+  const aid = unhex(one.aid);
   return {
     name: one.name,
     package: unhex(one.package),
     module: unhex(one.module),
-    aid: unhex(one.aid),
+    aid,
     privileges: one.privileges,
     parameters: unhex(one.parameters ?? ""),
     data: Object.entries(one.data)
@@ -134,5 +140,7 @@ function applicationOf(one: GpProductFile["applications"][number]): GpApplicatio
     ...(load === undefined ? {} : { load }),
     ...(memory === undefined ? {} : { memory }),
     ...(keys === undefined ? {} : { keys: { master: keys.master as KeyRef, ids: keys.ids.map(number) } }),
+    ...(payment === undefined ? {} : { payment: paymentModel(payment, aid) }),
+    ...(directory === undefined ? {} : { directory }),
   };
 }

@@ -11,6 +11,7 @@ import {
   version,
   word,
 } from "../product-schema.js";
+import { paymentSchema } from "./payment/schema.js";
 
 /**
  * Product files of GlobalPlatform cards (`card.os: globalplatform`): applications that are installed and personalized through the card's
@@ -88,6 +89,11 @@ const application = z.strictObject({
     )
     .default({})
     .describe("Groupings that come from an issuer's file (docs/issuer-data.md), in the order they are sent"),
+  payment: paymentSchema.optional(),
+  directory: z
+    .enum(["contact", "contactless"])
+    .optional()
+    .describe("It is the directory that names the payment application (PSE, PPSE)"),
 });
 
 export const gpProductSchema = z
@@ -107,7 +113,10 @@ export const gpProductSchema = z
       .describe("Issuer identification number (tag 42) and card image number (tag 45)"),
     applications: z.array(application).min(1).max(8),
     person: z.record(word, column),
-    visual: productSchema.shape.visual,
+    visual: z
+      .strictObject({ front: path.optional(), back: path.optional(), emboss: path.optional() })
+      .optional()
+      .describe("Both faces, or raised characters only"),
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
   })
