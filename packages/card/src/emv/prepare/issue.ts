@@ -96,8 +96,7 @@ export function issueCard(
     "emv-icc-certificate": (part) =>
       part.secret === "emv-icc-certificate" ? certificate?.[part.part] : undefined,
     "emv-static-signature": () =>
-      secrets.signer &&
-      signStaticData(crypto, secrets.signer, DATA_AUTHENTICATION_CODE, prepared.staticData),
+      secrets.signer && signStaticData(crypto, secrets.signer, DATA_AUTHENTICATION_CODE, prepared.staticData),
     "emv-track2": () => track2Equivalent(stripeFor(SERVICE_CODE.chip)),
   };
   const dgis = prepared.dgis.map((dgi) => filled(dgi, values, block));
