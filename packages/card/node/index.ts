@@ -7,4 +7,4 @@ export function random(length: number): Uint8Array {
 }
 
 export { nodeCrypto, nodeP256 } from "./crypto.js";
-export { drawRsaKey, type RsaKeyPair } from "./rsa.js";
+export { drawRsaKey, type RsaKeyPair, rsaPrivateKey, rsaPrivateWith, rsaPublicOf } from "./rsa.js";

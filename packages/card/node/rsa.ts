@@ -24,10 +24,29 @@ export function rsaPublic({ modulus, exponent }: RsaPublicKey, block: Uint8Array
   );
 }
 
-export function rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array {
+export const rsaPrivate = (key: RsaCrt, block: Uint8Array): Uint8Array =>
+  rsaPrivateWith(rsaPrivateKey(key), block);
+
+/** Raw RSA with a key that is set up already. */
+export function rsaPrivateWith(key: KeyObject, block: Uint8Array): Uint8Array {
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  return blockOf(block, Math.ceil(bits / 8), () =>
+    privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, block),
+  );
+}
+
+/** The public half of a key. */
+export function rsaPublicOf(key: KeyObject): RsaPublicKey {
+  const { n = "", e = "" } = createPublicKey(key).export({ format: "jwk" });
+  const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "base64url"));
+  return { modulus: bytes(n), exponent: bytes(e) };
+}
+
+/** A private key set up for many operations. Throws CardProblem `bad-key`. */
+export function rsaPrivateKey(key: RsaCrt): KeyObject {
   const [p, q, dp] = [numberOf(key.p), numberOf(key.q), numberOf(key.dp)];
   const modulus = bytesOf(p * q);
-  const object = keyOf(() => {
+  return keyOf(() => {
     // OpenSSL wants the whole key: e is the inverse of d mod (p − 1).
     const e = inverse(dp, p - 1n);
     const d = inverse(e, (p - 1n) * (q - 1n));
@@ -48,9 +67,6 @@ export function rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array {
     };
     return createPrivateKey({ key: jwk, format: "jwk" });
   });
-  return blockOf(block, modulus.length, () =>
-    privateDecrypt({ key: object, padding: constants.RSA_NO_PADDING }, block),
-  );
 }
 
 /**

@@ -2,9 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { unhex } from "@persoline/card/bytes";
 import { z } from "zod";
-import { algorithmOf, keyBytes } from "../devices/hsm/ceremony.js";
+import { algorithmOf, isPublished, keyBytes } from "../devices/hsm/ceremony.js";
 import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
+import { drawIssuerKey, isRsa } from "../devices/hsm/payment/issuer-key.js";
 import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
@@ -25,12 +26,28 @@ const keySchema = z.strictObject({
           .string()
           .regex(/^[a-z][a-z0-9-]{0,31}$/, "a key's name has 1 to 32 small letters, digits and dashes"),
         use: z
-          .enum(["loader", "scp02", "scp03", "desfire", "application", "transport", "file-mac"])
+          .enum([
+            "loader",
+            "scp02",
+            "scp03",
+            "desfire",
+            "application",
+            "transport",
+            "file-mac",
+            "emv-ac",
+            "emv-smi",
+            "emv-smc",
+            "emv-cvk",
+            "emv-pvk",
+            "emv-issuer",
+          ])
           .describe("A key has one purpose"),
         algorithm: z
-          .enum(["AES-128", "AES-192", "AES-256", "3DES"])
+          .enum(["AES-128", "AES-192", "AES-256", "3DES", "RSA-1152", "RSA-1408"])
           .optional()
-          .describe("AES-128 without it; keys for scp02 are 3DES (two keys)"),
+          .describe(
+            "AES-128 without it; keys for scp02 and payment masters are 3DES (two keys), an issuer's RSA key RSA-1408",
+          ),
         published: z
           .string()
           .regex(
@@ -40,6 +57,14 @@ const keySchema = z.strictObject({
           .optional()
           .describe(
             "A test key that everybody may know; without it the key is drawn inside the security module",
+          ),
+        seed: z
+          .string()
+          .min(1)
+          .max(64)
+          .optional()
+          .describe(
+            "Of an issuer's RSA key: a test key that everybody may draw from this text; without it the key is drawn inside the security module",
           ),
       }),
     )
@@ -69,17 +94,17 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   const read = strictYaml(keySchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value, problem } = read;
-  const wrong = value.keys.flatMap(({ name, use, algorithm, published }, at) => [
-    ...algorithmProblems({ use, algorithm, published }).map(([field, message, remedy]) =>
+  const wrong = value.keys.flatMap(({ name, use, algorithm, published, seed }, at) => [
+    ...algorithmProblems({ use, algorithm, published, seed }).map(([field, message, remedy]) =>
       problem(["keys", at, field], "key-algorithm", `key ${name}: ${message}`, remedy),
     ),
     ...(value.keys.findIndex((other) => other.name === name) === at
       ? []
       : [problem(["keys", at, "name"], "twice", `the key ${name} is there twice`, "keep one of them")]),
-    ...(value.environment === "live" && published !== undefined
+    ...(value.environment === "live" && (published ?? seed) !== undefined
       ? [
           problem(
-            ["keys", at, "published"],
+            ["keys", at, published === undefined ? "seed" : "published"],
             "published-key",
             "a published key must not make live cards",
             "remove its value: it is then drawn",
@@ -90,11 +115,12 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   if (wrong.length > 0) throw new DataProblem(wrong);
   return {
     environment: value.environment,
-    keys: value.keys.map(({ name, use, algorithm, published }) => ({
+    keys: value.keys.map(({ name, use, algorithm, published, seed }) => ({
       name,
       use,
       ...(algorithm === undefined ? {} : { algorithm }),
       ...(published === undefined ? {} : { published }),
+      ...(seed === undefined ? {} : { seed }),
     })),
   };
 }
@@ -104,20 +130,31 @@ function algorithmProblems({
   use,
   algorithm: given,
   published,
+  seed,
 }: {
   readonly use: NewKey["use"];
-  readonly algorithm?: NewKey["algorithm"];
+  readonly algorithm?: NewKey["algorithm"] | undefined;
   readonly published?: string | undefined;
+  readonly seed?: string | undefined;
 }): readonly (readonly [field: string, message: string, remedy: string])[] {
   const algorithm = algorithmOf({ name: "", use, ...(given === undefined ? {} : { algorithm: given }) });
-  if (use !== "transport" && (algorithm === "3DES") !== (use === "scp02"))
+  const usual = algorithmOf({ name: "", use });
+  if (
+    isRsa(algorithm) !== isRsa(usual) ||
+    (use !== "transport" && (algorithm === "3DES") !== (usual === "3DES"))
+  )
     return [
       [
         "algorithm",
         `a key for ${use} is not ${algorithm}`,
-        "3DES is for scp02 and transport, AES for all others",
+        "3DES is for scp02, transport and payment masters, RSA for emv-issuer, AES for all others",
       ],
     ];
+  if (isRsa(algorithm))
+    return published === undefined
+      ? []
+      : [["published", "an RSA key has no value to write here", "give a seed instead, or nothing"]];
+  if (seed !== undefined) return [["seed", `a key for ${use} has no seed`, "give its value with published"]];
   if ((use === "loader" || use === "application") && algorithm !== "3DES" && algorithm !== "AES-128")
     return [["algorithm", `a key for ${use} is AES-128`, "remove the algorithm"]];
   const digits = 2 * keyBytes[algorithm];
@@ -159,6 +196,10 @@ export async function openSecurityModule(
       environment: list.environment,
       keys: list.keys,
       letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+      // Only payment cards have a stripe.
+      ...(list.keys.some(({ use }) => use === "emv-cvk")
+        ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
+        : {}),
     };
     if (isToken) await createTokenKeys({ ...ceremony, unlock: unlocking }, tokenPatience());
     else await createKeystore({ ...ceremony, unlock: unlockOf(data, unlocking) }, patience());
@@ -211,10 +252,11 @@ function mustBeWhereTheKeysAre(data: DataFolder, unlocking: Unlocking | undefine
     );
 }
 
-/** GlobalPlatform KCV of a key given in hexadecimal. */
-function checkValue(key: NewKey, published: string): string {
-  const bytes = unhex(published);
-  const kcv = checkValueOf(algorithmOf(key), bytes);
+/** Check value of a key that everybody may know. */
+function checkValue(key: NewKey): string {
+  const algorithm = algorithmOf(key);
+  const bytes = isRsa(algorithm) ? drawIssuerKey(algorithm, key.seed) : unhex(key.published ?? "");
+  const kcv = checkValueOf(algorithm, bytes);
   bytes.fill(0);
   return kcv;
 }
@@ -238,7 +280,7 @@ function keyDifferences(ask: {
   }
   const remedy = `put ${keyFile} back as it was when this keystore was made, or use the data folder these keys were made in, or a new one`;
   return list.keys.flatMap((listed) => {
-    const { name, use, published } = listed;
+    const { name, use } = listed;
     const kept = known.find((key) => key.name === name);
     const tell = (code: string, message: string) => [{ code, message, remedy }];
     if (kept === undefined) return tell("missing-key", `the keystore lacks key ${name}`);
@@ -266,14 +308,14 @@ function keyDifferences(ask: {
           remedy: `correct ${keyFile}, or the product that names the key`,
         },
       ];
-    if (published === undefined)
+    if (!isPublished(listed))
       return kept.published
         ? tell(
             "published-key",
             `key ${name} is a published one in the keystore (check value ${kept.kcv}), which everybody may know; ${keyFile} wants a drawn one`,
           )
         : [];
-    const wanted = checkValue(listed, published);
+    const wanted = checkValue(listed);
     return kept.kcv === wanted
       ? []
       : tell(

@@ -28,6 +28,7 @@ import type {
 import { issuerSecret } from "./issuer-data.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { random } from "./draw.js";
+import { PaymentParts } from "./payment/session.js";
 import { unseal } from "./seal.js";
 import {
   type Authenticated,
@@ -87,12 +88,17 @@ export class ChannelSession implements CardSession {
     if ("ok" in session) return session;
     this.#session = session;
     const opened = session;
-    const ready = steps.map((step) => this.#ready(step, opened, secrets));
-    this.#awaited = ready.map(({ awaited }) => awaited);
-    return {
-      ok: true,
-      commands: [opened.externalAuthenticate, ...opened.wrapAll(ready.map(({ command }) => command))],
-    };
+    const payments = new PaymentParts(this.#ring, secrets);
+    try {
+      const ready = steps.map((step) => this.#ready(step, opened, secrets, payments));
+      this.#awaited = ready.map(({ awaited }) => awaited);
+      return {
+        ok: true,
+        commands: [opened.externalAuthenticate, ...opened.wrapAll(ready.map(({ command }) => command))],
+      };
+    } finally {
+      payments.wipe();
+    }
   }
 
   /** Judges who answers before any key is made for it. Throws CardProblem. */
@@ -149,9 +155,11 @@ export class ChannelSession implements CardSession {
     }
   }
 
-  #ready(step: SecureStep, session: Session, secrets: SealedSecrets | undefined) {
+  #ready(step: SecureStep, session: Session, secrets: SealedSecrets | undefined, payments: PaymentParts) {
     const { cla, ins, p1, p2, le } = step;
-    const { data, awaited } = filled(step, (part) => this.#part(part, step.judge, session, secrets));
+    const { data, awaited } = filled(step, (part) =>
+      this.#part(part, step.judge, session, { secrets, payments }),
+    );
     const command: Command = {
       cla,
       ins,
@@ -167,7 +175,7 @@ export class ChannelSession implements CardSession {
     part: Exclude<Part, Uint8Array>,
     judge: Judge | undefined,
     session: Session,
-    secrets: SealedSecrets | undefined,
+    { secrets, payments }: { readonly secrets: SealedSecrets | undefined; readonly payments: PaymentParts },
   ): { bytes: Uint8Array; awaited?: Awaited } {
     switch (part.secret) {
       case "key": {
@@ -215,8 +223,15 @@ export class ChannelSession implements CardSession {
           clear.fill(0);
         }
       }
-      case "payment":
-        throw new VaultRefusal("this module does not prepare payment cards yet");
+      case "payment": {
+        const clear = payments.value(part);
+        if (part.under === "clear") return { bytes: clear };
+        try {
+          return { bytes: session.encryptWithDek(clear) };
+        } finally {
+          clear.fill(0);
+        }
+      }
       case "pin":
         return { bytes: this.#pin(part, session, secrets) };
       case "challenge": {

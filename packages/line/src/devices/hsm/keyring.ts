@@ -1,7 +1,14 @@
 /** The open keys, inside the vault's process only: each has one use, and asking for another is refused. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { concat, hex, unhex } from "@persoline/card/bytes";
-import { kcvAes, kcvDes, type KeptKey, type KeyPurpose } from "@persoline/card/crypto";
+import {
+  type Crypto,
+  kcvAes,
+  kcvDes,
+  type KeptKey,
+  type KeyPurpose,
+  type RsaPublicKey,
+} from "@persoline/card/crypto";
 import { diversifyAn10922 } from "@persoline/card/desfire";
 import {
   diversify3des,
@@ -11,11 +18,13 @@ import {
   type KeySet,
   wipeKeySet,
 } from "@persoline/card/globalplatform";
-import { nodeCrypto } from "@persoline/card/node";
+import type { Signer } from "@persoline/card/emv";
+import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import { type Purpose, whyNot } from "./office/life.js";
-import type { Environment, KeyDescription } from "./port.js";
+import { isRsa, issuerKeyObject, publicOf, rsaCheckValue } from "./payment/issuer-key.js";
+import type { Environment, IssuerPublicKey, KeyDescription } from "./port.js";
 
 /** The vault refuses, and says why: the caller's fault or the key's, never a card's. */
 export class VaultRefusal extends Error {
@@ -38,6 +47,23 @@ export interface KeptKeys {
   keySet(keys: KeyRef, serial: Serial, diversify?: "kdf3" | "none"): KeptKeySet | undefined;
   /** ENC, MAC, DEK on their way into a card. */
   newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): readonly KeptKey[] | undefined;
+}
+
+export type PaymentUse = Extract<
+  KeyDescription["use"],
+  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk"
+>;
+
+/** An issuer's triple DES master where it is kept: `crypto` works with `key`, which are its bytes only where it has them in this process. */
+export interface PaymentMaster {
+  readonly crypto: Crypto;
+  readonly key: Uint8Array;
+}
+
+/** An issuer's RSA key where it is kept. */
+export interface IssuerSigner extends Signer {
+  readonly publicKey: RsaPublicKey;
+  readonly certificate?: IssuerPublicKey["certificate"];
 }
 
 /** Throws VaultRefusal for a key that a live key set must not have. */
@@ -83,6 +109,7 @@ const theSame = (master: Uint8Array): KeySet => ({
 /** Hexadecimal; empty for keys that have none. */
 export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8Array): string {
   if (algorithm === "3DES") return hex(kcvDes(nodeCrypto, key));
+  if (isRsa(algorithm)) return rsaCheckValue(publicOf(key));
   return algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, key)) : "";
 }
 
@@ -115,6 +142,7 @@ export class Keyring {
       environment: stored.environment,
       published: stored.published,
       ...(stored.life === undefined ? {} : { life: stored.life }),
+      ...(stored.issuer === undefined ? {} : { issuer: stored.issuer }),
     }));
   }
 
@@ -192,6 +220,32 @@ export class Keyring {
     const master = this.#master(keys, "desfire");
     if (input === undefined) return master.slice();
     return diversifyAn10922(nodeCrypto, "AES-128", master, desfireInput(input, at));
+  }
+
+  /** An issuer's master of payment cards; nothing of it is kept or wiped by the caller. */
+  paymentMaster(name: KeyRef, use: PaymentUse, purpose: Purpose = "make"): PaymentMaster {
+    return { crypto: nodeCrypto, key: this.#master(name, use, purpose) };
+  }
+
+  issuerSigner(name: KeyRef): IssuerSigner {
+    const key = issuerKeyObject(this.#master(name, "emv-issuer"));
+    const publicKey = rsaPublicOf(key);
+    const certificate = this.#keys.get(name)?.stored.issuer?.certificate;
+    return {
+      modulus: publicKey.modulus,
+      sign: (block) => rsaPrivateWith(key, block),
+      publicKey,
+      ...(certificate === undefined ? {} : { certificate }),
+    };
+  }
+
+  /** The stripe encoder's public key. */
+  stripeEncoder(): KeyObject {
+    return createPublicKey({
+      key: Buffer.from(this.#only("stripe-encoder").bytes),
+      format: "der",
+      type: "spki",
+    });
   }
 
   /** The one key that seals PINs and data keys. */

@@ -17,13 +17,19 @@ import {
 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { random, randomDigits } from "./draw.js";
+import { must } from "./known.js";
 import { openLetter, sealLetter } from "./letter.js";
+import {
+  masterHere,
+  probeCryptogram,
+  probeDrawing,
+  probeIssuerSignatureHere,
+  probePaymentKeys,
+  probeVerificationValue,
+} from "./payment/probes.js";
 import type { Capability, HsmOperation } from "./port.js";
 import { seal, unseal } from "./seal.js";
 
-export function must(holds: boolean, what: string): void {
-  if (!holds) throw new Error(`${what}: the known answer did not come`);
-}
 const isHex = (got: Uint8Array, expected: string): boolean => equal(got, unhex(expected));
 
 /** A recorded SCP03 session at level 33 (osmocom/pysim, tests/unittests; packages/card/vectors/scp03.json). */
@@ -158,10 +164,6 @@ const bytesOf = (): KeySet => ({
   dek: unhex(scp03Record.dek),
 });
 
-const notYet = (): never => {
-  throw new Error("payment cards are not prepared yet");
-};
-
 const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   loader: probeMacs,
   scp02: probeScp02,
@@ -178,10 +180,15 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   },
   proof: probeMacs,
   gate: probeMacs,
-  "emv-keys": notYet,
-  "emv-rsa": notYet,
-  "emv-issuer": notYet,
-  "emv-cryptogram": notYet,
+  "emv-keys": () => {
+    probePaymentKeys(masterHere);
+    probeVerificationValue(masterHere);
+  },
+  "emv-rsa": probeDrawing,
+  "emv-issuer": probeIssuerSignatureHere,
+  "emv-cryptogram": () => {
+    probeCryptogram(masterHere);
+  },
   pin: probeSeal,
   letter: probeLetter,
   seal: probeSeal,

@@ -1,8 +1,9 @@
 /** Makes the keys of an installation inside a token, where they stay, and writes the register of them. */
 import { existsSync } from "node:fs";
 import { unhex } from "@persoline/card/bytes";
-import { algorithmOf, type Ceremony, printerKey } from "../ceremony.js";
+import { algorithmOf, type Ceremony, isPublished, machineKey } from "../ceremony.js";
 import { KeystoreProblem } from "../keystore.js";
+import { isRsa } from "../payment/issuer-key.js";
 import type { KeyDescription } from "../port.js";
 import { identityOf, Master, ownNumbers, signingKeyOf, spkiOf } from "./masters.js";
 import type { Missing, TokenReport } from "./probes.js";
@@ -33,7 +34,7 @@ export function makeTokenKeys(
       "exists",
       `${file}: there is a register of token keys already; it is never overwritten`,
     );
-  if (environment === "live" && keys.some(({ published }) => published !== undefined))
+  if (environment === "live" && keys.some(isPublished))
     throw new KeystoreProblem("environment", "published test keys are refused in a live token");
   const all = [
     ...keys.map((key) => ({ ...key, algorithm: algorithmOf(key) })),
@@ -49,6 +50,8 @@ export function makeTokenKeys(
     );
   }
   const made = all.map(({ name, use, algorithm, published }) => {
+    if (isRsa(algorithm))
+      throw new KeystoreProblem("missing", `token ${token.name}: RSA keys need the vault`);
     const value = published === undefined ? undefined : unhex(published);
     const handle = token.makeMaster({ label: name, algorithm }, value);
     value?.fill(0);
@@ -82,7 +85,7 @@ export function makeTokenKeys(
         { ...other, name: named("letter-printer"), use: "letter", algorithm: "X25519" },
       ],
       signature,
-      letterPrinter: printerKey(ceremony),
+      letterPrinter: machineKey(ceremony.letterPrinter),
     },
     macKey,
   );
