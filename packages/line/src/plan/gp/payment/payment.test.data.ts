@@ -14,7 +14,7 @@ export const authority = { text: example("authority.yaml"), file: "authority.yam
 export const certificate = { text: example("issuer-certificate.yaml"), file: "issuer-certificate.yaml" };
 
 /** The same for chips that know SCP02 only, and filled by the application's own channel. */
-export const overScp02 = (text: string): string =>
+const overScp02 = (text: string): string =>
   text
     .replace(
       /^initial: .*$/m,
@@ -24,8 +24,14 @@ export const overScp02 = (text: string): string =>
       /^channel: .*$/m,
       'channel: { protocol: scp02, i: "55", level: "03", keys: gp-issuer-des, version: "20", diversify: emv-cps }',
     );
-export const byItself = (text: string): string =>
+const byItself = (text: string): string =>
   text.replace("      stripe: true", "      stripe: true\n      personalized: application");
+export const channelKinds = [
+  ["SCP03", paymentText],
+  ["SCP02", overScp02(paymentText)],
+  ["SCP03, by the application's own channel", byItself(paymentText)],
+  ["SCP02, by the application's own channel", byItself(overScp02(paymentText))],
+] as const;
 export const withProof = (text: string, proof: "none" | "sda" | "dda" | "cda"): string => {
   const changed = text.replace("proof: cda", `proof: ${proof}`);
   if (proof !== "none") return changed;
