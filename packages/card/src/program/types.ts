@@ -237,6 +237,12 @@ export type RejectCode =
   | "card-cryptogram"
   | "response-mac"
   | "proof-wrong"
+  /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its counters, or anything else of it. */
+  | "offline-proof-wrong"
+  | "pin-wrong"
+  | "cryptogram-wrong"
+  | "counter-wrong"
+  | "transaction-wrong"
   | "weak-challenge"
   | "interrupted"
   | "too-many-resumes"

@@ -31,6 +31,7 @@ import { compileForeign, type PlannedForeign } from "../plan/foreign/compile.js"
 import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
+import type { PaymentModel } from "../plan/gp/payment/model.js";
 import { embossedFields } from "../plan/gp/payment/record.js";
 import { readScheme, type Scheme } from "../plan/gp/payment/scheme.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
@@ -166,10 +167,21 @@ const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => 
 const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct): readonly NeededKey[] => [
   { name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] },
   { name: channel.keys, use: channel.protocol, algorithm: algorithms[form] },
-  ...applications.flatMap(({ keys }) =>
-    keys === undefined ? [] : [{ name: keys.master, use: "application" as const }],
-  ),
+  ...applications.flatMap(({ keys, payment }) => [
+    ...(keys === undefined ? [] : [{ name: keys.master, use: "application" as const }]),
+    ...(payment === undefined ? [] : paymentKeys(payment)),
+  ]),
 ];
+const paymentKeys = ({ masters }: PaymentModel): readonly NeededKey[] => {
+  const { ac, smi, smc, cvk, pvk, issuer } = masters;
+  return [
+    ...Object.entries({ ac, smi, smc, cvk, pvk }).map(([use, name]) => ({
+      name,
+      use: `emv-${use}` as NeededKey["use"],
+    })),
+    ...(issuer === undefined ? [] : [{ name: issuer, use: "emv-issuer" as const }]),
+  ];
+};
 const algorithms = {
   "aes-128": "AES-128",
   "aes-192": "AES-192",

@@ -23,6 +23,8 @@ export interface PaymentPlan {
     readonly by: PinMethod;
   };
   readonly stripe: boolean;
+  /** Whether a contact directory names it: terminals then ask that first. */
+  readonly directory: boolean;
   /** Last month of the issuer's certificate, YYMM. */
   readonly certified?: string;
   /** Absent with proof "none". */
@@ -47,6 +49,7 @@ export function planPayment(
     fields,
     pin: { name: PAYMENT_PIN, ...pin },
     stripe,
+    directory: applications.some(({ directory }) => directory === "contact"),
     ...(scheme === undefined ? {} : { certified: scheme.expiry, scheme }),
   };
 }
