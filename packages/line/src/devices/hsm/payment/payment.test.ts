@@ -118,8 +118,9 @@ describe("a whole card", () => {
         "ok",
         "ok",
       ]);
-      if (proof === "dda" || proof === "cda")
-        expect(await card.verify(calls, ready, keyRead(result, ready))).toBe("9000");
+      const hasKey = proof === "dda" || proof === "cda";
+      const verified = hasKey ? await card.verify(calls, ready, keyRead(result, ready)) : "no key";
+      expect(verified).toBe(hasKey ? "9000" : "no key");
     },
   );
 
@@ -152,11 +153,11 @@ describe("a whole card", () => {
     expect(told).toEqual({ pan, expiry, serviceCode: "201", discretionary: `1${pvv}${cvv}` });
     expect(tracks.track1).toContain(`^${name}^`);
     expect(content).not.toContain(pan);
-    expect(() => openStripe(pem, { order: "P-1", record: 2 }, content)).toThrow();
+    expect(() => openStripe(pem, { order: "P-1", record: 2 }, content)).toThrow("unable to authenticate");
     const other = generateKeyPairSync("x25519")
       .privateKey.export({ format: "pem", type: "pkcs8" })
       .toString();
-    expect(() => openStripe(other, { order: "P-1", record: 1 }, content)).toThrow();
+    expect(() => openStripe(other, { order: "P-1", record: 1 }, content)).toThrow("unable to authenticate");
   });
 
   test("no answer of the module holds a key or the PIN", async () => {
@@ -188,7 +189,11 @@ describe("a whole card", () => {
     const everything = Buffer.concat(said);
     for (const data of sent) expect(everything.includes(Buffer.from(data))).toBe(true);
     const secrets = [
-      ...Object.values(masters),
+      masters.ac,
+      masters.smi,
+      masters.smc,
+      masters.cvk,
+      masters.pvk,
       ac,
       smi,
       smc,
