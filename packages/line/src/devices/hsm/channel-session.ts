@@ -26,7 +26,8 @@ import type {
   Serial,
 } from "@persoline/card/program";
 import { issuerSecret } from "./issuer-data.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { random } from "./draw.js";
 import { PaymentParts } from "./payment/session.js";
 import { unseal } from "./seal.js";

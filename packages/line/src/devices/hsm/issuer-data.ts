@@ -14,7 +14,8 @@ import {
 } from "@persoline/card/issuer-data";
 import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef, Part, SealedSecrets } from "@persoline/card/program";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { issuerRecordsAtOnce, type IssuerFileAsk, type IssuerRecordsAsk } from "./port.js";
 import { seal, unseal } from "./seal.js";
 

@@ -25,11 +25,7 @@ import type { StoredKey } from "./keystore.js";
 import { type Purpose, whyNot } from "./office/life.js";
 import { isRsa, issuerKeyObject, publicOf, rsaCheckValue } from "./payment/issuer-key.js";
 import type { Environment, IssuerPublicKey, KeyDescription } from "./port.js";
-
-/** The vault refuses, and says why: the caller's fault or the key's, never a card's. */
-export class VaultRefusal extends Error {
-  override readonly name = "VaultRefusal";
-}
+import { VaultRefusal } from "./vault-refusal.js";
 
 /** Number of the loader key in KDF3 (docs/card-os.md 2). */
 const LOADER_KEY = 0x10;

@@ -1,7 +1,7 @@
 /** Small things sealed by the vault for the store: AES-256-GCM under a key of their own purpose, bound to where they belong. */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { random } from "./draw.js";
-import { VaultRefusal } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 
 /** Where a sealed thing belongs; part of the seal, so that it cannot be moved to another order, record or name. */
 export interface Belonging {

@@ -7,7 +7,8 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { ChannelSession } from "./channel-session.js";
 import { random } from "./draw.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { NativeSession } from "./native-session.js";
 import {
   type Authenticated,

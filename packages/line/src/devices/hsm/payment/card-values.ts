@@ -11,7 +11,8 @@ import {
   verifiedStripe,
 } from "@persoline/card/emv";
 import type { KeyRef, PaymentMasters } from "@persoline/card/program";
-import { type Keyring, VaultRefusal } from "../keyring.js";
+import type { Keyring } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import type { Purpose } from "../office/life.js";
 import { unseal } from "../seal.js";
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { RsaKeyPair } from "@persoline/card/node";
-import { VaultRefusal } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import type { IccKeyFigures } from "../port.js";
 
 /** What primes are made of. */

@@ -14,7 +14,7 @@ export const rsaBits = (algorithm: RsaAlgorithm): number => Number(algorithm.sli
 
 /** PKCS#8, DER. Exponent 3. `seed`: a test key that everybody may draw; without it of chance. */
 export function drawIssuerKey(algorithm: RsaAlgorithm, seed?: string): Uint8Array {
-  const bytes = seed === undefined ? random : seededBytes(nodeCrypto, `${seed}/issuer key`);
+  const bytes = seed === undefined ? random : seededBytes(nodeCrypto, seed);
   const { privateKey } = drawRsaKey({ bits: rsaBits(algorithm), exponent: 3, random: bytes });
   const der = rsaPrivateKey(privateKey).export({ format: "der", type: "pkcs8" });
   const { p, q, dp, dq, qInverse } = privateKey;

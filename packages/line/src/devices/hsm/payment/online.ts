@@ -10,7 +10,8 @@ import {
 } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import { random } from "../draw.js";
-import { type Keyring, VaultRefusal } from "../keyring.js";
+import type { Keyring } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import type { Hsm, PaymentJudgement, PaymentScript } from "../port.js";
 import { cardKey, openedPin, refusing } from "./card-values.js";
 import { wipeCard } from "./sealed-card.js";

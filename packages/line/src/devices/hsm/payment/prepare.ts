@@ -15,7 +15,8 @@ import {
 import { nodeCrypto, type RsaKeyPair } from "@persoline/card/node";
 import type { KeyRef } from "@persoline/card/program";
 import { random } from "../draw.js";
-import { type IssuerSigner, type Keyring, VaultRefusal } from "../keyring.js";
+import type { IssuerSigner, Keyring } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import type { PaymentAsk, PaymentPrepared } from "../port.js";
 import { openedPin, refusing, stripeOf } from "./card-values.js";
 import { type IccKeys, wipePair } from "./icc-keys.js";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { concat, equalConstantTime, hex, u16, utf8 } from "@persoline/card/bytes";
 import type { RsaCrt } from "@persoline/card/crypto";
 import type { PaymentProfile, PaymentRecord } from "@persoline/card/emv";
-import { VaultRefusal } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { seal, unseal } from "../seal.js";
 
 /** Of one card, in clear: within the module's process only. */

@@ -10,7 +10,8 @@ import {
 } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/program";
-import { type Keyring, VaultRefusal } from "../keyring.js";
+import type { Keyring } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { openedPin, refusing, stripeOf, threeKeys } from "./card-values.js";
 import { aidOf, bindingOf, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
 

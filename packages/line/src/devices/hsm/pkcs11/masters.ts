@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
 import type { BlockCipher, KeyPurpose } from "@persoline/card/crypto";
 import { kdf3Input } from "@persoline/card/globalplatform";
-import { VaultRefusal } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import type { KeyDescription } from "../port.js";
 import { fingerprinted, type RegisteredKey } from "./register.js";
 import { type Handle, type Token, TokenLost } from "./token.js";

@@ -1,7 +1,7 @@
 /** One AES key of a card inside the token, for as long as its card session lasts. */
 import { concat } from "@persoline/card/bytes";
 import type { KeptKey, KeyPurpose } from "@persoline/card/crypto";
-import { VaultRefusal } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
 
 const ZEROS = new Uint8Array(16);

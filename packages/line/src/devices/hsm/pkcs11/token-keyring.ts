@@ -6,7 +6,8 @@ import { diversify3desWith, type KeptKeySet, type KeySet } from "@persoline/card
 import { nodeCrypto } from "@persoline/card/node";
 import { diversifyAn10922 } from "@persoline/card/desfire";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
-import { desfireInput, type KeptKeys, Keyring, refuseTestKey, VaultRefusal } from "../keyring.js";
+import { desfireInput, type KeptKeys, Keyring, refuseTestKey } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
 import { findMaster, type Master, ownNumbers, signingKeyOf } from "./masters.js";

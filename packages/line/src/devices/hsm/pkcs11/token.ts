@@ -1,7 +1,7 @@
 /** A PKCS#11 token and one logged-in session with it: which call for which purpose, and what its errors mean. Inside the module's process only. */
 import type pkcs11js from "pkcs11js";
 import type { KeyPurpose } from "@persoline/card/crypto";
-import { VaultRefusal } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { KeystoreProblem } from "../keystore.js";
 
 /** Which token, and what opens it. */
