@@ -12,7 +12,7 @@ const drawn = (seed, bits) => drawRsaKey({ bits, exponent: 3, random: seededByte
 
 const authority = drawn("persoline example scheme authority F1", 1536);
 // The key `pay-rsa` of examples/keys/payment-test-keys.yaml, which the security module draws from this seed.
-const issuer = drawn("persoline example issuer 999901/issuer key", 1408);
+const issuer = drawn("persoline example issuer 999901", 1408);
 /** @param {Uint8Array} bytes */
 const quoted = (bytes) => `"${hex(bytes)}"`;
 
