@@ -40,6 +40,14 @@ export const faultSchema = z
       ins: instruction,
     }),
     z.strictObject({
+      kind: z.literal("stores-wrong"),
+      grouping: z
+        .string()
+        .regex(/^[0-9A-F]{4}$/, "a data grouping has four hexadecimal digits, in quotes")
+        .transform((text) => Number.parseInt(text, 16)),
+      byte: z.number().int().min(0).max(1023),
+    }),
+    z.strictObject({
       kind: z.literal("says"),
       ins: instruction,
       answer: z

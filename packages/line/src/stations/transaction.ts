@@ -4,20 +4,29 @@
  * card's acceptance of what the module enciphered, the script keys by commands that the card carries out.
  */
 import { SW } from "@persoline/card/apdu";
-import { equal } from "@persoline/card/bytes";
+import { CardProblem, equal, utf8 } from "@persoline/card/bytes";
 import {
   type OnlineAnswer,
   type OnlineRequest,
   type PaymentProfile,
   packCompressed,
   packNumeric,
+  preparePayment,
+  recoverStaticData,
   runTransaction,
   type TerminalData,
   type TransactionResult,
 } from "@persoline/card/emv";
-import type { CardChannel, Finding, Outcome, RejectCode, SealedSecrets } from "@persoline/card/program";
+import type { Crypto } from "@persoline/card/crypto";
+import {
+  type CardChannel,
+  CardMute,
+  type Finding,
+  type Outcome,
+  type RejectCode,
+  type SealedSecrets,
+} from "@persoline/card/program";
 import { parseTlv } from "@persoline/card/tlv";
-import { utf8 } from "@persoline/card/bytes";
 import type { PreparedPayment } from "../plan/gp/payment/record.js";
 import { withChip } from "./contact.js";
 import { boundOf, type CardInWork, type PaymentDesk, type Visit } from "./station.js";
@@ -50,12 +59,32 @@ export async function proveByTransaction(
     await note("intent");
     const { secrets } = boundOf(card);
     const terminal = new Terminal({ channel, visit, desk, payment, secrets });
-    const { findings, verdict } = await terminal.prove(interrupted ? visit.limits.resumes + 1 : 0);
+    const { findings, verdict } = await heard(() =>
+      terminal.prove(interrupted ? visit.limits.resumes + 1 : 0),
+    );
     await note(verdict === undefined ? "done" : "failed");
     return verdict === undefined
       ? { kind: "passed", findings, changed: true }
       : { kind: "rejected", ...verdict, findings, changed: true };
   });
+}
+
+interface Proved {
+  readonly findings: readonly Finding[];
+  readonly verdict: Verdict;
+}
+
+/** A card that falls silent is a bad one, whatever it was asked: its PIN may have been in that command. */
+async function heard(work: () => Promise<Proved>): Promise<Proved> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof CardMute)) throw thrown;
+    return {
+      findings: [],
+      verdict: { code: "mute", detail: "the card fell silent in the middle of its transaction" },
+    };
+  }
 }
 
 interface Proving {
@@ -75,12 +104,13 @@ class Terminal {
   }
 
   /** `begun`: so many transactions may have been begun before. */
-  async prove(begun: number): Promise<{ readonly findings: readonly Finding[]; readonly verdict: Verdict }> {
+  async prove(begun: number): Promise<Proved> {
     const { channel, desk, payment } = this.#ask;
     const result = await runTransaction(channel, desk.crypto, this.#terminal());
     const found =
       this.#verdict(result) ??
       differing(result, payment) ??
+      staticProof(desk.crypto, result, payment) ??
       (await countersOf(channel, result, payment.plan.profile, begun));
     return { findings: findingsOf(result, this.#judged), verdict: found };
   }
@@ -159,6 +189,9 @@ class Terminal {
       return { code: "offline-proof-wrong", detail: (proof ?? combined)?.detail ?? "" };
     if (this.#judged === "wrong")
       return { code: "cryptogram-wrong", detail: "the security module does not believe the card's ARQC" };
+    const last = evidence.at(-1);
+    if (outcome === "stopped")
+      return { code: "transaction-wrong", detail: `${last?.step ?? ""}: ${last?.detail ?? ""}` };
     if (provesPin(profile) && !(failed("cardholder verification") === undefined && saysPinRight(first)))
       return {
         code: "pin-wrong",
@@ -210,6 +243,20 @@ function differing({ data }: TransactionResult, { card, plan }: PreparedPayment)
   return year === expiry[0] && month === expiry[1]
     ? undefined
     : { code: "wrong-answer", detail: "the card's expiry date is not its record's" };
+}
+
+/** Terminals that know nothing better than static data authentication believe the card too, whatever this one used. */
+function staticProof(crypto: Crypto, { data }: TransactionResult, { card, plan }: PreparedPayment): Verdict {
+  const { profile, scheme } = plan;
+  if (scheme === undefined) return undefined;
+  try {
+    const { staticData } = preparePayment(profile, card);
+    recoverStaticData(crypto, scheme.issuer, data.get(0x93) ?? NONE, staticData);
+    return undefined;
+  } catch (problem) {
+    if (!(problem instanceof CardProblem)) throw problem;
+    return { code: "offline-proof-wrong", detail: problem.message };
+  }
 }
 
 /** The card's counters after its transaction: ATC, ATC of the last online one, PIN tries. */
