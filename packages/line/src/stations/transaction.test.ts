@@ -2,14 +2,23 @@ import { createHash } from "node:crypto";
 import { hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { statusWord } from "@persoline/card/apdu";
-import type { CardChannel, Outcome, Serial } from "@persoline/card/program";
+import {
+  type CardChannel,
+  completedTiming,
+  estimate,
+  type Outcome,
+  type Serial,
+  stepCost,
+} from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import type { Hsm } from "../devices/hsm/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import type { Fault } from "@persoline/card/virtual";
 import { hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
 import { cardholder, paymentText, withProof } from "../plan/gp/payment/payment.test.data.js";
+import { transactionTimes } from "../plan/gp/payment/transaction.js";
 import { Challenges } from "./challenges.js";
+import { identityOf } from "./identity.js";
 import { MemoryJournal } from "./memory.test.data.js";
 import { quality } from "./quality-control.js";
 import { type CardInWork, newCard, usualLimits, usualOutside, type Visit } from "./station.js";
@@ -163,6 +172,32 @@ const lying =
 const stores = (grouping: number, byte: number): readonly Fault[] => [
   { kind: "stores-wrong", grouping, byte },
 ];
+
+describe("its time is planned", () => {
+  test.each(["none", "sda", "dda", "cda"] as const)(
+    "proof %s: what the card's own clock says, and never more",
+    async (proof) => {
+      const { card, visit, head } = await scene({ text: withProof(paymentText, proof) });
+      const { prepared } = card.bound ?? {};
+      if (prepared?.payment === undefined) throw new Error("no payment card");
+      const programs = [prepared.proof, transactionTimes(prepared.payment)];
+      // Power, and the question who it is, for each.
+      const asked = identityOf(visit.product).steps.map(
+        (step) => stepCost(step, "plain", completedTiming).ms,
+      );
+      const least = programs.reduce(
+        (sum, program) =>
+          sum + estimate(program, completedTiming).ms + asked.reduce((all, ms) => all + ms, 0),
+        0,
+      );
+      const before = head.card.elapsedMicros;
+      expect(codeOf(await quality.visit(card, visit))).toBe("passed");
+      const ms = (head.card.elapsedMicros - before) / 1000;
+      expect(least).toBeLessThanOrEqual(ms * 1.01);
+      expect(least / ms).toBeGreaterThan(0.95);
+    },
+  );
+});
 
 describe("a bad card is thrown out with its own reason", () => {
   test.each<[string, How, string]>([

@@ -145,6 +145,14 @@ const fciIn = (dgis: readonly PreparedDgi[]): Uint8Array | undefined =>
 export const selectedDirectory = (app: GpApplication, profile: Profile): Step =>
   selected(app, fciIn(directoryOf(app, profile)));
 
+/** Bytes of the contact directory's answers. */
+export function directoryLengths(profile: Profile): { readonly fci: number; readonly record: number } {
+  const { pse } = prepareDirectories(profile);
+  const lengthOf = (id: number): number =>
+    (pse.find((one) => one.id === id)?.parts ?? []).reduce((sum, { length }) => sum + length, 0);
+  return { fci: 2 + 2 + 14 + lengthOf(0x9102), record: lengthOf(0x0101) };
+}
+
 /** What anyone can read of both, compared; what only the security module knows of a record does not count. */
 export function paymentReading(app: GpApplication, dgis: readonly PreparedDgi[]): readonly Step[] {
   const records = dgis.filter(({ id }) => id >> 8 <= 0x1e);
