@@ -220,6 +220,8 @@ export class ChannelSession implements CardSession {
         const kept = isKeptSession(session) ? keptIssuerSecret(this.#ring, part, secrets) : undefined;
         if (kept !== undefined) {
           const [bytes = new Uint8Array(0)] = wrapped([kept], session);
+          if (bytes.length !== part.length)
+            throw new VaultRefusal(`an issuer's grouping has ${bytes.length} bytes, not ${part.length}`);
           return { bytes };
         }
         const clear = issuerSecret(this.#ring, part, secrets);

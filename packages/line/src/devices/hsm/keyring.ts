@@ -44,11 +44,8 @@ export interface KeptKeys {
   ): KeptKey;
   loaderKey(keys: KeyRef, serial: Serial): KeptKey;
   keySet(keys: KeyRef, serial: Serial, diversify?: "kdf3" | "none"): KeptKeySet | undefined;
-  /** What the issuer wrapped (RFC 5649) as an object, and its length in bytes; undefined: it does not open. Absent: the token cannot. */
-  transported?(
-    name: KeyRef,
-    value: Uint8Array,
-  ): { readonly key: KeptKey; readonly length: number } | undefined;
+  /** What the issuer wrapped (RFC 5649) as an object on its way into a card; undefined: it does not open. Absent: the token cannot. */
+  transported?(name: KeyRef, value: Uint8Array): KeptKey | undefined;
   /** ENC, MAC, DEK on their way into a card. */
   newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): readonly KeptKey[] | undefined;
 }
