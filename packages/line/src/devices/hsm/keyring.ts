@@ -262,13 +262,18 @@ export class Keyring {
     };
   }
 
-  /** The stripe encoder's public key. */
+  /** The stripe encoder's public key: the newest that is in life. */
   stripeEncoder(): KeyObject {
-    return createPublicKey({
-      key: Buffer.from(this.#only("stripe-encoder").bytes),
-      format: "der",
-      type: "spki",
-    });
+    const found = [...this.#keys.values()].findLast(
+      ({ stored: { use, name, life } }) =>
+        use === "stripe-encoder" &&
+        (life === undefined || whyNot(name, life, "make", this.#now()) === undefined),
+    );
+    if (found === undefined)
+      throw new VaultRefusal(
+        'this keystore has no public key of a stripe encoder: bring it in with "persoline keys import --use stripe-encoder --public FILE"',
+      );
+    return createPublicKey({ key: Buffer.from(found.bytes), format: "der", type: "spki" });
   }
 
   /** The one key that seals PINs and data keys. */
