@@ -41,7 +41,7 @@ export interface Ceremony {
 type OtherMachine = { readonly publicKeyPem: string } | { readonly writePrivateKeyTo: string };
 
 /** A key that everybody may know. */
-export const isPublished = ({ published, seed }: NewKey): boolean =>
+export const isPublished = ({ published, seed }: Pick<NewKey, "published" | "seed">): boolean =>
   published !== undefined || seed !== undefined;
 const DES_USES: readonly NewKey["use"][] = ["scp02", "emv-ac", "emv-smi", "emv-smc", "emv-cvk", "emv-pvk"];
 

@@ -25,7 +25,7 @@ import type {
   SecureStep,
   Serial,
 } from "@persoline/card/program";
-import { issuerSecret } from "./issuer-data.js";
+import { issuerSecret, keptIssuerSecret } from "./issuer-data.js";
 import type { Keyring } from "./keyring.js";
 import { VaultRefusal } from "./vault-refusal.js";
 import { random } from "./draw.js";
@@ -217,6 +217,13 @@ export class ChannelSession implements CardSession {
         return { bytes: value };
       }
       case "issuer-dgi": {
+        const kept = isKeptSession(session) ? keptIssuerSecret(this.#ring, part, secrets) : undefined;
+        if (kept !== undefined) {
+          const [bytes = new Uint8Array(0)] = wrapped([kept], session);
+          if (bytes.length !== part.length)
+            throw new VaultRefusal(`an issuer's grouping has ${bytes.length} bytes, not ${part.length}`);
+          return { bytes };
+        }
         const clear = issuerSecret(this.#ring, part, secrets);
         try {
           return { bytes: session.encryptWithDek(clear) };

@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { concat, hex, unhex } from "@persoline/card/bytes";
 import {
+  cmac,
   type Crypto,
   kcvAes,
   kcvDes,
@@ -19,12 +20,14 @@ import {
   wipeKeySet,
 } from "@persoline/card/globalplatform";
 import type { Signer } from "@persoline/card/emv";
+import type { TransportMode } from "@persoline/card/issuer-data";
 import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import { type Purpose, whyNot } from "./office/life.js";
 import { isRsa, issuerKeyObject, publicOf, rsaCheckValue } from "./payment/issuer-key.js";
 import type { Environment, IssuerPublicKey, KeyDescription } from "./port.js";
+import { openWrapped } from "./transport.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
 /** Number of the loader key in KDF3 (docs/card-os.md 2). */
@@ -41,6 +44,8 @@ export interface KeptKeys {
   ): KeptKey;
   loaderKey(keys: KeyRef, serial: Serial): KeptKey;
   keySet(keys: KeyRef, serial: Serial, diversify?: "kdf3" | "none"): KeptKeySet | undefined;
+  /** What the issuer wrapped (RFC 5649) as an object on its way into a card; undefined: it does not open. Absent: the token cannot. */
+  transported?(name: KeyRef, value: Uint8Array): KeptKey | undefined;
   /** ENC, MAC, DEK on their way into a card. */
   newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): readonly KeptKey[] | undefined;
 }
@@ -108,6 +113,11 @@ export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8A
   if (isRsa(algorithm)) return rsaCheckValue(publicOf(key));
   return algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, key)) : "";
 }
+
+export const otherIssuerKey = (name: KeyRef, kcv: string, own: string): VaultRefusal =>
+  new VaultRefusal(
+    `the issuer's file is under a key ${name} with check value ${kcv}, and here it is ${own}: it is another key`,
+  );
 
 export class Keyring {
   readonly environment: Environment;
@@ -182,25 +192,42 @@ export class Keyring {
     throw new VaultRefusal(`key ${keys} makes AES-${has} keys, the product asks for ${form.toUpperCase()}`);
   }
 
-  /**
-   * A copy of a key of issuers' files; the caller wipes it. `kcv`: what the file states; another one throws VaultRefusal, naming both.
-   * Files that are under way when a key is deactivated are still read with it.
-   */
-  issuerKey(
-    name: KeyRef,
-    use: "transport" | "file-mac" | "issuer-signature",
-    kcv?: string,
-  ): { readonly bytes: Uint8Array; readonly algorithm: KeyDescription["algorithm"] } {
-    const bytes = this.#master(name, use, "check").slice();
-    const { algorithm } = this.#keys.get(name)?.stored ?? { algorithm: "AES-128" as const };
-    const own = checkValueOf(algorithm, bytes);
-    if (kcv !== undefined && kcv !== own) {
-      bytes.fill(0);
-      throw new VaultRefusal(
-        `the issuer's file is under a key ${name} with check value ${kcv}, and here it is ${own}: it is another key`,
-      );
+  /** AES-CMAC under a key of issuers' files. `kcv`: what the file states of the key; another one throws VaultRefusal, naming both. */
+  fileMac(name: KeyRef, message: Uint8Array, kcv?: string): Uint8Array {
+    const cipher = nodeCrypto.aes(this.#issuerKey(name, "file-mac", kcv));
+    const mac = cmac(cipher, message);
+    cipher.wipe();
+    return mac;
+  }
+
+  /** Its algorithm; throws VaultRefusal when it is not the key that the file states. */
+  transportKey(name: KeyRef, kcv: string): KeyDescription["algorithm"] {
+    this.#issuerKey(name, "transport", kcv);
+    return this.#keys.get(name)?.stored.algorithm ?? "AES-128";
+  }
+
+  /** What the issuer wrapped, in clear; the caller wipes it. Undefined: it does not open under this key. */
+  transported(name: KeyRef, mode: TransportMode, value: Uint8Array): Uint8Array | undefined {
+    const key = this.#issuerKey(name, "transport");
+    try {
+      return openWrapped(mode, key, value);
+    } catch {
+      return undefined;
     }
-    return { bytes, algorithm };
+  }
+
+  /** An issuer's public key, Ed25519. */
+  issuerSignature(name: KeyRef): KeyObject {
+    const bytes = this.#issuerKey(name, "issuer-signature");
+    return createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
+  }
+
+  /** Files that are under way when a key is deactivated are still read with it. */
+  #issuerKey(name: KeyRef, use: "transport" | "file-mac" | "issuer-signature", kcv?: string): Uint8Array {
+    const bytes = this.#master(name, use, "check");
+    const own = checkValueOf(this.#keys.get(name)?.stored.algorithm ?? "AES-128", bytes);
+    if (kcv !== undefined && kcv !== own) throw otherIssuerKey(name, kcv, own);
+    return bytes;
   }
 
   /** Milliseconds of the epoch. */
@@ -235,13 +262,18 @@ export class Keyring {
     };
   }
 
-  /** The stripe encoder's public key. */
+  /** The stripe encoder's public key: the newest that is in life. */
   stripeEncoder(): KeyObject {
-    return createPublicKey({
-      key: Buffer.from(this.#only("stripe-encoder").bytes),
-      format: "der",
-      type: "spki",
-    });
+    const found = [...this.#keys.values()].findLast(
+      ({ stored: { use, name, life } }) =>
+        use === "stripe-encoder" &&
+        (life === undefined || whyNot(name, life, "make", this.#now()) === undefined),
+    );
+    if (found === undefined)
+      throw new VaultRefusal(
+        'this keystore has no public key of a stripe encoder: bring it in with "persoline keys import --use stripe-encoder --public FILE"',
+      );
+    return createPublicKey({ key: Buffer.from(found.bytes), format: "der", type: "spki" });
   }
 
   /** The one key that seals PINs and data keys. */

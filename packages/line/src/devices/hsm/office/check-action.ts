@@ -1,8 +1,11 @@
 /** Is what a ceremony is to do possible at all? Asked when it begins, and again when it ends. */
 import type { StoredKey } from "../keystore.js";
+import { isRsa } from "../payment/issuer-key.js";
 import { headerFor } from "./block-uses.js";
+import { judgeCertificate } from "./issuer-certificates.js";
 import { whyNot } from "./life.js";
-import { bornBlock, keyOf, lifeOf, sizeOf } from "./perform.js";
+import { keyOf } from "./named-key.js";
+import { bornBlock, lifeOf, sizeOf } from "./perform.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { Keep, KeyAction, KeyPlan } from "./types.js";
 
@@ -16,6 +19,13 @@ const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algo
   "file-mac": ["AES-128", "AES-192", "AES-256"],
   "key-block": ["AES-128", "AES-192", "AES-256", "3DES"],
   "issuer-signature": ["Ed25519"],
+  "emv-ac": ["3DES"],
+  "emv-smi": ["3DES"],
+  "emv-smc": ["3DES"],
+  "emv-cvk": ["3DES"],
+  "emv-pvk": ["3DES"],
+  "emv-issuer": ["RSA-1408", "RSA-1152"],
+  "stripe-encoder": ["X25519"],
 };
 
 /** The uses that people bring keys in for; the others are the vault's own. */
@@ -57,8 +67,12 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
   switch (action.do) {
     case "generate": {
       judgePlan(action.key, keys, now);
-      sizeOf(action.key);
       const { leaves } = action;
+      judgeDrawn(action.key);
+      if (isRsa(action.key.algorithm) && leaves !== undefined)
+        throw new OfficeRefusal(
+          'an issuer\'s RSA key never leaves; its public half does, with "keys request"',
+        );
       if (leaves?.as === "components") judgeCount(leaves.count, leaves.count, "components");
       if (leaves?.as === "shares") judgeCount(leaves.count, leaves.needed, "shares");
       if (leaves?.as === "block") judgeCarrier(keys, leaves.under, action.key, now, environment);
@@ -79,6 +93,8 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
       return action;
     case "import-public":
       judgePlan(action.key, keys, now);
+      if (action.key.algorithm !== "Ed25519" && action.key.algorithm !== "X25519")
+        throw new OfficeRefusal("public keys come in for issuer-signature and stripe-encoder only");
       return action;
     case "rotate": {
       const old = keyOf(keys, action.old);
@@ -86,8 +102,12 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
       if (old.use !== action.key.use)
         throw new OfficeRefusal(`key ${action.old} is for ${old.use}: its successor is too`);
       judgeOurs(old);
+      judgeDrawn(action.key);
       return action;
     }
+    case "certificate":
+      judgeCertificate(keys, action.name, action.file, at);
+      return action;
     case "state":
       judgeOurs(keyOf(keys, action.name));
       if (action.reason.trim() === "")
@@ -101,6 +121,11 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
         throw new OfficeRefusal(`there is a custodian ${action.name} already`);
       return action;
   }
+}
+
+/** Can it be drawn here at all? Public keys of others cannot. */
+function judgeDrawn(key: KeyPlan): void {
+  if (!isRsa(key.algorithm)) sizeOf(key);
 }
 
 /** The keys that seal, sign and write letters live as long as the keystore: what they protect would be lost with them. */

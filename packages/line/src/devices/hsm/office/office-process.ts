@@ -7,6 +7,7 @@ import { openGuarded } from "../lock-out.js";
 import { selfTest } from "../self-test.js";
 import { wrongAtMost } from "./custodians.js";
 import { counterOf, readAll } from "./counter.js";
+import { certificateRequest } from "./issuer-certificates.js";
 import type { OfficeCall, OfficeReply } from "./office-client.js";
 import { serve, type Sat, signerOf } from "./office.js";
 import { brokenRecord } from "./record.js";
@@ -50,6 +51,7 @@ async function done({
   const keep = openGuarded(file, opened);
   judgeAge(keep, records);
   if (ask.ask === "list") return told(keep);
+  if (ask.ask === "request") return { ...told(keep), request: certificateRequest(keep.keys, ask.name) };
   const counter = counterOf(descriptors);
   const sat: Sat = await serve(ask, { keep, counter, at, program });
   const kept: Keep = { ...sat.keep, revision: keep.revision + 1 };

@@ -46,7 +46,10 @@ interface Place {
 }
 
 /** Serves one call. Throws OfficeRefusal; what is not returned was not done. */
-export async function serve(ask: Exclude<OfficeAsk, { ask: "list" }>, place: Place): Promise<Sat> {
+export async function serve(
+  ask: Exclude<OfficeAsk, { ask: "list" | "request" }>,
+  place: Place,
+): Promise<Sat> {
   const { keep, at } = place;
   switch (ask.ask) {
     case "begin": {
@@ -290,6 +293,8 @@ const actionText = (action: KeyAction): string => {
       return `import a key block under ${action.under}`;
     case "import-public":
       return "import a public key";
+    case "certificate":
+      return `take in the authority's certificate (index ${action.file.authorityIndex.toString(16).toUpperCase().padStart(2, "0")})`;
     case "rotate":
       return `rotate ${action.old}`;
     case "state":

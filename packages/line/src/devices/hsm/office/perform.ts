@@ -7,10 +7,13 @@ import { keyBytes } from "../ceremony.js";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
+import { drawIssuerKey, isRsa, publicOf, toldKey } from "../payment/issuer-key.js";
 import { headerFor, judgeHeader } from "./block-uses.js";
+import { certified } from "./issuer-certificates.js";
 import { isKnownKey } from "./known-keys.js";
 import { entered, type KeyLife, whyNot } from "./life.js";
 import { checkValue, drawKey, fromComponents, fromShares, readShare } from "./pieces.js";
+import { keyOf } from "./named-key.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyAction, KeyPlan, Pending } from "./types.js";
 
@@ -38,18 +41,9 @@ export const sizeOf = ({ algorithm, name }: KeyPlan): number => {
     algorithm === "RSA-1152" ||
     algorithm === "RSA-1408"
   )
-    throw new OfficeRefusal(`key ${name}: ${algorithm} keys are not made from bytes`);
+    throw new OfficeRefusal(`key ${name}: ${algorithm} keys do not come in pieces, and leave in none`);
   return keyBytes[algorithm];
 };
-
-export function keyOf(keys: readonly StoredKey[], name: string): StoredKey {
-  const found = keys.find((key) => key.name === name);
-  if (found === undefined)
-    throw new OfficeRefusal(
-      `there is no key ${name} in this keystore; "persoline keys list" shows what there is`,
-    );
-  return found;
-}
 
 /** Keys of before the ceremonies have no life of their own: they are active. */
 export function lifeOf(key: StoredKey): KeyLife {
@@ -87,7 +81,7 @@ export async function perform(ask: Ask): Promise<Performed> {
       return publicKey(ask, action);
     case "rotate": {
       const old = keyOf(keys, action.old);
-      const done = born(ask, action.key, drawKey(action.key.algorithm, sizeOf(action.key)), "drawn", {
+      const done = born(ask, action.key, drawn(action.key), "drawn", {
         replaces: action.old,
       });
       const life = {
@@ -95,6 +89,10 @@ export async function perform(ask: Ask): Promise<Performed> {
         replacedBy: action.key.name,
       };
       return { ...done, keys: replaced(done.keys, { ...old, life }) };
+    }
+    case "certificate": {
+      const key = certified(keys, action.name, action.file);
+      return { keys: replaced(keys, key), told: key };
     }
     case "state": {
       const old = keyOf(keys, action.name);
@@ -143,12 +141,15 @@ async function generated(ask: Ask, action: Extract<KeyAction, { do: "generate" }
     const shares = pieces.map((piece) => readShare(piece, sizeOf(key)));
     return born(ask, key, await fromShares(key.algorithm, shares.slice(0, leaves.needed)), "split");
   }
-  const value = drawKey(key.algorithm, sizeOf(key));
+  const value = drawn(key);
   if (leaves === undefined) return born(ask, key, value, "drawn");
   const block = wrapped(ask, key, value, leaves.under);
   const done = born(ask, key, value, "wrapped", { block });
   return { ...done, block };
 }
+
+const drawn = (key: KeyPlan): Uint8Array =>
+  isRsa(key.algorithm) ? drawIssuerKey(key.algorithm) : drawKey(key.algorithm, sizeOf(key));
 
 const bytesOf = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, "hex"));
 
@@ -249,6 +250,7 @@ function born(
     environment,
     published,
     value: Buffer.from(value).toString("base64"),
+    ...(isRsa(algorithm) ? { issuer: toldKey(publicOf(value)) } : {}),
     ...(more.block === undefined ? {} : { block: more.block }),
     life: {
       state: "active",
@@ -272,10 +274,12 @@ function publicKey(
   let value: string;
   try {
     const open = createPublicKey(pem);
-    if (open.asymmetricKeyType !== "ed25519") throw new Error("another kind");
+    if (open.asymmetricKeyType !== key.algorithm.toLowerCase()) throw new Error("another kind");
     value = open.export({ format: "der", type: "spki" }).toString("base64");
   } catch {
-    throw new OfficeRefusal("an issuer's public key is Ed25519, as SPKI in PEM; nothing was made");
+    throw new OfficeRefusal(
+      `a public key for ${key.use} is ${key.algorithm}, as SPKI in PEM; nothing was made`,
+    );
   }
   const { name, use, algorithm, from, until } = key;
   const life: KeyLife = {

@@ -25,6 +25,23 @@ export function drawIssuerKey(algorithm: RsaAlgorithm, seed?: string): Uint8Arra
 export const issuerKeyObject = (der: Uint8Array): KeyObject =>
   createPrivateKey({ key: Buffer.from(der), format: "der", type: "pkcs8" });
 
+/** All numbers of a key, for a token. The caller wipes them. */
+export function rsaNumbers(der: Uint8Array) {
+  const jwk = issuerKeyObject(der).export({ format: "jwk" });
+  const number = (text = ""): Uint8Array => Uint8Array.from(Buffer.from(text, "base64url"));
+  const { n, e, d, p, q, dp, dq, qi } = jwk;
+  return {
+    n: number(n),
+    e: number(e),
+    d: number(d),
+    p: number(p),
+    q: number(q),
+    dp: number(dp),
+    dq: number(dq),
+    qi: number(qi),
+  };
+}
+
 export const publicOf = (der: Uint8Array): RsaPublicKey => rsaPublicOf(issuerKeyObject(der));
 
 /** First three bytes of SHA-256 of the modulus: enough to tell keys apart, and public like it. */

@@ -93,7 +93,8 @@ export const issuerPrivate = Buffer.from(
   "base64url",
 );
 
-const issuerKey = (): NonNullable<PaymentProfile["issuerKey"]> => ({
+/** The certificate that the test's authority gives an issuer's key. */
+export const issuerKeyFor = (publicKey: RsaPublicKey): NonNullable<PaymentProfile["issuerKey"]> => ({
   authorityIndex: 0xf1,
   certificate: signIssuerCertificate(
     nodeCrypto,
@@ -101,14 +102,14 @@ const issuerKey = (): NonNullable<PaymentProfile["issuerKey"]> => ({
       modulus: authority().publicKey.modulus,
       sign: (block) => nodeCrypto.rsaPrivate(authority().privateKey, block),
     },
-    { issuer: "999901", expiry: "1235", serial: unhex("000001"), publicKey: issuerPublic },
+    { issuer: "999901", expiry: "1235", serial: unhex("000001"), publicKey },
   ),
-  modulusBytes: issuerPublic.modulus.length,
+  modulusBytes: publicKey.modulus.length,
   iccModulusBytes: 144,
 });
 
 export const profileOf = (change: Partial<PaymentProfile> = {}): PaymentProfile =>
-  samplePayment(issuerKey(), change);
+  samplePayment(issuerKeyFor(issuerPublic), change);
 export const cardOf = (n: number): PaymentRecord => {
   const { pan, psn, expiry, effective, name } = sampleRecord(nodeCrypto, seed, n);
   return { pan, psn, expiry, effective, name };

@@ -52,8 +52,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const ringOf = (): TokenKeyring =>
-  new TokenKeyring(token, file, readRegister(file), { keptKeys: probeToken(token).keptKeys });
+const ringOf = (): TokenKeyring => new TokenKeyring(token, file, readRegister(file), probeToken(token));
 
 /** What the token's owner might do between two cards: everything ended, and other keys put under our labels. */
 function restarted(

@@ -8,8 +8,15 @@ import { KeystoreProblem, writeDurably } from "../keystore.js";
 import type { Environment, KeyDescription } from "../port.js";
 
 export interface RegisteredKey extends KeyDescription {
-  /** Of masters: eight bytes of E(key, `fingerprinted`), hexadecimal. */
+  /**
+   * Hexadecimal, eight bytes: of masters of E(key, `fingerprinted`), of keys of MACs of CMAC(key, `fingerprinted`), of triple DES transport
+   * keys of D(key, `fingerprinted`), of AES ones of SHA-256 of what `witness` opens to; of RSA keys nothing: their public half tells.
+   */
   readonly fingerprint: string;
+  /** Sixteen bytes of chance wrapped under an AES transport key, which can do nothing but unwrap. */
+  readonly witness?: string;
+  /** Of a key for card verification values: what its left half alone, a key of its own, is known by. */
+  readonly single?: Pick<RegisteredKey, "kcv" | "fingerprint">;
 }
 
 export interface Register {
@@ -22,6 +29,8 @@ export interface Register {
   /** Public keys (SPKI, base64): of signatures, of the letter printer. `by`: where the signing key is. */
   readonly signature: { readonly by: "token" | "module-process"; readonly open: string };
   readonly letterPrinter: string;
+  /** The same of the stripe's encoder. */
+  readonly stripeEncoder?: string;
   /** HMAC-SHA-256 over all that is above, base64. */
   readonly mac: string;
 }

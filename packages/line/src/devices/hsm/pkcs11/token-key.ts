@@ -26,7 +26,11 @@ export class TokenKey implements KeptKey {
   #handle: Handle | undefined;
   #zero: Uint8Array | undefined;
 
-  constructor(token: Token, handle: Handle, purpose: KeyPurpose) {
+  /** Bytes that the value has at most, for what is no key of 16. */
+  readonly #length: number;
+
+  constructor(token: Token, handle: Handle, purpose: KeyPurpose, length = 16) {
+    this.#length = length;
     this.#token = token;
     this.#handle = handle;
     this.#purpose = purpose;
@@ -62,7 +66,7 @@ export class TokenKey implements KeptKey {
 
   wrapKey(key: KeptKey): Uint8Array {
     if (!(key instanceof TokenKey)) throw new VaultRefusal("that key is not in this token");
-    return this.#token.wrap(this.#for("key-encryption"), key.#for("to-card"));
+    return this.#token.wrap(this.#for("key-encryption"), key.#for("to-card"), key.#length);
   }
 
   checkValue(): Uint8Array {
