@@ -20,17 +20,33 @@ function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   return [isLong(keys, channel.keys) ? "scp03-long" : "scp03", ...shared];
 }
 
-function ofPart(part: Exclude<Part, Uint8Array>, channel: "plain" | SecureChannelSpec): HsmOperation[] {
+/** Only whole blocks go from key to key, from an AES transport key to the 16 bytes of an SCP03 session's; all else is clear in between. */
+function ofIssuer(
+  { pad, length }: Extract<Part, { secret: "issuer-dgi" }>,
+  channel: "plain" | SecureChannelSpec,
+  keys: Keys,
+): HsmOperation {
+  const inSession =
+    channel !== "plain" &&
+    channel.protocol === "scp03" &&
+    channel.diversify !== "none" &&
+    !isLong(keys, channel.keys);
+  const isDes = keys.some(({ use, algorithm }) => use === "transport" && algorithm === "3DES");
+  return inSession && !isDes && pad === undefined && length % 16 === 0 ? "issuer-data" : "issuer-data-clear";
+}
+
+function ofPart(
+  part: Exclude<Part, Uint8Array>,
+  channel: "plain" | SecureChannelSpec,
+  keys: Keys,
+): HsmOperation[] {
   switch (part.secret) {
     case "pin":
       return ["pin"];
     case "challenge":
       return ["proof"];
     case "issuer-dgi":
-      // Only whole blocks under AES go from key to key.
-      return part.pad === undefined && channel !== "plain" && channel.protocol === "scp03"
-        ? ["issuer-data"]
-        : ["issuer-data-clear"];
+      return [ofIssuer(part, channel, keys)];
     case "payment":
       return PAYMENT[part.part.secret];
     case "key-set":
@@ -61,7 +77,7 @@ export function operationsOf(programs: readonly CardProgram[], keys: Keys): Read
       .flatMap(({ channel, steps }) => [
         ...(channel === "plain" ? [] : ofChannel(channel, keys)),
         ...steps.flatMap(({ data }) =>
-          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel))),
+          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel, keys))),
         ),
       ]),
   );

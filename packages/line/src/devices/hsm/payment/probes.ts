@@ -9,7 +9,7 @@ import {
   ScriptSession,
   seededBytes,
 } from "@persoline/card/emv";
-import { drawRsaKey, nodeCrypto, rsaPrivateKey, rsaPrivateWith } from "@persoline/card/node";
+import { drawRsaKey, nodeCrypto, type RsaKeyPair, rsaPrivateKey, rsaPrivateWith } from "@persoline/card/node";
 import { random } from "../draw.js";
 import type { PaymentMaster } from "../keyring.js";
 import { must } from "../known.js";
@@ -83,9 +83,12 @@ export function probeCryptogram(masterOf: MasterOf): void {
 const digestOf = (bytes: Uint8Array): string =>
   hex(new Uint8Array(createHash("sha256").update(bytes).digest().subarray(0, 16)));
 
-/** A test key of 1,024 bits that a seed decides. */
-export const probePair = () =>
-  drawRsaKey({ bits: 1024, exponent: 3, random: seededBytes(nodeCrypto, "persoline probe") });
+let pair: RsaKeyPair | undefined;
+/** A test key of 1,024 bits that a seed decides; drawn once in a process, for it takes tens of milliseconds. */
+export function probePair(): RsaKeyPair {
+  pair ??= drawRsaKey({ bits: 1024, exponent: 3, random: seededBytes(nodeCrypto, "persoline probe") });
+  return pair;
+}
 
 /** Drawing by the seed gives the one key; drawing by chance never the same. */
 export function probeDrawing(): void {

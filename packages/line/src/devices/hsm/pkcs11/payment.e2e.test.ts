@@ -32,7 +32,6 @@ import { openStripe } from "../payment/stripe.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
-import { Token } from "./token.js";
 
 interface IssuerVector {
   readonly id: string;
@@ -337,34 +336,6 @@ describe("when something goes wrong", () => {
     card.power();
     await card.personalize(one, ready);
     expect((await card.transact(one, ready.profile)).outcome).toBe("approved online");
-  });
-
-  test("decoys of the same labels are passed over; a copy of the RSA key that is there twice is refused", async () => {
-    const before = process.env["SOFTHSM2_CONF"];
-    Object.assign(process.env, token.environment);
-    const stranger = await Token.open(token.access);
-    const decoys = [
-      stranger.makeMaster({ label: "pay-ac", algorithm: "3DES" }),
-      stranger.makeMaster({ label: "pay-cvk/single", algorithm: "3DES" }),
-      stranger.makeMaster({ label: "issuer-tk", algorithm: "AES-256", kind: "transport" }),
-      stranger.makeMaster({ label: "issuer-mac", algorithm: "AES-128", kind: "mac-master" }),
-      stranger.makeRsaPair("pay-issuer", 1408).secret,
-    ];
-    onTestFinished(() => {
-      for (const decoy of decoys) stranger.destroy(decoy);
-      stranger.disconnect();
-      if (before === undefined) delete process.env["SOFTHSM2_CONF"];
-      else process.env["SOFTHSM2_CONF"] = before;
-    });
-    const among = await opened();
-    onTestFinished(() => among.close());
-    const ready = await prepared(among);
-    const card = new TestCard("scp02");
-    await card.personalize(among, ready);
-    expect((await card.transact(among, ready.profile)).outcome).toBe("approved online");
-    const seed = keys.find(({ name }) => name === "pay-issuer")?.seed;
-    decoys.push(stranger.importRsa("pay-issuer", rsaNumbers(drawIssuerKey("RSA-1408", seed))));
-    await expect(opened()).rejects.toThrow("is there 2 times");
   });
 
   test("a token without raw RSA says so, and keeps the rest", async () => {
