@@ -172,7 +172,7 @@ const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct
     ...(payment === undefined ? [] : paymentKeys(payment)),
   ]),
 ];
-const paymentKeys = ({ masters }: PaymentModel): readonly NeededKey[] => {
+const paymentKeys = ({ masters, pin }: PaymentModel): readonly NeededKey[] => {
   const { ac, smi, smc, cvk, pvk, issuer } = masters;
   return [
     ...Object.entries({ ac, smi, smc, cvk, pvk }).map(([use, name]) => ({
@@ -180,6 +180,9 @@ const paymentKeys = ({ masters }: PaymentModel): readonly NeededKey[] => {
       use: `emv-${use}` as NeededKey["use"],
     })),
     ...(issuer === undefined ? [] : [{ name: issuer, use: "emv-issuer" as const }]),
+    ...(pin.by.method === "issuer"
+      ? [{ name: pin.by.keys, use: "transport" as const, algorithm: "3DES" as const }]
+      : []),
   ];
 };
 const algorithms = {

@@ -6,7 +6,7 @@ import { type Hsm, type PaymentAsk, paymentsAtOnce } from "../devices/hsm/port.j
 import type { BoundRecord, LineAccounts } from "../ledger/types.js";
 import type { OrderRecord } from "../orders/types.js";
 import type { PaymentPlan } from "../plan/gp/payment/plan.js";
-import { paymentCard } from "../plan/gp/payment/record.js";
+import { paymentCard, pinSource } from "../plan/gp/payment/record.js";
 import { type Sealed, sealedCardName, sealedStripeName, stripeBytes } from "../plan/gp/payment/sealed.js";
 import { valuesOf } from "../plan/prepare.js";
 import type { Store } from "../store/store.js";
@@ -36,17 +36,21 @@ const namesOf = (job: Job): readonly string[] => {
   ];
 };
 
-async function drawn({ order, planned }: Job, record: number, hsm: Hsm): Promise<Sealed> {
-  const pins = planned.pins.map(
-    async ({ name, length }) =>
-      [name, await hsm.drawPin({ order: order.order, record, name, length })] as const,
-  );
+async function drawn(job: Job, record: OrderRecord, hsm: Hsm): Promise<Sealed> {
+  const { order } = job.order;
+  const payment = paymentOf(job);
+  const values = payment === undefined ? {} : valuesOf(job.planned, record, order);
+  const by = payment === undefined ? undefined : pinSource(payment, values, paymentCard(payment, values));
+  const pins = job.planned.pins.map(async ({ name, length }) => {
+    const ask = { order, record: record.number, name, length, ...(by === undefined ? {} : { by }) };
+    return [name, await hsm.drawPin(ask)] as const;
+  });
   return Object.fromEntries(await Promise.all(pins));
 }
 
 /** At most `paymentsAtOnce`. */
 async function sealedFor(job: Job, wanted: readonly Wanted[], hsm: Hsm): Promise<readonly Sealed[]> {
-  const pins = await Promise.all(wanted.map(({ record }) => drawn(job, record.number, hsm)));
+  const pins = await Promise.all(wanted.map(({ record }) => drawn(job, record, hsm)));
   const payment = paymentOf(job);
   if (payment === undefined) return pins;
   const { application } = payment;

@@ -164,6 +164,22 @@ export interface LetterAsk {
   readonly file: string;
 }
 
+/**
+ * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a PIN verification key (IBM 3624); or the issuer's,
+ * in a block of ISO 9564-1 format 0, 1 or 3 under a triple DES transport key.
+ */
+export type PinSource =
+  | { readonly method: "trivial"; readonly digits: string }
+  | { readonly method: "derived"; readonly keys: KeyRef; readonly pan: string }
+  | {
+      readonly method: "issuer";
+      readonly keys: KeyRef;
+      readonly format: 0 | 1 | 3;
+      /** 8 bytes. */
+      readonly block: Uint8Array;
+      readonly pan: string;
+    };
+
 /** So many payment cards may be prepared in one call. */
 export const paymentsAtOnce = 64;
 
@@ -218,12 +234,14 @@ export interface Hsm extends SecurityModule {
   }): Promise<{ readonly session: number; readonly data: Uint8Array }>;
   judgeMutual(ask: { readonly session: number; readonly answer: Uint8Array }): Promise<"right" | "wrong">;
 
-  /** Draws a PIN for a record; what comes back is sealed for this module (AAD: order, record, name) and safe to store. */
+  /** Draws a PIN for a record, or takes it from where `by` says; what comes back is sealed for this module (AAD: order, record, name) and safe to store. */
   drawPin(ask: {
     readonly order: string;
     readonly record: number;
     readonly name: string;
     readonly length: number;
+    /** Absent: of chance. */
+    readonly by?: PinSource;
   }): Promise<Uint8Array>;
   /**
    * Renders PIN letters and writes each to its `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); no PIN ever comes

@@ -14,6 +14,7 @@ import { wipeCard } from "./payment/sealed-card.js";
 import { openedPayment } from "./payment/session.js";
 import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
 import { probeProcess } from "./probes.js";
+import { pinFrom } from "./payment/pin-source.js";
 import { seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
@@ -140,12 +141,12 @@ export function vaultCalls(
       return equalConstantTime(expected, answer) ? "right" : "wrong";
     },
 
-    drawPin: ({ order, record, name, length }) => {
+    drawPin: ({ order, record, name, length, by }) => {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
       return again(() => {
-        const digits = randomDigits(length);
+        const digits = by === undefined ? randomDigits(length) : pinFrom(ring, by, length);
         try {
           return seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
         } finally {

@@ -12,10 +12,12 @@ import { Keyring } from "../../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../../devices/hsm/keystore.js";
 import type { PaymentAsk } from "../../../devices/hsm/port.js";
 import { vaultCalls } from "../../../devices/hsm/vault-core.js";
+import type { OrderRecord } from "../../../orders/types.js";
 import { prepare } from "../../prepare.js";
 import type { PreparedRecord } from "../../types.js";
 import type { PlannedGp } from "../compile.js";
 import { chip, GpHead, serial } from "../life.test.data.js";
+import { pinSource } from "./record.js";
 import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
 
 /** Payment cards on the virtual chip, their secrets made by the vault itself: nothing here is scripted. */
@@ -35,6 +37,7 @@ const key = (
     value: "",
     ...more,
   }) as StoredKey;
+export const transportDigits = "0B0D0E1315161919A1A2A4A7A8ABADAE";
 export const masterDigits = {
   "pay-ac": "10111315161918191A1B1C1D1E1F2020",
   "pay-smi": "20212325262928292A2B2C2D2E2F3030",
@@ -47,6 +50,7 @@ const keys = [
   key("pay-issuer", "scp03", "AES-128", { value: hexKey("E0E1E2E3E4E5E6E7E8E9EAEBECEDEEEF") }),
   key("gp-fab-des", "scp02", "3DES", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
   key("gp-issuer-des", "scp02", "3DES", { value: hexKey("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF") }),
+  key("pay-tk", "transport", "3DES", { value: hexKey(transportDigits) }),
   key("store-seal", "seal", "AES-256", { value: hexKey("00".repeat(32)) }),
   ...Object.entries(masterDigits).map(([name, digits]) =>
     key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: hexKey(digits) }),
@@ -77,14 +81,24 @@ export interface Made {
 }
 
 /** Data preparation of one card. */
-export async function made(text = paymentText, change: Partial<PaymentAsk> = {}): Promise<Made> {
+export async function made(
+  text = paymentText,
+  change: Partial<PaymentAsk> = {},
+  record: OrderRecord = cardholder,
+): Promise<Made> {
   const compiled = plannedPayment(text);
-  const prepared = prepare(compiled, cardholder, { order });
+  const prepared = prepare(compiled, record, { order });
   const { payment } = prepared;
   if (payment === undefined) throw new Error("no payment card");
   const { application, masters, profile, pin } = payment.plan;
-  const place = { order, record: cardholder.number };
-  const sealedPin = calls.drawPin({ ...place, name: pin.name, length: pin.length });
+  const place = { order, record: record.number };
+  const by = pinSource(payment.plan, record.fields, payment.card);
+  const sealedPin = calls.drawPin({
+    ...place,
+    name: pin.name,
+    length: pin.length,
+    ...(by === undefined ? {} : { by }),
+  });
   const ask = { ...place, application, masters, profile, card: payment.card, pin: pin.name, sealedPin };
   const [done] = await calls.preparePayment([{ ...ask, seed: "payment life", ...change }]);
   if (done === undefined) throw new Error("nothing prepared");

@@ -1,4 +1,5 @@
-import { CardProblem } from "@persoline/card/bytes";
+import { CardProblem, unhex } from "@persoline/card/bytes";
+import type { KeyRef } from "@persoline/card/program";
 import {
   isPan,
   luhnDigit,
@@ -7,12 +8,13 @@ import {
   preparePayment,
 } from "@persoline/card/emv";
 import type { Values } from "../../content.js";
-import type { PaymentFields } from "./model.js";
+import type { PaymentFields, PinMethod } from "./model.js";
 import type { PaymentPlan } from "./plan.js";
 
 /** What a payment card needs of a record. */
 export interface PaymentSource {
   readonly fields: PaymentFields;
+  readonly pin?: { readonly by: PinMethod };
   readonly profile: PaymentProfile;
   /** No card outlives the issuer's certificate: YYMM. */
   readonly certified?: string;
@@ -89,6 +91,9 @@ export function paymentFaults(source: PaymentSource, values: Values): readonly P
       `the card would outlive the issuer's certificate, which ends ${certified.slice(2)}/${certified.slice(0, 2)}`,
       "give it an earlier date, or the product a newer certificate",
     );
+  const by = source.pin?.by;
+  if (by?.method === "issuer" && !/^[0-9A-Fa-f]{16}$/.test(textOf(values, by.field)))
+    tell(by.field, "pin-block", "an enciphered PIN block has 16 hexadecimal digits", "copy it anew");
   const name = textOf(values, fields.name).toUpperCase();
   if (!/^[A-Z .'/-]{2,26}$/.test(name) || name.split("/").length > 2)
     tell(
@@ -148,6 +153,41 @@ export const preparedPayment = (plan: PaymentPlan, values: Values, attempt?: num
   plan,
   card: paymentCard(plan, values, attempt),
 });
+
+/** How the security module comes to this card's PIN; absent: it draws one. */
+export function pinSource(
+  { pin, masters }: PaymentPlan,
+  values: Values,
+  { pan }: Pick<PaymentRecord, "pan">,
+):
+  | { readonly method: "trivial"; readonly digits: string }
+  | { readonly method: "derived"; readonly keys: KeyRef; readonly pan: string }
+  | {
+      readonly method: "issuer";
+      readonly keys: KeyRef;
+      readonly format: 0 | 1 | 3;
+      readonly block: Uint8Array;
+      readonly pan: string;
+    }
+  | undefined {
+  const { by } = pin;
+  switch (by.method) {
+    case "drawn":
+      return undefined;
+    case "trivial":
+      return by;
+    case "derived":
+      return { method: "derived", keys: masters.pvk, pan };
+    case "issuer":
+      return {
+        method: "issuer",
+        keys: by.keys,
+        format: by.format,
+        block: unhex(textOf(values, by.field)),
+        pan,
+      };
+  }
+}
 
 /** What layouts may name besides the record's own fields: the number in fours, both dates, the name as it is raised. */
 export const embossedFields = ["embossedPan", "validFrom", "validThru", "embossedName"] as const;

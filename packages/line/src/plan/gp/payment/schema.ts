@@ -47,8 +47,8 @@ const pin = z.strictObject({
   block: z
     .strictObject({
       field: word.describe("Field with the PIN block, hexadecimal"),
-      format: z.union([z.literal(0), z.literal(1), z.literal(3), z.literal(4)]).describe("ISO 9564-1"),
-      keys: keyName.describe("Transport key it is enciphered under"),
+      format: z.union([z.literal(0), z.literal(1), z.literal(3)]).describe("ISO 9564-1"),
+      keys: keyName.describe("Transport key (triple DES) it is enciphered under"),
     })
     .optional()
     .describe("issuer: where its PIN blocks are"),
