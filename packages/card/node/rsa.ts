@@ -90,7 +90,8 @@ export function drawRsaKey(ask: {
       bytes[length - 1] = (bytes[length - 1] ?? 0) | 0x01;
       const candidate = numberOf(bytes);
       // 3 and 65537 are primes: e and p − 1 have no common factor unless it is e.
-      if ((candidate - 1n) % e !== 0n && checkPrimeSync(candidate)) return candidate;
+      if ((candidate - 1n) % e !== 0n && !hasSmallFactor(candidate) && checkPrimeSync(candidate))
+        return candidate;
     }
   };
   const first = prime();
@@ -110,6 +111,23 @@ export function drawRsaKey(ask: {
     },
   };
 }
+
+/** Odd primes below 110 in three products that a number holds exactly: three of four odd candidates are composite by one of them. */
+const SMALL_PRIMES = [
+  [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43],
+  [47, 53, 59, 61, 67, 71, 73, 79],
+  [83, 89, 97, 101, 103, 107, 109],
+] as const;
+const PRODUCTS = SMALL_PRIMES.map((primes) => ({
+  primes,
+  product: BigInt(primes.reduce<number>((all, prime) => all * prime, 1)),
+}));
+/** Of candidates far above these primes; OpenSSL would find out too, after a call each. */
+const hasSmallFactor = (candidate: bigint): boolean =>
+  PRODUCTS.some(({ primes, product }) => {
+    const rest = Number(candidate % product);
+    return primes.some((prime) => rest % prime === 0);
+  });
 
 function keyOf(make: () => KeyObject): KeyObject {
   try {
