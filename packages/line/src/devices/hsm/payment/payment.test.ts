@@ -1,5 +1,8 @@
 /** Payment cards filled by the vault's own code in this process, and played against a terminal: two writings of the specification meet. */
 import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { serialize } from "node:v8";
 import { hex, unhex } from "@persoline/card/bytes";
 import {
@@ -13,14 +16,16 @@ import {
 } from "@persoline/card/emv";
 import { drawRsaKey, nodeCrypto, random } from "@persoline/card/node";
 import type { KeyRef } from "@persoline/card/program";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { algorithmOf, issuerKeyOf } from "../ceremony.js";
 import { drawFrom } from "../draw.js";
 import { Keyring } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
+import { IccKeys, wipePair } from "./icc-keys.js";
 import { isRsa } from "./issuer-key.js";
 import type { PaymentAsk } from "../port.js";
 import { unseal } from "../seal.js";
+import { createKeystore, openVault } from "../vault.js";
 import { vaultCalls } from "../vault-core.js";
 import {
   application,
@@ -42,6 +47,13 @@ import { openStripe } from "./stripe.js";
 const encoder = generateKeyPairSync("x25519");
 const sealing = Uint8Array.from({ length: 32 }, (_, at) => at * 7);
 
+let known: ReturnType<typeof issuerKeyOf> | undefined;
+/** Drawn once: it takes a tenth of a second. */
+const issuerKey: typeof issuerKeyOf = (algorithm, seed) => {
+  known ??= issuerKeyOf(algorithm, seed);
+  return known;
+};
+
 function ringOf(
   change: (key: StoredKey) => StoredKey = (key) => key,
   environment: "test" | "live" = "test",
@@ -50,7 +62,7 @@ function ringOf(
   const stored = keys.map((key): StoredKey => {
     const described = { ...common, name: key.name as KeyRef, use: key.use, algorithm: algorithmOf(key) };
     const { algorithm } = described;
-    if (isRsa(algorithm)) return { ...described, ...issuerKeyOf(algorithm, key.seed) };
+    if (isRsa(algorithm)) return { ...described, ...issuerKey(algorithm, key.seed) };
     return { ...described, value: Buffer.from(key.published ?? "", "hex").toString("base64") };
   });
   const own: StoredKey[] = [
@@ -375,4 +387,60 @@ describe("keys drawn ahead", () => {
     await expect(calls.preparePayment([stuck, stuck])).rejects.toThrow("repeats itself");
     expect(calls.capabilities().iccKeys[0]?.ready ?? 0).toBeLessThanOrEqual(1);
   });
+});
+
+test("a thread that is given the same bytes twice: the second card gets no key that shares a prime with the first", async () => {
+  const icc = new IccKeys((length) => new Uint8Array(length).fill(9), 1);
+  const pair = await icc.take(128);
+  await expect(icc.take(128)).rejects.toThrow("a prime number came a second time");
+  wipePair(pair);
+  expect(pair.privateKey.p.every((byte) => byte === 0)).toBe(true);
+  icc.close();
+  await expect(icc.take(128)).rejects.toThrow("closed");
+});
+
+test("a signature that went wrong never leaves: it would give the issuer's key away", async () => {
+  const ring = ringOf();
+  const right = ring.issuerSigner.bind(ring);
+  ring.issuerSigner = (name) => {
+    const signer = right(name);
+    return {
+      ...signer,
+      sign: (block) => signer.sign(block).map((byte, at) => (at === 40 ? byte ^ 1 : byte)),
+    };
+  };
+  const faulty = vaultCalls(ring);
+  await expect(prepared(faulty)).rejects.toThrow(/signed static data|certificate/i);
+  faulty.wipe();
+});
+
+test("a vault in a process of its own prepares, personalizes and judges, with its threads", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-payment-"));
+  const file = join(folder, "keystore.json");
+  const unlock = { keyFile: join(folder, "key") };
+  await createKeystore({
+    file,
+    environment: "test",
+    unlock,
+    keys,
+    letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
+    stripeEncoder: { writePrivateKeyTo: join(folder, "encoder.pem") },
+  });
+  const hsm = await openVault({ file, unlock });
+  onTestFinished(async () => {
+    await hsm.close();
+    rmSync(folder, { recursive: true });
+  });
+  await hsm.drawIccKeysAhead({ modulusBytes: 144, size: 2 });
+  const ready = await prepared(hsm, { stripe: true });
+  const card = new TestCard("scp03");
+  await card.personalize(hsm, ready);
+  const result = await card.transact(hsm, ready.profile);
+  expect(result.outcome).toBe("approved online");
+  expect(await card.verify(hsm, ready, keyRead(result, ready))).toBe("9000");
+  const pem = readFileSync(join(folder, "encoder.pem"), "utf8");
+  expect(openStripe(pem, { order: "P-1", record: 1 }, ready.stripe ?? "").track2).toContain(cardOf(1).pan);
+  expect((await hsm.capabilities()).iccKeys).toMatchObject([{ modulusBytes: 144, size: 2 }]);
+  const told = (await hsm.keys()).find(({ use }) => use === "emv-issuer");
+  expect(told).toMatchObject({ algorithm: "RSA-1408", published: true, issuer: { exponent: "03" } });
 });
