@@ -82,7 +82,9 @@ function once(name) {
     { encoding: "utf8", stdio: ["ignore", "pipe", "pipe", openSync(pin, "r")], env },
   );
   const seconds = (performance.now() - began) / 1000;
-  const made = JSON.parse(stdout || "{}");
+  const made =
+    /** @type {import("../packages/line/dist/app/end-run.js").Produced} */
+    (JSON.parse(stdout === "" ? "{}" : stdout));
   if (status !== 0 || made.produced !== cards || !made.balanced) throw new Error(stderr || stdout);
   rmSync(folder, { recursive: true });
   return {

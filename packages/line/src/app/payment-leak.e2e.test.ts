@@ -211,7 +211,9 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
   test("the drill itself finds what is there", () => {
     expect(drill.pins).toHaveLength(people);
     expect(drill.pins.every((pin) => /^\d{12}$/.test(pin))).toBe(true);
-    if (name === "vault") expect([...drill.inModule].sort()).toEqual([...masters.keys()].sort());
+    // Of a token's keys nobody knows the bytes.
+    const known = name === "vault";
+    expect([...drill.inModule].sort()).toEqual(known ? [...masters.keys()].sort() : []);
     // The cards say who they are, to anybody; their keys are in their memories.
     const bodies = (path: string): string[] =>
       readdirSync(path, { withFileTypes: true }).flatMap((one) =>
@@ -221,7 +223,7 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
     const inCards = (needles: ReadonlyMap<string, readonly Buffer[]>) =>
       new Set(floor.flatMap((content) => found(content, needles))).size;
     expect([inCards(panNeedles), inCards(pinNeedles())]).toEqual([people, people]);
-    if (name === "vault") expect(inCards(cardNeedles)).toBe(3 * people);
+    expect(inCards(cardNeedles)).toBe(known ? 3 * people : 0);
   });
 
   test("no master is in the memory of the line's process; no key and no PIN in its heap", () => {

@@ -1,4 +1,3 @@
-import { nodeCrypto } from "@persoline/card/node";
 import {
   type CardProgram,
   type KeyRef,
@@ -149,5 +148,3 @@ export class PaymentHead extends GpHead {
     return this;
   }
 }
-
-export const digestOf = (bytes: Uint8Array): Uint8Array => nodeCrypto.sha256(bytes);

@@ -1,4 +1,4 @@
-import { fromUtf8, utf8 } from "@persoline/card/bytes";
+import { utf8 } from "@persoline/card/bytes";
 import type { SealedSecrets } from "@persoline/card/program";
 import type { PreparedPayment } from "./record.js";
 
@@ -15,11 +15,6 @@ export const sealedStripeName = (application: string): string => STRIPE + applic
 
 /** The stripe is text for its encoder. */
 export const stripeBytes = (content: string): Uint8Array => utf8(content);
-export const stripeIn = (sealed: Sealed, application: string): string | undefined => {
-  const bytes = sealed[sealedStripeName(application)];
-  return bytes === undefined ? undefined : fromUtf8(bytes);
-};
-
 /** As a card's program is filled in from. */
 export function secretsFor(
   sealed: Sealed,
