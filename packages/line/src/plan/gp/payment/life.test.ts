@@ -38,3 +38,11 @@ test("explain names what the security module fills in, and shows none of it", as
   expect(text).toContain("⟨reference PIN, 8 bytes⟩");
   expect(text).toContain("⟨track 2 equivalent data, 16 bytes⟩");
 });
+
+test("the programs are what they were (golden file; update on purpose only)", async () => {
+  const { programs } = await made();
+  const text = programs
+    .map(([, program]) => explanationText(explain(program, completedTiming)))
+    .join("\n\n\n");
+  await expect(`${text}\n`).toMatchFileSnapshot("../../golden/payment.txt");
+});
