@@ -57,6 +57,7 @@ export interface AssembleLine {
   readonly makeMarks: Surroundings["makeMarks"];
   readonly judgeFaces: Surroundings["judgeFaces"];
   readonly keepPicture: Surroundings["keepPicture"];
+  readonly payment?: Surroundings["payment"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
   readonly loaderMaster: Uint8Array | undefined;
   /** For a product of GlobalPlatform cards: how their virtual chips are made. */
@@ -172,6 +173,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       makeMarks: parts.makeMarks,
       judgeFaces: parts.judgeFaces,
       keepPicture: parts.keepPicture,
+      ...(parts.payment === undefined ? {} : { payment: parts.payment }),
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });

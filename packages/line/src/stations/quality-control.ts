@@ -2,6 +2,7 @@ import type { Finding, Outcome } from "@persoline/card/program";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
 import { runOn } from "./contact.js";
+import { proveByTransaction } from "./transaction.js";
 import { type PictureWatch, watchPictures } from "./quality/index.js";
 import {
   boundOf,
@@ -24,10 +25,11 @@ export const quality: Station = {
   name: "quality",
   visit: async (card, visit) => {
     const { camera } = visit.head;
-    const { faces, proof } = boundOf(card).prepared;
+    const { faces } = boundOf(card).prepared;
+    const interrupted = card.interrupted !== undefined;
     const seen = camera !== undefined && faces.length > 0 ? await look(card, visit, camera) : undefined;
     if (seen?.kind === "rejected") return seen;
-    const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
+    const proved = await proofOf(card, visit, interrupted);
     if (seen === undefined || proved.kind !== "passed") return proved;
     // The chip is proved for the people who will judge the pictures: they cannot do that by looking.
     for (const finding of proved.findings ?? []) card.findings.push({ ...finding, station: "quality" });
@@ -35,6 +37,14 @@ export const quality: Station = {
     return seen;
   },
 };
+
+/** Readable files by content, keys and states under the issuer's session; and whatever a payment card shows of itself in a transaction. */
+async function proofOf(card: CardInWork, visit: Visit, interrupted: boolean): Promise<Outcome> {
+  const { proof, payment } = boundOf(card).prepared;
+  const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
+  if (payment === undefined || proved.kind !== "passed") return proved;
+  return proveByTransaction(card, visit, payment, interrupted);
+}
 
 async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Outcome | undefined> {
   const front = await exposed(camera, "front");

@@ -12,6 +12,8 @@ import type {
   Serial,
   World,
 } from "@persoline/card/program";
+import type { Crypto } from "@persoline/card/crypto";
+import type { Hsm } from "../devices/hsm/port.js";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Marker, MarkJob, Side } from "../devices/marker/port.js";
 import type { Reader } from "../devices/reader/port.js";
@@ -208,6 +210,16 @@ export interface Surroundings {
   readonly judgeFaces: JudgeFaces;
   /** Keeps a picture with the card; the answer goes into the card's history. */
   readonly keepPicture: (serial: Serial, picture: Picture) => Promise<KeptPicture>;
+  /** For payment cards; absent where none are made. */
+  readonly payment?: PaymentDesk;
+}
+
+/** What a terminal needs beside the card: its issuer, whoever enciphers PINs for it, and the calendar. */
+export interface PaymentDesk {
+  readonly hsm: Pick<Hsm, "judgeCryptogram" | "paymentScripts" | "encipherPin">;
+  readonly crypto: Crypto;
+  /** YYMMDD. */
+  readonly today: () => string;
 }
 
 export type Visit = Surroundings & { readonly head: Head; readonly challenges: Challenges };
