@@ -57,6 +57,25 @@ describe("vpcd-direct", () => {
     expect(card.got).toEqual([0xca, 0x10]);
   });
 
+  test("one that comes and leaves again at every question is mute once its time to come is over", async () => {
+    const reader = await listening();
+    let comes = 0;
+    let isOver = false;
+    const come = (): void => {
+      if (isOver) return;
+      comes++;
+      const card = connect(reader.at, "127.0.0.1");
+      card.on("data", () => card.destroy());
+      card.on("error", () => undefined);
+      card.on("close", come);
+    };
+    open.push({ close: () => (isOver = true) });
+    come();
+    await reader.awaitCard("present", 2000);
+    expect(await reader.insert()).toBe("mute");
+    expect(comes).toBeGreaterThan(2);
+  });
+
   test("one card lies at a head: a second one is turned away and the first is not disturbed", async () => {
     const reader = await listening();
     const first = new ScriptedCard(atr);

@@ -139,6 +139,7 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
     insert: async () => {
       off();
       const since = powerUp;
+      const until = world.now() + patienceMs;
       for (;;) {
         if (!(await there(true, patienceMs)) || link === undefined) {
           throw new DeviceFault(name, "refused", `no card has connected to port ${String(await listens)}`);
@@ -151,8 +152,8 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
           return atr.length < 2 ? "mute" : { atr, channel: channel(card, since), findings };
         } catch (thrown) {
           if (!(thrown instanceof Silence)) throw thrown;
-          // One that is slow was cut off as mute; one that had left already leaves its place to the next.
-          if (card.slow) return "mute";
+          // One that is slow was cut off as mute; one that had left already leaves its place to the next, but not for ever.
+          if (card.slow || world.now() >= until) return "mute";
         }
       }
     },
