@@ -342,7 +342,7 @@ async function order() {
   );
   /** When each head's commands began and ended, by its reader host: a reset or a batch of commands is under way from asking to its answer. @type {Map<object, [number, number][]>} */
   const commands = new Map();
-  /** @type {ReaderHost["ask"]} */
+  /** @type {(this: ReaderHost, ...asked: Parameters<ReaderHost["ask"]>) => ReturnType<ReaderHost["ask"]>} */
   const ask = Reflect.get(ReaderHost.prototype, "ask");
   ReaderHost.prototype.ask = async function (question, silentMs) {
     const began = performance.now();

@@ -207,7 +207,7 @@ async function startDaemon(slots) {
 }
 
 /** Models by idProduct, as libccid's own list has them. */
-const usbModels = { "0x0001": "Persoline Twin", "0x0002": "Persoline Other" };
+const usbModels = { "0x0001": "Persoline Twin", "0x0002": "Persoline Other", "0x0003": "Persoline Dual" };
 const mostUsbReaders = 8;
 
 /** pcscd over a USB of its own, whose readers come and go as standard input says. Its drivers are those of this folder alone. */
