@@ -1,13 +1,13 @@
 /** An issuer's RSA key and the scheme's authority: the request that goes out, the certificate that comes in. Both are public. */
-import { createHash, sign } from "node:crypto";
+import { createHash } from "node:crypto";
 import { CardProblem, equal, hex, unhex } from "@persoline/card/bytes";
 import { recoverIssuerCertificate } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { StoredKey } from "../keystore.js";
-import { issuerKeyObject } from "../payment/issuer-key.js";
 import type { IssuerPublicKey } from "../port.js";
 import { keyOf } from "./named-key.js";
 import { OfficeRefusal } from "./refusal.js";
+import { type KeyRoom, keystoreRoom } from "./room.js";
 import type { CertificateFile } from "./types.js";
 
 function issuerOf(
@@ -27,13 +27,15 @@ function issuerOf(
  * What the authority certifies, as JSON. `proof`: PKCS#1 v1.5 with SHA-256 over the JSON of all other fields by the key itself, hexadecimal:
  * whoever asks has it. `fingerprint`: SHA-256 of the modulus, to be read out over another way.
  */
-export function certificateRequest(keys: readonly StoredKey[], name: string): string {
-  const { algorithm, issuer, value, fingerprint } = issuerOf(keys, name);
-  if (fingerprint !== undefined)
-    throw new OfficeRefusal(
-      `key ${name} is in a token, which makes no requests; its public half is in "persoline keys list --json"`,
-    );
-  if (value === "") throw new OfficeRefusal(`key ${name} is destroyed: there is nothing to certify`);
+export function certificateRequest(
+  keys: readonly StoredKey[],
+  name: string,
+  room: Pick<KeyRoom, "signRsa"> = keystoreRoom(keys),
+): string {
+  const stored = issuerOf(keys, name);
+  const { algorithm, issuer, life } = stored;
+  if (life?.state === "destroyed")
+    throw new OfficeRefusal(`key ${name} is destroyed: there is nothing to certify`);
   const { modulus, exponent } = issuer;
   const request = {
     format: "persoline-issuer-key-request",
@@ -44,13 +46,8 @@ export function certificateRequest(keys: readonly StoredKey[], name: string): st
     exponent,
     fingerprint: createHash("sha256").update(unhex(modulus)).digest("hex").toUpperCase(),
   };
-  const der = new Uint8Array(Buffer.from(value, "base64"));
-  try {
-    const proof = sign("sha256", Buffer.from(JSON.stringify(request)), issuerKeyObject(der));
-    return JSON.stringify({ ...request, proof: hex(new Uint8Array(proof)) }, null, 2);
-  } finally {
-    der.fill(0);
-  }
+  const proof = room.signRsa(stored, Buffer.from(JSON.stringify(request)));
+  return JSON.stringify({ ...request, proof: hex(proof) }, null, 2);
 }
 
 /** Throws OfficeRefusal when it is not the authority's certificate for this very key, or has ended. */

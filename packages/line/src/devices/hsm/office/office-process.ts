@@ -68,7 +68,7 @@ async function done(call: OfficeCall): Promise<OfficeAnswer> {
     if (ask.ask === "request")
       return {
         ...(await told(looked(), room, office)),
-        request: certificateRequest(keep.keys, ask.name),
+        request: certificateRequest(keep.keys, ask.name, room),
       };
     const sat: Sat = await serve(ask, { keep, room, counter, at, program, patienceMs });
     const kept: Keep = { ...sat.keep, revision: keep.revision + 1 };

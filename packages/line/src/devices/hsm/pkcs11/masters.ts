@@ -1,9 +1,10 @@
 /** The masters of a token: found by what they are, made for one purpose, and what is derived from them. */
 import { createPrivateKey, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { CardProblem, concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
-import type { BlockCipher, KeyPurpose } from "@persoline/card/crypto";
+import { type BlockCipher, cmac, type KeyPurpose } from "@persoline/card/crypto";
 import { kdf3Input } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
+import { openWrapped } from "../transport.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { KeyDescription } from "../port.js";
 import { fingerprinted, type Register, type RegisteredKey } from "./register.js";
@@ -60,6 +61,31 @@ export function identityOf(
       };
     case "signer":
       return { fingerprint: "" };
+  }
+}
+
+/** Whether a value is this key of the register: told by the same as in the token, with the value's bytes in this process. */
+export function isOf(key: RegisteredKey, value: Uint8Array): boolean {
+  if (key.fingerprint === "" || value.length !== lengthOf(key.algorithm)) return false;
+  return equalConstantTime(told(key, value).slice(0, 8), unhex(key.fingerprint));
+}
+
+function told(key: RegisteredKey, value: Uint8Array): Uint8Array {
+  const kind = kindOf(key);
+  if (kind === "transport") {
+    try {
+      return nodeCrypto.sha256(openWrapped("aes-wrap", value, unhex(key.witness ?? "")));
+    } catch {
+      // The witness is another key's.
+      return new Uint8Array(8);
+    }
+  }
+  const cipher = isDes(key.algorithm) ? nodeCrypto.des3(value) : nodeCrypto.aes(value);
+  try {
+    if (kind === "mac-master") return cmac(cipher, fingerprinted);
+    return kind === "des-transport" ? cipher.decrypt(fingerprinted) : cipher.encrypt(fingerprinted);
+  } finally {
+    cipher.wipe();
   }
 }
 

@@ -3,20 +3,21 @@
  * again. What is not a key (custodians, what waits, records) stands in the register, sealed under a key that only the token can make.
  */
 import { createCipheriv, createDecipheriv, createPublicKey, randomBytes, sign } from "node:crypto";
-import { hex } from "@persoline/card/bytes";
+import { concat, unhex } from "@persoline/card/bytes";
 import type { BlockCipher, Crypto } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import { KeystoreProblem, type StoredKey } from "../keystore.js";
 import { officeHead } from "../office/acts.js";
 import { keyLength } from "../office/key-length.js";
 import type { KeyRoom, OpenOffice } from "../office/room.js";
-import { emptyBook, type Keep, type KeyPlan, type OfficeBook } from "../office/types.js";
+import { emptyBook, type Keep, type OfficeBook } from "../office/types.js";
 import type { KeyDescription } from "../port.js";
 import { madeKey } from "./make.js";
 import {
+  findKey,
   findMaster,
   findSigning,
-  isDes,
+  isOf,
   type Master,
   objectsOf,
   ownNumbers,
@@ -25,7 +26,6 @@ import {
 } from "./masters.js";
 import {
   descriptionOf,
-  fingerprinted,
   judgeRegister,
   readRegister,
   type Register,
@@ -34,7 +34,7 @@ import {
 } from "./register.js";
 import { Token, type TokenAccess } from "./token.js";
 
-/** Uses whose keys a token can keep: it derives with them, and that is all that its masters may do. */
+/** Uses whose keys a token can keep, each for the one thing that it is for. */
 const KEPT_USES: readonly KeyDescription["use"][] = [
   "loader",
   "scp02",
@@ -42,6 +42,14 @@ const KEPT_USES: readonly KeyDescription["use"][] = [
   "desfire",
   "application",
   "key-block",
+  "transport",
+  "file-mac",
+  "emv-ac",
+  "emv-smi",
+  "emv-smc",
+  "emv-cvk",
+  "emv-pvk",
+  "emv-issuer",
 ];
 
 /** Ciphertext that belongs to the book, not to the key: it left with its ceremony. */
@@ -131,7 +139,7 @@ function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
     whyNot: ({ name, use }) =>
       KEPT_USES.includes(use)
         ? undefined
-        : `key ${name}: a token's keys only derive, and a key for ${use} has to do more; keep it in a vault`,
+        : `key ${name}: keys for ${use} are kept in the vault only, not in a token`,
     take: ({ name, use, algorithm }, value) => {
       const { environment } = register;
       const described = {
@@ -144,9 +152,11 @@ function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
       const { kcv, fingerprint, witness, single, issuer } = madeKey(token, described, { value }).key;
       return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer }) };
     },
-    same: (keys, plan, value) => {
-      const fingerprint = fingerprintOf(plan, value);
-      return keys.find((key) => key.fingerprint === fingerprint);
+    same: (keys, _plan, value) => keys.find((key) => isOf(registeredOf(key), value)),
+    signRsa: (stored, bytes) => {
+      const key = registeredOf(stored);
+      const block = emsaPkcs1(bytes, (key.issuer?.modulus.length ?? 0) / 2);
+      return token.signRaw(findKey(token, key), block);
     },
     protection: (key) => {
       const master = findMaster(token, registeredOf(key));
@@ -166,11 +176,13 @@ function answering(stand: Uint8Array, cipher: BlockCipher): Crypto {
   };
 }
 
-function fingerprintOf(plan: KeyPlan, value: Uint8Array): string {
-  const cipher = isDes(plan.algorithm) ? nodeCrypto.des3(value) : nodeCrypto.aes(value);
-  const fingerprint = hex(cipher.encrypt(fingerprinted).slice(0, 8));
-  cipher.wipe();
-  return fingerprint;
+/** EMSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 9.2). */
+function emsaPkcs1(message: Uint8Array, length: number): Uint8Array {
+  const algorithm = unhex("300D06096086480165030402010500");
+  const digest = nodeCrypto.sha256(message);
+  const info = concat(unhex("3031"), algorithm, unhex("0420"), digest);
+  const filling = new Uint8Array(length - info.length - 3).fill(0xff);
+  return concat(unhex("0001"), filling, unhex("00"), info);
 }
 
 // --- register and keep
