@@ -25,6 +25,10 @@ function order(folder) {
     join(folder, "cardholders.csv"),
     `Customer,PAN,Sequence,Valid thru,Valid from,Embossed name\n${people.join("\n")}\n`,
   );
+  // The example's line brings blanks for twenty thousand cards; each is a folder and a row.
+  const line = join(folder, "line.yaml");
+  const ideal = readFileSync(join(example, "lines/ideal.yaml"), "utf8");
+  writeFileSync(line, ideal.replace(/count: \d+/, `count: ${String(cards)}`));
   const file = join(folder, "order.yaml");
   writeFileSync(
     file,
@@ -32,7 +36,7 @@ function order(folder) {
 customer: Bench
 product: ${example}/products/payment/product.yaml
 input: { file: cardholders.csv }
-line: ${example}/lines/ideal.yaml
+line: ${line}
 environment: test
 keys: ${example}/keys/payment-test-keys.yaml
 `,

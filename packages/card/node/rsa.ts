@@ -112,17 +112,28 @@ export function drawRsaKey(ask: {
   };
 }
 
-/** Odd primes below 110 in three products that a number holds exactly: three of four odd candidates are composite by one of them. */
-const SMALL_PRIMES = [
-  [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43],
-  [47, 53, 59, 61, 67, 71, 73, 79],
-  [83, 89, 97, 101, 103, 107, 109],
-] as const;
-const PRODUCTS = SMALL_PRIMES.map((primes) => ({
-  primes,
-  product: BigInt(primes.reduce<number>((all, prime) => all * prime, 1)),
-}));
-/** Of candidates far above these primes; OpenSSL would find out too, after a call each. */
+/**
+ * Odd primes up to 1,000 in products that a number holds exactly: a candidate is divided by a product once, the rest by its primes. OpenSSL
+ * would find the same composites out, after a modular exponentiation each.
+ */
+const PRODUCTS = productsOfPrimes(1000);
+
+function productsOfPrimes(
+  most: number,
+): readonly { readonly primes: readonly number[]; readonly product: bigint }[] {
+  const groups: { primes: number[]; product: number }[] = [];
+  for (let candidate = 3; candidate <= most; candidate += 2) {
+    if (groups.some(({ primes }) => primes.some((prime) => candidate % prime === 0))) continue;
+    const last = groups.at(-1);
+    if (last !== undefined && last.product * candidate <= Number.MAX_SAFE_INTEGER) {
+      last.primes.push(candidate);
+      last.product *= candidate;
+    } else groups.push({ primes: [candidate], product: candidate });
+  }
+  return groups.map(({ primes, product }) => ({ primes, product: BigInt(product) }));
+}
+
+/** Of candidates far above these primes. */
 const hasSmallFactor = (candidate: bigint): boolean =>
   PRODUCTS.some(({ primes, product }) => {
     const rest = Number(candidate % product);

@@ -67,7 +67,8 @@ export class IccKeys {
   /** `random`: the module's watched generator; what it throws reaches whoever waits for a pair. */
   constructor(
     random: (length: number) => Uint8Array,
-    threads = Math.min(4, Math.max(1, availableParallelism() - 1)),
+    // All of them: while pairs are drawn for an order, the line stands and the module's own thread has little to do.
+    threads = Math.min(4, availableParallelism()),
   ) {
     this.#random = random;
     this.#threads = threads;
