@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/floor.js";
 import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
+import { stripeFlawKinds } from "../shop-floor/stripe.js";
 import type { Place } from "../transport/port.js";
 import { flawOf, spoil, type VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
@@ -109,7 +110,9 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
       // A body's folder is called number-label; its own flaws come before the machine's.
       const label = basename(body).replace(/^\d{6}-/, "");
       const flaw = [
-        ...faultsOf(body).faces.map(flawOf),
+        ...faultsOf(body)
+          .faces.filter((words) => !stripeFlawKinds.some((kind) => kind === words))
+          .map(flawOf),
         ...(options.flaws ?? []).filter((one) =>
           one.label === undefined ? one.nth === nth : one.label === label,
         ),
