@@ -63,7 +63,7 @@ function wantedBytes(command: Command, had: number, announced: number): number {
 }
 
 /** GET RESPONSE on the logical channel of the command, without its chaining and secure messaging bits. */
-function getResponse(command: Command, le: number): Command {
+export function getResponse(command: Command, le: number): Command {
   const cla = (command.cla & 0x40) !== 0 ? 0x40 | (command.cla & 0x0f) : command.cla & 0x03;
   return { cla, ins: 0xc0, p1: 0x00, p2: 0x00, le };
 }

@@ -167,6 +167,8 @@ export type SecureChannelSpec =
       readonly aid: number;
       readonly keyNumber: number;
       readonly key: DesfireKey | "default";
+      /** A session of a gate: the card proves its UID first, files are only read, and answers that nobody foresees may come in any place. */
+      readonly gate?: true;
     }
   | {
       readonly protocol: "scp02";
@@ -187,7 +189,41 @@ export type SecureChannelSpec =
       /** Default KDF3. */
       readonly diversify?: "kdf3" | "none";
       readonly isd?: Uint8Array;
-    };
+    }
+  | Scp11ChannelSpec;
+
+/** SCP11 (GlobalPlatform Amendment F): keys agreed upon by P-256, each side known by its certificate. */
+export interface Scp11ChannelSpec {
+  readonly protocol: "scp11";
+  /** b does not tell the card who the host is: nothing is written in it. */
+  readonly variant: "a" | "b" | "c";
+  /** Version of the card's key pair; its identifier follows from the variant. */
+  readonly kvn: number;
+  /** MACs both ways, or MACs and encryption both ways. */
+  readonly level: 0x11 | 0x33;
+  readonly keyLength: 16 | 24 | 32;
+  /** The authority whose public key the cards' certificates are judged by. */
+  readonly authority: KeyRef;
+  /** What the cards' certificates call it; absent: whatever they do. */
+  readonly authorityName?: Uint8Array;
+  /** "chip-number": a certificate names its chip by the number that the card itself tells; "any": it names it otherwise, and is not compared. */
+  readonly subject: "chip-number" | "any";
+  /** For a and c. */
+  readonly host?: Scp11HostSpec;
+  readonly isd?: Uint8Array;
+}
+
+export interface Scp11HostSpec {
+  /** The host's private key. */
+  readonly keys: KeyRef;
+  /** From the certificate that the card's authority signed to that of `keys`, 7F21 each; nothing secret. */
+  readonly certificates: readonly Uint8Array[];
+  /** Version of the card's key 10 (CA-KLOC), which the first certificate is under. */
+  readonly authorityKvn: number;
+}
+
+/** Identifiers of the card's key pairs, and of the authority of hosts. */
+export const scp11Kids = { a: 0x11, b: 0x13, c: 0x15, authority: 0x10 } as const;
 
 export interface Segment {
   /** Unique in the program: "create files", "issuer keys". */
@@ -328,7 +364,7 @@ export type Ready =
  */
 export interface SecurityModule {
   /**
-   * Draws the host challenge and gives the opening command (INITIALIZE UPDATE, INITIALIZE LOADER, SelectApplication). Throws DeviceFault when one of
+   * Draws the host challenge and gives the opening command (INITIALIZE UPDATE, INITIALIZE LOADER, SelectApplication, GET DATA of certificates). Throws DeviceFault when one of
    * `secrets` is damaged or belongs to another record: nothing has been sent to the card then.
    */
   openSession(ask: {
@@ -340,7 +376,7 @@ export interface SecurityModule {
   /**
    * Diversifies, derives, judges the card's cryptogram (a wrong one: nothing was sent that costs a try; the session is closed),
    * fills in the parts and wraps all steps. `commands[0]` is EXTERNAL AUTHENTICATE / AUTHENTICATE LOADER, then one per step. Protocols of
-   * more passes (DESFire) answer `more`, whose answer comes here again, and `opened` when nothing but the steps is left to send.
+   * more passes (DESFire, SCP11) answer `more`, whose answer comes here again, and `opened` when nothing but the steps is left to send.
    */
   authenticate(ask: {
     readonly session: SessionId;

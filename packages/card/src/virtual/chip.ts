@@ -40,6 +40,8 @@ export interface Chip {
   write(address: number, bytes: Uint8Array): void;
   /** Fills `count` pages with one byte; each is one page write. `address` is the first byte of a page. */
   fill(address: number, count: number, value: number): void;
+  /** Blank check: whether `count` pages hold FF only. `address` is the first byte of a page. */
+  isErased(address: number, count: number): boolean;
 
   /** Content of the newer valid page of the pair at `address`; undefined when none was ever written. */
   readPair(address: number): Uint8Array | undefined;

@@ -6,6 +6,7 @@ export interface EepromStore {
   readonly pages: number;
   /** All bytes as they are now (read once at power-on); the store's own, which the caller copies. */
   load(): Uint8Array;
+  /** `bytes` stay the caller's. */
   write(page: number, bytes: Uint8Array): void;
 }
 

@@ -1,5 +1,6 @@
 /** Puts a line together as its line file says: stations, heads, simulated devices over one shop floor, and the world they all live in. */
 import { join } from "node:path";
+import { parseAtr } from "@persoline/card/atr";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import { simulatedCamera } from "../devices/camera/simulated.js";
@@ -67,7 +68,7 @@ export interface AssembleLine {
   /** The number printed on the blank with this chip. */
   readonly labelOf?: (serial: Serial) => Promise<string | undefined>;
   /** The label of a blank in stock whose number begins so and that no card has yet. */
-  readonly nextUnnumbered?: (begins: string) => Promise<string | undefined>;
+  readonly drawLabel?: (begins: string) => Promise<string | undefined>;
   readonly outside?: Outside;
   readonly onEvent?: LineParts["onEvent"];
 }
@@ -108,11 +109,13 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       "its devices and blanks are simulated: they make no cards of the live environment",
     );
   }
+  const offered = protocolsOf(parts);
   const { world, run } = worldOf(file);
   const silicon = virtualSilicon({
     loaderMaster: parts.loaderMaster ?? new Uint8Array(16),
     ...(parts.globalPlatform === undefined ? {} : { globalPlatform: parts.globalPlatform }),
     ...(parts.desfire === undefined ? {} : { desfire: parts.desfire }),
+    offersT0: offered.includes(0),
     random: (length) => world.random(length),
   });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
@@ -137,7 +140,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
       product: parts.product,
-      nextUnnumbered: parts.nextUnnumbered ?? (() => Promise.resolve(undefined)),
+      drawLabel: parts.drawLabel ?? (() => Promise.resolve(undefined)),
       moveMs: moving.moveMs,
     });
     transport = desk.transport;
@@ -172,6 +175,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
+  readers.begin();
   return {
     world,
     floor,
@@ -193,6 +197,23 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       floor.close();
     },
   };
+}
+
+/**
+ * The protocols of the product's cards, by their ATR. Throws DeviceFault when the line's contacts speak one that they do not offer, or T=0
+ * to cards whose commands it cannot carry.
+ */
+function protocolsOf({ line: file, product, desfire }: AssembleLine): readonly number[] {
+  const protocols = [...new Set(parseAtr(product.atr.blank).protocols)];
+  const refused = (why: string): DeviceFault =>
+    new DeviceFault(`line ${file.line}`, "refused", `contacts: ${String(file.contacts)}: ${why}`);
+  if (file.contacts === "t0" && desfire !== undefined)
+    throw refused("T=0 takes the native commands of this product's cards for procedure bytes; use t1");
+  const wanted = file.contacts === undefined ? undefined : Number(file.contacts.slice(1));
+  if (wanted === undefined || protocols.includes(wanted)) return protocols;
+  throw refused(
+    `the cards of this product offer T=${protocols.join(" and T=")} only, says the ATR in its file; use contacts that they speak, or cards that offer both`,
+  );
 }
 
 type Runner = <T>(work: () => Promise<T>) => Promise<T>;

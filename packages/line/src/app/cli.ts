@@ -15,6 +15,7 @@ import { addRunCommand } from "./commands/run.js";
 import { addSecurityCommand } from "./commands/security.js";
 import { addStockCommands } from "./commands/stock.js";
 import { version } from "./config.js";
+import { harmless } from "../ledger/harmless.js";
 import { exitCode, problemText } from "./problem.js";
 
 const program = new Command("persoline")
@@ -60,7 +61,7 @@ try {
   if (problem instanceof CommanderError) {
     process.exitCode = problem.exitCode === 0 ? exitCode.whole : exitCode.usage;
   } else {
-    process.stderr.write(`${problemText(problem, process.argv.includes("--debug"))}\n`);
+    process.stderr.write(`${harmless(problemText(problem, process.argv.includes("--debug")))}\n`);
     process.exitCode = exitCode.refused;
   }
 }

@@ -17,6 +17,8 @@ export interface DataFolder {
   readonly shopFloor: string;
   /** Signed heads of the audit, outside the database that they vouch for. */
   readonly auditHeads: string;
+  /** What was done and tried in the key office, signed and chained. */
+  readonly officeActs: string;
   /** Signed records of key ceremonies. */
   readonly ceremonies: string;
   journal(line: string): string;
@@ -46,6 +48,7 @@ export function dataFolder(root: string): DataFolder {
     letterPrinterKey: join(root, "letter-printer.pem"),
     shopFloor: join(root, "shop-floor"),
     auditHeads: join(folder("audit"), "heads.jsonl"),
+    officeActs: join(folder("audit"), "ceremonies.jsonl"),
     ceremonies: join(root, "ceremonies"),
     journal: (line) => join(root, `journal-${line}.db`),
     reports: (order) => folder("reports", order),

@@ -152,7 +152,12 @@ const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => 
 ];
 
 const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct): readonly NeededKey[] => [
-  { name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] },
+  ...(initial.protocol === "scp11"
+    ? [
+        { name: initial.authority, use: "card-authority" as const },
+        ...(initial.host === undefined ? [] : [{ name: initial.host.keys, use: "scp11" as const }]),
+      ]
+    : [{ name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] }]),
   { name: channel.keys, use: channel.protocol, algorithm: algorithms[form] },
   ...applications.flatMap(({ keys }) =>
     keys === undefined ? [] : [{ name: keys.master, use: "application" as const }],

@@ -29,6 +29,7 @@ import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
+import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
 
 export interface ProduceAsk {
   readonly orderFile: string;
@@ -182,19 +183,21 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
-      nextUnnumbered: (begins) => nextUnnumbered(store, begins),
+      drawLabel: (begins) => store.stock.draw({ begins, line: file.line }),
       ...(ask.desk === undefined ? {} : { desk: ask.desk }),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     }),
     (one) => one.close(),
   );
   await receiveStock(assembled, store, ask.by);
+  await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
   const planned = await plannedCapacity({ job, file, faces, example });
   const { line, world } = assembled;
   ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned });
   const began = performance.now();
   const simulated = world.now();
   const result = await assembled.run();
+  await store.stock.putBack({ line: file.line });
   const seconds = (performance.now() - began) / 1000;
   const blanks = await allBlanks(store);
   const differences = disagreements(assembled.census(blanks), blanks);
@@ -221,14 +224,6 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     commits: { accounts: store.commits(), journal: journal.stats.commits },
     planned,
   };
-}
-
-async function nextUnnumbered({ stock }: Store, begins: string): Promise<string | undefined> {
-  for await (const { serial, label, stage } of stock.list({ state: "in-stock" })) {
-    // A blank that was on the line before has its number already.
-    if (stage === "blank" && serial.startsWith(begins)) return label;
-  }
-  return undefined;
 }
 
 async function allBlanks(store: Store) {

@@ -57,6 +57,7 @@ test("the strictest of product, order and line counts; a named operation before 
 test("a level that is not kept is told with operation, wanted and kept level; a failed probe is no level at all", () => {
   const operations = probeProcess();
   const report: CapabilityReport = {
+    office: { acts: 0, last: "0".repeat(64) },
     provider: "vault",
     environment: "test",
     operations: { ...operations, gate: { level: "unavailable", probed: true, note: "no answer" } },

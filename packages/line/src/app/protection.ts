@@ -1,5 +1,6 @@
 /** Refuses a job whose product, order or line wants keys kept better than the security module keeps them: before a card moves. */
 import type { CardProgram, Part, SecureChannelSpec } from "@persoline/card/program";
+import type { GateCard } from "../access/gate-card.js";
 import type { CapabilityReport, Hsm, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { securityLevels, type SecurityLevels, wantedLevel } from "../orders/security.js";
@@ -11,6 +12,7 @@ const isLong = (keys: Keys, name: string): boolean =>
 
 function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   if (channel.protocol === "loader") return ["loader"];
+  if (channel.protocol === "scp11") return ["scp11"];
   if (channel.protocol === "desfire") {
     const { key } = channel;
     return key !== "default" && key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
@@ -67,6 +69,13 @@ export function unkept(
     return [{ operation, message: `${operation} must be kept at ${least}, and ${provider} ${keeps}${why}` }];
   });
 }
+
+/** What the cards of a site's gates ask of it. */
+export const gateOperations = (cards: readonly GateCard[]): HsmOperation[] =>
+  cards.flatMap((card) => {
+    if (card.kind !== "desfire") return ["gate"];
+    return card.key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
+  });
 
 /** What every order needs besides its cards. */
 const always: readonly HsmOperation[] = ["seal", "sign", "random"];

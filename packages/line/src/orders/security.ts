@@ -12,6 +12,7 @@ export const securedOperations = [
   "scp02",
   "scp03",
   "scp03-long",
+  "scp11",
   "desfire",
   "issuer-data",
   "keys-to-card",

@@ -128,9 +128,7 @@ export function productModel(file: ProductFile): Product {
     coded: (unhex(file.card.atr.completed).at(-3) ?? 0) >= 2,
     dfs,
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
-    ...(register === undefined
-      ? {}
-      : { register: register === "none" ? register : registerFields(register) }),
+    ...(register === undefined ? {} : { register: registerFields(register) }),
     ...(pin === undefined
       ? {}
       : {
@@ -156,7 +154,8 @@ export function productModel(file: ProductFile): Product {
   };
 }
 
-function registerFields(file: Exclude<ProductFile["register"], "none" | undefined>): RegisterFields {
+export function registerFields(file: NonNullable<ProductFile["register"]>): RegisterFields | "none" {
+  if (file === "none") return file;
   const { name, zones, department, "valid-from": validFrom, "valid-until": validUntil } = file;
   return {
     name,

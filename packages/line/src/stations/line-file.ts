@@ -133,17 +133,22 @@ const lineSchema = z.strictObject({
     .strictObject({
       reseats: z.number().int().min(0).max(10),
       resumes: z.number().int().min(1).max(100),
-      rejectsInARow: count(1000),
-      cryptogramsInARow: count(100),
+      rejectsInARow: count(1000).describe("So many rejects of one work in a row stop the line (8)"),
+      rejectsAtHead: count(1000).describe(
+        "So many rejects in a row at one head, while others pass cards, stop that head alone (5)",
+      ),
+      cryptogramsInARow: count(100).describe(
+        "So many cards in a row that do not know the key set halt the line (3)",
+      ),
       jams: z.number().int().min(0).max(10),
     })
     .partial()
     .default({}),
   contacts: z
-    .literal("t1")
+    .enum(["t0", "t1"])
     .optional()
     .describe(
-      "Readers and virtual cards speak T=1 character by character; without it they exchange whole APDUs",
+      "Readers and virtual cards speak T=0 or T=1 character by character; without it they exchange whole APDUs",
     ),
   stations: z.array(station).min(1),
   security: securitySchema.optional(),
@@ -187,7 +192,7 @@ export interface LineFile {
   readonly seed: number;
   readonly transport: LineYaml["transport"];
   readonly limits: Limits;
-  readonly contacts?: "t1";
+  readonly contacts?: "t0" | "t1";
   readonly stations: readonly StationFile[];
   readonly security?: SecurityLevels;
   readonly without: readonly Work[];

@@ -154,6 +154,8 @@ export interface Limits {
   readonly resumes: number;
   /** So many rejects of one work in a row stop the line. */
   readonly rejectsInARow: number;
+  /** So many rejects in a row at one head, while others pass cards, stop that head. */
+  readonly rejectsAtHead: number;
   /** So many failed card cryptograms of one work in a row halt the line: the key set is wrong, not the cards. */
   readonly cryptogramsInARow: number;
   /** So often a stuck move is tried again. */
@@ -173,6 +175,7 @@ export const usualLimits: Limits = {
   reseats: 2,
   resumes: 5,
   rejectsInARow: 8,
+  rejectsAtHead: 5,
   cryptogramsInARow: 3,
   jams: 2,
 };

@@ -31,9 +31,11 @@ export interface Scp11Begun {
   readonly command: Command;
   /**
    * The session, once the card has proved by its receipt that it has its private key; ends the ephemeral key whatever comes.
-   * Throws CardProblem `scp11-answer`, `scp11-receipt`, `bad-key`.
+   * Throws CardProblem `scp11-answer`, `scp11-refused`, `scp11-receipt`, `bad-key`.
    */
   finish(response: Response): Scp11Session;
+  /** Ends the ephemeral key without an answer; may be called again. */
+  abandon(): void;
 }
 
 const PARAMETERS = { a: 0x01, b: 0x00, c: 0x03 } as const;
@@ -75,6 +77,9 @@ export function beginScp11(opening: Scp11Opening): Scp11Begun {
       } finally {
         ephemeral.privateKey.fill(0);
       }
+    },
+    abandon: () => {
+      ephemeral.privateKey.fill(0);
     },
   };
 }
@@ -123,13 +128,20 @@ function agreed(
 
 /** The card's point and its receipt. A card of an old Amendment F without one is refused: nothing would prove its key. */
 function answerOf({ data, sw }: Response): { readonly cardPoint: Uint8Array; readonly receipt: Uint8Array } {
-  if (sw !== SW.ok) throw problem(`the card answered ${sw.toString(16).toUpperCase()}`);
+  if (sw !== SW.ok) throw scp11Refused("the key agreement", sw);
   const [point, receipt, ...more] = parseTlv(data);
   const complete = point?.tag === PUBLIC_KEY && receipt?.tag === RECEIPT && more.length === 0;
   if (!complete || receipt.value.length !== 16) throw problem("it is not a public key and a receipt");
   return { cardPoint: point.value, receipt: receipt.value };
 }
 
+/** One attempt: whatever the card answers but 9000 ends the opening. */
+export const scp11Refused = (what: string, sw: number): CardProblem =>
+  new CardProblem(
+    "scp11-refused",
+    "SCP11",
+    `the card answered ${what} by ${sw.toString(16).toUpperCase().padStart(4, "0")}`,
+  );
 const problem = (hint: string): CardProblem => new CardProblem("scp11-answer", "SCP11", hint);
 
 /** ANSI X9.63 key derivation with SHA-256: SHA-256(Z ‖ counter (4, from 1) ‖ shared information), block after block. */

@@ -7,8 +7,9 @@ import { hex } from "@persoline/card/bytes";
 import { DeviceFault } from "../../devices/problem.js";
 import { mostReaders } from "../../devices/reader/pcsc/names.js";
 import { connectedReaders } from "../../devices/reader/pcsc/reader.js";
+import type { UsbPlace } from "../../devices/reader/pcsc/usb.js";
 import { readFonts } from "../../plan/layout/index.js";
-import { dataRoot, pcscSocket, timeZone } from "../config.js";
+import { dataRoot, pcscSocket, timeZone, usbDevices } from "../config.js";
 import { exitCode } from "../problem.js";
 import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
 
@@ -106,7 +107,7 @@ const lying = {
 async function readers(): Promise<readonly Check[]> {
   const what = "card readers";
   try {
-    const found = await connectedReaders({ socket: pcscSocket() });
+    const found = await connectedReaders({ socket: pcscSocket(), usbDevices: usbDevices(), ports: true });
     if (found.length === 0) {
       const detail =
         "PC/SC is there, but no reader is connected: plug one in (most need no driver but libccid)";
@@ -114,9 +115,10 @@ async function readers(): Promise<readonly Check[]> {
     }
     const full = found.length < mostReaders ? [] : [{ what, state: "absent" as const, detail: fullText }];
     return [
-      ...found.map(({ name, card, atr }): Check => {
+      ...found.map(({ name, card, atr, usb }): Check => {
         const text = atr === undefined ? "" : `, ATR ${hex(atr)}`;
-        return { what, state: "ok", detail: `${name}: ${lying[card]}${text}` };
+        const port = typeof usb === "object" ? `, ${plugged(usb)}` : "";
+        return { what, state: "ok", detail: `${name}: ${lying[card]}${text}${port}` };
       }),
       ...full,
     ];
@@ -129,6 +131,10 @@ async function readers(): Promise<readonly Check[]> {
     return [{ what, state: "absent", detail: `${problem.message}${install}` }];
   }
 }
+
+/** As a line file names it. */
+const plugged = ({ port, path, serial }: UsbPlace): string =>
+  `usb: ${port}${path === undefined ? "" : ` or ${path}`}${serial === undefined ? "" : `, serial number of the device ${serial}`}`;
 
 const fullText = `pcscd has its ${String(mostReaders)} readers and takes no more: drive further ones from another computer`;
 

@@ -13,14 +13,9 @@ import {
 import { makeOffice, office, type OfficeOptions } from "../key-office.js";
 import { recordPage, recordText } from "../key-record.js";
 import { Refusal } from "../problem.js";
-import { print, printJson, textTable, whole, withData } from "./options.js";
+import { print, printJson, textTable, whole, withData, withPassphrase } from "./options.js";
 
-const withKeystore = (command: Command): Command =>
-  withData(command).option(
-    "--passphrase-fd <number>",
-    "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
-    whole,
-  );
+const withKeystore = (command: Command): Command => withPassphrase(withData(command));
 
 /** A custodian sits: who, and where the passphrase comes from. */
 const withCustodian = (command: Command): Command =>
@@ -62,13 +57,10 @@ const withPlan = (command: Command): Command =>
         .makeOptionMandatory(),
     )
     .addOption(
-      new Option("--algorithm <name>", "default: AES-128; scp02: 3DES; issuer-signature: Ed25519").choices([
-        "AES-128",
-        "AES-192",
-        "AES-256",
-        "3DES",
-        "Ed25519",
-      ]),
+      new Option(
+        "--algorithm <name>",
+        "default: AES-128; scp02: 3DES; issuer-signature: Ed25519; scp11, card-authority: P-256",
+      ).choices(["AES-128", "AES-192", "AES-256", "3DES", "Ed25519", "P-256"]),
     )
     .option("--from <date>", "the cryptoperiod begins", moment)
     .option("--until <date>", "the cryptoperiod ends: no new cards from then on", moment);
@@ -80,8 +72,13 @@ interface PlanOptions {
   readonly until?: string;
 }
 
-const usual = (use: KeyPlan["use"]): KeyPlan["algorithm"] =>
-  use === "scp02" ? "3DES" : use === "issuer-signature" ? "Ed25519" : "AES-128";
+const USUAL: Readonly<Partial<Record<KeyPlan["use"], KeyPlan["algorithm"]>>> = {
+  scp02: "3DES",
+  "issuer-signature": "Ed25519",
+  scp11: "P-256",
+  "card-authority": "P-256",
+};
+const usual = (use: KeyPlan["use"]): KeyPlan["algorithm"] => USUAL[use] ?? "AES-128";
 
 const planOf = (name: string, { use, algorithm = usual(use), from, until }: PlanOptions): KeyPlan => ({
   name,
@@ -137,7 +134,7 @@ export function addKeyCommands(program: Command): void {
 
 function addOffice(keys: Command): void {
   withKeystore(keys.command("init"))
-    .description("make a keystore without cards' keys")
+    .description("make a keystore, or what a token needs, without cards' keys")
     .addOption(
       new Option("--environment <name>", "test and live keys never meet")
         .choices(["test", "live"])
@@ -155,9 +152,9 @@ function addOffice(keys: Command): void {
       async (
         options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
       ) => {
-        const file = await makeOffice(options);
+        const what = await makeOffice(options);
         print(
-          `Keystore ${file} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
+          `${what} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
         );
       },
     );
@@ -243,9 +240,7 @@ function addBirths(keys: Command): void {
     );
 
   withPlan(withPiece(keys.command("import")))
-    .description(
-      "bring a key in: components or shares by their custodians, a key block, or an issuer's public key",
-    )
+    .description("bring a key in: components or shares by their custodians, a key block, or a public key")
     .argument("<name>", "small letters, digits, dashes")
     .option("--components <n>", "XOR components, one from each of n custodians", whole)
     .option("--shares <m>", "m shares, one from each of m custodians", whole)
@@ -253,7 +248,7 @@ function addBirths(keys: Command): void {
     .addOption(new Option("--kcv-method <name>", "how it is taken").choices([...kcvMethods]).default("gp"))
     .option("--block <file>", "a key block (X9.143, version B or D)")
     .option("--under <key>", "the key-block key that protects it")
-    .option("--public <file>", "an issuer's public key (Ed25519, PEM)")
+    .option("--public <file>", "public key of an issuer (Ed25519) or of a card authority (P-256), PEM")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline keys import zmk --use key-block --algorithm AES-256 --components 2 --kcv 1A2B3C --piece-kcv 445566 --by 'A. Meyer'",

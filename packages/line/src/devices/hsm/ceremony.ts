@@ -1,17 +1,32 @@
 /** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { unhex } from "@persoline/card/bytes";
+import { hex, unhex } from "@persoline/card/bytes";
+import { nodeCrypto } from "@persoline/card/node";
+import { isKnownKey } from "./office/known-keys.js";
 import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
 import type { Environment, KeyDescription } from "./port.js";
 
-/** One key to make. `published`: the value of a test key that everybody may know, hexadecimal; without it the key is drawn. */
+/**
+ * One key to make. `published`: the value of a test key that everybody may know, hexadecimal (P-256: its private half); without it the key
+ * is drawn. `open`: the point of an authority whose private half is elsewhere.
+ */
 export interface NewKey {
   readonly name: string;
-  readonly use: "loader" | "scp02" | "scp03" | "desfire" | "application" | "transport" | "file-mac";
-  /** Default AES-128; keys for SCP02 are 3DES (two keys), and no others. */
-  readonly algorithm?: "AES-128" | "AES-192" | "AES-256" | "3DES";
+  readonly use:
+    | "loader"
+    | "scp02"
+    | "scp03"
+    | "scp11"
+    | "card-authority"
+    | "desfire"
+    | "application"
+    | "transport"
+    | "file-mac";
+  /** Default AES-128; keys for SCP02 are 3DES (two keys), those for SCP11 and authorities P-256, and no others. */
+  readonly algorithm?: "AES-128" | "AES-192" | "AES-256" | "3DES" | "P-256";
   readonly published?: string;
+  readonly open?: string;
 }
 
 export interface Ceremony {
@@ -24,8 +39,14 @@ export interface Ceremony {
 }
 
 export const algorithmOf = ({ use, algorithm }: NewKey): NonNullable<NewKey["algorithm"]> =>
-  algorithm ?? (use === "scp02" ? "3DES" : "AES-128");
-export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16 } as const;
+  algorithm ?? (use === "scp02" ? "3DES" : isElliptic(use) ? "P-256" : "AES-128");
+export const isElliptic = (use: KeyDescription["use"]): boolean =>
+  use === "scp11" || use === "card-authority";
+export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16, "P-256": 32 } as const;
+
+/** Of an authority whose private half everybody knows, the point is as bad. */
+const isPublished = ({ published, open }: NewKey): boolean =>
+  published !== undefined || (open !== undefined && isKnownKey(unhex(open)));
 
 const random64 = (length: number): string => randomBytes(length).toString("base64");
 
@@ -34,13 +55,14 @@ export function makeKeystore(ceremony: Ceremony): void {
   const { file, environment, unlock, keys } = ceremony;
   if (existsSync(file))
     throw new KeystoreProblem("exists", `${file}: there is a keystore already; it is never overwritten`);
-  if (environment === "live" && keys.some(({ published }) => published !== undefined)) {
+  if (environment === "live" && keys.some(isPublished)) {
     throw new KeystoreProblem("environment", "published test keys are refused in a live keystore");
   }
   const stored: StoredKey[] = keys.map((key) => ({
     ...description(key.name, key.use, algorithmOf(key), environment, key.published !== undefined),
-    value:
-      key.published === undefined
+    value: isElliptic(key.use)
+      ? ellipticValue(key)
+      : key.published === undefined
         ? random64(keyBytes[algorithmOf(key)])
         : Buffer.from(unhex(key.published)).toString("base64"),
   }));
@@ -57,6 +79,25 @@ export function makeKeystore(ceremony: Ceremony): void {
     writeDurably(unlock.keyFile, randomBytes(32));
   }
   sealKeystore(file, environment, stored, unlock);
+}
+
+/** A host's private half; of an authority the point alone, whatever is known of it. Throws KeystoreProblem. */
+function ellipticValue({ name, use, published, open }: NewKey): string {
+  const secret = published === undefined ? undefined : unhex(published);
+  if (use === "scp11") {
+    const made = secret ?? nodeCrypto.p256.generate().privateKey;
+    nodeCrypto.p256.publicKeyOf(made);
+    const value = Buffer.from(made).toString("base64");
+    made.fill(0);
+    return value;
+  }
+  const point = secret === undefined ? open : hex(nodeCrypto.p256.publicKeyOf(secret));
+  if (point === undefined)
+    throw new KeystoreProblem(
+      "not-ours",
+      `key ${name}: an authority's private half is not drawn here; give its public half`,
+    );
+  return Buffer.from(unhex(point)).toString("base64");
 }
 
 const description = (

@@ -1,4 +1,4 @@
-/** Sessions with a card manager inside the vault: SCP02 and SCP03 (GlobalPlatform), and what is put into cards under them. */
+/** Sessions with a card manager inside the vault: SCP02, SCP03 and SCP11 (GlobalPlatform), and what is put into cards under them. */
 import type { Command, Response } from "@persoline/card/apdu";
 import { CardProblem, concat, hex, u16, unhex } from "@persoline/card/bytes";
 import { kcvAes, type KeptKey } from "@persoline/card/crypto";
@@ -13,6 +13,7 @@ import {
   putKey,
   Scp02Session,
   Scp03Session,
+  type Scp11Session,
   wipeKeySet,
 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
@@ -28,6 +29,7 @@ import type {
 import { issuerSecret } from "./issuer-data.js";
 import { type Keyring, VaultRefusal } from "./keyring.js";
 import { random } from "./draw.js";
+import { Scp11SessionOpening } from "./scp11-opening.js";
 import { unseal } from "./seal.js";
 import {
   type Authenticated,
@@ -47,16 +49,18 @@ const CARD_MANAGER = unhex("A000000151000000");
 /** The set a card came with is named by 00 (GPCS table 11-67). */
 const INITIAL_KVN = 0xff;
 
-type Spec = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
-type Session = Scp02Session | Scp03Session;
+type Spec = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" | "scp11" }>;
+type Session = Scp02Session | Scp03Session | Scp11Session;
 
-/** A session with a card's security domain, SCP02 or SCP03. */
+/** A session with a card's security domain: SCP02, SCP03 or SCP11. */
 export class ChannelSession implements CardSession {
   readonly open: Command;
   readonly #hostChallenge: Uint8Array;
   readonly #ring: Keyring;
   readonly #channel: Spec;
   readonly #serial: Serial;
+  /** SCP11 takes several passes. */
+  readonly #agreement: Scp11SessionOpening | undefined;
   #session: Session | undefined;
   #awaited: readonly Awaited[] = [];
 
@@ -66,6 +70,11 @@ export class ChannelSession implements CardSession {
     this.#serial = serial;
     const isS16 = channel.protocol === "scp03" && ((channel.i ?? 0) & 0x01) !== 0;
     this.#hostChallenge = random(isS16 ? 16 : 8);
+    if (channel.protocol === "scp11") {
+      this.#agreement = new Scp11SessionOpening(ring, channel, serial);
+      this.open = this.#agreement.first;
+      return;
+    }
     const kvn = channel.kvn === INITIAL_KVN ? 0x00 : channel.kvn;
     this.open = initializeUpdate({ kvn, hostChallenge: this.#hostChallenge });
   }
@@ -75,7 +84,10 @@ export class ChannelSession implements CardSession {
     steps: readonly SecureStep[],
     secrets: SealedSecrets | undefined,
   ): Authenticated {
-    let session: Session | Authenticated;
+    const next = this.#agreement?.next(response);
+    if (next !== undefined && !("session" in next)) return next;
+    if (next !== undefined) return { ...this.#secured(next.session, steps, secrets), opened: true };
+    let session: Scp02Session | Scp03Session | Authenticated;
     try {
       session = this.#opened(response.data);
     } catch (error) {
@@ -85,19 +97,21 @@ export class ChannelSession implements CardSession {
       return damaged(error.message);
     }
     if ("ok" in session) return session;
+    const { commands } = this.#secured(session, steps, secrets);
+    return { ok: true, commands: [session.externalAuthenticate, ...commands] };
+  }
+
+  #secured(session: Session, steps: readonly SecureStep[], secrets: SealedSecrets | undefined) {
     this.#session = session;
-    const opened = session;
-    const ready = steps.map((step) => this.#ready(step, opened, secrets));
+    const ready = steps.map((step) => this.#ready(step, session, secrets));
     this.#awaited = ready.map(({ awaited }) => awaited);
-    return {
-      ok: true,
-      commands: [opened.externalAuthenticate, ...opened.wrapAll(ready.map(({ command }) => command))],
-    };
+    return { ok: true, commands: session.wrapAll(ready.map(({ command }) => command)) } as const;
   }
 
   /** Judges who answers before any key is made for it. Throws CardProblem. */
-  #opened(data: Uint8Array): Session | Authenticated {
+  #opened(data: Uint8Array): Scp02Session | Scp03Session | Authenticated {
     const channel = this.#channel;
+    if (channel.protocol === "scp11") throw new VaultRefusal("this session is closed");
     const common = {
       crypto: nodeCrypto,
       hostChallenge: this.#hostChallenge,
@@ -137,8 +151,11 @@ export class ChannelSession implements CardSession {
   }
 
   /** Bytes are wiped; of keys that are kept elsewhere the session takes DEK over, and wipes it when it is closed. */
-  #with<Keys extends KeySet | KeptKeySet>(keys: Keys, open: (keys: Keys) => Session): Session {
-    let opened: Session | undefined;
+  #with<Keys extends KeySet | KeptKeySet, Opened extends Scp02Session | Scp03Session>(
+    keys: Keys,
+    open: (keys: Keys) => Opened,
+  ): Opened {
+    let opened: Opened | undefined;
     try {
       opened = open(keys);
       return opened;
@@ -320,6 +337,7 @@ export class ChannelSession implements CardSession {
   }
 
   close(): void {
+    this.#agreement?.close();
     this.#session?.close();
     this.#session = undefined;
   }

@@ -15,7 +15,8 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import { type Purpose, whyNot } from "./office/life.js";
-import type { Environment, KeyDescription } from "./port.js";
+import { noOffice } from "./office/types.js";
+import type { CapabilityReport, Environment, KeyDescription } from "./port.js";
 
 /** The vault refuses, and says why: the caller's fault or the key's, never a card's. */
 export class VaultRefusal extends Error {
@@ -31,7 +32,12 @@ const LOADER_KEY = 0x10;
  */
 export interface KeptKeys {
   applicationKey(
-    key: { readonly keys: KeyRef; readonly kid: number; readonly serial: Serial },
+    key: {
+      readonly keys: KeyRef;
+      readonly kid: number;
+      readonly serial: Serial;
+      readonly purpose?: Purpose | undefined;
+    },
     purpose: KeyPurpose,
   ): KeptKey;
   loaderKey(keys: KeyRef, serial: Serial): KeptKey;
@@ -83,13 +89,25 @@ const theSame = (master: Uint8Array): KeySet => ({
 /** Hexadecimal; empty for keys that have none. */
 export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8Array): string {
   if (algorithm === "3DES") return hex(kcvDes(nodeCrypto, key));
+  if (algorithm === "P-256") return pointCheck(key);
   return algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, key)) : "";
 }
+
+/** First three bytes of SHA-256 over the point: a key pair and its public half have the same. */
+function pointCheck(key: Uint8Array): string {
+  const point = pointOf(key);
+  return hex(nodeCrypto.sha256(point).slice(0, 3));
+}
+
+/** The point of a P-256 key, private (32 bytes) or public (65). */
+const pointOf = (key: Uint8Array): Uint8Array => (key.length === 32 ? nodeCrypto.p256.publicKeyOf(key) : key);
 
 export class Keyring {
   readonly environment: Environment;
   /** Absent: all keys are bytes of this process. */
   kept?: KeptKeys;
+  /** How far the key office's acts go. */
+  office: CapabilityReport["office"] = noOffice;
   readonly #keys = new Map<string, Open>();
 
   readonly #now: () => number;
@@ -114,6 +132,7 @@ export class Keyring {
       kcv: bytes.length === 0 ? (stored.life?.kcv ?? "") : checkValueOf(stored.algorithm, bytes),
       environment: stored.environment,
       published: stored.published,
+      ...(stored.algorithm === "P-256" && bytes.length > 0 ? { publicKey: hex(pointOf(bytes)) } : {}),
       ...(stored.life === undefined ? {} : { life: stored.life }),
     }));
   }
@@ -179,17 +198,28 @@ export class Keyring {
     return { bytes, algorithm };
   }
 
+  /** The host's private key of SCP11, 32 bytes; the caller wipes it. */
+  hostKey(keys: KeyRef): Uint8Array {
+    return this.#master(keys, "scp11").slice();
+  }
+
+  /** The point of an authority that certifies cards. */
+  cardAuthority(keys: KeyRef): Uint8Array {
+    return this.#master(keys, "card-authority", "check").slice();
+  }
+
   /** Milliseconds of the epoch. */
   now(): number {
     return this.#now();
   }
 
-  /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. */
+  /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. "check": as for `applicationKey`. */
   desfireKey(
     { keys, input }: DesfireKey,
     at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+    purpose: Purpose = "make",
   ): Uint8Array {
-    const master = this.#master(keys, "desfire");
+    const master = this.#master(keys, "desfire", purpose);
     if (input === undefined) return master.slice();
     return diversifyAn10922(nodeCrypto, "AES-128", master, desfireInput(input, at));
   }

@@ -16,13 +16,14 @@ export const protectionLevels = [
 
 /**
  * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
- * 16 bytes and with longer ones (`scp03-long`), DESFire; what issuers' files carry under a transport key; keys on their way into a card; cards that all share the master's own keys.
+ * 16 bytes and with longer ones (`scp03-long`), SCP11, DESFire; what issuers' files carry under a transport key; keys on their way into a card; cards that all share the master's own keys.
  */
 export const hsmOperations = [
   "loader",
   "scp02",
   "scp03",
   "scp03-long",
+  "scp11",
   "desfire",
   "issuer-data",
   "keys-to-card",
@@ -51,6 +52,8 @@ export interface CapabilityReport {
   readonly provider: string;
   readonly environment: Environment;
   readonly operations: Readonly<Record<HsmOperation, Capability>>;
+  /** How many acts of the key office its keys know, and the SHA-256 of the last one's text: whoever cuts the file's end off is found out. */
+  readonly office: { readonly acts: number; readonly last: string };
 }
 
 export interface KeyDescription {
@@ -59,6 +62,8 @@ export interface KeyDescription {
     | "loader"
     | "scp02"
     | "scp03"
+    | "scp11"
+    | "card-authority"
     | "desfire"
     | "application"
     | "transport"
@@ -68,8 +73,10 @@ export interface KeyDescription {
     | "seal"
     | "sign"
     | "letter";
-  readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" | "Ed25519" | "X25519";
-  /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits; of a master it tells nothing of the cards' keys. */
+  readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" | "Ed25519" | "X25519" | "P-256";
+  /** Of P-256: the point, 04 ‖ x ‖ y, hexadecimal; to be certified, or an authority's. */
+  readonly publicKey?: string;
+  /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits (P-256: the first three bytes of SHA-256 over the point); of a master it tells nothing of the cards' keys. */
   readonly kcv: string;
   readonly environment: Environment;
   readonly published: boolean;

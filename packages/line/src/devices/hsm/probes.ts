@@ -19,6 +19,7 @@ import { nodeCrypto } from "@persoline/card/node";
 import { random, randomDigits } from "./draw.js";
 import { openLetter, sealLetter } from "./letter.js";
 import type { Capability, HsmOperation } from "./port.js";
+import { probeScp11 } from "./scp11-probe.js";
 import { seal, unseal } from "./seal.js";
 
 export function must(holds: boolean, what: string): void {
@@ -165,6 +166,7 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
     probeScp03(bytesOf());
   },
   "scp03-long": probeLong,
+  scp11: probeScp11,
   desfire: probeMacs,
   "issuer-data": probeKeysToCard,
   "keys-to-card": probeKeysToCard,

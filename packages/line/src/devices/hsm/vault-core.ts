@@ -69,6 +69,7 @@ export function vaultCalls(
       provider,
       environment: ring.environment,
       operations,
+      office: ring.office,
     }),
     keys: () => ring.describe(),
 

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
-import { faultsOf } from "../shop-floor/floor.js";
+import { faultsOf } from "../shop-floor/lot-book.js";
 import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
 import { stripeFlawKinds } from "../shop-floor/stripe.js";
 import type { Place } from "../transport/port.js";

@@ -32,7 +32,7 @@ export function compileGp(product: GpProduct, loadFiles: ReadonlyMap<string, Uin
     name: product.name,
     product,
     columns: product.columns,
-    pins: [],
+    pins: product.pin === undefined ? [] : [product.pin],
     atr: product.atr,
     test: test(product),
     // Its operating system is in the mask: there is nothing to complete.
@@ -44,8 +44,8 @@ export function compileGp(product: GpProduct, loadFiles: ReadonlyMap<string, Uin
 }
 
 /** Who the chip is, and that nobody's keys are in it yet; nothing is written. */
-function test({ name, initial, initialForm }: GpProduct): CardProgram {
-  const untouched = keyInformation(initial.kvn, initialForm, "the card has its initial keys, and no others");
+function test({ name, initialKeys }: GpProduct): CardProgram {
+  const untouched = keyInformation(initialKeys, "the card has its initial keys, and no others");
   return {
     name: `${name}/test`,
     segments: [

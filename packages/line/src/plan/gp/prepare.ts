@@ -13,9 +13,11 @@ import {
   type Values,
   valueBytes,
 } from "../content.js";
+import { pinState } from "../commands.js";
 import type { ContentModel } from "../product-model.js";
 import {
   cardState,
+  dismissAuthority,
   getObject,
   groupingHead,
   groupingName,
@@ -34,6 +36,8 @@ import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
 const mostRead = 239;
 const mostIssuer = { identification: 16, cardImage: 32 } as const;
 const SELECTABLE = 0x07;
+/** Grouping of the access applet's PIN (docs/gp-card.md 7). */
+const PIN = 0x8281;
 
 const formsOf = (content: ContentModel): readonly ValueForm[] =>
   content.kind === "tlv"
@@ -118,9 +122,16 @@ function issuerBlock(
 }
 
 /** INSTALL [for personalization], then all groupings of one application; they count once the last block is in. */
-function applicationSteps(app: GpApplication, most: number, block: 8 | 16, values: Values): Step[] {
+function applicationSteps(
+  app: GpApplication,
+  pin: GpProduct["pin"],
+  most: number,
+  block: 8 | 16,
+  values: Values,
+): Step[] {
   const { keys } = app;
-  if (app.data.length === 0 && keys === undefined && app.issuer.length === 0) return [];
+  const own = pin?.application === app.name ? pin : undefined;
+  if (app.data.length === 0 && keys === undefined && own === undefined && app.issuer.length === 0) return [];
   const groupings = app.data.map(({ id, content }) => ({ id, value: bytesOf(app, id, content, values) }));
   const blocks: StoredBlock[] = [];
   if (groupings.length > 0) {
@@ -144,6 +155,12 @@ function applicationSteps(app: GpApplication, most: number, block: 8 | 16, value
       },
     );
   }
+  if (own !== undefined)
+    blocks.push({
+      parts: [groupingHead(PIN, 16), { secret: "pin", pin: own.name, tries: own.tries }],
+      secret: true,
+      what: `the PIN of ${app.name} (${own.length} digits, ${own.tries} tries), under the data encryption key`,
+    });
   for (const one of app.issuer) blocks.push(issuerBlock(app, one, block, values));
   return [
     stepOf(installForPersonalization(aid(app.aid)), {
@@ -167,11 +184,12 @@ function applicationSteps(app: GpApplication, most: number, block: 8 | 16, value
 }
 
 /**
- * One session under the initial keys, from the issuer's data to the issuer's keys, which come last: what the key information template then
+ * One session under the initial keys, from the issuer's data to the issuer's keys, which come last (but for the maker's authority, which
+ * then goes): what the key information template then
  * shows tells after an interruption whether all of it is done, and no key is ever tried.
  */
 export function gpPersonalization({ product }: PlannedGp, values: Values): CardProgram {
-  const { initial, channel, form, isd, applications } = product;
+  const { initial, channel, form, isd, applications, stayingKeys } = product;
   const most = mostData(initial);
   const block = initial.protocol === "scp02" ? 8 : 16;
   return {
@@ -182,11 +200,14 @@ export function gpPersonalization({ product }: PlannedGp, values: Values): CardP
         channel: initial,
         steps: [
           ...issuerSteps(product, values),
-          ...applications.flatMap((app) => applicationSteps(app, most, block, values)),
+          ...applications.flatMap((app) => applicationSteps(app, product.pin, most, block, values)),
           ...cardState("secured", isd),
-          putKeys(channel, form, initial.kvn),
+          putKeys(product),
+          ...(initial.protocol === "scp11" && initial.host !== undefined
+            ? [dismissAuthority(initial.host.authorityKvn)]
+            : []),
         ],
-        done: [installed(channel.kvn, form)],
+        done: [installed(channel.kvn, form, stayingKeys)],
       },
     ],
   };
@@ -194,11 +215,12 @@ export function gpPersonalization({ product }: PlannedGp, values: Values): CardP
 
 /** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
 export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
-  const { channel, form, isd, applications } = product;
+  const { channel, form, isd, applications, stayingKeys } = product;
   const read = applications.flatMap((app) => {
     const open = app.data.filter(({ id }) => app.read.includes(id));
     const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
-    if (open.length + issuers.length === 0) return [];
+    const pin = product.pin?.application === app.name ? product.pin : undefined;
+    if (open.length + issuers.length === 0 && pin === undefined) return [];
     return [
       select(app.aid, `application ${app.name}`),
       ...open.map(({ id, content }) =>
@@ -209,6 +231,7 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
         const content = unhex(typeof value === "string" ? value : "");
         return getObject(id, content, `the issuer's grouping ${groupingName(id)} of ${app.name}`);
       }),
+      ...(pin === undefined ? [] : [pinState(pin.tries)]),
     ];
   });
   return {
@@ -218,7 +241,10 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
         name: "read what is open",
         channel: "plain",
         steps: [
-          { ...installed(channel.kvn, form), why: "the issuer's keys are in the card, and no others" },
+          {
+            ...installed(channel.kvn, form, stayingKeys),
+            why: "the issuer's keys are in the card, and no others",
+          },
           ...read,
           ...(read.length === 0 ? [] : [select(isd, "the security domain again")]),
         ],

@@ -35,7 +35,7 @@ export type KeyAction =
       readonly method: KcvMethod;
     }
   | { readonly do: "import-block"; readonly key: KeyPlan; readonly under: string; readonly block: string }
-  /** An issuer's public key (Ed25519, SPKI, PEM). */
+  /** An issuer's public key (Ed25519) or a card authority's (P-256); SPKI, PEM. */
   | { readonly do: "import-public"; readonly key: KeyPlan; readonly pem: string }
   | { readonly do: "rotate"; readonly old: string; readonly key: KeyPlan }
   | {
@@ -67,7 +67,12 @@ export interface Pending {
   readonly pieces: readonly string[];
   /** A new custodian's proof, until two others confirm it. */
   readonly custodian?: Custodian;
+  /** ISO 8601, when it was begun; absent in older keystores, whose first sitting says it. */
+  readonly since?: string;
 }
+
+/** So long a ceremony may wait for its custodians, unless a setting says otherwise; milliseconds. */
+export const usualPatience = 24 * 3_600_000;
 
 export type PendingView = Omit<Pending, "pieces" | "custodian">;
 
@@ -92,6 +97,9 @@ export interface CeremonyRecord {
   /** Check value as the sender states it, and how it is taken. */
   readonly stated?: { readonly kcv: string; readonly method: KcvMethod };
   readonly reason?: string;
+  /** Absent when it became whole. */
+  readonly ended?: "expired";
+  /** When it became whole, or expired. */
   readonly completed: string;
   readonly program: string;
   readonly keystoreRevision: number;
@@ -106,11 +114,42 @@ export interface SignedRecord {
   readonly signature: string;
 }
 
+/** One thing that somebody did or tried in the key office. */
+export interface Act {
+  /** 1, 2, 3 … */
+  readonly sequence: number;
+  readonly at: string;
+  /** As they named themselves; the office itself where it let a ceremony expire. */
+  readonly who: string;
+  readonly what: string;
+  readonly object: string;
+  readonly result: "ok" | "refused";
+  /** SHA-256 of what may be told of the office, before and after. */
+  readonly before: string;
+  readonly after: string;
+  readonly why?: string;
+  /** Sittings that are still to come. */
+  readonly left?: number;
+  /** SHA-256 of the act before, hex; zeros before the first. */
+  readonly previous: string;
+}
+
+/** `text` is the act's JSON; the signature (Ed25519, base64) is the security module's for audits. */
+export interface SignedAct {
+  readonly text: string;
+  readonly signature: string;
+}
+
+/** Where no ceremony was held. */
+export const noOffice = { acts: 0, last: "0".repeat(64) } as const;
+
 /** What a keystore keeps besides its keys. */
 export interface OfficeBook {
   readonly custodians: readonly Custodian[];
   readonly pending: readonly Pending[];
   readonly records: readonly SignedRecord[];
+  /** Absent in older keystores. */
+  readonly acts?: readonly SignedAct[];
   /** The number the next ceremony gets. */
   readonly next: number;
 }

@@ -1,7 +1,7 @@
 /** Makes the keys of an installation inside a token, where they stay, and writes the register of them. */
 import { existsSync } from "node:fs";
 import { unhex } from "@persoline/card/bytes";
-import { algorithmOf, type Ceremony, printerKey } from "../ceremony.js";
+import { algorithmOf, type Ceremony, type NewKey, printerKey } from "../ceremony.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
 import { identityOf, Master, ownNumbers, signingKeyOf, spkiOf } from "./masters.js";
@@ -36,7 +36,7 @@ export function makeTokenKeys(
   if (environment === "live" && keys.some(({ published }) => published !== undefined))
     throw new KeystoreProblem("environment", "published test keys are refused in a live token");
   const all = [
-    ...keys.map((key) => ({ ...key, algorithm: algorithmOf(key) })),
+    ...keys.map((key) => ({ ...key, algorithm: masterAlgorithm(key) })),
     { name: STORE_SEAL, use: "seal" as const, algorithm: "AES-256" as const, published: undefined },
   ];
   const taken = [...all.map(({ name }) => name), SIGNATURE].find(
@@ -87,6 +87,17 @@ export function makeTokenKeys(
     macKey,
   );
   macKey.fill(0);
+}
+
+/** Throws KeystoreProblem for keys that are no masters. */
+function masterAlgorithm(key: NewKey): Exclude<NonNullable<NewKey["algorithm"]>, "P-256"> {
+  const algorithm = algorithmOf(key);
+  if (algorithm === "P-256")
+    throw new KeystoreProblem(
+      "not-ours",
+      `key ${key.name}: keys for ${key.use} are kept in the vault only; use it, or leave the key out of the list`,
+    );
+  return algorithm;
 }
 
 function signatureOf(token: Token, store: Master, { signs }: TokenReport) {

@@ -1,11 +1,11 @@
 /** The masters of a token: found by what they are, made for one purpose, and what is derived from them. */
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
 import type { BlockCipher, KeyPurpose } from "@persoline/card/crypto";
 import { kdf3Input } from "@persoline/card/globalplatform";
 import { VaultRefusal } from "../keyring.js";
 import type { KeyDescription } from "../port.js";
-import { fingerprinted, type RegisteredKey } from "./register.js";
+import { fingerprinted, type Register, type RegisteredKey } from "./register.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
 import { doubled, ONES, TokenKey, xor } from "./token-key.js";
 
@@ -14,7 +14,7 @@ const DES_ZEROS = new Uint8Array(8);
 
 /** Its bytes in KDF3 (docs/security-module.md): what is no card's has a "card" of zeros, and numbers of its own. */
 const OWN = new Uint8Array(10);
-export const ownNumbers = { sealing: 0x81, register: 0x82, signature: 0x83 } as const;
+export const ownNumbers = { sealing: 0x81, register: 0x82, signature: 0x83, office: 0x84 } as const;
 
 export const isDes = (algorithm: KeyDescription["algorithm"]): boolean => algorithm === "3DES";
 const lengthOf = (algorithm: KeyDescription["algorithm"]): number =>
@@ -78,21 +78,26 @@ export class Master {
 
   /** Encryption under the master, block by block, for derivations that are computed here. */
   cipher(): BlockCipher {
-    const block = (data: Uint8Array): Uint8Array => this.#token.deriveBytes(this.#current(), data);
+    const isTriple = isDes(this.key.algorithm);
+    const size = isTriple ? 8 : 16;
+    const block = (data: Uint8Array): Uint8Array =>
+      isTriple ? this.desEncrypt(data) : this.#token.deriveBytes(this.#current(), data);
     const refuse = (): never => {
       throw new VaultRefusal("a master in a token does not decrypt");
     };
     const chained = (iv: Uint8Array, data: Uint8Array): Uint8Array => {
       const out: Uint8Array[] = [];
-      for (let at = 0; at < data.length; at += 16)
-        out.push(block(xor(data.subarray(at, at + 16), out.at(-1) ?? iv)));
+      for (let at = 0; at < data.length; at += size)
+        out.push(block(xor(data.subarray(at, at + size), out.at(-1) ?? iv)));
       return concat(...out);
     };
     return {
-      blockSize: 16,
+      blockSize: size,
       encrypt: (data) =>
         concat(
-          ...Array.from({ length: data.length / 16 }, (_, at) => block(data.subarray(16 * at, 16 * at + 16))),
+          ...Array.from({ length: data.length / size }, (_, at) =>
+            block(data.subarray(size * at, size * at + size)),
+          ),
         ),
       decrypt: refuse,
       cbcEncrypt: chained,
@@ -154,6 +159,23 @@ export function findMaster(token: Token, key: RegisteredKey): Master {
   const wrong = token.wrongAttributes(handle, purpose);
   if (wrong !== undefined) throw new VaultRefusal(`${where}: ${wrong}; a master must not`);
   return new Master(token, key, handle);
+}
+
+/** The pair of the register's name whose signature `open` confirms. Throws VaultRefusal. */
+export function findSigning(token: Token, register: Pick<Register, "keys">, open: KeyObject): Handle {
+  const name = register.keys.find(({ use }) => use === "sign")?.name ?? "";
+  const challenge = token.random(32);
+  const found = token.find(name, "private").find((key) => {
+    try {
+      return verify(null, challenge, open, token.signEd25519(key, challenge));
+    } catch (error) {
+      if (error instanceof VaultRefusal) return false;
+      throw error;
+    }
+  });
+  if (found === undefined)
+    throw new VaultRefusal(`token ${token.name}: the signing key ${name} is not there, or is another one`);
+  return found;
 }
 
 /** PKCS#8 (RFC 8410) around the 32 bytes of an Ed25519 private key, which is derived where the token has no signatures of this kind. */

@@ -75,6 +75,11 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
         { ...derives, level: "unavailable", note: "keys of two blocks cannot be joined inside" },
         inProcess["scp03-long"],
       ),
+      scp11: {
+        level: "unavailable",
+        probed: false,
+        note: "hosts' P-256 keys and card authorities are in the vault only",
+      },
       desfire: best(
         { ...derives, level: "unavailable", note: "its sessions do more than tokens can" },
         inProcess.desfire,

@@ -8,9 +8,10 @@ import { diversifyAn10922 } from "@persoline/card/desfire";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import { desfireInput, type KeptKeys, Keyring, refuseTestKey, VaultRefusal } from "../keyring.js";
 import { KeystoreProblem } from "../keystore.js";
+import { type Purpose, whyNot } from "../office/life.js";
 import type { KeyDescription } from "../port.js";
-import { findMaster, type Master, ownNumbers, signingKeyOf } from "./masters.js";
-import { judgeRegister, type Register } from "./register.js";
+import { findMaster, findSigning, type Master, ownNumbers, signingKeyOf } from "./masters.js";
+import { descriptionOf, judgeRegister, type Register } from "./register.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
 
 /** Number of the loader key in KDF3 (docs/card-os.md 2). */
@@ -38,6 +39,7 @@ export class TokenKeyring extends Keyring {
     this.#token = token;
     this.#file = file;
     this.#register = register;
+    this.office = register.office ?? this.office;
     this.#open = createPublicKey({
       key: Buffer.from(register.signature.open, "base64"),
       format: "der",
@@ -48,18 +50,11 @@ export class TokenKeyring extends Keyring {
   }
 
   override describe(): KeyDescription[] {
-    return this.#register.keys.map(({ name, use, algorithm, kcv, environment, published }) => ({
-      name,
-      use,
-      algorithm,
-      kcv,
-      environment,
-      published,
-    }));
+    return this.#register.keys.map(descriptionOf);
   }
 
-  override applicationKey(keys: KeyRef, kid: number, serial: Serial): Uint8Array {
-    return this.#of(keys, "application").deriveBytes(unhex(serial), kid);
+  override applicationKey(keys: KeyRef, kid: number, serial: Serial, purpose?: Purpose): Uint8Array {
+    return this.#of(keys, "application", purpose).deriveBytes(unhex(serial), kid);
   }
 
   override loaderKey(keys: KeyRef, serial: Serial): Uint8Array {
@@ -145,6 +140,7 @@ export class TokenKeyring extends Keyring {
     this.#whole = false;
     this.#masters.clear();
     for (const key of this.#register.keys) {
+      if (key.life?.state === "destroyed") continue;
       if (key.algorithm.startsWith("AES") || key.algorithm === "3DES")
         this.#masters.set(key.name, findMaster(this.#token, key));
     }
@@ -163,7 +159,8 @@ export class TokenKeyring extends Keyring {
   }
 
   #signingKey(store: Master): Signing {
-    if (this.#register.signature.by === "token") return { by: "token", key: this.#findSigning() };
+    if (this.#register.signature.by === "token")
+      return { by: "token", key: findSigning(this.#token, this.#register, this.#open) };
     const seed = store.own(ownNumbers.signature);
     const { secret } = signingKeyOf(seed);
     seed.fill(0);
@@ -176,27 +173,11 @@ export class TokenKeyring extends Keyring {
       throw new TokenLost(`token ${this.#token.name} was lost, and not all its keys were found again`);
   }
 
-  /** The pair whose signature the registered public key confirms. */
-  #findSigning(): Handle {
-    const name = this.#register.keys.find(({ use }) => use === "sign")?.name ?? "";
-    const challenge = this.#token.random(32);
-    const found = this.#token.find(name, "private").find((key) => {
-      try {
-        return this.verify(challenge, this.#token.signEd25519(key, challenge));
-      } catch (error) {
-        if (error instanceof VaultRefusal) return false;
-        throw error;
-      }
-    });
-    if (found === undefined)
-      throw new VaultRefusal(
-        `token ${this.#token.name}: the signing key ${name} is not there, or is another one`,
-      );
-    return found;
-  }
-
-  #of(name: KeyRef, use: KeyDescription["use"]): Master {
+  #of(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Master {
     this.#mustBeWhole();
+    const life = this.#register.keys.find((key) => key.name === name)?.life;
+    const why = life === undefined ? undefined : whyNot(name, life, purpose, this.now());
+    if (why !== undefined) throw new VaultRefusal(why);
     const master = this.#masters.get(name);
     if (master === undefined)
       throw new VaultRefusal(`token ${this.#token.name}: there is no key ${name} for cards`);
@@ -221,8 +202,8 @@ export class TokenKeyring extends Keyring {
       }
     };
     return {
-      applicationKey: ({ keys, kid, serial }, purpose) => {
-        const master = this.#of(keys, "application");
+      applicationKey: ({ keys, kid, serial, purpose: use }, purpose) => {
+        const master = this.#of(keys, "application", use);
         if (purpose === "to-card") master.judge();
         return master.derive(unhex(serial), kid, purpose);
       },
