@@ -1,7 +1,7 @@
 /** An encoder over bodies of the shop floor: it writes bits as a real head would, and reads what is there, not what it was told. */
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
-import { faultsOf } from "../shop-floor/floor.js";
+import { faultsOf } from "../shop-floor/lot-book.js";
 import { type Coercivity, type MagneticStripe, readStripe, writeStripe } from "../shop-floor/stripe.js";
 import type { Place } from "../transport/port.js";
 import { bitsOf, charactersOf, readBits, trackForms } from "./bits.js";
