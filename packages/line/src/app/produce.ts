@@ -123,6 +123,29 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
       { ...problem, remedy: "add embosser: simulated to the visual station, or use another line" },
     ]);
   }
+  const wants = (what: "stripe" | "indent"): boolean =>
+    marks &&
+    [job.drawing?.front, job.drawing?.back].some((face) =>
+      face?.template.fields.some(
+        (field) => field.kind === what || (field.kind === "emboss" && field.layer === what),
+      ),
+    );
+  const lacks = (device: "indenter" | "encoder"): boolean =>
+    !file.stations.some((station) => station.does.includes("visual") && station[device] !== undefined);
+  const problems = [
+    ...(wants("indent") && lacks("indenter")
+      ? [["indenter", "characters are pressed into the product's cards"] as const]
+      : []),
+    ...(wants("stripe") && lacks("encoder")
+      ? [["encoder", "the product's cards have a magnetic stripe"] as const]
+      : []),
+  ].map(([device, what]) => ({
+    file: path,
+    code: `no-${device}`,
+    message: `${what}, but the visual station has no ${device}`,
+    remedy: `add ${device}: simulated to the visual station, or use another line`,
+  }));
+  if (problems.length > 0) throw new DataProblem(problems);
   return file;
 }
 

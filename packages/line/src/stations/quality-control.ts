@@ -2,7 +2,17 @@ import type { Finding, Outcome } from "@persoline/card/program";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
 import { runOn } from "./contact.js";
-import { type PictureWatch, watchPictures } from "./quality/index.js";
+import { stripeDetail } from "./stripe.js";
+import {
+  crossCheck,
+  embossSays,
+  type PictureWatch,
+  printSays,
+  recordSays,
+  type Statement,
+  stripeSays,
+  watchPictures,
+} from "./quality/index.js";
 import {
   boundOf,
   chipProvedInQuality,
@@ -27,6 +37,8 @@ export const quality: Station = {
     const { faces, proof } = boundOf(card).prepared;
     const seen = camera !== undefined && faces.length > 0 ? await look(card, visit, camera) : undefined;
     if (seen?.kind === "rejected") return seen;
+    const crossed = await crossChecked(card, visit);
+    if (crossed !== undefined) return crossed;
     const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
     if (seen === undefined || proved.kind !== "passed") return proved;
     // The chip is proved for the people who will judge the pictures: they cannot do that by looking.
@@ -67,6 +79,37 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
   );
   card.findings.push(...findings.map((finding) => ({ ...finding, station: "quality" })));
   return outcomeOf(verdict);
+}
+
+/** Print, raised characters, stripe and record against one another; at a head with an encoder the stripe is read once more. */
+async function crossChecked(card: CardInWork, visit: Visit): Promise<Outcome | undefined> {
+  const bound = boundOf(card);
+  const { record, prepared } = bound;
+  const stripe = visit.makeStripe(bound);
+  const { encoder } = visit.head;
+  let read: readonly Statement[] = [];
+  if (stripe !== undefined && encoder !== undefined) {
+    const problems = await encoder.verify(stripe);
+    if (problems.length > 0) {
+      const detail = stripeDetail(problems);
+      card.findings.push({ what: "stripe", result: "wrong", detail, station: "quality" });
+      return { kind: "rejected", code: "mark-wrong", detail };
+    }
+    const simulated = encoder.kind === "simulated";
+    card.findings.push({ what: "stripe", result: simulated ? "simulated" : "ok", station: "quality" });
+    // What is sealed was compared inside the encoder.
+    read = stripeSays((await encoder.read(stripe)) ?? []);
+  } else if (stripe?.content.kind === "clear") read = stripeSays(stripe.content.tracks);
+  const contradictions = crossCheck([
+    ...recordSays(record.fields),
+    ...printSays(prepared.faces.flatMap(({ fields }) => fields)),
+    ...embossSays(prepared.emboss),
+    ...read,
+  ]);
+  if (contradictions.length === 0) return undefined;
+  const detail = contradictions.map((one) => one.detail).join("; ");
+  card.findings.push({ what: "cross-check", result: "wrong", detail, station: "quality" });
+  return { kind: "rejected", code: "mark-wrong", detail };
 }
 
 async function exposed(camera: Camera, side: Side): Promise<Picture | "no-picture"> {

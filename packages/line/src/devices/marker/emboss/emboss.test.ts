@@ -20,7 +20,8 @@ import { folderWire } from "./folder.js";
 import { embossingMachine, machineForm } from "./machine.test.data.js";
 import { recordsOf } from "./records.js";
 import { serialWire } from "./serial.js";
-import { cardBytes, escapeTemplate } from "./template.js";
+import { escapeTemplate } from "../../escape-template.js";
+import { cardBytes } from "./template.js";
 import type { Wire } from "./wire.js";
 
 type StruckJob = Extract<MarkJob, { kind: "emboss" | "indent" }>;

@@ -3,7 +3,8 @@ import { DeviceFault } from "../../problem.js";
 import type { Marker, MarkJob } from "../port.js";
 import { markingMs } from "../simulated.js";
 import { recordsOf } from "./records.js";
-import { bytesOf, cardBytes, type EscapeTemplate } from "./template.js";
+import { bytesOf, type EscapeTemplate } from "../../escape-template.js";
+import { cardBytes } from "./template.js";
 import type { Wire } from "./wire.js";
 
 export interface EscapeEmbosserOptions {

@@ -1,7 +1,7 @@
 /** A desktop embosser as a driver meets it: it reads escape-style records by rules of its own, and strikes a body of the shop floor. */
 import { DeviceFault } from "../../problem.js";
 import { simulatedEmbosser, type SimulatedMarkerOptions } from "../simulated.js";
-import { type EscapeTemplate, escapeTemplate } from "./template.js";
+import { type EscapeTemplate, escapeTemplate } from "../../escape-template.js";
 
 export const machineForm: EscapeTemplate = escapeTemplate.parse({
   begin: "<STX><ESC>C",

@@ -27,9 +27,8 @@ export interface RemoteStationOptions {
   readonly tls: TlsFiles;
   /** Holds the last lease, so that none is ever used twice. */
   readonly leaseFile: string;
-  /** So long one answer may take, and so long a whole card. */
+  /** So long one answer may take. */
   readonly answerMs?: number;
-  readonly timeoutMs: number;
 }
 
 /** Trays in another room: counted out, struck there, counted in. */

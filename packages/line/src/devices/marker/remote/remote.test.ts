@@ -74,11 +74,7 @@ const start = (more: Partial<EmbossStationOptions> = {}): Promise<EmbossStation>
     feeder: feeder(),
     ...more,
   });
-const client = (
-  port = station.port,
-  tls = house.line,
-  more: { timeoutMs?: number; station?: string } = {},
-) => {
+const client = (port = station.port, tls = house.line, more: { station?: string } = {}) => {
   const one = remoteStation({
     name: "embosser",
     host: "127.0.0.1",
@@ -87,7 +83,6 @@ const client = (
     tls,
     leaseFile: join(folder, "lease"),
     answerMs: 1_000,
-    timeoutMs: 5_000,
     ...more,
   });
   clients.push(one);
