@@ -24,10 +24,29 @@ export function rsaPublic({ modulus, exponent }: RsaPublicKey, block: Uint8Array
   );
 }
 
-export function rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array {
+export const rsaPrivate = (key: RsaCrt, block: Uint8Array): Uint8Array =>
+  rsaPrivateWith(rsaPrivateKey(key), block);
+
+/** Raw RSA with a key that is set up already. */
+export function rsaPrivateWith(key: KeyObject, block: Uint8Array): Uint8Array {
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  return blockOf(block, Math.ceil(bits / 8), () =>
+    privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, block),
+  );
+}
+
+/** The public half of a key. */
+export function rsaPublicOf(key: KeyObject): RsaPublicKey {
+  const { n = "", e = "" } = createPublicKey(key).export({ format: "jwk" });
+  const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "base64url"));
+  return { modulus: bytes(n), exponent: bytes(e) };
+}
+
+/** A private key set up for many operations. Throws CardProblem `bad-key`. */
+export function rsaPrivateKey(key: RsaCrt): KeyObject {
   const [p, q, dp] = [numberOf(key.p), numberOf(key.q), numberOf(key.dp)];
   const modulus = bytesOf(p * q);
-  const object = keyOf(() => {
+  return keyOf(() => {
     // OpenSSL wants the whole key: e is the inverse of d mod (p − 1).
     const e = inverse(dp, p - 1n);
     const d = inverse(e, (p - 1n) * (q - 1n));
@@ -48,9 +67,6 @@ export function rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array {
     };
     return createPrivateKey({ key: jwk, format: "jwk" });
   });
-  return blockOf(block, modulus.length, () =>
-    privateDecrypt({ key: object, padding: constants.RSA_NO_PADDING }, block),
-  );
 }
 
 /**
@@ -74,7 +90,8 @@ export function drawRsaKey(ask: {
       bytes[length - 1] = (bytes[length - 1] ?? 0) | 0x01;
       const candidate = numberOf(bytes);
       // 3 and 65537 are primes: e and p − 1 have no common factor unless it is e.
-      if ((candidate - 1n) % e !== 0n && checkPrimeSync(candidate)) return candidate;
+      if ((candidate - 1n) % e !== 0n && !hasSmallFactor(candidate) && checkPrimeSync(candidate))
+        return candidate;
     }
   };
   const first = prime();
@@ -94,6 +111,23 @@ export function drawRsaKey(ask: {
     },
   };
 }
+
+/** Odd primes below 110 in three products that a number holds exactly: three of four odd candidates are composite by one of them. */
+const SMALL_PRIMES = [
+  [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43],
+  [47, 53, 59, 61, 67, 71, 73, 79],
+  [83, 89, 97, 101, 103, 107, 109],
+] as const;
+const PRODUCTS = SMALL_PRIMES.map((primes) => ({
+  primes,
+  product: BigInt(primes.reduce<number>((all, prime) => all * prime, 1)),
+}));
+/** Of candidates far above these primes; OpenSSL would find out too, after a call each. */
+const hasSmallFactor = (candidate: bigint): boolean =>
+  PRODUCTS.some(({ primes, product }) => {
+    const rest = Number(candidate % product);
+    return primes.some((prime) => rest % prime === 0);
+  });
 
 function keyOf(make: () => KeyObject): KeyObject {
   try {

@@ -1,4 +1,5 @@
 /** Puts a line together as its line file says: stations, heads, simulated devices over one shop floor, and the world they all live in. */
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { parseAtr } from "@persoline/card/atr";
 import { nodeCrypto } from "@persoline/card/node";
@@ -64,6 +65,7 @@ export interface AssembleLine {
   readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
   readonly keepPicture: Surroundings["keepPicture"];
+  readonly payment?: Surroundings["payment"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
   readonly loaderMaster: Uint8Array | undefined;
   /** For a product of GlobalPlatform cards: how their virtual chips are made. */
@@ -187,9 +189,11 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       outside,
       sha256: (bytes) => nodeCrypto.sha256(bytes),
       makeMarks: parts.makeMarks,
+      hmacSha256: (key, text) => new Uint8Array(createHmac("sha256", key).update(text).digest()),
       makeStripe: parts.makeStripe ?? placedStripe,
       judgeFaces: parts.judgeFaces,
       keepPicture: parts.keepPicture,
+      ...(parts.payment === undefined ? {} : { payment: parts.payment }),
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });

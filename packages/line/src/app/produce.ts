@@ -24,7 +24,14 @@ import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { judgedBy, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
-import { withPins } from "./pins.js";
+import {
+  hasSealedStripe,
+  paymentDesk,
+  paymentStripes,
+  paymentOperations,
+  refuseOtherIssuer,
+} from "./payment.js";
+import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { takeUp } from "./take-up.js";
@@ -78,6 +85,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (program) => program !== undefined,
     );
     await keeps(hsm, job, line, early, pins);
+    await refuseOtherIssuer(hsm, job);
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
       await openStore({ file: data.database, who: ask.by, place: `line ${line.line}` }),
@@ -113,6 +121,17 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   const file = await readLine(path);
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
+  const engraves = file.stations.some(({ engraver }) => engraver !== undefined);
+  if (marks && job.drawing !== undefined && job.drawing.sides.length > 0 && !engraves) {
+    const problem = {
+      file: path,
+      code: "no-engraver",
+      message: "the product's cards are engraved, but no station has an engraver",
+    };
+    throw new DataProblem([
+      { ...problem, remedy: "add engraver: simulated to the visual station, or use another line" },
+    ]);
+  }
   if (marks && job.drawing?.embossed === true && !embosses) {
     const problem = {
       file: path,
@@ -125,18 +144,19 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   }
   const wants = (what: "stripe" | "indent"): boolean =>
     marks &&
-    [job.drawing?.front, job.drawing?.back].some((face) =>
-      face?.template.fields.some(
+    job.drawing?.sides.some(({ template }) =>
+      template.fields.some(
         (field) => field.kind === what || (field.kind === "emboss" && field.layer === what),
       ),
-    );
+    ) === true;
+  const doesVisual = file.stations.some(({ does }) => does.includes("visual"));
   const lacks = (device: "indenter" | "encoder"): boolean =>
     !file.stations.some((station) => station.does.includes("visual") && station[device] !== undefined);
   const problems = [
     ...(wants("indent") && lacks("indenter")
       ? [["indenter", "characters are pressed into the product's cards"] as const]
       : []),
-    ...(wants("stripe") && lacks("encoder")
+    ...((wants("stripe") || (hasSealedStripe(job) && doesVisual)) && lacks("encoder")
       ? [["encoder", "the product's cards have a magnetic stripe"] as const]
       : []),
   ].map(([device, what]) => ({
@@ -163,6 +183,7 @@ function keeps(
     more: [
       ...(pins.length > 0 ? (["pin"] as const) : []),
       ...(pins.some(({ letter }) => letter) ? (["letter"] as const) : []),
+      ...paymentOperations(job),
     ],
     wanted: [job.security, job.order.security, line.security],
   });
@@ -184,6 +205,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   const order = stored.order;
   const example = prepareRecord(job, await store.orders.record(order, 1));
   await keeps(hsm, job, file, [example.personalization, example.proof]);
+  await keepPairsForRemakes(job, hsm);
   const journal = opened.add(await openJournal(data.journal(file.line)), (one) => one.close());
   const dataKey = opened.add(
     await hsm.releaseDataKey({ order, sealed: stored.sealedDataKey ?? new Uint8Array(0) }),
@@ -198,12 +220,14 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       environment: job.order.environment,
       product: job.planned,
       hsm,
-      accounts: withPins(store.accounts, job, store, hsm),
+      accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
-      prepareRecord: ({ record }) => Promise.resolve(prepareRecord(job, record)),
+      prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
+      payment: paymentDesk(hsm),
+      ...paymentStripes(order, data.stripeEncoderKey),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
       drawLabel: (begins) => store.stock.draw({ begins, line: file.line }),

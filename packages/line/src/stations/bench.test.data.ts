@@ -170,6 +170,7 @@ export class Bench {
       outside: usualOutside,
       sha256: nobody,
       makeStripe: () => undefined,
+      hmacSha256: () => new Uint8Array(32),
       makeMarks: nobody,
       judgeFaces: nobody,
       keepPicture: nobody,

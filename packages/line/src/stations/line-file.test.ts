@@ -74,7 +74,13 @@ stations:
     ["a missing station", /\n {2}- \{ name: chip-proof.*/, "", "stations:", "wrong-sequence"],
     ["two of a name", "name: completion", "name: electrical-test", "completion", "twice"],
     ["a name that says nothing", "name: completion,", "name: oven,", "oven", "no-work"],
-    ["marks without engraver", ", engraver: simulated", "", "name: visual", "no-engraver"],
+    [
+      "marks without a marker",
+      ", engraver: simulated, embosser: simulated",
+      "",
+      "name: visual",
+      "no-engraver",
+    ],
     ["pictures without camera", ", camera: simulated", "", "name: quality", "no-camera"],
     [
       "a bin smaller than the machine",

@@ -51,6 +51,14 @@ export const faultSchema = z
       ins: instruction,
     }),
     z.strictObject({
+      kind: z.literal("stores-wrong"),
+      grouping: z
+        .string()
+        .regex(/^[0-9A-F]{4}$/, "a data grouping has four hexadecimal digits, in quotes")
+        .transform((text) => Number.parseInt(text, 16)),
+      byte: z.number().int().min(0).max(1023),
+    }),
+    z.strictObject({
       kind: z.literal("says"),
       ins: instruction,
       answer: z
@@ -312,6 +320,7 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {
     problems.push(read.problem(path, code, message, remedy));
   };
+  const engraves = stations.some(({ engraver }) => engraver !== undefined);
   for (const [at, { name: own, does, engraver, embosser, camera }] of stations.entries()) {
     const path = ["stations", at];
     if (stations.findIndex((other) => other.name === own) !== at) {
@@ -333,7 +342,8 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
     if (does.includes("visual") && engraver === undefined && embosser === undefined) {
       say(path, "no-engraver", `${own} marks cards, but has no engraver`, "add engraver: simulated");
     }
-    if (does.includes("quality") && camera === undefined && !value.without.includes("visual")) {
+    // Raised characters are told by the embosser itself; only what is engraved is looked at.
+    if (does.includes("quality") && camera === undefined && engraves) {
       say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");
     }
   }

@@ -12,6 +12,8 @@ import type {
   Serial,
   World,
 } from "@persoline/card/program";
+import type { Crypto } from "@persoline/card/crypto";
+import type { Hsm } from "../devices/hsm/port.js";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Encoder, StripeJob } from "../devices/encoder/port.js";
 import type { Marker, MarkJob, Side } from "../devices/marker/port.js";
@@ -212,9 +214,20 @@ export interface Surroundings {
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
   readonly makeMarks: MakeMarks;
   readonly makeStripe: MakeStripe;
+  readonly hmacSha256: (key: Uint8Array, text: string) => Uint8Array;
   readonly judgeFaces: JudgeFaces;
   /** Keeps a picture with the card; the answer goes into the card's history. */
   readonly keepPicture: (serial: Serial, picture: Picture) => Promise<KeptPicture>;
+  /** For payment cards; absent where none are made. */
+  readonly payment?: PaymentDesk;
+}
+
+/** What a terminal needs beside the card: its issuer, whoever enciphers PINs for it, and the calendar. */
+export interface PaymentDesk {
+  readonly hsm: Pick<Hsm, "judgeCryptogram" | "paymentScripts" | "encipherPin">;
+  readonly crypto: Crypto;
+  /** YYMMDD. */
+  readonly today: () => string;
 }
 
 export type Visit = Surroundings & { readonly head: Head; readonly challenges: Challenges };

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { unhex } from "@persoline/card/bytes";
 import { CardMute, type Note, type Serial } from "@persoline/card/program";
 import type { StatusWord } from "@persoline/card/apdu";
@@ -136,6 +136,7 @@ function scene(
     sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
     makeMarks: () => Promise.resolve(jobs),
     makeStripe: placedStripe,
+    hmacSha256: (key, text) => new Uint8Array(createHmac("sha256", key).update(text).digest()),
     judgeFaces: () => Promise.resolve(more.verdict ?? { kind: "passed", detail: "", findings: [] }),
     keepPicture: (serial, { side }) =>
       Promise.resolve({ file: `pictures/${serial}-${side}.png`, sha256: side }),
@@ -270,7 +271,7 @@ describe("the magnetic stripe", () => {
     return card;
   };
   /** Reads back what is wrong, time by time; the last stays. */
-  const encoder = (wrong: readonly (readonly StripeProblem[])[], fails = false) => {
+  const encoder = (wrong: readonly (readonly StripeProblem[])[], fails = false, onSealed = pan) => {
     const did: string[] = [];
     const machine: Encoder = {
       name: "encoder",
@@ -285,6 +286,8 @@ describe("the magnetic stripe", () => {
         did.push("verify");
         return Promise.resolve(said);
       },
+      confirms: (_, { salt, digest }) =>
+        Promise.resolve(Buffer.from(digest).equals(createHmac("sha256", salt).update(onSealed).digest())),
       read: ({ content }) => Promise.resolve(content.kind === "clear" ? content.tracks : undefined),
     };
     return { machine, did };
@@ -333,6 +336,22 @@ describe("the magnetic stripe", () => {
     if (pair === undefined) expect(outcome.kind).toBe("passed");
     else expect(outcome).toMatchObject({ kind: "rejected", code: "mark-wrong" });
     if (outcome.kind === "rejected") expect(outcome.detail).toContain(`number: ${pair ?? ""} contradict`);
+  });
+  test("at quality control a sealed stripe is compared by digest with what is raised, inside the encoder", async () => {
+    for (const [onSealed, kind] of [
+      [pan, "passed"],
+      ["5500005555555559", "rejected"],
+    ] as const) {
+      const { visit } = scene([{ atr: completed }], { encoder: encoder([[]], false, onSealed).machine });
+      const outcome = await quality.visit(striped({ stripe: "1" }), {
+        ...visit,
+        makeStripe: () => ({
+          coercivity: "high",
+          content: { kind: "sealed", order: "A-1", record: 1, content: "sealed" },
+        }),
+      });
+      expect(outcome.kind).toBe(kind);
+    }
   });
   test("at quality control it is read once more, on whatever it is by now", async () => {
     const { visit } = scene([{ atr: completed }], { encoder: encoder([bad]).machine });

@@ -108,10 +108,16 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
   const { values, photos } = await recordOf(desk, options.record);
   const { faces, emboss } = drawing.draw(values, photos);
   const own = (drawing.raised?.lines ?? []).length;
+  const [first] = drawing.sides;
+  if (first === undefined)
+    throw new Refusal(
+      `cards of ${desk.name} are only embossed: there is no face to preview; "persoline layout lint" judges their lines`,
+    );
   const sides: SheetSide[] = [];
-  for (const face of faces) {
-    if (options.side !== "both" && options.side !== face.side) continue;
-    const picture = await pictureOfFace(face, face.side === "front" ? drawing.front : drawing.back, {
+  for (const [at, face] of faces.entries()) {
+    const layout = drawing.sides[at];
+    if (layout === undefined || (options.side !== "both" && options.side !== face.side)) continue;
+    const picture = await pictureOfFace(face, layout, {
       dpi: options.dpi,
       ...(options.layers === undefined ? {} : { layers: options.layers }),
       ...(options.guides === undefined ? {} : { guides: options.guides }),
@@ -127,7 +133,7 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
         .filter((part) => part !== undefined)
         .join(" · ")
     : undefined;
-  const svg = sheetSvg(sides, caption, drawing.front.fonts);
+  const svg = sheetSvg(sides, caption, first.fonts);
   const content =
     form === ".svg" ? svg : form === ".pdf" ? sheetPdf(sides, options.dpi) : await sheetPng(svg, options.dpi);
   // A card shows a person: nobody else on the machine need see it.

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import {
   mkdirSync,
   mkdtempSync,
@@ -57,7 +58,11 @@ const say = (x) => process.stdout.write(JSON.stringify(x));
 const written = fs.existsSync(card) ? JSON.parse(fs.readFileSync(card, "utf8")) : undefined;
 const key = (x) => JSON.stringify(x.sealed ?? x.tracks);
 if (q.ask === "encode") { fs.writeFileSync(card, JSON.stringify(q)); say({ done: true }); }
-else if (q.ask === "read") say({ tracks: (written?.tracks ?? []).map(({ track, text }) => ({ track, text })) });
+else if (q.ask === "confirm") {
+  const number = written.tracks.find(({ track }) => track === 2).text.split("=")[0];
+  const own = require("crypto").createHmac("sha256", Buffer.from(q.salt, "hex")).update(number).digest("hex");
+  say({ agrees: own === q.digest.toLowerCase() });
+} else if (q.ask === "read") say({ tracks: (written?.tracks ?? []).map(({ track, text }) => ({ track, text })) });
 else say({ problems: written !== undefined && key(written) === key(q) ? [] : [{ track: 2, fault: "different" }] });
 `;
 const byCommand = (): Encoder =>
@@ -79,6 +84,8 @@ function byFolder(): Encoder {
         readonly ask: string;
         readonly tracks?: { readonly track: number; readonly text: string }[];
         readonly sealed?: unknown;
+        readonly salt?: string;
+        readonly digest?: string;
       };
       let answer: object;
       if (ask === "encode") {
@@ -88,7 +95,14 @@ function byFolder(): Encoder {
         answer = {
           tracks: (card?.tracks as typeof q.tracks)?.map(({ track, text }) => ({ track, text })) ?? [],
         };
-      else
+      else if (ask === "confirm") {
+        const number =
+          (card?.tracks as typeof q.tracks)?.find(({ track }) => track === 2)?.text.split("=")[0] ?? "";
+        const own = createHmac("sha256", Buffer.from(q.salt ?? "", "hex"))
+          .update(number)
+          .digest("hex");
+        answer = { agrees: own === q.digest?.toLowerCase() };
+      } else
         answer = {
           problems:
             JSON.stringify(card?.sealed) === JSON.stringify(q.sealed)
@@ -145,6 +159,16 @@ describe.each(Object.entries(encoders))("%s", (_, make) => {
     await encoder.encode(sealed);
     expect(await encoder.verify(sealed)).toEqual([]);
     expect(await encoder.read(sealed)).toBeUndefined();
+  });
+  test("tells whether the stripe bears a number by its digest alone", async () => {
+    const encoder = make();
+    await encoder.encode(job);
+    const of = (digits: string) => {
+      const salt = Uint8Array.of(1, 2, 3);
+      return { salt, digest: new Uint8Array(createHmac("sha256", salt).update(digits).digest()) };
+    };
+    expect(await encoder.confirms(job, of("4111111111111111"))).toBe(true);
+    expect(await encoder.confirms(job, of("4111111111111129"))).toBe(false);
   });
   test("a character without a code is refused before anything is written", async () => {
     const encoder = make();

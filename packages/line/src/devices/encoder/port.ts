@@ -49,6 +49,12 @@ export interface StripeProblem {
   readonly fault: TrackFault;
 }
 
+export interface NumberDigest {
+  /** Drawn for this question. */
+  readonly salt: Uint8Array;
+  readonly digest: Uint8Array;
+}
+
 export interface Encoder {
   readonly name: string;
   readonly kind: "real" | "simulated";
@@ -61,6 +67,11 @@ export interface Encoder {
    * Throws DeviceFault when the machine fails.
    */
   verify(job: StripeJob): Promise<readonly StripeProblem[]>;
+  /**
+   * Whether the card's number on the stripe (track 2 up to its separator, else track 1 of format B) is one that only its keyed digest
+   * tells: HMAC-SHA-256 of its digits under `salt`. For cross-checks of stripes that the line does not see. Throws DeviceFault.
+   */
+  confirms(job: StripeJob, number: NumberDigest): Promise<boolean>;
   /** What the tracks say, for cross-checks; undefined when the content is sealed and must not leave the machine. */
   read(job: StripeJob): Promise<readonly TrackText[] | undefined>;
 }

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hex } from "@persoline/card/bytes";
 import { z } from "zod";
 import { DeviceFault } from "../problem.js";
 import { charactersOf, trackForms } from "./bits.js";
@@ -44,6 +45,7 @@ const answerOf = {
       z.union([z.strictObject({ track, text: z.string().max(110) }), z.strictObject({ track, fault })]),
     ),
   }),
+  confirm: z.strictObject({ agrees: z.boolean() }),
   verify: z.strictObject({ problems: z.array(z.strictObject({ track, fault })) }),
 } as const;
 const refusal = z.strictObject({ refused: z.string().max(200) });
@@ -57,8 +59,11 @@ export function programEncoder(options: ProgramEncoderOptions): Encoder {
   const answer = async <Q extends Question>(
     question: Q,
     job: StripeJob,
+    more: object = {},
   ): Promise<z.output<(typeof answerOf)[Q]>> => {
-    const text = await ask(JSON.stringify({ ask: question, coercivity: job.coercivity, ...contentOf(job) }));
+    const text = await ask(
+      JSON.stringify({ ask: question, coercivity: job.coercivity, ...contentOf(job), ...more }),
+    );
     let said: unknown;
     try {
       said = JSON.parse(text);
@@ -93,6 +98,10 @@ export function programEncoder(options: ProgramEncoderOptions): Encoder {
       // What is sealed is compared inside the machine.
       if (job.content.kind === "sealed") return (await answer("verify", job)).problems;
       return compared((await answer("read", job)).tracks, job.content.tracks);
+    },
+    async confirms(job, { salt, digest }) {
+      const { agrees } = await answer("confirm", job, { salt: hex(salt), digest: hex(digest) });
+      return agrees;
     },
     async read(job) {
       if (job.content.kind === "sealed") return undefined;

@@ -1,4 +1,5 @@
 /** An encoder over bodies of the shop floor: it writes bits as a real head would, and reads what is there, not what it was told. */
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/lot-book.js";
@@ -103,20 +104,37 @@ export function simulatedEncoder(options: SimulatedEncoderOptions): Encoder {
       await world.sleep(passMs);
       return problemsOf(readStripe(dir), asked);
     },
-    read(job) {
-      const dir = body();
-      if (job.content.kind === "sealed") return Promise.resolve(undefined);
-      const stripe = readStripe(dir);
+    confirms(_, { salt, digest }) {
+      const number = numberOn(tracksOn(body()));
+      const own = createHmac("sha256", salt)
+        .update(number ?? "")
+        .digest();
       return Promise.resolve(
-        ([1, 2, 3] as const).flatMap((track) => {
-          const found = stripe?.tracks[track];
-          if (found === undefined || signal(found.strength) !== undefined) return [];
-          const read = readBits(track, found.bits);
-          return read.ok ? [{ track, text: read.text }] : [];
-        }),
+        number !== undefined && own.length === digest.length && timingSafeEqual(own, digest),
       );
     },
+    read(job) {
+      const dir = body();
+      return Promise.resolve(job.content.kind === "sealed" ? undefined : tracksOn(dir));
+    },
   };
+}
+
+/** Tracks that can be read. */
+function tracksOn(dir: string): TrackText[] {
+  const stripe = readStripe(dir);
+  return ([1, 2, 3] as const).flatMap((track) => {
+    const found = stripe?.tracks[track];
+    if (found === undefined || signal(found.strength) !== undefined) return [];
+    const read = readBits(track, found.bits);
+    return read.ok ? [{ track, text: read.text }] : [];
+  });
+}
+
+/** ISO/IEC 7813: what stands before the separator. */
+function numberOn(tracks: readonly TrackText[]): string | undefined {
+  const text = (track: number): string => tracks.find((one) => one.track === track)?.text ?? "";
+  return /^(\d{8,19})=/.exec(text(2))?.[1] ?? /^B(\d{8,19})\^/.exec(text(1))?.[1];
 }
 
 const otherThan = (coercivity: Coercivity): Coercivity => (coercivity === "low" ? "high" : "low");

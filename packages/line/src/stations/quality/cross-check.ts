@@ -13,7 +13,13 @@ export type CrossedThing = (typeof crossedThings)[number];
 export type Statement =
   | { readonly witness: Witness; readonly about: CrossedThing; readonly says: string }
   /** Compared where it is sealed: in the encoder, or in the security module. */
-  | { readonly witness: Witness; readonly about: CrossedThing | "everything"; readonly agrees: boolean };
+  | {
+      readonly witness: Witness;
+      /** The record, when it does not say with whom. */
+      readonly with?: Witness;
+      readonly about: CrossedThing | "everything";
+      readonly agrees: boolean;
+    };
 
 export interface Contradiction {
   readonly about: CrossedThing | "everything";
@@ -79,7 +85,8 @@ export function crossCheck(statements: readonly Statement[]): readonly Contradic
     found.push({ about, between: [one, other], detail: `${what}${one} and ${other} contradict one another` });
   };
   for (const statement of statements)
-    if ("agrees" in statement && !statement.agrees) say(statement.about, "record", statement.witness);
+    if ("agrees" in statement && !statement.agrees)
+      say(statement.about, statement.with ?? "record", statement.witness);
   for (const about of crossedThings) {
     const spoken = statements.flatMap((each) => ("says" in each && each.about === about ? [each] : []));
     for (const [at, one] of spoken.entries())

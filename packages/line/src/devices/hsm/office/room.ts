@@ -4,7 +4,8 @@ import type { Crypto } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
-import type { KeyDescription } from "../port.js";
+import { isRsa, publicOf, toldKey } from "../payment/issuer-key.js";
+import type { IssuerPublicKey, KeyDescription } from "../port.js";
 import { drawn } from "./drawn.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { Keep, KeyPlan } from "./types.js";
@@ -16,6 +17,10 @@ export interface Kept {
   readonly kcv: string;
   /** Of a key in a token. */
   readonly fingerprint?: string;
+  readonly witness?: string;
+  readonly single?: { readonly kcv: string; readonly fingerprint: string };
+  /** Public half of an RSA key. */
+  readonly issuer?: IssuerPublicKey;
 }
 
 export interface KeyRoom {
@@ -58,6 +63,7 @@ export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
       const kept = {
         value: Buffer.from(value).toString("base64"),
         kcv: checkValueOf(plan.algorithm, value),
+        ...(isRsa(plan.algorithm) ? { issuer: toldKey(publicOf(value)) } : {}),
       };
       if (given === undefined) value.fill(0);
       return kept;

@@ -12,14 +12,16 @@ import { keyLength } from "../office/key-length.js";
 import type { KeyRoom, OpenOffice } from "../office/room.js";
 import { emptyBook, type Keep, type KeyPlan, type OfficeBook } from "../office/types.js";
 import type { KeyDescription } from "../port.js";
+import { madeKey } from "./make.js";
 import {
   findMaster,
   findSigning,
-  identityOf,
   isDes,
   type Master,
+  objectsOf,
   ownNumbers,
   signingKeyOf,
+  singleOf,
 } from "./masters.js";
 import {
   descriptionOf,
@@ -71,13 +73,14 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       keep,
       room: tokenRoom(token, register, master),
       write: (kept) => {
-        const { format, environment, token: name, signature, letterPrinter } = register;
+        const { format, environment, token: name, signature, letterPrinter, stripeEncoder } = register;
         const next = {
           format,
           environment,
           token: name,
           signature,
           letterPrinter,
+          ...(stripeEncoder === undefined ? {} : { stripeEncoder }),
           version: 2 as const,
           revision: kept.revision,
           keys: kept.keys.map(registeredOf),
@@ -101,10 +104,11 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
 
 /** A destroyed key's object goes once the register says so, and again at the next call where an interruption left it. */
 function sweep(token: Token, keys: readonly StoredKey[]): void {
-  for (const { name, algorithm, life, fingerprint } of keys) {
-    if (life?.state !== "destroyed") continue;
-    for (const object of token.find(name, "secret"))
-      if (identityOf(token, object, algorithm).fingerprint === fingerprint) token.destroy(object);
+  for (const stored of keys) {
+    if (stored.life?.state !== "destroyed") continue;
+    const key = registeredOf(stored);
+    for (const one of [key, singleOf(key)])
+      for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
   }
 }
 
@@ -128,11 +132,17 @@ function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
       KEPT_USES.includes(use)
         ? undefined
         : `key ${name}: a token's keys only derive, and a key for ${use} has to do more; keep it in a vault`,
-    take: ({ name, algorithm }, value) => {
-      if (algorithm === "Ed25519" || algorithm === "X25519" || algorithm === "P-256")
-        throw new KeystoreProblem("not-ours", `${algorithm} keys are not masters`);
-      const object = token.makeMaster({ label: name, algorithm }, value);
-      return { value: "", ...identityOf(token, object, algorithm) };
+    take: ({ name, use, algorithm }, value) => {
+      const { environment } = register;
+      const described = {
+        name: name as KeyDescription["name"],
+        use,
+        algorithm,
+        environment,
+        published: false,
+      };
+      const { kcv, fingerprint, witness, single, issuer } = madeKey(token, described, { value }).key;
+      return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer }) };
     },
     same: (keys, plan, value) => {
       const fingerprint = fingerprintOf(plan, value);
@@ -190,6 +200,9 @@ const registeredOf = ({
   published,
   life,
   fingerprint = "",
+  witness,
+  single,
+  issuer,
 }: StoredKey): RegisteredKey => ({
   name,
   use,
@@ -198,8 +211,12 @@ const registeredOf = ({
   published,
   kcv: life?.kcv ?? "",
   fingerprint,
-  ...(life === undefined ? {} : { life }),
+  ...onlyGiven({ witness, single, issuer, life }),
 });
+
+type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
+const onlyGiven = <T extends object>(fields: T): Given<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
 
 // --- the sealed book: `IV (12) ‖ tag (16) ‖ cipher text`, bound to environment and revision
 
