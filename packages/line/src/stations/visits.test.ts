@@ -390,6 +390,18 @@ describe("marks", () => {
     expect(done).toEqual([]);
   });
 
+  test("are not begun by a machine that is not there: the line stops, and the card is whole", async () => {
+    const { visit, done, journal } = scene([{ atr: completed }]);
+    const away = (): Promise<void> =>
+      Promise.reject(new DeviceFault("emboss", "unplugged", "nobody answers"));
+    const markers = visit.head.markers.map((one) => (one.does === "emboss" ? { ...one, ready: away } : one));
+    await expect(visual.visit(bound(), { ...visit, head: { ...visit.head, markers } })).rejects.toThrow(
+      "nobody answers",
+    );
+    expect(done).toHaveLength(2);
+    expect((await journal.states())[0]?.open).toBeUndefined();
+  });
+
   test("of unknown outcome are the card's end, and never repeated", async () => {
     const { visit, done, journal } = scene([{ atr: completed }], { fails: 1 });
     const card = bound();

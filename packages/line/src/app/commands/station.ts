@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { parseAddress } from "../../devices/reader/vpcd/card-side.js";
 import { dataRoot } from "../config.js";
 import { openEmbossStation, readEmbossStation } from "../emboss-station.js";
 import { Refusal } from "../problem.js";
@@ -20,7 +19,7 @@ export function addStationCommands(program: Command): void {
       "strike the lines that a line sends over mutual TLS, on the card whose chip is read here; until Ctrl-C",
     )
     .argument("<station.yaml>", "its name, certificates, reader and machines")
-    .requiredOption("--listen <host:port>", "where the line finds it")
+    .requiredOption("--listen <host:port>", "where the line finds it; port 0: any free one")
     .option("--data <dir>", "data folder; its journal lies in stations/NAME there")
     .addHelpText(
       "after",
@@ -28,16 +27,18 @@ export function addStationCommands(program: Command): void {
         "\n\ndocs/visual-stations.md tells how its certificates are made.",
     )
     .action(async (path: string, options: StationOptions) => {
-      const address = parseAddress(options.listen);
-      if (address === undefined) throw new Refusal(`--listen ${options.listen}: this is no HOST:PORT`);
+      const [, host, port] = /^(.+):(\d{1,5})$/.exec(options.listen) ?? [];
+      if (host === undefined || Number(port) > 65_535)
+        throw new Refusal(`--listen ${options.listen}: this is no HOST:PORT`);
       const file = readEmbossStation(path);
       const open = await openEmbossStation({
         file,
-        ...address,
+        host,
+        port: Number(port),
         data: join(dataRoot(options.data), "stations", file.station),
         onEvent: print,
       });
-      print(`${file.station} listens at ${address.host}:${String(open.port)} for line ${file.line}`);
+      print(`${file.station} listens at ${host}:${String(open.port)} for line ${file.line}`);
       const ended = new AbortController();
       await Promise.race(
         (["SIGINT", "SIGTERM"] as const).map((signal) => once(process, signal, { signal: ended.signal })),

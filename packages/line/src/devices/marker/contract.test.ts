@@ -133,6 +133,7 @@ function wired(options: SimulatedMarkerOptions): Wire {
       if (known === undefined) throw new Error("the machine said nothing that is known");
       return known;
     },
+    ready: () => Promise.resolve(),
     close: () => undefined,
   };
 }

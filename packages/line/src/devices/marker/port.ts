@@ -49,6 +49,11 @@ export interface Marker {
   readonly does: MarkJob["kind"];
   /** Milliseconds the job will take (for the planner and reports). */
   duration(job: MarkJob): number;
+  /**
+   * Asked before a mark's intent: a machine that cannot be reached throws DeviceFault here, while every card is still whole, and stops the
+   * line instead of spoiling one card after the other.
+   */
+  readonly ready?: () => Promise<void>;
   /** Marks the body at this marker's head. Resolves when the machine confirms the card; throws DeviceFault otherwise: the outcome is then unknown. */
   mark(job: MarkJob, card?: MarkedCard): Promise<void>;
   /** What the machine's own record says is raised on the body at its head; embossers that keep one. */

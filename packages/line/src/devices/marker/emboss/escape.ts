@@ -38,6 +38,7 @@ export function escapeEmbosser({ name, does, form, wire, timeoutMs }: EscapeEmbo
     kind: "real",
     does,
     duration: (job) => markingMs(asked(job)),
+    ready: () => wire.ready(),
     async mark(job) {
       const bytes = cardBytes(form, recordsOf(name, asked(job)));
       if (bytes === undefined)

@@ -33,6 +33,10 @@ export function folderWire(device: string, folder: string): Wire {
         for (const end of ["card", "answer"]) rmSync(`${base}.${end}`, { force: true });
       }
     },
+    ready: () => {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      return Promise.resolve();
+    },
     close: () => undefined,
   };
 }

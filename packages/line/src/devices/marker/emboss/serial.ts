@@ -104,6 +104,9 @@ export function serialWire(device: string, { serial, baud, flow }: SerialPort): 
         stream.write(bytes);
       });
     },
+    ready: async () => {
+      await open();
+    },
     close,
   };
 }

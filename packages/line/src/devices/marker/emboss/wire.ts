@@ -6,6 +6,8 @@ export interface Wire {
    * answer confirms no new card. Throws DeviceFault (`unplugged`, `timeout`); nothing is ever sent again.
    */
   exchange<T>(bytes: Uint8Array, heard: (answer: Buffer) => T | undefined, timeoutMs: number): Promise<T>;
+  /** Opens it. Throws DeviceFault (`unplugged`); nothing was sent then. */
+  ready(): Promise<void>;
   close(): void;
 }
 

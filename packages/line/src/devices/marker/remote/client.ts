@@ -225,16 +225,11 @@ export function remoteEmbosser(
   };
   let cleared: Promise<void> | undefined;
 
-  const strike = async (tray: string, card: TrayCard, until: number): Promise<TrayAnswer> => {
+  /** As often as the time allows: what is asked changes nothing when it was done before. */
+  async function persistently<T>(until: number, work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        let state = await station.countOut(tray, [card]);
-        while (!state.finished) {
-          if (performance.now() > until) throw fault("timeout", "the card was not struck in its time");
-          await sleep(20);
-          state = await station.state(tray);
-        }
-        return state;
+        return await work();
       } catch (thrown) {
         const cut =
           thrown instanceof DeviceFault && (thrown.code === "unplugged" || thrown.code === "timeout");
@@ -242,6 +237,16 @@ export function remoteEmbosser(
         await sleep(200);
       }
     }
+  }
+
+  const strike = async (tray: string, card: TrayCard, until: number): Promise<TrayAnswer> => {
+    let state = await station.countOut(tray, [card]);
+    while (!state.finished) {
+      if (performance.now() > until) throw fault("timeout", "the card was not struck in its time");
+      await sleep(20);
+      state = await station.state(tray);
+    }
+    return state;
   };
 
   return {
@@ -249,23 +254,26 @@ export function remoteEmbosser(
     kind: "real",
     does,
     duration: (job) => markingMs(struck(job)),
-    async mark(job, card?: MarkedCard) {
-      const { lines, side } = struck(job);
-      if (card === undefined) throw fault("refused", "it must be told whose card it is");
+    async ready() {
       const until = performance.now() + timeoutMs;
-      cleared ??= clearTrays(station);
+      cleared ??= persistently(until, () => clearTrays(station));
       try {
         await cleared;
       } catch (thrown) {
         cleared = undefined;
         throw thrown;
       }
+    },
+    async mark(job, card?: MarkedCard) {
+      const { lines, side } = struck(job);
+      if (card === undefined) throw fault("refused", "it must be told whose card it is");
+      const until = performance.now() + timeoutMs;
       const tray = `${order}.${String(card.record)}.${String(card.attempt)}.${does}`;
       const asked: TrayCard = { ...card, does, side, lines: [...lines] };
       let state: TrayAnswer;
       station.live.add(tray);
       try {
-        state = await strike(tray, asked, until);
+        state = await persistently(until, () => strike(tray, asked, until));
       } catch (thrown) {
         // The card is a reject from here on: whatever is left of its tray is cleared before the next card.
         cleared = undefined;

@@ -394,6 +394,7 @@ describe("interruptions", () => {
       code: "timeout",
     });
     expect(struck).toEqual([]);
+    await embosser.ready?.();
     await embosser.mark({ ...job, lines: [line("BELA")] }, { serial: "0B", record: 2, attempt: 1 });
     expect(struck).toEqual(["BELA"]);
     expect(keptLines()).toEqual([]);
