@@ -106,7 +106,8 @@ export type EmbossStationFile = z.output<typeof embossStationSchema>;
 /** Files named in a device stand relative to the file that names them. */
 export function withPaths<D extends EmbosserFile | IndenterFile | EncoderFile>(device: D, folder: string): D {
   if (device === "simulated") return device;
-  const paths = Object.entries(device).map(([key, value]) => [
+  const entries: readonly [string, unknown][] = Object.entries(device);
+  const paths = entries.map(([key, value]): [string, unknown] => [
     key,
     ["folder", "ca", "cert", "key"].includes(key) && typeof value === "string"
       ? resolve(folder, value)

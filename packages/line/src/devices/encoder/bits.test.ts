@@ -15,7 +15,7 @@ const { vectors } = JSON.parse(readFileSync(file, "utf8")) as { readonly vectors
 const tracks = vectors.flatMap(({ track, ...rest }) => (track === undefined ? [] : [{ track, ...rest }]));
 
 test("there are vectors of tracks 1 and 2", () => {
-  expect(tracks.map(({ track }) => track).toSorted()).toEqual([1, 2]);
+  expect(new Set(tracks.map(({ track }) => track))).toEqual(new Set([1, 2]));
 });
 
 describe.each(tracks)("$id", ({ track, text, chars_with_parity, lrc }) => {

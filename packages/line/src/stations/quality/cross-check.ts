@@ -151,7 +151,7 @@ export function recordSays(fields: Readonly<Record<string, string | readonly str
 
 function luhn(digits: string): boolean {
   let sum = 0;
-  for (const [at, digit] of [...digits].reverse().entries()) {
+  for (const [at, digit] of Array.from(digits).reverse().entries()) {
     const value = Number(digit) * (at % 2 === 0 ? 1 : 2);
     sum += value > 9 ? value - 9 : value;
   }

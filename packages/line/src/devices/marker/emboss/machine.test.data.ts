@@ -12,16 +12,21 @@ export const machineForm: EscapeTemplate = escapeTemplate.parse({
   failed: ["<NAK>", "<ESC>R"],
 });
 
+/** Control characters as signs that no wheel carries. */
+const seen: Readonly<Record<number, string>> = { 0x02: "{", 0x03: "}", 0x0d: "^", 0x1b: "!" };
+
 const mm = (mils: string): number => (Number(mils) / 1000) * 25.4;
 
 /** Strikes what the bytes say; answers as the machine does. */
 export function embossingMachine(options: SimulatedMarkerOptions): (bytes: Uint8Array) => Promise<Buffer> {
   const embosser = simulatedEmbosser(options);
   return async (bytes) => {
-    const text = Buffer.from(bytes).toString("latin1");
-    const card = /^\x02\x1bC((?:\x1bF[12]\x1bH\d{4}\x1bV\d{4}[^\x00-\x1f]+\r)+)\x1bE\x03$/.exec(text);
+    const text = Array.from(bytes, (byte) =>
+      byte < 0x20 ? (seen[byte] ?? "?") : String.fromCharCode(byte),
+    ).join("");
+    const card = /^\{!C((?:!F[12]!H\d{4}!V\d{4}[^{}!?^]+\^)+)!E\}$/.exec(text);
     if (card?.[1] === undefined) return Buffer.from([0x15]);
-    const lines = [...card[1].matchAll(/\x1bF([12])\x1bH(\d{4})\x1bV(\d{4})([^\r]+)\r/g)].map(
+    const lines = [...card[1].matchAll(/!F([12])!H(\d{4})!V(\d{4})([^^]+)\^/g)].map(
       ([, wheel, x = "", y = "", line = ""]) => ({
         text: line,
         font: wheel === "1" ? ("7B" as const) : ("4B" as const),
