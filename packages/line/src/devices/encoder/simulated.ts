@@ -26,6 +26,9 @@ export interface SimulatedEncoderOptions {
 const passMs = (85.6 / 500) * 1000;
 const handlingMs = 250;
 
+/** Writing and reading back; for the planner. */
+export const encodingMs = handlingMs + 2 * passMs;
+
 /**
  * Signal against the reference. A low field does not turn a high-coercivity stripe round; a high field over-drives a low one
  * (visual ranges: 250..600 Oe and 2500..4000 Oe).
@@ -60,7 +63,7 @@ export function simulatedEncoder(options: SimulatedEncoderOptions): Encoder {
   return {
     name,
     kind: "simulated",
-    duration: () => handlingMs + 2 * passMs,
+    duration: () => encodingMs,
     async encode(job) {
       const dir = body();
       let characters: readonly { readonly track: 1 | 2 | 3; readonly bits: Uint8Array }[];
