@@ -1,6 +1,7 @@
 // Writes the JSON Schemas that editors complete and check the YAML files with, from the same definitions the line reads them with.
 // `node tools/schemas.mjs` after `npm run build`; a test compares.
 import { writeFileSync } from "node:fs";
+import { embossStationJsonSchema } from "../packages/line/dist/app/emboss-station.js";
 import { siteJsonSchema } from "../packages/line/dist/app/site-file.js";
 import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
@@ -16,6 +17,7 @@ const schemas = {
   line: lineJsonSchema(),
   keys: keyFileJsonSchema(),
   gates: siteJsonSchema(),
+  "emboss-station": embossStationJsonSchema(),
   ...layoutJsonSchemas(),
 };
 

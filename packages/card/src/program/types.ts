@@ -369,6 +369,8 @@ export interface SealedSecrets {
   readonly issuer?: Readonly<Record<string, Uint8Array>>;
   /** Payment applications by their AID (hexadecimal in capitals). */
   readonly payment?: Readonly<Record<string, PaymentSecrets>>;
+  /** Contents of the magnetic stripe, sealed for its encoder. */
+  readonly stripe?: string;
 }
 
 /** An issuer's keys for a payment application, by name: each has one purpose. */

@@ -1,10 +1,12 @@
 /** Puts a line together as its line file says: stations, heads, simulated devices over one shop floor, and the world they all live in. */
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { parseAtr } from "@persoline/card/atr";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import { simulatedCamera } from "../devices/camera/simulated.js";
-import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
+import { simulatedEngraver } from "../devices/marker/simulated.js";
+import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
@@ -29,7 +31,9 @@ import {
   type Work,
 } from "../stations/station.js";
 import { openDesk, type OpenDesk } from "./desk.js";
+import { type Machines, machines } from "./line-machines.js";
 import { type LineReaders, lineReaders } from "./line-readers.js";
+import { placedStripe } from "../stations/stripe.js";
 import { visual } from "../stations/visual.js";
 import { idealWorld, realWorld, type VirtualWorld, virtualWorld } from "../stations/world.js";
 
@@ -55,6 +59,10 @@ export interface AssembleLine {
   readonly journal: LineJournal;
   readonly prepareRecord: LineParts["prepareRecord"];
   readonly makeMarks: Surroundings["makeMarks"];
+  /** Without it, the stripe that the layout places. */
+  readonly makeStripe?: Surroundings["makeStripe"];
+  /** Opens what the security module sealed for the simulated encoder. */
+  readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
   readonly keepPicture: Surroundings["keepPicture"];
   readonly payment?: Surroundings["payment"];
@@ -96,8 +104,10 @@ type Known = Parameters<OpenDesk["census"]>[0][number];
 const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
   file.stations.some(
-    ({ reader, engraver, embosser, camera }) =>
-      reader === "simulated" || engraver !== undefined || embosser !== undefined || camera !== undefined,
+    ({ reader, engraver, embosser, indenter, encoder, camera }) =>
+      [reader, embosser, indenter, encoder].includes("simulated") ||
+      engraver !== undefined ||
+      camera !== undefined,
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -127,9 +137,17 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     world,
     reseat: async () => (desk === undefined ? world.sleep(300) : desk.reseat()),
   });
+  const wheels = machines({ order, line: file.line, data });
   const heads = file.stations.map((station) =>
     Array.from({ length: station.heads }, (_, number) =>
-      headOf(station, number, { file, floor, world, readers }),
+      headOf(station, number, {
+        file,
+        floor,
+        world,
+        readers,
+        wheels,
+        ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
+      }),
     ),
   );
   const { transport: moving } = file;
@@ -171,6 +189,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       outside,
       sha256: (bytes) => nodeCrypto.sha256(bytes),
       makeMarks: parts.makeMarks,
+      hmacSha256: (key, text) => new Uint8Array(createHmac("sha256", key).update(text).digest()),
+      makeStripe: parts.makeStripe ?? placedStripe,
       judgeFaces: parts.judgeFaces,
       keepPicture: parts.keepPicture,
       ...(parts.payment === undefined ? {} : { payment: parts.payment }),
@@ -195,6 +215,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     },
     close: () => {
       readers.close();
+      wheels.close();
       desk?.close();
       floor.close();
     },
@@ -236,11 +257,15 @@ function headOf(
     floor,
     world,
     readers,
+    wheels,
+    openStripe,
   }: {
     readonly file: LineFile;
     readonly floor: ShopFloor;
     readonly world: World;
     readonly readers: LineReaders;
+    readonly wheels: Machines;
+    readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
@@ -254,13 +279,24 @@ function headOf(
   const markers: Marker[] = [];
   if (station.engraver !== undefined)
     markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
-  if (station.embosser !== undefined)
-    markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
+  const { embosser, indenter, encoder } = station;
+  if (embosser !== undefined)
+    markers.push(wheels.wheels(embosser, "emboss", { ...machine, name: named("embosser") }));
+  if (indenter !== undefined)
+    markers.push(wheels.wheels(indenter, "indent", { ...machine, name: named("indenter") }));
   return {
     station: station.name,
     number,
     reader: readers.at(station, number),
     markers,
     camera: station.camera === undefined ? undefined : simulatedCamera({ ...machine, name: named("camera") }),
+    encoder:
+      encoder === undefined
+        ? undefined
+        : wheels.encoder(encoder, {
+            ...machine,
+            name: named("encoder"),
+            ...(openStripe === undefined ? {} : { open: openStripe }),
+          }),
   };
 }

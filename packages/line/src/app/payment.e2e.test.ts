@@ -46,6 +46,9 @@ const faults = {
   8: '{ kind: lying, ins: "20" }',
 };
 
+/** Stripes that nobody's reader could read. */
+const flaws = { 4: "weak-stripe", 6: "stripe-lrc" };
+
 interface Made {
   readonly ended: Ended;
   readonly data: string;
@@ -55,7 +58,7 @@ interface Made {
 function makeWith(name: "vault" | "token"): Made {
   const own = home(name);
   const data = join(own, "data");
-  const { order, line } = paymentOrder(own, { people, faults });
+  const { order, line } = paymentOrder(own, { people, faults, flaws });
   const run = ["run", order, "--line", line, "--data", data, "--json"];
   if (name === "vault") {
     const more = (words: readonly string[]) => persoline([...words, "--data", data]);
@@ -99,13 +102,15 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
       produced: people,
       held: 0,
       balanced: true,
-      remade: 4,
+      remade: 6,
     });
     expect(rejects.map(({ station, code }) => `${station}: ${code}`).sort()).toEqual([
       "quality: cryptogram-wrong",
       "quality: offline-proof-wrong",
       "quality: pin-wrong",
       "quality: pin-wrong",
+      "visual: mark-wrong",
+      "visual: mark-wrong",
     ]);
   });
 
@@ -123,6 +128,8 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
       expect(said).toContain("transaction: ARQC by the security module: ok right");
       expect(said).toContain("transaction: ok approved online");
       expect(said).toContain("transaction: cardholder verification: ok encipheredPin");
+      // Written at the visual station, read once more at quality control, both inside the encoder.
+      expect(said.filter((one) => one === "stripe: simulated ")).toHaveLength(2);
       expect(findings).not.toMatch(/999901\d|EXAMPLE|PRZYKLAD|MODELLO/);
     }
   });
@@ -152,7 +159,7 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
   test("a remake counts the sequence number up: the result file names the cards it takes the place of", async () => {
     const { out } = made.more(["order", "result", "P-1", "--by", "A", "--json"]);
     const { file, totals } = JSON.parse(out) as { file: string; totals: { good: number; cancelled: number } };
-    expect(totals).toMatchObject({ good: people, cancelled: 4 });
+    expect(totals).toMatchObject({ good: people, cancelled: 6 });
     const text = readFileSync(file, "utf8");
     expect(text).toContain("C-00001");
     expect(text).not.toMatch(/999901\d/);

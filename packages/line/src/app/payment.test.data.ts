@@ -13,6 +13,8 @@ export interface PaymentOrder {
   readonly rows?: (rows: string[]) => string[];
   /** Faults of blanks by their numbers, as they stand in a line file. */
   readonly faults?: Readonly<Record<number, string>>;
+  /** Flaws of blanks by their numbers. */
+  readonly flaws?: Readonly<Record<number, string>>;
 }
 
 /** Writes product, order, input and line; all paths absolute. */
@@ -20,7 +22,14 @@ export function paymentOrder(
   folder: string,
   ask: PaymentOrder,
 ): { readonly order: string; readonly line: string } {
-  const { order = "P-1", people, product = (text) => text, rows = (all) => all, faults = {} } = ask;
+  const {
+    order = "P-1",
+    people,
+    product = (text) => text,
+    rows = (all) => all,
+    faults = {},
+    flaws = {},
+  } = ask;
   const products = join(root, "examples/products/payment");
   const absolute = (text: string): string =>
     text.replaceAll(/(certificate|authority|emboss): (\S+\.yaml)/g, `$1: ${products}/$2`);
@@ -31,10 +40,13 @@ export function paymentOrder(
   const planted = Object.entries(faults).map(
     ([number, fault]) => `      - { blanks: { number: ${number} }, fault: ${fault} }`,
   );
+  const spoilt = Object.entries(flaws).map(
+    ([number, flaw]) => `      - { blanks: { number: ${number} }, flaw: ${flaw} }\n`,
+  );
   const line = idealLine(folder, "payment", (text) =>
     text.replace(
       / {2}- lot: P2026A[\s\S]*/,
-      `  - lot: P2026A\n    count: ${String(people + 20)}\n${planted.length === 0 ? "" : `    faults:\n${planted.join("\n")}\n`}`,
+      `  - lot: P2026A\n    count: ${String(people + 20)}\n${planted.length === 0 ? "" : `    faults:\n${planted.join("\n")}\n`}${spoilt.length === 0 ? "" : `    flaws:\n${spoilt.join("")}`}`,
     ),
   );
   const file = join(folder, "order.yaml");

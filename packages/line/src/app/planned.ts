@@ -1,3 +1,4 @@
+import { encodingMs } from "../devices/encoder/simulated.js";
 import { exposureMs } from "../devices/camera/simulated.js";
 import { markingMs } from "../devices/marker/simulated.js";
 import type { PreparedRecord } from "../plan/types.js";
@@ -6,6 +7,7 @@ import type { LineFile } from "../stations/line-file.js";
 import type { FacesDesk } from "./faces.js";
 import type { Job } from "./job.js";
 import { marksOf } from "./marks.js";
+import { hasSealedStripe } from "./payment.js";
 
 interface PlannedAsk {
   readonly job: Job;
@@ -22,9 +24,14 @@ export async function capacityAsk({ job, file, faces, example }: PlannedAsk): Pr
     product: job.planned,
     example,
     line: file,
-    marksMs: marks.reduce((sum, mark) => sum + markingMs(mark), 0),
+    marksMs:
+      marks.reduce((sum, mark) => sum + markingMs(mark), 0) +
+      (!unmarked && hasStripe(job, example) ? encodingMs : 0),
     picturesMs: unmarked || example.faces.length === 0 ? 0 : 2 * exposureMs,
   };
 }
+
+const hasStripe = (job: Job, { faces }: PreparedRecord): boolean =>
+  hasSealedStripe(job) || faces.some(({ own }) => own.some(({ kind }) => kind === "stripe"));
 
 export const plannedCapacity = async (ask: PlannedAsk): Promise<Capacity> => capacity(await capacityAsk(ask));

@@ -24,7 +24,13 @@ import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { judgedBy, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
-import { paymentDesk, paymentOperations, refuseOtherIssuer } from "./payment.js";
+import {
+  hasSealedStripe,
+  paymentDesk,
+  paymentStripes,
+  paymentOperations,
+  refuseOtherIssuer,
+} from "./payment.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
@@ -136,6 +142,30 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
       { ...problem, remedy: "add embosser: simulated to the visual station, or use another line" },
     ]);
   }
+  const wants = (what: "stripe" | "indent"): boolean =>
+    marks &&
+    job.drawing?.sides.some(({ template }) =>
+      template.fields.some(
+        (field) => field.kind === what || (field.kind === "emboss" && field.layer === what),
+      ),
+    ) === true;
+  const doesVisual = file.stations.some(({ does }) => does.includes("visual"));
+  const lacks = (device: "indenter" | "encoder"): boolean =>
+    !file.stations.some((station) => station.does.includes("visual") && station[device] !== undefined);
+  const problems = [
+    ...(wants("indent") && lacks("indenter")
+      ? [["indenter", "characters are pressed into the product's cards"] as const]
+      : []),
+    ...((wants("stripe") || (hasSealedStripe(job) && doesVisual)) && lacks("encoder")
+      ? [["encoder", "the product's cards have a magnetic stripe"] as const]
+      : []),
+  ].map(([device, what]) => ({
+    file: path,
+    code: `no-${device}`,
+    message: `${what}, but the visual station has no ${device}`,
+    remedy: `add ${device}: simulated to the visual station, or use another line`,
+  }));
+  if (problems.length > 0) throw new DataProblem(problems);
   return file;
 }
 
@@ -197,6 +227,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       payment: paymentDesk(hsm),
+      ...paymentStripes(order, data.stripeEncoderKey),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
       drawLabel: (begins) => store.stock.draw({ begins, line: file.line }),

@@ -1,5 +1,6 @@
 /** The line file: which stations a line has, with what devices, and what its simulated stock is like. A carousel, a belt and a desk are files. */
 import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
@@ -7,6 +8,16 @@ import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import {
+  deviceProblems,
+  type EmbosserFile,
+  embosserFile,
+  type EncoderFile,
+  encoderFile,
+  type IndenterFile,
+  indenterFile,
+  withPaths,
+} from "./line-devices.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
@@ -72,8 +83,8 @@ const planted = {
 const flaw = z
   .string()
   .regex(
-    /^(missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?$/,
-    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field",
+    /^((missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?|weak-stripe|wrong-coercivity|stripe-parity|stripe-lrc)$/,
+    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field; or weak-stripe, wrong-coercivity, stripe-parity or stripe-lrc",
   );
 
 const lot = z.strictObject({
@@ -83,7 +94,7 @@ const lot = z.strictObject({
   flaws: z
     .array(z.strictObject({ ...planted, flaw }))
     .default([])
-    .describe("What goes wrong when such a body is engraved"),
+    .describe("What goes wrong when such a body is engraved or its stripe is written"),
 });
 
 const device = z.literal("simulated").describe("Only simulated devices so far");
@@ -101,7 +112,11 @@ const station = z.strictObject({
     .union([device, realReader, z.array(realReader).min(1)])
     .describe("simulated, or the real reader of its head, or a list of them, one a head"),
   engraver: device.optional(),
-  embosser: device.optional(),
+  embosser: embosserFile.optional().describe("Raises characters"),
+  indenter: indenterFile.optional().describe("Presses characters in"),
+  encoder: encoderFile
+    .optional()
+    .describe("Writes the magnetic stripe, or at quality control reads it once more"),
   camera: device.optional(),
 });
 
@@ -234,10 +249,12 @@ export function parseLine(text: string, file: string): LineFile {
     ...one,
     does: one.does ?? workNamed(one.name),
     reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
+    ...devicesOf(one, dirname(file)),
   }));
   const problems = [
     ...sequenceProblems(read, stations),
     ...readerProblems(read, stations),
+    ...deviceProblems(read, stations),
     ...binProblems(read),
     ...stockProblems(read),
   ];
@@ -260,6 +277,20 @@ export function parseLine(text: string, file: string): LineFile {
     })),
   };
 }
+
+/** As written, with the files they name made absolute. */
+const devicesOf = (
+  { embosser, indenter, encoder }: LineYaml["stations"][number],
+  folder: string,
+): {
+  readonly embosser?: EmbosserFile;
+  readonly indenter?: IndenterFile;
+  readonly encoder?: EncoderFile;
+} => ({
+  ...(embosser === undefined ? {} : { embosser: withPaths(embosser, folder) }),
+  ...(indenter === undefined ? {} : { indenter: withPaths(indenter, folder) }),
+  ...(encoder === undefined ? {} : { encoder: withPaths(encoder, folder) }),
+});
 
 const workNamed = (station: string): Work[] => workOrder.filter((work) => work === station);
 

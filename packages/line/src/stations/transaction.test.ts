@@ -73,6 +73,8 @@ async function scene({
     outside: usualOutside,
     sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
     makeMarks: nobody,
+    makeStripe: () => undefined,
+    hmacSha256: nobody,
     judgeFaces: nobody,
     keepPicture: nobody,
     payment: { hsm: { ...hsm, ...module }, crypto: nodeCrypto, today: () => today ?? "261128" },
@@ -94,6 +96,7 @@ async function scene({
       },
       markers: [],
       camera: undefined,
+      encoder: undefined,
     },
     challenges: new Challenges(),
   };

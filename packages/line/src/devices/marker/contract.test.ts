@@ -7,7 +7,15 @@ import { markUnderWay, readEmboss, readFace } from "../shop-floor/faces.js";
 import { bmp } from "./bmp.js";
 import { type VisualFlaw, visualFlawKinds } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
-import { simulatedEmbosser, simulatedEngraver, type SimulatedMarkerOptions } from "./simulated.js";
+import { escapeEmbosser } from "./emboss/escape.js";
+import type { Wire } from "./emboss/wire.js";
+import { embossingMachine, machineForm } from "./emboss/machine.test.data.js";
+import {
+  simulatedEmbosser,
+  simulatedEngraver,
+  simulatedIndenter,
+  type SimulatedMarkerOptions,
+} from "./simulated.js";
 
 const root = mkdtempSync(join(tmpdir(), "persoline-marker-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -35,12 +43,22 @@ function raster(person: number): RasterJob {
   }
   return { kind: "raster", side: "front", dpi: 300, width, height, bits, areas };
 }
-const emboss: Extract<MarkJob, { kind: "emboss" }> = {
+type StruckJob = Extract<MarkJob, { kind: "emboss" | "indent" }>;
+const emboss: StruckJob = {
   kind: "emboss",
   side: "front",
   lines: [
     { text: "ANNA KOVACS", font: "4B", x: 7.65, yFromBottom: 6.6, pitch: 2.54 },
     { text: "4711", font: "7B", x: 10.2, yFromBottom: 21.42, pitch: 25.4 / 7 },
+  ],
+};
+
+const indent: StruckJob = {
+  kind: "indent",
+  side: "back",
+  lines: [
+    { text: "4711 123", font: "rear", x: 50, yFromBottom: 30, pitch: 25.4 / 15 },
+    { text: "A-7", font: "rear", x: 50, yFromBottom: 25, pitch: 25.4 / 15 },
   ],
 };
 
@@ -75,6 +93,7 @@ const markers: Record<
     does: MarkJob;
     not: MarkJob;
     marked: (body: string) => boolean;
+    kind?: "real";
   }
 > = {
   "simulated engraver": {
@@ -89,9 +108,37 @@ const markers: Record<
     not: raster(1),
     marked: (body) => readEmboss(body).length > 0,
   },
+  "simulated indent printer": {
+    make: (o) => simulatedIndenter(o),
+    does: indent,
+    not: emboss,
+    marked: (body) => readEmboss(body, "indent").length > 0,
+  },
+  "escape-style embosser": {
+    make: (o) =>
+      escapeEmbosser({ name: o.name, does: "emboss", form: machineForm, wire: wired(o), timeoutMs: 1_000 }),
+    does: emboss,
+    not: indent,
+    marked: (body) => readEmboss(body).length > 0,
+    kind: "real",
+  },
 };
 
-describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked }) => {
+/** A wire right into the machine. */
+function wired(options: SimulatedMarkerOptions): Wire {
+  const machine = embossingMachine(options);
+  return {
+    async exchange(bytes, heard) {
+      const known = heard(await machine(bytes));
+      if (known === undefined) throw new Error("the machine said nothing that is known");
+      return known;
+    },
+    ready: () => Promise.resolve(),
+    close: () => undefined,
+  };
+}
+
+describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked, kind = "simulated" }) => {
   test("marks the body at its head, once the machine confirms it", async () => {
     const { options, body } = set();
     await make(options).mark(does);
@@ -123,11 +170,11 @@ describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked }) =>
     };
     const { options, body } = set({ world });
     await expect(make(options).mark(does)).rejects.toThrow("power cut");
-    expect(markUnderWay(body)).toEqual(["front"]);
+    expect(markUnderWay(body)).toEqual([does.side]);
     expect(marked(body)).toBe(true);
   });
-  test("simulated devices say so", () => {
-    expect(make(set().options).kind).toBe("simulated");
+  test("simulated devices say so, and no others", () => {
+    expect(make(set().options).kind).toBe(kind);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Layout of cards: what other rooms use. */
 export { type FieldValues } from "./text.js";
+export { indentedOn } from "./emboss.js";
 export { type Fonts, readFonts } from "./fonts.js";
 export { LayoutProblem } from "./problem.js";
 export {

@@ -13,13 +13,14 @@ const STRIPE = "stripe/";
 export const sealedCardName = (application: string): string => CARD + application;
 export const sealedStripeName = (application: string): string => STRIPE + application;
 
-/** The stripe is text for its encoder. */
+/** The stripe is text for its encoder, in ASCII. */
 export const stripeBytes = (content: string): Uint8Array => utf8(content);
+
 /** As a card's program is filled in from. */
 export function secretsFor(
   sealed: Sealed,
   payment: PreparedPayment | undefined,
-): Pick<SealedSecrets, "pins" | "payment"> {
+): Pick<SealedSecrets, "pins" | "payment" | "stripe"> {
   const pins = Object.fromEntries(
     Object.entries(sealed).filter(([name]) => !name.startsWith(CARD) && !name.startsWith(STRIPE)),
   );
@@ -27,8 +28,10 @@ export function secretsFor(
   const { application, masters, profile, pin } = payment.plan;
   const own = sealed[sealedCardName(application)];
   if (own === undefined) return { pins };
+  const stripe = sealed[sealedStripeName(application)];
   return {
     pins,
+    ...(stripe === undefined ? {} : { stripe: String.fromCharCode(...stripe) }),
     payment: { [application]: { masters, profile, card: payment.card, pin: pin.name, sealed: own } },
   };
 }
