@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { DeviceFault } from "../problem.js";
 import { markUnderWay, readEmboss, readFace } from "../shop-floor/faces.js";
-import { bmp } from "./bmp.js";
+import { bmp } from "../../plan/laser/bmp.js";
 import { type VisualFlaw, visualFlawKinds } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
 import { simulatedEmbosser, simulatedEngraver, type SimulatedMarkerOptions } from "./simulated.js";

@@ -1,0 +1,24 @@
+/** Lasers: what other rooms use. */
+export {
+  type LaserFormat,
+  laserFormats,
+  type LaserSettings,
+  laserJsonSchema,
+  type MarkKind,
+  markKinds,
+  parseLaser,
+} from "./settings.js";
+export {
+  type Curve,
+  type CurveFile,
+  curveText,
+  fitTable,
+  parseCurve,
+  parsePatches,
+  type Patch,
+} from "./curve.js";
+export { type LaserJob, laserJob } from "./job.js";
+export { type Figures, figuresText } from "./time.js";
+export { type LaserFile, laserFile } from "./write.js";
+export { LaserProblem } from "./problem.js";
+export { bmp } from "./bmp.js";
