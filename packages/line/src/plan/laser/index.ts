@@ -19,6 +19,7 @@ export {
 } from "./curve.js";
 export { type LaserJob, laserJob } from "./job.js";
 export { type Figures, figuresText } from "./time.js";
-export { type LaserFile, laserFile } from "./write.js";
+export { type LaserFile, calibrationFile, laserFile } from "./write.js";
 export { LaserProblem } from "./problem.js";
 export { bmp } from "./bmp.js";
+export { readCapture } from "./capture.js";

@@ -305,3 +305,14 @@ export async function laserJob(face: Face, settings: LaserSettings): Promise<Las
   keepInside(job);
   return { ...job, figures: figuresOf(job, asLaidOut, home) };
 }
+
+/** The same job with dots of its own. Throws LaserProblem. */
+export function withPictures(job: LaserJob, pictures: readonly DotArea[]): LaserJob {
+  const whole = { ...job, pictures };
+  keepInside(whole);
+  const lines = job.passes.flatMap((pass) => pass.lines);
+  return {
+    ...whole,
+    figures: { ...figuresOf(whole, lines, home), travelBefore: job.figures.travelBefore },
+  };
+}
