@@ -88,14 +88,21 @@ function shorter(spans: readonly number[], spot: number): number[] {
   return kept;
 }
 
+/** What lies under a mark already, and what was cleared of it in between. */
+interface Earlier {
+  readonly mark: Mark;
+  readonly cleared: readonly Mark[];
+}
+
 function blockOf(
   mark: Mark,
-  before: readonly Mark[],
-  cleared: readonly Shape[],
+  before: readonly Earlier[],
+  later: readonly Mark[],
   settings: LaserSettings,
 ): Block {
   const { spot, hatch, contour } = settings;
   const lines: number[][] = [];
+  const cleared = later.map(({ shape }) => shape);
   if (mark.drawn !== undefined) lines.push(...mark.drawn.flatMap((line) => clipped(line, cleared)));
   else {
     if (contour || hatch === undefined)
@@ -104,11 +111,14 @@ function blockOf(
         if (moved !== undefined) lines.push(...clipped(moved, cleared));
       }
     const pitch = hatch ?? 1;
-    const gone = cleared.map((shape) => hatchOf(shape, pitch));
     for (const k of [...mark.hatch.keys()].sort((a, b) => a - b)) {
       let spans = shorter(mark.hatch.get(k) ?? [], spot);
-      for (const other of before) spans = without(spans, shorter(other.hatch.get(k) ?? [], spot), 0);
-      for (const other of gone) spans = without(spans, other.get(k) ?? [], spot / 2);
+      for (const { mark: other, cleared: since } of before) {
+        let burnt = shorter(other.hatch.get(k) ?? [], spot);
+        for (const shape of since) burnt = without(burnt, shape.hatch.get(k) ?? [], spot / 2);
+        spans = without(spans, burnt, 0);
+      }
+      for (const other of later) spans = without(spans, other.hatch.get(k) ?? [], spot / 2);
       const y = (k + 0.5) * pitch;
       for (let i = 0; i + 1 < spans.length; i += 2) lines.push([spans[i] ?? 0, y, spans[i + 1] ?? 0, y]);
     }
@@ -175,15 +185,17 @@ function blocksOf(marks: readonly Mark[], from: number, settings: LaserSettings)
   return marks.flatMap((mark, at): Block[] => {
     if (at < from || mark.clear || mark.shape.rings.length === 0) return [];
     const cleared = marks.slice(at + 1).filter((other) => other.clear && meet(other.shape, mark.shape));
-    const before = marks.slice(0, at).filter((other) => !other.clear && meet(other.shape, mark.shape));
-    return [
-      blockOf(
-        mark,
-        before,
-        cleared.map(({ shape }) => shape),
-        settings,
-      ),
-    ];
+    const before = marks.slice(0, at).flatMap((other, earlier): Earlier[] =>
+      other.clear || !meet(other.shape, mark.shape)
+        ? []
+        : [
+            {
+              mark: other,
+              cleared: marks.slice(earlier + 1, at).filter((one) => one.clear && meet(one.shape, mark.shape)),
+            },
+          ],
+    );
+    return [blockOf(mark, before, cleared, settings)];
   });
 }
 
