@@ -110,6 +110,13 @@ function blockOf(
         const moved = hatch === undefined ? [...ring] : inset(mark.shape, ring, spot / 2);
         if (moved !== undefined) lines.push(...clipped(moved, cleared));
       }
+    // What is cleared has an edge too: the ink around it ends there.
+    if (contour && hatch !== undefined)
+      for (const shape of cleared)
+        for (const ring of shape.rings) {
+          const moved = inset(shape, ring, -spot / 2);
+          if (moved !== undefined) lines.push(...clipped(moved, cleared, mark.shape));
+        }
     const pitch = hatch ?? 1;
     for (const k of [...mark.hatch.keys()].sort((a, b) => a - b)) {
       let spans = shorter(mark.hatch.get(k) ?? [], spot);

@@ -211,7 +211,7 @@ export function isInside(shape: Shape, x: number, y: number): boolean {
   return shape.rule === "nonzero" ? winding !== 0 : winding % 2 !== 0;
 }
 
-/** An edge moved into its shape, so that a beam of twice the width burns up to the edge and no further; undefined when it lies inside ink. */
+/** An edge moved into its shape (out of it where `by` is less than 0), so that a beam of twice the width burns up to the edge and no further; undefined when it lies inside ink. */
 export function inset(shape: Shape, ring: Line, by: number): number[] | undefined {
   const points: [number, number][] = [];
   for (let i = 0; i + 3 < ring.length; i += 2) {
@@ -258,16 +258,17 @@ export function inset(shape: Shape, ring: Line, by: number): number[] | undefine
 /** Steps in which a line is asked whether it is still to be drawn, mm. */
 const stride = 0.02;
 
-/** A chain cut where it runs through cleared places. */
-export function clipped(line: Line, cleared: readonly Shape[]): number[][] {
-  if (cleared.length === 0) return [[...line]];
+/** A chain cut where it runs through cleared places, or leaves the shape it is to stay in. */
+export function clipped(line: Line, cleared: readonly Shape[], within?: Shape): number[][] {
+  if (cleared.length === 0 && within === undefined) return [[...line]];
   const parts: number[][] = [];
   let part: number[] = [];
   const end = (): void => {
     if (part.length >= 4) parts.push(part);
     part = [];
   };
-  const seen = (x: number, y: number): boolean => !cleared.some((shape) => isInside(shape, x, y));
+  const seen = (x: number, y: number): boolean =>
+    !cleared.some((shape) => isInside(shape, x, y)) && (within === undefined || isInside(within, x, y));
   for (let i = 0; i + 3 < line.length; i += 2) {
     const [x0, y0, x1, y1] = [line[i] ?? 0, line[i + 1] ?? 0, line[i + 2] ?? 0, line[i + 3] ?? 0];
     const steps = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0) / stride));
