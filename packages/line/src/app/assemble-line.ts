@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import { simulatedCamera } from "../devices/camera/simulated.js";
+import { fileEngraver } from "../devices/marker/file-engraver.js";
 import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
@@ -95,7 +96,7 @@ const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
   file.stations.some(
     ({ reader, engraver, embosser, camera }) =>
-      reader === "simulated" || engraver !== undefined || embosser !== undefined || camera !== undefined,
+      reader === "simulated" || engraver === "simulated" || embosser !== undefined || camera !== undefined,
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -229,8 +230,18 @@ function headOf(
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
   };
   const markers: Marker[] = [];
-  if (station.engraver !== undefined)
-    markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
+  const { engraver } = station;
+  if (engraver === "simulated") markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
+  else if (engraver !== undefined)
+    markers.push(
+      fileEngraver({
+        name: named("engraver"),
+        folder: engraver.folders[number] ?? "",
+        format: engraver.format,
+        ...(engraver.command === undefined ? {} : { command: engraver.command }),
+        withinMs: engraver.withinSeconds * 1000,
+      }),
+    );
   if (station.embosser !== undefined)
     markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
   return {

@@ -1,25 +1,58 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
 import type { MarkJob } from "../devices/marker/port.js";
 import type { FaceRaster } from "../plan/layout/index.js";
+import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { PreparedRecord } from "../plan/types.js";
+import type { LineFile } from "../stations/line-file.js";
 import { summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
+import { readLaser } from "./laser-desk.js";
 
 /** Dots of the engraver. */
 const dpi = 300;
 
+/** For engravers that take files: with what settings, and which files. */
+export interface Lasered {
+  readonly settings: LaserSettings;
+  readonly format: LaserFormat;
+}
+
+/** The laser of a line whose engraver takes files; undefined where it is simulated. Throws DataProblem. */
+export async function laserOf(file: LineFile): Promise<Lasered | undefined> {
+  for (const { engraver } of file.stations)
+    if (engraver !== undefined && engraver !== "simulated")
+      return { settings: await readLaser(engraver.settings), format: engraver.format };
+  return undefined;
+}
+
 /** The marks of a record in the order they are made: front, back, embossing. */
-export async function marksOf(prepared: PreparedRecord, desk: FacesDesk): Promise<readonly MarkJob[]> {
+export async function marksOf(
+  prepared: PreparedRecord,
+  desk: FacesDesk,
+  laser: Lasered | undefined,
+): Promise<readonly MarkJob[]> {
   const { faces, emboss } = prepared;
-  const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
-  return emboss.length === 0 ? rasters : [...rasters, { kind: "emboss", side: "front", lines: emboss }];
+  const curve = laser?.settings.curve?.table;
+  const rasters =
+    faces.length === 0
+      ? []
+      : await desk.do({ task: "render", faces, dpi, ...(curve === undefined ? {} : { curve }) });
+  const files =
+    laser === undefined || faces.length === 0 ? [] : await desk.do({ task: "laser", faces, ...laser });
+  const jobs = rasters.map((raster, at): MarkJob => {
+    const file = files[at];
+    if (file === undefined) return raster;
+    const { format, extension, bytes, figures } = file;
+    return { ...raster, file: { format, extension, bytes, ms: figures.ms } };
+  });
+  return emboss.length === 0 ? jobs : [...jobs, { kind: "emboss", side: "front", lines: emboss }];
 }
 
 export const marksBy =
-  (faces: FacesDesk): MakeMarks =>
+  (faces: FacesDesk, laser: Lasered | undefined): MakeMarks =>
   (prepared) =>
-    marksOf(prepared, faces);
+    marksOf(prepared, faces, laser);
 
 export const judgedBy =
   (faces: FacesDesk): JudgeFaces =>

@@ -22,7 +22,7 @@ import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
-import { judgedBy, marksBy } from "./marks.js";
+import { judgedBy, laserOf, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import { withPins } from "./pins.js";
 import { mustKeep } from "./protection.js";
@@ -177,7 +177,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       accounts: withPins(store.accounts, job, store, hsm),
       journal,
       prepareRecord: ({ record }) => Promise.resolve(prepareRecord(job, record)),
-      makeMarks: marksBy(faces),
+      makeMarks: marksBy(faces, await laserOf(file)),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),

@@ -1,5 +1,6 @@
 /** The line file: which stations a line has, with what devices, and what its simulated stock is like. A carousel, a belt and a desk are files. */
 import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
@@ -7,6 +8,7 @@ import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import { type EngraverFile, engraverFile, engraverProblems, realEngraver } from "./line-engravers.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
@@ -92,7 +94,7 @@ const station = z.strictObject({
   reader: z
     .union([device, realReader, z.array(realReader).min(1)])
     .describe("simulated, or the real reader of its head, or a list of them, one a head"),
-  engraver: device.optional(),
+  engraver: z.union([device, realEngraver]).optional().describe("simulated, or engravers that take files"),
   embosser: device.optional(),
   camera: device.optional(),
 });
@@ -159,10 +161,11 @@ const lineSchema = z.strictObject({
 
 type LineYaml = z.output<typeof lineSchema>;
 
-export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader"> {
+export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader" | "engraver"> {
   readonly does: readonly Work[];
   /** One a head. */
   readonly reader: "simulated" | readonly ReaderFile[];
+  readonly engraver?: "simulated" | EngraverFile;
 }
 
 export interface StockFile {
@@ -217,14 +220,18 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map((one) => ({
+  const stations = value.stations.map(({ engraver, ...one }) => ({
     ...one,
+    ...(engraver === undefined
+      ? {}
+      : { engraver: engraverFile(engraver, (path) => resolve(dirname(file), path)) }),
     does: one.does ?? workNamed(one.name),
     reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
   }));
   const problems = [
     ...sequenceProblems(read, stations),
     ...readerProblems(read, stations),
+    ...engraverProblems(read, stations),
     ...binProblems(read),
     ...stockProblems(read),
   ];
@@ -295,7 +302,12 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
       );
     }
     if (does.includes("visual") && engraver === undefined) {
-      say(path, "no-engraver", `${own} marks cards, but has no engraver`, "add engraver: simulated");
+      say(
+        path,
+        "no-engraver",
+        `${own} marks cards, but has no engraver`,
+        "add engraver: simulated, or name one that takes files",
+      );
     }
     if (does.includes("quality") && camera === undefined && !value.without.includes("visual")) {
       say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");

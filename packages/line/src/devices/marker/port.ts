@@ -13,6 +13,8 @@ export type MarkJob =
       readonly bits: Uint8Array;
       /** What lies where, in millimetres: an engraver may burn a photo with other settings than text. */
       readonly areas?: readonly MarkArea[];
+      /** The same mark as a file, for engravers that take files. */
+      readonly file?: MachineFile;
     }
   /** Lines of raised characters (ISO/IEC 7811-1, -3): centre of the first character from the left edge, vertical middle from the bottom edge. */
   | {
@@ -27,6 +29,16 @@ export type MarkJob =
       }[];
     };
 
+/** A mark as a machine's own program reads it, made for that machine's settings. */
+export interface MachineFile {
+  readonly format: "gcode" | "hpgl" | "dxf" | "bmp" | "tiff" | "pdf";
+  /** With its dot. */
+  readonly extension: string;
+  readonly bytes: Uint8Array;
+  /** Milliseconds it will take. */
+  readonly ms: number;
+}
+
 export interface MarkArea {
   readonly name: string;
   readonly kind: "text" | "ocr" | "mrz" | "photo" | "signature" | "code" | "art";
@@ -39,6 +51,8 @@ export interface Marker {
   readonly does: MarkJob["kind"];
   /** Milliseconds the job will take (for the planner and reports). */
   duration(job: MarkJob): number;
+  /** Throws DeviceFault when the machine could not begin a mark now: nothing has been marked, and no card is to blame. */
+  readonly ready?: () => Promise<void>;
   /** Marks the body at this marker's head. Resolves when the machine confirms the card; throws DeviceFault otherwise: the outcome is then unknown. */
   mark(job: MarkJob): Promise<void>;
   /** What the machine's own record says is raised on the body at its head; embossers that keep one. */
