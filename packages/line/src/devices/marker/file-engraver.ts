@@ -29,7 +29,7 @@ const jobName = /^persoline-[0-9a-f]{16}\.[a-z]+$/;
 /** What a machine says about a failure is shown, and may be anything. */
 const said = (text: string): string =>
   text
-    .replaceAll(/[^\x20-\x7e]+/g, " ")
+    .replaceAll(/[^\x21-\x7e]+/g, " ")
     .trim()
     .slice(0, 200);
 

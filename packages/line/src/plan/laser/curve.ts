@@ -116,18 +116,8 @@ export function curveText({ name, version, made, from, dpi, patches }: CurveFile
   const digest = digestOf(name, version, dpi, patches);
   return (
     `# Dot-gain curve. Made by "persoline laser fit"; a new measurement makes the next version.\n` +
-    stringify(
-      {
-        curve: name,
-        version,
-        made,
-        from,
-        dpi,
-        patches: patches.map((one) => [one.asked, one.measured]),
-        digest,
-      },
-      { flowCollectionPadding: false },
-    )
+    stringify({ curve: name, version, made, from, dpi }) +
+    `patches:\n${patches.map((one) => `  - [${String(one.asked)}, ${String(one.measured)}]\n`).join("")}digest: "${digest}"\n`
   );
 }
 
