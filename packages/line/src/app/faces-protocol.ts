@@ -10,7 +10,6 @@ export type FacesTask =
       readonly task: "render";
       readonly faces: readonly Face[];
       readonly dpi: 300 | 600;
-      readonly curve?: Uint8Array;
     }
   | {
       readonly task: "laser";

@@ -15,7 +15,7 @@ async function done(ask: FacesTask): Promise<unknown> {
   switch (ask.task) {
     case "render": {
       const rasters = [];
-      for (const face of ask.faces) rasters.push(await renderFace(face, ask.dpi, ask.curve));
+      for (const face of ask.faces) rasters.push(await renderFace(face, ask.dpi));
       return rasters;
     }
     case "laser": {

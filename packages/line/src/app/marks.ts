@@ -33,11 +33,8 @@ export async function marksOf(
   laser: Lasered | undefined,
 ): Promise<readonly MarkJob[]> {
   const { faces, emboss } = prepared;
-  const curve = laser?.settings.curve?.table;
-  const rasters =
-    faces.length === 0
-      ? []
-      : await desk.do({ task: "render", faces, dpi, ...(curve === undefined ? {} : { curve }) });
+  // What the card is to look like, also for the camera; a laser's curve makes it come out so.
+  const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
   const files =
     laser === undefined || faces.length === 0 ? [] : await desk.do({ task: "laser", faces, ...laser });
   const jobs = rasters.map((raster, at): MarkJob => {

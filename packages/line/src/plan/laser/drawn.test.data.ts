@@ -83,16 +83,17 @@ function grown(dots: Dots, reach: number): Uint8Array {
   return made;
 }
 
-/** The dots a beam of this width touches whose middle it covers. */
+/** The dots whose middle a beam of this width covers, or misses by `margin` of a dot. */
 export function burnt(
   segments: readonly Segment[],
   spot: number,
   { dpi, width, height }: Omit<Dots, "bits">,
+  margin = 0.25,
 ): Dots {
   const stride = Math.ceil(width / 8);
   const bits = new Uint8Array(stride * height);
   const scale = dpi / 25.4;
-  const r = (spot / 2) * scale + 0.25;
+  const r = (spot / 2) * scale + margin;
   for (const [x0, y0, x1, y1] of segments) {
     const [ax, ay, bx, by] = [x0 * scale - 0.5, y0 * scale - 0.5, x1 * scale - 0.5, y1 * scale - 0.5];
     const length = (bx - ax) ** 2 + (by - ay) ** 2;
@@ -179,4 +180,22 @@ export function lettersApart(
     }
   }
   return { letters, worst };
+}
+
+/** Plastic as a camera sees it: a dot is dark where the beam darkened half of it. */
+export function plastic(segments: readonly Segment[], spot: number, wanted: Omit<Dots, "bits">): Dots {
+  const fine = 4;
+  const { dpi, width, height } = wanted;
+  const exact = burnt(segments, spot, { dpi: fine * dpi, width: fine * width, height: fine * height }, 0);
+  const stride = Math.ceil(width / 8);
+  const bits = new Uint8Array(stride * height);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      let dark = 0;
+      for (let i = 0; i < fine * fine; i++)
+        if (isDark(exact, fine * x + (i % fine), fine * y + Math.floor(i / fine))) dark++;
+      if (2 * dark >= fine * fine)
+        bits[y * stride + (x >> 3)] = (bits[y * stride + (x >> 3)] ?? 0) | (0x80 >> (x & 7));
+    }
+  return { dpi, width, height, bits };
 }

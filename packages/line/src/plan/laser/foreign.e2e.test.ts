@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { parseStringSync } from "gcode-parser";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { renderFace } from "../layout/index.js";
+import { dotsAt, renderFace } from "../layout/index.js";
+import { patches } from "./calibration.js";
+import { drawnCard, photographed } from "../../stations/quality/cards.test.data.js";
+import { type FaceVerdict, judgeFace } from "../../stations/quality/index.js";
 import type { Face } from "../placed.js";
 import {
   apart,
@@ -14,11 +17,21 @@ import {
   type Dots,
   facesOf,
   isDark,
+  plastic,
   lettersApart,
   type Segment,
   settingsIn,
 } from "./drawn.test.data.js";
-import { type LaserFormat, laserFile, type LaserJob, laserJob, type LaserSettings } from "./index.js";
+import {
+  calibrationFile,
+  fitTable,
+  type LaserFile,
+  type LaserFormat,
+  laserFile,
+  type LaserJob,
+  laserJob,
+  type LaserSettings,
+} from "./index.js";
 
 const root = mkdtempSync(join(tmpdir(), "persoline-laser-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -290,5 +303,61 @@ describe.each([
     expect(run("file", "file", "-b", await written("bmp"))).toContain(
       `PC bitmap, Windows 3.x format, ${String(width)} x ${String(tall)} x 1,`,
     );
+  });
+});
+
+describe("what the G-code burns, seen by the camera", () => {
+  /** The plastic after a controller has run this text. */
+  const burning = (text: string, spot: number, like: Dots): Dots =>
+    plastic(fromGcode(text).segments, spot, like);
+  const textOf = ({ bytes }: LaserFile): string => Buffer.from(bytes).toString("latin1");
+  const judged = async (settings: LaserSettings, change: (text: string) => string): Promise<FaceVerdict> => {
+    const { face } = await drawnCard("office-access", "front", 1);
+    const raster = await renderFace(face, 600);
+    const text = change(textOf(await laserFile(face, settings, "gcode")));
+    const { bits } = burning(text, settings.spot, raster);
+    const [picture] = await photographed([{ face, raster: { ...raster, bits } }], [], "7");
+    if (picture === undefined) throw new Error("no picture");
+    return judgeFace(picture, face, raster);
+  };
+  /** The curve that this beam's own calibration card gives: its spot is broader than a dot, so that photos come out too dark. */
+  const calibrated = async (settings: LaserSettings): Promise<LaserSettings> => {
+    const { width, height: tall } = dotsAt(600);
+    const like = { dpi: 600, width, height: tall, bits: new Uint8Array() };
+    const burnt = burning(
+      textOf(await calibrationFile(settings, "gcode", "floyd-steinberg")),
+      settings.spot,
+      like,
+    );
+    const measured = patches.map(({ tone, x, y }) => {
+      let dark = 0;
+      const half = 60;
+      const [cx, cy] = [Math.round((x / 25.4) * 600), Math.round((y / 25.4) * 600)];
+      for (let dy = -half; dy < half; dy++)
+        for (let dx = -half; dx < half; dx++) if (isDark(burnt, cx + dx, cy + dy)) dark++;
+      return { asked: tone, measured: 255 * (1 - dark / (4 * half * half)) };
+    });
+    const curve = {
+      name: "beam",
+      version: 1,
+      dpi: 600 as const,
+      patches: measured,
+      table: fitTable(measured),
+    };
+    return { ...settings, curve };
+  };
+  test("is the card the layout asks for, photo and all, when the laser is calibrated", async () => {
+    const settings = await settingsIn("fibre");
+    expect((await judged(settings, (text) => text)).findings.map(({ what }) => what)).toEqual([
+      "wrong-photo",
+    ]);
+    expect(await judged(await calibrated(settings), (text) => text)).toEqual(
+      expect.objectContaining({ verdict: "pass", findings: [] }),
+    );
+  });
+  test("a file that lacks its texts is none", async () => {
+    const verdict = await judged(await settingsIn("fibre"), (text) => text.replace(/; text\n[^;]*;/, ";"));
+    expect(verdict.verdict).toBe("reject");
+    expect(verdict.findings.map(({ what }) => what)).toContain("missing");
   });
 });
