@@ -4,13 +4,9 @@ export {
   laserFormats,
   type LaserSettings,
   laserJsonSchema,
-  type MarkKind,
-  markKinds,
   parseLaser,
 } from "./settings.js";
 export {
-  type Curve,
-  type CurveFile,
   curveText,
   fitTable,
   parseCurve,
@@ -21,5 +17,4 @@ export { type LaserJob, laserJob } from "./job.js";
 export { type Figures, figuresText } from "./time.js";
 export { type LaserFile, calibrationFile, laserFile } from "./write.js";
 export { LaserProblem } from "./problem.js";
-export { bmp } from "./bmp.js";
 export { readCapture } from "./capture.js";

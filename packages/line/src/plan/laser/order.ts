@@ -146,36 +146,47 @@ function nearest(pieces: readonly Piece[], from: Point): Step[] {
 
 function shorten(pieces: readonly Piece[], steps: Step[], from: Point): Step[] {
   const count = steps.length;
-  // Ends in the sequence as it is: in and out of each step.
-  const ends = new Float64Array(4 * count);
-  const note = (i: number): void => {
-    const { piece, reversed } = steps[i] ?? { piece: 0, reversed: false };
-    const one = pieces[piece];
-    if (one === undefined) return;
-    ends.set(
-      reversed ? [one.endX, one.endY, one.startX, one.startY] : [one.startX, one.startY, one.endX, one.endY],
-      4 * i,
-    );
+  // Ends in the sequence as it is, x then y: where step i is entered at 4i + 4, where it is left at 4i + 6; the start stands before them.
+  const ends = new Float64Array(4 * count + 4);
+  ends[2] = from.x;
+  ends[3] = from.y;
+  /** The dark way from each step to the next, the start counted as one. */
+  const hops = new Float64Array(count + 1);
+  const far = (a: number, b: number): number => {
+    const dx = (ends[a] ?? 0) - (ends[b] ?? 0);
+    const dy = (ends[a + 1] ?? 0) - (ends[b + 1] ?? 0);
+    // The innermost loop of a card: Math.hypot is exact for any size, and several times as slow.
+    return Math.sqrt(dx * dx + dy * dy);
   };
-  for (let i = 0; i < count; i++) note(i);
-  const far = (a: number, b: number): number =>
-    Math.hypot((ends[a] ?? 0) - (ends[b] ?? 0), (ends[a + 1] ?? 0) - (ends[b + 1] ?? 0));
-  const fromStart = (b: number): number => Math.hypot(from.x - (ends[b] ?? 0), from.y - (ends[b + 1] ?? 0));
+  const note = (first: number, last: number): void => {
+    for (let i = first; i <= last; i++) {
+      const { piece, reversed } = steps[i] ?? { piece: 0, reversed: false };
+      const one = pieces[piece];
+      if (one === undefined) continue;
+      const at = 4 * i + 4;
+      ends[at] = reversed ? one.endX : one.startX;
+      ends[at + 1] = reversed ? one.endY : one.startY;
+      ends[at + 2] = reversed ? one.startX : one.endX;
+      ends[at + 3] = reversed ? one.startY : one.endY;
+    }
+    for (let i = first; i <= Math.min(count - 1, last + 1); i++) hops[i] = far(4 * i + 2, 4 * i + 4);
+  };
+  note(0, count - 1);
   const reach = count > many ? nearby : count;
   for (let round = 0; round < rounds; round++) {
     let better = false;
     for (let i = 0; i < count; i++)
       for (let j = i; j < Math.min(count, i + reach); j++) {
-        const [inI, outJ] = [4 * i, 4 * j + 2];
-        const before = i === 0 ? fromStart(inI) : far(4 * i - 2, inI);
-        const after = i === 0 ? fromStart(outJ) : far(4 * i - 2, outJ);
-        const next = j + 1 < count ? far(inI, 4 * j + 4) - far(outJ, 4 * j + 4) : 0;
-        if (after - before + next > -1e-9) continue;
+        // Turned round, steps i to j are entered at the end of j, and left at the beginning of i.
+        const longer = far(4 * i + 2, 4 * j + 6) - (hops[i] ?? 0);
+        const onward = j + 1 < count ? (hops[j + 1] ?? 0) : 0;
+        if (longer - onward > -1e-9) continue;
+        if (longer - onward + (j + 1 < count ? far(4 * i + 4, 4 * j + 8) : 0) > -1e-9) continue;
         const part = steps.slice(i, j + 1).reverse();
         part.forEach(({ piece, reversed }, k) => {
           steps[i + k] = { piece, reversed: !reversed };
-          note(i + k);
         });
+        note(i, j);
         better = true;
       }
     if (!better) break;
