@@ -7,6 +7,7 @@ import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
 import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
 import { foreignJsonSchema } from "../packages/line/dist/plan/foreign/product.js";
+import { laserJsonSchema } from "../packages/line/dist/plan/laser/index.js";
 import { productJsonSchema } from "../packages/line/dist/plan/json-schema.js";
 import { lineJsonSchema } from "../packages/line/dist/stations/line-file.js";
 
@@ -18,6 +19,7 @@ const schemas = {
   keys: keyFileJsonSchema(),
   gates: siteJsonSchema(),
   "emboss-station": embossStationJsonSchema(),
+  laser: laserJsonSchema(),
   ...layoutJsonSchemas(),
 };
 

@@ -5,6 +5,7 @@ import { parseAtr } from "@persoline/card/atr";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import { simulatedCamera } from "../devices/camera/simulated.js";
+import { fileEngraver } from "../devices/marker/file-engraver.js";
 import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
@@ -105,9 +106,7 @@ const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
   file.stations.some(
     ({ reader, engraver, embosser, indenter, encoder, camera }) =>
-      [reader, embosser, indenter, encoder].includes("simulated") ||
-      engraver !== undefined ||
-      camera !== undefined,
+      [reader, engraver, embosser, indenter, encoder].includes("simulated") || camera !== undefined,
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -277,8 +276,18 @@ function headOf(
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
   };
   const markers: Marker[] = [];
-  if (station.engraver !== undefined)
-    markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
+  const { engraver } = station;
+  if (engraver === "simulated") markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
+  else if (engraver !== undefined)
+    markers.push(
+      fileEngraver({
+        name: named("engraver"),
+        folder: engraver.folders[number] ?? "",
+        format: engraver.format,
+        ...(engraver.command === undefined ? {} : { command: engraver.command }),
+        withinMs: engraver.withinSeconds * 1000,
+      }),
+    );
   const { embosser, indenter, encoder } = station;
   if (embosser !== undefined)
     markers.push(wheels.wheels(embosser, "emboss", { ...machine, name: named("embosser") }));

@@ -22,7 +22,7 @@ import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
-import { judgedBy, marksBy } from "./marks.js";
+import { judgedBy, laserOf, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import {
   hasSealedStripe,
@@ -223,7 +223,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
-      makeMarks: marksBy(faces),
+      makeMarks: marksBy(faces, await laserOf(file)),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       payment: paymentDesk(hsm),

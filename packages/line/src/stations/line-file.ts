@@ -1,6 +1,6 @@
 /** The line file: which stations a line has, with what devices, and what its simulated stock is like. A carousel, a belt and a desk are files. */
 import { readFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
@@ -18,6 +18,7 @@ import {
   indenterFile,
   withPaths,
 } from "./line-devices.js";
+import { type EngraverFile, engraverFile, engraverProblems, realEngraver } from "./line-engravers.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
@@ -111,7 +112,7 @@ const station = z.strictObject({
   reader: z
     .union([device, realReader, z.array(realReader).min(1)])
     .describe("simulated, or the real reader of its head, or a list of them, one a head"),
-  engraver: device.optional(),
+  engraver: z.union([device, realEngraver]).optional().describe("simulated, or engravers that take files"),
   embosser: embosserFile.optional().describe("Raises characters"),
   indenter: indenterFile.optional().describe("Presses characters in"),
   encoder: encoderFile
@@ -187,10 +188,11 @@ const lineSchema = z.strictObject({
 
 type LineYaml = z.output<typeof lineSchema>;
 
-export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader"> {
+export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader" | "engraver"> {
   readonly does: readonly Work[];
   /** One a head. */
   readonly reader: "simulated" | readonly ReaderFile[];
+  readonly engraver?: "simulated" | EngraverFile;
 }
 
 export interface StockFile {
@@ -245,8 +247,11 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map((one) => ({
+  const stations = value.stations.map(({ engraver, ...one }) => ({
     ...one,
+    ...(engraver === undefined
+      ? {}
+      : { engraver: engraverFile(engraver, (path) => resolve(dirname(file), path)) }),
     does: one.does ?? workNamed(one.name),
     reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
     ...devicesOf(one, dirname(file)),
@@ -255,6 +260,7 @@ export function parseLine(text: string, file: string): LineFile {
     ...sequenceProblems(read, stations),
     ...readerProblems(read, stations),
     ...deviceProblems(read, stations),
+    ...engraverProblems(read, stations),
     ...binProblems(read),
     ...stockProblems(read),
   ];
@@ -340,7 +346,12 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
       );
     }
     if (does.includes("visual") && engraver === undefined && embosser === undefined) {
-      say(path, "no-engraver", `${own} marks cards, but has no engraver`, "add engraver: simulated");
+      say(
+        path,
+        "no-engraver",
+        `${own} marks cards, but has no engraver`,
+        "add engraver: simulated, or name one that takes files",
+      );
     }
     // Raised characters are told by the embosser itself; only what is engraved is looked at.
     if (does.includes("quality") && camera === undefined && engraves) {

@@ -437,6 +437,19 @@ describe("marks", () => {
     ]);
   });
 
+  test("a machine that cannot begin stops the line before the intent, and costs no card", async () => {
+    const { visit, done, journal } = scene([{ atr: completed }]);
+    const markers = visit.head.markers.map((marker) => ({
+      ...marker,
+      ready: () => Promise.reject(new DeviceFault("engraver", "refused", "an earlier job lies there")),
+    }));
+    await expect(visual.visit(bound(), { ...visit, head: { ...visit.head, markers } })).rejects.toThrow(
+      "earlier job",
+    );
+    expect(done).toEqual([]);
+    expect(events(journal.notes)).toEqual([]);
+  });
+
   test("a head without the marker that a card needs is the machine's fault", async () => {
     const { visit, done } = scene([{ atr: completed }]);
     const poor = { ...visit, head: { ...visit.head, markers: [] } };

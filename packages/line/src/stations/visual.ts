@@ -55,6 +55,7 @@ async function mark(
   const { serial } = card;
   const write = (note: Pick<Note, "station" | "segment" | "event" | "detail">): Promise<void> =>
     visit.world.outside(visit.outside.journalMs, visit.journal.write({ serial, program: "visual", ...note }));
+  // A machine that cannot begin stops the line; once there is an intent, its failure would cost the card.
   await marker.ready?.();
   await write({ station: "visual", segment: number, event: "intent" });
   try {

@@ -13,6 +13,8 @@ export type MarkJob =
       readonly bits: Uint8Array;
       /** What lies where, in millimetres: an engraver may burn a photo with other settings than text. */
       readonly areas?: readonly MarkArea[];
+      /** The same mark as a file, for engravers that take files. */
+      readonly file?: MachineFile;
     }
   /** Lines of raised characters (ISO/IEC 7811-1, -3), or of characters pressed in, as an indent printer does. */
   | {
@@ -35,6 +37,16 @@ export interface MarkedCard {
   readonly serial: string;
   readonly record: number;
   readonly attempt: number;
+}
+
+/** A mark as a machine's own program reads it, made for that machine's settings. */
+export interface MachineFile {
+  readonly format: "gcode" | "hpgl" | "dxf" | "bmp" | "tiff" | "pdf";
+  /** With its dot. */
+  readonly extension: string;
+  readonly bytes: Uint8Array;
+  /** Milliseconds it will take. */
+  readonly ms: number;
 }
 
 export interface MarkArea {
