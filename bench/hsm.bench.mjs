@@ -153,7 +153,10 @@ if (existsSync(library)) {
   for (const missing of /** @type {const} */ ([[], ["kept-keys"]])) {
     const token = await openToken({ file, unlock: { ...unlock, missing } }, { environment });
     const own = await Token.open(unlock);
-    const ring = new TokenKeyring(own, file, readRegister(file), { keptKeys: missing.length === 0 });
+    const ring = new TokenKeyring(own, file, readRegister(file), {
+      keptKeys: missing.length === 0,
+      transports: missing.length === 0,
+    });
     const where = missing.length === 0 ? "all keys in the token" : "cards' keys in the module's process";
     await compare(`SoftHSM, ${where}`, token, vaultCalls(ring), missing.length === 0 ? 200 : 400);
     await token.close();

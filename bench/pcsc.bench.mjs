@@ -342,7 +342,8 @@ async function order() {
   );
   /** When each head's commands began and ended, by its reader host: a reset or a batch of commands is under way from asking to its answer. @type {Map<object, [number, number][]>} */
   const commands = new Map();
-  const { ask } = ReaderHost.prototype;
+  /** @type {(this: ReaderHost, ...asked: Parameters<ReaderHost["ask"]>) => ReturnType<ReaderHost["ask"]>} */
+  const ask = Reflect.get(ReaderHost.prototype, "ask");
   ReaderHost.prototype.ask = async function (question, silentMs) {
     const began = performance.now();
     try {

@@ -61,6 +61,10 @@ const needs = [
     there: () => python("import smartcard, cryptography, Cryptodome"),
     packages: "python3 python3-pyscard python3-cryptography python3-pycryptodome",
   },
+  { what: "hp2xx", there: () => found("hp2xx"), packages: "hp2xx" },
+  { what: "pdftoppm", there: () => found("pdftoppm"), packages: "poppler-utils" },
+  { what: "file", there: () => found("file"), packages: "file" },
+  { what: "python3 with ezdxf", there: () => python("import ezdxf"), packages: "python3-ezdxf" },
 ];
 const forTheBinding = "libpcsclite-dev build-essential";
 
@@ -107,7 +111,7 @@ function prepare() {
     const install = ["install", "-y", "--no-install-recommends", ...packages];
     if (process.getuid?.() !== 0 || !found("apt-get")) {
       stop(
-        `The tests with real PC/SC readers need ${lacking.map(({ what }) => what).join(", ") || "the PC/SC binding"}. On Debian and Ubuntu:\n\n` +
+        `The tests with programs of others need ${lacking.map(({ what }) => what).join(", ") || "the PC/SC binding"}. On Debian and Ubuntu:\n\n` +
           `  sudo apt-get update && sudo apt-get ${install.join(" ")}\n\nThen give the same command again; "npm run check" does without them.`,
       );
     }
@@ -207,7 +211,7 @@ async function startDaemon(slots) {
 }
 
 /** Models by idProduct, as libccid's own list has them. */
-const usbModels = { "0x0001": "Persoline Twin", "0x0002": "Persoline Other" };
+const usbModels = { "0x0001": "Persoline Twin", "0x0002": "Persoline Other", "0x0003": "Persoline Dual" };
 const mostUsbReaders = 8;
 
 /** pcscd over a USB of its own, whose readers come and go as standard input says. Its drivers are those of this folder alone. */

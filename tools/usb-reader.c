@@ -15,10 +15,10 @@
 #include <PCSC/ifdhandler.h>
 #include <PCSC/reader.h>
 
-/* Lun: the reader in its upper half, the slot (always 0) in its lower one. */
+/* Lun: the reader in its upper half, the contact unit in its lower one. */
 #define MOST 16
 static struct reader {
-	unsigned int bus, device;
+	unsigned int bus, device, slots;
 	char node[64];
 	void *vpcd;
 } readers[MOST];
@@ -55,6 +55,8 @@ RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 	if (node == NULL || folder == NULL || strlen(node + 1) >= sizeof reader->node)
 		return IFD_COMMUNICATION_ERROR;
 	strcpy(reader->node, node + 1);
+	/* Of the model with two contact units, the second one's card comes to the TCP port behind the first one's. */
+	reader->slots = strstr(DeviceName, "/0003:") == NULL ? 1 : 2;
 	if (sscanf(reader->node, "/dev/bus/usb/%u/%u", &reader->bus, &reader->device) != 2)
 		return IFD_COMMUNICATION_ERROR;
 	snprintf(file, sizeof file, "%s/%u-%u", folder, reader->bus, reader->device);
@@ -89,7 +91,7 @@ RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Val
 {
 	RESPONSECODE (*get)(DWORD, DWORD, PDWORD, PUCHAR) =
 		VPCD(Lun, IFDHGetCapabilities, DWORD, DWORD, PDWORD, PUCHAR);
-	int small = Tag == TAG_IFD_SLOTS_NUMBER ? 1
+	int small = Tag == TAG_IFD_SLOTS_NUMBER ? (int)reader_of(Lun)->slots
 		: Tag == TAG_IFD_SIMULTANEOUS_ACCESS ? MOST
 		: Tag == TAG_IFD_THREAD_SAFE ? 1 : -1;
 	if (small >= 0 && *Length >= 1) {

@@ -8,4 +8,4 @@ export function random(length: number): Uint8Array {
 
 export { nodeCrypto } from "./crypto.js";
 export { nodeP256 } from "./p256.js";
-export { drawRsaKey, type RsaKeyPair } from "./rsa.js";
+export { drawRsaKey, type RsaKeyPair, rsaPrivateKey, rsaPrivateWith, rsaPublicOf } from "./rsa.js";

@@ -8,7 +8,7 @@ export type { Estimate } from "./figure.js";
 
 /** What one message to the card costs; `step` is absent for power-up and the opening of a session. */
 export interface Cost extends Estimate {
-  readonly what: "power-up" | "open" | "challenge" | "authenticate" | "step";
+  readonly what: "power-up" | "before" | "open" | "challenge" | "authenticate" | "step";
   readonly segment?: string;
   readonly step?: Step;
 }
@@ -46,7 +46,9 @@ export function costs(program: CardProgram, timing: CardTiming, options: Estimat
     items.push({ what: "power-up", ...figure(timing, powerUpWire(timing), { pages }), apdus: 0 });
   }
   for (const segment of program.segments) {
-    const { name, channel } = segment;
+    const { name, channel, before = [] } = segment;
+    for (const step of channel === "plain" ? [] : before)
+      items.push({ what: "before", segment: name, step, ...stepCost(step, "plain", timing) });
     if (channel !== "plain") {
       items.push({ what: "open", segment: name, ...openCost(channel, timing) });
       if (channel.protocol === "desfire")

@@ -74,7 +74,7 @@ function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): Explaine
   if (step !== undefined) {
     return [
       {
-        apdu: apduText(step, channel === "plain" ? "plain" : channel.protocol),
+        apdu: apduText(step, channel === "plain" || item.what === "before" ? "plain" : channel.protocol),
         why: step.why,
         clause: step.clause,
         expect: expectText(step),
@@ -252,10 +252,22 @@ function partText(part: Part): string {
       return `⟨PIN ${part.pin}, ${part.tries} tries⟩`;
     case "issuer-dgi":
       return `⟨the issuer's grouping ${byte(part.dgi >> 8)}${byte(part.dgi & 0xff)}, ${String(part.length)} bytes⟩`;
+    case "payment":
+      return `⟨${MODULE_PARTS[part.part.secret]}${"part" in part.part ? `, ${part.part.part}` : ""}, ${String(part.part.length)} bytes⟩`;
     case "challenge":
       return "⟨challenge, 16 bytes⟩";
   }
 }
+
+const MODULE_PARTS: Readonly<Record<Extract<Part, { secret: "payment" }>["part"]["secret"], string>> = {
+  "emv-keys": "keys AC, SMI and SMC of this card",
+  "emv-key-checks": "check values of AC, SMI and SMC",
+  "emv-pin": "reference PIN",
+  "emv-icc-key": "ICC key",
+  "emv-icc-certificate": "ICC certificate",
+  "emv-static-signature": "signature over static data",
+  "emv-track2": "track 2 equivalent data",
+};
 
 const channelText = (channel: "plain" | SecureChannelSpec): string => {
   if (channel === "plain") return "plain";

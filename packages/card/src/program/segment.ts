@@ -44,9 +44,21 @@ export function sendSegment(
   channel: "plain" | SecureChannelSpec,
   steps: readonly Step[],
   around: Around,
+  before: readonly Step[] = [],
 ): Promise<SegmentEnd> {
   if (steps.length === 0) return Promise.resolve({ kind: "done" });
-  return channel === "plain" ? sendPlain(steps, around) : sendSecure(channel, steps, around);
+  return channel === "plain" ? sendPlain(steps, around) : sendLed(channel, steps, around, before);
+}
+
+/** The session is opened by whom `before` has selected. */
+async function sendLed(
+  channel: SecureChannelSpec,
+  steps: readonly Step[],
+  around: Around,
+  before: readonly Step[],
+): Promise<SegmentEnd> {
+  const led = before.length === 0 ? { kind: "done" as const } : await sendPlain(before, around);
+  return led.kind === "done" ? sendSecure(channel, steps, around) : led;
 }
 
 async function sendPlain(steps: readonly Step[], around: Around): Promise<SegmentEnd> {

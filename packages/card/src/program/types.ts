@@ -7,6 +7,7 @@
  */
 import type { Command, Response } from "../apdu/index.js";
 import type { Brand } from "../bytes/index.js";
+import type { ModulePart, PaymentProfile, PaymentRecord } from "../emv/index.js";
 
 /** Name of a key (a master or a set of masters) in the security module, e.g. "issuer-2026". */
 export type KeyRef = Brand<string, "KeyRef">;
@@ -61,6 +62,18 @@ export type Part =
       readonly application: string;
       readonly dgi: number;
       readonly length: number;
+      readonly pad?: 8 | 16;
+    }
+  /**
+   * A value of a payment application that only the security module knows. "dek": under the session's DEK, padded 80 00.. to whole blocks of
+   * `pad` bytes, always, when that is given (else it is whole blocks already); "clear": as it is. `application`: its AID, hexadecimal in
+   * capitals.
+   */
+  | {
+      readonly secret: "payment";
+      readonly application: string;
+      readonly part: ModulePart;
+      readonly under: "dek" | "clear";
       readonly pad?: 8 | 16;
     }
   /** 16 random bytes of the security module, which judges the answer (see `judge`). */
@@ -231,6 +244,8 @@ export interface Segment {
   /** "plain", or the secure session that all steps of the segment share; the session's opening commands are the runner's. */
   readonly channel: "plain" | SecureChannelSpec;
   readonly steps: readonly Step[];
+  /** Of a secure segment: plain steps that lead to whoever opens the session, sent each time before it is opened. They change nothing. */
+  readonly before?: readonly Step[];
   /** Plain steps that tell, after an interruption, that the whole segment is done (all as expected) or not (anything else). */
   readonly done?: readonly Step[];
 }
@@ -258,6 +273,12 @@ export type RejectCode =
   | "card-cryptogram"
   | "response-mac"
   | "proof-wrong"
+  /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its counters, or anything else of it. */
+  | "offline-proof-wrong"
+  | "pin-wrong"
+  | "cryptogram-wrong"
+  | "counter-wrong"
+  | "transaction-wrong"
   | "weak-challenge"
   | "interrupted"
   | "too-many-resumes"
@@ -346,6 +367,34 @@ export interface SealedSecrets {
   readonly pins: Readonly<Record<string, Uint8Array>>;
   /** Sealed groupings of the issuer, by "AID/grouping" (hexadecimal in capitals). */
   readonly issuer?: Readonly<Record<string, Uint8Array>>;
+  /** Payment applications by their AID (hexadecimal in capitals). */
+  readonly payment?: Readonly<Record<string, PaymentSecrets>>;
+  /** Contents of the magnetic stripe, sealed for its encoder. */
+  readonly stripe?: string;
+}
+
+/** An issuer's keys for a payment application, by name: each has one purpose. */
+export interface PaymentMasters {
+  /** Application cryptograms, and the integrity and confidentiality of scripts (triple DES). */
+  readonly ac: KeyRef;
+  readonly smi: KeyRef;
+  readonly smc: KeyRef;
+  /** Card verification values, PIN verification values. */
+  readonly cvk: KeyRef;
+  readonly pvk: KeyRef;
+  /** RSA, which signs the card's certificate and static data; absent with proof "none". */
+  readonly issuer?: KeyRef;
+}
+
+/** What a payment application of one card is filled in from. */
+export interface PaymentSecrets {
+  readonly masters: PaymentMasters;
+  readonly profile: PaymentProfile;
+  readonly card: PaymentRecord;
+  /** Its name in `pins`. */
+  readonly pin: string;
+  /** From the module's data preparation: what cannot be derived again (key pair, certificate, signature), bound to card and profile. */
+  readonly sealed: Uint8Array;
 }
 
 export interface UnwrappedAnswer extends Response {

@@ -217,6 +217,10 @@ class RunningChip implements LoaderChip {
     return Uint8Array.of(...response.subarray(0, -2), 0xee, 0xee, 0xee, 0xee, ...response.subarray(-2));
   }
 
+  stored(grouping: number, value: Uint8Array): Uint8Array {
+    return this.#plan.stored(grouping, value);
+  }
+
   responseMac(mac: Uint8Array): Uint8Array {
     if (!this.#plan.spoilsMac()) return mac;
     const wrong = mac.slice();

@@ -82,6 +82,8 @@ export interface Chip {
   perform(ins: number, work: () => Uint8Array): Uint8Array;
   /** A planted fault: the keys that the chip came with are not those its maker was to give it. */
   has(fault: "wrong-loader-key"): boolean;
+  /** Every data grouping that an application takes goes through here on its way into the memory: a planted fault may spoil it. */
+  stored(grouping: number, value: Uint8Array): Uint8Array;
   /** Every response MAC goes through here on its way out: a planted fault may spoil it. */
   responseMac(mac: Uint8Array): Uint8Array;
 }

@@ -1,11 +1,14 @@
 /** Puts a line together as its line file says: stations, heads, simulated devices over one shop floor, and the world they all live in. */
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { parseAtr } from "@persoline/card/atr";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import type { Camera } from "../devices/camera/port.js";
 import { simulatedCamera } from "../devices/camera/simulated.js";
-import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
+import { fileEngraver } from "../devices/marker/file-engraver.js";
+import { simulatedEngraver } from "../devices/marker/simulated.js";
+import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
@@ -30,8 +33,10 @@ import {
   type Work,
 } from "../stations/station.js";
 import { openDesk, type OpenDesk } from "./desk.js";
+import { type Machines, machines } from "./line-machines.js";
 import { printerOf, realCameraOf } from "./line-pictures.js";
 import { type LineReaders, lineReaders } from "./line-readers.js";
+import { placedStripe } from "../stations/stripe.js";
 import { visual } from "../stations/visual.js";
 import { idealWorld, realWorld, type VirtualWorld, virtualWorld } from "../stations/world.js";
 
@@ -57,8 +62,13 @@ export interface AssembleLine {
   readonly journal: LineJournal;
   readonly prepareRecord: LineParts["prepareRecord"];
   readonly makeMarks: Surroundings["makeMarks"];
+  /** Without it, the stripe that the layout places. */
+  readonly makeStripe?: Surroundings["makeStripe"];
+  /** Opens what the security module sealed for the simulated encoder. */
+  readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
   readonly keepPicture: Surroundings["keepPicture"];
+  readonly payment?: Surroundings["payment"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
   readonly loaderMaster: Uint8Array | undefined;
   /** For a product of GlobalPlatform cards: how their virtual chips are made. */
@@ -96,9 +106,8 @@ type Known = Parameters<OpenDesk["census"]>[0][number];
 /** Whether anything of it is simulated. */
 const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
-  file.stations.some(
-    ({ reader, engraver, embosser, camera }) =>
-      reader === "simulated" || engraver !== undefined || embosser !== undefined || camera === "simulated",
+  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera }) =>
+    [reader, engraver, embosser, indenter, encoder, camera].includes("simulated"),
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -128,9 +137,17 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     world,
     reseat: async () => (desk === undefined ? world.sleep(300) : desk.reseat()),
   });
+  const wheels = machines({ order, line: file.line, data });
   const heads = file.stations.map((station) =>
     Array.from({ length: station.heads }, (_, number) =>
-      headOf(station, number, { file, floor, world, readers }),
+      headOf(station, number, {
+        file,
+        floor,
+        world,
+        readers,
+        wheels,
+        ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
+      }),
     ),
   );
   const { transport: moving } = file;
@@ -172,8 +189,11 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       outside,
       sha256: (bytes) => nodeCrypto.sha256(bytes),
       makeMarks: parts.makeMarks,
+      hmacSha256: (key, text) => new Uint8Array(createHmac("sha256", key).update(text).digest()),
+      makeStripe: parts.makeStripe ?? placedStripe,
       judgeFaces: parts.judgeFaces,
       keepPicture: parts.keepPicture,
+      ...(parts.payment === undefined ? {} : { payment: parts.payment }),
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
@@ -196,6 +216,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     close: () => {
       readers.close();
       for (const { camera } of heads.flat()) camera?.close?.();
+      wheels.close();
       desk?.close();
       floor.close();
     },
@@ -237,11 +258,15 @@ function headOf(
     floor,
     world,
     readers,
+    wheels,
+    openStripe,
   }: {
     readonly file: LineFile;
     readonly floor: ShopFloor;
     readonly world: World;
     readonly readers: LineReaders;
+    readonly wheels: Machines;
+    readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
@@ -253,10 +278,23 @@ function headOf(
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
   };
   const markers: Marker[] = [];
-  if (station.engraver !== undefined)
-    markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
-  if (station.embosser !== undefined)
-    markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
+  const { engraver } = station;
+  if (engraver === "simulated") markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
+  else if (engraver !== undefined)
+    markers.push(
+      fileEngraver({
+        name: named("engraver"),
+        folder: engraver.folders[number] ?? "",
+        format: engraver.format,
+        ...(engraver.command === undefined ? {} : { command: engraver.command }),
+        withinMs: engraver.withinSeconds * 1000,
+      }),
+    );
+  const { embosser, indenter, encoder } = station;
+  if (embosser !== undefined)
+    markers.push(wheels.wheels(embosser, "emboss", { ...machine, name: named("embosser") }));
+  if (indenter !== undefined)
+    markers.push(wheels.wheels(indenter, "indent", { ...machine, name: named("indenter") }));
   const printer = station.printer?.[number];
   if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
   return {
@@ -265,6 +303,14 @@ function headOf(
     reader: readers.at(station, number),
     markers,
     camera: cameraOf(),
+    encoder:
+      encoder === undefined
+        ? undefined
+        : wheels.encoder(encoder, {
+            ...machine,
+            name: named("encoder"),
+            ...(openStripe === undefined ? {} : { open: openStripe }),
+          }),
   };
 
   function cameraOf(): Camera | undefined {

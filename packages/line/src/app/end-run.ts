@@ -184,11 +184,12 @@ const whyUnwritten = (order: string, letters: number | Error): string | undefine
 
 export const simulatedDevices = (file: LineFile): string[] => {
   const desk = file.transport.kind === "operator";
-  const simulated = (device: "reader" | "engraver" | "embosser" | "camera"): boolean =>
-    file.stations.some((station) => station[device] === "simulated");
+  const simulated = (
+    device: "reader" | "engraver" | "embosser" | "indenter" | "encoder" | "camera",
+  ): boolean => file.stations.some((station) => station[device] === "simulated");
   return [
     ...(desk ? [] : [`transport: ${file.transport.kind}`]),
-    ...(["reader", "engraver", "embosser", "camera"] as const).filter(simulated),
+    ...(["reader", "engraver", "embosser", "indenter", "encoder", "camera"] as const).filter(simulated),
     ...(desk ? [] : ["blanks: virtual cards"]),
   ];
 };

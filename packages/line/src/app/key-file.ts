@@ -3,10 +3,11 @@ import { readFile } from "node:fs/promises";
 import { CardProblem, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { z } from "zod";
-import { algorithmOf, isElliptic, keyBytes } from "../devices/hsm/ceremony.js";
+import { algorithmOf, isElliptic, isPublished, keyBytes } from "../devices/hsm/ceremony.js";
 import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
 import { openedBy } from "../devices/hsm/keystore.js";
+import { drawIssuerKey, isRsa } from "../devices/hsm/payment/issuer-key.js";
 import { createKeystore, type NewKey, openVault, type Unlock } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
@@ -38,13 +39,19 @@ const keySchema = z.strictObject({
             "application",
             "transport",
             "file-mac",
+            "emv-ac",
+            "emv-smi",
+            "emv-smc",
+            "emv-cvk",
+            "emv-pvk",
+            "emv-issuer",
           ])
           .describe("A key has one purpose"),
         algorithm: z
-          .enum(["AES-128", "AES-192", "AES-256", "3DES", "P-256"])
+          .enum(["AES-128", "AES-192", "AES-256", "3DES", "P-256", "RSA-1152", "RSA-1408"])
           .optional()
           .describe(
-            "AES-128 without it; keys for scp02 are 3DES (two keys), those for scp11 and card-authority P-256",
+            "AES-128 without it; keys for scp02 and payment masters are 3DES (two keys), those for scp11 and card-authority P-256, an issuer's RSA key RSA-1408",
           ),
         published: z
           .string()
@@ -61,6 +68,14 @@ const keySchema = z.strictObject({
           .regex(/^04[0-9A-F]{128}$/, "a point has 130 hexadecimal digits, 04 first, capitals, in quotes")
           .optional()
           .describe("card-authority: the point of an authority whose private half is elsewhere"),
+        seed: z
+          .string()
+          .min(1)
+          .max(64)
+          .optional()
+          .describe(
+            "Of an issuer's RSA key: a test key that everybody may draw from this text; without it the key is drawn inside the security module",
+          ),
       }),
     )
     .min(1),
@@ -89,20 +104,20 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   const read = strictYaml(keySchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value, problem } = read;
-  const wrong = value.keys.flatMap(({ name, use, algorithm, published, public: open }, at) => [
+  const wrong = value.keys.flatMap(({ name, use, algorithm, published, public: open, seed }, at) => [
     ...pointProblems({ use, published, open }).map(([field, message, remedy]) =>
       problem(["keys", at, field], "key-point", `key ${name}: ${message}`, remedy),
     ),
-    ...algorithmProblems({ use, algorithm, published }).map(([field, message, remedy]) =>
+    ...algorithmProblems({ use, algorithm, published, seed }).map(([field, message, remedy]) =>
       problem(["keys", at, field], "key-algorithm", `key ${name}: ${message}`, remedy),
     ),
     ...(value.keys.findIndex((other) => other.name === name) === at
       ? []
       : [problem(["keys", at, "name"], "twice", `the key ${name} is there twice`, "keep one of them")]),
-    ...(value.environment === "live" && published !== undefined
+    ...(value.environment === "live" && (published ?? seed) !== undefined
       ? [
           problem(
-            ["keys", at, "published"],
+            ["keys", at, published === undefined ? "seed" : "published"],
             "published-key",
             "a published key must not make live cards",
             "remove its value: it is then drawn",
@@ -113,12 +128,13 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   if (wrong.length > 0) throw new DataProblem(wrong);
   return {
     environment: value.environment,
-    keys: value.keys.map(({ name, use, algorithm, published, public: open }) => ({
+    keys: value.keys.map(({ name, use, algorithm, published, public: open, seed }) => ({
       name,
       use,
       ...(algorithm === undefined ? {} : { algorithm }),
       ...(published === undefined ? {} : { published }),
       ...(open === undefined ? {} : { open }),
+      ...(seed === undefined ? {} : { seed }),
     })),
   };
 }
@@ -166,10 +182,12 @@ function algorithmProblems({
   use,
   algorithm: given,
   published,
+  seed,
 }: {
   readonly use: NewKey["use"];
-  readonly algorithm?: NewKey["algorithm"];
+  readonly algorithm?: NewKey["algorithm"] | undefined;
   readonly published?: string | undefined;
+  readonly seed?: string | undefined;
 }): readonly (readonly [field: string, message: string, remedy: string])[] {
   const algorithm = algorithmOf({ name: "", use, ...(given === undefined ? {} : { algorithm: given }) });
   if ((algorithm === "P-256") !== isElliptic(use))
@@ -180,14 +198,23 @@ function algorithmProblems({
         "P-256 is for scp11 and card-authority, and for nothing else",
       ],
     ];
-  if (use !== "transport" && (algorithm === "3DES") !== (use === "scp02"))
+  const usual = algorithmOf({ name: "", use });
+  if (
+    isRsa(algorithm) !== isRsa(usual) ||
+    (use !== "transport" && (algorithm === "3DES") !== (usual === "3DES"))
+  )
     return [
       [
         "algorithm",
         `a key for ${use} is not ${algorithm}`,
-        "3DES is for scp02 and transport, AES for all others",
+        "3DES is for scp02, transport and payment masters, RSA for emv-issuer, AES for all others",
       ],
     ];
+  if (isRsa(algorithm))
+    return published === undefined
+      ? []
+      : [["published", "an RSA key has no value to write here", "give a seed instead, or nothing"]];
+  if (seed !== undefined) return [["seed", `a key for ${use} has no seed`, "give its value with published"]];
   if ((use === "loader" || use === "application") && algorithm !== "3DES" && algorithm !== "AES-128")
     return [["algorithm", `a key for ${use} is AES-128`, "remove the algorithm"]];
   const digits = 2 * keyBytes[algorithm];
@@ -229,6 +256,10 @@ export async function openSecurityModule(
       environment: list.environment,
       keys: list.keys,
       letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+      // Only payment cards have a stripe.
+      ...(list.keys.some(({ use }) => use === "emv-cvk")
+        ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
+        : {}),
     };
     if (isToken) await createTokenKeys({ ...ceremony, unlock: unlocking }, tokenPatience());
     else await createKeystore({ ...ceremony, unlock: unlockOf(data, unlocking) }, patience());
@@ -286,10 +317,13 @@ export function mustBeWhereTheKeysAre(data: DataFolder, isToken: boolean): void 
     );
 }
 
-/** GlobalPlatform KCV of a key given in hexadecimal. */
-function checkValue(key: NewKey, published: string): string {
-  const bytes = unhex(published);
-  const kcv = checkValueOf(algorithmOf(key), bytes);
+/** Check value of a key that everybody may know. */
+function checkValue(key: NewKey): string {
+  const algorithm = algorithmOf(key);
+  const bytes = isRsa(algorithm)
+    ? drawIssuerKey(algorithm, key.seed)
+    : unhex(key.published ?? key.open ?? "");
+  const kcv = checkValueOf(algorithm, bytes);
   bytes.fill(0);
   return kcv;
 }
@@ -313,7 +347,7 @@ function keyDifferences(ask: {
   }
   const remedy = `put ${keyFile} back as it was when this keystore was made, or use the data folder these keys were made in, or a new one`;
   return list.keys.flatMap((listed) => {
-    const { name, use, published, open } = listed;
+    const { name, use, open } = listed;
     const kept = known.find((key) => key.name === name);
     const tell = (code: string, message: string) => [{ code, message, remedy }];
     if (kept === undefined) return tell("missing-key", `the keystore lacks key ${name}`);
@@ -341,15 +375,14 @@ function keyDifferences(ask: {
           remedy: `correct ${keyFile}, or the product that names the key`,
         },
       ];
-    const given = published ?? open;
-    if (given === undefined)
+    if (!isPublished(listed) && open === undefined)
       return kept.published
         ? tell(
             "published-key",
             `key ${name} is a published one in the keystore (check value ${kept.kcv}), which everybody may know; ${keyFile} wants a drawn one`,
           )
         : [];
-    const wanted = checkValue(listed, given);
+    const wanted = checkValue(listed);
     return kept.kcv === wanted
       ? []
       : tell(

@@ -1,5 +1,6 @@
 /** Key ceremonies on a token (SoftHSM 2): the same commands, and values that never leave again. */
 import { spawnSync } from "node:child_process";
+import { createPublicKey, verify } from "node:crypto";
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -134,8 +135,8 @@ persoline keys list`);
       expect(ran.err).toContain(why);
     };
     refused("ann keys export-block root-2", "key root-2 cannot leave");
-    refused("ann keys generate tk --use transport", "a token's keys only derive");
-    refused("ann keys import pub --use issuer-signature --public gate.block", "a token's keys only derive");
+    refused("ann keys import pub --use issuer-signature --public gate.block", "are kept in the vault only");
+    refused("ann keys generate host --use scp11", "are kept in the vault only");
     // The same value under another name would give it a second purpose.
     refused(
       "ann keys import twin --use application --block gate.block --under zmk; bob keys confirm C-0010",
@@ -235,5 +236,70 @@ ann keys retire gate --reason "end of its period"; bob keys confirm C-0013`);
     }
     writeFileSync(file, whole);
     expect(bash("persoline audit verify").status).toBe(0);
+  });
+
+  it("keeps issuers' payment keys, transport keys and keys of MACs, each for what it alone may do", async () => {
+    const begun = (words: string) =>
+      `number=$(ann keys ${words} --json | node_of); bob keys confirm "$number" `;
+    done(`node_of() { "${process.execPath}" -p 'JSON.parse(require("fs").readFileSync(0, "utf8")).ceremony.number'; }
+${begun("generate pay-cvk --use emv-cvk --under zmk")} --out cvk.block
+${begun("generate pay-ac --use emv-ac")}
+${begun("generate pay-issuer --use emv-issuer")}
+${begun("generate tk --use transport --algorithm AES-256 --under zmk")} --out tk.block
+${begun("generate tk-des --use transport --algorithm 3DES")}
+${begun("generate files --use file-mac")}
+persoline keys request pay-issuer --out request.json`);
+    const { proof, ...request } = JSON.parse(readFileSync(join(folder, "request.json"), "utf8")) as Record<
+      string,
+      string
+    >;
+    const n = Buffer.from(request["modulus"] ?? "", "hex").toString("base64url");
+    const open = createPublicKey({ key: { kty: "RSA", n, e: "Aw" }, format: "jwk" });
+    const told = Buffer.from(JSON.stringify(request));
+    expect(verify("sha256", told, open, Buffer.from(proof ?? "", "hex"))).toBe(true);
+
+    const kinds = [
+      ["pay-cvk", "des-master"],
+      ["pay-cvk/single", "des-master"],
+      ["pay-ac", "des-master"],
+      ["pay-issuer", "signer"],
+      ["tk", "transport"],
+      ["tk-des", "des-transport"],
+      ["files", "mac-master"],
+    ] as const;
+    const found = () =>
+      inToken((token) =>
+        kinds.map(([name, kind]) =>
+          token
+            .find(name, kind === "signer" ? "private" : "secret")
+            .map((key) => token.wrongAttributes(key, kind) ?? kind),
+        ),
+      );
+    expect(await found()).toEqual(kinds.map(([, kind]) => [kind]));
+    // The module finds each of them by what it is, and takes the certificates' place in.
+    const hsm = await openToken(
+      { file: data("token-keys.json"), unlock: soft.access },
+      { environment: soft.environment },
+    );
+    const keys = await hsm.keys();
+    await hsm.close();
+    expect(keys.find(({ name }) => name === "pay-issuer")?.issuer?.modulus).toBe(request["modulus"]);
+    const block = readFileSync(join(folder, "tk.block"), "utf8").trim();
+    const value = openKeyBlock({ crypto: nodeCrypto, kbpk: zone, block }).key;
+    const kcv = hex(nodeCrypto.aes(value).encrypt(new Uint8Array(16).fill(1)).slice(0, 3));
+    expect(keys.find(({ name }) => name === "tk")?.kcv).toBe(kcv);
+
+    // A value has one name, also where its key does not encrypt.
+    const twin =
+      bash(`ann keys import tk-2 --use transport --algorithm AES-256 --block tk.block --under zmk --json >begun.json
+bob keys confirm "$("${process.execPath}" -p 'JSON.parse(require("fs").readFileSync("begun.json", "utf8")).ceremony.number')"`);
+    expect([twin.status, twin.err]).toEqual([1, expect.stringContaining("this is the value of key tk:")]);
+
+    done(`node_of() { "${process.execPath}" -p 'JSON.parse(require("fs").readFileSync(0, "utf8")).ceremony.number'; }
+for name in pay-cvk pay-issuer tk; do for act in retire destroy; do
+number=$(ann keys $act $name --reason "never used" --json | node_of); bob keys confirm "$number"
+done; done`);
+    expect(await found()).toEqual([[], [], ["des-master"], [], [], ["des-transport"], ["mac-master"]]);
+    expect(bash("persoline keys request pay-issuer").err).toContain("is destroyed");
   });
 });

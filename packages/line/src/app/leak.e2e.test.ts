@@ -5,14 +5,12 @@
  */
 import { once } from "node:events";
 import {
-  closeSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -33,6 +31,7 @@ import { softToken, type SoftToken } from "../devices/hsm/pkcs11/softhsm.test.da
 import { openTokenOffice } from "../devices/hsm/pkcs11/token-office.js";
 import { openStore } from "../store/store.js";
 import { idealLine, root, smallOrder } from "./command.test.data.js";
+import { argumentsOf, children, filesUnder, forms, found, inMemory } from "./leak.test.data.js";
 
 type Kind = "vault" | "token";
 
@@ -122,53 +121,6 @@ async function makeToken(data: string, soft: SoftToken): Promise<void> {
   office.close();
 }
 
-/** In the forms that a program might write them down. */
-const forms = (bytes: Uint8Array): Buffer[] => {
-  const raw = Buffer.from(bytes);
-  const hex = raw.toString("hex");
-  const texts = [hex, hex.toUpperCase(), raw.toString("base64"), [...bytes].join(",")];
-  return [raw, ...texts.flatMap((text) => [Buffer.from(text), Buffer.from(text, "utf16le")])];
-};
-
-/** Names of the needles that are in there. */
-const found = (content: Buffer, needles: ReadonlyMap<string, readonly Buffer[]>): string[] =>
-  [...needles].flatMap(([name, all]) => (all.some((one) => content.includes(one)) ? [name] : []));
-
-const children = (pid: number): number[] =>
-  readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8")
-    .trim()
-    .split(" ")
-    .filter(Boolean)
-    .map(Number);
-const argumentsOf = (pid: number): Buffer => readFileSync(`/proc/${String(pid)}/cmdline`);
-
-/** Which needles are in a process's readable memory. */
-function inMemory(pid: number, needles: ReadonlyMap<string, readonly Buffer[]>): Set<string> {
-  const hits = new Set<string>();
-  const memory = openSync(`/proc/${String(pid)}/mem`, "r");
-  const piece = Buffer.alloc(4 << 20);
-  try {
-    for (const line of readFileSync(`/proc/${String(pid)}/maps`, "utf8").split("\n")) {
-      const [, from = "", to = ""] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
-      const end = Number.parseInt(to, 16);
-      // Pieces overlap by the longest needle.
-      for (let at = Number.parseInt(from, 16); at < end; at += piece.length - 256) {
-        let length: number;
-        try {
-          length = readSync(memory, piece, 0, Math.min(piece.length, end - at), at);
-        } catch {
-          // A page that is not there, or went in between.
-          continue;
-        }
-        for (const name of found(piece.subarray(0, length), needles)) hits.add(name);
-      }
-    }
-  } finally {
-    closeSync(memory);
-  }
-  return hits;
-}
-
 /** A token draws what it seals and signs with itself. */
 const masterNeedles = (kind: Kind): Map<string, Buffer[]> =>
   new Map([
@@ -181,15 +133,6 @@ const masterNeedles = (kind: Kind): Map<string, Buffer[]> =>
 /** The fewer forms of a search through hundreds of megabytes. */
 const inBrief = (needles: ReadonlyMap<string, readonly Buffer[]>): Map<string, Buffer[]> =>
   new Map([...needles].map(([name, all]) => [name, all.slice(0, 2)]));
-
-/** Everything under a folder, the cards themselves apart. */
-function filesUnder(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
-    const inner = join(path, entry.name);
-    if (entry.name === "shop-floor") return [];
-    return entry.isDirectory() ? filesUnder(inner) : [inner];
-  });
-}
 
 describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
   const people = kind === "vault" ? 8 : 4;

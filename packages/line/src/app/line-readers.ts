@@ -13,6 +13,7 @@ import { nameOf } from "../devices/shop-floor/places.js";
 import type { Place } from "../devices/transport/port.js";
 import type { LineFile, StationFile } from "../stations/line-file.js";
 import type { ReaderFile } from "../stations/line-readers.js";
+import { realWorld } from "../stations/world.js";
 import { pcscSocket, usbDevices } from "./config.js";
 
 /** What a desk and a shop floor need to know of a real reader, beside what stations do. */
@@ -145,3 +146,10 @@ function presented(
     },
   };
 }
+
+/** The reader of a station that stands alone. */
+export const pcscStationReader = (
+  { pcsc, serial }: { readonly pcsc: string; readonly serial?: string | undefined },
+  name: string,
+): RealReader =>
+  realReader({ pcsc, ...(serial === undefined ? {} : { serial }) }, name, realWorld({ speed: 1 }), undefined);

@@ -23,9 +23,16 @@ import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
-import { judgedBy, marksBy } from "./marks.js";
+import { judgedBy, laserOf, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
-import { withPins } from "./pins.js";
+import {
+  hasSealedStripe,
+  paymentDesk,
+  paymentStripes,
+  paymentOperations,
+  refuseOtherIssuer,
+} from "./payment.js";
+import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { takeUp } from "./take-up.js";
@@ -79,6 +86,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (program) => program !== undefined,
     );
     await keeps(hsm, job, line, early, pins);
+    await refuseOtherIssuer(hsm, job);
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
       await openStore({ file: data.database, who: ask.by, place: `line ${line.line}` }),
@@ -114,6 +122,17 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   const file = await readLine(path);
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
+  const engraves = file.stations.some(({ engraver }) => engraver !== undefined);
+  if (marks && job.drawing !== undefined && job.drawing.sides.length > 0 && !engraves) {
+    const problem = {
+      file: path,
+      code: "no-engraver",
+      message: "the product's cards are engraved, but no station has an engraver",
+    };
+    throw new DataProblem([
+      { ...problem, remedy: "add engraver: simulated to the visual station, or use another line" },
+    ]);
+  }
   if (marks && job.drawing?.embossed === true && !embosses) {
     const problem = {
       file: path,
@@ -124,6 +143,30 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
       { ...problem, remedy: "add embosser: simulated to the visual station, or use another line" },
     ]);
   }
+  const wants = (what: "stripe" | "indent"): boolean =>
+    marks &&
+    job.drawing?.sides.some(({ template }) =>
+      template.fields.some(
+        (field) => field.kind === what || (field.kind === "emboss" && field.layer === what),
+      ),
+    ) === true;
+  const doesVisual = file.stations.some(({ does }) => does.includes("visual"));
+  const lacks = (device: "indenter" | "encoder"): boolean =>
+    !file.stations.some((station) => station.does.includes("visual") && station[device] !== undefined);
+  const problems = [
+    ...(wants("indent") && lacks("indenter")
+      ? [["indenter", "characters are pressed into the product's cards"] as const]
+      : []),
+    ...((wants("stripe") || (hasSealedStripe(job) && doesVisual)) && lacks("encoder")
+      ? [["encoder", "the product's cards have a magnetic stripe"] as const]
+      : []),
+  ].map(([device, what]) => ({
+    file: path,
+    code: `no-${device}`,
+    message: `${what}, but the visual station has no ${device}`,
+    remedy: `add ${device}: simulated to the visual station, or use another line`,
+  }));
+  if (problems.length > 0) throw new DataProblem(problems);
   return file;
 }
 
@@ -141,6 +184,7 @@ function keeps(
     more: [
       ...(pins.length > 0 ? (["pin"] as const) : []),
       ...(pins.some(({ letter }) => letter) ? (["letter"] as const) : []),
+      ...paymentOperations(job),
     ],
     wanted: [job.security, job.order.security, line.security],
   });
@@ -162,6 +206,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   const order = stored.order;
   const example = prepareRecord(job, await store.orders.record(order, 1));
   await keeps(hsm, job, file, [example.personalization, example.proof]);
+  await keepPairsForRemakes(job, hsm);
   const journal = opened.add(await openJournal(data.journal(file.line)), (one) => one.close());
   const dataKey = opened.add(
     await hsm.releaseDataKey({ order, sealed: stored.sealedDataKey ?? new Uint8Array(0) }),
@@ -176,12 +221,14 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       environment: job.order.environment,
       product: job.planned,
       hsm,
-      accounts: withPins(store.accounts, job, store, hsm),
+      accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
-      prepareRecord: ({ record }) => Promise.resolve(prepareRecord(job, record)),
-      makeMarks: marksBy(faces, printingOf(file)),
+      prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
+      makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
+      payment: paymentDesk(hsm),
+      ...paymentStripes(order, data.stripeEncoderKey),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
       drawLabel: (begins) => store.stock.draw({ begins, line: file.line }),

@@ -22,14 +22,35 @@ function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   return [isLong(keys, channel.keys) ? "scp03-long" : "scp03", ...shared];
 }
 
-function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
+/** Only whole blocks go from key to key, from an AES transport key to the 16 bytes of an SCP03 session's; all else is clear in between. */
+function ofIssuer(
+  { pad, length }: Extract<Part, { secret: "issuer-dgi" }>,
+  channel: "plain" | SecureChannelSpec,
+  keys: Keys,
+): HsmOperation {
+  const inSession =
+    channel !== "plain" &&
+    channel.protocol === "scp03" &&
+    channel.diversify !== "none" &&
+    !isLong(keys, channel.keys);
+  const isDes = keys.some(({ use, algorithm }) => use === "transport" && algorithm === "3DES");
+  return inSession && !isDes && pad === undefined && length % 16 === 0 ? "issuer-data" : "issuer-data-clear";
+}
+
+function ofPart(
+  part: Exclude<Part, Uint8Array>,
+  channel: "plain" | SecureChannelSpec,
+  keys: Keys,
+): HsmOperation[] {
   switch (part.secret) {
     case "pin":
       return ["pin"];
     case "challenge":
       return ["proof"];
     case "issuer-dgi":
-      return ["issuer-data"];
+      return [ofIssuer(part, channel, keys)];
+    case "payment":
+      return PAYMENT[part.part.secret];
     case "key-set":
       return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
     case "key":
@@ -40,6 +61,16 @@ function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
   }
 }
 
+const PAYMENT: Readonly<Record<Extract<Part, { secret: "payment" }>["part"]["secret"], HsmOperation[]>> = {
+  "emv-keys": ["emv-keys"],
+  "emv-key-checks": ["emv-keys"],
+  "emv-track2": ["emv-keys", "pin"],
+  "emv-pin": ["pin"],
+  "emv-icc-key": ["emv-rsa"],
+  "emv-icc-certificate": ["emv-issuer"],
+  "emv-static-signature": ["emv-issuer"],
+};
+
 /** What these programs ask of a security module. */
 export function operationsOf(programs: readonly CardProgram[], keys: Keys): ReadonlySet<HsmOperation> {
   return new Set(
@@ -48,7 +79,7 @@ export function operationsOf(programs: readonly CardProgram[], keys: Keys): Read
       .flatMap(({ channel, steps }) => [
         ...(channel === "plain" ? [] : ofChannel(channel, keys)),
         ...steps.flatMap(({ data }) =>
-          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part))),
+          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel, keys))),
         ),
       ]),
   );

@@ -86,9 +86,9 @@ export interface Product {
     readonly tries: number;
     readonly letter: boolean;
   };
-  /** Layout files, relative to the product file; read by `plan/layout`. */
   /** The least protection of keys and secrets that these cards need. */
   readonly security?: SecurityLevels;
+  /** Layout files, relative to the product file; read by `plan/layout`. */
   readonly visual?: { readonly front: string; readonly back: string; readonly emboss?: string };
   readonly quality: { readonly camera: readonly string[]; readonly chip: readonly string[] };
 }

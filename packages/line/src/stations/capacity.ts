@@ -8,8 +8,10 @@ import {
   estimate,
   type Estimate,
   stepCost,
+  total,
 } from "@persoline/card/program";
 import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
+import { transactionTimes } from "../plan/gp/payment/transaction.js";
 import { identityOf } from "./identity.js";
 import type { LineFile } from "./line-file.js";
 import { type Work, workOrder } from "./station.js";
@@ -103,7 +105,13 @@ function figureOf(work: Work, { product, example, line, marksMs, picturesMs }: C
       return chip(example.proof, completed);
     case "visual":
       return chip({ name: "visual", segments: [] }, completed, marksMs);
-    case "quality":
-      return chip(example.proof, completed, picturesMs);
+    case "quality": {
+      const proof = chip(example.proof, completed, picturesMs);
+      if (example.payment === undefined) return proof;
+      // A payment card is powered once more, for its transaction.
+      const { ms, chip: own } = chip(transactionTimes(example.payment), completed);
+      const both = proof.chip === undefined || own === undefined ? [] : [proof.chip, own];
+      return { work, ms: proof.ms + ms, chip: total(both) };
+    }
   }
 }

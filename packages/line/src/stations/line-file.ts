@@ -1,5 +1,6 @@
 /** The line file: which stations a line has, with what devices, and what its simulated stock is like. A carousel, a belt and a desk are files. */
 import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
@@ -8,8 +9,19 @@ import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
 import {
-  type CameraFile,
   deviceProblems,
+  type EmbosserFile,
+  embosserFile,
+  type EncoderFile,
+  encoderFile,
+  type IndenterFile,
+  indenterFile,
+  withPaths,
+} from "./line-devices.js";
+import { type EngraverFile, engraverFile, engraverProblems, realEngraver } from "./line-engravers.js";
+import {
+  type CameraFile,
+  pictureProblems,
   type PrinterFile,
   realCamera,
   realPrinter,
@@ -47,6 +59,14 @@ export const faultSchema = z
       ins: instruction,
     }),
     z.strictObject({
+      kind: z.literal("stores-wrong"),
+      grouping: z
+        .string()
+        .regex(/^[0-9A-F]{4}$/, "a data grouping has four hexadecimal digits, in quotes")
+        .transform((text) => Number.parseInt(text, 16)),
+      byte: z.number().int().min(0).max(1023),
+    }),
+    z.strictObject({
       kind: z.literal("says"),
       ins: instruction,
       answer: z
@@ -71,8 +91,8 @@ const planted = {
 const flaw = z
   .string()
   .regex(
-    /^(missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?$/,
-    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field",
+    /^((missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?|weak-stripe|wrong-coercivity|stripe-parity|stripe-lrc)$/,
+    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field; or weak-stripe, wrong-coercivity, stripe-parity or stripe-lrc",
   );
 
 const lot = z.strictObject({
@@ -82,7 +102,7 @@ const lot = z.strictObject({
   flaws: z
     .array(z.strictObject({ ...planted, flaw }))
     .default([])
-    .describe("What goes wrong when such a body is engraved"),
+    .describe("What goes wrong when such a body is engraved or its stripe is written"),
 });
 
 const device = z.literal("simulated").describe("Only simulated devices so far");
@@ -99,8 +119,12 @@ const station = z.strictObject({
   reader: z
     .union([device, realReader, z.array(realReader).min(1)])
     .describe("simulated, or the real reader of its head, or a list of them, one a head"),
-  engraver: device.optional(),
-  embosser: device.optional(),
+  engraver: z.union([device, realEngraver]).optional().describe("simulated, or engravers that take files"),
+  embosser: embosserFile.optional().describe("Raises characters"),
+  indenter: indenterFile.optional().describe("Presses characters in"),
+  encoder: encoderFile
+    .optional()
+    .describe("Writes the magnetic stripe, or at quality control reads it once more"),
   camera: z
     .union([device, realCamera, z.array(realCamera).min(1)])
     .optional()
@@ -179,10 +203,11 @@ const lineSchema = z.strictObject({
 type LineYaml = z.output<typeof lineSchema>;
 
 export interface StationFile
-  extends Omit<LineYaml["stations"][number], "does" | "reader" | "camera" | "printer"> {
+  extends Omit<LineYaml["stations"][number], "does" | "reader" | "engraver" | "camera" | "printer"> {
   readonly does: readonly Work[];
   /** One a head. */
   readonly reader: "simulated" | readonly ReaderFile[];
+  readonly engraver?: "simulated" | EngraverFile;
   readonly camera?: "simulated" | readonly CameraFile[];
   readonly printer?: readonly PrinterFile[];
 }
@@ -239,17 +264,23 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map(({ camera, printer, ...one }) => ({
+  const stations = value.stations.map(({ engraver, camera, printer, ...one }) => ({
     ...one,
+    ...(engraver === undefined
+      ? {}
+      : { engraver: engraverFile(engraver, (path) => resolve(dirname(file), path)) }),
     does: one.does ?? workNamed(one.name),
     reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
     ...(camera === undefined ? {} : { camera: camera === "simulated" ? camera : [camera].flat() }),
     ...(printer === undefined ? {} : { printer: [printer].flat() }),
+    ...devicesOf(one, dirname(file)),
   }));
   const problems = [
     ...sequenceProblems(read, stations),
     ...readerProblems(read, stations),
     ...deviceProblems(read, stations),
+    ...pictureProblems(read, stations),
+    ...engraverProblems(read, stations),
     ...binProblems(read),
     ...stockProblems(read),
   ];
@@ -272,6 +303,20 @@ export function parseLine(text: string, file: string): LineFile {
     })),
   };
 }
+
+/** As written, with the files they name made absolute. */
+const devicesOf = (
+  { embosser, indenter, encoder }: LineYaml["stations"][number],
+  folder: string,
+): {
+  readonly embosser?: EmbosserFile;
+  readonly indenter?: IndenterFile;
+  readonly encoder?: EncoderFile;
+} => ({
+  ...(embosser === undefined ? {} : { embosser: withPaths(embosser, folder) }),
+  ...(indenter === undefined ? {} : { indenter: withPaths(indenter, folder) }),
+  ...(encoder === undefined ? {} : { encoder: withPaths(encoder, folder) }),
+});
 
 const workNamed = (station: string): Work[] => workOrder.filter((work) => work === station);
 
@@ -301,7 +346,9 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {
     problems.push(read.problem(path, code, message, remedy));
   };
-  for (const [at, { name: own, does, engraver, printer, camera }] of stations.entries()) {
+  // Raised characters are told by the embosser itself; what is engraved or printed is looked at.
+  const pictures = stations.some(({ engraver, printer }) => engraver !== undefined || printer !== undefined);
+  for (const [at, { name: own, does, engraver, embosser, printer, camera }] of stations.entries()) {
     const path = ["stations", at];
     if (stations.findIndex((other) => other.name === own) !== at) {
       say(
@@ -319,11 +366,16 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
         `say it: does: [${workOrder.join(", ")}]`,
       );
     }
-    if (does.includes("visual") && engraver === undefined && printer === undefined) {
-      const remedy = "add engraver: simulated, or a printer";
+    if (
+      does.includes("visual") &&
+      engraver === undefined &&
+      embosser === undefined &&
+      printer === undefined
+    ) {
+      const remedy = "add engraver: simulated, name one that takes files, or add a printer";
       say(path, "no-engraver", `${own} marks cards, but has no engraver`, remedy);
     }
-    if (does.includes("quality") && camera === undefined && !value.without.includes("visual")) {
+    if (does.includes("quality") && camera === undefined && pictures) {
       say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");
     }
   }

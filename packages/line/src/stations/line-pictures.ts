@@ -128,7 +128,7 @@ const cameraKey = (camera: CameraFile): string =>
 const printerKey = (printer: PrinterFile): string =>
   "cups" in printer ? `${printer.server ?? ""} ${printer.cups}` : printer.folder;
 
-export function deviceProblems(
+export function pictureProblems(
   read: ReadYaml<{ readonly mode: string }>,
   stations: readonly StationOfDevices[],
 ): FileProblem[] {

@@ -4,6 +4,7 @@ import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord } from "../ledger/types.js";
 import { sealedGroupings } from "../orders/issuer.js";
+import { secretsFor } from "../plan/gp/payment/sealed.js";
 import { passedDetail } from "./history.js";
 import type { Leaving } from "./leaving.js";
 import { clear, type HeadState, hasPassed, type MachineStation, type SlotState } from "./machine.js";
@@ -287,7 +288,12 @@ export class Working {
     const prepared = await surroundings.world.outside(surroundings.outside.workerMs, prepareRecord(bound));
     const { record, attempt, pins } = bound;
     const issuer = sealedGroupings(record);
-    const secrets = { order, record: record.number, pins, ...(issuer === undefined ? {} : { issuer }) };
+    const secrets = {
+      order,
+      record: record.number,
+      ...secretsFor(pins, prepared.payment),
+      ...(issuer === undefined ? {} : { issuer }),
+    };
     card.bound = { record, attempt, secrets, prepared };
     if (!hasReached(card.stage, "bound")) card.stage = "bound";
   }

@@ -71,6 +71,29 @@ describe.each(vectors)("$id", (v) => {
     expect(hex(session.encryptWithDek(new Uint8Array(32).fill(7)))).toBe(hex(dek));
   });
 
+  test("what both sides agreed upon is wiped, and what keys were made from", () => {
+    const secrets: Uint8Array[] = [];
+    const opening = openingOf(v);
+    const agreement: KeyAgreement = {
+      ...opening.agreement,
+      agree: (...pair) => {
+        const secret = opening.agreement.agree(...pair);
+        secrets.push(secret);
+        return secret;
+      },
+    };
+    const crypto = {
+      ...nodeCrypto,
+      sha256: (input: Uint8Array) => {
+        secrets.push(input);
+        return nodeCrypto.sha256(input);
+      },
+    };
+    beginScp11({ ...opening, agreement, crypto }).finish(answerOf(v));
+    expect(secrets).toHaveLength(2 + Math.ceil((5 * opening.keyLength) / 32));
+    expect(secrets.map((secret) => secret.every((byte) => byte === 0))).toEqual(secrets.map(() => true));
+  });
+
   test("a receipt or a point with any bit wrong is refused", () => {
     const { data } = answerOf(v);
     const ended: string[] = [];

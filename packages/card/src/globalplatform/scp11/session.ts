@@ -93,10 +93,10 @@ function agreed(
   const { crypto, agreement, variant, cardKey, hostKey, usage, keyLength } = opening;
   const { cardPoint, receipt } = answerOf(response);
   if (variant === "c" && !equal(cardPoint, cardKey)) throw problem("the card answers another static key");
-  const shared = concat(
-    agreement.agree(ephemeral, cardPoint),
-    agreement.agree(variant === "b" ? ephemeral : (hostKey ?? ephemeral), cardKey),
-  );
+  const first = agreement.agree(ephemeral, cardPoint);
+  const second = agreement.agree(variant === "b" ? ephemeral : (hostKey ?? ephemeral), cardKey);
+  const shared = concat(first, second);
+  for (const secret of [first, second]) secret.fill(0);
   const keys = x963(crypto, shared, Uint8Array.of(usage, AES, keyLength), 5 * keyLength);
   shared.fill(0);
   try {
@@ -148,7 +148,9 @@ const problem = (hint: string): CardProblem => new CardProblem("scp11-answer", "
 function x963(crypto: Crypto, shared: Uint8Array, information: Uint8Array, length: number): Uint8Array {
   const derived = new Uint8Array(length);
   for (let at = 0, counter = 1; at < length; counter++) {
-    const block = crypto.sha256(concat(shared, unsigned(counter, 4), information));
+    const input = concat(shared, unsigned(counter, 4), information);
+    const block = crypto.sha256(input);
+    input.fill(0);
     derived.set(block.subarray(0, length - at), at);
     at += block.length;
     block.fill(0);

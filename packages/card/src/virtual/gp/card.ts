@@ -103,7 +103,8 @@ export class GpCard {
 
   /** The application with the card reset privilege, else the security domain. */
   #byDefault(): Application | undefined {
-    if (this.vault.state.life === LIFE.locked) return undefined;
+    const { life } = this.vault.state;
+    if (life === LIFE.locked || life === LIFE.terminated) return undefined;
     return this.vault.state.applications.find(
       (app) => (app.privileges & PRIVILEGE.cardReset) !== 0 && isSelectable(app) && !isLocked(app),
     );

@@ -528,6 +528,27 @@ describe("life cycle", () => {
     expect(bench.say(getCardData(0x9f7f))).toBe("9000");
     expect(bench.say(getCardData(0xe0))).toBe("6985");
   });
+  test("a terminated card tells what it is by its security domain, also when another application was selected by default", () => {
+    const bench = new GpBench({});
+    const session = bench.open({ keys: keysOf(16), level: 1 });
+    const of = { loadFile: accessPackage, module: accessModule, application: accessApp };
+    const open = Uint8Array.of(0x01, 0x01, 0x02, 0xca, 0xfe);
+    for (const command of [
+      installForInstall({ ...of, privileges: ["cardReset"] }),
+      installForPersonalization(accessApp),
+      { cla: 0x80, ins: 0xe2, p1: 0x88, p2: 0x00, data: open },
+    ])
+      expect(bench.secured(session, command)).toBe("9000");
+    bench.power();
+    const read: Command = { cla: 0x00, ins: 0xca, p1: 0x01, p2: 0x01, le: 256 };
+    expect(hex(bench.send(read).data)).toBe("CAFE");
+    expect(bench.say(selectOf(hex(isdAid)))).toBe("9000");
+    const again = bench.open({ keys: keysOf(16), level: 1 });
+    expect(bench.secured(again, state("isd", CARD_STATES.terminated))).toBe("9000");
+    bench.power();
+    expect(bench.say(read)).toBe("6985");
+    expect(bench.say(getCardData(0x9f7f))).toBe("9000");
+  });
   test("of an application: its own states, locked and unlocked to what it was", () => {
     const bench = new GpBench({});
     const session = bench.open({ keys: keysOf(16), level: 1 });

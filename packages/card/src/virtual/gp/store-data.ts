@@ -106,6 +106,10 @@ function storeFor(card: GpCard, app: Application, { structure, bytes, groupings 
   const after = appletOf(app).store(card, readObjects(shadow), given);
   if (after === undefined) return SW.wrongData;
   if (typeof after === "number") return after;
+  for (const { id } of given) {
+    const value = after.get(id);
+    if (value !== undefined) after.set(id, card.chip.stored(id, value));
+  }
   return writeObjects(shadow, after) ? SW.ok : SW.noMemory;
 }
 

@@ -4,11 +4,14 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import type { Command } from "commander";
 import { hex } from "@persoline/card/bytes";
+import { fileEngraver } from "../../devices/marker/file-engraver.js";
 import { DeviceFault } from "../../devices/problem.js";
 import { mostReaders } from "../../devices/reader/pcsc/names.js";
 import { connectedReaders } from "../../devices/reader/pcsc/reader.js";
 import type { UsbPlace } from "../../devices/reader/pcsc/usb.js";
 import { readFonts } from "../../plan/layout/index.js";
+import { readLine } from "../../stations/line-file.js";
+import { laserOf } from "../marks.js";
 import { dataRoot, pcscSocket, timeZone, usbDevices } from "../config.js";
 import { cameraChecks, printerChecks } from "../doctor-devices.js";
 import { exitCode } from "../problem.js";
@@ -23,10 +26,17 @@ interface Check {
 export function addDoctorCommand(program: Command): void {
   withData(program.command("doctor"))
     .description("what this machine has and lacks")
+    .option("--line <line.yaml>", "also whether this line's engravers can take a job")
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
-    .action(async (options: CommonOptions) => {
+    .action(async (options: CommonOptions & { readonly line?: string }) => {
       const own = [node(), database(), token(), fonts(), clock(), folder(dataRoot(options.data))];
-      const checks = [...own, ...(await readers()), ...cameraChecks(), ...printerChecks()];
+      const checks = [
+        ...own,
+        ...(await readers()),
+        ...(await engravers(options.line)),
+        ...cameraChecks(),
+        ...printerChecks(),
+      ];
       if (options.json === true) printJson(checks);
       else
         print(
@@ -136,5 +146,29 @@ async function readers(): Promise<readonly Check[]> {
 /** As a line file names it. */
 const plugged = ({ port, path, serial }: UsbPlace): string =>
   `usb: ${port}${path === undefined ? "" : ` or ${path}`}${serial === undefined ? "" : `, serial number of the device ${serial}`}`;
+
+/** Folders of a line's engravers: there, writable, and with no job of an earlier card in them. */
+async function engravers(lineFile: string | undefined): Promise<readonly Check[]> {
+  if (lineFile === undefined) return [];
+  const line = await readLine(lineFile);
+  await laserOf(line);
+  const checks: Check[] = [];
+  for (const { name, engraver } of line.stations) {
+    if (engraver === undefined || engraver === "simulated") continue;
+    for (const folder of engraver.folders) {
+      const what = `engraver of ${name}`;
+      const { format, command } = engraver;
+      const own = { name: what, folder, format, ...(command === undefined ? {} : { command }), withinMs: 0 };
+      try {
+        await fileEngraver(own).ready?.();
+        checks.push({ what, state: "ok", detail: `${format} files go into ${folder}` });
+      } catch (problem) {
+        if (!(problem instanceof DeviceFault)) throw problem;
+        checks.push({ what, state: "lacking", detail: problem.message });
+      }
+    }
+  }
+  return checks;
+}
 
 const fullText = `pcscd has its ${String(mostReaders)} readers and takes no more: drive further ones from another computer`;

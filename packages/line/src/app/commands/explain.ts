@@ -6,6 +6,7 @@ import {
   explanationText,
   type Explanation,
 } from "@persoline/card/program";
+import { maskPan } from "@persoline/card/emv";
 import type { Command } from "commander";
 import { readInput } from "../../orders/input.js";
 import type { OrderRecord } from "../../orders/types.js";
@@ -61,7 +62,9 @@ export async function recordOf(
 
 function explanations(job: Job, record: OrderRecord): readonly Explanation[] {
   const { test, completion, initialisation } = job.planned;
-  const { personalization, proof } = prepareRecord(job, record);
+  const { personalization, proof, payment } = prepareRecord(job, record);
+  const shown =
+    payment === undefined ? (one: Explanation) => one : (one: Explanation) => masked(one, payment.card.pan);
   const { atr } = job.planned;
   const blank = atrTiming(blankTiming, atr.blank);
   const completed = atrTiming(completedTiming, atr.completed);
@@ -69,7 +72,25 @@ function explanations(job: Job, record: OrderRecord): readonly Explanation[] {
     explain(test, blank),
     explain(completion, blank),
     explain(initialisation, completed),
-    explain(personalization, completed),
-    explain(proof, completed),
+    shown(explain(personalization, completed)),
+    shown(explain(proof, completed)),
   ];
+}
+
+/** First six and last four digits of the PAN, wherever a command or an answer carries it (packed, F to a whole byte). */
+function masked(explanation: Explanation, pan: string): Explanation {
+  const spaced = (digits: string): string =>
+    `${digits}${pan.length % 2 === 0 ? "" : "F"}`.replaceAll(/..(?=.)/g, "$& ");
+  const [whole, hidden] = [spaced(pan), spaced(maskPan(pan).replaceAll("*", "."))];
+  return {
+    ...explanation,
+    segments: explanation.segments.map((segment) => ({
+      ...segment,
+      commands: segment.commands.map((one) => ({
+        ...one,
+        apdu: one.apdu.replaceAll(whole, hidden),
+        expect: one.expect.replaceAll(whole, hidden),
+      })),
+    })),
+  };
 }

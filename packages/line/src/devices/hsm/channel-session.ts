@@ -26,9 +26,11 @@ import type {
   SecureStep,
   Serial,
 } from "@persoline/card/program";
-import { issuerSecret } from "./issuer-data.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import { issuerSecret, keptIssuerSecret } from "./issuer-data.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { random } from "./draw.js";
+import { PaymentParts } from "./payment/session.js";
 import { Scp11SessionOpening } from "./scp11-opening.js";
 import { unseal } from "./seal.js";
 import {
@@ -103,9 +105,14 @@ export class ChannelSession implements CardSession {
 
   #secured(session: Session, steps: readonly SecureStep[], secrets: SealedSecrets | undefined) {
     this.#session = session;
-    const ready = steps.map((step) => this.#ready(step, session, secrets));
-    this.#awaited = ready.map(({ awaited }) => awaited);
-    return { ok: true, commands: session.wrapAll(ready.map(({ command }) => command)) } as const;
+    const payments = new PaymentParts(this.#ring, secrets);
+    try {
+      const ready = steps.map((step) => this.#ready(step, session, secrets, payments));
+      this.#awaited = ready.map(({ awaited }) => awaited);
+      return { ok: true, commands: session.wrapAll(ready.map(({ command }) => command)) } as const;
+    } finally {
+      payments.wipe();
+    }
   }
 
   /** Judges who answers before any key is made for it. Throws CardProblem. */
@@ -166,9 +173,11 @@ export class ChannelSession implements CardSession {
     }
   }
 
-  #ready(step: SecureStep, session: Session, secrets: SealedSecrets | undefined) {
+  #ready(step: SecureStep, session: Session, secrets: SealedSecrets | undefined, payments: PaymentParts) {
     const { cla, ins, p1, p2, le } = step;
-    const { data, awaited } = filled(step, (part) => this.#part(part, step.judge, session, secrets));
+    const { data, awaited } = filled(step, (part) =>
+      this.#part(part, step.judge, session, { secrets, payments }),
+    );
     const command: Command = {
       cla,
       ins,
@@ -184,7 +193,7 @@ export class ChannelSession implements CardSession {
     part: Exclude<Part, Uint8Array>,
     judge: Judge | undefined,
     session: Session,
-    secrets: SealedSecrets | undefined,
+    { secrets, payments }: { readonly secrets: SealedSecrets | undefined; readonly payments: PaymentParts },
   ): { bytes: Uint8Array; awaited?: Awaited } {
     switch (part.secret) {
       case "key": {
@@ -225,7 +234,23 @@ export class ChannelSession implements CardSession {
         return { bytes: value };
       }
       case "issuer-dgi": {
+        const kept = isKeptSession(session) ? keptIssuerSecret(this.#ring, part, secrets) : undefined;
+        if (kept !== undefined) {
+          const [bytes = new Uint8Array(0)] = wrapped([kept], session);
+          if (bytes.length !== part.length)
+            throw new VaultRefusal(`an issuer's grouping has ${bytes.length} bytes, not ${part.length}`);
+          return { bytes };
+        }
         const clear = issuerSecret(this.#ring, part, secrets);
+        try {
+          return { bytes: session.encryptWithDek(clear) };
+        } finally {
+          clear.fill(0);
+        }
+      }
+      case "payment": {
+        const clear = payments.value(part);
+        if (part.under === "clear") return { bytes: clear };
         try {
           return { bytes: session.encryptWithDek(clear) };
         } finally {

@@ -13,9 +13,10 @@ import {
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecureChannelSpec, SecureStep, Serial, UnwrappedAnswer } from "@persoline/card/program";
 import { random } from "./draw.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
 import { DONE, WRONG_KEY, wrongKey } from "./native-session.js";
 import { type Authenticated, type CardSession, damaged, otherChip, type Unwrapped } from "./session-parts.js";
+import { VaultRefusal } from "./vault-refusal.js";
 
 type Spec = Extract<SecureChannelSpec, { protocol: "desfire" }>;
 

@@ -26,6 +26,9 @@ export interface StoredKey extends Omit<KeyDescription, "kcv"> {
   readonly value: string;
   /** Of a key whose value is in a token: `value` is empty then. */
   readonly fingerprint?: string;
+  /** What else a token's key is found by, as its register has it. */
+  readonly witness?: string;
+  readonly single?: { readonly kcv: string; readonly fingerprint: string };
   /** Made at its birth, for the one it was made for; ciphertext. */
   readonly block?: string;
 }

@@ -14,7 +14,8 @@ import {
 import { nodeCrypto } from "@persoline/card/node";
 import type { DesfireKey, Part, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { random } from "./draw.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import {
   type Authenticated,
   type Awaited,

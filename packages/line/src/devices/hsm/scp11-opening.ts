@@ -9,8 +9,9 @@ import {
 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { type Scp11ChannelSpec, scp11Kids, type Serial } from "@persoline/card/program";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
 import { type Authenticated, damaged, otherChip } from "./session-parts.js";
+import { VaultRefusal } from "./vault-refusal.js";
 
 /** Thrown inside the judgement of a certificate, and answered as for every chip of another number. */
 class OtherChip extends Error {

@@ -8,7 +8,8 @@ import type { SecureChannelSpec, SecureStep, Serial } from "@persoline/card/prog
 import { ChannelSession } from "./channel-session.js";
 import { random } from "./draw.js";
 import { GateSession } from "./gate-session.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { NativeSession } from "./native-session.js";
 import {
   type Authenticated,

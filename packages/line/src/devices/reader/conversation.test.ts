@@ -42,6 +42,17 @@ describe("over T=0 a command with data and Le goes without Le, and GET RESPONSE 
     expect((await converse(refused.transmit, [securedRead], "T=0")).answers[0]).toMatchObject({ sw: 0x6982 });
   });
 
+  test.each([
+    ["to the command itself", ["6C02", "9000"], 1],
+    ["again and again to its GET RESPONSE", ["9000", "6C02", "6C01", "9000"], 3],
+  ])("6Cxx %s does not bring the command once more: it may have been done", async (_, said, sent) => {
+    const { got, transmit } = scripted(...said);
+    const { answers } = await converse(transmit, [install], "T=0");
+    expect(got.filter((apdu) => apdu.startsWith("80E6"))).toHaveLength(1);
+    expect(got).toHaveLength(sent);
+    expect((answers[0]?.sw ?? 0) >> 8).toBe(0x6c);
+  });
+
   test.each(["6985", "6D00", "6E00", "6F00"])(
     "a card that has nothing to fetch says %s, and 9000 stands",
     async (status) => {

@@ -62,10 +62,14 @@ async function followed(transmit: Transmit, command: Command, protocol: "T=0" | 
   // Behind secure messaging Le counts what the command reads, not what protects it: all of what is announced belongs to the answer.
   const asked = case4 && isSecured(command.cla) ? { ...command, le: 256 } : command;
   let answer = await once(transmit, command, protocol);
+  // Without Le beside the data there is no wrong one: sent again, the command would be done twice.
+  if (case4 && isWrongLe(answer)) return answer;
   if (case4 && answer.sw === 0x9000 && answer.data.length === 0) {
     let fetched = await once(transmit, getResponse(command, command.le ?? 256), protocol);
-    if (fetched.sw >> 8 === 0x6c)
+    if (isWrongLe(fetched))
       fetched = await once(transmit, getResponse(command, fetched.sw & 0xff || 256), protocol);
+    // Once more would be the command itself again, which the card has done.
+    if (isWrongLe(fetched)) return fetched;
     if (fetched.data.length > 0 || !nothingWaiting.has(fetched.sw)) answer = fetched;
   }
   try {
@@ -80,6 +84,8 @@ async function followed(transmit: Transmit, command: Command, protocol: "T=0" | 
     throw thrown;
   }
 }
+
+const isWrongLe = ({ sw }: Response): boolean => sw >> 8 === 0x6c;
 
 async function once(transmit: Transmit, command: Command, protocol: "T=0" | "T=1"): Promise<Response> {
   const apdu = encodeCommand(command);

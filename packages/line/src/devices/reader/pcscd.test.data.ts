@@ -62,6 +62,8 @@ export interface Plugged {
   readonly device: number;
   readonly tcp: number;
   readonly serial?: string;
+  /** 0001 unless said otherwise; 0003 has two contact units, the second one's card at the TCP port behind the first one's. */
+  readonly model?: "0001" | "0003";
 }
 
 /** A pcscd whose readers are USB devices that come and go (tools/usb_readers.py). */
@@ -86,9 +88,9 @@ export class UsbReaders {
     return new UsbReaders(child, lines, said[2] ?? "");
   }
 
-  plug({ port, device, tcp, serial = "" }: Plugged): Promise<void> {
+  plug({ port, device, tcp, serial = "", model = "0001" }: Plugged): Promise<void> {
     return this.#tell(
-      `in ${port} ${port.split("-")[0] ?? ""} ${String(device)} ${String(tcp)} 0001 ${serial}`,
+      `in ${port} ${port.split("-")[0] ?? ""} ${String(device)} ${String(tcp)} ${model} ${serial}`,
     );
   }
 

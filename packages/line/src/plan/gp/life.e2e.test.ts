@@ -1,7 +1,6 @@
 import { completedTiming, estimate } from "@persoline/card/program";
-import type { CardProgram, RunEnd } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
-import { ReaderFailed, type Trouble } from "../life.test.data.js";
+import type { Trouble } from "../life.test.data.js";
 import {
   chip,
   GpHead,
@@ -11,6 +10,7 @@ import {
   productText,
   programOf,
   programsOf,
+  throughTrouble,
 } from "./life.test.data.js";
 
 describe.each(kinds)("a card's interrupted life, %s", (_, text) => {
@@ -62,20 +62,6 @@ describe.each(kinds)("a card's interrupted life, %s", (_, text) => {
     }
   });
 });
-
-/** A process that begins anew knows the journal only; a card mute before any change is seated again. */
-async function throughTrouble(head: GpHead, program: CardProgram): Promise<RunEnd> {
-  try {
-    const end = await head.run(program);
-    const seat = end.kind === "rejected" && end.code === "mute" && !end.changed;
-    return seat ? await head.run(program) : end;
-  } catch (thrown) {
-    if (!(thrown instanceof ReaderFailed)) throw thrown;
-    const open = head.notes.at(-1)?.event === "intent" ? head.notes.at(-1) : undefined;
-    const resume = open && { segment: open.segment, program: open.program, resumes: 0 };
-    return head.run(program, resume === undefined ? {} : { resume });
-  }
-}
 
 describe("a package that comes with the product", () => {
   const component = (tag: number, ...content: number[]) => [tag, 0, content.length, ...content];

@@ -18,7 +18,7 @@ import { unseal } from "../../devices/hsm/seal.js";
 import { vaultCalls } from "../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../orders/types.js";
 import { certifiedChip } from "../../devices/shop-floor/certified-chip.js";
-import { Bench } from "../life.test.data.js";
+import { Bench, ReaderFailed } from "../life.test.data.js";
 import { prepare } from "../prepare.js";
 import { parseAnyProduct } from "../product.js";
 import { compileGp, type PlannedGp } from "./compile.js";
@@ -193,3 +193,17 @@ export const programOf = (text: string, name: string): CardProgram => {
   if (found === undefined) throw new Error(`no program ${name}`);
   return found;
 };
+
+/** A process that begins anew knows the journal only; a card mute before any change is seated again. */
+export async function throughTrouble(head: GpHead, program: CardProgram): Promise<RunEnd> {
+  try {
+    const end = await head.run(program);
+    const seat = end.kind === "rejected" && end.code === "mute" && !end.changed;
+    return seat ? await head.run(program) : end;
+  } catch (thrown) {
+    if (!(thrown instanceof ReaderFailed)) throw thrown;
+    const open = head.notes.at(-1)?.event === "intent" ? head.notes.at(-1) : undefined;
+    const resume = open && { segment: open.segment, program: open.program, resumes: 0 };
+    return head.run(program, resume === undefined ? {} : { resume });
+  }
+}

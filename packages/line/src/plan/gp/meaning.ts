@@ -5,6 +5,7 @@ import { plainForms, templateOf } from "../content.js";
 import { checkCardNumber, checkTemplate } from "../meaning-contents.js";
 import { checkPerson } from "../meaning-person.js";
 import { checkGate, checkHolder, unknownPlace } from "../meaning-gate.js";
+import { checkPayment } from "./payment/meaning.js";
 import type { GpProductFile } from "./schema.js";
 
 /** What the schema cannot say of a GlobalPlatform product. All of it at once. */
@@ -23,6 +24,8 @@ export function checkGpMeaning(product: GpProductFile, problem: ReadYaml<unknown
   const names = product.applications.map(({ name }) => name);
   if (pin !== undefined && !names.includes(pin.application))
     unknownPlace(tell, ["pin", "application"], `application ${pin.application}`, names);
+  checkPayment(product, tell);
+  checkVisual(product, tell);
   for (const [name, form] of Object.entries(product.issuer)) {
     for (const plain of form === undefined ? [] : plainForms(form)) {
       const text = templateOf(plain);
@@ -41,6 +44,12 @@ function checkAtr({ card }: GpProductFile, tell: Tell): void {
     const remedy = "copy the ATR anew, without masking anything";
     tell(["card", "atr"], "atr-check", "the check character TCK does not agree with the others", remedy);
   }
+}
+
+function checkVisual({ visual }: GpProductFile, tell: Tell): void {
+  if (visual === undefined || (visual.front === undefined) === (visual.back === undefined)) return;
+  const [there, missing] = visual.front === undefined ? ["back", "front"] : ["front", "back"];
+  tell(["visual", there], "one-face", `there is no ${missing}`, `add ${missing}, or remove ${there}`);
 }
 
 function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {

@@ -18,6 +18,7 @@ import {
   type RegisterFields,
   registerFields,
 } from "../product-model.js";
+import { type PaymentModel, paymentModel } from "./payment/model.js";
 import type { GpProductFile } from "./schema.js";
 
 /** By keys that both sides have: an issuer's. */
@@ -40,6 +41,9 @@ export interface GpApplication {
   readonly keys?: { readonly master: KeyRef; readonly ids: readonly number[] };
   /** What comes from an issuer's file, in the order that it is sent. */
   readonly issuer: readonly IssuerGrouping[];
+  readonly payment?: PaymentModel;
+  /** It names the product's payment application. */
+  readonly directory?: "contact" | "contactless";
 }
 
 export interface IssuerGrouping {
@@ -51,8 +55,7 @@ export interface IssuerGrouping {
 }
 
 /** A product file of GlobalPlatform cards, in the words of the card. */
-export interface GpProduct
-  extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
+export interface GpProduct extends Pick<Product, "name" | "atr" | "cardNumber" | "quality" | "security"> {
   readonly kind: "globalplatform";
   readonly register: RegisterFields | "none";
   /** What a gate uses; there when there is a register. */
@@ -81,6 +84,8 @@ export interface GpProduct
   };
   readonly issuer: { readonly identification?: ValueForm; readonly cardImage?: ValueForm };
   readonly applications: readonly GpApplication[];
+  /** Both faces or none: raised characters may be all. */
+  readonly visual?: { readonly front?: string; readonly back?: string; readonly emboss?: string };
   readonly columns: readonly ColumnRule[];
 }
 
@@ -198,8 +203,8 @@ export function gpProductModel(file: GpProductFile): GpProduct {
       ? {}
       : {
           visual: {
-            front: visual.front,
-            back: visual.back,
+            ...(visual.front === undefined ? {} : { front: visual.front }),
+            ...(visual.back === undefined ? {} : { back: visual.back }),
             ...(visual.emboss === undefined ? {} : { emboss: visual.emboss }),
           },
         }),
@@ -232,12 +237,13 @@ const gateOf = ({
 });
 
 function applicationOf(one: GpProductFile["applications"][number]): GpApplication {
-  const { load, memory, keys } = one;
+  const { load, memory, keys, payment, directory } = one;
+  const aid = unhex(one.aid);
   return {
     name: one.name,
     package: unhex(one.package),
     module: unhex(one.module),
-    aid: unhex(one.aid),
+    aid,
     privileges: one.privileges,
     parameters: unhex(one.parameters ?? ""),
     data: Object.entries(one.data)
@@ -250,5 +256,7 @@ function applicationOf(one: GpProductFile["applications"][number]): GpApplicatio
     ...(load === undefined ? {} : { load }),
     ...(memory === undefined ? {} : { memory }),
     ...(keys === undefined ? {} : { keys: { master: keys.master as KeyRef, ids: keys.ids.map(number) } }),
+    ...(payment === undefined ? {} : { payment: paymentModel(payment, aid) }),
+    ...(directory === undefined ? {} : { directory }),
   };
 }

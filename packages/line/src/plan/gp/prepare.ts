@@ -1,5 +1,6 @@
 import { aid, hex, unhex } from "@persoline/card/bytes";
 import { clearField, groupingOf } from "../../orders/issuer.js";
+import { preparePayment } from "@persoline/card/emv";
 import { installForPersonalization, storeDgis } from "@persoline/card/globalplatform";
 import type { CardProgram, Part, Step } from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
@@ -31,6 +32,8 @@ import {
 } from "./commands.js";
 import { mostData, type PlannedGp } from "./compile.js";
 import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
+import { paymentCard, paymentFaults } from "./payment/record.js";
+import { directoryReading, paymentReading, paymentSegment } from "./payment/steps.js";
 
 /** Most bytes of a grouping that GET DATA gives back in one answer. */
 const mostRead = 239;
@@ -188,13 +191,26 @@ function applicationSteps(
  * then goes): what the key information template then
  * shows tells after an interruption whether all of it is done, and no key is ever tried.
  */
-export function gpPersonalization({ product }: PlannedGp, values: Values): CardProgram {
+export function gpPersonalization(planned: PlannedGp, values: Values, attempt = 1): CardProgram {
+  const { product, payment } = planned;
   const { initial, channel, form, isd, applications, stayingKeys } = product;
   const most = mostData(initial);
   const block = initial.protocol === "scp02" ? 8 : 16;
+  const domain = select(isd, "the security domain");
   return {
     name: `${product.name}/personalization`,
     segments: [
+      ...(payment === undefined
+        ? []
+        : [
+            paymentSegment({
+              app: payment.app,
+              prepared: preparePayment(payment.profile, paymentCard(payment, values, attempt)),
+              channel: initial,
+              isd,
+              most,
+            }),
+          ]),
       {
         name: "personalize",
         channel: initial,
@@ -207,16 +223,30 @@ export function gpPersonalization({ product }: PlannedGp, values: Values): CardP
             ? [dismissAuthority(initial.host.authorityKvn)]
             : []),
         ],
-        done: [installed(channel.kvn, form, stayingKeys)],
+        // What was asked of the payment application has left it selected.
+        ...(payment === undefined ? {} : { before: [domain] }),
+        done: [...(payment === undefined ? [] : [domain]), installed(channel.kvn, form, stayingKeys)],
       },
     ],
   };
 }
 
 /** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
-export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
+export function gpProof({ product, payment }: PlannedGp, values: Values, attempt = 1): CardProgram {
   const { channel, form, isd, applications, stayingKeys } = product;
-  const read = applications.flatMap((app) => {
+  const paid =
+    payment === undefined
+      ? []
+      : [
+          ...applications.flatMap((app) =>
+            app.directory === undefined ? [] : directoryReading(app, payment.profile),
+          ),
+          ...paymentReading(
+            payment.app,
+            preparePayment(payment.profile, paymentCard(payment, values, attempt)).dgis,
+          ),
+        ];
+  const data = applications.flatMap((app) => {
     const open = app.data.filter(({ id }) => app.read.includes(id));
     const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
     const pin = product.pin?.application === app.name ? product.pin : undefined;
@@ -234,6 +264,7 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
       ...(pin === undefined ? [] : [pinState(pin.tries)]),
     ];
   });
+  const read = [...paid, ...data];
   return {
     name: `${product.name}/proof`,
     segments: [
@@ -263,11 +294,19 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
   };
 }
 
+export interface GpProblem {
+  readonly columns: readonly string[];
+  readonly message: string;
+  /** Where the usual ones would not help. */
+  readonly code?: string;
+  readonly remedy?: string;
+}
+
 /** The columns of what does not fit, with the reason; nothing of the values. */
-export function gpProblems(
-  { product }: PlannedGp,
-  values: Values,
-): readonly { readonly columns: readonly string[]; readonly message: string }[] {
+export function gpProblems({ product, payment }: PlannedGp, values: Values): readonly GpProblem[] {
+  const columnOf = (field: string): string =>
+    product.columns.find((column) => column.field === field)?.column ?? field;
+  const paid = payment === undefined ? [] : paymentFaults(payment, values);
   const fitting = (forms: readonly ValueForm[], make: () => unknown) => {
     try {
       make();
@@ -282,6 +321,7 @@ export function gpProblems(
   const { identification, cardImage } = product.issuer;
   const issuer = [identification, cardImage].filter((form) => form !== undefined);
   return [
+    ...paid.map(({ field, ...told }) => ({ columns: [columnOf(field)], ...told })),
     ...fitting(issuer, () => issuerSteps(product, values)),
     ...product.applications.flatMap((app) =>
       app.data.flatMap(({ id, content }) =>

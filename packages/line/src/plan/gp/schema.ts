@@ -11,6 +11,7 @@ import {
   version,
   word,
 } from "../product-schema.js";
+import { paymentSchema } from "./payment/schema.js";
 
 /**
  * Product files of GlobalPlatform cards (`card.os: globalplatform`): applications that are installed and personalized through the card's
@@ -126,6 +127,11 @@ const application = z.strictObject({
     )
     .default({})
     .describe("Groupings that come from an issuer's file (docs/issuer-data.md), in the order they are sent"),
+  payment: paymentSchema.optional(),
+  directory: z
+    .enum(["contact", "contactless"])
+    .optional()
+    .describe("It is the directory that names the payment application (PSE, PPSE)"),
 });
 
 export const gpProductSchema = z
@@ -165,7 +171,10 @@ export const gpProductSchema = z
       })
       .optional()
       .describe("A PIN of the access applet (docs/gp-card.md 7), drawn by the security module"),
-    visual: productSchema.shape.visual,
+    visual: z
+      .strictObject({ front: path.optional(), back: path.optional(), emboss: path.optional() })
+      .optional()
+      .describe("Both faces, or raised characters only"),
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
   })

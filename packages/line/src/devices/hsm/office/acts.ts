@@ -16,12 +16,13 @@ export const stateDigest = ({ environment, keys, book }: Keep): string =>
   actDigest(
     JSON.stringify({
       environment,
-      keys: keys.map(({ name, use, algorithm, published, life }) => ({
+      keys: keys.map(({ name, use, algorithm, published, life, issuer }) => ({
         name,
         use,
         algorithm,
         published,
         life,
+        issuer,
       })),
       custodians: book.custodians.map(({ name, since, wrong }) => ({ name, since, wrong })),
       pending: book.pending.map(({ number, action, needed, sittings }) => ({
@@ -81,7 +82,7 @@ export async function brokenAct(
 
 /** What a call did to the office, with who and how it ended. */
 export function actOf(
-  ask: Exclude<OfficeAsk, { ask: "list" }>,
+  ask: Exclude<OfficeAsk, { ask: "list" | "request" }>,
   at: string,
   {
     before,

@@ -1,9 +1,12 @@
 /** Is what a ceremony is to do possible at all? Asked when it begins, and again when it ends. */
 import type { StoredKey } from "../keystore.js";
+import { isRsa } from "../payment/issuer-key.js";
 import { headerFor } from "./block-uses.js";
+import { judgeCertificate } from "./issuer-certificates.js";
 import { whyNot } from "./life.js";
 import { keyLength } from "./key-length.js";
-import { bornBlock, keyOf, lifeOf } from "./perform.js";
+import { keyOf } from "./named-key.js";
+import { bornBlock, lifeOf } from "./perform.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom } from "./room.js";
 import type { Keep, KeyAction, KeyPlan } from "./types.js";
@@ -20,9 +23,16 @@ const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algo
   "issuer-signature": ["Ed25519"],
   scp11: ["P-256"],
   "card-authority": ["P-256"],
+  "emv-ac": ["3DES"],
+  "emv-smi": ["3DES"],
+  "emv-smc": ["3DES"],
+  "emv-cvk": ["3DES"],
+  "emv-pvk": ["3DES"],
+  "emv-issuer": ["RSA-1408", "RSA-1152"],
+  "stripe-encoder": ["X25519"],
 };
 /** Of these the public half comes in, and no other half is ever here. */
-const PUBLIC_USES: readonly KeyPlan["use"][] = ["issuer-signature", "card-authority"];
+const PUBLIC_USES: readonly KeyPlan["use"][] = ["issuer-signature", "card-authority", "stripe-encoder"];
 
 /** The uses that people bring keys in for; the others are the vault's own. */
 export const keyUses = Object.keys(ALGORITHMS);
@@ -69,12 +79,8 @@ export function checkAction(
   switch (action.do) {
     case "generate": {
       judgePlan(action.key, keys, now);
-      keyLength(action.key);
       const { leaves } = action;
-      if (PUBLIC_USES.includes(action.key.use))
-        throw new OfficeRefusal(
-          `a key for ${action.key.use} is not drawn here: its private half is elsewhere. Bring its public half in with "keys import --public"`,
-        );
+      judgeDrawn(action.key);
       judgeStays(action.key, leaves !== undefined);
       if (leaves?.as === "components") judgeCount(leaves.count, leaves.count, "components");
       if (leaves?.as === "shares") judgeCount(leaves.count, leaves.needed, "shares");
@@ -110,8 +116,12 @@ export function checkAction(
       if (old.use !== action.key.use)
         throw new OfficeRefusal(`key ${action.old} is for ${old.use}: its successor is too`);
       judgeOurs(old);
+      judgeDrawn(action.key);
       return action;
     }
+    case "certificate":
+      judgeCertificate(keys, action.name, action.file, at);
+      return action;
     case "state":
       judgeOurs(keyOf(keys, action.name));
       if (action.reason.trim() === "")
@@ -133,6 +143,19 @@ function judgeStays({ name, algorithm }: KeyPlan, moves: boolean): void {
     throw new OfficeRefusal(
       `key ${name}: a P-256 key is drawn in the vault and stays there; what leaves is its public half, to be certified`,
     );
+  if (moves && isRsa(algorithm))
+    throw new OfficeRefusal(
+      `key ${name}: an issuer's RSA key never leaves; its public half does, with "keys request"`,
+    );
+}
+
+/** Can it be drawn here at all? Public keys of others cannot. */
+function judgeDrawn(key: KeyPlan): void {
+  if (PUBLIC_USES.includes(key.use))
+    throw new OfficeRefusal(
+      `a key for ${key.use} is not drawn here: its private half is elsewhere. Bring its public half in with "keys import --public"`,
+    );
+  if (!isRsa(key.algorithm)) keyLength(key);
 }
 
 /** The keys that seal, sign and write letters live as long as the keystore: what they protect would be lost with them. */

@@ -30,7 +30,7 @@ const morning = "2027-03-01T08:00:00.000Z";
 async function office() {
   let keep: Keep = { environment: "test", revision: 1, keys: [own], book: emptyBook };
   const ask = async (
-    what: Exclude<OfficeAsk, { ask: "list" }>,
+    what: Exclude<OfficeAsk, { ask: "list" | "request" }>,
     {
       at = morning,
       passphrase = `${what.by}'s long passphrase`,

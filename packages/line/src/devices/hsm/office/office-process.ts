@@ -11,6 +11,7 @@ import { actBytes, brokenAct } from "./acts.js";
 import { wrongAtMost } from "./custodians.js";
 import { counterOf, readAll, type TerminalCounter } from "./counter.js";
 import { expired } from "./expiry.js";
+import { certificateRequest } from "./issuer-certificates.js";
 import type { OfficeCall, OfficeReply } from "./office-client.js";
 import { serve, type Sat } from "./office.js";
 import { brokenRecord } from "./record.js";
@@ -64,6 +65,11 @@ async function done(call: OfficeCall): Promise<OfficeAnswer> {
       return newer;
     };
     if (ask.ask === "list") return await told(looked(), room, office);
+    if (ask.ask === "request")
+      return {
+        ...(await told(looked(), room, office)),
+        request: certificateRequest(keep.keys, ask.name, room),
+      };
     const sat: Sat = await serve(ask, { keep, room, counter, at, program, patienceMs });
     const kept: Keep = { ...sat.keep, revision: keep.revision + 1 };
     write(kept);

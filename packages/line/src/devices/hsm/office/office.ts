@@ -62,7 +62,7 @@ interface Place {
  * `room`: where the keys are; the keystore itself without it.
  */
 export async function serve(
-  ask: Exclude<OfficeAsk, { ask: "list" }>,
+  ask: Exclude<OfficeAsk, { ask: "list" | "request" }>,
   place: Omit<Place, "room"> & { readonly room?: KeyRoom; readonly patienceMs?: number },
 ): Promise<Sat> {
   const room = place.room ?? keystoreRoom(place.keep.keys);
@@ -87,7 +87,7 @@ export async function serve(
   };
 }
 
-async function served(ask: Exclude<OfficeAsk, { ask: "list" }>, place: Place): Promise<Sat> {
+async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, place: Place): Promise<Sat> {
   const { keep, at } = place;
   switch (ask.ask) {
     case "begin": {

@@ -6,10 +6,12 @@ import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
 import { headerFor, judgeHeader } from "./block-uses.js";
+import { certified } from "./issuer-certificates.js";
 import { isKnownKey } from "./known-keys.js";
 import { keyLength } from "./key-length.js";
 import { entered, type KeyLife, whyNot } from "./life.js";
 import { checkValue, drawKey, fromComponents, fromShares, readShare } from "./pieces.js";
+import { keyOf } from "./named-key.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom } from "./room.js";
 import type { KeyAction, KeyPlan, Pending } from "./types.js";
@@ -30,15 +32,6 @@ interface Ask {
   readonly room: KeyRoom;
   /** ISO 8601. */
   readonly at: string;
-}
-
-export function keyOf(keys: readonly StoredKey[], name: string): StoredKey {
-  const found = keys.find((key) => key.name === name);
-  if (found === undefined)
-    throw new OfficeRefusal(
-      `there is no key ${name} in this keystore; "persoline keys list" shows what there is`,
-    );
-  return found;
 }
 
 /** Keys of before the ceremonies have no life of their own: they are active. */
@@ -83,6 +76,10 @@ export async function perform(ask: Ask): Promise<Performed> {
         replacedBy: action.key.name,
       };
       return { ...done, keys: replaced(done.keys, { ...old, life }) };
+    }
+    case "certificate": {
+      const key = certified(keys, action.name, action.file);
+      return { keys: replaced(keys, key), told: key };
     }
     case "state": {
       const old = keyOf(keys, action.name);
@@ -251,7 +248,7 @@ function publicKey(
   { keys, environment, pending, at }: Ask,
   { key, pem }: Extract<KeyAction, { do: "import-public" }>,
 ): Performed {
-  const value = key.use === "card-authority" ? authorityPoint(pem) : issuersKey(pem);
+  const value = key.use === "card-authority" ? authorityPoint(pem) : spkiOf(key, pem);
   const { name, use, algorithm, from, until } = key;
   const published = isKnownKey(new Uint8Array(Buffer.from(value, "base64")));
   if (published && environment === "live")
@@ -280,13 +277,13 @@ function publicKey(
 }
 
 /** Base64 of the SPKI. */
-function issuersKey(pem: string): string {
+function spkiOf({ use, algorithm }: KeyPlan, pem: string): string {
   try {
     const open = createPublicKey(pem);
-    if (open.asymmetricKeyType !== "ed25519") throw new Error("another kind");
+    if (open.asymmetricKeyType !== algorithm.toLowerCase()) throw new Error("another kind");
     return open.export({ format: "der", type: "spki" }).toString("base64");
   } catch {
-    throw new OfficeRefusal("an issuer's public key is Ed25519, as SPKI in PEM; nothing was made");
+    throw new OfficeRefusal(`a public key for ${use} is ${algorithm}, as SPKI in PEM; nothing was made`);
   }
 }
 

@@ -4,7 +4,8 @@ import type { Crypto } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
-import type { KeyDescription } from "../port.js";
+import { isRsa, issuerKeyObject, publicOf, toldKey } from "../payment/issuer-key.js";
+import type { IssuerPublicKey, KeyDescription } from "../port.js";
 import { drawn } from "./drawn.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { Keep, KeyPlan } from "./types.js";
@@ -16,6 +17,10 @@ export interface Kept {
   readonly kcv: string;
   /** Of a key in a token. */
   readonly fingerprint?: string;
+  readonly witness?: string;
+  readonly single?: { readonly kcv: string; readonly fingerprint: string };
+  /** Public half of an RSA key. */
+  readonly issuer?: IssuerPublicKey;
 }
 
 export interface KeyRoom {
@@ -29,6 +34,8 @@ export interface KeyRoom {
   take(plan: KeyPlan, value: Uint8Array | undefined): Kept;
   /** The key that has this value already. */
   same(keys: readonly StoredKey[], plan: KeyPlan, value: Uint8Array): StoredKey | undefined;
+  /** PKCS#1 v1.5 with SHA-256 under an issuer's RSA key. */
+  signRsa(key: StoredKey, bytes: Uint8Array): Uint8Array;
   /** A key-block key at work: `kbpk` is given to `crypto`, and nothing else is done with it. The caller wipes it. */
   protection(key: StoredKey): { readonly crypto: Crypto; readonly kbpk: Uint8Array };
 }
@@ -58,6 +65,7 @@ export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
       const kept = {
         value: Buffer.from(value).toString("base64"),
         kcv: checkValueOf(plan.algorithm, value),
+        ...(isRsa(plan.algorithm) ? { issuer: toldKey(publicOf(value)) } : {}),
       };
       if (given === undefined) value.fill(0);
       return kept;
@@ -66,6 +74,14 @@ export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
       known.find(
         (key) => key.life?.state !== "destroyed" && key.value === Buffer.from(value).toString("base64"),
       ),
+    signRsa: (key, bytes) => {
+      const der = bytesOf(key.value);
+      try {
+        return new Uint8Array(sign("sha256", bytes, issuerKeyObject(der)));
+      } finally {
+        der.fill(0);
+      }
+    },
     protection: (key) => ({ crypto: nodeCrypto, kbpk: bytesOf(key.value) }),
   };
 }

@@ -23,6 +23,15 @@ export type Leaving =
   | { readonly as: "shares"; readonly count: number; readonly needed: number }
   | { readonly as: "block"; readonly under: string };
 
+/** A certificate as its file has it, hexadecimal; `authority`: the key it is to be judged with. */
+export interface CertificateFile {
+  readonly authorityIndex: number;
+  readonly authority: { readonly modulus: string; readonly exponent: string };
+  readonly certificate: string;
+  readonly remainder: string;
+  readonly exponent: string;
+}
+
 export type KeyAction =
   | { readonly do: "generate"; readonly key: KeyPlan; readonly leaves?: Leaving }
   | {
@@ -35,8 +44,10 @@ export type KeyAction =
       readonly method: KcvMethod;
     }
   | { readonly do: "import-block"; readonly key: KeyPlan; readonly under: string; readonly block: string }
-  /** An issuer's public key (Ed25519) or a card authority's (P-256); SPKI, PEM. */
+  /** A public key (SPKI, PEM): an issuer's (Ed25519), a card authority's (P-256), the stripe encoder's (X25519). */
   | { readonly do: "import-public"; readonly key: KeyPlan; readonly pem: string }
+  /** Of an issuer's RSA key by the scheme's authority. */
+  | { readonly do: "certificate"; readonly name: string; readonly file: CertificateFile }
   | { readonly do: "rotate"; readonly old: string; readonly key: KeyPlan }
   | {
       readonly do: "state";
@@ -165,6 +176,8 @@ export interface Keep {
 
 export type OfficeAsk =
   | { readonly ask: "list" }
+  /** What the scheme's authority certifies of this key. */
+  | { readonly ask: "request"; readonly name: string }
   | { readonly ask: "begin"; readonly action: KeyAction; readonly by: string; readonly pieceKcv?: string }
   | { readonly ask: "confirm"; readonly number: string; readonly by: string; readonly pieceKcv?: string }
   | { readonly ask: "cancel"; readonly number: string; readonly by: string };
@@ -182,4 +195,6 @@ export interface OfficeAnswer {
   readonly ceremony?: { readonly number: string; readonly left: number };
   /** A key block that leaves now; ciphertext. */
   readonly block?: string;
+  /** JSON, for the scheme's authority. */
+  readonly request?: string;
 }

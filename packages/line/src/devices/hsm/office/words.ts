@@ -14,6 +14,8 @@ export const actionText = (action: KeyAction): string => {
       return `import a key block under ${action.under}`;
     case "import-public":
       return "import a public key";
+    case "certificate":
+      return `take in the authority's certificate (index ${action.file.authorityIndex.toString(16).toUpperCase().padStart(2, "0")})`;
     case "rotate":
       return `rotate ${action.old}`;
     case "state":

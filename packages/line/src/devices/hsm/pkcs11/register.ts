@@ -8,8 +8,15 @@ import { KeystoreProblem, writeDurably } from "../keystore.js";
 import type { Environment, KeyDescription } from "../port.js";
 
 export interface RegisteredKey extends KeyDescription {
-  /** Of masters: eight bytes of E(key, `fingerprinted`), hexadecimal. */
+  /**
+   * Hexadecimal, eight bytes: of masters of E(key, `fingerprinted`), of keys of MACs of CMAC(key, `fingerprinted`), of triple DES transport
+   * keys of D(key, `fingerprinted`), of AES ones of SHA-256 of what `witness` opens to; of RSA keys nothing: their public half tells.
+   */
   readonly fingerprint: string;
+  /** Sixteen bytes of chance wrapped under an AES transport key, which can do nothing but unwrap. */
+  readonly witness?: string;
+  /** Of a key for card verification values: what its left half alone, a key of its own, is known by. */
+  readonly single?: Pick<RegisteredKey, "kcv" | "fingerprint">;
 }
 
 /** Without what only its finding needs. */
@@ -21,6 +28,7 @@ export const descriptionOf = ({
   environment,
   published,
   life,
+  issuer,
 }: RegisteredKey): KeyDescription => ({
   name,
   use,
@@ -29,6 +37,7 @@ export const descriptionOf = ({
   environment,
   published,
   ...(life === undefined ? {} : { life }),
+  ...(issuer === undefined ? {} : { issuer }),
 });
 
 export interface Register {
@@ -42,6 +51,8 @@ export interface Register {
   /** Public keys (SPKI, base64): of signatures, of the letter printer. `by`: where the signing key is. */
   readonly signature: { readonly by: "token" | "module-process"; readonly open: string };
   readonly letterPrinter: string;
+  /** The same of the stripe's encoder. */
+  readonly stripeEncoder?: string;
   /** Counts the writings; the ceremonies' records name it. Absent in version 1. */
   readonly revision?: number;
   /** How far its acts go. Absent in version 1. */

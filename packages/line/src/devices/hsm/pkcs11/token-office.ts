@@ -3,27 +3,29 @@
  * again. What is not a key (custodians, what waits, records) stands in the register, sealed under a key that only the token can make.
  */
 import { createCipheriv, createDecipheriv, createPublicKey, randomBytes, sign } from "node:crypto";
-import { hex } from "@persoline/card/bytes";
+import { concat, unhex } from "@persoline/card/bytes";
 import type { BlockCipher, Crypto } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import { KeystoreProblem, type StoredKey } from "../keystore.js";
 import { officeHead } from "../office/acts.js";
 import { keyLength } from "../office/key-length.js";
 import type { KeyRoom, OpenOffice } from "../office/room.js";
-import { emptyBook, type Keep, type KeyPlan, type OfficeBook } from "../office/types.js";
+import { emptyBook, type Keep, type OfficeBook } from "../office/types.js";
 import type { KeyDescription } from "../port.js";
+import { madeKey } from "./make.js";
 import {
+  findKey,
   findMaster,
   findSigning,
-  identityOf,
-  isDes,
+  isOf,
   type Master,
+  objectsOf,
   ownNumbers,
   signingKeyOf,
+  singleOf,
 } from "./masters.js";
 import {
   descriptionOf,
-  fingerprinted,
   judgeRegister,
   readRegister,
   type Register,
@@ -32,7 +34,7 @@ import {
 } from "./register.js";
 import { Token, type TokenAccess } from "./token.js";
 
-/** Uses whose keys a token can keep: it derives with them, and that is all that its masters may do. */
+/** Uses whose keys a token can keep, each for the one thing that it is for. */
 const KEPT_USES: readonly KeyDescription["use"][] = [
   "loader",
   "scp02",
@@ -40,6 +42,14 @@ const KEPT_USES: readonly KeyDescription["use"][] = [
   "desfire",
   "application",
   "key-block",
+  "transport",
+  "file-mac",
+  "emv-ac",
+  "emv-smi",
+  "emv-smc",
+  "emv-cvk",
+  "emv-pvk",
+  "emv-issuer",
 ];
 
 /** Ciphertext that belongs to the book, not to the key: it left with its ceremony. */
@@ -71,13 +81,14 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       keep,
       room: tokenRoom(token, register, master),
       write: (kept) => {
-        const { format, environment, token: name, signature, letterPrinter } = register;
+        const { format, environment, token: name, signature, letterPrinter, stripeEncoder } = register;
         const next = {
           format,
           environment,
           token: name,
           signature,
           letterPrinter,
+          ...(stripeEncoder === undefined ? {} : { stripeEncoder }),
           version: 2 as const,
           revision: kept.revision,
           keys: kept.keys.map(registeredOf),
@@ -101,10 +112,11 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
 
 /** A destroyed key's object goes once the register says so, and again at the next call where an interruption left it. */
 function sweep(token: Token, keys: readonly StoredKey[]): void {
-  for (const { name, algorithm, life, fingerprint } of keys) {
-    if (life?.state !== "destroyed") continue;
-    for (const object of token.find(name, "secret"))
-      if (identityOf(token, object, algorithm).fingerprint === fingerprint) token.destroy(object);
+  for (const stored of keys) {
+    if (stored.life?.state !== "destroyed") continue;
+    const key = registeredOf(stored);
+    for (const one of [key, singleOf(key)])
+      for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
   }
 }
 
@@ -127,16 +139,24 @@ function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
     whyNot: ({ name, use }) =>
       KEPT_USES.includes(use)
         ? undefined
-        : `key ${name}: a token's keys only derive, and a key for ${use} has to do more; keep it in a vault`,
-    take: ({ name, algorithm }, value) => {
-      if (algorithm === "Ed25519" || algorithm === "X25519" || algorithm === "P-256")
-        throw new KeystoreProblem("not-ours", `${algorithm} keys are not masters`);
-      const object = token.makeMaster({ label: name, algorithm }, value);
-      return { value: "", ...identityOf(token, object, algorithm) };
+        : `key ${name}: keys for ${use} are kept in the vault only, not in a token`,
+    take: ({ name, use, algorithm }, value) => {
+      const { environment } = register;
+      const described = {
+        name: name as KeyDescription["name"],
+        use,
+        algorithm,
+        environment,
+        published: false,
+      };
+      const { kcv, fingerprint, witness, single, issuer } = madeKey(token, described, { value }).key;
+      return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer }) };
     },
-    same: (keys, plan, value) => {
-      const fingerprint = fingerprintOf(plan, value);
-      return keys.find((key) => key.fingerprint === fingerprint);
+    same: (keys, _plan, value) => keys.find((key) => isOf(registeredOf(key), value)),
+    signRsa: (stored, bytes) => {
+      const key = registeredOf(stored);
+      const block = emsaPkcs1(bytes, (key.issuer?.modulus.length ?? 0) / 2);
+      return token.signRaw(findKey(token, key), block);
     },
     protection: (key) => {
       const master = findMaster(token, registeredOf(key));
@@ -156,11 +176,13 @@ function answering(stand: Uint8Array, cipher: BlockCipher): Crypto {
   };
 }
 
-function fingerprintOf(plan: KeyPlan, value: Uint8Array): string {
-  const cipher = isDes(plan.algorithm) ? nodeCrypto.des3(value) : nodeCrypto.aes(value);
-  const fingerprint = hex(cipher.encrypt(fingerprinted).slice(0, 8));
-  cipher.wipe();
-  return fingerprint;
+/** EMSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 9.2). */
+function emsaPkcs1(message: Uint8Array, length: number): Uint8Array {
+  const algorithm = unhex("300D06096086480165030402010500");
+  const digest = nodeCrypto.sha256(message);
+  const info = concat(unhex("3031"), algorithm, unhex("0420"), digest);
+  const filling = new Uint8Array(length - info.length - 3).fill(0xff);
+  return concat(unhex("0001"), filling, unhex("00"), info);
 }
 
 // --- register and keep
@@ -190,6 +212,9 @@ const registeredOf = ({
   published,
   life,
   fingerprint = "",
+  witness,
+  single,
+  issuer,
 }: StoredKey): RegisteredKey => ({
   name,
   use,
@@ -198,8 +223,12 @@ const registeredOf = ({
   published,
   kcv: life?.kcv ?? "",
   fingerprint,
-  ...(life === undefined ? {} : { life }),
+  ...onlyGiven({ witness, single, issuer, life }),
 });
+
+type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
+const onlyGiven = <T extends object>(fields: T): Given<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
 
 // --- the sealed book: `IV (12) ‖ tag (16) ‖ cipher text`, bound to environment and revision
 

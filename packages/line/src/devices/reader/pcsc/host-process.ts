@@ -6,6 +6,7 @@ import { isExtended } from "@persoline/card/apdu";
 import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
 import { converse, Silence } from "../conversation.js";
+import { apduMs } from "../deadline.js";
 import { type Channel, channelOf } from "./channel.js";
 import { packAnswers, unpackCommands } from "./packets.js";
 import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
@@ -230,7 +231,7 @@ async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<Hos
   try {
     const { answers: all, broken } = await converse(
       (apdu) => {
-        nextAnswer();
+        nextAnswer(apduMs(apdu, ask.answerMs));
         return Promise.race([transmit(now, apdu), late]);
       },
       unpackCommands(ask.commands),
@@ -262,15 +263,31 @@ async function transmit(now: Card, apdu: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(answer.buffer, answer.byteOffset, answer.length);
 }
 
-/** One timer for all APDUs of an exchange, wound up again for each. */
-function deadline(ms: number): { readonly late: Promise<never>; again: () => void; stop: () => void } {
+/** One timer for all APDUs of an exchange, wound up again for each; a new one where the next may take longer or less long. */
+function deadline(usual: number): {
+  readonly late: Promise<never>;
+  again: (ms: number) => void;
+  stop: () => void;
+} {
   let timer: NodeJS.Timeout | undefined;
+  let set = usual;
+  let end: (ms: number) => NodeJS.Timeout;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
+    end = (ms) => setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
+    timer = end(usual);
   });
   // Nobody may be listening when it comes.
   late.catch(() => undefined);
-  return { late, again: () => timer?.refresh(), stop: () => clearTimeout(timer) };
+  const again = (ms: number): void => {
+    if (ms === set) {
+      timer?.refresh();
+      return;
+    }
+    clearTimeout(timer);
+    set = ms;
+    timer = end(ms);
+  };
+  return { late, again, stop: () => clearTimeout(timer) };
 }
 
 function off(): void {

@@ -185,6 +185,20 @@ describe("readers of one model without serial numbers", () => {
     expect([ofLeft.got.length, ofRight.got.length]).toEqual([2, 0]);
   });
 
+  test("a device with two contact units: its port alone does not say which, its slot does", async () => {
+    const dual = "Persoline Dual";
+    await usb.plug({ port: "1-4", device: 7, tcp: a, model: "0003" });
+    await until([`${dual} 00 00`, `${dual} 00 01`]);
+    const [first, second] = [cardAt(a), cardAt(b)];
+    await expect(head("head 1", { pcsc: dual, usb: "1-4" }, 0).insert()).rejects.toThrow(
+      /2 readers answer .* slot/,
+    );
+    const own = head("head 2", { pcsc: dual, usb: "1-4", slot: 1 });
+    await own.awaitCard("present", 5_000);
+    await (await inserted(own)).exchange([ask(0xca, 256)]);
+    expect([first.got, second.got]).toEqual([[], [0xca]]);
+  });
+
   test("a port where nobody is plugged in is told with those that are; doctor shows what to write", async () => {
     await usb.plug(left);
     await usb.plug(right);

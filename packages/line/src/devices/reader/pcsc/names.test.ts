@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Candidate, chooseReader, parseReaderName } from "./names.js";
+import { type Candidate, chooseReader, isSameDevice, parseReaderName } from "./names.js";
 
 const named = (names: readonly string[]): Candidate[] => names.map((name) => ({ name }));
 
@@ -67,6 +67,16 @@ describe("names of PC/SC readers", () => {
         { name: "Twin 01 00", usb: { port: "1-2" } },
       ];
       expect(at("1-1.4", swapped)).toBe("Twin 00 00");
+    });
+
+    test("contact units of one device are told apart by their last number alone, and never guessed", () => {
+      expect(isSameDevice("Dual (A1) 00 00", "Dual (A1) 00 01")).toBe(true);
+      expect(isSameDevice("Dual 00 00", "Dual 01 00")).toBe(false);
+      expect(isSameDevice("Dual (A1) 00 00", "Dual (B2) 00 01")).toBe(false);
+      const units = ["Dual 00 00", "Dual 00 01"].map((name) => ({ name, usb: { port: "1-2" } }));
+      const ask = (slot?: number) => chooseReader("head 1", { pcsc: "Dual", usb: "1-2", slot }, units);
+      expect(() => ask()).toThrow(/2 readers answer .* slot/);
+      expect(ask(1)).toBe("Dual 00 01");
     });
 
     test("nobody there: says which ports have one, and which cannot be asked", () => {

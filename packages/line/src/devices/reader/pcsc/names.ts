@@ -54,6 +54,10 @@ export function parseReaderName(name: string): ReaderName {
   return { model, serial, slot: slot === undefined ? undefined : Number.parseInt(slot, 16) };
 }
 
+/** Whether two names are contact units of one device: the same but for the slot, their last number. */
+export const isSameDevice = (one: string, other: string): boolean =>
+  one.replace(/ [0-9A-F]{2}$/, "") === other.replace(/ [0-9A-F]{2}$/, "");
+
 /** The one reader that is meant. Throws DeviceFault when there is none, or more than one. */
 export function chooseReader(device: string, binding: Binding, connected: readonly Candidate[]): string {
   const named = namesThatFit(

@@ -4,7 +4,7 @@ import { DeviceFault } from "../../problem.js";
 import type { Reader } from "../port.js";
 import { type HostOptions, ReaderHost } from "./host.js";
 import type { Connected, Protocol } from "./host-protocol.js";
-import { type Binding, type Candidate, chooseReader, isAt, namesThatFit } from "./names.js";
+import { type Binding, type Candidate, chooseReader, isAt, isSameDevice, namesThatFit } from "./names.js";
 import { type UsbPlace, usbPlaceOf } from "./usb.js";
 import { packCommands, unpackAnswers } from "./packets.js";
 
@@ -76,6 +76,8 @@ export function pcscReader(options: PcscOptions): PcscReader {
       places.set(one, place);
       if (!isAt(usb, { name: one, usb: place })) continue;
       last = one;
+      // Its other contact units hang on the same port: which of them is meant, the binding has to say.
+      for (const unit of fits) if (isSameDevice(one, unit)) places.set(unit, place);
       break;
     }
     return names.map((one) => ({ name: one, usb: places.get(one) }));
