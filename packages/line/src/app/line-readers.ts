@@ -103,6 +103,9 @@ function realReader(
   });
 }
 
+/** pcscd looks every 400 ms, and is kept waiting by other programs now and then. */
+const liftMs = 5_000;
+
 /** The virtual card that lies at the head is put under the contacts for each visit. */
 function presented(
   reader: RealReader,
@@ -118,6 +121,20 @@ function presented(
     throw new DeviceFault(reader.name, "refused", `presents: ${address} is no HOST:PORT`);
   }
   const slot = new CardSlot({ address: target, timed: at.timed });
+  /** The last reset went unanswered. */
+  let mute = false;
+  // pcscd gives a card that was mute no power again, nor whoever takes its place, until it has seen the contacts empty.
+  const lift = async (): Promise<void> => {
+    slot.remove();
+    mute = false;
+    if (!(await reader.awaitCard("absent", liftMs))) {
+      throw new DeviceFault(
+        reader.name,
+        "refused",
+        `the contacts were lifted, and the reader still sees a card at ${address}: does another card server hold that slot?`,
+      );
+    }
+  };
   return {
     ...reader,
     insert: async () => {
@@ -133,11 +150,18 @@ function presented(
           `nobody listens at ${address}, where the card is presented`,
         );
       }
-      return reader.insert();
+      const reset = await reader.insert();
+      mute = reset === "mute";
+      return reset;
+    },
+    reseat: async () => {
+      await reader.reseat();
+      await lift();
     },
     remove: async () => {
       await reader.remove();
-      slot.release();
+      if (mute) await lift();
+      else slot.release();
     },
     close: () => {
       slot.remove();
