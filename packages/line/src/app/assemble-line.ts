@@ -126,6 +126,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     floor,
     world,
     reseat: async () => (desk === undefined ? world.sleep(300) : desk.reseat()),
+    ...(file.transport.kind === "operator" ? { putBack: async () => desk?.transport.putBack() } : {}),
   });
   const heads = file.stations.map((station) =>
     Array.from({ length: station.heads }, (_, number) =>

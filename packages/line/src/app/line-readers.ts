@@ -38,6 +38,8 @@ export function lineReaders(from: {
   readonly world: World;
   /** Lifts and lowers the contacts of a desk's reader. */
   readonly reseat?: () => Promise<void>;
+  /** Asks for the card in work that was taken out of a desk's reader. Throws DeviceFault when it does not come back. */
+  readonly putBack?: () => Promise<void>;
 }): LineReaders {
   const { file, floor, world } = from;
   const real: RealReader[] = [];
@@ -66,7 +68,9 @@ export function lineReaders(from: {
           ? own
           : presented(own, bound.presents, { place, timed, cardAt: () => floor.cardAt(place) });
       real.push(reader);
-      return reader;
+      return from.putBack === undefined || bound.presents !== undefined
+        ? reader
+        : backAgain(reader, from.putBack);
     },
     only: () => {
       const [reader] = real;
@@ -101,6 +105,23 @@ function realReader(
     usbDevices: usbDevices(),
     reseat,
   });
+}
+
+/** A reader whose card a person may take out at any time: one that is not there at a reset was taken out, and is asked for. */
+function backAgain(reader: RealReader, putBack: () => Promise<void>): RealReader {
+  return {
+    ...reader,
+    insert: async () => {
+      for (;;) {
+        try {
+          return await reader.insert();
+        } catch (thrown) {
+          if (!(thrown instanceof DeviceFault) || (await reader.awaitCard("present", 0))) throw thrown;
+          await putBack();
+        }
+      }
+    },
+  };
 }
 
 /** pcscd looks every 400 ms, and is kept waiting by other programs now and then. */
