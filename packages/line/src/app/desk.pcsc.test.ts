@@ -186,6 +186,21 @@ describe("the desk on a real PC/SC service", () => {
     expect(JSON.parse(out)).toMatchObject({ produced: 2, balanced: true, blanks: { good: 2, rejected: 0 } });
   });
 
+  test("stopped while it waits for a card: what is left is told, and nobody asks for more blanks", async () => {
+    const plan: LotPlan = { lot: "D4", count: 3, seed: 8, faults: [], flaws: [] };
+    const { robot, begin } = await arranged(plan, 2);
+    robot.close();
+    const run = begin();
+    let err = "";
+    run.stderr.on("data", (bytes: Buffer) => {
+      const waits = err.includes("Insert the next card");
+      err += bytes.toString();
+      if (!waits && err.includes("Insert the next card")) run.kill("SIGINT");
+    });
+    expect(await new Promise((resolve) => run.once("close", resolve))).toBe(1);
+    expect(err).toContain("stopped by hand; 2 of 2 records are left: run the same command again");
+  });
+
   test("killed with a card in the reader: the same command goes on with that card and makes it once", async () => {
     const plan: LotPlan = { lot: "D2", count: 3, seed: 6, faults: [], flaws: [] };
     const { robot, begin } = await arranged(plan, 2);
