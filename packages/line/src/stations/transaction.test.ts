@@ -173,6 +173,9 @@ const stores = (grouping: number, byte: number): readonly Fault[] => [
   { kind: "stores-wrong", grouping, byte },
 ];
 
+/** Its grouping 0101 would be damaged as well. */
+const withoutDirectory = paymentText.replaceAll(/^ {2}- \{ name: pp?se.*\n/gm, "");
+
 describe("its time is planned", () => {
   test.each(["none", "sda", "dda", "cda"] as const)(
     "proof %s: what the card's own clock says, and never more",
@@ -226,6 +229,16 @@ describe("a bad card is thrown out with its own reason", () => {
     // Of these only the security module knows what they must be: the scheme's public key tells.
     expect(await judged({ faults: stores(0x0203, 100) })).toBe("offline-proof-wrong");
     expect(await judged({ faults: stores(0x0204, 90) })).toBe("offline-proof-wrong");
+  });
+
+  test.each<[string, string, readonly Fault[], string]>([
+    ["an AIP that is not signed", withProof(paymentText, "none"), stores(0x9104, 2), "wrong-answer"],
+    ["key index", paymentText.replace("version: 18", "version: 10"), stores(0x9200, 0), "wrong-answer"],
+    ["the PAN of track 2", withoutDirectory, stores(0x0101, 6), "wrong-answer"],
+    ["the upper offline limit", paymentText, stores(0x3001, 7), "counter-wrong"],
+  ])("what neither certificate nor cryptogram covers: %s", async (_, text, faults, code) => {
+    expect(await judged({ text })).toBe("passed");
+    expect(await judged({ text, faults })).toBe(code);
   });
 
   test("a certificate of a scheme that terminals do not know", async () => {
