@@ -264,6 +264,20 @@ describe("a bad card is thrown out with its own reason", () => {
     expect(await judged({ change })).toBe("wrong-answer");
   });
 
+  test("a TC that is none, where no signature covers it", async () => {
+    const through = (channel: CardChannel): CardChannel => ({
+      exchange: async (commands) => {
+        const answers = await channel.exchange(commands);
+        return answers.map((answer, at) => {
+          const { ins, p1 } = commands[at]?.command ?? {};
+          if (ins !== 0xae || p1 !== 0x40) return answer;
+          return { ...answer, data: answer.data.map((byte, place) => (place === 9 ? byte ^ 1 : byte)) };
+        });
+      },
+    });
+    expect(await judged({ text: withProof(paymentText, "dda"), through })).toBe("cryptogram-wrong");
+  });
+
   test("a module that does not believe the card is believed", async () => {
     const judgeCryptogram = () => Promise.resolve({ verdict: "wrong" as const });
     expect(await judged({ module: { judgeCryptogram } })).toBe("cryptogram-wrong");

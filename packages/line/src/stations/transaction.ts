@@ -113,6 +113,7 @@ class Terminal {
       differing(result, payment) ??
       misconfigured(result, payment) ??
       staticProof(desk.crypto, result, payment) ??
+      (await this.#clearing(result)) ??
       (await countersOf(channel, result, payment.plan.profile, begun));
     return { findings: findingsOf(result, this.#judged), verdict: found };
   }
@@ -179,6 +180,26 @@ class Terminal {
       before: unblock === undefined ? [] : [unblock],
       after: limit === undefined ? [] : [limit],
     };
+  }
+
+  /** The TC is what the issuer is paid by: like the ARQC it must be one, and no signature need cover it. */
+  async #clearing({ second }: TransactionResult): Promise<Verdict> {
+    if (second === undefined) return undefined;
+    const { desk, payment } = this.#ask;
+    const { masters, profile } = payment.plan;
+    const { pan, psn } = payment.card;
+    const { cryptogram, version, data } = second;
+    const judged = await this.#outside(
+      desk.hsm.judgeCryptogram({
+        masters,
+        option: profile.cryptogram.option,
+        request: { pan, psn, cryptogram, version, data },
+        responseCode: "00",
+      }),
+    );
+    return judged.verdict === "right"
+      ? undefined
+      : { code: "cryptogram-wrong", detail: "the security module does not believe the card's TC" };
   }
 
   /** What of the transaction says that this is not the card it must be. */
