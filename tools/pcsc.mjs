@@ -14,7 +14,9 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -26,7 +28,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const self = fileURLToPath(import.meta.url);
 const driver = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
-/** What every child inside sees; also how a test knows that it is inside. */
+/** What every child inside sees: the network namespace outside. Also how a test knows that it is inside. */
 const mark = "PERSOLINE_PRIVATE_PCSC";
 const firstPort = 35_963;
 /** Each copy of vpcd's driver has two. */
@@ -136,7 +138,42 @@ function prepare() {
 function enter(words) {
   const user = process.getuid?.() === 0 ? [] : ["--map-root-user"];
   const inside = ["--mount", "--net", ...user, process.execPath, self, "inside", ...words];
-  follow(spawn("unshare", inside, { stdio: "inherit", env: { ...process.env, [mark]: "1" } }));
+  follow(spawn("unshare", inside, { stdio: "inherit", env: { ...process.env, [mark]: networkOf("self") } }));
+}
+
+/** @param {string} pid @returns {string} empty when it has ended, or is none of ours */
+function networkOf(pid) {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return "";
+  }
+}
+
+/** What the command left running in this world, and nobody else could be in it. @returns {readonly number[]} */
+function leftBehind() {
+  const own = networkOf("self");
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid && networkOf(pid) === own)
+    .map(Number);
+}
+
+/** "COMMAND & other" leaves COMMAND behind when the other ends: it would go on for ever, with no reader that it could find. */
+async function endWhatIsLeft() {
+  for (const [signal, looks] of /** @type {const} */ ([
+    ["SIGTERM", 40],
+    ["SIGKILL", 10],
+  ])) {
+    for (const pid of leftBehind()) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    for (let look = 0; look < looks && leftBehind().length > 0; look++)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /** Ends as the child ends. @param {import("node:child_process").ChildProcess} child @param {() => Promise<void>} [after] */
@@ -144,7 +181,12 @@ function follow(child, after = async () => {}) {
   // A terminal's Ctrl-C reaches the child by itself.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => child.kill("SIGTERM"));
-  child.on("error", (error) => stop(error.message));
+  child.on("error", (error) => {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    const why = code === "ENOENT" ? "there is no such program" : error.message;
+    process.stderr.write(`${child.spawnfile}: ${why}\n`);
+    void after().then(() => process.exit(127));
+  });
   child.on("exit", (code, signal) => {
     void after().then(() => process.exit(code ?? (signal === null ? 1 : 128)));
   });
@@ -295,10 +337,15 @@ switch (verb) {
     enter([verb, ...words]);
     break;
   case "inside": {
-    if (process.env[mark] === undefined || program === undefined) stop("node tools/pcsc.mjs run COMMAND...");
+    const outside = process.env[mark];
+    if (outside === undefined || outside === networkOf("self") || program === undefined)
+      stop("node tools/pcsc.mjs run COMMAND...");
     arrange();
     const started = words[0] === "run" ? await startDaemon(slots) : undefined;
-    follow(spawn(program, programWords, { stdio: "inherit", cwd: process.cwd() }), started?.end);
+    follow(spawn(program, programWords, { stdio: "inherit", cwd: process.cwd() }), async () => {
+      await started?.end();
+      await endWhatIsLeft();
+    });
     break;
   }
   case "daemon": {
@@ -318,5 +365,11 @@ switch (verb) {
     startUsb();
     break;
   default:
-    stop(readFileSync(self, "utf8").split("\n").slice(0, 6).join("\n").replaceAll("// ", ""));
+    stop(
+      readFileSync(self, "utf8")
+        .split("\n")
+        .slice(0, 7)
+        .join("\n")
+        .replaceAll(/^\/\/ ?/gm, ""),
+    );
 }

@@ -1,4 +1,5 @@
-import type { Command, Response } from "../apdu/index.js";
+import { type Command, encodeCommand, type Response } from "../apdu/index.js";
+import { hex } from "../bytes/index.js";
 import { type CardChannel, CardMute } from "../program/index.js";
 
 /** The inspection is over: the card is silent, or has been asked more than any card is worth. */
@@ -35,7 +36,8 @@ export function asking(channel: CardChannel): Ask {
       if (answer === undefined) throw new Ended("the reader handed over no answer");
       return answer;
     } catch (thrown) {
-      if (thrown instanceof CardMute) throw new Ended(thrown.message);
+      if (thrown instanceof CardMute)
+        throw new Ended(`${thrown.message}; it was asked ${hex(encodeCommand(command))}`);
       throw thrown;
     }
   };

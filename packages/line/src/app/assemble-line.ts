@@ -136,6 +136,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     floor,
     world,
     reseat: async () => (desk === undefined ? world.sleep(300) : desk.reseat()),
+    ...(file.transport.kind === "operator" ? { putBack: async () => desk?.transport.putBack() } : {}),
   });
   const wheels = machines({ order, line: file.line, data });
   const heads = file.stations.map((station) =>

@@ -167,6 +167,81 @@ describe("card serve, to whoever listens as vpcd does", () => {
     expect(nobody.err).toContain("there is no body X-000001");
   });
 
+  test("one body lies in one reader: nobody else may serve it, look at it or record it meanwhile", async () => {
+    const label = issued("pkcs15");
+    const data = ["--data", dataOf("pkcs15")];
+    const first = serve("--vpcd", at((await listener()).port), "--issued", label, ...data);
+    await first.serving();
+    for (const words of [
+      ["serve", "--vpcd", "127.0.0.1:1", "--issued", label],
+      ["inspect", label],
+      ["trace", "record", label, join(folder, "twice.jsonl")],
+    ]) {
+      const second = persoline(["card", ...words, ...data]);
+      expect(second.code).toBe(1);
+      expect(second.err).toContain(`${label} lies in a reader`);
+    }
+    await first.end();
+    expect(persoline(["card", "inspect", label, ...data]).code).toBe(0);
+  });
+
+  test("--keep and --first: a blank is served again as it was left, and the next one is another", async () => {
+    const keep = join(folder, "kept");
+    const reader = await listener();
+    const words = ["--vpcd", at(reader.port), "--keep", keep];
+    const memory = (label: string) => readFileSync(join(keep, label, "chip.eeprom"));
+    const one = serve(...words);
+    const [first] = await one.serving();
+    await reader.powered();
+    for (const command of longest) await reader.ask(command);
+    await one.end();
+    const left = memory("SERVED-000001");
+    const again = serve(...words, "--count", "1");
+    expect(await again.serving()).toEqual([first]);
+    await again.end();
+    expect(memory("SERVED-000001").equals(left)).toBe(true);
+    const [second] = await serve(...words, "--first", "2").serving();
+    expect(second?.label).toBe("SERVED-000002");
+    expect(memory("SERVED-000002").equals(left)).toBe(false);
+    const rows = [first, second].map((row) => `${row?.label ?? ""},${row?.serial ?? ""}\n`);
+    expect(readFileSync(join(keep, "delivery.csv"), "utf8")).toBe(`label,serial\n${rows.join("")}`);
+  });
+
+  test("a card that connects is inspected and recorded; one that leaves on the way is told, with the command", async () => {
+    const reader = await listener();
+    reader.close();
+    const words = ["--vpcd", String(reader.port), "--json"];
+    serve("--vpcd", at(reader.port));
+    const file = join(folder, "connected.jsonl");
+    expect(persoline(["card", "trace", "record", file, ...words])).toMatchObject({ code: 0 });
+    expect(readFileSync(file, "utf8")).toContain("80CA00CF00");
+    expect(persoline(["card", "inspect", ...words])).toMatchObject({ code: 0 });
+    for (const one of open) await one.end();
+    serve("--vpcd", at(reader.port), "--fault", '{ kind: mute-at, ins: "CA", nth: 1 }');
+    const torn = persoline(["card", "inspect", ...words]);
+    expect(torn.code).toBe(1);
+    expect((JSON.parse(torn.out) as { ended: string }).ended).toMatch(/; it was asked [0-9A-F]{2}CA/);
+  });
+
+  test("wrong usage ends with 2 and says what is needed", () => {
+    const at1 = ["card", "serve", "--vpcd", "127.0.0.1:1"];
+    const wrong = [
+      [[...at1, "--count", "0"], "1 or more"],
+      [[...at1, "--issued", "X-000001", "--count", "3"], "are for blanks"],
+      [[...at1, "--product", "product.yaml"], "belong together"],
+      [["card", "inspect"], "name either a body"],
+      [["card", "inspect", "X-000001", "--vpcd", "41000"], "name either a body"],
+      [["card", "inspect", "--vpcd", "0"], "1 to 65535"],
+      [["card", "trace", "record", "X-000001"], "name a body and a new file"],
+      [["card", "trace", "record", "X-000001", "t.jsonl", "--reader", "R"], "only the new file"],
+      [["card", "write", "--product", "product.yaml"], "name either a PC/SC reader"],
+    ] as const;
+    for (const [words, text] of wrong) {
+      const { code, err } = persoline([...words]);
+      expect({ words, code, told: err.includes(text) }).toEqual({ words, code: 2, told: true });
+    }
+  });
+
   test("--product: a blank that the product's line makes an office card of, over vpcd-direct", async () => {
     const reader = await listener();
     reader.close();

@@ -18,7 +18,7 @@ import { addStationCommands } from "./commands/station.js";
 import { addStockCommands } from "./commands/stock.js";
 import { version } from "./config.js";
 import { harmless } from "../ledger/harmless.js";
-import { exitCode, problemText } from "./problem.js";
+import { exitCode, problemText, WrongUsage } from "./problem.js";
 
 const program = new Command("persoline")
   .description("Smart card personalization line: from an order's spreadsheet to verified cards")
@@ -66,6 +66,6 @@ try {
     process.exitCode = problem.exitCode === 0 ? exitCode.whole : exitCode.usage;
   } else {
     process.stderr.write(`${harmless(problemText(problem, process.argv.includes("--debug")))}\n`);
-    process.exitCode = exitCode.refused;
+    process.exitCode = problem instanceof WrongUsage ? exitCode.usage : exitCode.refused;
   }
 }

@@ -4,11 +4,16 @@ import { join } from "node:path";
 import { random } from "@persoline/card/node";
 import { memoryStore, type VirtualCard } from "@persoline/card/virtual";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
+import { servedBy } from "../devices/shop-floor/body-hold.js";
 import { faultsOf } from "../devices/shop-floor/lot-book.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import { dataRoot } from "./config.js";
 import { dataFolder } from "./data-folder.js";
 import { Refusal } from "./problem.js";
+
+/** Why a body cannot be used now. */
+export const servedText = (label: string, holder: number): string =>
+  `${label} lies in a reader: "card serve" serves it as process ${String(holder)}. End that with Ctrl-C first`;
 
 /** Throws Refusal when there is no such body, or its chip was not made yet. */
 export function copiedCard(label: string, options: { readonly data?: string }): VirtualCard {
@@ -26,6 +31,8 @@ export function copiedCard(label: string, options: { readonly data?: string }): 
     if (!existsSync(memory)) {
       throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
     }
+    const holder = servedBy(body.dir);
+    if (holder !== undefined) throw new Refusal(servedText(label, holder));
     const eeprom = memoryStore(new Uint8Array(readFileSync(memory)));
     return silicon.power({ eeprom, faults: faultsOf(body.dir).chip });
   } finally {

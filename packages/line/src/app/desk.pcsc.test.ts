@@ -41,6 +41,14 @@ class Robot {
   /** The same chip until it is put away: what it has been through counts. */
   #inHand: VirtualCard | undefined;
   readonly #plan: LotPlan;
+  /** One card after the other is torn out when it has been told so many APDUs. */
+  readonly tears: number[] = [];
+  readonly #watch = setInterval(() => {
+    const [due] = this.tears;
+    if (due === undefined || this.apdus < due) return;
+    this.tears.shift();
+    this.#slot.remove();
+  }, 1);
 
   constructor(plan: LotPlan, loaderMaster: Uint8Array) {
     this.#plan = plan;
@@ -70,6 +78,7 @@ class Robot {
     this.told.push(text);
     if (text.startsWith("Insert the next card")) this.#take();
     else if (/^(GOOD|REJECT|ASIDE|BACK):/.test(text)) this.out();
+    else if (text.startsWith("The card was taken out")) setTimeout(() => this.back(), 500);
     else if (text.startsWith("The card does not answer well")) {
       this.#slot.remove();
       setTimeout(() => this.back(), 1000);
@@ -100,6 +109,7 @@ class Robot {
   }
 
   close(): void {
+    clearInterval(this.#watch);
     this.#slot.remove();
     this.#floor.close();
   }
@@ -161,6 +171,34 @@ describe("the desk on a real PC/SC service", () => {
       "GOOD",
       "card D1-000005",
     ]);
+  });
+
+  test("cards torn out when they were just read, and in the middle of their work, are asked for again", async () => {
+    const plan: LotPlan = { lot: "D3", count: 2, seed: 7, faults: [], flaws: [] };
+    const { robot, begin } = await arranged(plan, 2);
+    robot.tears.push(1, 60);
+    const { code, out } = await robot.watch(begin());
+    robot.close();
+    expect(robot.tears).toEqual([]);
+    expect(robot.told.filter((text) => /^(Put card|The card was taken out)/.test(text)).length).toBe(2);
+    expect(robot.told.filter((text) => /halt|REJECT|ASIDE/.test(text))).toEqual([]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ produced: 2, balanced: true, blanks: { good: 2, rejected: 0 } });
+  });
+
+  test("stopped while it waits for a card: what is left is told, and nobody asks for more blanks", async () => {
+    const plan: LotPlan = { lot: "D4", count: 3, seed: 8, faults: [], flaws: [] };
+    const { robot, begin } = await arranged(plan, 2);
+    robot.close();
+    const run = begin();
+    let err = "";
+    run.stderr.on("data", (bytes: Buffer) => {
+      const waits = err.includes("Insert the next card");
+      err += bytes.toString();
+      if (!waits && err.includes("Insert the next card")) run.kill("SIGINT");
+    });
+    expect(await new Promise((resolve) => run.once("close", resolve))).toBe(1);
+    expect(err).toContain("stopped by hand; 2 of 2 records are left: run the same command again");
   });
 
   test("killed with a card in the reader: the same command goes on with that card and makes it once", async () => {

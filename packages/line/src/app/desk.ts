@@ -36,7 +36,11 @@ export function openDesk(from: {
   const book = new DeskBook(from.book);
   const identity = identityOf(product);
   const reseat = async (): Promise<void> => {
-    desk.tell("The card does not answer well: take it out, wipe its contacts and put it in again.");
+    desk.tell(
+      (await reader.awaitCard("present", 0))
+        ? "The card does not answer well: take it out, wipe its contacts and put it in again."
+        : "The card was taken out: put it in again.",
+    );
     if (await reader.awaitCard("absent", reseatMs)) await reader.awaitCard("present", reseatMs);
   };
   const transport = operatorTransport({
@@ -44,6 +48,10 @@ export function openDesk(from: {
     book,
     moveMs,
     awaitCard: (card, ms) => reader.awaitCard(card, ms),
+    recognise: async () => {
+      const serial = await serialOf(reader, product, identity);
+      return serial === undefined || serial === "none" ? undefined : labelOf(serial);
+    },
     identify: async () => {
       let serial = await serialOf(reader, product, identity);
       if (serial === undefined) {

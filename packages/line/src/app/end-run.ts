@@ -170,8 +170,10 @@ function whyUnfinished(
     const first = differences.slice(0, 5).join("; ");
     return `the accounts and the shop floor differ: ${first}${differences.length > 5 ? `; and ${String(differences.length - 5)} more` : ""}`;
   }
-  if (result.ended !== "complete") return result.detail;
   const made = records.produced + records.givenUp;
+  if (result.ended === "stopped")
+    return `${result.detail}; ${String(records.total - made)} of ${String(records.total)} records are left: run the same command again`;
+  if (result.ended !== "complete") return result.detail;
   return made === records.total
     ? undefined
     : `${String(records.total - made)} of ${String(records.total)} records have no good card; ${result.detail}`;

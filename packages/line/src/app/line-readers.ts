@@ -39,6 +39,8 @@ export function lineReaders(from: {
   readonly world: World;
   /** Lifts and lowers the contacts of a desk's reader. */
   readonly reseat?: () => Promise<void>;
+  /** Asks for the card in work that was taken out of a desk's reader. Throws DeviceFault when it does not come back. */
+  readonly putBack?: () => Promise<void>;
 }): LineReaders {
   const { file, floor, world } = from;
   const real: RealReader[] = [];
@@ -67,7 +69,9 @@ export function lineReaders(from: {
           ? own
           : presented(own, bound.presents, { place, timed, cardAt: () => floor.cardAt(place) });
       real.push(reader);
-      return reader;
+      return from.putBack === undefined || bound.presents !== undefined
+        ? reader
+        : backAgain(reader, from.putBack);
     },
     only: () => {
       const [reader] = real;
@@ -104,6 +108,26 @@ function realReader(
   });
 }
 
+/** A reader whose card a person may take out at any time: one that is not there at a reset was taken out, and is asked for. */
+function backAgain(reader: RealReader, putBack: () => Promise<void>): RealReader {
+  return {
+    ...reader,
+    insert: async () => {
+      for (;;) {
+        try {
+          return await reader.insert();
+        } catch (thrown) {
+          if (!(thrown instanceof DeviceFault) || (await reader.awaitCard("present", 0))) throw thrown;
+          await putBack();
+        }
+      }
+    },
+  };
+}
+
+/** pcscd looks every 400 ms, and is kept waiting by other programs now and then. */
+const liftMs = 5_000;
+
 /** The virtual card that lies at the head is put under the contacts for each visit. */
 function presented(
   reader: RealReader,
@@ -119,6 +143,20 @@ function presented(
     throw new DeviceFault(reader.name, "refused", `presents: ${address} is no HOST:PORT`);
   }
   const slot = new CardSlot({ address: target, timed: at.timed });
+  /** The last reset went unanswered. */
+  let mute = false;
+  // pcscd gives a card that was mute no power again, nor whoever takes its place, until it has seen the contacts empty.
+  const lift = async (): Promise<void> => {
+    slot.remove();
+    mute = false;
+    if (!(await reader.awaitCard("absent", liftMs))) {
+      throw new DeviceFault(
+        reader.name,
+        "refused",
+        `the contacts were lifted, and the reader still sees a card at ${address}: does another card server hold that slot?`,
+      );
+    }
+  };
   return {
     ...reader,
     insert: async () => {
@@ -134,11 +172,18 @@ function presented(
           `nobody listens at ${address}, where the card is presented`,
         );
       }
-      return reader.insert();
+      const reset = await reader.insert();
+      mute = reset === "mute";
+      return reset;
+    },
+    reseat: async () => {
+      await reader.reseat();
+      await lift();
     },
     remove: async () => {
       await reader.remove();
-      slot.release();
+      if (mute) await lift();
+      else slot.release();
     },
     close: () => {
       slot.remove();

@@ -28,11 +28,14 @@ export const paymentDesk = (hsm: Hsm): PaymentDesk => ({
 export function paymentOperations(job: Pick<Job, "planned">): readonly HsmOperation[] {
   const plan = planOf(job);
   if (plan === undefined) return [];
-  const { proof } = plan.profile;
+  const { profile, pin } = plan;
+  const { proof } = profile;
   const dynamic = proof === "dda" || proof === "cda";
   return [
     "emv-keys",
     "emv-cryptogram",
+    // An issuer's PIN block comes under its transport key, and is clear for a moment.
+    ...(pin.by.method === "issuer" ? (["issuer-data-clear"] as const) : []),
     ...(proof === "none" ? [] : (["emv-issuer"] as const)),
     ...(dynamic ? (["emv-rsa"] as const) : []),
   ];

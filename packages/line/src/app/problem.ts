@@ -18,6 +18,9 @@ export class Refusal extends Error {
   override readonly name = "Refusal";
 }
 
+/** Words that do not go together, or lack one: how the command is used is what has to change. */
+export class WrongUsage extends Refusal {}
+
 const told = [
   DataProblem,
   LayoutProblem,

@@ -38,6 +38,8 @@ stock:
     count: 24
     faults:
       - { blanks: { number: 2 }, fault: { kind: ram-fault } }
+      - { blanks: { number: 3 }, fault: { kind: dead } }
+      - { blanks: { number: 4 }, fault: { kind: bad-seat, times: 1 } }
       - { blanks: { number: 5 }, fault: { kind: weak-page, page: 300 } }
       - { blanks: { number: 7 }, fault: { kind: mute-at, ins: "D6", nth: 3 } }
 `;
@@ -87,7 +89,7 @@ describe("the office order on eight slots", () => {
     expect(judged(simulated)).toMatchObject({
       produced: 16,
       balanced: true,
-      blanks: { good: 16, rejected: 2 },
+      blanks: { good: 16, rejected: 3 },
     });
     expect(judged(real)).toEqual(judged(simulated));
     expect(judged(without)).toEqual(judged(simulated));

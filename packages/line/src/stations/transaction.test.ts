@@ -176,6 +176,9 @@ const stores = (grouping: number, byte: number): readonly Fault[] => [
   { kind: "stores-wrong", grouping, byte },
 ];
 
+/** Its grouping 0101 would be damaged as well. */
+const withoutDirectory = paymentText.replaceAll(/^ {2}- \{ name: pp?se.*\n/gm, "");
+
 describe("its time is planned", () => {
   test.each(["none", "sda", "dda", "cda"] as const)(
     "proof %s: what the card's own clock says, and never more",
@@ -231,6 +234,16 @@ describe("a bad card is thrown out with its own reason", () => {
     expect(await judged({ faults: stores(0x0204, 90) })).toBe("offline-proof-wrong");
   });
 
+  test.each<[string, string, readonly Fault[], string]>([
+    ["an AIP that is not signed", withProof(paymentText, "none"), stores(0x9104, 2), "wrong-answer"],
+    ["key index", paymentText.replace("version: 18", "version: 10"), stores(0x9200, 0), "wrong-answer"],
+    ["the PAN of track 2", withoutDirectory, stores(0x0101, 6), "wrong-answer"],
+    ["the upper offline limit", paymentText, stores(0x3001, 7), "counter-wrong"],
+  ])("what neither certificate nor cryptogram covers: %s", async (_, text, faults, code) => {
+    expect(await judged({ text })).toBe("passed");
+    expect(await judged({ text, faults })).toBe(code);
+  });
+
   test("a certificate of a scheme that terminals do not know", async () => {
     const [other] = [unhex("F1".repeat(192))];
     const change = (how: Made): Made => {
@@ -252,6 +265,20 @@ describe("a bad card is thrown out with its own reason", () => {
       return { ...how, prepared: { ...how.prepared, payment: { ...payment, card } } };
     };
     expect(await judged({ change })).toBe("wrong-answer");
+  });
+
+  test("a TC that is none, where no signature covers it", async () => {
+    const through = (channel: CardChannel): CardChannel => ({
+      exchange: async (commands) => {
+        const answers = await channel.exchange(commands);
+        return answers.map((answer, at) => {
+          const { ins, p1 } = commands[at]?.command ?? {};
+          if (ins !== 0xae || p1 !== 0x40) return answer;
+          return { ...answer, data: answer.data.map((byte, place) => (place === 9 ? byte ^ 1 : byte)) };
+        });
+      },
+    });
+    expect(await judged({ text: withProof(paymentText, "dda"), through })).toBe("cryptogram-wrong");
   });
 
   test("a module that does not believe the card is believed", async () => {

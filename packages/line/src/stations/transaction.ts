@@ -4,8 +4,9 @@
  * card's acceptance of what the module enciphered, the script keys by commands that the card carries out.
  */
 import { SW } from "@persoline/card/apdu";
-import { CardProblem, equal, utf8 } from "@persoline/card/bytes";
+import { CardProblem, equal, hex, utf8 } from "@persoline/card/bytes";
 import {
+  knownBytes,
   type OnlineAnswer,
   type OnlineRequest,
   type PaymentProfile,
@@ -26,7 +27,7 @@ import {
   type RejectCode,
   type SealedSecrets,
 } from "@persoline/card/program";
-import { parseTlv } from "@persoline/card/tlv";
+import { encodeTlv, parseTlv, tlv } from "@persoline/card/tlv";
 import type { PreparedPayment } from "../plan/gp/payment/record.js";
 import { withChip } from "./contact.js";
 import { boundOf, type CardInWork, type PaymentDesk, type Visit } from "./station.js";
@@ -110,7 +111,9 @@ class Terminal {
     const found =
       this.#verdict(result) ??
       differing(result, payment) ??
+      misconfigured(result, payment) ??
       staticProof(desk.crypto, result, payment) ??
+      (await this.#clearing(result)) ??
       (await countersOf(channel, result, payment.plan.profile, begun));
     return { findings: findingsOf(result, this.#judged), verdict: found };
   }
@@ -179,6 +182,26 @@ class Terminal {
     };
   }
 
+  /** The TC is what the issuer is paid by: like the ARQC it must be one, and no signature need cover it. */
+  async #clearing({ second }: TransactionResult): Promise<Verdict> {
+    if (second === undefined) return undefined;
+    const { desk, payment } = this.#ask;
+    const { masters, profile } = payment.plan;
+    const { pan, psn } = payment.card;
+    const { cryptogram, version, data } = second;
+    const judged = await this.#outside(
+      desk.hsm.judgeCryptogram({
+        masters,
+        option: profile.cryptogram.option,
+        request: { pan, psn, cryptogram, version, data },
+        responseCode: "00",
+      }),
+    );
+    return judged.verdict === "right"
+      ? undefined
+      : { code: "cryptogram-wrong", detail: "the security module does not believe the card's TC" };
+  }
+
   /** What of the transaction says that this is not the card it must be. */
   #verdict({ evidence, outcome, first, second }: TransactionResult): Verdict {
     const { profile } = this.#ask.payment.plan;
@@ -235,6 +258,10 @@ function differing({ data }: TransactionResult, { card, plan }: PreparedPayment)
     [0x5f20, "name", utf8(card.name)],
     [0x5f30, "service code", packNumeric(plan.profile.serviceCode, 2)],
   ];
+  const { serviceCode, pvvKeyIndex } = plan.profile;
+  // The digits behind are the security module's.
+  if (!hex(data.get(0x57) ?? NONE).startsWith(`${card.pan}D${card.expiry}${serviceCode}${pvvKeyIndex}`))
+    return { code: "wrong-answer", detail: "the card's track 2 is not its record's" };
   for (const [tag, what, value] of expected)
     if (!equal(data.get(tag) ?? NONE, value))
       return { code: "wrong-answer", detail: `the card's ${what} is not its record's` };
@@ -243,6 +270,26 @@ function differing({ data }: TransactionResult, { card, plan }: PreparedPayment)
   return year === expiry[0] && month === expiry[1]
     ? undefined
     : { code: "wrong-answer", detail: "the card's expiry date is not its record's" };
+}
+
+/**
+ * What says how the card works: no signature covers profile and file locator of a card without offline data authentication, and a
+ * cryptogram of version 10 does not cover the key's index.
+ */
+function misconfigured({ data, first }: TransactionResult, { card, plan }: PreparedPayment): Verdict {
+  const { profile } = plan;
+  const { dgis } = preparePayment(profile, card);
+  const options = knownBytes(dgis.find(({ id }) => id === 0x9104)?.parts ?? []) ?? NONE;
+  const said = [0x82, 0x94].map((tag) => tlv(tag, data.get(tag) ?? NONE));
+  if (!equal(encodeTlv(said), options))
+    return { code: "wrong-answer", detail: "the card's AIP or AFL is not its product's" };
+  const { keyIndex, version } = profile.cryptogram;
+  return equal(first?.data.issuerApplicationData.subarray(1, 3) ?? NONE, Uint8Array.of(keyIndex, version))
+    ? undefined
+    : {
+        code: "wrong-answer",
+        detail: "key index or cryptogram version of the card are not its product's",
+      };
 }
 
 /** Terminals that know nothing better than static data authentication believe the card too, whatever this one used. */
@@ -259,11 +306,11 @@ function staticProof(crypto: Crypto, { data }: TransactionResult, { card, plan }
   }
 }
 
-/** The card's counters after its transaction: ATC, ATC of the last online one, PIN tries. */
+/** The card's counters after its transaction: ATC, ATC of the last online one, PIN tries, and the limits of its offline ones. */
 async function countersOf(
   channel: CardChannel,
   { first }: TransactionResult,
-  { pinTries }: PaymentProfile,
+  { pinTries, offlineLimits }: PaymentProfile,
   begun: number,
 ): Promise<Verdict> {
   const atc = first?.data.atc ?? new Uint8Array(2);
@@ -277,12 +324,14 @@ async function countersOf(
     [0x9f36, "application transaction counter", atc],
     [0x9f13, "counter of the last online transaction", atc],
     [0x9f17, "PIN tries left", Uint8Array.of(pinTries)],
+    [0x9f14, "lower consecutive offline limit", Uint8Array.of(offlineLimits.lower)],
+    [0x9f23, "upper consecutive offline limit", Uint8Array.of(offlineLimits.upper)],
   ] as const;
   for (const [tag, what, value] of wanted) {
     const command = { cla: 0x80, ins: 0xca, p1: tag >> 8, p2: tag & 0xff, le: 256 };
     const [answer] = await channel.exchange([{ command, sw: [{ value: SW.ok, mask: 0xffff }] }]);
     if (answer?.sw !== SW.ok || !equal(valueOf(answer.data, tag), value))
-      return { code: "counter-wrong", detail: `the ${what} is not what the transaction left it at` };
+      return { code: "counter-wrong", detail: `the ${what} is not what it must be after this transaction` };
   }
   return undefined;
 }

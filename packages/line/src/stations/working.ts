@@ -40,7 +40,8 @@ export class Working {
     }
     if (fed === "empty") {
       shift.unbound--;
-      shift.hopperEmpty = true;
+      // A desk that was told to stop waits for no card: that says nothing about the stock.
+      if (shift.stopping !== "asked") shift.hopperEmpty = true;
       head.state = "idle";
       return;
     }

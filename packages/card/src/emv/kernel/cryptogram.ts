@@ -35,7 +35,9 @@ export async function generate(
     readonly combined: CombinedProof | undefined;
   },
 ): Promise<Generated> {
-  const { type, values, aip, combined } = ask_;
+  const { type, values, aip } = ask_;
+  // No signature is asked for with an AAC (EMV Book 3, 6.5.5.2).
+  const combined = type === "AAC" ? undefined : ask_.combined;
   const entries = parseDol(ask_.list);
   const sent = fillDol(entries, values);
   const p1 = P1[type] | (combined === undefined ? 0 : WITH_CDA);
@@ -107,9 +109,12 @@ function combinedCryptogram(
   },
 ): { readonly cryptogram: Uint8Array; readonly right: boolean } | undefined {
   const { answer, data, sent, parts, information } = answered;
+  const unpredictable = parts.get(0x9f37);
+  // Without the terminal's number the signature may be an old one.
+  if (unpredictable === undefined || unpredictable.length < 4) return undefined;
   let dynamic: Uint8Array;
   try {
-    dynamic = recoverDynamicData(crypto, key, need(data, 0x9f4b), parts.get(0x9f37) ?? new Uint8Array(0));
+    dynamic = recoverDynamicData(crypto, key, need(data, 0x9f4b), unpredictable);
   } catch (problem) {
     if (problem instanceof CardProblem) return undefined;
     throw problem;

@@ -9,17 +9,21 @@ import { encodeTlv, tlv } from "../../tlv/index.js";
 import {
   encipherPinForCard,
   type EncipherPin,
+  fillDol,
   type OfflineProof,
+  parseDol,
   pinBlock2,
   preparePayment,
   runTransaction,
   samplePayment,
   sampleRecord,
+  signDynamicData,
   signIccCertificate,
   signIssuerCertificate,
   type TerminalData,
   type TransactionResult,
 } from "../index.js";
+import { generate } from "./cryptogram.js";
 
 type Tamper = (command: Command, response: Response) => Response;
 /** A card whose answers somebody changes on their way. */
@@ -67,7 +71,7 @@ const otherVersion = (record: Uint8Array): Uint8Array => {
 
 describe("a kernel that believes nothing", () => {
   test.each([
-    ["sda", "40"],
+    ["sda", "42"],
     ["dda", "08"],
     ["cda", "04"],
   ] as const)("%s: static data changed after they were signed", async (proof, tvr) => {
@@ -82,8 +86,74 @@ describe("a kernel that believes nothing", () => {
   test("the same cards untouched are believed", async () => {
     for (const proof of ["sda", "dda", "cda"] as const) {
       const result = await against(proof, (_command, response) => response);
-      expect([result.outcome, hex(result.tvr).slice(0, 2)]).toEqual(["approved online", "00"]);
+      const tvr = proof === "sda" ? "02" : "00";
+      expect([result.outcome, hex(result.tvr).slice(0, 2)]).toEqual(["approved online", tvr]);
     }
+  });
+  test.each([
+    ["sda", 3, "62"],
+    ["dda", 3, "28"],
+    ["cda", 2, "24"],
+  ] as const)(
+    "%s without a record of its keys: data are missing, and it failed",
+    async (proof, number, tvr) => {
+      const result = await against(proof, (command, response) =>
+        command.ins === 0xb2 && command.p2 === 0x14 && command.p1 === number
+          ? { ...response, data: unhex("7000") }
+          : response,
+      );
+      expect([step(result, "offline data authentication"), hex(result.tvr).slice(0, 2)]).toEqual([
+        "failed",
+        tvr,
+      ]);
+    },
+  );
+  test("a list of static data that names more than the AIP: the proof fails, the transaction goes on", async () => {
+    const result = await against(
+      "dda",
+      readSigned((record) => unhex(hex(record).replace("9F4A0182", "9F4A0184"))),
+    );
+    expect([step(result, "offline data authentication"), result.first?.type]).toEqual(["failed", "ARQC"]);
+  });
+  test.each([
+    ["9F37049F0206", "right"],
+    ["9F0206", "wrong"],
+  ])(
+    "a combined signature over what CDOL %s asks for is %s: an old one has no number of today",
+    async (dol, said) => {
+      const list = unhex(dol);
+      const values = new Map([[0x9f37, unhex("01020304")]]);
+      const sent = fillDol(parseDol(list), values);
+      const others = [
+        tlv(0x9f27, unhex("40")),
+        tlv(0x9f36, unhex("0001")),
+        tlv(0x9f10, unhex("06011203000000")),
+      ];
+      const hash = nodeCrypto.sha1(concat(sent, encodeTlv(others)));
+      const dynamic = concat(unhex("080000000000000000"), unhex("40"), new Uint8Array(8), hash);
+      const number = dol.startsWith("9F37") ? sent.subarray(0, 4) : new Uint8Array(0);
+      const icc = testPair("icc", 1152);
+      const signature = signDynamicData(nodeCrypto, signerOf(icc), dynamic, number);
+      const data = encodeTlv(tlv(0x77, ...others, tlv(0x9f4b, signature)));
+      const channel: CardChannel = { exchange: () => Promise.resolve([{ data, sw: statusWord(0x9000) }]) };
+      const combined = { key: icc.publicKey, sent: new Uint8Array(0) };
+      const ask = { type: "TC" as const, list, values, aip: unhex("6100"), combined };
+      expect((await generate(channel, nodeCrypto, ask)).signature).toBe(said);
+    },
+  );
+  test("an AAC is asked for without a signature", async () => {
+    const asked: number[] = [];
+    const actions = {
+      default: unhex("0000000000"),
+      denial: unhex("0000008000"),
+      online: unhex("0000000000"),
+    };
+    const listen: Tamper = (command, response) => {
+      if (command.ins === 0xae) asked.push(command.p1);
+      return response;
+    };
+    const result = await against("cda", listen, { actions, floorLimit: 0 });
+    expect([result.outcome, asked]).toEqual(["declined offline", [0x00]]);
   });
   test("an authority it does not know, a certificate past its month, a proof it cannot do", async () => {
     const stranger = await against("dda", (_command, response) => response, { authority: () => undefined });

@@ -35,7 +35,7 @@ export class CardKeys {
   readonly #crypto: Crypto;
   readonly #terminal: TerminalData;
   readonly #data: ReadonlyMap<number, Uint8Array>;
-  readonly #staticData: Uint8Array;
+  readonly #authenticated: readonly ReadRecord[];
 
   constructor(
     crypto: Crypto,
@@ -45,12 +45,17 @@ export class CardKeys {
     this.#crypto = crypto;
     this.#terminal = terminal;
     this.#data = card.data;
-    const listed = card.data.get(0x9f4a);
+    this.#authenticated = card.authenticated;
+  }
+
+  /** A wrong list makes the proof fail, not the transaction (EMV Book 3, 10.3). */
+  #staticData(): Uint8Array {
+    const listed = this.#data.get(0x9f4a);
     if (listed !== undefined && !equal(listed, Uint8Array.of(0x82)))
       throw new CardProblem("emv-answer", "static data tag list", "it may only name 82");
-    this.#staticData = staticDataToAuthenticate(
-      card.authenticated,
-      listed === undefined ? undefined : card.data.get(0x82),
+    return staticDataToAuthenticate(
+      this.#authenticated,
+      listed === undefined ? undefined : this.#data.get(0x82),
     );
   }
 
@@ -69,7 +74,8 @@ export class CardKeys {
       remainder: data.get(0x92) ?? none,
       exponent: need(data, 0x9f32),
     });
-    if (!this.#pan().startsWith(found.issuer))
+    // Three to eight digits (EMV Book 2, table 6): none at all would be everybody's.
+    if (found.issuer.length < 3 || !this.#pan().startsWith(found.issuer))
       throw new CardProblem("emv-certificate", "issuer certificate", "it is another issuer's");
     this.#mustBeValid("issuer certificate", found.expiry);
     return found.publicKey;
@@ -77,7 +83,7 @@ export class CardKeys {
 
   icc(): RsaPublicKey {
     const data = this.#data;
-    return this.#ofCard("ICC certificate", this.#staticData, [
+    return this.#ofCard("ICC certificate", this.#staticData(), [
       need(data, 0x9f46),
       data.get(0x9f48),
       need(data, 0x9f47),
@@ -94,7 +100,7 @@ export class CardKeys {
 
   /** Signed static data; throws when they do not hold. */
   checkStatic(): void {
-    recoverStaticData(this.#crypto, this.issuer(), need(this.#data, 0x93), this.#staticData);
+    recoverStaticData(this.#crypto, this.issuer(), need(this.#data, 0x93), this.#staticData());
   }
 
   #pan(): string {

@@ -114,6 +114,8 @@ class Run {
       this.note(this.at, "not done", "card and terminal have no method in common");
       return undefined;
     }
+    if (proof === "sda") this.#tvr.set(TVR.sdaSelected);
+    if (!PROOF_DATA[proof].every((tag) => this.#data.has(tag))) this.#tvr.set(TVR.dataMissing);
     try {
       if (proof === "cda") {
         const key = keys.icc();
@@ -311,6 +313,13 @@ class Run {
 }
 
 const ORDER: Readonly<Record<CryptogramType, number>> = { AAC: 0, ARQC: 1, TC: 2 };
+/** Without them a proof fails, and data are missing besides (EMV Book 3, 7.2 and 10.3). */
+const KEY_DATA = [0x8f, 0x90, 0x9f32] as const;
+const PROOF_DATA: Readonly<Record<Exclude<ChosenProof, "none">, readonly number[]>> = {
+  sda: [...KEY_DATA, 0x93],
+  dda: [...KEY_DATA, 0x9f46, 0x9f47],
+  cda: [...KEY_DATA, 0x9f46, 0x9f47],
+};
 const FAILED: Readonly<Record<Exclude<ChosenProof, "none">, (typeof TVR)[keyof typeof TVR]>> = {
   sda: TVR.sdaFailed,
   dda: TVR.ddaFailed,

@@ -5,6 +5,7 @@ export const TVR = {
   dataMissing: [0, 0x20],
   ddaFailed: [0, 0x08],
   cdaFailed: [0, 0x04],
+  sdaSelected: [0, 0x02],
   versionsDiffer: [1, 0x80],
   expired: [1, 0x40],
   notYetEffective: [1, 0x20],

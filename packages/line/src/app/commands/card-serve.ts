@@ -1,5 +1,6 @@
 /** `card serve`: virtual cards for readers that are none: pcscd's vpcd, or a line that listens as vpcd does. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { once } from "node:events";
 import { random } from "@persoline/card/node";
 import { type Fault, memoryStore, type VirtualCard } from "@persoline/card/virtual";
@@ -7,26 +8,34 @@ import { type Command, InvalidArgumentError } from "commander";
 import { parse } from "yaml";
 import { z } from "zod";
 import { type Address, CardSlot, parseAddress } from "../../devices/reader/vpcd/card-side.js";
+import { hold } from "../../devices/shop-floor/body-hold.js";
+import { openEeprom } from "../../devices/shop-floor/eeprom-file.js";
 import { ShopFloor } from "../../devices/shop-floor/floor.js";
-import { chipNumberOf, labelOf, serialOf } from "../../devices/shop-floor/lot.js";
+import { chipNumberOf, stockItem } from "../../devices/shop-floor/lot.js";
 import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { faultOf, faultSchema } from "../../stations/line-file.js";
 import { dataRoot } from "../config.js";
+import { servedText } from "../copied-card.js";
 import { dataFolder } from "../data-folder.js";
 import { readAnyProduct } from "../job.js";
-import { Refusal } from "../problem.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { fabFor } from "../virtual-blanks.js";
-import { type CommonOptions, print, printJson, whole, withData } from "./options.js";
+import { type CommonOptions, counting, print, printJson, withData } from "./options.js";
 
 type Words = CommonOptions & {
   readonly vpcd: Address;
   readonly count?: number;
+  readonly first?: number;
+  readonly keep?: string;
   readonly product?: string;
   readonly keys?: string;
   readonly issued: readonly string[];
   readonly timed?: boolean;
   readonly faults: readonly Fault[];
 };
+
+/** Longer than it takes to connect to whoever listens. */
+const quietMs = 2_000;
 
 /** Everything that is in a slot, and what is written on it. */
 interface Served {
@@ -44,7 +53,16 @@ export function addServeCommand(card: Command): void {
       "where the first slot listens; further cards go to the next ports",
       address,
     )
-    .option("--count <n>", "so many blanks, one a slot (default 1)", whole)
+    .option("--count <n>", "so many blanks, one a slot (default 1)", counting)
+    .option(
+      "--first <n>",
+      "the first blank's number in its lot (default 1): another one for each new card",
+      counting,
+    )
+    .option(
+      "--keep <dir>",
+      "keep the blanks here, to be served again as they are then, with their delivery.csv",
+    )
     .option("--product <product.yaml>", "blanks that this product's line can complete (with --keys)")
     .option("--keys <keys.yaml>", "key list that publishes the key such blanks are made with")
     .option(
@@ -62,7 +80,7 @@ export function addServeCommand(card: Command): void {
     )
     .addHelpText(
       "after",
-      '\nExamples:\n  $ persoline card serve --vpcd 127.0.0.1:35963\n  $ persoline card serve --vpcd 127.0.0.1:35963 --issued L2026A-000017 --data .persoline/runs/...\n  $ node tools/pcsc.mjs run sh -c "npx persoline card serve --vpcd 127.0.0.1:35963 & sleep 3; opensc-tool -r 0 -a"',
+      '\nExamples:\n  $ persoline card serve --vpcd 127.0.0.1:35963\n  $ persoline card serve --vpcd 127.0.0.1:35963 --keep blanks --first 2\n  $ persoline card serve --vpcd 127.0.0.1:35963 --issued L2026A-000017 --data .persoline/runs/...\n  $ node tools/pcsc.mjs run sh -c "node_modules/.bin/persoline card serve --vpcd 127.0.0.1:35963 & sleep 3; opensc-tool -r 0 -a"\n\nA blank knows its chip number (80CA00CF00) and has no files; the --issued card of a product with files answers SELECT too: opensc-tool -r 0 -s 00A4000C023F00',
     )
     .action(async (options: Words & { readonly fault: readonly Fault[] }) => {
       const served = await cardsFor({ ...options, faults: options.fault });
@@ -79,6 +97,10 @@ export function addServeCommand(card: Command): void {
           },
         });
         slot.insert(one);
+        setTimeout(() => {
+          if (!slot.linked)
+            process.stderr.write(`${host}:${String(port + at)}: nobody listens yet, waiting\n`);
+        }, quietMs).unref();
         return slot;
       });
       const told = served.map(({ label, serial }, at) => ({
@@ -115,17 +137,18 @@ function planted(text: string, before: readonly Fault[]): readonly Fault[] {
 }
 
 async function cardsFor(options: Words): Promise<readonly Served[]> {
-  const { issued, count, product, keys } = options;
+  const { issued, count, first = 1, keep, product, keys } = options;
   if (issued.length > 0) {
-    if (count !== undefined || product !== undefined || options.faults.length > 0) {
-      throw new Refusal(
-        "--issued names cards that are there already: --count, --product and --fault are for blanks",
+    const forBlanks = [count, options.first, keep, product, keys];
+    if (forBlanks.some((one) => one !== undefined) || options.faults.length > 0) {
+      throw new WrongUsage(
+        "--issued names cards that are there already: --count, --first, --keep, --product, --keys and --fault are for blanks",
       );
     }
     return issuedCards(dataFolder(dataRoot(options.data)).shopFloor, issued);
   }
   if ((product === undefined) !== (keys === undefined)) {
-    throw new Refusal(
+    throw new WrongUsage(
       "--product and --keys belong together: the key list publishes the key that the blanks are made with",
     );
   }
@@ -135,16 +158,54 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
       : await fabFor((await readAnyProduct(product)).product, keys);
   const silicon = virtualSilicon({ ...fab, random });
   const lot = { lot: "SERVED", seed: 1 };
-  return Array.from({ length: count ?? 1 }, (_, at) => {
-    const chip = chipNumberOf(lot, at + 1);
-    const eeprom = memoryStore(silicon.fabricate(chip));
-    return {
-      label: labelOf(lot.lot, at + 1),
-      serial: serialOf(chip),
-      card: silicon.power({ eeprom, faults: options.faults }),
-      close: () => {},
-    };
+  const blanks = Array.from({ length: count ?? 1 }, (_, at) => {
+    const number = first + at;
+    return { chip: chipNumberOf(lot, number), ...stockItem(lot, number, silicon.numbered) };
   });
+  if (keep !== undefined) {
+    const kept = keptBlanks(keep);
+    return blanks.map(({ chip, label, serial }) => {
+      const { eeprom, close } = kept(label, serial, () => silicon.fabricate(chip));
+      return { label, serial, card: silicon.power({ eeprom, faults: options.faults }), close };
+    });
+  }
+  return blanks.map(({ chip, label, serial }) => {
+    const eeprom = memoryStore(silicon.fabricate(chip));
+    return { label, serial, card: silicon.power({ eeprom, faults: options.faults }), close: () => {} };
+  });
+}
+
+/** Memories in files: what was written into a blank is in it when it is served again. The delivery list names all that were ever served. */
+function keptBlanks(folder: string) {
+  const list = join(folder, "delivery.csv");
+  return (label: string, serial: string, make: () => Uint8Array) => {
+    const dir = join(folder, label);
+    mkdirSync(dir, { recursive: true });
+    const release = taken(dir, label);
+    const file = join(dir, "chip.eeprom");
+    if (!existsSync(file)) {
+      writeFileSync(`${file}.new`, make());
+      renameSync(`${file}.new`, file);
+    }
+    const rows = existsSync(list) ? readFileSync(list, "utf8") : "label,serial\n";
+    const row = `${label},${serial}\n`;
+    if (!rows.includes(row)) writeFileSync(list, rows + row);
+    const eeprom = openEeprom(file);
+    return {
+      eeprom,
+      close: () => {
+        eeprom.close();
+        release();
+      },
+    };
+  };
+}
+
+/** Throws Refusal when another process serves this body. */
+function taken(dir: string, label: string): () => void {
+  const held = hold(dir);
+  if ("heldBy" in held) throw new Refusal(servedText(label, held.heldBy));
+  return held.release;
 }
 
 /** They are the cards themselves, not copies: what a reader writes stays. */
@@ -156,7 +217,15 @@ function issuedCards(shopFloor: string, labels: readonly string[]): readonly Ser
     if (!existsSync(`${body.dir}/chip.eeprom`) || readFileSync(`${body.dir}/chip.eeprom`).length === 0) {
       throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
     }
+    const release = taken(body.dir, label);
     const { card, eeprom } = floor.loadCard(body.dir);
-    return { label, card, close: () => eeprom.close() };
+    return {
+      label,
+      card,
+      close: () => {
+        eeprom.close();
+        release();
+      },
+    };
   });
 }

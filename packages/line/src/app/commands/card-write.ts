@@ -1,19 +1,16 @@
 /** `card write`: one card of another maker, from its product file and one person's data given here. */
-import { readFile } from "node:fs/promises";
 import { hex } from "@persoline/card/bytes";
 import { type CardProgram, runProgram, type SecurityModule, type Serial } from "@persoline/card/program";
 import type { Command } from "commander";
-import { pcscReader } from "../../devices/reader/pcsc/reader.js";
-import { vpcdReader } from "../../devices/reader/vpcd/reader.js";
-import { DataProblem } from "../../orders/problem.js";
 import { ContentProblem, type Values } from "../../plan/content.js";
-import { type ForeignProduct, parseForeign } from "../../plan/foreign/product.js";
+import type { ForeignProduct } from "../../plan/foreign/product.js";
 import { foreignInitialisation, foreignPersonalization, foreignProof } from "../../plan/foreign/programs.js";
 import { realWorld } from "../../stations/world.js";
-import { pcscSocket } from "../config.js";
+import { readAnyProduct } from "../job.js";
 import type { RealReader } from "../line-readers.js";
-import { exitCode, Refusal } from "../problem.js";
-import { print, printJson, whole } from "./options.js";
+import { exitCode, Refusal, WrongUsage } from "../problem.js";
+import { port, print, printJson } from "./options.js";
+import { realReader } from "./real-reader.js";
 
 interface Words {
   readonly product: string;
@@ -33,7 +30,7 @@ export function addWriteCommand(card: Command): void {
     )
     .requiredOption("--product <product.yaml>", "what such a card is, with the moods of its maker")
     .option("--reader <name>", 'the card in this PC/SC reader ("persoline doctor" shows their names)')
-    .option("--vpcd <port>", "instead: listen here as vpcd does, and take the card that connects", whole)
+    .option("--vpcd <port>", "instead: listen here as vpcd does, and take the card that connects", port)
     .option(
       "--set <field=value>",
       "one field of the person; may be repeated",
@@ -46,39 +43,27 @@ export function addWriteCommand(card: Command): void {
       '\nExample:\n  $ persoline card write --reader "Virtual PCD 00 00" --product examples/products/foreign-badge/product.yaml --set name="Ada Byron" --set zones="YARD;CRANE" --set cardNumber=F-1',
     )
     .action(async (options: Words) => {
-      const read = parseForeign(await readFile(options.product, "utf8"), options.product);
-      if (!read.ok) throw new DataProblem(read.problems);
-      const programs = programsFor(read.product, valuesOf(read.product, options.set));
-      const reader = readerOf(options);
+      const reader = realReader(options);
       try {
-        await write(reader, read.product, programs, options);
+        const { product } = await readAnyProduct(options.product);
+        if (product.kind !== "iso7816") {
+          throw new Refusal(
+            `${options.product} is a product of another kind (${product.kind}): "persoline run" makes its cards; this command makes those of os: iso7816`,
+          );
+        }
+        const programs = programsFor(product, valuesOf(product, options.set));
+        await write(reader, product, programs, options);
       } finally {
         reader.close();
       }
     });
 }
 
-function readerOf({ reader: name, vpcd: port }: Words): RealReader {
-  if ((name === undefined) === (port === undefined)) {
-    throw new Refusal("name either a PC/SC reader with --reader or a port with --vpcd");
-  }
-  const world = realWorld();
-  return port === undefined
-    ? pcscReader({
-        name: name ?? "",
-        binding: { pcsc: name ?? "" },
-        world,
-        socket: pcscSocket(),
-        patienceMs: 0,
-      })
-    : vpcdReader({ name: `port ${String(port)}`, port, world, patienceMs: 30_000 });
-}
-
 function valuesOf(product: ForeignProduct, set: readonly string[]): Values {
   const given = new Map(
     set.map((text) => {
       const at = text.indexOf("=");
-      if (at < 1) throw new Refusal("--set is written FIELD=VALUE");
+      if (at < 1) throw new WrongUsage("--set is written FIELD=VALUE");
       return [text.slice(0, at), text.slice(at + 1)] as const;
     }),
   );

@@ -1,28 +1,22 @@
-/** `card inspect --reader`: whatever card lies in a PC/SC reader. */
-import { pcscReader } from "../../devices/reader/pcsc/reader.js";
-import { realWorld } from "../../stations/world.js";
-import { pcscSocket } from "../config.js";
+/** `card inspect --reader` or `--vpcd`: whatever card lies there. */
 import { inspectAt } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
 import { readProduct } from "../job.js";
 import { type CommonOptions, print, printJson } from "./options.js";
+import { type ReaderWords, realReader } from "./real-reader.js";
 
-export type InspectWords = CommonOptions & { readonly product?: string; readonly reader?: string };
+export type InspectWords = CommonOptions & ReaderWords & { readonly product?: string };
 
-export async function inspectReader(options: InspectWords): Promise<void> {
-  const { reader: name = "", product: file } = options;
+/** Answers whether the card stayed to the end. */
+export async function inspectReader(options: InspectWords): Promise<boolean> {
+  const { product: file } = options;
   const product = file === undefined ? undefined : (await readProduct(file)).product;
-  const reader = pcscReader({
-    name,
-    binding: { pcsc: name },
-    world: realWorld(),
-    socket: pcscSocket(),
-    patienceMs: 0,
-  });
+  const reader = realReader(options);
   try {
     const found = await inspectAt(reader, product);
-    if (options.json === true) printJson({ reader: name, simulated: false, ...found });
-    else print(inspectionText(`The card in ${name}`, found));
+    if (options.json === true) printJson({ reader: reader.name, simulated: false, ...found });
+    else print(inspectionText(`The card in ${reader.name}`, found));
+    return found.ended === undefined;
   } finally {
     reader.close();
   }

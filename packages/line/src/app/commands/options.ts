@@ -92,6 +92,18 @@ export function whole(text: string): number {
   return Number(text);
 }
 
+/** A TCP port. */
+export function port(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65_535)
+    throw new InvalidArgumentError("a port is needed, 1 to 65535");
+  return Number(text);
+}
+
+export function counting(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError("a whole number is needed, 1 or more");
+  return Number(text);
+}
+
 /** Opens the data folder's database for one command. Only commands that bring something in make a new one. */
 export async function withStore<T>(
   options: CommonOptions,

@@ -6,7 +6,7 @@ import { dataRoot, operator, timeZone } from "../config.js";
 import { exitCode } from "../problem.js";
 import { simulatedDevices } from "../end-run.js";
 import { produce, type ProduceEnd } from "../produce.js";
-import { eventLine, lineTable, type Screen, screen } from "../screen.js";
+import { eventLine, lineTable, screen } from "../screen.js";
 import {
   type CommonOptions,
   passphrase,
@@ -46,6 +46,9 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
   let draw = (): void => undefined;
   let stop: (() => void) | undefined;
   let signals = 0;
+  /** What a desk was told last. */
+  let prompt: string | undefined;
+  let progress = "";
   const onSignal = (): void => {
     signals++;
     if (stop === undefined || signals > 1) {
@@ -53,6 +56,8 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
       process.exit(exitCode.refused);
     }
     shown.say("Stopping: cards in work are brought to a safe end (once more Ctrl-C ends at once).");
+    // A desk's stop waits for a person like everything at a desk.
+    if (prompt !== undefined && !prompt.startsWith("Insert")) shown.say(`Still to be done: ${prompt}`);
     stop();
   };
   process.on("SIGINT", onSignal);
@@ -70,8 +75,11 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
       ...(key === undefined ? {} : { passphrase: key }),
       desk: {
         // A person is told also where only the result is wanted.
-        tell: (text) =>
-          options.json === true ? process.stderr.write(`${harmless(text)}\n`) : shown.say(text),
+        tell: (text) => {
+          prompt = text;
+          if (options.json === true) process.stderr.write(`${harmless(text)}\n`);
+          else shown.say(text);
+        },
         typed: keyboard?.typed,
       },
       onProgress: ({ doing, done, of }) => {
@@ -96,7 +104,14 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
           shown.draw(lineTable(now, goal, shown.paint));
         };
         if (shown.live) timer = setInterval(draw, redraw);
-        else timer = setInterval(() => plainLine(view(), shown), 5_000);
+        else {
+          timer = setInterval(() => {
+            const text = plainLine(view());
+            // Said again it would only bury what a desk's person was told.
+            if (text !== progress) shown.say(text);
+            progress = text;
+          }, 5_000);
+        }
       },
       onEvent: (event) => {
         const text = eventLine(event, shown.paint);
@@ -140,11 +155,9 @@ function terminal():
   };
 }
 
-function plainLine(view: Parameters<typeof lineTable>[0], shown: Screen): void {
+function plainLine(view: Parameters<typeof lineTable>[0]): string {
   const { good, rejected, remade } = view.counts;
-  shown.say(
-    `${String(good)} good, ${String(rejected)} rejected, ${String(remade)} remade, ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h`,
-  );
+  return `${String(good)} good, ${String(rejected)} rejected, ${String(remade)} remade, ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h`;
 }
 
 function summary({ produced, letters, reports, line, commits, planned }: ProduceEnd): string {

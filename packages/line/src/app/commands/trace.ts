@@ -1,12 +1,15 @@
 import { performance } from "node:perf_hooks";
 import type { Command } from "commander";
+import type { Reader } from "../../devices/reader/port.js";
+import { WrongUsage } from "../problem.js";
 import { copiedCard } from "../copied-card.js";
 import { virtualReader } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
 import { compareTrace, inspectTrace, record, traceIn, traceRow } from "../traces.js";
-import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
+import { type CommonOptions, port, print, printJson, textTable, withData } from "./options.js";
+import { type ReaderWords, realReader } from "./real-reader.js";
 
-interface RecordOptions extends CommonOptions {
+interface RecordOptions extends CommonOptions, ReaderWords {
   readonly apdu?: readonly string[];
   readonly keepPersonal?: boolean;
 }
@@ -15,24 +18,38 @@ export function addTraceCommands(card: Command): void {
   const trace = card.command("trace").description("recorded conversations with cards");
   withData(trace.command("record"))
     .description(
-      "records what a virtual card of the shop floor answers; PINs, keys and personal data are masked",
+      "records what a card answers, one of the shop floor or in a reader; PINs, keys and personal data are masked",
     )
-    .argument("<label>", 'number printed on the body, as in the report and in "stock list"')
-    .argument("<file.jsonl>", "a new file, one line an exchange")
+    .argument(
+      "[label]",
+      'a virtual card of the shop floor: number printed on the body, as in the report and in "stock list"',
+    )
+    .argument("[file.jsonl]", "a new file, one line an exchange")
+    .option(
+      "--reader <name>",
+      'instead of a label: the card in this reader ("persoline doctor" shows their names)',
+    )
+    .option("--vpcd <port>", "instead: listen here as vpcd does, and ask the card that connects", port)
     .option("--apdu <digits...>", "commands to send, in hexadecimal digits (default: those of an inspection)")
     .option("--keep-personal", "keeps what files hold, for test cards; PINs and keys are masked all the same")
     .addHelpText(
       "after",
-      "\nExample:\n  $ persoline card trace record L2026A-000017 card.jsonl --apdu 00A4000C023F00 00B0810000",
+      '\nExamples:\n  $ persoline card trace record L2026A-000017 card.jsonl --apdu 00A4000C023F00 00B0810000\n  $ persoline card trace record --reader "Gemalto PC Twin Reader" card.jsonl',
     )
-    .action(async (label: string, file: string, options: RecordOptions) => {
-      const exchanges = await record({
-        reader: virtualReader(copiedCard(label, options)),
-        file,
-        apdus: options.apdu ?? [],
-        personal: options.keepPersonal === true ? "kept" : "hidden",
-        now: () => performance.now(),
-      });
+    .action(async (first: string | undefined, second: string | undefined, options: RecordOptions) => {
+      const { file, reader, close } = recordAt(first, second, options);
+      let exchanges: number;
+      try {
+        exchanges = await record({
+          reader,
+          file,
+          apdus: options.apdu ?? [],
+          personal: options.keepPersonal === true ? "kept" : "hidden",
+          now: () => performance.now(),
+        });
+      } finally {
+        close();
+      }
       if (options.json === true) printJson({ file, exchanges });
       else print(`${file}: ${String(exchanges)} exchanges`);
     });
@@ -73,6 +90,25 @@ export function addTraceCommands(card: Command): void {
       }
       if (different.length > 0) process.exitCode = 1;
     });
+}
+
+/** `LABEL FILE`, or `FILE` beside a reader. Throws WrongUsage. */
+function recordAt(
+  first: string | undefined,
+  second: string | undefined,
+  options: RecordOptions,
+): { readonly file: string; readonly reader: Reader; readonly close: () => void } {
+  if (options.reader === undefined && options.vpcd === undefined) {
+    if (first === undefined || second === undefined)
+      throw new WrongUsage("name a body and a new file, or with --reader or --vpcd only the file");
+    return { file: second, reader: virtualReader(copiedCard(first, options)), close: () => undefined };
+  }
+  if (first === undefined || second !== undefined)
+    throw new WrongUsage(
+      "beside --reader or --vpcd stands only the new file: the card is the one that lies there",
+    );
+  const reader = realReader(options);
+  return { file: first, reader, close: () => reader.close() };
 }
 
 const withOnlyJson = (command: Command): Command => command.option("--json", "print the result as JSON");

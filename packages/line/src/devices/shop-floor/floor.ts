@@ -8,6 +8,7 @@ import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import type { Place } from "../transport/port.js";
 import { type Bin, isBin } from "../transport/port.js";
+import { servedBy } from "./body-hold.js";
 import { type EepromFile, openEeprom } from "./eeprom-file.js";
 import {
   type BodyFaults,
@@ -132,6 +133,13 @@ export class ShopFloor {
 
   /** The chip of any body, wherever it lies (for gates and inspection). The caller closes `eeprom`. */
   loadCard(dir: string): { readonly card: VirtualCard; readonly eeprom: EepromFile } {
+    const holder = servedBy(dir);
+    if (holder !== undefined && holder !== process.pid) {
+      throw fault(
+        "refused",
+        `${labelIn(basename(dir))} lies in another reader: process ${String(holder)} serves it`,
+      );
+    }
     this.#fabricate(dir);
     const eeprom = openEeprom(join(dir, "chip.eeprom"));
     const faults = faultsOf(dir).chip;

@@ -27,6 +27,14 @@ class Person {
   types = "";
   book = new DeskBook(join(folder, "desk.book"));
 
+  /** Cards that are pulled out while they are read. */
+  pulled = 0;
+  read(): Promise<string | undefined> {
+    if (this.pulled-- <= 0) return Promise.resolve(this.label);
+    this.present = false;
+    return Promise.reject(new DeviceFault("desk reader", "refused", "no card lies in this reader"));
+  }
+
   transport(keyboard = false): OperatorTransport {
     return operatorTransport({
       book: this.book,
@@ -35,8 +43,8 @@ class Person {
         tell: (text) => {
           this.told.push(text);
           if (!this.obeys) return;
-          if (/^(Insert|Put)/.test(text)) this.present = true;
-          else if (/^(GOOD|REJECT|ASIDE|BACK)/.test(text)) this.present = false;
+          if (/^(Insert|Put)|insert it again/.test(text)) this.present = true;
+          else if (/^(GOOD|REJECT|ASIDE|BACK|OTHER)/.test(text)) this.present = false;
         },
         typed: keyboard
           ? (signal) => {
@@ -54,7 +62,8 @@ class Person {
         await new Promise((resolve) => setTimeout(resolve, 1));
         return this.present === (card === "present");
       },
-      identify: () => Promise.resolve(this.label),
+      identify: () => this.read(),
+      recognise: () => this.read(),
     });
   }
 }
@@ -129,5 +138,41 @@ describe("the operator's transport", () => {
     await transport.move(head, { at: "hold" });
     person.book.close();
     expect(new DeskBook(join(folder, "desk.book")).placeOf("D1-000001")).toEqual({ at: "hold" });
+  });
+
+  test("a card that is pulled out before it was read is asked for again", async () => {
+    const person = new Person();
+    person.pulled = 2;
+    const again = "The card was taken out before it could be read: insert it again.";
+    expect(await person.transport().feed(head)).toEqual({ label: "D1-000001", byChip: true });
+    expect(person.told).toEqual(["Insert the next card.", again, again]);
+    person.book.close();
+  });
+
+  test("a reader that fails while its card lies there is no person's doing", async () => {
+    const person = new Person();
+    const failed = new DeviceFault("desk reader", "refused", "another program is using this reader");
+    person.read = () => Promise.reject(failed);
+    await expect(person.transport().feed(head)).rejects.toBe(failed);
+  });
+
+  test("the card in work is asked for until it, and no other, is back", async () => {
+    const person = new Person();
+    const transport = person.transport();
+    await transport.feed(head);
+    person.present = false;
+    person.pulled = 1;
+    const labels = ["D1-000002", "D1-000001"];
+    const read = person.read.bind(person);
+    person.read = async () => ((await read()) === undefined ? undefined : labels.shift());
+    await transport.putBack();
+    const ask = "Put card D1-000001 back into the reader: it was being worked on.";
+    const other = "OTHER CARD: This is card D1-000002, not card D1-000001: take it out.";
+    expect(person.told.slice(1)).toEqual([ask, ask, other, ask]);
+    person.present = false;
+    person.obeys = false;
+    transport.stop();
+    await expect(transport.putBack()).rejects.toThrow("card D1-000001 was not put back into the reader");
+    person.book.close();
   });
 });

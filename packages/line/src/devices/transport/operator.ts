@@ -18,21 +18,27 @@ export interface OperatorOptions {
   readonly awaitCard: (card: "present" | "absent", ms: number) => Promise<boolean>;
   /** The number printed on the body of the card in the reader, as its chip tells; undefined when it does not. Throws DeviceFault. */
   readonly identify: () => Promise<string | undefined>;
+  /** The same of a card that was put back: nobody is asked, and no number is drawn. */
+  readonly recognise: () => Promise<string | undefined>;
   /** Of one card, for the planner. */
   readonly moveMs: number;
 }
 
 export interface OperatorTransport extends Transport {
+  /** Asks for the card that is in work and no longer in the reader. Throws DeviceFault when the person, or the line, has had enough. */
+  putBack(): Promise<void>;
   /** The person need not bring further cards: whoever waits for one hears that there is none. */
   stop(): void;
 }
+
+const gone = Symbol("gone");
 
 /** So long one look at the reader lasts; then it is asked whether anybody still waits. */
 const lookMs = 500;
 const noMore = /^(e|end|q|quit)$/i;
 
 export function operatorTransport(options: OperatorOptions): OperatorTransport {
-  const { desk, book, awaitCard, identify, moveMs } = options;
+  const { desk, book, awaitCard, identify, recognise, moveMs } = options;
   let stopped = false;
 
   /** True when the card came (or went); false when the person, or the line, has had enough. */
@@ -57,6 +63,33 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
     }
   };
 
+  /** What the card tells, or `gone`: a person takes cards out whenever they like, and that is no fault of the reader. */
+  const whileThere = async <T>(ask: () => Promise<T>): Promise<T | typeof gone> => {
+    try {
+      return await ask();
+    } catch (thrown) {
+      if (thrown instanceof DeviceFault && !(await awaitCard("present", 0))) return gone;
+      throw thrown;
+    }
+  };
+
+  const putBack = async (label: string | undefined): Promise<void> => {
+    for (;;) {
+      desk.tell(`Put ${named(label)} back into the reader: it was being worked on.`);
+      if (!(await until("present", true))) {
+        throw new DeviceFault("desk", "refused", `${named(label)} was not put back into the reader`);
+      }
+      const told = await whileThere(recognise);
+      if (told === gone) continue;
+      // One that does not say who it is, the stations judge.
+      if (told === undefined || label === undefined || told === label) return;
+      desk.tell(`OTHER CARD: This is ${named(told)}, not ${named(label)}: take it out.`);
+      if (!(await until("absent", true))) {
+        throw new DeviceFault("desk", "refused", `${named(label)} was not put back into the reader`);
+      }
+    }
+  };
+
   /** A card that does not tell who it is: the number on its body does, if somebody can type it. */
   const readBody = async (): Promise<string | undefined> => {
     if (desk.typed === undefined) return undefined;
@@ -77,8 +110,13 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
           ? "Insert the next card."
           : "Insert the next card. (No more cards: type e and Enter.)",
       );
-      if (!(await until("present", true))) return "empty";
-      const told = await identify();
+      let told: string | undefined | typeof gone;
+      for (;;) {
+        if (!(await until("present", true))) return "empty";
+        told = await whileThere(identify);
+        if (told !== gone) break;
+        desk.tell("The card was taken out before it could be read: insert it again.");
+      }
       const label = told ?? (await readBody());
       book.put(label, to);
       return { label, ...(told === undefined ? {} : { byChip: true }) };
@@ -99,13 +137,12 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
     occupied: async () => {
       const lying = book.atHead();
       if (lying === undefined) return [];
-      if (!(await awaitCard("present", 0))) {
-        desk.tell(`Put ${named(lying.label)} back into the reader: it was being worked on.`);
-        if (!(await until("present", true))) {
-          throw new DeviceFault("desk", "refused", `${named(lying.label)} was not put back into the reader`);
-        }
-      }
+      if (!(await awaitCard("present", 0))) await putBack(lying.label);
       return [lying];
+    },
+    putBack: async () => {
+      const lying = book.atHead();
+      if (lying !== undefined) await putBack(lying.label);
     },
     stop: () => {
       stopped = true;

@@ -220,25 +220,26 @@ describe("pieces", () => {
   });
 });
 
+const kbpk = plan("kbpk", { use: "key-block", algorithm: "AES-256" });
+const blockOf = (desk: Desk, usage: string, mode: string, key: Uint8Array, more: object = {}) =>
+  wrapKeyBlock({
+    crypto: nodeCrypto,
+    kbpk: unhex(desk.value("kbpk")),
+    header: {
+      version: "D",
+      usage,
+      algorithm: "A",
+      mode,
+      keyVersion: "00",
+      exportability: "N",
+      optional: [],
+      ...more,
+    },
+    key,
+    random: new Uint8Array(64),
+  });
+
 describe("key blocks", () => {
-  const kbpk = plan("kbpk", { use: "key-block", algorithm: "AES-256" });
-  const blockOf = (desk: Desk, usage: string, mode: string, key: Uint8Array, more: object = {}) =>
-    wrapKeyBlock({
-      crypto: nodeCrypto,
-      kbpk: unhex(desk.value("kbpk")),
-      header: {
-        version: "D",
-        usage,
-        algorithm: "A",
-        mode,
-        keyVersion: "00",
-        exportability: "N",
-        optional: [],
-        ...more,
-      },
-      key,
-      random: new Uint8Array(64),
-    });
   const key = unhex("3F419E1CB7079442AA37474C2EFBF8B8");
 
   it("a key is wrapped at its birth and handed out again; no other key leaves, ever", async () => {
@@ -297,6 +298,44 @@ describe("key blocks", () => {
   });
 });
 
+describe("triple DES keys in blocks", () => {
+  const desBlock = (desk: Desk, value: Uint8Array): KeyAction => ({
+    do: "import-block",
+    key: plan("new", { use: "emv-ac", algorithm: "3DES" }),
+    under: "kbpk",
+    block: blockOf(desk, "E0", "X", value, { algorithm: "T" }),
+  });
+  const value = unhex("0123456789ABCDEF1032547698BADCFE");
+
+  it("one that is single DES in truth, or weak in a part, is refused", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: kbpk });
+    // The second half differs in a parity bit only.
+    await expect(desk.both(desBlock(desk, unhex("0123456789ABCDEF0023456789ABCDEF")))).rejects.toThrow(
+      "single DES in truth",
+    );
+    await expect(desk.both(desBlock(desk, unhex("01010101010101011032547698BADCFE")))).rejects.toThrow(
+      "weak DES key",
+    );
+    await desk.both(desBlock(desk, value));
+    expect(desk.value("new")).toBe(hex(value));
+  });
+
+  it("the same key under other parity bits has a name already", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: kbpk });
+    await desk.both(desBlock(desk, value));
+    const again = desBlock(
+      desk,
+      value.map((byte) => byte ^ 0x01),
+    );
+    if (again.do !== "import-block") throw new Error("another action");
+    await expect(desk.both({ ...again, key: { ...again.key, name: "other" } })).rejects.toThrow(
+      "the value of key new",
+    );
+  });
+});
+
 describe("live", () => {
   it("takes no published key, by whatever way; test marks it", async () => {
     const bring = (kcv: string): KeyAction => ({
@@ -323,6 +362,20 @@ describe("live", () => {
       expect(desk.keep.keys.map(({ name, published }) => [name, published]).slice(1)).toEqual(
         environment === "live" ? [] : [["k", true]],
       );
+    }
+  });
+
+  it("takes none as a DES key either, whose parity its ceremony adjusts", async () => {
+    const desk = await opened("live");
+    const { checkValue } = await import("./pieces.js");
+    const kcv = (bytes: Uint8Array) => checkValue("3DES", bytes, "gp");
+    const mask = unhex("10112233445566778899AABBCCDDEE0F");
+    for (const known of ["404142434445464748494A4B4C4D4E4F", "2B7E151628AED2A6ABF7158809CF4F3C"]) {
+      const other = mask.map((byte, i) => byte ^ (unhex(known)[i] ?? 0));
+      const key = plan("k", { use: "scp02", algorithm: "3DES" });
+      const bring = { do: "import", key, form: "components", count: 2, method: "gp" } as const;
+      await desk.begin({ ...bring, kcv: kcv(unhex(known)) }, ann, hex(mask), kcv(mask));
+      await expect(desk.confirm(bob, hex(other), kcv(other))).rejects.toThrow("published test key");
     }
   });
 

@@ -1,6 +1,8 @@
 /** Where the keys of a ceremony are kept: in the sealed keystore, or in a token. */
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { equalConstantTime } from "@persoline/card/bytes";
 import type { Crypto } from "@persoline/card/crypto";
+import { oddParity } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
@@ -51,6 +53,12 @@ export interface OpenOffice {
 
 const bytesOf = (value: string): Uint8Array => new Uint8Array(Buffer.from(value, "base64"));
 
+/** Key lists may hold DES keys of any parity: they are the same keys. */
+function sameKey(algorithm: KeyDescription["algorithm"], one: Uint8Array, other: Uint8Array): boolean {
+  const [own, given] = algorithm === "3DES" ? [oddParity(one), oddParity(other)] : [one, other];
+  return equalConstantTime(own, given);
+}
+
 /** The keystore: values are bytes of this process. */
 export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
   const own = keys.find(({ use }) => use === "sign");
@@ -72,7 +80,7 @@ export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
     },
     same: (known, _plan, value) =>
       known.find(
-        (key) => key.life?.state !== "destroyed" && key.value === Buffer.from(value).toString("base64"),
+        (key) => key.life?.state !== "destroyed" && sameKey(key.algorithm, bytesOf(key.value), value),
       ),
     signRsa: (key, bytes) => {
       const der = bytesOf(key.value);

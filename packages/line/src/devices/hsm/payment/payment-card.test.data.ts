@@ -201,7 +201,7 @@ export class TestCard {
   }
 
   /** All commands of one session; their status words, and the commands as they crossed the line. */
-  async #session(hsm: ModuleCalls, steps: readonly SecureStep[], secrets: SealedSecrets, level: 0x01 | 0x03) {
+  async session(hsm: ModuleCalls, steps: readonly SecureStep[], secrets: SealedSecrets, level: 0x01 | 0x03) {
     const { session, open } = await hsm.openSession({
       channel: channelOf(this.#scp, level),
       serial,
@@ -236,7 +236,7 @@ export class TestCard {
       stepOf(installForPersonalization(aid(utf8("2PAY.SYS.DDF01")))),
       ...storing(ppse, block),
     ];
-    const { words, sent } = await this.#session(hsm, steps, secrets, level);
+    const { words, sent } = await this.session(hsm, steps, secrets, level);
     if (words.some((word) => word !== "9000")) throw new Error(`the card refused: ${words.join(" ")}`);
     this.power();
     return sent;

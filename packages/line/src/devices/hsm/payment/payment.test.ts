@@ -8,6 +8,7 @@ import { hex, unhex } from "@persoline/card/bytes";
 import {
   cardKeys,
   cardVerificationValue,
+  type ModulePart,
   parseTrack2,
   pinBlock2,
   pinVerificationValue,
@@ -15,7 +16,7 @@ import {
   seededBytes,
 } from "@persoline/card/emv";
 import { drawRsaKey, nodeCrypto, random } from "@persoline/card/node";
-import type { KeyRef } from "@persoline/card/program";
+import type { KeyRef, Part } from "@persoline/card/program";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { algorithmOf, issuerKeyOf } from "../ceremony.js";
 import { drawFrom } from "../draw.js";
@@ -325,6 +326,20 @@ describe("what is refused", () => {
       "prepared for other data",
     );
     expect(opening(payment)).not.toThrow();
+  });
+
+  test.each<ModulePart>([
+    { secret: "emv-keys", length: 48 },
+    { secret: "emv-pin", length: 8 },
+    { secret: "emv-icc-key", part: "p", length: 72 },
+  ])("$secret in clear, which a session without encryption would show to the line", async (part) => {
+    const ready = await prepared(calls);
+    const card = new TestCard("scp03");
+    const data: Part[] = [{ secret: "payment", application, part, under: "clear" }];
+    const step = { cla: 0x80, ins: 0xe2, p1: 0x00, p2: 0x00, data };
+    await expect(card.session(calls, [step], ready.secrets, 0x01)).rejects.toThrow(
+      `${part.secret} leaves under the session's data encryption key only`,
+    );
   });
 
   test("the PIN is enciphered for the card's own key and no other", async () => {

@@ -39,6 +39,14 @@ export function openedPayment(
   return { payment, secrets: openCard(ring.sealing(), place, bindingOf(card, staticData), sealed) };
 }
 
+/** What any reader of the card sees too; all else leaves under the session's DEK, whatever the program says. */
+const READABLE: ReadonlySet<ModulePart["secret"]> = new Set([
+  "emv-key-checks",
+  "emv-icc-certificate",
+  "emv-static-signature",
+  "emv-track2",
+]);
+
 export class PaymentParts {
   readonly #ring: Keyring;
   readonly #secrets: SealedSecrets | undefined;
@@ -50,7 +58,11 @@ export class PaymentParts {
   }
 
   /** A part's value, padded as it goes under the DEK; the caller wipes it. Throws VaultRefusal. */
-  value({ application, part, pad }: Extract<Part, { secret: "payment" }>): Uint8Array {
+  value({ application, part, under, pad }: Extract<Part, { secret: "payment" }>): Uint8Array {
+    if (under !== "dek" && !READABLE.has(part.secret))
+      throw new VaultRefusal(
+        `application ${application}: ${part.secret} leaves under the session's data encryption key only`,
+      );
     const value = this.#value(this.#of(application), part);
     if (value?.length !== part.length) {
       value?.fill(0);

@@ -76,7 +76,7 @@ export function chooseReader(device: string, binding: Binding, connected: readon
     throw new DeviceFault(
       device,
       "refused",
-      `${String(fits.length)} readers answer to this binding: ${quoted(fits)}; add serial (in brackets in the name), slot (its last number) or usb (the port it is plugged into: "persoline doctor" shows it)`,
+      `${String(fits.length)} readers answer to this binding: ${quoted(fits)}; add serial (in brackets in the name), slot (its last number) or usb (the port it is plugged into: "persoline doctor" shows it), or give one of these names in full`,
     );
   }
   const asked = parseReaderName(binding.pcsc);

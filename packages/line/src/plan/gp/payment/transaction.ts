@@ -43,7 +43,7 @@ export function transactionTimes({ plan, card }: PreparedPayment): CardProgram {
     said(0x24, 8, 0, { pages: 1 }),
     said(0xae, 2 + 10 + cdolLength, cryptogram, { pages: 1, micros: signing }),
     said(0xda, 9, 0, { pages: 1 }),
-    ...[5, 5, 4].map((length) => said(0xca, 0, length)),
+    ...[5, 5, 4, 4, 4].map((length) => said(0xca, 0, length)),
   ];
   return { name: "transaction", segments: [{ name: "transaction", channel: "plain", steps }] };
 }

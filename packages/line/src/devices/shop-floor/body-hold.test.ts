@@ -1,0 +1,34 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { hold, servedBy } from "./body-hold.js";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "persoline-hold-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+test("a body is held once, and free again when it was let go", () => {
+  const held = hold(dir);
+  expect(hold(dir)).toEqual({ heldBy: process.pid });
+  expect(servedBy(dir)).toBe(process.pid);
+  if ("release" in held) held.release();
+  expect(servedBy(dir)).toBeUndefined();
+  expect("release" in hold(dir)).toBe(true);
+});
+
+test("what a killed process held, and a process that only bears its number, hold nothing", async () => {
+  const child = spawn(process.execPath, ["-e", ""]);
+  await once(child, "exit");
+  for (const pid of [child.pid, process.pid]) {
+    writeFileSync(join(dir, "served.json"), JSON.stringify({ pid, began: "1" }));
+    expect(servedBy(dir)).toBeUndefined();
+    const held = hold(dir);
+    expect("release" in held).toBe(true);
+    if ("release" in held) held.release();
+  }
+});
