@@ -104,12 +104,12 @@ export const embossStationSchema = z.strictObject({
 export type EmbossStationFile = z.output<typeof embossStationSchema>;
 
 /** Files named in a device stand relative to the file that names them. */
-export function withPaths<D extends EmbosserFile | IndenterFile | EncoderFile>(device: D, folder: string): D {
+export function withPaths<D extends "simulated" | object>(device: D, folder: string): D {
   if (device === "simulated") return device;
   const entries: readonly [string, unknown][] = Object.entries(device);
   const paths = entries.map(([key, value]): [string, unknown] => [
     key,
-    ["folder", "ca", "cert", "key"].includes(key) && typeof value === "string"
+    ["folder", "ask", "ca", "cert", "key"].includes(key) && typeof value === "string"
       ? resolve(folder, value)
       : value,
   ]);

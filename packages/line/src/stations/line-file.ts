@@ -271,8 +271,15 @@ export function parseLine(text: string, file: string): LineFile {
       : { engraver: engraverFile(engraver, (path) => resolve(dirname(file), path)) }),
     does: one.does ?? workNamed(one.name),
     reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
-    ...(camera === undefined ? {} : { camera: camera === "simulated" ? camera : [camera].flat() }),
-    ...(printer === undefined ? {} : { printer: [printer].flat() }),
+    ...(camera === undefined
+      ? {}
+      : {
+          camera:
+            camera === "simulated" ? camera : [camera].flat().map((one) => withPaths(one, dirname(file))),
+        }),
+    ...(printer === undefined
+      ? {}
+      : { printer: [printer].flat().map((one) => withPaths(one, dirname(file))) }),
     ...devicesOf(one, dirname(file)),
   }));
   const problems = [

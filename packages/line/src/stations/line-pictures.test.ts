@@ -43,6 +43,13 @@ describe("real cameras and printers in a line file", () => {
     expect(codes(line({ camera }))).toEqual([]);
   });
 
+  test("paths stand relative to the line file, wherever the line is started", () => {
+    const camera = "{ folder: seen, ask: /srv/ask }";
+    const read = parseLine(line({ camera, visual: "printer: { folder: printed }" }), "/lines/line.yaml");
+    expect(read.stations[2]?.camera).toMatchObject([{ folder: "/lines/seen", ask: "/srv/ask" }]);
+    expect(read.stations[1]?.printer).toMatchObject([{ folder: "/lines/printed" }]);
+  });
+
   test.each([
     ["fewer cameras than heads", line({ camera: network, heads: 2 }), ["heads-and-cameras"]],
     ["one camera at two heads", line({ camera: `[${network}, ${network}]`, heads: 2 }), ["camera-twice"]],
