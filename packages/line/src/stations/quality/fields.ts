@@ -47,7 +47,7 @@ interface Found {
 }
 
 /** Best whole-dot shift around a guess. */
-function search(
+export function search(
   seen: Plane,
   expected: Plane,
   window: Window,
@@ -373,9 +373,12 @@ export function judgeBare(sight: Sight, leftOut: readonly Box[]): readonly FaceF
   return findings;
 }
 
-/** The same at half resolution, and the shift of the whole print, coarse to fine. */
-export function sightOf(seen: Plane, expected: Plane, near: Plane, limits: QualityLimits): Sight {
-  const [seenHalf, expectedHalf] = [halve(seen), halve(expected)];
+/** The shift of the whole print, coarse to fine, and all a field's detector needs. */
+export function sightOf(
+  planes: Pick<Sight, "seen" | "expected" | "seenHalf" | "expectedHalf" | "near">,
+  limits: QualityLimits,
+): Sight {
+  const { seenHalf, expectedHalf } = planes;
   const [seenQuarter, expectedQuarter] = [halve(seenHalf), halve(expectedHalf)];
   const all = ({ width, height }: Plane): Window => ({ left: 0, top: 0, right: width, bottom: height });
   const rough = search(seenQuarter, expectedQuarter, all(expectedQuarter), { dx: 0, dy: 0, reach: 4 });
@@ -385,19 +388,5 @@ export function sightOf(seen: Plane, expected: Plane, near: Plane, limits: Quali
     reach: 1,
   });
   const { dx, dy } = refine(seenHalf, expectedHalf, all(expectedHalf), finer);
-  return { seen, expected, seenHalf, expectedHalf, near, shift: { dx: dx * 2, dy: dy * 2 }, limits };
-}
-
-/** Correlation at an eighth of the size: upright, and turned by 180°. */
-export function uprightness(
-  seen: Plane,
-  expected: Plane,
-): { readonly upright: number; readonly turned: number } {
-  const [small, wanted] = [halve(halve(halve(seen))), halve(halve(halve(expected)))];
-  const whole = { left: 0, top: 0, right: wanted.width, bottom: wanted.height };
-  const turned = { ...small, data: small.data.slice().reverse() };
-  return {
-    upright: search(small, wanted, whole, { dx: 0, dy: 0, reach: 2 }).correlation,
-    turned: search(turned, wanted, whole, { dx: 0, dy: 0, reach: 2 }).correlation,
-  };
+  return { ...planes, shift: { dx: dx * 2, dy: dy * 2 }, limits };
 }

@@ -17,6 +17,20 @@ export interface QualityLimits {
   /** Square millimetres of ink where there should be none: inside one text's box, and in any place of 2 × 2 mm. */
   readonly extraInk: number;
   readonly strayInk: number;
+  /** Grey of the bare body from and to which it is the right stock, and share of it that may have another tone. */
+  readonly stock: { readonly darkest: number; readonly brightest: number; readonly strange: number };
+  /** Mean difference from bare plastic from which contacts are there. */
+  readonly contacts: number;
+  /** Share of ink too much, and likeness of it to the print, from which it is the print once more. */
+  readonly double: { readonly ink: number; readonly correlation: number };
+  /** Difference in ink that is seen on bare plastic, on marks, and in the mean of a photo; mm of a scratch, mm² of a spot. */
+  readonly surface: {
+    readonly bare: number;
+    readonly inked: number;
+    readonly photo: number;
+    readonly scratch: number;
+    readonly spot: number;
+  };
 }
 
 export const simulatedLimits: QualityLimits = {
@@ -30,4 +44,8 @@ export const simulatedLimits: QualityLimits = {
   art: 0.5,
   extraInk: 0.12,
   strayInk: 0.25,
+  stock: { darkest: 164, brightest: 255, strange: 0.07 },
+  contacts: 0.08,
+  double: { ink: 0.15, correlation: 0.3 },
+  surface: { bare: 0.16, inked: 0.24, photo: 0.24, scratch: 3, spot: 0.14 },
 };
