@@ -55,7 +55,7 @@ function outside(x: number, y: number): number {
 }
 
 /** Reflection of one side, one byte a dot of 300 dpi: what light comes back before the lens sees it. */
-function reflection(
+export function reflection(
   face: Plastic | undefined,
   side: Side,
   chip: Side | "none",
@@ -239,13 +239,10 @@ export function simulatedCamera(options: SimulatedCameraOptions): Camera {
       frame++;
       const luck = chance(`${options.seed} ${options.name} ${String(frame)} ${side}`);
       const seen = options.conditions ?? kept;
-      const plastic = reflection(
-        readFace(body, side),
-        side,
-        options.chip ?? "front",
-        readWear(body, side),
-        readGround(body, side),
-      );
+      const worn = readWear(body, side);
+      const other = side === "front" ? "back" : "front";
+      const ground = readGround(body, worn.turnedOver === true ? other : side);
+      const plastic = reflection(readFace(body, side), side, options.chip ?? "front", worn, ground);
       const grey = expose(plastic, seen, luck);
       last = { side, width: seen.width, height: seen.height, grey, frame, takenAt: options.world.now() };
       return last;

@@ -32,3 +32,4 @@ export { sheetPdf, sheetPng, type SheetSide, sheetSvg } from "./sheet.js";
 export { sampleRecords } from "./sample.js";
 export { type Outline, outlinesOf, type PathCommand } from "./outlines.js";
 export { type ColourPicture, renderColour } from "./colour.js";
+export { type FaceGround, type GreyGround, renderGround } from "./ground.js";

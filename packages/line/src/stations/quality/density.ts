@@ -11,8 +11,11 @@ export interface Dots {
 /** Dots an inch at which cards are judged. */
 export const judgedAt = 300;
 
-/** Ink that must be there, 0..1, as sharp as a camera sees it. Finer jobs are brought to 300 dpi. */
-export function expectedInk(dots: Dots): Plane {
+/**
+ * Ink that must be there, 0..1, as sharp as a camera sees it. Finer jobs are brought to 300 dpi. `printed`: what a printer adds, 255 = none;
+ * `full`: ink that a full mark of the engraver leaves, in whose terms a print's darkness is told.
+ */
+export function expectedInk(dots: Dots, printed?: Uint8Array, full = 1): Plane {
   const fine = Math.max(1, Math.round(dots.dpi / judgedAt));
   const ink = plane(Math.floor((dots.width + fine - 1) / fine), Math.floor((dots.height + fine - 1) / fine));
   const stride = Math.ceil(dots.width / 8);
@@ -26,6 +29,12 @@ export function expectedInk(dots: Dots): Plane {
         const at = row + Math.floor((byte * 8 + bit) / fine);
         ink.data[at] = (ink.data[at] ?? 0) + 1 / (fine * fine);
       }
+    }
+  }
+  if (printed !== undefined) {
+    for (let i = 0; i < ink.data.length; i++) {
+      const dark = (255 - (printed[i] ?? 255)) / (255 * full);
+      if (dark > (ink.data[i] ?? 0)) ink.data[i] = dark;
     }
   }
   return soften(soften(ink));

@@ -15,6 +15,8 @@ export interface Sight {
   readonly expectedHalf: Plane;
   /** Expected ink spread over four dots around: where it is nothing, nothing may be seen. */
   readonly near: Plane;
+  /** What is printed under the marks, as a share of the bare body's light. */
+  readonly ground?: Plane;
   /** Found shift of the whole print, dots. */
   readonly shift: { readonly dx: number; readonly dy: number };
   readonly limits: QualityLimits;
@@ -224,14 +226,23 @@ export function judgePhoto(field: PlacedField, sight: Sight): Judged {
   const seen = cut(sight.seen, window, found.dx, found.dy);
   const expected = cut(sight.expected, window);
   const whole = { left: 0, top: 0, right: seen.width, bottom: seen.height };
-  const shapesSeen = boxBlur(boxBlur(seen, 3), 3);
-  const shapesExpected = boxBlur(boxBlur(expected, 3), 3);
+  const smooth = (plane: Plane, reach: number): Plane => boxBlur(boxBlur(plane, reach), reach);
+  // A printed picture has no dots: its features of a millimetre are what no other picture has.
+  const printed = field.layer === "colour";
+  const reach = printed ? 8 : 3;
+  const shapesSeen = smooth(seen, reach);
+  const shapesExpected = smooth(expected, reach);
   const shapes = agreement(shapesSeen, shapesExpected, whole).correlation;
   const without = (all: Plane, large: Plane): Plane => ({
     ...all,
     data: all.data.map((value, i) => value - (large.data[i] ?? 0)),
   });
-  const dots = agreement(without(seen, shapesSeen), without(expected, shapesExpected), whole).correlation;
+  const fine = (plane: Plane): Plane => (printed ? smooth(plane, 1) : plane);
+  const dots = agreement(
+    without(fine(seen), shapesSeen),
+    without(fine(expected), shapesExpected),
+    whole,
+  ).correlation;
   const say = (measured: number, limit: number, detail: string): void => {
     if (measured >= limit) return;
     findings.push({
@@ -246,7 +257,11 @@ export function judgePhoto(field: PlacedField, sight: Sight): Judged {
     });
   };
   say(shapes, limits.photo.shapes, "its large shapes are others");
-  say(dots, limits.photo.dots, "its dots are others");
+  say(
+    dots,
+    printed ? limits.photo.features : limits.photo.dots,
+    printed ? "its features are others" : "its dots are others",
+  );
   return { findings, measure: { ...measure, worst: dots } };
 }
 
@@ -375,7 +390,7 @@ export function judgeBare(sight: Sight, leftOut: readonly Box[]): readonly FaceF
 
 /** The shift of the whole print, coarse to fine, and all a field's detector needs. */
 export function sightOf(
-  planes: Pick<Sight, "seen" | "expected" | "seenHalf" | "expectedHalf" | "near">,
+  planes: Pick<Sight, "seen" | "expected" | "seenHalf" | "expectedHalf" | "near" | "ground">,
   limits: QualityLimits,
 ): Sight {
   const { seenHalf, expectedHalf } = planes;

@@ -1,6 +1,7 @@
 /** Judging pictures of cards: what stations and commands use. */
 export type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
-export { type JudgeOptions, judgeFace } from "./judge.js";
+export { inspectFace, type JudgeOptions, judgeFace } from "./judge.js";
+export { decodePicture } from "./decode.js";
 export { type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
 export { type PictureWatch, watchPictures } from "./watch.js";

@@ -7,7 +7,7 @@ import { judgeArt, judgeBare, judgeInk, judgePhoto, judgeText, type Sight, sight
 import type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
 import { type QualityLimits, simulatedLimits } from "./limits.js";
 import { contactsSeen, lieOf } from "./lie.js";
-import { type ExpectedGround, lightOn, seenInk } from "./light.js";
+import { type ExpectedGround, groundSeen, lightOn, seenInk } from "./light.js";
 import { halve, type Plane } from "./plane.js";
 import { findCard, straighten } from "./straighten.js";
 import { type FoundField, judgeDouble, judgeSurface } from "./surface.js";
@@ -16,8 +16,10 @@ export interface JudgeOptions {
   readonly limits?: QualityLimits;
   /** Side with the contacts; default "front". */
   readonly chip?: "front" | "back" | "none";
-  /** What is printed on that side, of the blank and of the record, where the camera sees it. */
+  /** What is printed on that side of all cards of the layout, where the camera sees it. */
   readonly ground?: ExpectedGround;
+  /** What the printer adds for this record alone: it is verified like the engraver's marks. */
+  readonly printed?: ExpectedGround;
 }
 
 type Judged = { readonly findings: readonly FaceFinding[]; readonly measure?: FieldMeasure };
@@ -92,15 +94,16 @@ function lookAt(
   const limits = options.limits ?? simulatedLimits;
   const outline = findCard(picture);
   if (outline === undefined) return { findings: [ofCard("card-not-found")] };
-  const expected = expectedInk(sent);
+  const expected = expectedInk(sent, options.printed?.grey, limits.fullInk);
   const near = nearInk(expected);
   const straight = straighten(picture, outline, judgedAt);
   const perMm = judgedAt / 25.4;
   // Contacts are left out on both sides: a card that lies with the wrong side up shows them too.
+  const ground = options.ground === undefined ? undefined : groundSeen(options.ground);
   const light = lightOn(
     straight,
     near,
-    options.ground,
+    ground,
     (x, y) =>
       x > chipKeepOut.x * perMm &&
       x < (chipKeepOut.x + chipKeepOut.width) * perMm &&
@@ -120,7 +123,7 @@ function lookAt(
         stock(light.level, light.level < darkest ? darkest : brightest, "grey", "the body has another tone"),
       ],
     };
-  const seen = seenInk(straight, light, options.ground);
+  const seen = seenInk(straight, light, ground);
   const [seenHalf, expectedHalf] = [halve(seen), halve(expected)];
   const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf);
   const lies = (what: "upside-down" | "mirrored", likeness: number): FaceFinding => ({
@@ -131,7 +134,10 @@ function lookAt(
   });
   if (turned > upright + 0.1 && turned >= mirrored) return { findings: [lies("upside-down", turned)] };
   if (mirrored > upright + 0.1) return { findings: [lies("mirrored", mirrored)] };
-  const sight = sightOf({ seen, expected, seenHalf, expectedHalf, near }, limits);
+  const sight = sightOf(
+    { seen, expected, seenHalf, expectedHalf, near, ...(ground === undefined ? {} : { ground }) },
+    limits,
+  );
   if (options.chip !== "none") {
     const measured = contactsSeen(sight);
     if (measured > limits.contacts !== contacts.length > 0)
@@ -202,7 +208,10 @@ export async function inspectFace(
   const judged: Judged[] = [];
   const found: FoundField[] = [];
   // What the printer made is not among the dots that the engraver was sent.
-  for (const field of face.fields.filter(({ layer }) => engraved.includes(layer))) {
+  const judgedLayers = options.printed === undefined ? engraved : [...engraved, "colour"];
+  for (const field of face.fields.filter(
+    ({ layer, kind }) => judgedLayers.includes(layer) && !(layer === "colour" && kind === "art"),
+  )) {
     const one = await guarded(field, () => judgeField(field, face, sight, contacts));
     judged.push(one);
     if (one.measure !== undefined)

@@ -31,21 +31,33 @@ export function lieOf(seenHalf: Plane, expectedHalf: Plane): Lie {
   };
 }
 
-/** The module with its contacts inside the keep-out (ISO/IEC 7816-2), mm. */
+/** The module with its contacts (ISO/IEC 7816-2), and what lies around it, mm. */
 const module: PlacedField["box"] = { x: 10, y: 19, width: 10, height: 10 };
+const around: PlacedField["box"] = { x: 6.5, y: 14.5, width: 17, height: 18.5 };
 
-/** Mean difference from the expected ink where the contacts are on their side: metal and its gaps differ from any body. */
+/**
+ * How much more the place of the contacts differs from the expected ink than its surroundings do: metal and its gaps differ from any
+ * body, and a wrong print differs inside and outside alike.
+ */
 export function contactsSeen({ seen, expected, shift, limits }: Sight): number {
-  const window = windowOf(module, 0, seen);
   const [sx, sy] = [Math.round(shift.dx), Math.round(shift.dy)];
-  let sum = 0;
-  let count = 0;
-  for (let y = window.top; y < window.bottom; y += 2) {
-    for (let x = window.left; x < window.right; x += 2) {
+  const inner = windowOf(module, 0, seen);
+  const gap = windowOf(module, 1.5, seen);
+  const outer = windowOf(around, 0, seen);
+  const [inside, outside] = [
+    { sum: 0, count: 0 },
+    { sum: 0, count: 0 },
+  ];
+  for (let y = outer.top; y < outer.bottom; y += 2) {
+    for (let x = outer.left; x < outer.right; x += 2) {
+      const within = ({ left, top, right, bottom }: typeof inner): boolean =>
+        x >= left && x < right && y >= top && y < bottom;
+      const here = within(inner) ? inside : within(gap) ? undefined : outside;
+      if (here === undefined) continue;
       const must = limits.fullInk * (expected.data[(y - sy) * expected.width + x - sx] ?? 0);
-      sum += Math.abs((seen.data[y * seen.width + x] ?? 0) - must);
-      count++;
+      here.sum += Math.abs((seen.data[y * seen.width + x] ?? 0) - must);
+      here.count++;
     }
   }
-  return sum / Math.max(1, count);
+  return inside.sum / Math.max(1, inside.count) - outside.sum / Math.max(1, outside.count);
 }

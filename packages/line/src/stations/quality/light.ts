@@ -1,6 +1,6 @@
 /** The light on the card, measured where the card is bare, and the ink that is left when it is divided out. */
 import { judgedAt } from "./density.js";
-import { type Plane, plane } from "./plane.js";
+import { type Plane, plane, soften } from "./plane.js";
 
 /** Solves a small system of equations (Gauss, largest pivot first); the last column is the right side. */
 function solve(rows: number[][]): number[] {
@@ -30,6 +30,13 @@ export interface ExpectedGround {
   readonly grey: Uint8Array;
 }
 
+/** The same as sharp as a camera sees it, as a share of the bare body's light. */
+export function groundSeen({ width, height, grey }: ExpectedGround): Plane {
+  const sharp = plane(width, height);
+  for (let i = 0; i < grey.length; i++) sharp.data[i] = (grey[i] ?? 255) / 255;
+  return soften(soften(sharp));
+}
+
 interface Sample {
   readonly x: number;
   readonly y: number;
@@ -57,7 +64,7 @@ export interface Light {
 export function lightOn(
   seen: Plane,
   near: Plane,
-  ground: ExpectedGround | undefined,
+  ground: Plane | undefined,
   leftOut: (x: number, y: number) => boolean,
 ): Light {
   const samples: Sample[] = [];
@@ -66,7 +73,7 @@ export function lightOn(
     for (let x = rim; x < seen.width - rim; x += step) {
       const at = y * seen.width + x;
       if ((near.data[at] ?? 1) >= 0.002 || leftOut(x, y)) continue;
-      const printed = (ground?.grey[at] ?? 255) / 255;
+      const printed = ground?.data[at] ?? 1;
       // Dark print says little about the light.
       if (printed > 0.35) samples.push({ x, y, value: (seen.data[at] ?? 0) / printed });
     }
@@ -151,7 +158,7 @@ function onCard(y: number, width: number, height: number): { readonly from: numb
 }
 
 /** Ink seen, 0 = bare card, 1 = no light comes back: light and printed ground divided out. Beyond the card there is none. */
-export function seenInk(seen: Plane, { knots, columns }: Light, ground?: ExpectedGround): Plane {
+export function seenInk(seen: Plane, { knots, columns }: Light, ground?: Plane): Plane {
   if (knots.some((value) => value < 8))
     throw new Error("the picture is too dark to measure the light on the card");
   const ink = plane(seen.width, seen.height);
@@ -171,7 +178,7 @@ export function seenInk(seen: Plane, { knots, columns }: Light, ground?: Expecte
       for (let x = Math.max(from, c * knot); x < end; x++) {
         const at = y * seen.width + x;
         const there = left + slope * (x - c * knot);
-        const printed = ground === undefined ? 1 : Math.max(0.08, (ground.grey[at] ?? 255) / 255);
+        const printed = ground === undefined ? 1 : Math.max(0.08, ground.data[at] ?? 1);
         ink.data[at] = 1 - (seen.data[at] ?? 0) / (there * printed);
       }
     }

@@ -10,8 +10,8 @@ export interface QualityLimits {
   readonly displacement: number;
   /** Difference between a glyph and what must be there, as a share of its contrast: up to the first good, from the second wrong, between doubtful. */
   readonly glyph: { readonly good: number; readonly wrong: number };
-  /** Least correlation of a photo in its large shapes, and in its dots. */
-  readonly photo: { readonly shapes: number; readonly dots: number };
+  /** Least correlation of a photo in its large shapes, in its dots, and of a printed one in its features. */
+  readonly photo: { readonly shapes: number; readonly dots: number; readonly features: number };
   /** Largest difference of a piece of artwork. */
   readonly art: number;
   /** Square millimetres of ink where there should be none: inside one text's box, and in any place of 2 × 2 mm. */
@@ -40,7 +40,7 @@ export const simulatedLimits: QualityLimits = {
   missing: 0.2,
   displacement: 0.3,
   glyph: { good: 0.32, wrong: 0.4 },
-  photo: { shapes: 0.9, dots: 0.5 },
+  photo: { shapes: 0.9, dots: 0.5, features: 0.8 },
   art: 0.5,
   extraInk: 0.12,
   strayInk: 0.25,

@@ -16,12 +16,33 @@ export interface FoundField {
   readonly failed: boolean;
 }
 
+/** Steepest part of a printed ground that a fraction of a dot still forgives, as a share of the bare body's light within two dots. */
+const steep = 0.08;
+
+/** Lowest and highest of the 5 × 5 dots around. */
+function rangeAround({ data, width }: Plane, at: number): readonly [low: number, high: number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let dy = -2; dy <= 2; dy++) {
+    for (let dx = -2; dx <= 2; dx++) {
+      const there = data[at + dy * width + dx] ?? 0;
+      if (there < low) low = there;
+      if (there > high) high = there;
+    }
+  }
+  return [low, high];
+}
+
 /** Marks every dot that differs too much to be light, noise or an edge a fraction of a dot off its place. */
 function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: readonly Box[]): Uint8Array {
   const { seen, expected, near, limits } = sight;
   const { width, height } = seen;
   const strange = new Uint8Array(width * height);
   const { bare, inked, photo } = limits.surface;
+  const onEdge = (at: number): boolean => {
+    if (sight.ground === undefined) return false;
+    const [low, high] = rangeAround(sight.ground, at);
+    return high - low > steep;
+  };
   const around = (sx: number, sy: number, gain: number, { left, top, right, bottom }: Window): void => {
     for (let y = top; y < bottom; y++) {
       const [row, from] = [y * width, (y - sy) * width - sx];
@@ -29,19 +50,13 @@ function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: reado
       for (let x = left; x < right; x++) {
         const value = seen.data[row + x] ?? 0;
         if ((near.data[from + x] ?? 1) < 0.002) {
-          if (value > bare || value < -bare) strange[row + x] = 1;
+          if ((value > bare || value < -bare) && !onEdge(row + x)) strange[row + x] = 1;
           continue;
         }
         if (Math.abs(value - gain * (expected.data[from + x] ?? 0)) < inked) continue;
-        let [low, high] = [1, 0];
-        for (let dy = -2; dy <= 2; dy++) {
-          for (let dx = -2; dx <= 2; dx++) {
-            const there = expected.data[from + dy * width + x + dx] ?? 0;
-            if (there < low) low = there;
-            if (there > high) high = there;
-          }
-        }
-        if (value > gain * high + inked || value < gain * low - inked) strange[row + x] = 1;
+        const [low, high] = rangeAround(expected, from + x);
+        if ((value > gain * high + inked || value < gain * low - inked) && !onEdge(row + x))
+          strange[row + x] = 1;
       }
     }
   };
