@@ -142,7 +142,7 @@ export function spoil(job: RasterJob, flaw: VisualFlaw, before: RasterJob | unde
     case "wrong-stock": {
       const dark = luck.next() < 0.5;
       const band = { y: luck.between(0, 35), height: luck.between(8, 16), tone: luck.between(0.6, 0.8) };
-      return as(job.bits, { stock: dark ? { tone: luck.between(0.5, 0.75) } : { tone: 1, band } });
+      return as(job.bits, { stock: dark ? { tone: luck.between(0.5, 0.72) } : { tone: 1, band } });
     }
     case "missing-line":
     case "wrong-text":

@@ -102,11 +102,10 @@ const can = (kind: Class, { face }: Drawn): boolean => {
 };
 
 /** A line's belt is chosen to differ from what its cards carry at their edges. */
-function beltFor(ground: GreyGround | undefined, { belt }: Conditions, seed: string): number {
+function beltFor(grounds: readonly GreyGround[], { belt }: Conditions, seed: string): number {
   const luck = chance(`${seed} belt`);
   const rim: number[] = [214];
-  if (ground !== undefined) {
-    const { width, height, grey } = ground;
+  for (const { width, height, grey } of grounds) {
     const at = (x: number, y: number): number => ((grey[y * width + x] ?? 255) * 214) / 255;
     for (let x = 40; x < width - 40; x += 5) rim.push(at(x, 4), at(x, height - 5));
     for (let y = 40; y < height - 40; y += 5) rim.push(at(4, y), at(width - 5, y));
@@ -144,6 +143,7 @@ async function expose(
   const root = mkdtempSync(join(tmpdir(), "persoline-capture-"));
   try {
     const { side } = card.face;
+    const chip = product === "resident-card" ? "none" : "front";
     const seed = `${kind} ${severity} ${String(number)}`;
     let body = join(root, "before");
     const bodyAt = (): string => body;
@@ -160,28 +160,40 @@ async function expose(
     const blank = await drawnCard(product, side === "front" ? "back" : "front", number);
     if (blank.ground !== undefined) writeGround(body, blank.face.side, blank.ground.common);
     await engraver.mark(made.raster);
-    const tone = beltFor(ground === undefined ? undefined : together(ground), severities[severity], seed);
+    const grounds = [ground, blank.ground].flatMap((one) => (one === undefined ? [] : [together(one)]));
+    const tone = beltFor(grounds, severities[severity], seed);
     const conditions: Conditions = { ...severities[severity], belt: [tone, tone] };
-    const picture = await simulatedCamera({ name: "camera", place, bodyAt, world, seed, conditions }).capture(
-      side,
-    );
+    const picture = await simulatedCamera({
+      name: "camera",
+      place,
+      bodyAt,
+      world,
+      seed,
+      conditions,
+      chip,
+    }).capture(side);
     if (picture === "no-picture") throw new Error("the simulated camera saw nothing");
     const jpeg = await sharp(picture.grey, {
       raw: { width: picture.width, height: picture.height, channels: 1 },
     })
       .jpeg({ quality: 90 })
       .toBuffer();
-    const visible = kind !== "scratch" && kind !== "spot" ? true : damageShows(body, side);
-    return { jpeg: new Uint8Array(jpeg), options: optionsOf(card), visible };
+    const options = {
+      ...optionsOf(card),
+      chip,
+      ...(blank.ground === undefined ? {} : { otherGround: blank.ground.common }),
+    } as const;
+    const visible = kind !== "scratch" && kind !== "spot" ? true : damageShows(body, side, chip);
+    return { jpeg: new Uint8Array(jpeg), options, visible };
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
 }
 
-function damageShows(body: string, side: "front" | "back"): boolean {
+function damageShows(body: string, side: "front" | "back", chip: "front" | "none"): boolean {
   const worn = readWear(body, side);
   const look = (damage: typeof worn.damage) =>
-    reflection(readFace(body, side), side, "front", { ...worn, damage }, readGround(body, side)).grey;
+    reflection(readFace(body, side), side, chip, { ...worn, damage }, readGround(body, side)).grey;
   const [whole, hurt] = [look([]), look(worn.damage)];
   let dots = 0;
   for (let i = 0; i < hurt.length; i++) if (Math.abs((hurt[i] ?? 0) - (whole[i] ?? 0)) > 43) dots++;

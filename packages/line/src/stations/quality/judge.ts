@@ -18,6 +18,8 @@ export interface JudgeOptions {
   readonly chip?: "front" | "back" | "none";
   /** What is printed on that side of all cards of the layout, where the camera sees it. */
   readonly ground?: ExpectedGround;
+  /** The same of the other side: a card that lies with the wrong side up shows it. */
+  readonly otherGround?: ExpectedGround;
   /** What the printer adds for this record alone: it is verified like the engraver's marks. */
   readonly printed?: ExpectedGround;
 }
@@ -100,16 +102,12 @@ function lookAt(
   const perMm = judgedAt / 25.4;
   // Contacts are left out on both sides: a card that lies with the wrong side up shows them too.
   const ground = options.ground === undefined ? undefined : groundSeen(options.ground);
-  const light = lightOn(
-    straight,
-    near,
-    ground,
-    (x, y) =>
-      x > chipKeepOut.x * perMm &&
-      x < (chipKeepOut.x + chipKeepOut.width) * perMm &&
-      y > chipKeepOut.y * perMm &&
-      y < (chipKeepOut.y + chipKeepOut.height) * perMm,
-  );
+  const atContacts = (x: number, y: number): boolean =>
+    x > chipKeepOut.x * perMm &&
+    x < (chipKeepOut.x + chipKeepOut.width) * perMm &&
+    y > chipKeepOut.y * perMm &&
+    y < (chipKeepOut.y + chipKeepOut.height) * perMm;
+  const light = lightOn(straight, near, ground, atContacts);
   const { darkest, brightest, strange } = limits.stock;
   const stock = (measured: number, limit: number, unit: "grey" | "share", detail: string): FaceFinding => ({
     ...ofCard("wrong-stock", detail),
@@ -153,9 +151,37 @@ function lookAt(
       };
   }
   // After the lie: a print that lies turned over covers what should be bare.
-  if (light.strange > strange)
+  if (light.strange > strange) {
+    const { otherGround } = options;
+    const turned =
+      otherGround === undefined ? light : lightOn(straight, near, groundSeen(otherGround), atContacts);
+    if (turned.strange < light.strange / 2)
+      return {
+        findings: [
+          {
+            ...ofCard("wrong-side", "it shows the print of the other side"),
+            measured: light.strange,
+            limit: strange,
+            unit: "share",
+          },
+        ],
+      };
     return { findings: [stock(light.strange, strange, "share", "a part of the body has another tone")] };
+  }
   return { sight, straight };
+}
+
+/** The field is another than planned, or elsewhere: what differs there is no damage. A few wrong glyphs may be. */
+function isOther(field: PlacedField, findings: readonly FaceFinding[]): boolean {
+  const glyphs = findings.filter(({ what }) => what === "wrong-glyph").length;
+  return (
+    glyphs > Math.max(2, (field.glyphs?.length ?? 0) / 3) ||
+    findings.some(({ what }) =>
+      ["missing", "displaced", "faint", "burnt", "wrong-photo", "wrong-code", "detector-failed"].includes(
+        what,
+      ),
+    )
+  );
 }
 
 /** Faults that a print lying on the card twice would show as well. */
@@ -218,7 +244,7 @@ export async function inspectFace(
       found.push({
         field,
         measure: one.measure,
-        failed: one.findings.some(({ weight }) => weight === "reject"),
+        failed: isOther(field, one.findings),
       });
   }
   const card = { name: "card", kind: "art", layer: "laser", box: wholeCard } as const;

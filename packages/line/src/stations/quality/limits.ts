@@ -44,7 +44,7 @@ export const simulatedLimits: QualityLimits = {
   art: 0.5,
   extraInk: 0.12,
   strayInk: 0.25,
-  stock: { darkest: 164, brightest: 255, strange: 0.07 },
+  stock: { darkest: 174, brightest: 255, strange: 0.07 },
   contacts: 0.08,
   double: { ink: 0.15, correlation: 0.3 },
   surface: { bare: 0.16, inked: 0.24, photo: 0.24, scratch: 3, spot: 0.14 },

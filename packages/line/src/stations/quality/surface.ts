@@ -3,7 +3,7 @@ import type { PlacedField } from "../../plan/types.js";
 import { judgedAt } from "./density.js";
 import { search, type Sight, windowOf } from "./fields.js";
 import type { FaceFinding, FieldMeasure } from "./finding.js";
-import { boxBlur, cut, type Plane, plane, type Window } from "./plane.js";
+import { boxBlur, type Plane, plane, type Window } from "./plane.js";
 
 type Box = PlacedField["box"];
 const perMm = judgedAt / 25.4;
@@ -37,12 +37,9 @@ function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: reado
   const { seen, expected, near, limits } = sight;
   const { width, height } = seen;
   const strange = new Uint8Array(width * height);
-  const { bare, inked, photo } = limits.surface;
-  const onEdge = (at: number): boolean => {
-    if (sight.ground === undefined) return false;
-    const [low, high] = rangeAround(sight.ground, at);
-    return high - low > steep;
-  };
+  const { bare, inked } = limits.surface;
+  const { ground } = sight;
+  const onEdge = (at: number): boolean => ground !== undefined && steepAround(ground, at);
   const around = (sx: number, sy: number, gain: number, { left, top, right, bottom }: Window): void => {
     for (let y = top; y < bottom; y++) {
       const [row, from] = [y * width, (y - sy) * width - sx];
@@ -71,21 +68,56 @@ function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: reado
     clear(window);
     if (failed) continue;
     const gain = measure.ink * limits.fullInk;
-    if (field.kind === "photo" || field.kind === "signature") {
-      // Dots of a dithered photo differ from card to card; their mean over half a millimetre does not.
-      const inner = windowOf(field.box, -0.5, seen);
-      if (inner.right <= inner.left || inner.bottom <= inner.top) continue;
-      const there = boxBlur(cut(seen, inner, measure.dx * perMm, measure.dy * perMm), 2);
-      const must = boxBlur(cut(expected, inner), 2);
-      for (let i = 0; i < there.data.length; i++) {
-        if (Math.abs((there.data[i] ?? 0) - gain * (must.data[i] ?? 0)) > photo)
-          strange[(inner.top + Math.floor(i / there.width)) * width + inner.left + (i % there.width)] = 1;
-      }
-    } else around(Math.round(measure.dx * perMm), Math.round(measure.dy * perMm), gain, window);
+    if (field.kind === "photo" || field.kind === "signature") continue;
+    around(Math.round(measure.dx * perMm), Math.round(measure.dy * perMm), gain, window);
   }
+  broad(sight, fields, strange);
   for (const box of leftOut) clear(windowOf(box, 0.3, seen));
   return strange;
 }
+
+/**
+ * The mean over half a millimetre, where marks are close: dots of a dithered photo and hair lines differ from card to card, their mean
+ * does not. At half resolution.
+ */
+function broad(sight: Sight, fields: readonly FoundField[], strange: Uint8Array): void {
+  const { seenHalf, expectedHalf, limits, shift } = sight;
+  const { width, height } = seenHalf;
+  const rest = plane(width, height);
+  const subtract = (dx: number, dy: number, gain: number, { left, top, right, bottom }: Window): void => {
+    const [sx, sy] = [Math.round(dx / 2), Math.round(dy / 2)];
+    for (let y = Math.max(top, sy, 0); y < Math.min(bottom, height, height + sy); y++) {
+      for (let x = Math.max(left, sx, 0); x < Math.min(right, width, width + sx); x++)
+        rest.data[y * width + x] =
+          (seenHalf.data[y * width + x] ?? 0) - gain * (expectedHalf.data[(y - sy) * width + x - sx] ?? 0);
+    }
+  };
+  subtract(shift.dx, shift.dy, limits.fullInk, { left: 4, top: 4, right: width - 4, bottom: height - 4 });
+  for (const { field, measure, failed } of fields) {
+    if (field.kind === "art") continue;
+    const { left, top, right, bottom } = windowOf(field.box, 0.3, sight.seen);
+    const half = { left: left >> 1, top: top >> 1, right: right >> 1, bottom: bottom >> 1 };
+    if (failed)
+      for (let y = half.top; y < half.bottom; y++)
+        rest.data.fill(0, y * width + half.left, y * width + half.right);
+    else subtract(measure.dx * perMm, measure.dy * perMm, measure.ink * limits.fullInk, half);
+  }
+  const mean = boxBlur(rest, 1);
+  const full = sight.seen.width;
+  for (let y = 4; y < height - 4; y++) {
+    for (let x = 4; x < width - 4; x++) {
+      if (Math.abs(mean.data[y * width + x] ?? 0) < limits.surface.photo) continue;
+      const at = 2 * y * full + 2 * x;
+      if (sight.ground !== undefined && steepAround(sight.ground, at)) continue;
+      strange[at] = strange[at + 1] = strange[at + full] = strange[at + full + 1] = 1;
+    }
+  }
+}
+
+const steepAround = (ground: Plane, at: number): boolean => {
+  const [low, high] = rangeAround(ground, at);
+  return high - low > steep;
+};
 
 interface Patch {
   readonly dots: number;
