@@ -40,5 +40,5 @@ export function expectedInk(dots: Dots, printed?: Uint8Array, full = 1): Plane {
   return soften(soften(ink));
 }
 
-/** Expected ink spread over four dots around: where it is nothing, the card must be bare. */
-export const nearInk = (expected: Plane): Plane => boxBlur(expected, 4);
+/** Expected ink at half resolution spread over four full dots around: where it is nothing, the card must be bare. */
+export const nearInk = (expectedHalf: Plane): Plane => boxBlur(expectedHalf, 2);

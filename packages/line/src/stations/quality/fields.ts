@@ -13,7 +13,7 @@ export interface Sight {
   readonly expected: Plane;
   readonly seenHalf: Plane;
   readonly expectedHalf: Plane;
-  /** Expected ink spread over four dots around: where it is nothing, nothing may be seen. */
+  /** Expected ink spread over four dots around, at half resolution: where it is nothing, nothing may be seen. */
   readonly near: Plane;
   /** What is printed under the marks, as a share of the bare body's light. */
   readonly ground?: Plane;
@@ -48,6 +48,10 @@ interface Found {
   readonly correlation: number;
 }
 
+/** Large windows hold more dots than a place needs: rows are left out. */
+const stepIn = ({ left, right, top, bottom }: Window): number =>
+  Math.max(1, Math.min(4, Math.floor(((right - left) * (bottom - top)) / 12_000)));
+
 /** Best whole-dot shift around a guess. */
 export function search(
   seen: Plane,
@@ -56,9 +60,10 @@ export function search(
   around: { readonly dx: number; readonly dy: number; readonly reach: number },
 ): Found {
   let best: Found = { dx: around.dx, dy: around.dy, correlation: -1 };
+  const step = stepIn(window);
   for (let dy = around.dy - around.reach; dy <= around.dy + around.reach; dy++) {
     for (let dx = around.dx - around.reach; dx <= around.dx + around.reach; dx++) {
-      const { correlation } = agreement(seen, expected, window, dx, dy);
+      const { correlation } = agreement(seen, expected, window, dx, dy, step);
       if (correlation > best.correlation) best = { dx, dy, correlation };
     }
   }
@@ -84,7 +89,7 @@ function place(sight: Sight, window: Window): Found {
 
 function refine(seen: Plane, expected: Plane, window: Window, found: Found): Found {
   const at = (dx: number, dy: number): number =>
-    agreement(seen, expected, window, found.dx + dx, found.dy + dy).correlation;
+    agreement(seen, expected, window, found.dx + dx, found.dy + dy, stepIn(window)).correlation;
   return {
     dx: found.dx + peak(at(-1, 0), found.correlation, at(1, 0)),
     dy: found.dy + peak(at(0, -1), found.correlation, at(0, 1)),
@@ -355,9 +360,9 @@ function strayArea(
       if ((seen.data[y * seen.width + x] ?? 0) < 0.3) continue;
       const [ex, ey] = [x - sx, y - sy];
       const ink =
-        ex < 0 || ey < 0 || ex >= near.width || ey >= near.height
+        ex < 0 || ey < 0 || ex >= seen.width || ey >= seen.height
           ? 0
-          : (near.data[ey * near.width + ex] ?? 0);
+          : (near.data[(ey >> 1) * near.width + (ex >> 1)] ?? 0);
       if (ink < 0.002 && !leftOut.some((w) => x >= w.left && x < w.right && y >= w.top && y < w.bottom))
         stray++;
     }

@@ -2,7 +2,8 @@
 export type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
 export { inspectFace, type JudgeOptions, judgeFace } from "./judge.js";
 export { decodePicture } from "./decode.js";
-export { type QualityLimits, simulatedLimits } from "./limits.js";
+export { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
+export { overlayPicture } from "./overlay.js";

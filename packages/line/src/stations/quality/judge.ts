@@ -7,7 +7,7 @@ import { judgeArt, judgeBare, judgeInk, judgePhoto, judgeText, type Sight, sight
 import type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
 import { type QualityLimits, simulatedLimits } from "./limits.js";
 import { contactsSeen, lieOf } from "./lie.js";
-import { type ExpectedGround, groundSeen, lightOn, seenInk } from "./light.js";
+import { type ExpectedGround, groundSeen, lightOn, seenInk, trimToCard } from "./light.js";
 import { halve, type Plane } from "./plane.js";
 import { findCard, straighten } from "./straighten.js";
 import { type FoundField, judgeDouble, judgeSurface } from "./surface.js";
@@ -97,7 +97,9 @@ function lookAt(
   const outline = findCard(picture);
   if (outline === undefined) return { findings: [ofCard("card-not-found")] };
   const expected = expectedInk(sent, options.printed?.grey, limits.fullInk);
-  const near = nearInk(expected);
+  trimToCard(expected);
+  const expectedHalf = halve(expected);
+  const near = nearInk(expectedHalf);
   const straight = straighten(picture, outline, judgedAt);
   const perMm = judgedAt / 25.4;
   // Contacts are left out on both sides: a card that lies with the wrong side up shows them too.
@@ -122,7 +124,7 @@ function lookAt(
       ],
     };
   const seen = seenInk(straight, light, ground);
-  const [seenHalf, expectedHalf] = [halve(seen), halve(expected)];
+  const seenHalf = halve(seen);
   const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf);
   const lies = (what: "upside-down" | "mirrored", likeness: number): FaceFinding => ({
     ...ofCard(what),

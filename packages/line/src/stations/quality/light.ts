@@ -30,11 +30,18 @@ export interface ExpectedGround {
   readonly grey: Uint8Array;
 }
 
-/** The same as sharp as a camera sees it, as a share of the bare body's light. */
-export function groundSeen({ width, height, grey }: ExpectedGround): Plane {
+const softened = new WeakMap<ExpectedGround, Plane>();
+
+/** The same as sharp as a camera sees it, as a share of the bare body's light; kept as long as the ground is. */
+export function groundSeen(ground: ExpectedGround): Plane {
+  const known = softened.get(ground);
+  if (known !== undefined) return known;
+  const { width, height, grey } = ground;
   const sharp = plane(width, height);
   for (let i = 0; i < grey.length; i++) sharp.data[i] = (grey[i] ?? 255) / 255;
-  return soften(soften(sharp));
+  const soft = soften(soften(sharp));
+  softened.set(ground, soft);
+  return soft;
 }
 
 interface Sample {
@@ -44,7 +51,7 @@ interface Sample {
 }
 
 /** Distance of samples, and of the knots between which the light runs straight, in dots. */
-const step = 7;
+const step = 10;
 const knot = 32;
 
 export interface Light {
@@ -72,7 +79,7 @@ export function lightOn(
   for (let y = rim; y < seen.height - rim; y += step) {
     for (let x = rim; x < seen.width - rim; x += step) {
       const at = y * seen.width + x;
-      if ((near.data[at] ?? 1) >= 0.002 || leftOut(x, y)) continue;
+      if ((near.data[(y >> 1) * near.width + (x >> 1)] ?? 1) >= 0.002 || leftOut(x, y)) continue;
       const printed = ground?.data[at] ?? 1;
       // Dark print says little about the light.
       if (printed > 0.35) samples.push({ x, y, value: (seen.data[at] ?? 0) / printed });
@@ -119,30 +126,31 @@ export function lightOn(
 
 /** Second order, by least squares over those samples that fit it. */
 function bowl(samples: readonly Sample[], { width, height }: Plane): (x: number, y: number) => number {
-  const terms = (x: number, y: number): readonly number[] => {
+  const middle =
+    samples.map(({ value }) => value).toSorted((a, b) => a - b)[Math.floor(samples.length * 0.6)] ?? 0;
+  let [c, cu, cv, cuu, cuv, cvv] = [middle, 0, 0, 0, 0, 0];
+  const at = (x: number, y: number): number => {
     const [u, v] = [(2 * x) / width - 1, (2 * y) / height - 1];
-    return [1, u, v, u * u, u * v, v * v];
+    return c + cu * u + cv * v + cuu * u * u + cuv * u * v + cvv * v * v;
   };
-  const all = samples.map(({ x, y, value }) => ({ t: terms(x, y), value }));
-  const middle = all.map(({ value }) => value).toSorted((a, b) => a - b)[Math.floor(all.length * 0.6)] ?? 0;
-  let kept = all.filter(({ value }) => Math.abs(value - middle) < 45);
-  let fit: number[] = [middle, 0, 0, 0, 0, 0];
-  const valueOf = (t: readonly number[]): number => t.reduce((sum, term, i) => sum + term * (fit[i] ?? 0), 0);
-  for (const tolerance of [24, 14, 10]) {
-    if (kept.length < 100)
-      throw new Error("too little of the bare card can be seen to measure the light on it");
-    const rows = Array.from({ length: 6 }, () => Array.from({ length: 7 }, () => 0));
-    for (const { t, value } of kept) {
-      for (const [i, row] of rows.entries()) {
-        const factor = t[i] ?? 0;
-        for (let j = 0; j < 6; j++) row[j] = (row[j] ?? 0) + factor * (t[j] ?? 0);
-        row[6] = (row[6] ?? 0) + factor * value;
-      }
+  // What fits is looked for ever more strictly; the first fit has no slope yet.
+  for (const tolerance of [45, 24, 14]) {
+    const sums = new Float64Array(42);
+    const t = new Float64Array(7);
+    let kept = 0;
+    for (const { x, y, value } of samples) {
+      if (Math.abs(value - at(x, y)) >= tolerance) continue;
+      kept++;
+      const [u, v] = [(2 * x) / width - 1, (2 * y) / height - 1];
+      t.set([1, u, v, u * u, u * v, v * v, value]);
+      for (let i = 0; i < 6; i++)
+        for (let j = 0; j < 7; j++) sums[i * 7 + j] = (sums[i * 7 + j] ?? 0) + (t[i] ?? 0) * (t[j] ?? 0);
     }
-    fit = solve(rows);
-    kept = all.filter(({ t, value }) => Math.abs(value - valueOf(t)) < tolerance);
+    if (kept < 100) throw new Error("too little of the bare card can be seen to measure the light on it");
+    const rows = Array.from({ length: 6 }, (_, i) => Array.from(sums.subarray(i * 7, i * 7 + 7)));
+    [c = 0, cu = 0, cv = 0, cuu = 0, cuv = 0, cvv = 0] = solve(rows);
   }
-  return (x, y) => valueOf(terms(x, y));
+  return at;
 }
 
 /** Columns of a row that lie on the card: beyond its rounded corners (and a rim of half a millimetre) there is belt. */
@@ -155,6 +163,15 @@ function onCard(y: number, width: number, height: number): { readonly from: numb
   const inner = radius - rim;
   const side = up === 0 ? rim : radius - Math.sqrt(Math.max(0, inner * inner - up * up));
   return { from: Math.ceil(side), to: Math.floor(width - side) };
+}
+
+/** Takes away what is expected where nothing is seen: print that runs off the edge. */
+export function trimToCard({ width, height, data }: Plane): void {
+  for (let y = 0; y < height; y++) {
+    const { from, to } = onCard(y, width, height);
+    data.fill(0, y * width, y * width + from);
+    data.fill(0, y * width + to, (y + 1) * width);
+  }
 }
 
 /** Ink seen, 0 = bare card, 1 = no light comes back: light and printed ground divided out. Beyond the card there is none. */

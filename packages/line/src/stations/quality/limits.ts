@@ -45,7 +45,13 @@ export const simulatedLimits: QualityLimits = {
   extraInk: 0.12,
   strayInk: 0.25,
   stock: { darkest: 174, brightest: 255, strange: 0.07 },
-  contacts: 0.08,
-  double: { ink: 0.15, correlation: 0.3 },
+  contacts: 0.05,
+  double: { ink: 0.12, correlation: 0.2 },
   surface: { bare: 0.16, inked: 0.24, photo: 0.24, scratch: 3, spot: 0.14 },
+};
+
+/** For pictures of a camera whose light nobody has learned: any exposure is taken as it is, everything else is judged alike. */
+export const foreignLimits: QualityLimits = {
+  ...simulatedLimits,
+  stock: { ...simulatedLimits.stock, darkest: 50, brightest: 400 },
 };

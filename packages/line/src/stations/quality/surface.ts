@@ -44,9 +44,10 @@ function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: reado
     for (let y = top; y < bottom; y++) {
       const [row, from] = [y * width, (y - sy) * width - sx];
       if (y < sy || y - sy >= height) continue;
+      const nearRow = ((y - sy) >> 1) * near.width;
       for (let x = left; x < right; x++) {
         const value = seen.data[row + x] ?? 0;
-        if ((near.data[from + x] ?? 1) < 0.002) {
+        if ((near.data[nearRow + ((x - sx) >> 1)] ?? 1) < 0.002) {
           if ((value > bare || value < -bare) && !onEdge(row + x)) strange[row + x] = 1;
           continue;
         }
