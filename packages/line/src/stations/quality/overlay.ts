@@ -31,12 +31,12 @@ function expectedGrey(dots: Dots, ground: ExpectedGround | undefined): Uint8Arra
 }
 
 /** Boxes and labels as SVG in dots. */
-function marks(face: Face, { findings, verdict }: FaceVerdict, left: number, top: number): string {
+function marks(face: Face, { findings, measures, verdict }: FaceVerdict, left: number, top: number): string {
   const box = (at: FaceFinding["box"], colour: string, wide: number): string =>
     `<rect x="${(left + at.x * perMm).toFixed(1)}" y="${(top + at.y * perMm).toFixed(1)}" width="${(at.width * perMm).toFixed(1)}" height="${(at.height * perMm).toFixed(1)}" fill="none" stroke="${colour}" stroke-width="${String(wide)}"/>`;
   const wrong = new Set(findings.map(({ field }) => field));
   const fields = face.fields
-    .filter(({ kind, layer }) => kind !== "art" && layer !== "preprint")
+    .filter(({ name, kind }) => kind !== "art" && measures.some(({ field }) => field === name))
     .map((field) => box(field.box, wrong.has(field.name) ? colours.reject : colours.pass, 2));
   const named = new Set<string>();
   const labels = findings.flatMap((finding) => {

@@ -1,4 +1,6 @@
+import { decodePicture, judgeFace } from "./index.js";
 import { describe, expect, test } from "vitest";
+import { captureOf, classes, ownFindings } from "./captures.test.data.js";
 import { flawedCards, goodCards } from "./cards.test.data.js";
 import type { FaceVerdict, FaultOfFace } from "./finding.js";
 
@@ -67,6 +69,33 @@ describe("judging pictures, on many cards", () => {
         }
       }
       expect(missed).toEqual([]);
+    },
+  );
+});
+
+describe("every class of flaw, as a camera's JPEG of it", () => {
+  test.each(classes.filter((kind) => kind !== "good"))(
+    "%s never passes, and its own detector says so",
+    async (kind) => {
+      let shown = 0;
+      let own = 0;
+      for (let number = 0; number < 4; number++) {
+        const { card, jpeg, options, visible } = await captureOf(kind, "mild", number);
+        if (!visible) continue;
+        const picture = await decodePicture(jpeg);
+        const { verdict, findings } = await judgeFace(
+          { ...picture, side: card.face.side, frame: 1, takenAt: 0 },
+          card.face,
+          card.raster,
+          options,
+        );
+        expect(verdict).not.toBe("pass");
+        shown++;
+        if (findings.some(({ what }) => ownFindings[kind].includes(what))) own++;
+      }
+      expect(shown).toBeGreaterThan(0);
+      // A gross fault of the whole card may end the judgement before: on most cards the class must be named.
+      expect(own / shown).toBeGreaterThanOrEqual(0.5);
     },
   );
 });
