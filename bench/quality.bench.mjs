@@ -88,7 +88,7 @@ function all(/** @type {Severity} */ severity, /** @type {number} */ count) {
         if (task === undefined) void worker.terminate().then(resolve);
         else worker.postMessage(task);
       };
-      worker.on("message", (result) => {
+      worker.on("message", (/** @type {Outcome} */ result) => {
         outcomes.push(result);
         next();
       });
