@@ -17,7 +17,7 @@ import { createKeystore, openVault } from "../packages/line/dist/devices/hsm/vau
 import { vaultCalls } from "../packages/line/dist/devices/hsm/vault-core.js";
 
 const inFlight = 8;
-const rounds = 7;
+const rounds = 15;
 /** Steps of a card's session, as personalization of the office cards has them. */
 const commands = 40;
 const bytes = 200;
@@ -122,7 +122,7 @@ await createKeystore({
 });
 const opened = openKeystore(vault.file, vault.unlock);
 const piped = await openVault(vault);
-await compare("vault", piped, vaultCalls(new Keyring(opened.environment, opened.keys)), 200);
+await compare("vault", piped, vaultCalls(new Keyring(opened.environment, opened.keys)), 800);
 await piped.close();
 
 const library = "/usr/lib/softhsm/libsofthsm2.so";
@@ -153,9 +153,12 @@ if (existsSync(library)) {
   for (const missing of /** @type {const} */ ([[], ["kept-keys"]])) {
     const token = await openToken({ file, unlock: { ...unlock, missing } }, { environment });
     const own = await Token.open(unlock);
-    const ring = new TokenKeyring(own, file, readRegister(file), { keptKeys: missing.length === 0 });
+    const ring = new TokenKeyring(own, file, readRegister(file), {
+      keptKeys: missing.length === 0,
+      transports: missing.length === 0,
+    });
     const where = missing.length === 0 ? "all keys in the token" : "cards' keys in the module's process";
-    await compare(`SoftHSM, ${where}`, token, vaultCalls(ring), missing.length === 0 ? 40 : 100);
+    await compare(`SoftHSM, ${where}`, token, vaultCalls(ring), missing.length === 0 ? 200 : 400);
     await token.close();
     ring.wipe();
   }

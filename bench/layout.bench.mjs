@@ -77,8 +77,9 @@ print("                            lay out        engraver 300   engraver 600   
 for (const product of ["office-access", "warehouse-access", "resident-card"]) {
   const visual = visualOf(product);
   const { faces } = visual.draw(values, person.photos);
-  for (const face of faces) {
-    const own = visual[face.side];
+  for (const [at, face] of faces.entries()) {
+    const own = visual.sides[at];
+    if (own === undefined) continue;
     const columns = [
       await measured((i) =>
         layoutFace(own, { ...values, number: `PP${String(1_000_000 + i)}` }, person.photos),

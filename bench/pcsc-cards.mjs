@@ -35,3 +35,5 @@ process.on("message", (/** @type {{ slots: number, ms: number, eeprom?: Uint8Arr
     return slot;
   });
 });
+// Its connections to pcscd would keep it, and the bench waits for its end.
+process.on("disconnect", () => process.exit(0));

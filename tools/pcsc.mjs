@@ -3,6 +3,7 @@
 //   node tools/pcsc.mjs run [--slots 4] [--] COMMAND...   the command with a private pcscd
 //   node tools/pcsc.mjs namespace [--] COMMAND...         the command in the private world, without pcscd
 //   node tools/pcsc.mjs daemon [--slots 4]                pcscd inside such a world, until it is told to end
+//   node tools/pcsc.mjs usb                               the same with USB readers that come and go as standard input says (usb_readers.py)
 //   node tools/pcsc.mjs prepare                           what all this needs: installed where root may, else said
 //
 // vpcd listens on all addresses and takes whatever connects, and every answer takes 44 ms where acknowledgements are delayed: so
@@ -45,10 +46,25 @@ const needs = [
   },
   { what: "ip", there: () => found("ip"), packages: "iproute2" },
   {
+    what: "umockdev, a USB for readers that come and go",
+    there: () =>
+      python("import gi; gi.require_version('UMockdev', '1.0'); from gi.repository import UMockdev"),
+    packages: "umockdev gir1.2-umockdev-1.0 python3-gi",
+  },
+  {
+    what: "a C compiler and the headers of PC/SC drivers",
+    there: () => found("cc") && existsSync("/usr/include/PCSC/ifdhandler.h"),
+    packages: "build-essential libpcsclite-dev",
+  },
+  {
     what: "python3 with pyscard, cryptography and Cryptodome",
     there: () => python("import smartcard, cryptography, Cryptodome"),
     packages: "python3 python3-pyscard python3-cryptography python3-pycryptodome",
   },
+  { what: "hp2xx", there: () => found("hp2xx"), packages: "hp2xx" },
+  { what: "pdftoppm", there: () => found("pdftoppm"), packages: "poppler-utils" },
+  { what: "file", there: () => found("file"), packages: "file" },
+  { what: "python3 with ezdxf", there: () => python("import ezdxf"), packages: "python3-ezdxf" },
 ];
 const forTheBinding = "libpcsclite-dev build-essential";
 
@@ -95,7 +111,7 @@ function prepare() {
     const install = ["install", "-y", "--no-install-recommends", ...packages];
     if (process.getuid?.() !== 0 || !found("apt-get")) {
       stop(
-        `The tests with real PC/SC readers need ${lacking.map(({ what }) => what).join(", ") || "the PC/SC binding"}. On Debian and Ubuntu:\n\n` +
+        `The tests with programs of others need ${lacking.map(({ what }) => what).join(", ") || "the PC/SC binding"}. On Debian and Ubuntu:\n\n` +
           `  sudo apt-get update && sudo apt-get ${install.join(" ")}\n\nThen give the same command again; "npm run check" does without them.`,
       );
     }
@@ -145,21 +161,32 @@ function arrange() {
   must("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/pcscd"]);
 }
 
-/** @param {number} slots */
-async function startDaemon(slots) {
-  const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
-  const entries = Array.from({ length: Math.ceil(slots / slotsOfDriver) }, (_, at) => {
+/** @param {string} folder @param {number} slots */
+function twoSlotReaders(folder, slots) {
+  return Array.from({ length: Math.ceil(slots / slotsOfDriver) }, (_, at) => {
     // Two entries that share one library would share its state.
     const library = join(folder, `vpcd-${String(at)}.so`);
     copyFileSync(driver, library);
     const port = firstPort + at * slotsOfDriver;
-    const channel = `0x${port.toString(16).toUpperCase()}`;
-    return `FRIENDLYNAME "Persoline vpcd ${String.fromCodePoint(65 + at)}"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${library}\nCHANNELID ${channel}\n`;
+    const name = `Persoline vpcd ${String.fromCodePoint(65 + at)}`;
+    return { text: readerEntry(name, port, library), last: port + slotsOfDriver - 1 };
   });
+}
+
+/** @param {string} name @param {number} port @param {string} library */
+function readerEntry(name, port, library) {
+  const channel = `0x${port.toString(16).toUpperCase()}`;
+  return `FRIENDLYNAME "${name}"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${library}\nCHANNELID ${channel}\n`;
+}
+
+/** @param {number} slots */
+async function startDaemon(slots) {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
+  const entries = twoSlotReaders(folder, slots);
   // pcscd reads every file of this folder as configuration: the libraries lie beside it.
   const configuration = join(folder, "conf");
   mkdirSync(configuration);
-  writeFileSync(join(configuration, "reader.conf"), entries.join("\n"));
+  writeFileSync(join(configuration, "reader.conf"), entries.map(({ text }) => text).join("\n"));
   rmSync("/run/pcscd/pcscd.comm", { force: true });
   rmSync("/run/pcscd/pcscd.pid", { force: true });
   const daemon = spawn("pcscd", ["--foreground", "--config", configuration], {
@@ -169,7 +196,7 @@ async function startDaemon(slots) {
   const ended = new Promise((resolve) => daemon.once("exit", resolve));
   daemon.once("error", (error) => stop(`pcscd does not start: ${error.message}`));
   const until = Date.now() + 10_000;
-  while (!existsSync("/run/pcscd/pcscd.comm") || !listening(firstPort + entries.length * slotsOfDriver - 1)) {
+  while (!existsSync("/run/pcscd/pcscd.comm") || !entries.every(({ last }) => listening(last))) {
     if (Date.now() > until || daemon.exitCode !== null) stop("pcscd does not start");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -181,6 +208,50 @@ async function startDaemon(slots) {
     rmSync(folder, { recursive: true, force: true });
   };
   return { pid: daemon.pid ?? 0, end };
+}
+
+/** Models by idProduct, as libccid's own list has them. */
+const usbModels = { "0x0001": "Persoline Twin", "0x0002": "Persoline Other", "0x0003": "Persoline Dual" };
+const mostUsbReaders = 8;
+
+/** pcscd over a USB of its own, whose readers come and go as standard input says. Its drivers are those of this folder alone. */
+function startUsb() {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-usb-"));
+  const drivers = join(folder, "drivers");
+  const contents = join(drivers, "persoline.bundle/Contents");
+  const configuration = join(folder, "conf");
+  for (const one of [join(contents, "Linux"), configuration]) mkdirSync(one, { recursive: true });
+  const library = join(contents, "Linux/reader.so");
+  const source = join(root, "tools/usb-reader.c");
+  must("cc", ["-shared", "-fPIC", "-O1", "-I/usr/include/PCSC", "-o", library, source, "-ldl"]);
+  for (let at = 0; at < mostUsbReaders; at++)
+    copyFileSync(driver, join(folder, `vpcd-${String(firstPort + at)}.so`));
+  /** @param {string} key @param {readonly string[]} values */
+  const list = (key, values) =>
+    `<key>${key}</key><array>${values.map((value) => `<string>${value}</string>`).join("")}</array>`;
+  const models = Object.entries(usbModels);
+  const plist = `<plist><dict><key>CFBundleExecutable</key><string>reader.so</string>${list(
+    "ifdVendorID",
+    models.map(() => "0x1209"),
+  )}${list(
+    "ifdProductID",
+    models.map(([product]) => product),
+  )}${list(
+    "ifdFriendlyName",
+    models.map(([, name]) => name),
+  )}</dict></plist>`;
+  writeFileSync(join(contents, "Info.plist"), plist.replaceAll("><", ">\n<"));
+  rmSync("/run/pcscd/pcscd.comm", { force: true });
+  must("mount", ["--bind", drivers, "/usr/lib/pcsc/drivers"]);
+  const words = [join(root, "tools/usb_readers.py"), folder, "--config", configuration];
+  const bed = spawn("umockdev-wrapper", ["/usr/bin/python3", ...words], {
+    stdio: "inherit",
+    env: withSbin(),
+  });
+  follow(bed, async () => {
+    must("umount", ["/usr/lib/pcsc/drivers"]);
+    rmSync(folder, { recursive: true, force: true });
+  });
 }
 
 const withSbin = () => ({ ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` });
@@ -241,6 +312,11 @@ switch (verb) {
     setInterval(() => {}, 60_000);
     break;
   }
+  case "usb":
+    if (process.env[mark] === undefined)
+      stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
+    startUsb();
+    break;
   default:
     stop(readFileSync(self, "utf8").split("\n").slice(0, 6).join("\n").replaceAll("// ", ""));
 }

@@ -1,11 +1,13 @@
 // Writes the JSON Schemas that editors complete and check the YAML files with, from the same definitions the line reads them with.
 // `node tools/schemas.mjs` after `npm run build`; a test compares.
 import { writeFileSync } from "node:fs";
+import { embossStationJsonSchema } from "../packages/line/dist/app/emboss-station.js";
 import { siteJsonSchema } from "../packages/line/dist/app/site-file.js";
 import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
 import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
 import { foreignJsonSchema } from "../packages/line/dist/plan/foreign/product.js";
+import { laserJsonSchema } from "../packages/line/dist/plan/laser/index.js";
 import { productJsonSchema } from "../packages/line/dist/plan/json-schema.js";
 import { lineJsonSchema } from "../packages/line/dist/stations/line-file.js";
 
@@ -16,6 +18,8 @@ const schemas = {
   line: lineJsonSchema(),
   keys: keyFileJsonSchema(),
   gates: siteJsonSchema(),
+  "emboss-station": embossStationJsonSchema(),
+  laser: laserJsonSchema(),
   ...layoutJsonSchemas(),
 };
 

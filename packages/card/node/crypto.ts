@@ -1,6 +1,7 @@
-import { createCipheriv, createDecipheriv, createECDH, createHash } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 import { CardProblem } from "../src/bytes/index.js";
-import type { BlockCipher, Crypto, KeyAgreement } from "../src/crypto/index.js";
+import type { BlockCipher, Crypto } from "../src/crypto/index.js";
+import { nodeP256 } from "./p256.js";
 import { rsaPrivate, rsaPublic } from "./rsa.js";
 
 /** The crypto port on OpenSSL, by way of Node. */
@@ -22,29 +23,7 @@ export const nodeCrypto: Crypto = {
   },
   rsaPublic,
   rsaPrivate,
-};
-
-/** P-256 on OpenSSL. */
-export const nodeP256: KeyAgreement = {
-  generate() {
-    const pair = createECDH("prime256v1");
-    const publicKey = Uint8Array.from(pair.generateKeys());
-    // OpenSSL leaves leading zeros out.
-    const privateKey = new Uint8Array(32);
-    const scalar = pair.getPrivateKey();
-    privateKey.set(scalar, 32 - scalar.length);
-    scalar.fill(0);
-    return { privateKey, publicKey };
-  },
-  agree(privateKey, publicKey) {
-    try {
-      const own = createECDH("prime256v1");
-      own.setPrivateKey(privateKey);
-      return Uint8Array.from(own.computeSecret(publicKey));
-    } catch {
-      throw new CardProblem("bad-key", "P-256", "a private key or a point is not one of the curve");
-    }
-  },
+  p256: nodeP256,
 };
 
 /** OpenSSL 3 has no single DES: K‖K‖K is the same cipher. */
@@ -80,7 +59,7 @@ class NodeCipher implements BlockCipher {
   #ecbEncrypt: Stream | undefined;
   #ecbDecrypt: Stream | undefined;
   #cbcEncrypt: Stream | undefined;
-  #lastOutput: Uint8Array;
+  readonly #lastOutput: Uint8Array;
 
   constructor(algorithm: string, key: Uint8Array, blockSize: 8 | 16) {
     this.#algorithm = algorithm;
@@ -105,14 +84,19 @@ class NodeCipher implements BlockCipher {
   cbcEncrypt(iv: Uint8Array, data: Uint8Array): Uint8Array {
     this.#check(data, iv);
     if (data.length === 0) return new Uint8Array(0);
-    const zeros = new Uint8Array(this.blockSize);
-    this.#cbcEncrypt ??= createCipheriv(`${this.#algorithm}-cbc`, this.#key, zeros).setAutoPadding(false);
-    const input = data.slice();
-    for (let at = 0; at < this.blockSize; at++) {
-      input[at] = (input[at] ?? 0) ^ (iv[at] ?? 0) ^ (this.#lastOutput[at] ?? 0);
+    this.#cbcEncrypt ??= createCipheriv(
+      `${this.#algorithm}-cbc`,
+      this.#key,
+      new Uint8Array(this.blockSize),
+    ).setAutoPadding(false);
+    const input = new Uint8Array(data);
+    const last = this.#lastOutput;
+    for (let at = 0; at < last.length; at++) {
+      input[at] = (input[at] ?? 0) ^ (iv[at] ?? 0) ^ (last[at] ?? 0);
     }
     const output = fed(this.#cbcEncrypt, input);
-    this.#lastOutput = output.slice(-this.blockSize);
+    const from = output.length - last.length;
+    for (let at = 0; at < last.length; at++) last[at] = output[from + at] ?? 0;
     return output;
   }
 

@@ -6,5 +6,6 @@ export function random(length: number): Uint8Array {
   return new Uint8Array(randomBytes(length));
 }
 
-export { nodeCrypto, nodeP256 } from "./crypto.js";
-export { drawRsaKey, type RsaKeyPair } from "./rsa.js";
+export { nodeCrypto } from "./crypto.js";
+export { nodeP256 } from "./p256.js";
+export { drawRsaKey, type RsaKeyPair, rsaPrivateKey, rsaPrivateWith, rsaPublicOf } from "./rsa.js";

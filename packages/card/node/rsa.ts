@@ -24,10 +24,29 @@ export function rsaPublic({ modulus, exponent }: RsaPublicKey, block: Uint8Array
   );
 }
 
-export function rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array {
+export const rsaPrivate = (key: RsaCrt, block: Uint8Array): Uint8Array =>
+  rsaPrivateWith(rsaPrivateKey(key), block);
+
+/** Raw RSA with a key that is set up already. */
+export function rsaPrivateWith(key: KeyObject, block: Uint8Array): Uint8Array {
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  return blockOf(block, Math.ceil(bits / 8), () =>
+    privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, block),
+  );
+}
+
+/** The public half of a key. */
+export function rsaPublicOf(key: KeyObject): RsaPublicKey {
+  const { n = "", e = "" } = createPublicKey(key).export({ format: "jwk" });
+  const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "base64url"));
+  return { modulus: bytes(n), exponent: bytes(e) };
+}
+
+/** A private key set up for many operations. Throws CardProblem `bad-key`. */
+export function rsaPrivateKey(key: RsaCrt): KeyObject {
   const [p, q, dp] = [numberOf(key.p), numberOf(key.q), numberOf(key.dp)];
   const modulus = bytesOf(p * q);
-  const object = keyOf(() => {
+  return keyOf(() => {
     // OpenSSL wants the whole key: e is the inverse of d mod (p − 1).
     const e = inverse(dp, p - 1n);
     const d = inverse(e, (p - 1n) * (q - 1n));
@@ -48,9 +67,6 @@ export function rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array {
     };
     return createPrivateKey({ key: jwk, format: "jwk" });
   });
-  return blockOf(block, modulus.length, () =>
-    privateDecrypt({ key: object, padding: constants.RSA_NO_PADDING }, block),
-  );
 }
 
 /**
@@ -74,7 +90,8 @@ export function drawRsaKey(ask: {
       bytes[length - 1] = (bytes[length - 1] ?? 0) | 0x01;
       const candidate = numberOf(bytes);
       // 3 and 65537 are primes: e and p − 1 have no common factor unless it is e.
-      if ((candidate - 1n) % e !== 0n && checkPrimeSync(candidate)) return candidate;
+      if ((candidate - 1n) % e !== 0n && !hasSmallFactor(candidate) && checkPrimeSync(candidate))
+        return candidate;
     }
   };
   const first = prime();
@@ -94,6 +111,34 @@ export function drawRsaKey(ask: {
     },
   };
 }
+
+/**
+ * Odd primes up to 1,000 in products that a number holds exactly: a candidate is divided by a product once, the rest by its primes. OpenSSL
+ * would find the same composites out, after a modular exponentiation each.
+ */
+const PRODUCTS = productsOfPrimes(1000);
+
+function productsOfPrimes(
+  most: number,
+): readonly { readonly primes: readonly number[]; readonly product: bigint }[] {
+  const groups: { primes: number[]; product: number }[] = [];
+  for (let candidate = 3; candidate <= most; candidate += 2) {
+    if (groups.some(({ primes }) => primes.some((prime) => candidate % prime === 0))) continue;
+    const last = groups.at(-1);
+    if (last !== undefined && last.product * candidate <= Number.MAX_SAFE_INTEGER) {
+      last.primes.push(candidate);
+      last.product *= candidate;
+    } else groups.push({ primes: [candidate], product: candidate });
+  }
+  return groups.map(({ primes, product }) => ({ primes, product: BigInt(product) }));
+}
+
+/** Of candidates far above these primes. */
+const hasSmallFactor = (candidate: bigint): boolean =>
+  PRODUCTS.some(({ primes, product }) => {
+    const rest = Number(candidate % product);
+    return primes.some((prime) => rest % prime === 0);
+  });
 
 function keyOf(make: () => KeyObject): KeyObject {
   try {

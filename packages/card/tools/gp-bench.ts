@@ -2,6 +2,7 @@
 import { nodeCrypto } from "../node/index.js";
 import { type Command, decodeResponse, encodeCommand, type Response } from "../src/apdu/index.js";
 import { unhex } from "../src/bytes/index.js";
+import type { Crypto } from "../src/crypto/index.js";
 import {
   initializeUpdate,
   type KeySet,
@@ -14,6 +15,7 @@ import {
   type Scp02Session,
   type Scp03Level,
   type Scp03Session,
+  type Scp11Session,
 } from "../src/globalplatform/index.js";
 import {
   type EepromStore,
@@ -51,7 +53,11 @@ export class GpBench {
   /** Random bytes of the card, one value after the other, so that challenges differ. */
   #random = 0;
 
-  constructor(chip: Partial<GlobalPlatformChip> | EepromStore, faults: readonly Fault[] = []) {
+  constructor(
+    chip: Partial<GlobalPlatformChip> | EepromStore,
+    faults: readonly Fault[] = [],
+    crypto: Crypto = nodeCrypto,
+  ) {
     this.store =
       "load" in chip
         ? chip
@@ -60,7 +66,7 @@ export class GpBench {
       eeprom: this.store,
       faults,
       random: (length) => filled(length, this.#random++),
-      crypto: nodeCrypto,
+      crypto,
     });
     this.card.powerOn();
   }
@@ -110,12 +116,12 @@ export class GpBench {
   }
 
   /** One command under the channel, its answer in clear. */
-  secure(session: Session, command: Command): Response {
+  secure(session: Session | Scp11Session, command: Command): Response {
     return session.unwrap(this.send(session.wrap(command)));
   }
 
   /** Its status word. */
-  secured(session: Session, command: Command): string {
+  secured(session: Session | Scp11Session, command: Command): string {
     return this.secure(session, command).sw.toString(16).toUpperCase();
   }
 

@@ -6,8 +6,9 @@ Reads one JSON object from standard input, writes one to standard output:
   {"cryptogram": "right", "answers": [{"data": HEX, "sw": HEX}, ...], "sequence": HEX}
 
 `master`: 3DES key of 16 bytes; `diversify`: visa2, emv-cps or none. Source of all that follows: GlobalPlatform Card Specification 2.3.1,
-annex E (SCP02, i = 15 or 55: three keys, C-MAC on the modified command, ICV encrypted), and the diversifications as chip makers publish
-them. Levels 00, 01 and 03.
+annex E (SCP02, i = 15, 35, 55 or 75: three keys, C-MAC on the modified command, ICV encrypted; 35 and 75: R-MAC), and the
+diversifications as chip makers publish them. Levels 00, 01, 03, 11 and 13; a response MAC that is wrong ends the program. `"deaf": true`
+leaves one response out of the chain of R-MACs, as if it had been lost on the way.
 """
 
 import json
@@ -60,6 +61,7 @@ class Channel:
         self.connection = connection
         self.mac = None
         self.level = 0
+        self.deaf = False
 
     def raw(self, apdu):
         data, sw1, sw2 = self.connection.transmit(list(apdu))
@@ -78,6 +80,7 @@ class Channel:
         enc = cbc(static[0], b"\x01\x82" + sequence + bytes(12))
         self.c_mac = cbc(static[1], b"\x01\x01" + sequence + bytes(12))
         self.enc = enc
+        self.r_mac = cbc(static[1], b"\x01\x02" + sequence + bytes(12))
         if cbc(enc, padded(host + sequence + challenge))[-8:] != cryptogram:
             # Going on would cost the card a try.
             return "wrong", sequence
@@ -86,6 +89,9 @@ class Channel:
         if sw != 0x9000:
             raise SystemExit(f"EXTERNAL AUTHENTICATE: {sw:04X}")
         self.level = ask["level"]
+        # E.4.5: the first R-MAC chains on the C-MAC of EXTERNAL AUTHENTICATE.
+        self.r_chain = self.mac
+        self.deaf = ask.get("deaf", False)
         return "right", sequence
 
     def maced(self, header, plain, sent, le):
@@ -99,7 +105,24 @@ class Channel:
         header, rest = apdu[:4], apdu[4:]
         plain, le = (b"", rest) if len(rest) <= 1 else (rest[1 : 1 + rest[0]], rest[1 + rest[0] :])
         sent = cbc(self.enc, padded(plain)) if self.level & 0x02 and plain else plain
-        return self.raw(self.maced(bytes([header[0] | 0x04]) + header[1:], plain, sent, le))
+        answer, sw = self.raw(self.maced(bytes([header[0] | 0x04]) + header[1:], plain, sent, le))
+        if self.level & 0x10 == 0:
+            return answer, sw
+        if self.deaf:
+            self.deaf = False
+            return answer[:-8], sw
+        return self.checked(bytes(header) + bytes([len(plain)]) + plain, answer, sw), sw
+
+    def checked(self, asked, answer, sw):
+        """E.4.5: the plain command with its Lc, length and data of the response, status word; errors have one too."""
+        if len(answer) < 8:
+            raise SystemExit("the response has no MAC")
+        body, mac = answer[:-8], answer[-8:]
+        message = asked + bytes([len(body)]) + body + sw.to_bytes(2, "big")
+        self.r_chain = retail(self.r_mac, message, self.r_chain)
+        if self.r_chain != mac:
+            raise SystemExit("the response MAC is wrong")
+        return body
 
 
 def main():

@@ -139,4 +139,5 @@ def main():
     json.dump({"cryptogram": cryptogram, "answers": answers, "sequence": sequence.hex()}, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -256,6 +256,23 @@ describe("responses in pieces", () => {
     expect(response.data.length).toBe(16);
     expect(sent).toEqual([read, { ...read, le: 16 }]);
   });
+  test.each([0x20, 0x21, 0x24, 0x26, 0x28, 0x2c, 0x82, 0x86])(
+    "6CXX does not bring INS %i again: it may cost a try; a wrong Le of its GET RESPONSE is corrected",
+    async (ins) => {
+      const costly: Command = { cla: 0, ins, p1: 0, p2: 0x81, data: new Uint8Array(8), le: 256 };
+      const got: number[] = [];
+      const answers = [0x6c10];
+      const card = (command: Command): Promise<Response> => {
+        got.push(command.ins);
+        return Promise.resolve({ data: nothing, sw: statusWord(answers.shift() ?? 0x9000) });
+      };
+      expect((await transmitWhole(card, costly)).sw).toBe(0x6c10);
+      expect(got).toEqual([ins]);
+      answers.push(0x6110, 0x6c08);
+      expect((await transmitWhole(card, costly)).sw).toBe(SW.ok);
+      expect(got).toEqual([ins, ins, 0xc0, 0xc0]);
+    },
+  );
   test("6CXX twice, or without Le, is the caller's answer", async () => {
     const read: Command = { cla: 0, ins: 0xb0, p1: 0, p2: 0, le: 256 };
     let count = 0;

@@ -83,6 +83,10 @@ export function decodeCommand(bytes: Uint8Array): Command {
   return { ...header, data, le: le === 0 ? 65536 : le };
 }
 
+/** Whether the class announces secure messaging (ISO/IEC 7816-4, 5.1.1; GPCS 11.1.4 has the same bits for its own classes). */
+export const isSecured = (cla: number): boolean =>
+  (cla & 0x40) === 0 ? (cla & 0x0c) !== 0 : (cla & 0x20) !== 0;
+
 /** Whether the bytes of a command carry lengths in the extended form. */
 export function isExtended(bytes: Uint8Array): boolean {
   return bytes.length > 5 && bytes[4] === 0;

@@ -18,20 +18,30 @@ export type FollowUp =
   | { readonly do: "send"; readonly command: Command; readonly state: FollowUpState }
   | { readonly do: "done"; readonly response: Response };
 
+/**
+ * Instructions that may cost a try of a PIN or a key: VERIFY, CHANGE REFERENCE DATA, DISABLE and ENABLE VERIFICATION, RESET RETRY COUNTER,
+ * EXTERNAL and GENERAL AUTHENTICATE (ISO/IEC 7816-4, 7.5). 6CXX should mean that the card has done nothing yet, but nobody relies on that here.
+ */
+const MAY_COST_A_TRY: ReadonlySet<number> = new Set([
+  0x20, 0x21, 0x24, 0x25, 0x26, 0x28, 0x2c, 0x2d, 0x82, 0x86, 0x87,
+]);
+
 const FIRST: FollowUpState = { pieces: [], exchanges: 1, corrected: false };
 
 /**
- * Continuation of a response (ISO/IEC 7816-4, 5.1.3; 7816-3, 12.2): 6CXX repeats the command with Le = XX, once;
- * 61XX fetches the rest by GET RESPONSE. `command` is the command first sent, `state` that of the step before.
+ * Continuation of a response (ISO/IEC 7816-4, 5.1.3; 7816-3, 12.2): 6CXX repeats the command with Le = XX, once, unless it may
+ * cost a try; 61XX fetches the rest by GET RESPONSE. `command` is the command first sent, `state` that of the step before.
  * Throws CardProblem `endless-response` beyond 64 KiB, 258 exchanges, or a second 6CXX.
  */
 export function followUp(response: Response, command: Command, state: FollowUpState = FIRST): FollowUp {
   const sw1 = response.sw >> 8;
   const announced = (response.sw & 0xff) === 0 ? 256 : response.sw & 0xff;
   if (sw1 === 0x6c) {
-    if (state.corrected || command.le === undefined) return done(response, state);
+    const isFirst = state.pieces.length === 0;
+    const costly = isFirst && MAY_COST_A_TRY.has(command.ins);
+    if (state.corrected || command.le === undefined || costly) return done(response, state);
     const next = { ...state, exchanges: state.exchanges + 1, corrected: true };
-    const again = state.pieces.length === 0 ? command : getResponse(command, announced);
+    const again = isFirst ? command : getResponse(command, announced);
     return { do: "send", command: { ...again, le: announced }, state: next };
   }
   if (sw1 !== 0x61) return done(response, state);
@@ -63,7 +73,7 @@ function wantedBytes(command: Command, had: number, announced: number): number {
 }
 
 /** GET RESPONSE on the logical channel of the command, without its chaining and secure messaging bits. */
-function getResponse(command: Command, le: number): Command {
+export function getResponse(command: Command, le: number): Command {
   const cla = (command.cla & 0x40) !== 0 ? 0x40 | (command.cla & 0x0f) : command.cla & 0x03;
   return { cla, ins: 0xc0, p1: 0x00, p2: 0x00, le };
 }

@@ -31,6 +31,10 @@ export const CARD_PROBLEMS = {
   "scp02-mac": "The response MAC does not match; the session is closed and the card is in doubt.",
   "scp11-answer":
     "The card's answer to the key agreement is malformed, or its key is not the trusted one; stop.",
+  "scp11-certificate":
+    "A certificate does not hold: another authority, key usage, chip or date; do not speak to the card any further.",
+  "scp11-refused":
+    "The card refused the host's certificate or the key agreement; do not try again, check which authority and key the card has.",
   "scp11-receipt": "The card does not have the private key of its certificate; do not use it.",
   "desfire-refused":
     "The card refused the command; look its status up, and never repeat one that a key proves.",

@@ -47,6 +47,7 @@ export interface Crypto {
    */
   rsaPublic(key: RsaPublicKey, block: Uint8Array): Uint8Array;
   rsaPrivate(key: RsaCrt, block: Uint8Array): Uint8Array;
+  readonly p256: EllipticCurve;
 }
 
 /** Numbers, most significant byte first; the modulus without leading zeros. */
@@ -70,4 +71,14 @@ export interface KeyAgreement {
   generate(): { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array };
   /** The x coordinate of the common point. Throws CardProblem `bad-key` for what is no point of the curve, or no private key. */
   agree(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
+}
+
+/** The same curve, with the signatures that its certificates have. Private keys have 32 bytes, signatures 64: r ‖ s. */
+export interface EllipticCurve extends KeyAgreement {
+  /** Throws CardProblem `bad-key` for what is no private key. */
+  publicKeyOf(privateKey: Uint8Array): Uint8Array;
+  /** ECDSA with SHA-256. Throws CardProblem `bad-key`. */
+  sign(privateKey: Uint8Array, message: Uint8Array): Uint8Array;
+  /** False for a wrong signature, and for a key that is no point of the curve. */
+  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }

@@ -15,6 +15,7 @@ import {
   Ev2Authentication,
   Ev2Session,
   frames,
+  getKeyVersion,
   keySettings,
   native,
   statusWords,
@@ -142,6 +143,19 @@ describe("EV2", () => {
     expect(codeOf(() => wrong.unwrap(answered(`${response_mact.slice(0, -2)}009100`)))).toBe("desfire-mac");
     expect(codeOf(() => wrong.wrap(write))).toBe("session-closed");
   });
+});
+
+test("EV2 ends before its counter runs over: the last answer would have the number of the first one again", () => {
+  const at = (counter: number): Ev2Session =>
+    new Ev2Session(
+      nodeCrypto.aes(new Uint8Array(16)),
+      nodeCrypto.aes(new Uint8Array(16)),
+      new Uint8Array(4),
+      0,
+      counter,
+    );
+  expect(() => at(0xfffe).wrap(getKeyVersion(0))).not.toThrow();
+  expect(() => at(0xffff).wrap(getKeyVersion(0))).toThrow(/counter has run out/);
 });
 
 test("EV1's first message names the key, a wrong length of its answer is refused", () => {

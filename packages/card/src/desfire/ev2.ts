@@ -143,7 +143,8 @@ export class Ev2Session implements DesfireSession {
 
   wrap(command: NativeCommand): Command {
     if (!this.#open) throw new CardProblem("session-closed", nameOf(command.ins), "the session is closed");
-    if (this.#sent > 0xffff)
+    // Its answer has the next number, which must be one too.
+    if (this.#sent >= 0xffff)
       throw new CardProblem("session-closed", nameOf(command.ins), "its counter has run out");
     const counter = this.#sent++;
     this.#waiting.push(command);

@@ -85,14 +85,19 @@ export function diversify3des(
   }
 }
 
+/** The six bytes of the KDD that a method makes keys of: cards in which they are alike have the same keys. Throws CardProblem `bad-value`. */
+export function diversifyingBytes(kdd: Uint8Array, method: keyof typeof TEMPLATES): Uint8Array {
+  checkKdd(kdd);
+  return Uint8Array.from(TEMPLATES[method], (at) => kdd[at] ?? 0);
+}
+
 /** The same where the master is elsewhere: `encrypt` is 3DES-ECB of whole blocks under it. Throws CardProblem `bad-value`. */
 export function diversify3desWith(
   encrypt: (blocks: Uint8Array) => Uint8Array,
   kdd: Uint8Array,
   method: keyof typeof TEMPLATES,
 ): KeySet {
-  checkKdd(kdd);
-  const part = Uint8Array.from(TEMPLATES[method], (at) => kdd[at] ?? 0);
+  const part = diversifyingBytes(kdd, method);
   const key = (k: number) => encrypt(concat(part, Uint8Array.of(0xf0, k), part, Uint8Array.of(0x0f, k)));
   return { enc: key(1), mac: key(2), dek: key(3) };
 }

@@ -61,7 +61,15 @@ function value(data: Uint8Array): Uint8Array {
 }
 
 function keysText(data: Uint8Array): string {
-  const names: Readonly<Record<number, string>> = { 0x80: "DES", 0x82: "3DES", 0x88: "AES", 0xa1: "RSA" };
+  const names: Readonly<Record<number, string>> = {
+    0x80: "DES",
+    0x82: "3DES",
+    0x88: "AES",
+    0xa1: "RSA",
+    0xb0: "elliptic public key",
+    0xb1: "elliptic private key",
+    0xf0: "curve parameter",
+  };
   const keys = parseKeyInformation(data);
   const shown = keys.slice(0, 16).map(({ id, kvn, components }) => {
     const parts = components.slice(0, 8).map(({ type, length }) => {

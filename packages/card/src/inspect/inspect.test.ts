@@ -128,7 +128,9 @@ describe("a stranger's card", () => {
         const channel = channelOf(() => said[at++ % said.length]);
         const found = await inspectCard(channel, { atr: said[0] ?? atr });
         expect(channel.sent.length).toBeLessThanOrEqual(256);
-        for (const ins of instructionsOf(channel.sent)) expect(["A4", "CA", "B0", "B2"]).toContain(ins);
+        // Class 90 is the native one of DESFire-style cards (desfire.test.ts).
+        const iso = channel.sent.filter((command) => !command.startsWith("90"));
+        for (const ins of instructionsOf(iso)) expect(["A4", "CA", "B0", "B2"]).toContain(ins);
         expect(JSON.stringify(found)).not.toMatch(/\\u00[01]|\\u007f/);
       }),
       { numRuns: 100 },

@@ -1,9 +1,12 @@
 /** What can be learned of any card without burning a try: nothing is written, nothing verified, no authentication begun. */
 import { describeAtr, parseAtr } from "../atr/index.js";
 import type { CardChannel } from "../program/index.js";
+import { hex } from "../bytes/index.js";
 import { asking, Ended } from "./ask.js";
+import { learnDesfire } from "./desfire.js";
 import { learnFacts } from "./facts.js";
 import { learnApplications, learnFiles } from "./files.js";
+import { desfireName } from "./known.js";
 import type { Fact, FoundApplication, FoundFile, InspectOptions, Inspection } from "./types.js";
 
 /**
@@ -21,6 +24,8 @@ export async function inspectCard(channel: CardChannel, options: InspectOptions)
     await learnFacts(ask, facts);
     await learnFiles(ask, { files, facts, listed });
     await learnApplications(ask, options.wanted ?? [], { files, selected });
+    if (selected.some((one) => one.aid === hex(desfireName)))
+      await learnDesfire(ask, { facts, files, listed });
   } catch (thrown) {
     if (!(thrown instanceof Ended)) throw thrown;
     ended = thrown.message;

@@ -14,6 +14,9 @@ export const standardFiles: readonly { readonly name: string; readonly fid: numb
   { name: "DF.PKCS15", fid: 0x5015 }, // ISO/IEC 7816-15
 ];
 
+/** Of the card's native application (docs/desfire-card.md 1). */
+export const desfireName = unhex("D2760000850100");
+
 /** Applications that strangers' cards are likely to hold; a name may be cut short. */
 export const knownApplications: readonly { readonly name: string; readonly aid: Uint8Array }[] = [
   { name: "GlobalPlatform issuer security domain", aid: unhex("A000000151000000") },
@@ -25,7 +28,7 @@ export const knownApplications: readonly { readonly name: string; readonly aid: 
   { name: "PIV", aid: unhex("A000000308000010000100") },
   { name: "OpenPGP", aid: unhex("D27600012401") },
   { name: "NDEF tag", aid: unhex("D2760000850101") },
-  { name: "DESFire", aid: unhex("D2760000850100") },
+  { name: "DESFire", aid: desfireName },
   { name: "FIDO", aid: unhex("A0000006472F0001") },
   { name: "EMV payment system environment", aid: utf8("1PAY.SYS.DDF01") },
   { name: "EMV proximity payment system environment", aid: utf8("2PAY.SYS.DDF01") },

@@ -10,7 +10,7 @@ export interface Fact {
 /** A file that answered to SELECT. Texts are empty where the card did not say. */
 export interface FoundFile {
   readonly path: string;
-  /** Four hexadecimal digits. */
+  /** Four hexadecimal digits; two of a DESFire file's number. */
   readonly fid: string;
   readonly structure: string;
   readonly size: string;

@@ -1,3 +1,4 @@
+import { isSecured } from "../apdu/index.js";
 import { CardProblem, concat, hex } from "../bytes/index.js";
 import type { Link } from "./link.js";
 
@@ -104,9 +105,13 @@ function inEnvelopes(link: Link, { header, bytes }: ApduParts, wt: number): Tpdu
   return exchangeTpdu(link, { ...envelope, p3: 0, data: "none" }, wt);
 }
 
-/** GET RESPONSE for as long as the card has more and the command wants it. */
+/**
+ * GET RESPONSE for as long as the card has more and the command wants it. Behind secure messaging Le counts what the command reads, not
+ * what protects it: whatever the card announces belongs to the answer.
+ */
 function completed(link: Link, apdu: ApduParts, first: TpduAnswer, wt: number): TpduAnswer {
   const ne = apdu.le ?? 0;
+  const all = apdu.le === undefined || isSecured(apdu.header[0]);
   const pieces = [first.data];
   let length = first.data.length;
   let { sw } = first;
@@ -114,9 +119,9 @@ function completed(link: Link, apdu: ApduParts, first: TpduAnswer, wt: number): 
   let ask =
     apdu.data.length > 0 && apdu.data.length <= 255 && ne > 0 && sw === 0x9000 ? Math.min(ne, 256) : 0;
   for (let piece = 0; ; piece++) {
-    if (sw >> 8 === 0x61 && (ne > length || apdu.le === undefined)) {
+    if (sw >> 8 === 0x61 && (all || ne > length)) {
       const waiting = sw & 0xff || 256;
-      ask = apdu.le === undefined || ne >= 256 ? Math.min(waiting, 256) : Math.min(waiting, ne - length);
+      ask = all || ne >= 256 ? waiting : Math.min(waiting, ne - length);
     }
     if (ask === 0 || length >= mostAnswer) break;
     if (piece >= mostPieces)

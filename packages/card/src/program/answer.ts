@@ -37,12 +37,17 @@ export function partLength(part: Part, channel: Wrapping): number {
       return 3;
     case "issuer-dgi":
       // Padding 80 00.. always adds at least one byte.
-      return part.pad === undefined ? part.length : part.length + part.pad - (part.length % part.pad);
+      return padded80(part.length, part.pad);
+    case "payment":
+      return padded80(part.part.length, part.pad);
     // Key and version; of another key than the session's the CRC-32 of the new one too.
     case "desfire-key":
       return part.old === undefined ? 16 + 1 : 16 + 1 + 4;
   }
 }
+
+const padded80 = (length: number, pad: 8 | 16 | undefined): number =>
+  pad === undefined ? length : length + pad - (length % pad);
 
 export function dataLength(step: Pick<Step, "data">, channel: Wrapping): number {
   return step.data.reduce((sum, part) => sum + partLength(part, channel), 0);

@@ -10,8 +10,10 @@ export function digest(program: CardProgram, hash: (bytes: Uint8Array) => Uint8A
   return hex(hash(utf8(text)));
 }
 
-const segmentText = ({ name, channel, steps, done = [] }: Segment): string =>
-  `{${canonical(name)},${canonical(channel)},[${steps.map(stepText).join(",")}],[${done.map(stepText).join(",")}]}`;
+const segmentText = ({ name, channel, steps, before, done = [] }: Segment): string => {
+  const led = before === undefined ? "" : `,[${before.map(stepText).join(",")}]`;
+  return `{${canonical(name)},${canonical(channel)},[${steps.map(stepText).join(",")}],[${done.map(stepText).join(",")}]${led}}`;
+};
 
 /** Steps are plain data that never change, and most are shared by all cards of a product. */
 const known = new WeakMap<Step, string>();

@@ -1,23 +1,14 @@
 import { dataLength } from "./answer.js";
-import { type CardTiming, exchangeWire, powerUpWire, type Wire } from "./timing.js";
+import { cmacBlocks, type Estimate, figure, type Work } from "./figure.js";
+import { scp11AgreementCost, scp11HostCost, scp11OpenCost } from "./estimate-scp11.js";
+import { type CardTiming, exchangeWire, powerUpWire } from "./timing.js";
 import type { CardProgram, SecureChannelSpec, Step } from "./types.js";
 
-/** The planner's lower bound for one card: what must cross the wire, be written and be computed; no reader, no host. */
-export interface Estimate {
-  readonly ms: number;
-  readonly wireMs: number;
-  readonly writeMs: number;
-  readonly cryptoMs: number;
-  /** Self-tests and checksums. */
-  readonly workMs: number;
-  readonly characters: number;
-  readonly pages: number;
-  readonly apdus: number;
-}
+export type { Estimate } from "./figure.js";
 
 /** What one message to the card costs; `step` is absent for power-up and the opening of a session. */
 export interface Cost extends Estimate {
-  readonly what: "power-up" | "open" | "challenge" | "authenticate" | "step";
+  readonly what: "power-up" | "before" | "open" | "challenge" | "authenticate" | "step";
   readonly segment?: string;
   readonly step?: Step;
 }
@@ -55,11 +46,15 @@ export function costs(program: CardProgram, timing: CardTiming, options: Estimat
     items.push({ what: "power-up", ...figure(timing, powerUpWire(timing), { pages }), apdus: 0 });
   }
   for (const segment of program.segments) {
-    const { name, channel } = segment;
+    const { name, channel, before = [] } = segment;
+    for (const step of channel === "plain" ? [] : before)
+      items.push({ what: "before", segment: name, step, ...stepCost(step, "plain", timing) });
     if (channel !== "plain") {
       items.push({ what: "open", segment: name, ...openCost(channel, timing) });
       if (channel.protocol === "desfire")
         items.push({ what: "challenge", segment: name, ...desfireChallengeCost(channel, timing) });
+      if (channel.protocol === "scp11" && channel.host !== undefined)
+        items.push({ what: "challenge", segment: name, ...scp11HostCost(channel.host, timing) });
       items.push({ what: "authenticate", segment: name, ...authenticateCost(channel, timing) });
     }
     for (const step of segment.steps) {
@@ -69,32 +64,6 @@ export function costs(program: CardProgram, timing: CardTiming, options: Estimat
   return items;
 }
 
-interface Work {
-  readonly aes?: number;
-  readonly pages?: number;
-  readonly shortPulse?: boolean;
-  readonly micros?: number;
-}
-
-function figure(timing: CardTiming, wire: Wire, work: Work): Estimate {
-  const wireMs = wire.micros / 1000;
-  const writeMs = (work.pages ?? 0) * (work.shortPulse === true ? timing.shortPageMs : timing.pageMs);
-  const cryptoMs = ((work.aes ?? 0) * timing.aesMicros) / 1000;
-  const workMs = (work.micros ?? 0) / 1000;
-  return {
-    ms: wireMs + writeMs + cryptoMs + workMs,
-    wireMs,
-    writeMs,
-    cryptoMs,
-    workMs,
-    characters: wire.characters,
-    pages: work.pages ?? 0,
-    apdus: 1,
-  };
-}
-
-/** AES blocks of one CMAC over so many bytes, its two subkeys counted as one (docs/card-os.md 8). */
-const cmacBlocks = (bytes: number): number => Math.max(1, Math.ceil(bytes / 16)) + 1;
 const padded = (bytes: number): number => 16 * Math.ceil((bytes + 1) / 16);
 
 /** Bytes of a challenge, a cryptogram and a MAC: 16 in SCP03's mode S16 (i bit 01), else 8. */
@@ -108,6 +77,7 @@ const desBlocks = (bytes: number): number => Math.floor(bytes / 8) + 1;
 /** SCP03: challenge, three session keys and the card cryptogram; loader: cryptogram and two session keys. */
 function openCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
   if (channel.protocol === "desfire") return desfireCost(timing, 3, 0);
+  if (channel.protocol === "scp11") return scp11OpenCost(timing);
   if (channel.protocol === "loader") {
     return figure(timing, exchangeWire(timing, 5 + 16 + 1, 10 + 16 + 16 + 2), { aes: 3 * cmacBlocks(43) });
   }
@@ -159,6 +129,7 @@ function desfireStepCost(step: Step, { version }: DesfireChannel, timing: CardTi
 /** Two pages: the lowered counter before the comparison, the full one after it. */
 function authenticateCost(channel: SecureChannelSpec, timing: CardTiming): Estimate {
   if (channel.protocol === "desfire") return desfireCost(timing, 32, channel.version === "ev1" ? 16 : 32);
+  if (channel.protocol === "scp11") return scp11AgreementCost(channel, timing);
   const size = channelSize(channel);
   const wire = exchangeWire(timing, 5 + 2 * size, 2);
   if (channel.protocol === "scp02")

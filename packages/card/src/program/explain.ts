@@ -1,6 +1,7 @@
 import { hex } from "../bytes/index.js";
 import { dataLength, swText, type Wrapping } from "./answer.js";
 import { channelSize, type Cost, costs, type Estimate, type EstimateOptions, total } from "./estimate.js";
+import { scp11AgreementText, scp11ChannelText, scp11HostText, scp11OpeningText } from "./explain-scp11.js";
 import type { CardTiming } from "./timing.js";
 import type {
   Again,
@@ -73,7 +74,7 @@ function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): Explaine
   if (step !== undefined) {
     return [
       {
-        apdu: apduText(step, channel === "plain" ? "plain" : channel.protocol),
+        apdu: apduText(step, channel === "plain" || item.what === "before" ? "plain" : channel.protocol),
         why: step.why,
         clause: step.clause,
         expect: expectText(step),
@@ -104,6 +105,7 @@ function explainItem(item: Cost, channel: "plain" | SecureChannelSpec): Explaine
 }
 
 function openingText(channel: SecureChannelSpec) {
+  if (channel.protocol === "scp11") return scp11OpeningText(channel);
   if (channel.protocol === "desfire") {
     return {
       apdu: `90 5A 00 00 03 ${littleEndian(channel.aid)} 00`,
@@ -142,8 +144,9 @@ const desfireKeyText = (key: DesfireKey | "default" | "random"): string =>
 const inputText = (input: DesfireInput): string =>
   input.map((one) => (typeof one === "string" ? one : hex(one))).join(" ‖ ");
 
-/** Only DESFire has a pass between opening and proof. */
+/** Only DESFire and SCP11 have passes between opening and proof. */
 function challengeText(channel: SecureChannelSpec) {
+  if (channel.protocol === "scp11") return scp11HostText(channel);
   const { version, keyNumber } = channel as Extract<SecureChannelSpec, { protocol: "desfire" }>;
   return {
     apdu:
@@ -159,6 +162,7 @@ const standardOf = ({ protocol }: CardManagerChannel, scp02: string, scp03: stri
   protocol === "scp02" ? `GlobalPlatform 2.3.1 ${scp02}` : `GlobalPlatform Amendment D ${scp03}`;
 
 function authenticateText(channel: SecureChannelSpec) {
+  if (channel.protocol === "scp11") return scp11AgreementText(channel);
   if (channel.protocol === "desfire") {
     return {
       apdu: "90 AF 00 00 20 ⟨both challenges, enciphered⟩ 00",
@@ -248,15 +252,28 @@ function partText(part: Part): string {
       return `⟨PIN ${part.pin}, ${part.tries} tries⟩`;
     case "issuer-dgi":
       return `⟨the issuer's grouping ${byte(part.dgi >> 8)}${byte(part.dgi & 0xff)}, ${String(part.length)} bytes⟩`;
+    case "payment":
+      return `⟨${MODULE_PARTS[part.part.secret]}${"part" in part.part ? `, ${part.part.part}` : ""}, ${String(part.part.length)} bytes⟩`;
     case "challenge":
       return "⟨challenge, 16 bytes⟩";
   }
 }
 
+const MODULE_PARTS: Readonly<Record<Extract<Part, { secret: "payment" }>["part"]["secret"], string>> = {
+  "emv-keys": "keys AC, SMI and SMC of this card",
+  "emv-key-checks": "check values of AC, SMI and SMC",
+  "emv-pin": "reference PIN",
+  "emv-icc-key": "ICC key",
+  "emv-icc-certificate": "ICC certificate",
+  "emv-static-signature": "signature over static data",
+  "emv-track2": "track 2 equivalent data",
+};
+
 const channelText = (channel: "plain" | SecureChannelSpec): string => {
   if (channel === "plain") return "plain";
   if (channel.protocol === "desfire")
     return `DESFire ${channel.version.toUpperCase()}, ${whereText(channel.aid)}, key ${channel.keyNumber}: ⟨${desfireKeyText(channel.key)}⟩`;
+  if (channel.protocol === "scp11") return scp11ChannelText(channel);
   return channel.protocol === "loader"
     ? `loader session, ⟨key ${channel.keys}⟩`
     : `${channel.protocol.toUpperCase()} level ${byte(channel.level)}, ⟨key set ${channel.keys} kvn ${byte(channel.kvn)}⟩`;

@@ -257,6 +257,24 @@ describe("secure sessions", () => {
     expect(events()).toEqual(["0 intent", "0 done"]);
   });
 
+  test("whoever opens the session is selected before, and again after an interruption", async () => {
+    const before = [step(0xa4)];
+    const led = (program: CardProgram): CardProgram => ({
+      ...program,
+      segments: program.segments.map((segment) => ({ ...segment, before })),
+    });
+    const card = new ScriptedCard({ d6: ["mute", reply(0x9000)], ca: [reply(0x6985)] });
+    const channel = card.channel();
+    const { run } = around(led(secure([step(0xd6, { changes: true })], [step(0xca)])), card, {
+      powerCycle: () => Promise.resolve(channel),
+    });
+    expect(await runProgram(run)).toMatchObject({ kind: "passed", resumes: 1 });
+    expect(card.got).toEqual(["a4", "50/1", "82", "d6", "ca", "a4", "50/1", "82", "d6"]);
+    const other = new ScriptedCard({ a4: [reply(0x6a82)] });
+    expect(codeOf(await runProgram(around(led(secure([step(0xd6)])), other).run))).toBe("command-refused");
+    expect(other.got).toEqual(["a4"]);
+  });
+
   test("a wrong card cryptogram: nothing that costs a try is sent", async () => {
     const card = new ScriptedCard({});
     const hsm = new ScriptedModule({ cryptogram: false });

@@ -156,7 +156,7 @@ class Walk {
         this.#changed = true;
       },
     };
-    const end = await sendSegment(segment.channel, steps, around);
+    const end = await sendSegment(segment.channel, steps, around, segment.before);
     await durable;
     return end;
   }

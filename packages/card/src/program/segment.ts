@@ -44,9 +44,21 @@ export function sendSegment(
   channel: "plain" | SecureChannelSpec,
   steps: readonly Step[],
   around: Around,
+  before: readonly Step[] = [],
 ): Promise<SegmentEnd> {
   if (steps.length === 0) return Promise.resolve({ kind: "done" });
-  return channel === "plain" ? sendPlain(steps, around) : sendSecure(channel, steps, around);
+  return channel === "plain" ? sendPlain(steps, around) : sendLed(channel, steps, around, before);
+}
+
+/** The session is opened by whom `before` has selected. */
+async function sendLed(
+  channel: SecureChannelSpec,
+  steps: readonly Step[],
+  around: Around,
+  before: readonly Step[],
+): Promise<SegmentEnd> {
+  const led = before.length === 0 ? { kind: "done" as const } : await sendPlain(before, around);
+  return led.kind === "done" ? sendSecure(channel, steps, around) : led;
 }
 
 async function sendPlain(steps: readonly Step[], around: Around): Promise<SegmentEnd> {
@@ -61,6 +73,7 @@ const openings = {
   scp02: { open: "INITIALIZE UPDATE (INS 50)", authenticate: "EXTERNAL AUTHENTICATE" },
   scp03: { open: "INITIALIZE UPDATE (INS 50)", authenticate: "EXTERNAL AUTHENTICATE" },
   desfire: { open: "SelectApplication (INS 5A)", authenticate: "Authenticate" },
+  scp11: { open: "GET DATA BF21, the card's certificates", authenticate: "the key agreement" },
 } as const;
 
 async function sendSecure(
@@ -139,8 +152,10 @@ async function authenticated(
   }
   return refused(fault("protocol-error", `${names.authenticate}: no end after ${mostPasses} passes`));
 }
-/** SelectApplication, challenge, proof; one more is somebody's mistake. */
-const mostPasses = 4;
+/**
+ * SelectApplication, challenge, proof; or certificates in parts of 255 bytes, and the agreement: more is somebody's mistake.
+ */
+const mostPasses = 24;
 
 /** The answers of the steps alone. */
 async function sendWrapped(

@@ -7,6 +7,7 @@
  */
 import type { Command, Response } from "../apdu/index.js";
 import type { Brand } from "../bytes/index.js";
+import type { ModulePart, PaymentProfile, PaymentRecord } from "../emv/index.js";
 
 /** Name of a key (a master or a set of masters) in the security module, e.g. "issuer-2026". */
 export type KeyRef = Brand<string, "KeyRef">;
@@ -61,6 +62,18 @@ export type Part =
       readonly application: string;
       readonly dgi: number;
       readonly length: number;
+      readonly pad?: 8 | 16;
+    }
+  /**
+   * A value of a payment application that only the security module knows. "dek": under the session's DEK, padded 80 00.. to whole blocks of
+   * `pad` bytes, always, when that is given (else it is whole blocks already); "clear": as it is. `application`: its AID, hexadecimal in
+   * capitals.
+   */
+  | {
+      readonly secret: "payment";
+      readonly application: string;
+      readonly part: ModulePart;
+      readonly under: "dek" | "clear";
       readonly pad?: 8 | 16;
     }
   /** 16 random bytes of the security module, which judges the answer (see `judge`). */
@@ -167,6 +180,8 @@ export type SecureChannelSpec =
       readonly aid: number;
       readonly keyNumber: number;
       readonly key: DesfireKey | "default";
+      /** A session of a gate: the card proves its UID first, files are only read, and answers that nobody foresees may come in any place. */
+      readonly gate?: true;
     }
   | {
       readonly protocol: "scp02";
@@ -187,7 +202,41 @@ export type SecureChannelSpec =
       /** Default KDF3. */
       readonly diversify?: "kdf3" | "none";
       readonly isd?: Uint8Array;
-    };
+    }
+  | Scp11ChannelSpec;
+
+/** SCP11 (GlobalPlatform Amendment F): keys agreed upon by P-256, each side known by its certificate. */
+export interface Scp11ChannelSpec {
+  readonly protocol: "scp11";
+  /** b does not tell the card who the host is: nothing is written in it. */
+  readonly variant: "a" | "b" | "c";
+  /** Version of the card's key pair; its identifier follows from the variant. */
+  readonly kvn: number;
+  /** MACs both ways, or MACs and encryption both ways. */
+  readonly level: 0x11 | 0x33;
+  readonly keyLength: 16 | 24 | 32;
+  /** The authority whose public key the cards' certificates are judged by. */
+  readonly authority: KeyRef;
+  /** What the cards' certificates call it; absent: whatever they do. */
+  readonly authorityName?: Uint8Array;
+  /** "chip-number": a certificate names its chip by the number that the card itself tells; "any": it names it otherwise, and is not compared. */
+  readonly subject: "chip-number" | "any";
+  /** For a and c. */
+  readonly host?: Scp11HostSpec;
+  readonly isd?: Uint8Array;
+}
+
+export interface Scp11HostSpec {
+  /** The host's private key. */
+  readonly keys: KeyRef;
+  /** From the certificate that the card's authority signed to that of `keys`, 7F21 each; nothing secret. */
+  readonly certificates: readonly Uint8Array[];
+  /** Version of the card's key 10 (CA-KLOC), which the first certificate is under. */
+  readonly authorityKvn: number;
+}
+
+/** Identifiers of the card's key pairs, and of the authority of hosts. */
+export const scp11Kids = { a: 0x11, b: 0x13, c: 0x15, authority: 0x10 } as const;
 
 export interface Segment {
   /** Unique in the program: "create files", "issuer keys". */
@@ -195,6 +244,8 @@ export interface Segment {
   /** "plain", or the secure session that all steps of the segment share; the session's opening commands are the runner's. */
   readonly channel: "plain" | SecureChannelSpec;
   readonly steps: readonly Step[];
+  /** Of a secure segment: plain steps that lead to whoever opens the session, sent each time before it is opened. They change nothing. */
+  readonly before?: readonly Step[];
   /** Plain steps that tell, after an interruption, that the whole segment is done (all as expected) or not (anything else). */
   readonly done?: readonly Step[];
 }
@@ -222,6 +273,12 @@ export type RejectCode =
   | "card-cryptogram"
   | "response-mac"
   | "proof-wrong"
+  /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its counters, or anything else of it. */
+  | "offline-proof-wrong"
+  | "pin-wrong"
+  | "cryptogram-wrong"
+  | "counter-wrong"
+  | "transaction-wrong"
   | "weak-challenge"
   | "interrupted"
   | "too-many-resumes"
@@ -310,6 +367,34 @@ export interface SealedSecrets {
   readonly pins: Readonly<Record<string, Uint8Array>>;
   /** Sealed groupings of the issuer, by "AID/grouping" (hexadecimal in capitals). */
   readonly issuer?: Readonly<Record<string, Uint8Array>>;
+  /** Payment applications by their AID (hexadecimal in capitals). */
+  readonly payment?: Readonly<Record<string, PaymentSecrets>>;
+  /** Contents of the magnetic stripe, sealed for its encoder. */
+  readonly stripe?: string;
+}
+
+/** An issuer's keys for a payment application, by name: each has one purpose. */
+export interface PaymentMasters {
+  /** Application cryptograms, and the integrity and confidentiality of scripts (triple DES). */
+  readonly ac: KeyRef;
+  readonly smi: KeyRef;
+  readonly smc: KeyRef;
+  /** Card verification values, PIN verification values. */
+  readonly cvk: KeyRef;
+  readonly pvk: KeyRef;
+  /** RSA, which signs the card's certificate and static data; absent with proof "none". */
+  readonly issuer?: KeyRef;
+}
+
+/** What a payment application of one card is filled in from. */
+export interface PaymentSecrets {
+  readonly masters: PaymentMasters;
+  readonly profile: PaymentProfile;
+  readonly card: PaymentRecord;
+  /** Its name in `pins`. */
+  readonly pin: string;
+  /** From the module's data preparation: what cannot be derived again (key pair, certificate, signature), bound to card and profile. */
+  readonly sealed: Uint8Array;
 }
 
 export interface UnwrappedAnswer extends Response {
@@ -328,7 +413,7 @@ export type Ready =
  */
 export interface SecurityModule {
   /**
-   * Draws the host challenge and gives the opening command (INITIALIZE UPDATE, INITIALIZE LOADER, SelectApplication). Throws DeviceFault when one of
+   * Draws the host challenge and gives the opening command (INITIALIZE UPDATE, INITIALIZE LOADER, SelectApplication, GET DATA of certificates). Throws DeviceFault when one of
    * `secrets` is damaged or belongs to another record: nothing has been sent to the card then.
    */
   openSession(ask: {
@@ -340,7 +425,7 @@ export interface SecurityModule {
   /**
    * Diversifies, derives, judges the card's cryptogram (a wrong one: nothing was sent that costs a try; the session is closed),
    * fills in the parts and wraps all steps. `commands[0]` is EXTERNAL AUTHENTICATE / AUTHENTICATE LOADER, then one per step. Protocols of
-   * more passes (DESFire) answer `more`, whose answer comes here again, and `opened` when nothing but the steps is left to send.
+   * more passes (DESFire, SCP11) answer `more`, whose answer comes here again, and `opened` when nothing but the steps is left to send.
    */
   authenticate(ask: {
     readonly session: SessionId;

@@ -15,6 +15,8 @@ export interface TlvOptions {
   readonly maxDepth?: number;
   /** Fill bytes tolerated before, between and after top-level objects. `00-or-FF` makes tags FF.. unreadable. Default none. */
   readonly padding?: "none" | "00" | "00-or-FF";
+  /** Tags of templates by their number whose values are left as they are: GlobalPlatform's B0, B1 and F0 hold bytes of keys. */
+  readonly opaque?: readonly number[];
 }
 
 /**
@@ -22,7 +24,8 @@ export interface TlvOptions {
  * Values are views of the input. Throws CardProblem `bad-tlv` with the offset.
  */
 export function parseTlv(bytes: Uint8Array, options: TlvOptions = {}): Tlv[] {
-  return parseLevel(bytes, 0, options.maxDepth ?? 8, options.padding ?? "none");
+  const { maxDepth = 8, padding = "none", opaque = [] } = options;
+  return parseLevel(bytes, 0, maxDepth, padding, opaque);
 }
 
 function parseLevel(
@@ -30,6 +33,7 @@ function parseLevel(
   base: number,
   depth: number,
   padding: "none" | "00" | "00-or-FF",
+  opaque: readonly number[],
 ): Tlv[] {
   const objects: Tlv[] = [];
   let at = 0;
@@ -49,12 +53,12 @@ function parseLevel(
       );
     }
     const value = bytes.subarray(length.next, end);
-    if (tag.constructed) {
+    if (tag.constructed && !opaque.includes(tag.tag)) {
       if (depth <= 1) throw problem(base + at, "templates are nested too deep");
       objects.push({
         tag: tag.tag,
         value,
-        children: parseLevel(value, base + length.next, depth - 1, "none"),
+        children: parseLevel(value, base + length.next, depth - 1, "none", opaque),
       });
     } else {
       objects.push({ tag: tag.tag, value });

@@ -194,3 +194,13 @@ describe("DGI", () => {
     expect(codeOf(() => encodeDgi(0x10000, new Uint8Array(0)))).toBe("bad-dgi");
   });
 });
+
+test("templates by their number that hold bytes are left as they are where that is asked", () => {
+  const key = unhex("7F4906B00204FFF000");
+  expect(() => parseTlv(key)).toThrow("offset");
+  const [template] = parseTlv(key, { opaque: [0xb0, 0xf0] });
+  expect(template?.children).toEqual([
+    { tag: 0xb0, value: unhex("04FF") },
+    { tag: 0xf0, value: unhex("") },
+  ]);
+});

@@ -24,8 +24,11 @@ export interface PersolineCard extends VirtualCard {
   wear(page: number): number;
 }
 
-/** The chip page as the fab writes it: chip number (10) ‖ pages (2) ‖ page size (1) ‖ CRC-32 (4), rest FF. */
-export function chipPage(chipNumber: Uint8Array, pages: number): Uint8Array {
+/** Where the chip page says which protocols the contacts speak: FF T=1 alone, 01 T=0 too. */
+const protocolsAt = 17;
+
+/** The chip page as the fab writes it: chip number (10) ‖ pages (2) ‖ page size (1) ‖ CRC-32 (4) ‖ protocols (1), rest FF. */
+export function chipPage(chipNumber: Uint8Array, pages: number, offersT0 = false): Uint8Array {
   if (chipNumber.length !== chipNumberLength)
     throw new RangeError(`a chip number has ${chipNumberLength} bytes, not ${chipNumber.length}`);
   const page = new Uint8Array(pageSize).fill(0xff);
@@ -34,6 +37,7 @@ export function chipPage(chipNumber: Uint8Array, pages: number): Uint8Array {
   view.setUint16(10, pages);
   view.setUint8(12, pageSize);
   view.setUint32(13, crc32(page, 0, 13));
+  if (offersT0) page[protocolsAt] = 0x01;
   return page;
 }
 
@@ -59,7 +63,8 @@ class RunningChip implements LoaderChip {
   start(): boolean {
     this.#chipNumber = this.memory.read(layout.chipPage, chipNumberLength);
     const record = readPhase(this.memory.readPair(layout.phasePair));
-    if (record === undefined || !this.memory.holds(0, chipPage(this.#chipNumber, this.pages))) return false;
+    const asMade = chipPage(this.#chipNumber, this.pages, this.offersT0);
+    if (record === undefined || !this.memory.holds(layout.chipPage, asMade)) return false;
     this.#record = record;
     this.#image = undefined;
     if (record.phase === phase.globalPlatform) return true;
@@ -72,6 +77,10 @@ class RunningChip implements LoaderChip {
 
   get chipNumber(): Uint8Array {
     return this.#chipNumber;
+  }
+
+  get offersT0(): boolean {
+    return this.memory.read(layout.chipPage + protocolsAt, 1)[0] === 0x01;
   }
 
   get pages(): number {
@@ -92,6 +101,10 @@ class RunningChip implements LoaderChip {
 
   fill(address: number, count: number, value: number): void {
     this.memory.fill(address, count, value);
+  }
+
+  isErased(address: number, count: number): boolean {
+    return this.memory.isErased(address, count);
   }
 
   readPair(address: number): Uint8Array | undefined {
@@ -204,6 +217,10 @@ class RunningChip implements LoaderChip {
     return Uint8Array.of(...response.subarray(0, -2), 0xee, 0xee, 0xee, 0xee, ...response.subarray(-2));
   }
 
+  stored(grouping: number, value: Uint8Array): Uint8Array {
+    return this.#plan.stored(grouping, value);
+  }
+
   responseMac(mac: Uint8Array): Uint8Array {
     if (!this.#plan.spoilsMac()) return mac;
     const wrong = mac.slice();
@@ -301,7 +318,9 @@ class Card implements PersolineCard {
       this.#system ??= this.#makeSystem();
       this.#system.reset();
     }
-    return this.#plan.wrongAtr?.slice() ?? makeAtr(this.#chip.phase(), this.#chip.osVersion());
+    return (
+      this.#plan.wrongAtr?.slice() ?? makeAtr(this.#chip.phase(), this.#chip.osVersion(), this.#chip.offersT0)
+    );
   }
 
   #makeSystem(): OperatingSystem {

@@ -40,6 +40,8 @@ export interface Chip {
   write(address: number, bytes: Uint8Array): void;
   /** Fills `count` pages with one byte; each is one page write. `address` is the first byte of a page. */
   fill(address: number, count: number, value: number): void;
+  /** Blank check: whether `count` pages hold FF only. `address` is the first byte of a page. */
+  isErased(address: number, count: number): boolean;
 
   /** Content of the newer valid page of the pair at `address`; undefined when none was ever written. */
   readPair(address: number): Uint8Array | undefined;
@@ -80,6 +82,8 @@ export interface Chip {
   perform(ins: number, work: () => Uint8Array): Uint8Array;
   /** A planted fault: the keys that the chip came with are not those its maker was to give it. */
   has(fault: "wrong-loader-key"): boolean;
+  /** Every data grouping that an application takes goes through here on its way into the memory: a planted fault may spoil it. */
+  stored(grouping: number, value: Uint8Array): Uint8Array;
   /** Every response MAC goes through here on its way out: a planted fault may spoil it. */
   responseMac(mac: Uint8Array): Uint8Array;
 }

@@ -3,8 +3,8 @@ import type { Clock } from "./clock.js";
 import { phase } from "./layout.js";
 import { romVersion } from "./rom.js";
 
-/** Direct convention; TA1 96, T=1 with IFSC 254, BWI 4, CWI 5, LRC. */
-const interfaceBytes = [0x96, 0x81, 0x31, 0xfe, 0x45];
+/** Direct convention; TA1 96, TD1, TD2 31, T=1 with IFSC 254, BWI 4, CWI 5, LRC. TD1 names T=1, or T=0 that is offered first. */
+const interfaceBytes = (offersT0: boolean): number[] => [0x96, offersT0 ? 0x80 : 0x81, 0x31, 0xfe, 0x45];
 /** TA1 and TD1 follow T0. */
 const announced = 0x90;
 const ifs = 254;
@@ -19,9 +19,13 @@ function historicalBytes(now: number, os: { readonly major: number; readonly min
   return [0x80, 0x73, ...capabilities, 0x66, 0x50, 0x53, 0x4c, 0x4f, os.major, os.minor];
 }
 
-export function makeAtr(now: number, os: { readonly major: number; readonly minor: number }): Uint8Array {
+export function makeAtr(
+  now: number,
+  os: { readonly major: number; readonly minor: number },
+  offersT0: boolean,
+): Uint8Array {
   const historical = historicalBytes(now, os);
-  const body = [announced | historical.length, ...interfaceBytes, ...historical];
+  const body = [announced | historical.length, ...interfaceBytes(offersT0), ...historical];
   return Uint8Array.of(
     0x3b,
     ...body,

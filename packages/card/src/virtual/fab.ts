@@ -13,6 +13,8 @@ export function fabricate(fresh: {
   readonly chipNumber: Uint8Array;
   readonly loaderKey: Uint8Array;
   readonly pages?: number;
+  /** Its contacts speak T=0 and T=1, T=0 first; otherwise T=1 alone. */
+  readonly offersT0?: boolean;
 }): Uint8Array {
   const pages = fresh.pages ?? 512;
   if (fresh.loaderKey.length !== 16)
@@ -20,7 +22,7 @@ export function fabricate(fresh: {
   if (pages <= layout.files / pageSize || pages > 512)
     throw new RangeError(`this chip has ${layout.files / pageSize + 1} to 512 pages, not ${pages}`);
   const bytes = new Uint8Array(pages * pageSize).fill(0xff);
-  bytes.set(chipPage(fresh.chipNumber, pages), layout.chipPage);
+  bytes.set(chipPage(fresh.chipNumber, pages, fresh.offersT0), layout.chipPage);
   bytes.set(pairPage(1, loaderContent(fresh.loaderKey, loaderTries)), layout.loaderPair);
   bytes.set(pairPage(1, phaseContent(blankPhase)), layout.phasePair);
   return bytes;

@@ -73,6 +73,12 @@ export class FaultPlan {
     return this.#faults.some((fault) => fault.kind === "lying" && fault.ins === ins);
   }
 
+  /** The value of a data grouping as it is kept; not the lowest bit of a byte, which DES keys have no use for. */
+  stored(grouping: number, value: Uint8Array): Uint8Array {
+    const wrong = this.#all("stores-wrong").filter((fault) => fault.grouping === grouping);
+    return value.map((byte, at) => (wrong.some((fault) => fault.byte === at) ? byte ^ 0x10 : byte));
+  }
+
   saysTooMuch(ins: number): boolean {
     return this.#faults.some((fault) => fault.kind === "over-long" && fault.ins === ins);
   }

@@ -45,6 +45,8 @@ export class Memory {
   /** Pages that will flip back at the next power-up, because they were written since the last. */
   readonly #flipping = new Set<number>();
   #bytes: Uint8Array;
+  /** The same memory four bytes at a time: looking whether pages are erased is most of what reading there is. */
+  #words: Uint32Array;
 
   constructor(store: EepromStore, clock: Clock, plan: FaultPlan) {
     if (store.pageSize !== pageSize)
@@ -55,6 +57,7 @@ export class Memory {
     this.#plan = plan;
     this.#wear = new Uint32Array(store.pages);
     this.#bytes = new Uint8Array(0);
+    this.#words = new Uint32Array(0);
   }
 
   powerUp(): void {
@@ -63,7 +66,10 @@ export class Memory {
       throw new RangeError(`the EEPROM has ${this.pages} pages, its content ${content.length} bytes`);
     // A card is powered at every station: a new copy each time would be most of a fast line's garbage.
     if (this.#bytes.length === content.length) this.#bytes.set(content);
-    else this.#bytes = content.slice();
+    else {
+      this.#bytes = new Uint8Array(content);
+      this.#words = new Uint32Array(this.#bytes.buffer);
+    }
     for (const page of this.#flipping) {
       this.#flip(this.#bytes, page);
       this.#store.write(page, this.#page(page));
@@ -117,6 +123,14 @@ export class Memory {
     }
   }
 
+  isErased(address: number, count: number): boolean {
+    this.#mustExist(address, count * pageSize);
+    const words = this.#words;
+    const end = (address + count * pageSize) / 4;
+    for (let at = address / 4; at < end; at++) if (words[at] !== 0xffffffff) return false;
+    return true;
+  }
+
   /** Erases and writes one page without looking at the result. Throws `PowerLost` when torn. */
   program(page: number, content: Uint8Array, pulse: Pulse): void {
     this.#clock.page(pulse);
@@ -130,12 +144,13 @@ export class Memory {
     this.#bytes.set(content, page * pageSize);
     if (this.#plan.isWeak(page)) this.#flip(this.#bytes, page);
     if (this.#plan.flipsBack.has(page)) this.#flipping.add(page);
-    this.#store.write(page, this.#page(page));
+    this.#store.write(page, this.#bytes.subarray(page * pageSize, (page + 1) * pageSize));
   }
 
   holds(page: number, content: Uint8Array): boolean {
+    const bytes = this.#bytes;
     const from = page * pageSize;
-    for (let i = 0; i < pageSize; i++) if (this.#bytes[from + i] !== content[i]) return false;
+    for (let i = 0; i < pageSize; i++) if (bytes[from + i] !== content[i]) return false;
     return true;
   }
 

@@ -6,6 +6,7 @@ export interface EepromStore {
   readonly pages: number;
   /** All bytes as they are now (read once at power-on); the store's own, which the caller copies. */
   load(): Uint8Array;
+  /** `bytes` stay the caller's. */
   write(page: number, bytes: Uint8Array): void;
 }
 
@@ -23,6 +24,7 @@ export type Fault =
   | { readonly kind: "bad-mac"; readonly nth: number } // nth response MAC is wrong
   | { readonly kind: "slow"; readonly factor: number }
   | { readonly kind: "lying"; readonly ins: number } // answers 9000 and does nothing
+  | { readonly kind: "stores-wrong"; readonly grouping: number; readonly byte: number } // one bit of this grouping's value is kept wrong, once all checks are done
   | { readonly kind: "over-long"; readonly ins: number } // answers more than was asked
   | { readonly kind: "wrong-loader-key" }
   | { readonly kind: "flips-back"; readonly page: number } // written right, read back wrong after the next power cycle

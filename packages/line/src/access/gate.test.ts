@@ -17,7 +17,8 @@ import { parseProduct } from "../plan/product.js";
 import { parseLine } from "../stations/line-file.js";
 import { MemoryAccounts, MemoryJournal } from "../stations/memory.test.data.js";
 import { idealWorld } from "../stations/world.js";
-import { type GateCard, type GateParts, pass } from "./gate.js";
+import { type GateParts, pass } from "./gate.js";
+import type { GateCard } from "./gate-card.js";
 import { Whereabouts } from "./presence.js";
 import { site } from "./site.test.data.js";
 import type { Credential, Gate } from "./types.js";
@@ -50,6 +51,8 @@ stock:
 `;
 
 const card: GateCard = {
+  kind: "persoline-os",
+  product: "warehouse-access",
   atr: unhex("3B9C968131FE458073B621006650534C4F010200"),
   aid: unhex("A0000008760102"),
   keys: "access-app" as KeyRef,
@@ -180,12 +183,13 @@ const at = (reader: Reader, change: Partial<GateParts> = {}) =>
     {
       site,
       tree,
-      card,
+      cards: [card],
       reader,
       hsm,
       register: {
         holder: (serial) => Promise.resolve(holderOf(serial)),
         refused: () => Promise.resolve(undefined),
+        numbered: () => Promise.resolve(undefined),
       },
       now: () => 0,
       ...change,
@@ -250,6 +254,7 @@ describe("a card at a gate", () => {
         return Promise.resolve(known && { ...known, ...change });
       },
       refused: () => Promise.resolve(undefined),
+      numbered: () => Promise.resolve(undefined),
     };
     expect(await at(readerAt(goodCard(1)), { register })).toMatchObject({
       decision: "refused",
@@ -285,7 +290,8 @@ describe("a card at a gate", () => {
   });
 
   test("without its proof is refused though everything else about it is right", async () => {
-    const impostor: Pick<Hsm, "openMutual" | "judgeMutual"> = {
+    const impostor: GateParts["hsm"] = {
+      ...hsm,
       openMutual: (ask) => hsm.openMutual(ask),
       judgeMutual: ({ session, answer }) =>
         hsm.judgeMutual({ session, answer: answer.map((byte) => byte ^ 1) }),
@@ -314,6 +320,7 @@ describe("a card at a gate", () => {
         asked.push(one);
         return Promise.resolve({ reason: "proof-wrong", since: "2026-11-20T10:00:00.000Z" });
       },
+      numbered: () => Promise.resolve(undefined),
     };
     expect(await at(reader, { register })).toMatchObject({
       decision: "refused",

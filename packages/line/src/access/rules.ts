@@ -36,6 +36,7 @@ const refused = (event: AccessEvent, detail: string): Decision => ({ decision: "
 export function decide(site: Site, tree: ZoneTree, claim: Claim): Decision {
   const { reading, holder, refusal, gate } = claim;
   if (reading.kind === "unreadable") return refused("denied-authentication-unavailable", reading.detail);
+  if (reading.kind === "stranger") return refused("denied-unknown-credential", reading.detail);
   if (holder === undefined && refusal === undefined) {
     return refused("denied-unknown-credential", "the card is in no register of this site");
   }

@@ -73,12 +73,16 @@ export interface Credential {
   readonly validFrom?: string;
   readonly validUntil?: string;
   readonly status: "active" | "blocked" | "withdrawn";
+  /** Name of the product that the card was made by. */
+  readonly product?: string;
 }
 
 /** What a gate asks the access register. */
 export interface GateRegister {
   holder(serial: Serial): Promise<Credential | undefined>;
   refused(serial: Serial): Promise<{ readonly reason: string; readonly since: string } | undefined>;
+  /** The card with this number that opens gates, else the one that did last. */
+  numbered(cardNumber: string): Promise<Serial | undefined>;
 }
 
 /** What a card says of itself once the gate has proved itself. */
@@ -100,6 +104,8 @@ export type KeyProof =
 /** What came out of the conversation with whatever was presented at a gate. */
 export type Reading =
   | { readonly kind: "unreadable"; readonly detail: string; readonly ms: number }
+  /** It speaks as our cards do, but who it is cannot be looked up. */
+  | { readonly kind: "stranger"; readonly detail: string; readonly ms: number }
   | { readonly kind: "card"; readonly serial: Serial; readonly key: KeyProof; readonly ms: number };
 
 /** A passage as it is recorded. `zone`, `direction`: the zone entered, or the one left for the zone around it. */

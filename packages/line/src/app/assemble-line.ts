@@ -1,9 +1,13 @@
 /** Puts a line together as its line file says: stations, heads, simulated devices over one shop floor, and the world they all live in. */
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
+import { parseAtr } from "@persoline/card/atr";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import { simulatedCamera } from "../devices/camera/simulated.js";
-import { simulatedEmbosser, simulatedEngraver } from "../devices/marker/simulated.js";
+import { fileEngraver } from "../devices/marker/file-engraver.js";
+import { simulatedEngraver } from "../devices/marker/simulated.js";
+import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
@@ -28,7 +32,9 @@ import {
   type Work,
 } from "../stations/station.js";
 import { openDesk, type OpenDesk } from "./desk.js";
+import { type Machines, machines } from "./line-machines.js";
 import { type LineReaders, lineReaders } from "./line-readers.js";
+import { placedStripe } from "../stations/stripe.js";
 import { visual } from "../stations/visual.js";
 import { idealWorld, realWorld, type VirtualWorld, virtualWorld } from "../stations/world.js";
 
@@ -54,8 +60,13 @@ export interface AssembleLine {
   readonly journal: LineJournal;
   readonly prepareRecord: LineParts["prepareRecord"];
   readonly makeMarks: Surroundings["makeMarks"];
+  /** Without it, the stripe that the layout places. */
+  readonly makeStripe?: Surroundings["makeStripe"];
+  /** Opens what the security module sealed for the simulated encoder. */
+  readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
   readonly keepPicture: Surroundings["keepPicture"];
+  readonly payment?: Surroundings["payment"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
   readonly loaderMaster: Uint8Array | undefined;
   /** For a product of GlobalPlatform cards: how their virtual chips are made. */
@@ -67,7 +78,7 @@ export interface AssembleLine {
   /** The number printed on the blank with this chip. */
   readonly labelOf?: (serial: Serial) => Promise<string | undefined>;
   /** The label of a blank in stock whose number begins so and that no card has yet. */
-  readonly nextUnnumbered?: (begins: string) => Promise<string | undefined>;
+  readonly drawLabel?: (begins: string) => Promise<string | undefined>;
   readonly outside?: Outside;
   readonly onEvent?: LineParts["onEvent"];
 }
@@ -94,8 +105,8 @@ type Known = Parameters<OpenDesk["census"]>[0][number];
 const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
   file.stations.some(
-    ({ reader, engraver, embosser, camera }) =>
-      reader === "simulated" || engraver !== undefined || embosser !== undefined || camera !== undefined,
+    ({ reader, engraver, embosser, indenter, encoder, camera }) =>
+      [reader, engraver, embosser, indenter, encoder].includes("simulated") || camera !== undefined,
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -108,11 +119,13 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       "its devices and blanks are simulated: they make no cards of the live environment",
     );
   }
+  const offered = protocolsOf(parts);
   const { world, run } = worldOf(file);
   const silicon = virtualSilicon({
     loaderMaster: parts.loaderMaster ?? new Uint8Array(16),
     ...(parts.globalPlatform === undefined ? {} : { globalPlatform: parts.globalPlatform }),
     ...(parts.desfire === undefined ? {} : { desfire: parts.desfire }),
+    offersT0: offered.includes(0),
     random: (length) => world.random(length),
   });
   const floor = new ShopFloor(join(data, "shop-floor"), silicon);
@@ -123,9 +136,17 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     world,
     reseat: async () => (desk === undefined ? world.sleep(300) : desk.reseat()),
   });
+  const wheels = machines({ order, line: file.line, data });
   const heads = file.stations.map((station) =>
     Array.from({ length: station.heads }, (_, number) =>
-      headOf(station, number, { file, floor, world, readers }),
+      headOf(station, number, {
+        file,
+        floor,
+        world,
+        readers,
+        wheels,
+        ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
+      }),
     ),
   );
   const { transport: moving } = file;
@@ -137,7 +158,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
       product: parts.product,
-      nextUnnumbered: parts.nextUnnumbered ?? (() => Promise.resolve(undefined)),
+      drawLabel: parts.drawLabel ?? (() => Promise.resolve(undefined)),
       moveMs: moving.moveMs,
     });
     transport = desk.transport;
@@ -167,11 +188,15 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       outside,
       sha256: (bytes) => nodeCrypto.sha256(bytes),
       makeMarks: parts.makeMarks,
+      hmacSha256: (key, text) => new Uint8Array(createHmac("sha256", key).update(text).digest()),
+      makeStripe: parts.makeStripe ?? placedStripe,
       judgeFaces: parts.judgeFaces,
       keepPicture: parts.keepPicture,
+      ...(parts.payment === undefined ? {} : { payment: parts.payment }),
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
+  readers.begin();
   return {
     world,
     floor,
@@ -189,10 +214,28 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     },
     close: () => {
       readers.close();
+      wheels.close();
       desk?.close();
       floor.close();
     },
   };
+}
+
+/**
+ * The protocols of the product's cards, by their ATR. Throws DeviceFault when the line's contacts speak one that they do not offer, or T=0
+ * to cards whose commands it cannot carry.
+ */
+function protocolsOf({ line: file, product, desfire }: AssembleLine): readonly number[] {
+  const protocols = [...new Set(parseAtr(product.atr.blank).protocols)];
+  const refused = (why: string): DeviceFault =>
+    new DeviceFault(`line ${file.line}`, "refused", `contacts: ${String(file.contacts)}: ${why}`);
+  if (file.contacts === "t0" && desfire !== undefined)
+    throw refused("T=0 takes the native commands of this product's cards for procedure bytes; use t1");
+  const wanted = file.contacts === undefined ? undefined : Number(file.contacts.slice(1));
+  if (wanted === undefined || protocols.includes(wanted)) return protocols;
+  throw refused(
+    `the cards of this product offer T=${protocols.join(" and T=")} only, says the ATR in its file; use contacts that they speak, or cards that offer both`,
+  );
 }
 
 type Runner = <T>(work: () => Promise<T>) => Promise<T>;
@@ -213,11 +256,15 @@ function headOf(
     floor,
     world,
     readers,
+    wheels,
+    openStripe,
   }: {
     readonly file: LineFile;
     readonly floor: ShopFloor;
     readonly world: World;
     readonly readers: LineReaders;
+    readonly wheels: Machines;
+    readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
@@ -229,15 +276,36 @@ function headOf(
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
   };
   const markers: Marker[] = [];
-  if (station.engraver !== undefined)
-    markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
-  if (station.embosser !== undefined)
-    markers.push(simulatedEmbosser({ ...machine, name: named("embosser") }));
+  const { engraver } = station;
+  if (engraver === "simulated") markers.push(simulatedEngraver({ ...machine, name: named("engraver") }));
+  else if (engraver !== undefined)
+    markers.push(
+      fileEngraver({
+        name: named("engraver"),
+        folder: engraver.folders[number] ?? "",
+        format: engraver.format,
+        ...(engraver.command === undefined ? {} : { command: engraver.command }),
+        withinMs: engraver.withinSeconds * 1000,
+      }),
+    );
+  const { embosser, indenter, encoder } = station;
+  if (embosser !== undefined)
+    markers.push(wheels.wheels(embosser, "emboss", { ...machine, name: named("embosser") }));
+  if (indenter !== undefined)
+    markers.push(wheels.wheels(indenter, "indent", { ...machine, name: named("indenter") }));
   return {
     station: station.name,
     number,
     reader: readers.at(station, number),
     markers,
     camera: station.camera === undefined ? undefined : simulatedCamera({ ...machine, name: named("camera") }),
+    encoder:
+      encoder === undefined
+        ? undefined
+        : wheels.encoder(encoder, {
+            ...machine,
+            name: named("encoder"),
+            ...(openStripe === undefined ? {} : { open: openStripe }),
+          }),
   };
 }

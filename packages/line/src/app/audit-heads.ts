@@ -2,7 +2,15 @@
  * Signed heads of the audit in a file of their own, one JSON object a line, only ever appended to. Whoever cuts the chain's tail, writes
  * it anew or brings back an older database has this file, and the security module's signatures in it, against him.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { Hsm } from "../devices/hsm/port.js";
@@ -72,7 +80,7 @@ function append(file: string, head: SignedHead): void {
   const line = { ...head, signature: Buffer.from(head.signature).toString("base64") };
   const open = openSync(file, "a", 0o600);
   try {
-    writeSync(open, `${JSON.stringify(line)}\n`);
+    writeFileSync(open, `${JSON.stringify(line)}\n`);
     fsyncSync(open);
   } finally {
     closeSync(open);

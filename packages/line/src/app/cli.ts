@@ -6,6 +6,7 @@ import { addDoctorCommand } from "./commands/doctor.js";
 import { addExplainCommand } from "./commands/explain.js";
 import { addGateCommands } from "./commands/gate.js";
 import { addKeyCommands } from "./commands/keys.js";
+import { addLaserCommands } from "./commands/laser.js";
 import { addLayoutCommands } from "./commands/layout.js";
 import { addQualityCommands } from "./commands/quality.js";
 import { addLetterCommands } from "./commands/letters.js";
@@ -14,8 +15,10 @@ import { addPlanCommand } from "./commands/plan.js";
 import { addReportCommands } from "./commands/report.js";
 import { addRunCommand } from "./commands/run.js";
 import { addSecurityCommand } from "./commands/security.js";
+import { addStationCommands } from "./commands/station.js";
 import { addStockCommands } from "./commands/stock.js";
 import { version } from "./config.js";
+import { harmless } from "../ledger/harmless.js";
 import { exitCode, problemText } from "./problem.js";
 
 const program = new Command("persoline")
@@ -29,12 +32,14 @@ addRunCommand(program);
 addOrderCommands(program);
 addSecurityCommand(program);
 addStockCommands(program);
+addStationCommands(program);
 addLetterCommands(program);
 addKeyCommands(program);
 addExplainCommand(program);
 addPlanCommand(program);
 addLayoutCommands(program);
 addQualityCommands(program);
+addLaserCommands(program);
 addCardCommands(program);
 addReportCommands(program);
 addAuditCommands(program);
@@ -62,7 +67,7 @@ try {
   if (problem instanceof CommanderError) {
     process.exitCode = problem.exitCode === 0 ? exitCode.whole : exitCode.usage;
   } else {
-    process.stderr.write(`${problemText(problem, process.argv.includes("--debug"))}\n`);
+    process.stderr.write(`${harmless(problemText(problem, process.argv.includes("--debug")))}\n`);
     process.exitCode = exitCode.refused;
   }
 }

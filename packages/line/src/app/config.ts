@@ -1,6 +1,7 @@
 /** The only place that reads the environment. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { usualPatience } from "../devices/hsm/office/types.js";
 import { Refusal } from "./problem.js";
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -31,11 +32,24 @@ export function hsmDeadlineMs(): number | undefined {
   return seconds * 1000;
 }
 
+/** PERSOLINE_CEREMONY_HOURS: so long a key ceremony waits for its custodians; a day without it. */
+export function ceremonyPatienceMs(): number {
+  const text = process.env["PERSOLINE_CEREMONY_HOURS"] ?? "";
+  if (text === "") return usualPatience;
+  const hours = Number(text);
+  if (!(hours > 0 && hours <= 720))
+    throw new Refusal(`PERSOLINE_CEREMONY_HOURS is ${text}: it must be a number of hours, at most 720`);
+  return hours * 3_600_000;
+}
+
 /** IANA name of the zone people here live in. */
 export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** Where pcscd listens, if it is not the system's (pcsc-lite's own variable). */
 export const pcscSocket = (): string | undefined => process.env["PCSCLITE_CSOCK_NAME"];
+
+/** PERSOLINE_USB_DEVICES: where Linux shows the devices of the USB, if it is not /sys/bus/usb/devices (containers). */
+export const usbDevices = (): string | undefined => process.env["PERSOLINE_USB_DEVICES"];
 
 /** What libraries of tokens read of the environment to find their configuration. Nothing else reaches the process that loads one. */
 const tokenVariables = [

@@ -13,10 +13,14 @@ export interface DataFolder {
   readonly keyFile: string;
   /** Private key of the simulated letter printer (test environment only). */
   readonly letterPrinterKey: string;
+  /** Private key of the simulated stripe encoder (test environment only). */
+  readonly stripeEncoderKey: string;
   /** The physical world of simulated devices. */
   readonly shopFloor: string;
   /** Signed heads of the audit, outside the database that they vouch for. */
   readonly auditHeads: string;
+  /** What was done and tried in the key office, signed and chained. */
+  readonly officeActs: string;
   /** Signed records of key ceremonies. */
   readonly ceremonies: string;
   journal(line: string): string;
@@ -44,8 +48,10 @@ export function dataFolder(root: string): DataFolder {
     tokenKeys: join(root, "token-keys.json"),
     keyFile: join(root, "keystore.key"),
     letterPrinterKey: join(root, "letter-printer.pem"),
+    stripeEncoderKey: join(root, "stripe-encoder.pem"),
     shopFloor: join(root, "shop-floor"),
     auditHeads: join(folder("audit"), "heads.jsonl"),
+    officeActs: join(folder("audit"), "ceremonies.jsonl"),
     ceremonies: join(root, "ceremonies"),
     journal: (line) => join(root, `journal-${line}.db`),
     reports: (order) => folder("reports", order),

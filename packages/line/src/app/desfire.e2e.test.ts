@@ -82,6 +82,7 @@ describe("twelve access cards on DESFire-style chips", () => {
     const { code, out } = persoline(["card", "inspect", "D2026A-000001", "--data", data()]);
     expect(code).toBe(0);
     expect(out).toContain("ATR 3B8180018080");
+    expect(out).toMatch(/DESFire version .*maker NXP \(04\), hardware 12\.00/);
   });
 });
 

@@ -28,8 +28,8 @@ export function openDesk(from: {
   readonly book: string;
   readonly labelOf: (serial: Serial) => Promise<string | undefined>;
   readonly product: Pick<CompiledProduct, "atr" | "identity" | "writtenNumber">;
-  /** The label of a blank in stock whose number begins so and that no card has yet. */
-  readonly nextUnnumbered: (begins: string) => Promise<string | undefined>;
+  /** The label of a blank in stock whose number begins so and that no card has yet; no other line is told it. */
+  readonly drawLabel: (begins: string) => Promise<string | undefined>;
   readonly moveMs: number;
 }): OpenDesk {
   const { desk, reader, labelOf, product, moveMs } = from;
@@ -51,7 +51,7 @@ export function openDesk(from: {
         serial = await serialOf(reader, product, identity);
       }
       if (serial !== "none") return serial === undefined ? undefined : labelOf(serial);
-      const label = await from.nextUnnumbered(product.writtenNumber?.begins ?? "");
+      const label = await from.drawLabel(product.writtenNumber?.begins ?? "");
       desk.tell(
         label === undefined
           ? "This card has no number yet, and the stock has none left for it: receive a delivery list first."

@@ -35,7 +35,11 @@ export interface Produced {
     readonly station: string;
     readonly code: string;
     readonly reason: string;
+    /** Of a reject with somebody's data on it: `readable` means that it has to be destroyed. */
+    readonly chip?: "terminated" | "readable";
   }[];
+  /** Heads, from 1, that were stopped in this run for what they threw out; absent when there are none. */
+  readonly parked?: readonly { readonly station: string; readonly head: number; readonly why: string }[];
   readonly seconds: number;
   readonly simulatedSeconds: number;
   readonly cardsPerHour: number;
@@ -112,8 +116,8 @@ export async function endRun(ask: {
   const rejects: Produced["rejects"][number][] = [];
   for await (const visit of store.reports.visits(order)) {
     if (visit.end !== "rejected") continue;
-    const { serial, station = "", code = "", detail: reason = "" } = visit;
-    rejects.push({ serial, station, code, reason });
+    const { serial, station = "", code = "", detail: reason = "", chip } = visit;
+    rejects.push({ serial, station, code, reason, ...(chip === undefined ? {} : { chip }) });
   }
   const unfinished =
     whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters) ?? result?.message;
@@ -131,6 +135,9 @@ export async function endRun(ask: {
         remade: report.cards.remade,
       },
       rejects,
+      ...(line.parked.length === 0
+        ? {}
+        : { parked: line.parked.map((one) => ({ ...one, head: one.head + 1 })) }),
       seconds: round(seconds),
       simulatedSeconds: round(simulatedSeconds ?? seconds),
       cardsPerHour: Math.round(line.cardsPerHour),
@@ -177,11 +184,12 @@ const whyUnwritten = (order: string, letters: number | Error): string | undefine
 
 export const simulatedDevices = (file: LineFile): string[] => {
   const desk = file.transport.kind === "operator";
-  const simulated = (device: "reader" | "engraver" | "embosser" | "camera"): boolean =>
-    file.stations.some((station) => station[device] === "simulated");
+  const simulated = (
+    device: "reader" | "engraver" | "embosser" | "indenter" | "encoder" | "camera",
+  ): boolean => file.stations.some((station) => station[device] === "simulated");
   return [
     ...(desk ? [] : [`transport: ${file.transport.kind}`]),
-    ...(["reader", "engraver", "embosser", "camera"] as const).filter(simulated),
+    ...(["reader", "engraver", "embosser", "indenter", "encoder", "camera"] as const).filter(simulated),
     ...(desk ? [] : ["blanks: virtual cards"]),
   ];
 };

@@ -1,11 +1,22 @@
 /** What the line asks of its picture workers. */
 import type { Picture } from "../devices/camera/port.js";
 import type { FaceRaster } from "../plan/layout/index.js";
+import type { LaserFile, LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face } from "../plan/types.js";
 import type { FaceVerdict } from "../stations/quality/index.js";
 
 export type FacesTask =
-  | { readonly task: "render"; readonly faces: readonly Face[]; readonly dpi: 300 | 600 }
+  | {
+      readonly task: "render";
+      readonly faces: readonly Face[];
+      readonly dpi: 300 | 600;
+    }
+  | {
+      readonly task: "laser";
+      readonly faces: readonly Face[];
+      readonly settings: LaserSettings;
+      readonly format: LaserFormat;
+    }
   | {
       readonly task: "judge";
       readonly pairs: readonly {
@@ -19,6 +30,7 @@ export type FacesTask =
 
 export interface FacesAnswers {
   readonly render: readonly FaceRaster[];
+  readonly laser: readonly LaserFile[];
   readonly judge: readonly FaceVerdict[];
   /** JPEG, scaled down. */
   readonly encode: Uint8Array;

@@ -2,6 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import sharp from "sharp";
 import { readFonts, renderFace, renderPreview } from "../plan/layout/index.js";
+import { laserFile } from "../plan/laser/index.js";
 import { judgeFace } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
 
@@ -16,6 +17,11 @@ async function done(ask: FacesTask): Promise<unknown> {
       const rasters = [];
       for (const face of ask.faces) rasters.push(await renderFace(face, ask.dpi));
       return rasters;
+    }
+    case "laser": {
+      const files = [];
+      for (const face of ask.faces) files.push(await laserFile(face, ask.settings, ask.format));
+      return files;
     }
     case "judge": {
       const verdicts = [];

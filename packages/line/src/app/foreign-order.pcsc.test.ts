@@ -31,8 +31,8 @@ afterEach(async () => {
 });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-const body = (): ViccBody => {
-  const made = new ViccBody();
+const body = (kind?: "terminable"): ViccBody => {
+  const made = new ViccBody(kind);
   bodies.push(made);
   return made;
 };
@@ -99,7 +99,8 @@ class Person {
   }
 }
 
-async function arranged(way: keyof typeof ways) {
+/** `changed`: another product, by the text of its file. */
+async function arranged(way: keyof typeof ways, changed?: (product: string) => string) {
   const { address, reader } = await ways[way]();
   const data = join(folder, "data");
   const delivery = join(examples, "foreign-badge/delivery.csv");
@@ -109,6 +110,11 @@ async function arranged(way: keyof typeof ways) {
   const order = readFileSync(join(examples, "foreign-badge/order.yaml"), "utf8");
   const lineless = order.replaceAll("../", `${examples}/`).replace(/line: .*/, "line: desk.yaml");
   writeFileSync(join(folder, "order.yaml"), lineless);
+  if (changed !== undefined) {
+    const product = readFileSync(join(examples, "products/foreign-badge/product.yaml"), "utf8");
+    writeFileSync(join(folder, "product.yaml"), changed(product));
+    writeFileSync(join(folder, "order.yaml"), lineless.replace(/^product: .*$/m, "product: product.yaml"));
+  }
   copyFileSync(join(examples, "foreign-badge/people.csv"), join(folder, "people.csv"));
   const begin = (): ChildProcess =>
     spawn(process.execPath, [program, "run", join(folder, "order.yaml"), "--data", data, "--json"], {
@@ -124,14 +130,16 @@ const labels = (...numbers: number[]): string[] => numbers.map((number) => `F202
 describe.each(["through pcscd", "over vpcd-direct"] as const)(
   "an order on cards of another maker, %s",
   (way) => {
-    test("numbers them, makes and proves them, and puts one aside that was made already", async () => {
+    test("numbers them, makes and proves them, and gives one back that was made already", async () => {
       const { address, begin, data } = await arranged(way);
       const [first, ...others] = [body(), body(), body(), body()] as const;
       const person = new Person([first, others[0], first, others[1], others[2]], address);
       const { code, out } = await person.watch(begin());
-      // All four are made, and a good one lies where no good one should: people must put it back.
-      expect(code).toBe(1);
-      expect(person.told.at(-1)).toContain("F2026A-000001 is good, but lies at hold");
+      // All four are made, and the one that was fed again goes back to its place: nothing is wrong with the order.
+      expect(code).toBe(0);
+      expect(person.told).toContain(
+        "BACK: Card F2026A-000001 was made already: take it out and put it back into the good tray of order 2026-420, place 1.",
+      );
       expect(person.aside).toEqual([first]);
       expect(labelsOf(person)).toEqual(labels(1, 2, 3, 4));
       expect(person.told.filter((text) => text.includes("has no number yet"))).toHaveLength(4);
@@ -184,6 +192,40 @@ describe.each(["through pcscd", "over vpcd-direct"] as const)(
     });
   },
 );
+
+describe("a reject that had been personalized", () => {
+  /** Its proof fails: the maker's PIN is another one than the product says. */
+  const wrongPin = (product: string): string => product.replace('transport: "1234"', 'transport: "4321"');
+  const knowing = (product: string): string =>
+    wrongPin(product).replace(
+      "  moods:\n",
+      '  moods:\n    - { mood: ends, by: terminate-df, seen-on: vicc taught TERMINATE DF, evidence: "00E60000 is answered 9000, everything after it 6285" }\n',
+    );
+
+  test.each([
+    ["of which nobody has seen that it can be ended: destroy", wrongPin, undefined, "readable", 0],
+    ["that knows TERMINATE DF: ended", knowing, "terminable", "terminated", 1],
+    ["that was said to know it and does not: destroy", knowing, undefined, "readable", 1],
+  ] as const)("%s", async (_name, changed, kind, chip, terminations) => {
+    const { address, begin } = await arranged("over vpcd-direct", changed);
+    const [one] = [body(kind)];
+    const person = new Person([one], address);
+    const line = begin();
+    const end = person.watch(line);
+    while (!person.told.some((text) => text.startsWith("REJECT"))) await pause(20);
+    line.kill("SIGINT");
+    const { out } = await end;
+    expect(one.count("00e6")).toBe(terminations);
+    const { rejects, reports } = JSON.parse(out) as {
+      readonly rejects: readonly unknown[];
+      readonly reports: readonly string[];
+    };
+    expect(rejects).toMatchObject([{ station: "chip-proof", chip }]);
+    const [page = "", , table = ""] = reports.map((file) => readFileSync(file, "utf8"));
+    expect(page).toContain(chip === "readable" ? "chip left readable: destroy" : "<td>terminated</td>");
+    expect(table).toContain(`,${chip},`);
+  });
+});
 
 test("a card that was numbered here and is another one than was being worked on is held, not written", async () => {
   const { address, begin } = await arranged("over vpcd-direct");

@@ -1,7 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hex, unhex } from "@persoline/card/bytes";
+import { nodeCrypto } from "@persoline/card/node";
+import { makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openLetter } from "../devices/hsm/letter.js";
 import { type Ended, idealLine, persoline, root } from "./command.test.data.js";
 import type { Produced } from "./end-run.js";
 
@@ -45,11 +49,11 @@ describe("ten access cards on GlobalPlatform chips", () => {
     expect(out).toContain("INSTALL [for personalization]");
   });
 
-  test("are delivered: gates know nothing of such cards", () => {
+  test("are delivered, and gates know them", () => {
     const data = join(folder, "data");
     const { code, out } = persoline(["order", "deliver", "2026-310", "--by", "A", "--data", data]);
     expect(code).toBe(0);
-    expect(out).toContain("2026-310");
+    expect(out).toContain("Order 2026-310 is delivered; 10 cards are in the access register.");
   });
 
   test("plan knows their times", () => {
@@ -57,6 +61,64 @@ describe("ten access cards on GlobalPlatform chips", () => {
     expect(code).toBe(0);
     expect((JSON.parse(out) as { cardsPerHour: number }).cardsPerHour).toBeGreaterThan(1000);
   });
+});
+
+/** On a copy of the card's memory: no try of the card itself is spent. */
+function isPinOf(memory: Uint8Array, pin: string): boolean {
+  const card = makeVirtualCard({
+    eeprom: memoryStore(memory),
+    random: (length) => new Uint8Array(length),
+    crypto: nodeCrypto,
+  });
+  card.powerOn();
+  card.transmit(unhex("00A4040008A00000087602010100"));
+  const block = `26${pin}`.padEnd(16, "F");
+  return hex(card.transmit(unhex(`0020008108${block}`)) ?? new Uint8Array(0)) === "9000";
+}
+
+describe("the same cards with a PIN", () => {
+  test("get PIN letters, a remake a PIN and a letter of its own; the PIN in the letter opens the card", () => {
+    const product = join(folder, "product.yaml");
+    const text = readFileSync(join(root, "examples/products/gp-access/product.yaml"), "utf8");
+    const pin = "pin: { method: drawn, application: access, length: 6, tries: 3, letter: true }";
+    writeFileSync(product, `${text}\n${pin}\n`);
+    const orderFile = join(folder, "pin-order.yaml");
+    const asIs = readFileSync(order, "utf8").replaceAll(/\.\.\/(keys|lines)/g, join(root, "examples/$1"));
+    writeFileSync(
+      orderFile,
+      asIs
+        .replace(/product: .*/, `product: ${product}`)
+        .replace("file: employees.csv", `file: ${join(root, "examples/gp-access/employees.csv")}`),
+    );
+    // A chip that says it took its PIN, and did not, is found by the proof and made again.
+    const line = idealLine(folder, "desk-ten", (file) =>
+      file.replace(
+        /faults:[\s\S]*$/,
+        "faults:\n      - { blanks: { number: 3 }, fault: { kind: lying, ins: E2 } }\n",
+      ),
+    );
+    const data = join(folder, "pins");
+    const run = persoline(["run", orderFile, "--line", line, "--json", "--data", data]);
+    expect(run).toMatchObject({ code: 0, err: "" });
+    const pinned = JSON.parse(run.out) as Produced;
+    expect(pinned).toMatchObject({ produced: 10, blanks: { remade: 1 }, balanced: true });
+    // The reject's letter is void and gone; there is one for each good card, and each card opens by the digits of one.
+    const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
+    const places = readdirSync(join(data, "letters"), { recursive: true, encoding: "utf8" });
+    const letters = places
+      .filter((name) => statSync(join(data, "letters", name)).isFile())
+      .map((name) => openLetter(printer, readFileSync(join(data, "letters", name), "utf8")));
+    expect(letters).toHaveLength(10);
+    const pins = letters.map((letter) => /Your PIN: (\d{6})/.exec(letter)?.[1] ?? "");
+    expect(new Set(pins).size).toBeGreaterThan(5);
+    const opened = readdirSync(join(data, "shop-floor/good"), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith("chip.eeprom"))
+      .map((name) => {
+        const memory = new Uint8Array(readFileSync(join(data, "shop-floor/good", name)));
+        return pins.some((pin) => isPinOf(memory, pin));
+      });
+    expect(opened).toEqual(Array.from({ length: 10 }, () => true));
+  }, 120_000);
 });
 
 describe("keys that are wrong", () => {

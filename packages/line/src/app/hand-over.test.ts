@@ -32,11 +32,13 @@ test("holders are made of the fields that the product names, whatever they are c
   const order = await s.orders.find("A-1");
   if (order === undefined) throw new Error("the order is not there");
   // Of two records one has its card; the other opens nothing.
-  expect(await holdersOf(s, order, { name: "department", zones: "premises", validUntil: "number" })).toEqual([
+  const roles = { name: "department", zones: "premises", validUntil: "number" };
+  expect(await holdersOf(s, order, { roles, cardNumber: "{order}/{record:4}" })).toEqual([
     {
       serial: serial(1),
       order: "A-1",
       reference: "E1",
+      cardNumber: "A-1/0001",
       name: "Extrusion",
       department: "",
       zones: ["A1", "DOCK"],

@@ -1,4 +1,5 @@
 /** What gates need of an order's good cards, for the access register: from then on the cards open doors. */
+import { fill } from "../plan/content.js";
 import type { Product, RegisterFields } from "../plan/product.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { NewHolder } from "../store/register.js";
@@ -21,8 +22,9 @@ export function registerOf(
 export async function holdersOf(
   store: Store,
   order: StoredOrder,
-  roles: RegisterFields,
+  product: { readonly roles: RegisterFields; readonly cardNumber: string },
 ): Promise<NewHolder[]> {
+  const { roles } = product;
   const holders: NewHolder[] = [];
   for await (const { record, reference, status, serial } of store.reports.result(order.order)) {
     if (status !== "good" || serial === undefined) continue;
@@ -41,6 +43,7 @@ export async function holdersOf(
       name: text(roles.name),
       department: text(roles.department),
       zones: listed(roles.zones),
+      cardNumber: fill(product.cardNumber, { ...fields, order: order.order, record: String(record) }),
       ...(validFrom === "" ? {} : { validFrom }),
       ...(validUntil === "" ? {} : { validUntil }),
     });

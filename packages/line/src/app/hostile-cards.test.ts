@@ -31,6 +31,8 @@ const pack: readonly (readonly [fault: string, end: string])[] = [
   ['{ kind: says, ins: "82", answer: "63C1" }', "completion command-refused"], // F24
   [`{ kind: says, ins: "CA", answer: "${"61".repeat(200)}9000" }`, "electrical-test protocol-error"], // F25
   ['{ kind: says, ins: "CA", answer: "CF84FFFFFFFF9000" }', "electrical-test protocol-error"],
+  ['{ kind: says, ins: "CA", answer: "CF805053000000009000" }', "electrical-test protocol-error"], // indefinite
+  ['{ kind: says, ins: "CA", answer: "CF0A1B5B324A1B5B33316D079000" }', "electrical-test wrong-chip-number"], // escapes
   ["{ kind: flips-back, page: 213 }", "chip-proof wrong-answer"], // F26
   ["{ kind: weak-random, how: constant }", "completion weak-challenge"], // F27
   ["{ kind: weak-random, how: counts }", "completion weak-challenge"],

@@ -12,7 +12,7 @@ import { proveIssuerInput } from "./issuer-file.js";
 import { type Job } from "./job.js";
 
 export interface ImportProgress {
-  readonly doing: "checking" | "drawing PINs" | "writing PIN letters";
+  readonly doing: "checking" | "drawing PINs" | "preparing payment cards" | "writing PIN letters";
   readonly done: number;
   readonly of: number;
 }
@@ -62,9 +62,11 @@ export async function importOrder(
   return stored;
 }
 
-/** The customer knows a record by the first field that is different in every record. */
-export const referenceField = ({ planned }: Job): string | undefined =>
-  planned.columns.find(({ unique }) => unique === true)?.field;
+/** The customer knows a record by the first field that is different in every record; a PAN is in no list. */
+export const referenceField = ({ planned }: Job): string | undefined => {
+  const pan = "payment" in planned ? planned.payment?.fields.pan : undefined;
+  return planned.columns.find(({ field, unique }) => unique === true && field !== pan)?.field;
+};
 
 function checkRecord(job: Job, record: OrderRecord, findings: Findings): void {
   const { planned, drawing, order } = job;

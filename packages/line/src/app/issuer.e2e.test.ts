@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -282,9 +282,6 @@ describe("a file is refused whole, before any card moves", () => {
       const { code, err } = run(order);
       expect([code, err]).toEqual([1, expect.stringContaining(said)]);
     }
-    writeFileSync(join(folder, "cards.issuer"), good);
-    const { code, err } = persoline(["explain", order]);
-    expect([code, err]).toEqual([1, expect.stringContaining("only after the security module has proved it")]);
   });
 
   test("a table cannot stand for an issuer's file", () => {
@@ -297,4 +294,81 @@ describe("a file is refused whole, before any card moves", () => {
     );
     expect([code, err]).toEqual([1, expect.stringContaining("needs groupings from an issuer's file")]);
   });
+
+  test("explain and plan prove the file first, show secrets as names and lengths, and make nothing in passing", () => {
+    const description = described();
+    issuerWrites(description, join(folder, "cards.issuer"));
+    const order = orderOf();
+    const explained = persoline(["explain", order, "--record", "2", "--data", data()]);
+    expect([explained.code, explained.err]).toEqual([0, ""]);
+    expect(explained.out).toContain("80 E2 68 02 13 81 01 10 ⟨the issuer's grouping 8101, 16 bytes⟩");
+    // What is in clear stands there as it goes into the card.
+    const { plain, secret } = app(description, 1);
+    const open = (plain["0102"] ?? "").match(/../g)?.join(" ") ?? "none";
+    expect(explained.out).toContain(open);
+    for (const value of Object.values(secret)) {
+      const key = value.toUpperCase();
+      expect(explained.out.replaceAll(" ", "")).not.toContain(key);
+    }
+    expect(persoline(["plan", order, "--data", data()]).out).toContain("The line makes");
+    expect(existsSync(data())).toBe(false);
+
+    const file = join(folder, "cards.issuer");
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    const altered = persoline(["explain", order, "--data", data()]);
+    expect([altered.code, altered.out]).toEqual([1, ""]);
+    expect(altered.err).toContain("the proof of the whole file is wrong");
+  }, 60_000);
+});
+
+describe("cards of our own operating system", () => {
+  const subscribers = readFileSync(join(root, "examples/usim-like/subscribers.csv"), "utf8")
+    .trim()
+    .split("\n");
+  const columns = subscribers[0]?.split(",") ?? [];
+  const own = (records: Description["records"], change: (text: string) => string = (text) => text) => {
+    const description = described();
+    issuerWrites(
+      { ...description, head: { ...description.head, order: "2026-131", product: "usim-like" }, records },
+      join(folder, "cards.issuer"),
+    );
+    // The order's keys, and those that the file is proved by.
+    const list = readFileSync(join(root, "examples/keys/test-keys.yaml"), "utf8");
+    const issuers = readFileSync(join(root, "examples/keys/issuer-test-keys.yaml"), "utf8").match(
+      /^ {2}- \{ name: issuer-.*$/gm,
+    );
+    writeFileSync(join(folder, "keys.yaml"), `${list.trimEnd()}\n${(issuers ?? []).join("\n")}\n`);
+    const line = idealLine(folder, "files", (text) => text.replace(/ *faults:[\s\S]*$/, ""));
+    const order = join(folder, "order.yaml");
+    const text = readFileSync(join(root, "examples/usim-like/order.yaml"), "utf8")
+      .replace("subscribers.csv", "cards.issuer")
+      .replace(/^records: .*$/m, `records: ${String(records.length)}`)
+      .replace(/^keys: .*$/m, "keys: keys.yaml")
+      .replace(/^line: .*$/m, `line: ${line}`)
+      .replaceAll(/\.\.\//g, `${join(root, "examples")}/`);
+    writeFileSync(order, change(text));
+    return order;
+  };
+  const record = (row: string): Description["records"][number] => ({
+    data: Object.fromEntries(row.split(",").map((cell, at) => [columns[at] ?? "", cell])),
+    applications: [],
+  });
+
+  test("take an issuer's proved data as their input; secrets of the issuer's have no place in them", () => {
+    const records = subscribers.slice(1, 3).map(record);
+    const { code, out, err } = run(own(records));
+    expect([code, err]).toEqual([0, ""]);
+    expect(JSON.parse(out)).toMatchObject({ order: "2026-131", produced: 2, balanced: true, rejects: [] });
+    rmSync(data(), { recursive: true });
+    const [application] = described().records[0]?.applications ?? [];
+    const [first, ...others] = records;
+    if (first === undefined || application === undefined) throw new Error("nothing to try");
+    const refused = run(own([{ ...first, applications: [application] }, ...others]));
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain(
+      "take the person's data from an issuer's file, and their keys and PINs from the security module",
+    );
+  }, 120_000);
 });

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, relative as within, resolve } from "node:path";
+import { nodeCrypto } from "@persoline/card/node";
 import { algorithmOf } from "../devices/hsm/ceremony.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
@@ -25,6 +26,9 @@ import { compileForeign, type PlannedForeign } from "../plan/foreign/compile.js"
 import type { ForeignProduct } from "../plan/foreign/product.js";
 import { compileGp, type PlannedGp } from "../plan/gp/compile.js";
 import type { GpProduct } from "../plan/gp/model.js";
+import type { PaymentModel } from "../plan/gp/payment/model.js";
+import { embossedFields } from "../plan/gp/payment/record.js";
+import { readScheme, type Scheme } from "../plan/gp/payment/scheme.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
 import type { AnyPlanned, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import type { OrderFile } from "../store/order-runs.js";
@@ -152,12 +156,31 @@ const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => 
 ];
 
 const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct): readonly NeededKey[] => [
-  { name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] },
+  ...(initial.protocol === "scp11"
+    ? [
+        { name: initial.authority, use: "card-authority" as const },
+        ...(initial.host === undefined ? [] : [{ name: initial.host.keys, use: "scp11" as const }]),
+      ]
+    : [{ name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] }]),
   { name: channel.keys, use: channel.protocol, algorithm: algorithms[form] },
-  ...applications.flatMap(({ keys }) =>
-    keys === undefined ? [] : [{ name: keys.master, use: "application" as const }],
-  ),
+  ...applications.flatMap(({ keys, payment }) => [
+    ...(keys === undefined ? [] : [{ name: keys.master, use: "application" as const }]),
+    ...(payment === undefined ? [] : paymentKeys(payment)),
+  ]),
 ];
+const paymentKeys = ({ masters, pin }: PaymentModel): readonly NeededKey[] => {
+  const { ac, smi, smc, cvk, pvk, issuer } = masters;
+  return [
+    ...Object.entries({ ac, smi, smc, cvk, pvk }).map(([use, name]) => ({
+      name,
+      use: `emv-${use}` as NeededKey["use"],
+    })),
+    ...(issuer === undefined ? [] : [{ name: issuer, use: "emv-issuer" as const }]),
+    ...(pin.by.method === "issuer"
+      ? [{ name: pin.by.keys, use: "transport" as const, algorithm: "3DES" as const }]
+      : []),
+  ];
+};
 const algorithms = {
   "aes-128": "AES-128",
   "aes-192": "AES-192",
@@ -204,12 +227,35 @@ export async function readAnyProduct(
       if (load !== undefined)
         loadFiles.set(name, await named(load, ["applications", at, "load"], `load file of ${name}`));
     }
-    return { product, planned: compileGp(product, loadFiles), files };
+    const scheme = await readSchemeOf(product, named, file);
+    return { product, planned: compileGp(product, loadFiles, scheme), files };
   }
   const image = await named(product.completion.image, ["completion", "image"], "completion image");
   const wrong = imageProblems(product, image, problem);
   if (wrong.length > 0) throw new DataProblem(wrong);
   return { product, planned: compile(product, image), files };
+}
+
+type ReadNamed = (relative: string, path: YamlPath, part: string) => Promise<Uint8Array>;
+
+/** Public keys of a payment application's issuer and scheme. Throws DataProblem. */
+async function readSchemeOf(
+  { applications }: GpProduct,
+  named: ReadNamed,
+  productFile: string,
+): Promise<Scheme | undefined> {
+  const at = applications.findIndex(({ payment }) => payment !== undefined);
+  const payment = applications[at]?.payment;
+  if (payment?.certificate === undefined || payment.authority === undefined) return undefined;
+  const source = async (relative: string, key: "authority" | "certificate", part: string) => ({
+    file: resolve(dirname(productFile), relative),
+    text: new TextDecoder().decode(await named(relative, ["applications", at, "payment", key], part)),
+  });
+  const authority = await source(payment.authority, "authority", "scheme's key");
+  const certificate = await source(payment.certificate, "certificate", "issuer's certificate");
+  const read = readScheme(nodeCrypto, { authority, certificate }, payment);
+  if (!read.ok) throw new DataProblem(read.problems);
+  return read.scheme;
 }
 
 /** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
@@ -225,6 +271,9 @@ export async function readProduct(file: string): Promise<ReadProduct<Product, Pl
     },
   ]);
 }
+
+const isPayment = (product: AnyProduct): boolean =>
+  product.kind === "globalplatform" && product.applications.some(({ payment }) => payment !== undefined);
 
 /** A product's layouts with what they extend and their artwork. Throws DataProblem, LayoutProblem. */
 export async function readDrawing(
@@ -252,13 +301,15 @@ export async function readDrawing(
       return undefined;
     }
   };
+  const { front, back, emboss } = visual;
+  const offered = layoutFieldsOf(columns);
   const drawing = compileVisual(
     {
-      front: await layout("front layout", visual.front),
-      back: await layout("back layout", visual.back),
-      ...(visual.emboss === undefined ? {} : { emboss: await layout("embossing layout", visual.emboss) }),
+      ...(front === undefined ? {} : { front: await layout("front layout", front) }),
+      ...(back === undefined ? {} : { back: await layout("back layout", back) }),
+      ...(emboss === undefined ? {} : { emboss: await layout("embossing layout", emboss) }),
     },
-    layoutFieldsOf(columns),
+    { ...offered, texts: [...offered.texts, ...(isPayment(product) ? embossedFields : [])] },
     readFonts(),
     load,
   );
@@ -280,9 +331,15 @@ async function text(file: string, what: string): Promise<string> {
   }
 }
 
-export function prepareRecord({ planned, drawing, order }: Job, record: OrderRecord): PreparedRecord {
+/** `attempt`: the record's so manieth card. */
+export function prepareRecord(
+  { planned, drawing, order }: Job,
+  record: OrderRecord,
+  attempt = 1,
+): PreparedRecord {
   return prepare(planned, record, {
     order: order.order,
+    attempt,
     ...(drawing === undefined ? {} : { draw: drawing.draw }),
   });
 }

@@ -147,3 +147,48 @@ describe("algorithms of keys", () => {
     expect(text).not.toContain(other.value);
   });
 });
+
+describe("keys of P-256 in a list", () => {
+  /** RFC 6979, A.2.5. */
+  const secret = "C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721";
+  const point =
+    "0460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB67903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299";
+  const host = "name: host, use: scp11";
+  const maker = `name: maker, use: card-authority, public: "${point}"`;
+
+  test("a drawn host and an authority's public half; the same list opens them again", async () => {
+    expect(await refused(list("keys.yaml", [host, maker]))).toBe("opened");
+    expect(await refused(list("again.yaml", [maker, host]))).toBe("opened");
+    const hsm = await openSecurityModule(data, list("third.yaml", [maker]), undefined);
+    const told = await hsm.keys();
+    await hsm.close();
+    expect(told.find(({ use }) => use === "card-authority")).toMatchObject({
+      publicKey: point,
+      published: false,
+    });
+    // Its private half, published, is the same key; another one is not.
+    const published = (digits: string) => `name: maker, use: card-authority, published: "${digits}"`;
+    expect(await refused(list("secret.yaml", [published(secret)]))).toBe("opened");
+    expect(await refused(list("other.yaml", [published("01".repeat(32))]))).toContain(
+      "another key of the same name",
+    );
+  });
+
+  test.each([
+    [`${host}, algorithm: AES-128`, "a key for scp11 is not AES-128"],
+    ["name: fab, use: scp03, algorithm: P-256", "a key for scp03 is not P-256"],
+    ["name: maker, use: card-authority", "an authority's key is not drawn here"],
+    [`${maker}, published: "${secret}"`, "its public half follows from the key"],
+    [`${host}, public: "${point}"`, "its public half follows from the key"],
+    [`name: maker, use: card-authority, public: "${point.slice(0, -2)}98"`, "it is no point of P-256"],
+    [`${host}, published: "${"00".repeat(32)}"`, "it is no private key of P-256"],
+    [`${host}, published: "${secret.slice(32)}"`, "P-256 has 64 digits, not 32"],
+  ])("%s", async (key, message) => {
+    expect(await refused(list("keys.yaml", [key]))).toContain(message);
+  });
+
+  test("a published one makes no live cards", async () => {
+    const text = await refused(list("live.yaml", [`${host}, published: "${secret}"`], "live"));
+    expect(text).toContain("a published key must not make live cards");
+  });
+});

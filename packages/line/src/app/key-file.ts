@@ -1,11 +1,14 @@
 /** The list of keys that a keystore is made from. */
 import { readFile } from "node:fs/promises";
-import { unhex } from "@persoline/card/bytes";
+import { CardProblem, unhex } from "@persoline/card/bytes";
+import { nodeCrypto } from "@persoline/card/node";
 import { z } from "zod";
-import { algorithmOf, keyBytes } from "../devices/hsm/ceremony.js";
+import { algorithmOf, isElliptic, isPublished, keyBytes } from "../devices/hsm/ceremony.js";
 import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
-import { createKeystore, type NewKey, openVault } from "../devices/hsm/vault.js";
+import { openedBy } from "../devices/hsm/keystore.js";
+import { drawIssuerKey, isRsa } from "../devices/hsm/payment/issuer-key.js";
+import { createKeystore, type NewKey, openVault, type Unlock } from "../devices/hsm/vault.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
@@ -13,6 +16,7 @@ import { existsSync } from "node:fs";
 import { createTokenKeys, openToken } from "../devices/hsm/pkcs11/pkcs11.js";
 import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
 import { hsmDeadlineMs, tokenEnvironment } from "./config.js";
+import { hidden } from "./hidden.js";
 import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
 
@@ -25,12 +29,30 @@ const keySchema = z.strictObject({
           .string()
           .regex(/^[a-z][a-z0-9-]{0,31}$/, "a key's name has 1 to 32 small letters, digits and dashes"),
         use: z
-          .enum(["loader", "scp02", "scp03", "desfire", "application", "transport", "file-mac"])
+          .enum([
+            "loader",
+            "scp02",
+            "scp03",
+            "scp11",
+            "card-authority",
+            "desfire",
+            "application",
+            "transport",
+            "file-mac",
+            "emv-ac",
+            "emv-smi",
+            "emv-smc",
+            "emv-cvk",
+            "emv-pvk",
+            "emv-issuer",
+          ])
           .describe("A key has one purpose"),
         algorithm: z
-          .enum(["AES-128", "AES-192", "AES-256", "3DES"])
+          .enum(["AES-128", "AES-192", "AES-256", "3DES", "P-256", "RSA-1152", "RSA-1408"])
           .optional()
-          .describe("AES-128 without it; keys for scp02 are 3DES (two keys)"),
+          .describe(
+            "AES-128 without it; keys for scp02 and payment masters are 3DES (two keys), those for scp11 and card-authority P-256, an issuer's RSA key RSA-1408",
+          ),
         published: z
           .string()
           .regex(
@@ -39,7 +61,20 @@ const keySchema = z.strictObject({
           )
           .optional()
           .describe(
-            "A test key that everybody may know; without it the key is drawn inside the security module",
+            "A test key that everybody may know (P-256: its private half); without it the key is drawn inside the security module",
+          ),
+        public: z
+          .string()
+          .regex(/^04[0-9A-F]{128}$/, "a point has 130 hexadecimal digits, 04 first, capitals, in quotes")
+          .optional()
+          .describe("card-authority: the point of an authority whose private half is elsewhere"),
+        seed: z
+          .string()
+          .min(1)
+          .max(64)
+          .optional()
+          .describe(
+            "Of an issuer's RSA key: a test key that everybody may draw from this text; without it the key is drawn inside the security module",
           ),
       }),
     )
@@ -69,17 +104,20 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   const read = strictYaml(keySchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value, problem } = read;
-  const wrong = value.keys.flatMap(({ name, use, algorithm, published }, at) => [
-    ...algorithmProblems({ use, algorithm, published }).map(([field, message, remedy]) =>
+  const wrong = value.keys.flatMap(({ name, use, algorithm, published, public: open, seed }, at) => [
+    ...pointProblems({ use, published, open }).map(([field, message, remedy]) =>
+      problem(["keys", at, field], "key-point", `key ${name}: ${message}`, remedy),
+    ),
+    ...algorithmProblems({ use, algorithm, published, seed }).map(([field, message, remedy]) =>
       problem(["keys", at, field], "key-algorithm", `key ${name}: ${message}`, remedy),
     ),
     ...(value.keys.findIndex((other) => other.name === name) === at
       ? []
       : [problem(["keys", at, "name"], "twice", `the key ${name} is there twice`, "keep one of them")]),
-    ...(value.environment === "live" && published !== undefined
+    ...(value.environment === "live" && (published ?? seed) !== undefined
       ? [
           problem(
-            ["keys", at, "published"],
+            ["keys", at, published === undefined ? "seed" : "published"],
             "published-key",
             "a published key must not make live cards",
             "remove its value: it is then drawn",
@@ -90,13 +128,53 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
   if (wrong.length > 0) throw new DataProblem(wrong);
   return {
     environment: value.environment,
-    keys: value.keys.map(({ name, use, algorithm, published }) => ({
+    keys: value.keys.map(({ name, use, algorithm, published, public: open, seed }) => ({
       name,
       use,
       ...(algorithm === undefined ? {} : { algorithm }),
       ...(published === undefined ? {} : { published }),
+      ...(open === undefined ? {} : { open }),
+      ...(seed === undefined ? {} : { seed }),
     })),
   };
+}
+
+/** Of an authority one half must be known; of all others the point follows from the key. */
+function pointProblems({
+  use,
+  published,
+  open,
+}: {
+  readonly use: NewKey["use"];
+  readonly published: string | undefined;
+  readonly open: string | undefined;
+}): readonly (readonly [field: string, message: string, remedy: string])[] {
+  if (open !== undefined && (use !== "card-authority" || published !== undefined))
+    return [["public", "its public half follows from the key", "remove the line"]];
+  if (use === "card-authority" && open === undefined && published === undefined)
+    return [["use", "an authority's key is not drawn here", "give its public half (public:)"]];
+  const isPoint = (point: string): boolean => {
+    // An agreement with it is refused when it is beside the curve.
+    const { privateKey } = nodeCrypto.p256.generate();
+    return !refuses(() => nodeCrypto.p256.agree(privateKey, unhex(point)));
+  };
+  if (open !== undefined && !isPoint(open))
+    return [["public", "it is no point of P-256", "copy the authority's key anew"]];
+  if (published !== undefined && isElliptic(use) && published.length === 64) {
+    if (refuses(() => nodeCrypto.p256.publicKeyOf(unhex(published))))
+      return [["published", "it is no private key of P-256", "correct the value"]];
+  }
+  return [];
+}
+
+function refuses(work: () => unknown): boolean {
+  try {
+    work();
+    return false;
+  } catch (thrown) {
+    if (thrown instanceof CardProblem) return true;
+    throw thrown;
+  }
 }
 
 /** What use, algorithm and published value say against each other. */
@@ -104,20 +182,39 @@ function algorithmProblems({
   use,
   algorithm: given,
   published,
+  seed,
 }: {
   readonly use: NewKey["use"];
-  readonly algorithm?: NewKey["algorithm"];
+  readonly algorithm?: NewKey["algorithm"] | undefined;
   readonly published?: string | undefined;
+  readonly seed?: string | undefined;
 }): readonly (readonly [field: string, message: string, remedy: string])[] {
   const algorithm = algorithmOf({ name: "", use, ...(given === undefined ? {} : { algorithm: given }) });
-  if (use !== "transport" && (algorithm === "3DES") !== (use === "scp02"))
+  if ((algorithm === "P-256") !== isElliptic(use))
     return [
       [
         "algorithm",
         `a key for ${use} is not ${algorithm}`,
-        "3DES is for scp02 and transport, AES for all others",
+        "P-256 is for scp11 and card-authority, and for nothing else",
       ],
     ];
+  const usual = algorithmOf({ name: "", use });
+  if (
+    isRsa(algorithm) !== isRsa(usual) ||
+    (use !== "transport" && (algorithm === "3DES") !== (usual === "3DES"))
+  )
+    return [
+      [
+        "algorithm",
+        `a key for ${use} is not ${algorithm}`,
+        "3DES is for scp02, transport and payment masters, RSA for emv-issuer, AES for all others",
+      ],
+    ];
+  if (isRsa(algorithm))
+    return published === undefined
+      ? []
+      : [["published", "an RSA key has no value to write here", "give a seed instead, or nothing"]];
+  if (seed !== undefined) return [["seed", `a key for ${use} has no seed`, "give its value with published"]];
   if ((use === "loader" || use === "application") && algorithm !== "3DES" && algorithm !== "AES-128")
     return [["algorithm", `a key for ${use} is AES-128`, "remove the algorithm"]];
   const digits = 2 * keyBytes[algorithm];
@@ -142,7 +239,7 @@ export async function openSecurityModule(
   const list = await readKeyFile(keyFile);
   const isToken = typeof unlocking === "object";
   const kept = isToken ? data.tokenKeys : data.keystore;
-  mustBeWhereTheKeysAre(data, unlocking);
+  mustBeWhereTheKeysAre(data, isToken);
   if (!existsSync(kept)) {
     if (list.environment === "live") {
       throw new DataProblem([
@@ -159,6 +256,10 @@ export async function openSecurityModule(
       environment: list.environment,
       keys: list.keys,
       letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+      // Only payment cards have a stripe.
+      ...(list.keys.some(({ use }) => use === "emv-cvk")
+        ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
+        : {}),
     };
     if (isToken) await createTokenKeys({ ...ceremony, unlock: unlocking }, tokenPatience());
     else await createKeystore({ ...ceremony, unlock: unlockOf(data, unlocking) }, patience());
@@ -180,7 +281,7 @@ export async function openKeystore(
   data: DataFolder,
   unlocking: Unlocking | undefined,
 ): Promise<Hsm | undefined> {
-  mustBeWhereTheKeysAre(data, unlocking);
+  mustBeWhereTheKeysAre(data, typeof unlocking === "object");
   if (!existsSync(typeof unlocking === "object" ? data.tokenKeys : data.keystore)) return undefined;
   return opened(data, unlocking);
 }
@@ -190,8 +291,13 @@ const opened = (data: DataFolder, unlocking: Unlocking | undefined): Promise<Hsm
     ? openToken({ file: data.tokenKeys, unlock: unlocking }, tokenPatience())
     : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), ...patience() });
 
-const unlockOf = (data: DataFolder, passphrase: string | undefined) =>
-  passphrase === undefined ? { keyFile: data.keyFile } : { passphrase };
+/** A keystore under a passphrase asks for it; where nothing is said it is the key file. */
+function unlockOf(data: DataFolder, passphrase: string | undefined): Unlock {
+  if (passphrase !== undefined) return { passphrase };
+  if (existsSync(data.keystore) && openedBy(data.keystore) === "passphrase")
+    return { passphrase: hidden("Passphrase of the keystore", "--passphrase-fd") };
+  return { keyFile: data.keyFile };
+}
 
 function patience() {
   const deadlineMs = hsmDeadlineMs();
@@ -200,21 +306,24 @@ function patience() {
 const tokenPatience = () => ({ ...patience(), environment: tokenEnvironment() });
 
 /** A folder's keys are in one place; without them its PINs, seals and signatures are worth nothing. Throws Refusal. */
-function mustBeWhereTheKeysAre(data: DataFolder, unlocking: Unlocking | undefined): void {
-  if (typeof unlocking !== "object" && existsSync(data.tokenKeys) && !existsSync(data.keystore))
+export function mustBeWhereTheKeysAre(data: DataFolder, isToken: boolean): void {
+  if (!isToken && existsSync(data.tokenKeys) && !existsSync(data.keystore))
     throw new Refusal(
       `the keys of ${data.root} are in a token: name it with --security pkcs11 --token LABEL --token-library FILE`,
     );
-  if (typeof unlocking === "object" && existsSync(data.keystore) && !existsSync(data.tokenKeys))
+  if (isToken && existsSync(data.keystore) && !existsSync(data.tokenKeys))
     throw new Refusal(
       `the keys of ${data.root} are in its keystore, not in a token: leave --security out, or use another data folder`,
     );
 }
 
-/** GlobalPlatform KCV of a key given in hexadecimal. */
-function checkValue(key: NewKey, published: string): string {
-  const bytes = unhex(published);
-  const kcv = checkValueOf(algorithmOf(key), bytes);
+/** Check value of a key that everybody may know. */
+function checkValue(key: NewKey): string {
+  const algorithm = algorithmOf(key);
+  const bytes = isRsa(algorithm)
+    ? drawIssuerKey(algorithm, key.seed)
+    : unhex(key.published ?? key.open ?? "");
+  const kcv = checkValueOf(algorithm, bytes);
   bytes.fill(0);
   return kcv;
 }
@@ -238,7 +347,7 @@ function keyDifferences(ask: {
   }
   const remedy = `put ${keyFile} back as it was when this keystore was made, or use the data folder these keys were made in, or a new one`;
   return list.keys.flatMap((listed) => {
-    const { name, use, published } = listed;
+    const { name, use, open } = listed;
     const kept = known.find((key) => key.name === name);
     const tell = (code: string, message: string) => [{ code, message, remedy }];
     if (kept === undefined) return tell("missing-key", `the keystore lacks key ${name}`);
@@ -266,14 +375,14 @@ function keyDifferences(ask: {
           remedy: `correct ${keyFile}, or the product that names the key`,
         },
       ];
-    if (published === undefined)
+    if (!isPublished(listed) && open === undefined)
       return kept.published
         ? tell(
             "published-key",
             `key ${name} is a published one in the keystore (check value ${kept.kcv}), which everybody may know; ${keyFile} wants a drawn one`,
           )
         : [];
-    const wanted = checkValue(listed, published);
+    const wanted = checkValue(listed);
     return kept.kcv === wanted
       ? []
       : tell(

@@ -1,15 +1,17 @@
 /** The key office of a data folder. */
 import { existsSync, readFileSync } from "node:fs";
-import { callOffice } from "../devices/hsm/office/office-client.js";
+import { callOffice, type OfficeCallOptions } from "../devices/hsm/office/office-client.js";
 import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
+import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { createKeystore } from "../devices/hsm/vault.js";
-import { dataRoot, version } from "./config.js";
-import { dataFolder } from "./data-folder.js";
+import { passphrase, tokenOf, type UnlockOptions } from "./commands/options.js";
+import { ceremonyPatienceMs, dataRoot, tokenEnvironment, version } from "./config.js";
+import { type DataFolder, dataFolder } from "./data-folder.js";
+import { mustBeWhereTheKeysAre } from "./key-file.js";
 import { Refusal } from "./problem.js";
 
-export interface OfficeOptions {
+export interface OfficeOptions extends UnlockOptions {
   readonly data?: string;
-  readonly passphraseFd?: number;
   readonly custodianFd?: number;
   readonly pieceFd?: number;
   readonly pieceOutFd?: number;
@@ -23,11 +25,15 @@ export function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAn
       `there is no data folder at ${root}: name it with --data, or make one with "persoline keys init"`,
     );
   const data = dataFolder(root);
-  const { passphraseFd, custodianFd, pieceFd, pieceOutFd } = options;
+  const { custodianFd, pieceFd, pieceOutFd } = options;
+  const unlock = unlockOf(data, options);
+  mustBeWhereTheKeysAre(data, "token" in unlock);
   return callOffice({
-    file: data.keystore,
+    file: "token" in unlock ? data.tokenKeys : data.keystore,
     records: data.ceremonies,
-    unlock: passphraseFd === undefined ? { keyFile: data.keyFile } : { passphraseFd },
+    acts: data.officeActs,
+    patienceMs: ceremonyPatienceMs(),
+    unlock,
     ask,
     at: new Date().toISOString(),
     program: `persoline ${version}`,
@@ -37,28 +43,48 @@ export function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAn
   });
 }
 
-/** A keystore without cards' keys. Answers its path. Throws KeystoreProblem ("exists"), DeviceFault. */
+/** Secrets go past this process: what is named here is where they come from. */
+function unlockOf(data: DataFolder, options: OfficeOptions): OfficeCallOptions["unlock"] {
+  const { passphraseFd, tokenPinFd } = options;
+  const token = tokenOf(options);
+  if (token === undefined) return passphraseFd === undefined ? { keyFile: data.keyFile } : { passphraseFd };
+  return {
+    token,
+    environment: tokenEnvironment(),
+    ...(tokenPinFd === undefined ? {} : { pinFd: tokenPinFd }),
+  };
+}
+
+/** A keystore, or a token, without cards' keys. Answers what was made. Throws KeystoreProblem ("exists"), DeviceFault. */
 export async function makeOffice(
   options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
 ): Promise<string> {
   const data = dataFolder(dataRoot(options.data));
-  const { environment, letterPrinter, passphraseFd } = options;
+  const { environment, letterPrinter } = options;
   if (environment === "live" && letterPrinter === undefined)
     throw new Refusal(
       "a live keystore needs --letter-printer, the public key of the printer that prints PIN letters",
     );
-  await createKeystore({
-    file: data.keystore,
+  const unlock = passphrase(options);
+  mustBeWhereTheKeysAre(data, typeof unlock === "object");
+  const ceremony = {
     environment,
-    unlock:
-      passphraseFd === undefined
-        ? { keyFile: data.keyFile }
-        : { passphrase: readFileSync(passphraseFd, "utf8").replace(/\r?\n$/, "") },
     keys: [],
     letterPrinter:
       letterPrinter === undefined
         ? { writePrivateKeyTo: data.letterPrinterKey }
         : { publicKeyPem: readFileSync(letterPrinter, "utf8") },
+  };
+  if (typeof unlock === "object") {
+    const file = data.tokenKeys;
+    await createTokenKeys({ ...ceremony, file, unlock }, { environment: tokenEnvironment() });
+    return `Token ${unlock.label} (its register: ${file})`;
+  }
+  const file = data.keystore;
+  await createKeystore({
+    ...ceremony,
+    file,
+    unlock: unlock === undefined ? { keyFile: data.keyFile } : { passphrase: unlock },
   });
-  return data.keystore;
+  return `Keystore ${file}`;
 }

@@ -16,7 +16,7 @@ function linesOf(record: CeremonyRecord): readonly Line[] {
     key && ["State", `${key.state}, from ${key.source}`],
     key && ["Cryptoperiod", `${key.from ?? "at once"} to ${key.until ?? "no end"}`],
     reason === undefined ? undefined : ["Reason", reason],
-    ["Completed", record.completed],
+    [record.ended === undefined ? "Completed" : "Expired, nothing was made", record.completed],
     ["Program", record.program],
     ["Keystore revision", String(record.keystoreRevision)],
     ["Record before (SHA-256)", record.previous],

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -82,37 +82,23 @@ describe("the ceremony of the manual", () => {
     expect(back.err).toContain("an older copy of the keystore was put back");
   });
 
-  it("asks at the terminal without echo, and refuses where there is none", () => {
-    expect(bash("persoline keys init --environment test").status).toBe(0);
-    const none = spawnSync(
-      "setsid",
-      ["-w", process.execPath, program, "keys", "custodian", "A. Meyer", "--data", join(folder, "data")],
-      {
-        encoding: "utf8",
-      },
-    );
-    expect(none.status).toBe(1);
-    expect(none.stderr).toContain("there is no terminal to ask at");
-    writeFileSync(join(folder, "type.py"), typeIt);
-    const typed = spawnSync(
-      "python3",
-      [
-        join(folder, "type.py"),
-        meyer,
-        process.execPath,
-        program,
-        "keys",
-        "custodian",
-        "A. Meyer",
-        "--data",
-        join(folder, "data"),
-      ],
-      { encoding: "utf8", timeout: 60_000 },
-    );
-    expect(typed.stdout).toContain("New passphrase of custodian A. Meyer: ");
-    expect(typed.stdout).toContain("Ceremony C-0001 is whole");
-    expect(typed.stdout).not.toContain(meyer);
-    expect(bash("persoline keys list").out).toContain("Custodians: A. Meyer.");
+  it("on a disk without room nothing is done: no act without its entry, and the keystore stays whole", () => {
+    const keystore = () => readFileSync(join(folder, "data/keystore.json"), "utf8");
+    const acts = () =>
+      readFileSync(join(folder, "data/audit/ceremonies.jsonl"), "utf8").trimEnd().split("\n").length;
+    const enrol = (who: string, pass: string) =>
+      `persoline keys custodian "${who}" --custodian-fd 3 3<<<"${pass}"`;
+    expect(bash(`persoline keys init --environment test; ${enrol("A. Meyer", meyer)}`).status).toBe(0);
+    const before = keystore();
+    // In blocks of 1,024 bytes: room for the beginning of the file, and no more.
+    const full = bash(`ulimit -f 2; ${enrol("B. Novak", novak)}`);
+    expect(full.status).toBe(1);
+    expect(full.err).toContain("could not be written (EFBIG");
+    expect([keystore() === before, acts()]).toEqual([true, 1]);
+    expect(readdirSync(join(folder, "data")).filter((name) => name.endsWith(".new"))).toEqual([]);
+    expect(bash(enrol("B. Novak", novak)).status).toBe(0);
+    expect(acts()).toBe(2);
+    expect(bash("persoline audit verify").out).toContain("The key office's acts are whole: 2");
   });
 });
 
@@ -141,28 +127,4 @@ assert mac(derive(b"\\0\\1"), block[:at].encode() + clear) == tag
 key = clear[2:2 + int.from_bytes(clear[:2], "big") // 8]
 e = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
 print(block[5:9], e.update(b"\\1" * 16)[:3].hex().upper())
-`;
-
-/** A person at a terminal: waits for the question, types, and shows all that the terminal showed. */
-const typeIt = `
-import os, pty, sys
-words = sys.argv[2:]
-pid, master = pty.fork()
-if pid == 0:
-    os.execv(words[0], words)
-seen = b""
-sent = False
-while True:
-    try:
-        part = os.read(master, 4096)
-    except OSError:
-        break
-    if not part:
-        break
-    seen += part
-    if not sent and b": " in seen:
-        os.write(master, sys.argv[1].encode() + b"\\r")
-        sent = True
-os.waitpid(pid, 0)
-sys.stdout.write(seen.decode())
 `;

@@ -84,7 +84,7 @@ export async function layoutDesk(
       },
     };
   }
-  const sides = [drawing.front.template, drawing.back.template];
+  const sides = drawing.sides.map(({ template }) => template);
   const alphabets = [...new Set(sides.flatMap((side) => side.alphabets))];
   const signatures = sides.flatMap(({ fields }) =>
     fields.flatMap((field) => (field.kind === "signature" ? [field.photo] : [])),

@@ -13,10 +13,13 @@ import { nameOf } from "../devices/shop-floor/places.js";
 import type { Place } from "../devices/transport/port.js";
 import type { LineFile, StationFile } from "../stations/line-file.js";
 import type { ReaderFile } from "../stations/line-readers.js";
-import { pcscSocket } from "./config.js";
+import { realWorld } from "../stations/world.js";
+import { pcscSocket, usbDevices } from "./config.js";
 
 /** What a desk and a shop floor need to know of a real reader, beside what stations do. */
 export interface RealReader extends Reader {
+  /** Starts what the first card would wait for. */
+  begin?(): void;
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
   close(): void;
 }
@@ -25,6 +28,8 @@ export interface LineReaders {
   at(station: StationFile, number: number): Reader;
   /** Of a desk's only head. Throws DeviceFault when it has none. */
   only(): RealReader;
+  /** Before the first card comes. */
+  begin(): void;
   close(): void;
 }
 
@@ -50,7 +55,7 @@ export function lineReaders(from: {
           floor,
           world,
           timing: file.mode === "ideal" ? "ideal" : "timed",
-          ...(file.contacts === undefined ? {} : { contacts: { protocol: 1 } }),
+          ...(file.contacts === undefined ? {} : { contacts: { protocol: file.contacts === "t0" ? 0 : 1 } }),
         });
         // On a clock of its own nobody can hang: simulated readers end a card's time by that clock.
         if (file.mode === "virtual") return reader;
@@ -68,6 +73,9 @@ export function lineReaders(from: {
       const [reader] = real;
       if (reader === undefined) throw new DeviceFault("desk", "refused", "a desk needs a real reader");
       return reader;
+    },
+    begin: () => {
+      for (const reader of real) reader.begin?.();
     },
     close: () => {
       for (const reader of real) reader.close();
@@ -91,6 +99,7 @@ function realReader(
     answerMs,
     protocols: bound.protocol === undefined ? undefined : [bound.protocol],
     socket: pcscSocket(),
+    usbDevices: usbDevices(),
     reseat,
   });
 }
@@ -137,3 +146,10 @@ function presented(
     },
   };
 }
+
+/** The reader of a station that stands alone. */
+export const pcscStationReader = (
+  { pcsc, serial }: { readonly pcsc: string; readonly serial?: string | undefined },
+  name: string,
+): RealReader =>
+  realReader({ pcsc, ...(serial === undefined ? {} : { serial }) }, name, realWorld({ speed: 1 }), undefined);

@@ -86,13 +86,14 @@ export async function readMovements(file: string, site: Site): Promise<readonly 
         remedy: `use one of ${site.gates.map((known) => known.name).join(", ")}`,
       });
     }
-    if (!/^(serial:[0-9A-F]{20}|rejected:[1-9]\d{0,5}|[^:]{1,64})$/.test(own.card)) {
+    if (!/^(serial:(?:[0-9A-F]{14}|[0-9A-F]{20})|rejected:[1-9]\d{0,5}|[^:]{1,64})$/.test(own.card)) {
       findings.tell({
         row,
         column: "card",
         code: "card",
         message: "this names no card",
-        remedy: "write an employee number, serial: and 20 hexadecimal digits, or rejected: and a number",
+        remedy:
+          "write an employee number, serial: and 20 hexadecimal digits (14 of a DESFire card), or rejected: and a number",
       });
     }
     return { at: typeof at === "string" ? Number.NaN : at, gate: own.gate, card: own.card, row };

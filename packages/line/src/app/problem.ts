@@ -5,6 +5,7 @@ import { KeystoreProblem } from "../devices/hsm/vault.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { ResultProblem } from "../ledger/result.js";
 import { DataProblem } from "../orders/problem.js";
+import { LaserProblem } from "../plan/laser/index.js";
 import { LayoutProblem } from "../plan/layout/index.js";
 import { StoreFault } from "../store/fault.js";
 import { JournalFault } from "../store/journal.js";
@@ -20,6 +21,7 @@ export class Refusal extends Error {
 const told = [
   DataProblem,
   LayoutProblem,
+  LaserProblem,
   AccountsProblem,
   ResultProblem,
   StoreFault,

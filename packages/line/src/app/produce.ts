@@ -22,13 +22,21 @@ import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
-import { judgedBy, marksBy } from "./marks.js";
+import { judgedBy, laserOf, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
-import { withPins } from "./pins.js";
+import {
+  hasSealedStripe,
+  paymentDesk,
+  paymentStripes,
+  paymentOperations,
+  refuseOtherIssuer,
+} from "./payment.js";
+import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
+import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
 
 export interface ProduceAsk {
   readonly orderFile: string;
@@ -77,6 +85,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (program) => program !== undefined,
     );
     await keeps(hsm, job, line, early, pins);
+    await refuseOtherIssuer(hsm, job);
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
       await openStore({ file: data.database, who: ask.by, place: `line ${line.line}` }),
@@ -112,6 +121,17 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   const file = await readLine(path);
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
+  const engraves = file.stations.some(({ engraver }) => engraver !== undefined);
+  if (marks && job.drawing !== undefined && job.drawing.sides.length > 0 && !engraves) {
+    const problem = {
+      file: path,
+      code: "no-engraver",
+      message: "the product's cards are engraved, but no station has an engraver",
+    };
+    throw new DataProblem([
+      { ...problem, remedy: "add engraver: simulated to the visual station, or use another line" },
+    ]);
+  }
   if (marks && job.drawing?.embossed === true && !embosses) {
     const problem = {
       file: path,
@@ -122,6 +142,30 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
       { ...problem, remedy: "add embosser: simulated to the visual station, or use another line" },
     ]);
   }
+  const wants = (what: "stripe" | "indent"): boolean =>
+    marks &&
+    job.drawing?.sides.some(({ template }) =>
+      template.fields.some(
+        (field) => field.kind === what || (field.kind === "emboss" && field.layer === what),
+      ),
+    ) === true;
+  const doesVisual = file.stations.some(({ does }) => does.includes("visual"));
+  const lacks = (device: "indenter" | "encoder"): boolean =>
+    !file.stations.some((station) => station.does.includes("visual") && station[device] !== undefined);
+  const problems = [
+    ...(wants("indent") && lacks("indenter")
+      ? [["indenter", "characters are pressed into the product's cards"] as const]
+      : []),
+    ...((wants("stripe") || (hasSealedStripe(job) && doesVisual)) && lacks("encoder")
+      ? [["encoder", "the product's cards have a magnetic stripe"] as const]
+      : []),
+  ].map(([device, what]) => ({
+    file: path,
+    code: `no-${device}`,
+    message: `${what}, but the visual station has no ${device}`,
+    remedy: `add ${device}: simulated to the visual station, or use another line`,
+  }));
+  if (problems.length > 0) throw new DataProblem(problems);
   return file;
 }
 
@@ -139,6 +183,7 @@ function keeps(
     more: [
       ...(pins.length > 0 ? (["pin"] as const) : []),
       ...(pins.some(({ letter }) => letter) ? (["letter"] as const) : []),
+      ...paymentOperations(job),
     ],
     wanted: [job.security, job.order.security, line.security],
   });
@@ -160,6 +205,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   const order = stored.order;
   const example = prepareRecord(job, await store.orders.record(order, 1));
   await keeps(hsm, job, file, [example.personalization, example.proof]);
+  await keepPairsForRemakes(job, hsm);
   const journal = opened.add(await openJournal(data.journal(file.line)), (one) => one.close());
   const dataKey = opened.add(
     await hsm.releaseDataKey({ order, sealed: stored.sealedDataKey ?? new Uint8Array(0) }),
@@ -174,27 +220,31 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       environment: job.order.environment,
       product: job.planned,
       hsm,
-      accounts: withPins(store.accounts, job, store, hsm),
+      accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
-      prepareRecord: ({ record }) => Promise.resolve(prepareRecord(job, record)),
-      makeMarks: marksBy(faces),
+      prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
+      makeMarks: marksBy(faces, await laserOf(file)),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
+      payment: paymentDesk(hsm),
+      ...paymentStripes(order, data.stripeEncoderKey),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
-      nextUnnumbered: (begins) => nextUnnumbered(store, begins),
+      drawLabel: (begins) => store.stock.draw({ begins, line: file.line }),
       ...(ask.desk === undefined ? {} : { desk: ask.desk }),
       ...(ask.onEvent === undefined ? {} : { onEvent: ask.onEvent }),
     }),
     (one) => one.close(),
   );
   await receiveStock(assembled, store, ask.by);
+  await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
   const planned = await plannedCapacity({ job, file, faces, example });
   const { line, world } = assembled;
   ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned });
   const began = performance.now();
   const simulated = world.now();
   const result = await assembled.run();
+  await store.stock.putBack({ line: file.line });
   const seconds = (performance.now() - began) / 1000;
   const blanks = await allBlanks(store);
   const differences = disagreements(assembled.census(blanks), blanks);
@@ -221,14 +271,6 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     commits: { accounts: store.commits(), journal: journal.stats.commits },
     planned,
   };
-}
-
-async function nextUnnumbered({ stock }: Store, begins: string): Promise<string | undefined> {
-  for await (const { serial, label, stage } of stock.list({ state: "in-stock" })) {
-    // A blank that was on the line before has its number already.
-    if (stage === "blank" && serial.startsWith(begins)) return label;
-  }
-  return undefined;
 }
 
 async function allBlanks(store: Store) {

@@ -48,6 +48,57 @@ test("what programs ask of a module follows from their channels and secrets", ()
   );
 });
 
+test("payment cards ask for what their values are made with", () => {
+  const part = (own: Extract<Part, { secret: "payment" }>["part"]): Part => ({
+    secret: "payment",
+    application: "F0",
+    part: own,
+    under: "dek",
+  });
+  const asked = (own: Extract<Part, { secret: "payment" }>["part"]) => [
+    ...operationsOf([program(segment("plain", [part(own)]))], described),
+  ];
+  expect(asked({ secret: "emv-keys", length: 48 })).toEqual(["emv-keys"]);
+  expect(asked({ secret: "emv-key-checks", length: 9 })).toEqual(["emv-keys"]);
+  expect(asked({ secret: "emv-track2", length: 18 })).toEqual(["emv-keys", "pin"]);
+  expect(asked({ secret: "emv-pin", length: 8 })).toEqual(["pin"]);
+  expect(asked({ secret: "emv-icc-key", part: "p", length: 72 })).toEqual(["emv-rsa"]);
+  expect(asked({ secret: "emv-icc-certificate", part: "certificate", length: 176 })).toEqual(["emv-issuer"]);
+  expect(asked({ secret: "emv-static-signature", length: 176 })).toEqual(["emv-issuer"]);
+});
+
+test("an issuer's data are said to go from key to key only where they do", () => {
+  const part = (more: object = {}): Part => ({
+    secret: "issuer-dgi",
+    application: "A0",
+    dgi: 0x8101,
+    length: 16,
+    ...more,
+  });
+  const asked = (channel: SecureChannelSpec, one: Part, more: readonly object[] = []) =>
+    [...operationsOf([program(segment(channel, [one]))], [...described, ...(more as typeof described)])].find(
+      (operation) => operation.startsWith("issuer"),
+    );
+  const scp02 = {
+    protocol: "scp02",
+    keys: keys("d"),
+    kvn: 1,
+    level: 1,
+    i: 0x55,
+    diversify: "visa2",
+  } as const;
+  expect(asked(scp03("short"), part())).toBe("issuer-data");
+  for (const [channel, one, more] of [
+    [scp03("short"), part({ pad: 16 }), []],
+    [scp03("short"), part({ length: 24 }), []],
+    [scp03("long"), part(), []],
+    [{ ...scp03("short"), diversify: "none" } as SecureChannelSpec, part(), []],
+    [scp02, part(), []],
+    [scp03("short"), part(), [{ ...described[0], name: "tk", use: "transport", algorithm: "3DES" }]],
+  ] as const)
+    expect(asked(channel, one, more)).toBe("issuer-data-clear");
+});
+
 test("the strictest of product, order and line counts; a named operation before the default; nothing said is module-process", () => {
   expect(wantedLevel("pin", [])).toBe("module-process");
   expect(wantedLevel("pin", [{ default: "token", pin: "trusted-host" }, undefined])).toBe("trusted-host");
@@ -57,8 +108,10 @@ test("the strictest of product, order and line counts; a named operation before 
 test("a level that is not kept is told with operation, wanted and kept level; a failed probe is no level at all", () => {
   const operations = probeProcess();
   const report: CapabilityReport = {
+    office: { acts: 0, last: "0".repeat(64) },
     provider: "vault",
     environment: "test",
+    iccKeys: [],
     operations: { ...operations, gate: { level: "unavailable", probed: true, note: "no answer" } },
   };
   expect(unkept(["pin", "scp03"], report, [])).toEqual([]);

@@ -1,5 +1,6 @@
 /** Refuses a job whose product, order or line wants keys kept better than the security module keeps them: before a card moves. */
 import type { CardProgram, Part, SecureChannelSpec } from "@persoline/card/program";
+import type { GateCard } from "../access/gate-card.js";
 import type { CapabilityReport, Hsm, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { securityLevels, type SecurityLevels, wantedLevel } from "../orders/security.js";
@@ -11,6 +12,7 @@ const isLong = (keys: Keys, name: string): boolean =>
 
 function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   if (channel.protocol === "loader") return ["loader"];
+  if (channel.protocol === "scp11") return ["scp11"];
   if (channel.protocol === "desfire") {
     const { key } = channel;
     return key !== "default" && key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
@@ -20,14 +22,35 @@ function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   return [isLong(keys, channel.keys) ? "scp03-long" : "scp03", ...shared];
 }
 
-function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
+/** Only whole blocks go from key to key, from an AES transport key to the 16 bytes of an SCP03 session's; all else is clear in between. */
+function ofIssuer(
+  { pad, length }: Extract<Part, { secret: "issuer-dgi" }>,
+  channel: "plain" | SecureChannelSpec,
+  keys: Keys,
+): HsmOperation {
+  const inSession =
+    channel !== "plain" &&
+    channel.protocol === "scp03" &&
+    channel.diversify !== "none" &&
+    !isLong(keys, channel.keys);
+  const isDes = keys.some(({ use, algorithm }) => use === "transport" && algorithm === "3DES");
+  return inSession && !isDes && pad === undefined && length % 16 === 0 ? "issuer-data" : "issuer-data-clear";
+}
+
+function ofPart(
+  part: Exclude<Part, Uint8Array>,
+  channel: "plain" | SecureChannelSpec,
+  keys: Keys,
+): HsmOperation[] {
   switch (part.secret) {
     case "pin":
       return ["pin"];
     case "challenge":
       return ["proof"];
     case "issuer-dgi":
-      return ["issuer-data"];
+      return [ofIssuer(part, channel, keys)];
+    case "payment":
+      return PAYMENT[part.part.secret];
     case "key-set":
       return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
     case "key":
@@ -38,6 +61,16 @@ function ofPart(part: Exclude<Part, Uint8Array>): HsmOperation[] {
   }
 }
 
+const PAYMENT: Readonly<Record<Extract<Part, { secret: "payment" }>["part"]["secret"], HsmOperation[]>> = {
+  "emv-keys": ["emv-keys"],
+  "emv-key-checks": ["emv-keys"],
+  "emv-track2": ["emv-keys", "pin"],
+  "emv-pin": ["pin"],
+  "emv-icc-key": ["emv-rsa"],
+  "emv-icc-certificate": ["emv-issuer"],
+  "emv-static-signature": ["emv-issuer"],
+};
+
 /** What these programs ask of a security module. */
 export function operationsOf(programs: readonly CardProgram[], keys: Keys): ReadonlySet<HsmOperation> {
   return new Set(
@@ -46,7 +79,7 @@ export function operationsOf(programs: readonly CardProgram[], keys: Keys): Read
       .flatMap(({ channel, steps }) => [
         ...(channel === "plain" ? [] : ofChannel(channel, keys)),
         ...steps.flatMap(({ data }) =>
-          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part))),
+          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel, keys))),
         ),
       ]),
   );
@@ -67,6 +100,13 @@ export function unkept(
     return [{ operation, message: `${operation} must be kept at ${least}, and ${provider} ${keeps}${why}` }];
   });
 }
+
+/** What the cards of a site's gates ask of it. */
+export const gateOperations = (cards: readonly GateCard[]): HsmOperation[] =>
+  cards.flatMap((card) => {
+    if (card.kind !== "desfire") return ["gate"];
+    return card.key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
+  });
 
 /** What every order needs besides its cards. */
 const always: readonly HsmOperation[] = ["seal", "sign", "random"];

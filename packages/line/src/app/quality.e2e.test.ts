@@ -21,9 +21,10 @@ async function onTable(record: number, turned = 1.3): Promise<string> {
   const desk = await layoutDesk(product);
   const { values, photos } = await recordOf(desk, record);
   const face = desk.drawing.draw(values, photos).faces.find(({ side }) => side === "front");
-  if (face === undefined) throw new Error("no front");
+  const layout = desk.drawing.sides.find(({ template }) => template.side === "front");
+  if (face === undefined || layout === undefined) throw new Error("no front");
   const dpi = 420;
-  const picture = await pictureOfFace(face, desk.drawing.front, { dpi });
+  const picture = await pictureOfFace(face, layout, { dpi });
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" width="${String(Math.round((85.6 / 25.4) * dpi))}" height="${String(Math.round((53.98 / 25.4) * dpi))}" ` +
     `viewBox="0 0 85.6 53.98">${picture}</svg>`;

@@ -39,7 +39,7 @@ export async function replay(ask: {
   readonly onPassage?: (passage: Passage) => void;
 }): Promise<Replayed> {
   const { site: siteFile, store, hsm, data } = ask;
-  const { site, card } = siteFile;
+  const { site, cards } = siteFile;
   const handedOver = await handOverAll(siteFile, store, hsm);
   // No blank is made here: every body a gate sees has been through the machine.
   const floor = new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
@@ -72,7 +72,7 @@ export async function replay(ask: {
       const parts: GateParts = {
         site,
         tree,
-        card,
+        cards,
         reader: simulatedReader({
           name: gate.name,
           place: { at: "hopper" },
@@ -120,30 +120,33 @@ function recordedTimes(recorded: readonly Recorded[]): (movement: Recorded) => b
   };
 }
 
-/** Produced cards of the site's product that the register does not know yet are handed over to the people of the site. */
+/** Produced cards of the site's products that the register does not know yet are handed over to the people of the site. */
 async function handOverAll(
-  { product, productFile }: SiteFile,
+  { products }: Pick<SiteFile, "products">,
   store: Store,
   hsm: Hsm,
 ): Promise<Replayed["handedOver"]> {
-  const roles = registerOf(product, productFile);
-  if (roles === undefined) return [];
   const handed: Replayed["handedOver"][number][] = [];
   const known = new Set<string>();
   for await (const { order } of store.access.holders()) known.add(order);
-  for (const order of await store.orders.list()) {
-    if (order.product !== product.name || known.has(order.order) || order.sealedDataKey === undefined)
-      continue;
-    if (order.state !== "produced" && order.state !== "delivered") continue;
-    const key = await hsm.releaseDataKey({ order: order.order, sealed: order.sealedDataKey });
-    store.orders.unlock(order.order, key);
-    key.fill(0);
-    try {
-      const holders = await holdersOf(store, order, roles);
-      await store.access.enter(holders);
-      handed.push({ order: order.order, cards: holders.length });
-    } finally {
-      store.orders.lock(order.order);
+  const orders = await store.orders.list();
+  for (const { product, file } of products) {
+    const roles = registerOf(product, file);
+    if (roles === undefined) continue;
+    for (const order of orders) {
+      if (order.product !== product.name || known.has(order.order) || order.sealedDataKey === undefined)
+        continue;
+      if (order.state !== "produced" && order.state !== "delivered") continue;
+      const key = await hsm.releaseDataKey({ order: order.order, sealed: order.sealedDataKey });
+      store.orders.unlock(order.order, key);
+      key.fill(0);
+      try {
+        const holders = await holdersOf(store, order, { roles, cardNumber: product.cardNumber });
+        await store.access.enter(holders);
+        handed.push({ order: order.order, cards: holders.length });
+      } finally {
+        store.orders.lock(order.order);
+      }
     }
   }
   return handed;
@@ -173,7 +176,7 @@ async function cardsOf(
   for (const { card, row } of movements) {
     if (cards.has(card)) continue;
     const [, named] = /^serial:(.*)$/.exec(card) ?? [];
-    // A movement's form was checked: twenty hexadecimal digits are what a serial is.
+    // A movement's form was checked: so many hexadecimal digits are what a serial is.
     const serial = named === undefined ? serials.get(card) : (named as Serial);
     const tell = (message: string, remedy: string): void =>
       findings.tell({ row, column: "card", code: "unknown-card", message, remedy });

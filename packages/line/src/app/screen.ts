@@ -1,8 +1,12 @@
 /** The terminal: a live table where there is one, plain lines elsewhere; results on standard output, everything else on standard error. */
+import { harmless } from "../ledger/harmless.js";
 import type { LineEvent, LineView, StationView } from "../stations/line-types.js";
 import { wantsColour } from "./config.js";
 
 const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
+
+/** Of terminal codes: a literal one would read as a slip. */
+const escape = String.fromCodePoint(27);
 
 export interface Screen {
   readonly live: boolean;
@@ -32,13 +36,13 @@ export function screen({
     paint: (colour, text) => (coloured ? `\u001b[${String(codes[colour])}m${text}\u001b[0m` : text),
     say: (text) => {
       if (quiet) return;
-      out.write(`${clear()}${text}\n`);
+      out.write(`${clear()}${painted(text)}\n`);
       drawn = 0;
     },
     draw: (lines) => {
       if (!live) return;
       const width = out.columns;
-      const fitted = lines.map((line) => fit(line, width));
+      const fitted = lines.map((line) => fit(painted(line), width));
       out.write(`${clear()}${fitted.join("\n")}\n`);
       drawn = fitted.length;
     },
@@ -48,12 +52,19 @@ export function screen({
   };
 }
 
+/** Our own colours stay; every other control character in it came from outside and does nothing. */
+function painted(text: string): string {
+  const own = Object.values(codes).join("|");
+  return text
+    .split(new RegExp(`(${escape}\\[(?:0|${own})m)`))
+    .map((piece, at) => (at % 2 === 1 ? piece : harmless(piece)))
+    .join("");
+}
+
 /** Cuts a line to the terminal's width; colour codes take no room. */
 function fit(line: string, width: number): string {
   let room = width - 1;
   let fitted = "";
-  // oxlint would read the escape character of terminal codes as a slip; it is named here once.
-  const escape = String.fromCodePoint(27);
   for (const piece of line.split(new RegExp(`(${escape}\\[\\d+m)`))) {
     if (piece.startsWith(escape)) fitted += piece;
     else {

@@ -3,13 +3,13 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { isTimeZone } from "../access/calendar.js";
-import type { GateCard } from "../access/gate.js";
+import type { GateCard } from "../access/gate-card.js";
 import { outside, type Site } from "../access/types.js";
 import { DataProblem } from "../orders/problem.js";
 import { type ReadYaml, strictYaml } from "../orders/yaml.js";
-import type { EfModel, Product } from "../plan/product.js";
-import { readProduct } from "./job.js";
-import { Refusal } from "./problem.js";
+import type { AnyProduct } from "../plan/product.js";
+import { gateCard } from "./gate-cards.js";
+import { readAnyProduct } from "./job.js";
 
 const name = z
   .string()
@@ -18,7 +18,11 @@ const name = z
 const siteSchema = z.strictObject({
   site: z.string().min(1).max(80).describe("What people call the place"),
   "time-zone": z.string().min(1).describe('IANA name: "Europe/Berlin". Days and validity are local'),
-  product: z.string().min(1).describe("The product file of the cards that open these gates"),
+  product: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(16)])
+    .describe(
+      "The product files of the cards that open these gates; one, or a list: cards of all kinds may pass",
+    ),
   keys: z.string().min(1).describe("The key file of the security module"),
   forgive: z
     .string()
@@ -59,13 +63,18 @@ const siteSchema = z.strictObject({
 
 type SiteYaml = z.output<typeof siteSchema>;
 
+export interface SiteProduct {
+  readonly product: AnyProduct;
+  /** Absolute. */
+  readonly file: string;
+}
+
 export interface SiteFile {
   readonly file: string;
   readonly site: Site;
-  readonly card: GateCard;
-  readonly product: Product;
-  /** Absolute. */
-  readonly productFile: string;
+  /** One for each product. */
+  readonly cards: readonly GateCard[];
+  readonly products: readonly SiteProduct[];
   /** Absolute. */
   readonly keys: string;
 }
@@ -91,8 +100,11 @@ export async function readSite(file: string): Promise<SiteFile> {
   if (problems.length > 0) throw new DataProblem(problems);
   const { value } = read;
   const home = dirname(resolve(file));
-  const productFile = resolve(home, value.product);
-  const { product } = await readProduct(productFile);
+  const products: SiteProduct[] = [];
+  for (const named of [value.product].flat()) {
+    const productFile = resolve(home, named);
+    products.push({ product: (await readAnyProduct(productFile)).product, file: productFile });
+  }
   return {
     file: resolve(file),
     site: {
@@ -110,9 +122,8 @@ export async function readSite(file: string): Promise<SiteFile> {
           typeof passback === "string" ? { kind: passback } : { kind: "timed", minutes: passback.minutes },
       })),
     },
-    card: gateCard(product, file),
-    product,
-    productFile,
+    cards: products.map(({ product }) => gateCard(product, file)),
+    products,
     keys: resolve(home, value.keys),
   };
 }
@@ -126,6 +137,9 @@ function meaning({ value, problem }: ReadYaml<SiteYaml>): ReturnType<typeof prob
   if (!isTimeZone(value["time-zone"])) {
     say(["time-zone"], "time-zone", "this is no time zone", 'use an IANA name, for example "Europe/Berlin"');
   }
+  const products = [value.product].flat();
+  if (new Set(products).size < products.length)
+    say(["product"], "twice", "a product is there twice", "keep one");
   for (const [at, zone] of value.zones.entries()) {
     if (zones.indexOf(zone.name) !== at)
       say(["zones", at, "name"], "twice", `the zone ${zone.name} is there twice`, "keep one");
@@ -163,46 +177,4 @@ function meaning({ value, problem }: ReadYaml<SiteYaml>): ReturnType<typeof prob
       say(["gates", at, "to"], "same-zone", "a gate leads from one zone into another", "change from or to");
   }
   return problems;
-}
-
-/** What gates have to know of the cards, taken from their product: the first application with keys and what a gate may read of it. */
-function gateCard(product: Product, file: string): GateCard {
-  const df = product.dfs.find(({ keys }) => keys !== undefined);
-  const aid = df?.aid;
-  if (df?.keys === undefined || aid === undefined)
-    throw new Refusal(`${file}: cards of ${product.name} have no application with keys for gates`);
-  const readable = df.files.filter(({ access }) =>
-    access.read.every((one) => one === "always" || one === "gate"),
-  );
-  const zones = readable.find(({ content }) => content?.kind === "list");
-  const reference = product.columns.find(({ unique }) => unique === true)?.field;
-  const holder = readable.find((ef) => tagOf(ef, reference) !== undefined);
-  const { register } = product;
-  const until = register === "none" ? undefined : register?.validUntil;
-  const validUntil = holder && tagOf(holder, until);
-  const number = holder && tagOf(holder, reference);
-  return {
-    atr: product.atr.completed,
-    aid,
-    keys: df.keys.master,
-    kid: df.keys.gate,
-    ...(zones === undefined ? {} : { zones: { sfi: zones.sfi, count: zones.count } }),
-    ...(holder === undefined
-      ? {}
-      : {
-          holder: {
-            sfi: holder.sfi,
-            size: holder.size,
-            ...(validUntil === undefined ? {} : { validUntil }),
-            ...(number === undefined ? {} : { reference: number }),
-          },
-        }),
-  };
-}
-
-/** The tag under which an EF holds just this field. */
-function tagOf({ content }: EfModel, field: string | undefined): number | undefined {
-  if (field === undefined || content?.kind !== "tlv") return undefined;
-  const held = content.objects.find(([, form]) => JSON.stringify(form).includes(`"{${field}}"`));
-  return held === undefined ? undefined : Number.parseInt(held[0], 16);
 }

@@ -9,7 +9,7 @@ import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import { type ImportProgress, importOrder } from "./import.js";
 import type { Job } from "./job.js";
-import { drawPins } from "./pins.js";
+import { drawSecrets } from "./pins.js";
 import { Refusal } from "./problem.js";
 
 export interface TakeUp {
@@ -36,7 +36,7 @@ export async function takeUp(ask: TakeUp): Promise<StoredOrder & { readonly seed
   if (known === undefined) await readOrder(job.orderFile);
   const stored = known ?? (await importOrder(job, line.line, store, hsm, onProgress));
   const gone = known === undefined ? nothingGone : await release(known, ask);
-  if (stored.state === "imported") await drawPins(job, stored.records, store, hsm, onProgress);
+  if (stored.state === "imported") await drawSecrets(job, stored.records, store, hsm, onProgress);
   await store.runs.takeUp({
     order: number,
     line: line.line,

@@ -169,6 +169,22 @@ test("a 3DES product at level token is refused on SoftHSM; AES-256 sessions too"
   expect(readdirSync(join(folder, "des"))).not.toContain("shop-floor");
 });
 
+test("an issuer's file at level token: its secrets go from the transport key to the cards without leaving SoftHSM", () => {
+  const example = join(root, "examples/issuer-access");
+  const desk = idealLine(folder, "desk-ten", (text) => text.replace(/ *faults:[\s\S]*$/, ""));
+  const text = readFileSync(join(example, "order.yaml"), "utf8")
+    .replace(/^line: .*$/m, `line: ${desk}`)
+    .replaceAll(/\.\.\//g, `${join(root, "examples")}/`)
+    .replace("file: cards.issuer", `file: ${join(example, "cards.issuer")}`);
+  const file = join(folder, "issuer-order.yaml");
+  writeFileSync(file, `${text}security: { issuer-data: token, issuer-data-clear: token }\n`);
+  const other = softToken(join(folder, "issuer-token"), "issuer");
+  const data = join(folder, "issuer");
+  const done = persoline(["run", file, "--data", data, "--json", ...tokenWords(other)], other);
+  expect([done.code, done.err]).toEqual([0, ""]);
+  expect(JSON.parse(done.out)).toMatchObject({ produced: 5, balanced: true, rejects: [] });
+});
+
 const children = (pid: number): number[] =>
   readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8")
     .trim()

@@ -19,12 +19,14 @@ export class ViccBody {
   readonly #told: string[] = [];
   readonly #moments: { readonly ins: string; readonly nth: number; readonly act: () => void }[] = [];
 
-  constructor() {
+  /** `terminable`: it knows TERMINATE DF, which vicc by itself does not. */
+  constructor(kind: "as it is" | "terminable" = "as it is") {
     this.#server = createServer((socket) => this.#came(socket));
     this.#server.listen(0, "127.0.0.1", () => {
       const at = this.#server.address();
       const port = typeof at === "object" ? String(at?.port) : "";
-      const words = [runner, "--type", "iso7816", "--hostname", "127.0.0.1", "--port", port];
+      const more = kind === "terminable" ? ["--terminable"] : [];
+      const words = [runner, ...more, "--type", "iso7816", "--hostname", "127.0.0.1", "--port", port];
       this.#process = spawn("/usr/bin/python3", words, { stdio: "ignore" });
     });
   }

@@ -1,8 +1,9 @@
 /** The stock of a line of simulated devices: blanks with a published key, received into the accounts by themselves. */
 import { unhex } from "@persoline/card/bytes";
+import { scp11Kids } from "@persoline/card/program";
 import type { GlobalPlatformFab } from "../devices/shop-floor/silicon.js";
 import { DataProblem } from "../orders/problem.js";
-import type { GpProduct } from "../plan/gp/model.js";
+import type { GpKeyChannel } from "../plan/gp/model.js";
 import type { AnyProduct } from "../plan/product.js";
 import type { Store } from "../store/store.js";
 import type { AssembledLine } from "./assemble-line.js";
@@ -33,11 +34,27 @@ export async function fabFor(product: AnyProduct, keyFile: string): Promise<Fab>
     const remedy = "leave out initial: in the product, or use a line with real blanks";
     throw new DataProblem([{ file: keyFile, code: "initial-key", message, remedy }]);
   }
-  const master = await published(keyFile, product.initial.keys, "initial");
-  return { loaderMaster: new Uint8Array(16), globalPlatform: globalPlatformFab(product, master) };
+  const { initial, isd } = product;
+  if (initial.protocol === "scp11") {
+    const authority = await published(keyFile, initial.authority, "authority's");
+    const { variant, kvn, authorityName, host } = initial;
+    return {
+      loaderMaster: new Uint8Array(16),
+      globalPlatform: {
+        authority,
+        authorityName: authorityName ?? new TextEncoder().encode("maker"),
+        kid: scp11Kids[variant],
+        kvn,
+        authorityKvn: host?.authorityKvn ?? 0x01,
+        isd,
+      },
+    };
+  }
+  const master = await published(keyFile, initial.keys, "initial");
+  return { loaderMaster: new Uint8Array(16), globalPlatform: globalPlatformFab(initial, isd, master) };
 }
 
-function globalPlatformFab({ initial, isd }: GpProduct, master: Uint8Array): GlobalPlatformFab {
+function globalPlatformFab(initial: GpKeyChannel, isd: Uint8Array, master: Uint8Array): GlobalPlatformFab {
   const common = { master, kvn: initial.kvn, isd };
   return initial.protocol === "scp02"
     ? { ...common, algorithm: "3des", diversify: initial.diversify, i02: initial.i }

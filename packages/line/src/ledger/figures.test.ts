@@ -52,3 +52,15 @@ test("stations come in the order seen, with heads counted or named", () => {
     },
   ]);
 });
+
+test("rejects are counted at the head that threw the card out", () => {
+  const stations = gatherStations();
+  const way = (head: number) => [
+    { station: "test", head: 0, ms: 1 },
+    { station: "perso", head, ms: 1 },
+  ];
+  for (const head of [0, 1, 2, 2, 2, 2]) stations.add(way(head), head === 2);
+  const [one, perso] = stations.figures(1000, { perso: 3 });
+  expect(one?.rejectsByHead).toBeUndefined();
+  expect(perso?.rejectsByHead).toEqual([0, 0, 4]);
+});

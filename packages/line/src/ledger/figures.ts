@@ -6,6 +6,7 @@ class Times {
   #values = new Float64Array(256);
   #count = 0;
   readonly heads = new Set<number>();
+  readonly rejects = new Map<number, number>();
 
   add(ms: number, head: number): void {
     if (this.#count === this.#values.length) {
@@ -28,7 +29,8 @@ export const quantile = (sorted: ArrayLike<number>, share: number): number =>
   sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
 
 export interface StationGatherer {
-  add(times: readonly StationTime[]): void;
+  /** `rejected`: the last of these stations threw the card out. */
+  add(times: readonly StationTime[], rejected?: boolean): void;
   /** Stations in the order in which they were first seen. */
   figures(elapsedMs: number, heads?: Readonly<Record<string, number>>): readonly StationFigures[];
 }
@@ -36,12 +38,15 @@ export interface StationGatherer {
 export function gatherStations(): StationGatherer {
   const stations = new Map<string, Times>();
   return {
-    add(times) {
+    add(times, rejected = false) {
       for (const { station, head, ms } of times) {
         const known = stations.get(station) ?? new Times();
         stations.set(station, known);
         known.add(ms, head);
       }
+      const last = rejected ? times.at(-1) : undefined;
+      const rejects = last && stations.get(last.station)?.rejects;
+      if (last !== undefined) rejects?.set(last.head, (rejects.get(last.head) ?? 0) + 1);
     },
     figures: (elapsedMs, heads = {}) =>
       [...stations].map(([station, times]) => {
@@ -58,6 +63,14 @@ export function gatherStations(): StationGatherer {
           max: sorted.at(-1) ?? 0,
           busy,
           utilisation: elapsedMs > 0 && count > 0 ? Math.min(1, busy / (elapsedMs * count)) : 0,
+          ...(count > 1 && times.rejects.size > 0
+            ? {
+                rejectsByHead: Array.from(
+                  { length: Math.max(count, ...[...times.heads].map((head) => head + 1)) },
+                  (_, head) => times.rejects.get(head) ?? 0,
+                ),
+              }
+            : {}),
         };
       }),
   };

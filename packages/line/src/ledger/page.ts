@@ -1,5 +1,7 @@
 /** A printable page without scripts or outside files, and text that cannot break out of it. */
 
+import { harmless } from "./harmless.js";
+
 /** Finished markup; only `html` makes it. */
 export class Markup {
   readonly #text: string;
@@ -21,7 +23,8 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-export const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => entities[c] ?? c);
+export const escaped = (text: string): string =>
+  harmless(text).replaceAll(/[&<>"']/g, (c) => entities[c] ?? c);
 
 function written(piece: Piece): string {
   if (piece === undefined) return "";

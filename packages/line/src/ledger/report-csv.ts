@@ -22,6 +22,7 @@ const columns: readonly (readonly [head: string, cell: (card: CardLine) => Cell]
   ["station", (card) => card.station],
   ["code", (card) => card.code],
   ["detail", (card) => card.detail],
+  ["chip", (card) => card.chip],
   ["at", (card) => card.at],
   ["ms", (card) => Math.round(card.ms)],
 ];

@@ -139,6 +139,7 @@ const stationColumns = (words: Wording): readonly Column<StationFigures>[] => [
   { head: "Median", numeric: true, cell: ({ median }) => words.duration(median / 1000) },
   { head: "95 % within", numeric: true, cell: ({ p95 }) => words.duration(p95 / 1000) },
   { head: "Longest", numeric: true, cell: ({ max }) => words.duration(max / 1000) },
+  { head: "Rejects by head", cell: ({ rejectsByHead = [] }) => rejectsByHead.join(" · ") },
   { head: "Busy", numeric: true, cell: ({ utilisation }) => words.percent(utilisation) },
   { head: "", cell: ({ utilisation }) => meter(utilisation) },
 ];
@@ -153,12 +154,16 @@ function reasons(report: ProductionReport): Markup {
 `;
 }
 
+/** What has to be done with a reject that had somebody's data on it. */
+const chipWords = { terminated: "terminated", readable: "chip left readable: destroy" } as const;
+
 const rejectColumns = (words: Wording): readonly Column<CardLine>[] => [
   { head: "Card", whole: true, cell: ({ serial, label }) => html`${label}<br><code>${serial}</code>` },
   { head: "Record", numeric: true, cell: ({ record }) => record ?? "none" },
   { head: "Station", whole: true, cell: ({ station }) => station },
   { head: "Reason", whole: true, cell: ({ code, end }) => html`<code>${code ?? end}</code>` },
   { head: "What was found", cell: ({ detail }) => detail },
+  { head: "Chip", cell: ({ chip }) => (chip === undefined ? "" : chipWords[chip]) },
   { head: "Time", whole: true, cell: ({ at }) => words.clock(at) },
 ];
 

@@ -12,6 +12,11 @@ export interface CardLine {
   readonly station?: string;
   readonly code?: string;
   readonly detail?: string;
+  /**
+   * Of a reject that had been personalised: whether its chip was ended (by its own TERMINATE), or still opens and answers as a card in force
+   * until somebody destroys it.
+   */
+  readonly chip?: "terminated" | "readable";
   /** When it left the line: ISO 8601, UTC. */
   readonly at: string;
   /** Time at stations, all together. */
@@ -31,6 +36,8 @@ export interface StationFigures {
   readonly busy: number;
   /** Busy time against heads × elapsed time, 0 to 1. */
   readonly utilisation: number;
+  /** Cards thrown out at each head, heads from 0; of stations with several heads that threw any out. One high number is a bad head. */
+  readonly rejectsByHead?: readonly number[];
 }
 
 export interface Throughput {

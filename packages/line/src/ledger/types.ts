@@ -103,13 +103,14 @@ export interface BoundRecord {
 
 export interface LineAccounts {
   /** A blank was fed: in-stock → in-process. `unknown`: not in the stock list; other states are refused (a reject never becomes good). */
-  start(ask: {
-    readonly label: string;
-    readonly order: string;
-    readonly line: string;
-  }): Promise<
+  start(ask: { readonly label: string; readonly order: string; readonly line: string }): Promise<
     | { readonly ok: true; readonly blank: Blank }
-    | { readonly ok: false; readonly why: "unknown" | BlankState }
+    | {
+        readonly ok: false;
+        readonly why: "unknown" | BlankState;
+        /** Of a good card: whose order and record it was made for. */
+        readonly made?: { readonly order: string; readonly record: number };
+      }
   >;
   /** Late binding: the lowest waiting record of the order goes to this card. */
   bind(ask: { readonly serial: Serial; readonly order: string }): Promise<BoundRecord | "none-waiting">;

@@ -79,7 +79,7 @@ export async function readInput(
     findings.tell({
       code: "unproved",
       message: "an issuer's file is read only after the security module has proved it",
-      remedy: "run the order: this command does not open the security module",
+      remedy: "prove it first",
     });
     findings.refuse();
   }

@@ -449,7 +449,8 @@ export const pinState = (tries: number): Step =>
     clause: "ISO/IEC 7816-4 7.5.6, VERIFY without data",
   });
 
-export const terminateCard = (): Step =>
+/** `dfs`: with the MF. The phase, the key set, the pairs of all DFs, the transaction buffer (docs/card-os.md 1). */
+export const terminateCard = (dfs: number): Step =>
   command({
     cla: 0x00,
     ins: 0xfe,
@@ -457,7 +458,7 @@ export const terminateCard = (): Step =>
     p2: 0,
     again: "never",
     changes: true,
-    cost: { pages: 1 },
-    why: "terminate the card for ever",
-    clause: "ISO/IEC 7816-9, TERMINATE CARD USAGE",
+    cost: { pages: 8 + 2 * dfs },
+    why: "terminate the card for ever; it erases its keys and PINs",
+    clause: "ISO/IEC 7816-9, TERMINATE CARD USAGE; docs/card-os.md 1",
   });

@@ -207,7 +207,8 @@ function terminate(product: Product, name: string, keys: KeyRef, kvn: number): C
   const segment: Segment = {
     name: "terminate",
     channel: { protocol: "scp03", keys, kvn, level: initialLevel },
-    steps: [terminateCard()],
+    // The MF counts, whether the product names it or not.
+    steps: [terminateCard(1 + product.dfs.filter(({ aid }) => aid !== undefined).length)],
     done: [chipStatus({ phase: 0x0f }, "is the card terminated?")],
   };
   return { name: `${product.name}/${name}`, segments: [segment] };

@@ -1,4 +1,4 @@
-import { estimate } from "@persoline/card/program";
+import { completedTiming, estimate } from "@persoline/card/program";
 import type { RunEnd } from "@persoline/card/program";
 import type { Fault } from "@persoline/card/virtual";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -46,6 +46,21 @@ describe("a life without trouble", () => {
   test("a card with its initial keys is terminated under those", async () => {
     const bench = new Bench(contentBefore("personalization"));
     expect(await bench.run(office.terminationInitial)).toMatchObject({ kind: "passed" });
+  });
+
+  test.each([
+    ["termination", "end"],
+    ["terminationInitial", "personalization"],
+  ] as const)("%s: the card's own clock agrees with the estimate", async (name, from) => {
+    const bench = new Bench(contentBefore(from));
+    expect(await bench.run(office[name])).toMatchObject({ kind: "passed" });
+    const { pagesWritten, apdus, wireCharacters } = bench.card.counters;
+    const planned = estimate(office[name], completedTiming);
+    expect([pagesWritten, apdus]).toEqual([planned.pages, planned.apdus]);
+    expect(wireCharacters / planned.characters).toBeGreaterThan(0.97);
+    expect(wireCharacters / planned.characters).toBeLessThan(1.03);
+    expect(bench.card.elapsedMicros / 1000 / planned.ms).toBeGreaterThan(0.97);
+    expect(bench.card.elapsedMicros / 1000 / planned.ms).toBeLessThan(1.03);
   });
 
   test("a proof with another record's data fails", async () => {

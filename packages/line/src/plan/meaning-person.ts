@@ -30,7 +30,10 @@ export function checkPerson(product: Pick<ProductFile, "person">, tell: Tell): v
 }
 
 /** The access register's fields exist and are of their kind. */
-export function checkRegister({ register, person }: ProductFile, tell: Tell): void {
+export function checkRegister(
+  { register, person }: Pick<ProductFile, "register" | "person">,
+  tell: Tell,
+): void {
   if (register === undefined || register === "none") return;
   for (const [role, field] of Object.entries(register)) {
     if (field === undefined) continue;

@@ -5,13 +5,16 @@ import { desfirePersonalization, desfireProblems, desfireProof } from "./desfire
 import { foreignProblems, type PlannedForeign } from "./foreign/compile.js";
 import { foreignPersonalization, foreignProof } from "./foreign/programs.js";
 import type { PlannedGp } from "./gp/compile.js";
-import { gpPersonalization, gpProblems, gpProof } from "./gp/prepare.js";
+import { embossedValues, preparedPayment } from "./gp/payment/record.js";
+import { gpPersonalization, type GpProblem, gpProblems, gpProof } from "./gp/prepare.js";
 import { type Content, contentOf, personalization, proof } from "./personal.js";
 import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
 
 export interface PrepareOptions {
   /** The customer's order number, as `{order}` in templates. */
   readonly order: string;
+  /** The record's so manieth card; default 1. */
+  readonly attempt?: number;
   /** Draws the record's faces (`plan/layout`); without it the card stays blank outside. */
   readonly draw?: (
     values: Values,
@@ -22,7 +25,8 @@ export interface PrepareOptions {
 /** A record's fields, and what the line adds: order, record, cardNumber. */
 export function valuesOf(compiled: AnyPlanned, record: OrderRecord, order: string): Values {
   const own = { ...record.fields, order, record: String(record.number) };
-  return { ...own, cardNumber: fill(compiled.product.cardNumber, own) };
+  const values = { ...own, cardNumber: fill(compiled.product.cardNumber, own) };
+  return "payment" in compiled ? { ...values, ...embossedValues(compiled.payment, values) } : values;
 }
 
 /** Turns a record into its programs and faces. Pure. Throws ContentProblem for a record that `recordProblems` would have told about. */
@@ -30,7 +34,8 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
   const values = valuesOf(compiled, record, options.order);
   const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
   if (!("personal" in compiled)) {
-    return { number: record.number, ...otherPrograms(compiled, values), ...drawn };
+    const { attempt } = options;
+    return { number: record.number, ...otherPrograms(compiled, values, attempt), ...drawn };
   }
   const { product, personal } = compiled;
   const contents = new Map<string, Content>();
@@ -52,9 +57,16 @@ type OtherPlanned = PlannedGp | PlannedDesfire | PlannedForeign;
 const isGp = (compiled: OtherPlanned): compiled is PlannedGp => compiled.product.kind === "globalplatform";
 const isForeign = (compiled: OtherPlanned): compiled is PlannedForeign => compiled.product.kind === "iso7816";
 
-function otherPrograms(compiled: OtherPlanned, values: Values) {
-  if (isGp(compiled))
-    return { personalization: gpPersonalization(compiled, values), proof: gpProof(compiled, values) };
+function otherPrograms(compiled: OtherPlanned, values: Values, attempt?: number) {
+  if (isGp(compiled)) {
+    return {
+      personalization: gpPersonalization(compiled, values, attempt),
+      proof: gpProof(compiled, values, attempt),
+      ...(compiled.payment === undefined
+        ? {}
+        : { payment: preparedPayment(compiled.payment, values, attempt) }),
+    };
+  }
   if (isForeign(compiled)) {
     const { product } = compiled;
     return { personalization: foreignPersonalization(product, values), proof: foreignProof(product, values) };
@@ -62,7 +74,7 @@ function otherPrograms(compiled: OtherPlanned, values: Values) {
   return { personalization: desfirePersonalization(compiled, values), proof: desfireProof(compiled, values) };
 }
 
-function otherProblems(compiled: OtherPlanned, values: Values) {
+function otherProblems(compiled: OtherPlanned, values: Values): readonly GpProblem[] {
   if (isGp(compiled)) return gpProblems(compiled, values);
   return isForeign(compiled) ? foreignProblems(compiled, values) : desfireProblems(compiled, values);
 }
@@ -84,7 +96,10 @@ export function recordProblems(
   });
   if (!("personal" in compiled)) {
     const remedy = "shorten the value, or change the product's data";
-    return otherProblems(compiled, values).map(({ columns, message }) => fault(columns, message, remedy));
+    return otherProblems(compiled, values).map((told) => ({
+      ...fault(told.columns, told.message, told.remedy ?? remedy),
+      ...(told.code === undefined ? {} : { code: told.code }),
+    }));
   }
   return compiled.personal.dfs.flatMap((df) =>
     df.files.flatMap((file): InputProblem[] => {

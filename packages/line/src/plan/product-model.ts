@@ -86,9 +86,9 @@ export interface Product {
     readonly tries: number;
     readonly letter: boolean;
   };
-  /** Layout files, relative to the product file; read by `plan/layout`. */
   /** The least protection of keys and secrets that these cards need. */
   readonly security?: SecurityLevels;
+  /** Layout files, relative to the product file; read by `plan/layout`. */
   readonly visual?: { readonly front: string; readonly back: string; readonly emboss?: string };
   readonly quality: { readonly camera: readonly string[]; readonly chip: readonly string[] };
 }
@@ -128,9 +128,7 @@ export function productModel(file: ProductFile): Product {
     coded: (unhex(file.card.atr.completed).at(-3) ?? 0) >= 2,
     dfs,
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
-    ...(register === undefined
-      ? {}
-      : { register: register === "none" ? register : registerFields(register) }),
+    ...(register === undefined ? {} : { register: registerFields(register) }),
     ...(pin === undefined
       ? {}
       : {
@@ -156,7 +154,8 @@ export function productModel(file: ProductFile): Product {
   };
 }
 
-function registerFields(file: Exclude<ProductFile["register"], "none" | undefined>): RegisterFields {
+export function registerFields(file: NonNullable<ProductFile["register"]>): RegisterFields | "none" {
+  if (file === "none") return file;
   const { name, zones, department, "valid-from": validFrom, "valid-until": validUntil } = file;
   return {
     name,

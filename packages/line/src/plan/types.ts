@@ -4,6 +4,7 @@ import type { ColumnRule } from "../orders/types.js";
 import type { PlannedDesfire } from "./desfire/compile.js";
 import type { PlannedForeign } from "./foreign/compile.js";
 import type { PlannedGp } from "./gp/compile.js";
+import type { PreparedPayment } from "./gp/payment/record.js";
 import type { PersonalPlan } from "./personal.js";
 import type { Face } from "./placed.js";
 import type { Product } from "./product-model.js";
@@ -77,4 +78,6 @@ export interface PreparedRecord {
   readonly proof: CardProgram;
   readonly faces: readonly Face[];
   readonly emboss: readonly EmbossLine[];
+  /** Of a payment card: what its transaction is judged by. */
+  readonly payment?: PreparedPayment;
 }

@@ -8,8 +8,10 @@ import {
   estimate,
   type Estimate,
   stepCost,
+  total,
 } from "@persoline/card/program";
 import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
+import { transactionTimes } from "../plan/gp/payment/transaction.js";
 import { identityOf } from "./identity.js";
 import type { LineFile } from "./line-file.js";
 import { type Work, workOrder } from "./station.js";
@@ -18,7 +20,7 @@ export interface CapacityAsk {
   readonly product: CompiledProduct;
   /** One record as an example of all. */
   readonly example: PreparedRecord;
-  readonly line: Pick<LineFile, "stations" | "transport" | "without">;
+  readonly line: Pick<LineFile, "stations" | "transport" | "without" | "contacts">;
   /** Milliseconds all marks of one card take. */
   readonly marksMs: number;
   /** Milliseconds the pictures of both sides take. */
@@ -80,14 +82,16 @@ export const chipWork = (ask: CapacityAsk): readonly WorkFigure[] =>
     .filter((work) => !ask.line.without.some((without) => without === work))
     .map((work) => figureOf(work, ask));
 
-function figureOf(work: Work, { product, example, marksMs, picturesMs }: CapacityAsk): WorkFigure {
+function figureOf(work: Work, { product, example, line, marksMs, picturesMs }: CapacityAsk): WorkFigure {
   const chip = (program: CardProgram, timing: CardTiming, extraMs = 0): WorkFigure => {
     const own = estimate(program, timing);
     const asked = identityOf(product).steps.map((step) => stepCost(step, "plain", timing).ms);
     return { work, ms: asked.reduce((sum, ms) => sum + ms, own.ms) + extraMs, chip: own };
   };
-  const blank = atrTiming(blankTiming, product.atr.blank);
-  const completed = atrTiming(completedTiming, product.atr.completed);
+  const spoken = (timing: CardTiming): CardTiming =>
+    line.contacts === "t0" ? { ...timing, protocol: "T=0" } : timing;
+  const blank = atrTiming(spoken(blankTiming), product.atr.blank);
+  const completed = atrTiming(spoken(completedTiming), product.atr.completed);
   switch (work) {
     case "electrical-test":
       return chip(product.test, blank);
@@ -101,7 +105,13 @@ function figureOf(work: Work, { product, example, marksMs, picturesMs }: Capacit
       return chip(example.proof, completed);
     case "visual":
       return chip({ name: "visual", segments: [] }, completed, marksMs);
-    case "quality":
-      return chip(example.proof, completed, picturesMs);
+    case "quality": {
+      const proof = chip(example.proof, completed, picturesMs);
+      if (example.payment === undefined) return proof;
+      // A payment card is powered once more, for its transaction.
+      const { ms, chip: own } = chip(transactionTimes(example.payment), completed);
+      const both = proof.chip === undefined || own === undefined ? [] : [proof.chip, own];
+      return { work, ms: proof.ms + ms, chip: total(both) };
+    }
   }
 }

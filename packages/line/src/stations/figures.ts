@@ -49,6 +49,7 @@ export function resultOf(shift: Shift, missing: number, inProduction: number): L
     detail: ended === "stock-too-small" ? `${String(stillMissing)} more blanks are needed` : shift.why,
     missing: ended === "stock-too-small" ? stillMissing : 0,
     counts: { ...shift.counts } satisfies LineCounts,
+    parked: [...shift.parked],
     ms,
     cardsPerHour: ms > 0 ? (shift.counts.good * 3_600_000) / ms : 0,
   };

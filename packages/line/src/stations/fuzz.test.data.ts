@@ -352,6 +352,8 @@ async function liveWith(chance: Chance, tally: Tally): Promise<void> {
     outside: usualOutside,
     sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
     makeMarks: () => Promise.resolve([]),
+    makeStripe: () => undefined,
+    hmacSha256: () => new Uint8Array(32),
     judgeFaces: () => Promise.resolve({ kind: "passed", detail: "", findings: [] }),
     keepPicture: () => Promise.resolve({ file: "", sha256: "" }),
     head: {
@@ -366,6 +368,7 @@ async function liveWith(chance: Chance, tally: Tally): Promise<void> {
       }),
       markers: [],
       camera: undefined,
+      encoder: undefined,
     },
     challenges: new Challenges(),
   };

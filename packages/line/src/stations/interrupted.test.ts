@@ -83,26 +83,65 @@ describe("kill at any moment", () => {
     expect(seen).toBeGreaterThan(1);
   });
 
-  test("any number of kills ends with the same balance: no record twice, no blank lost, bodies where the accounts say", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9000 }), { maxLength: 8 }), async (kills) => {
-        const bench = new Bench(options);
-        for (const ms of kills) {
-          const end = await bench.runUntil(ms);
-          bench.newLine();
-          if (end !== "killed") break;
-        }
-        const result = await bench.run();
-        expect(result).toMatchObject({ ended: "complete" });
-        expect(disagreements(bench)).toEqual([]);
-        const goods = Object.values(bench.places()).filter((place) => place.startsWith("good"));
-        expect(new Set(goods).size).toBe(6);
-        const totals = await bench.accounts.totals();
-        expect(totals).toMatchObject({ good: 6, inProcess: 0, held: 0, rejected: 2 });
-        expect(untold(bench)).toEqual([]);
-      }),
-      { numRuns: 15 },
-    );
+  test.each([
+    ["a station for each work", workOrder.map((work) => [work])],
+    ["one station for all works", [workOrder]],
+    ["two stations for several works", [workOrder.slice(0, 3), workOrder.slice(3)]],
+  ])(
+    "any number of kills ends with the same balance: no record twice, no blank lost, bodies where the accounts say (%s)",
+    async (_, stations) => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9000 }), { maxLength: 8 }), async (kills) => {
+          const bench = new Bench({ ...options, stations });
+          for (const ms of kills) {
+            const end = await bench.runUntil(ms);
+            bench.newLine();
+            if (end !== "killed") break;
+          }
+          const result = await bench.run();
+          expect(result).toMatchObject({ ended: "complete" });
+          expect(disagreements(bench)).toEqual([]);
+          const goods = Object.values(bench.places()).filter((place) => place.startsWith("good"));
+          expect(new Set(goods).size).toBe(6);
+          const totals = await bench.accounts.totals();
+          expect(totals).toMatchObject({ good: 6, inProcess: 0, held: 0, rejected: 2 });
+          expect(untold(bench)).toEqual([]);
+        }),
+        { numRuns: 15 },
+      );
+    },
+  );
+
+  test("a note of passing that fails stops the line: the visit begun meanwhile is the last one, and nothing follows from it", async () => {
+    const visited: string[] = [];
+    const seen = (work: Work) => () => {
+      visited.push(work);
+      return passed;
+    };
+    let failed = false;
+    // What would put the card aside in the accounts at once.
+    const asks = (): Outcome => {
+      visited.push("initialisation");
+      return failed ? { kind: "held", question: "what is this?" } : passed;
+    };
+    const all = Object.fromEntries(workOrder.map((work) => [work, seen(work)]));
+    const acts = { ...all, initialisation: asks };
+    const bench = new Bench({ records: 1, blanks: 1, stations: [workOrder], acts });
+    const { journal } = bench;
+    const write = journal.write.bind(journal);
+    journal.write = (note) => {
+      failed ||= note.event === "passed" && note.station === "completion";
+      // As the journal's own: what fails once fails for good.
+      return failed ? Promise.reject(new Error("the disk is gone")) : write(note);
+    };
+    await expect(bench.run()).rejects.toThrow("the disk is gone");
+    expect(visited).toEqual(["electrical-test", "completion", "initialisation"]);
+    expect(bench.accounts.ends).toEqual([]);
+    journal.write = write;
+    failed = false;
+    bench.newLine();
+    expect(await bench.run()).toMatchObject({ ended: "complete" });
+    expect(disagreements(bench)).toEqual([]);
   });
 
   test("a card judged bad stays bad, for its first reason, wherever its ending is interrupted; no mark is made twice", async () => {

@@ -60,6 +60,8 @@ export class Leaving {
     });
     const stop = shift.limits.rejected(verdict.station, verdict.code);
     if (stop !== undefined) shift.stop(stop);
+    const why = shift.limits.rejectedAt(verdict.station, head.head.number);
+    if (why !== undefined) await shift.park(station, head, why);
   }
 
   async hold(station: MachineStation, head: HeadState, card: CardInWork, question: string): Promise<void> {

@@ -53,6 +53,25 @@ stations:
     expect(parseLine(desk, "desk.yaml").stations[0]?.does).toHaveLength(6);
   });
 
+  test("engravers that take files: a folder a head, paths from the line file's own folder", () => {
+    const desk = text("examples/lines/desk-laser.yaml");
+    const [station] = parseLine(desk, "/lines/desk.yaml").stations;
+    expect(station?.engraver).toMatchObject({
+      format: "gcode",
+      folders: ["/lines/spool"],
+      settings: "/lasers/gantry.yaml",
+      withinSeconds: 60,
+    });
+    const codes = (from: string | RegExp, to: string): string => told(desk.replace(from, to)).join();
+    expect(codes("folder: spool", "folder: [spool, other]")).toContain("heads-and-engravers");
+    expect(codes("folder: spool", "folder: [spool, spool]")).toContain("folder-twice");
+    expect(codes("format: gcode", "format: gcode, command: [burn]")).toContain("no-file");
+    expect(codes("format: gcode", "format: svg")).not.toBe("");
+    expect(codes(/transport: .*/, "transport: { kind: simulated-carousel, moveMs: 0 }")).toContain(
+      "no-plastic",
+    );
+  });
+
   test("faults come out as the virtual card knows them", () => {
     const source = good.replace(
       'fault: { kind: dies-at, ins: "B0", nth: 1 }',
@@ -74,7 +93,13 @@ stations:
     ["a missing station", /\n {2}- \{ name: chip-proof.*/, "", "stations:", "wrong-sequence"],
     ["two of a name", "name: completion", "name: electrical-test", "completion", "twice"],
     ["a name that says nothing", "name: completion,", "name: oven,", "oven", "no-work"],
-    ["marks without engraver", ", engraver: simulated", "", "name: visual", "no-engraver"],
+    [
+      "marks without a marker",
+      ", engraver: simulated, embosser: simulated",
+      "",
+      "name: visual",
+      "no-engraver",
+    ],
     ["pictures without camera", ", camera: simulated", "", "name: quality", "no-camera"],
     [
       "a bin smaller than the machine",

@@ -1,5 +1,6 @@
 /** The line file: which stations a line has, with what devices, and what its simulated stock is like. A carousel, a belt and a desk are files. */
 import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
@@ -7,6 +8,17 @@ import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
 import { type FileProblem, type ReadYaml, strictYaml } from "../orders/yaml.js";
+import {
+  deviceProblems,
+  type EmbosserFile,
+  embosserFile,
+  type EncoderFile,
+  encoderFile,
+  type IndenterFile,
+  indenterFile,
+  withPaths,
+} from "./line-devices.js";
+import { type EngraverFile, engraverFile, engraverProblems, realEngraver } from "./line-engravers.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
@@ -40,6 +52,14 @@ export const faultSchema = z
       ins: instruction,
     }),
     z.strictObject({
+      kind: z.literal("stores-wrong"),
+      grouping: z
+        .string()
+        .regex(/^[0-9A-F]{4}$/, "a data grouping has four hexadecimal digits, in quotes")
+        .transform((text) => Number.parseInt(text, 16)),
+      byte: z.number().int().min(0).max(1023),
+    }),
+    z.strictObject({
       kind: z.literal("says"),
       ins: instruction,
       answer: z
@@ -64,8 +84,8 @@ const planted = {
 const flaw = z
   .string()
   .regex(
-    /^(missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?$/,
-    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field",
+    /^((missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?|weak-stripe|wrong-coercivity|stripe-parity|stripe-lrc)$/,
+    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field; or weak-stripe, wrong-coercivity, stripe-parity or stripe-lrc",
   );
 
 const lot = z.strictObject({
@@ -75,7 +95,7 @@ const lot = z.strictObject({
   flaws: z
     .array(z.strictObject({ ...planted, flaw }))
     .default([])
-    .describe("What goes wrong when such a body is engraved"),
+    .describe("What goes wrong when such a body is engraved or its stripe is written"),
 });
 
 const device = z.literal("simulated").describe("Only simulated devices so far");
@@ -92,8 +112,12 @@ const station = z.strictObject({
   reader: z
     .union([device, realReader, z.array(realReader).min(1)])
     .describe("simulated, or the real reader of its head, or a list of them, one a head"),
-  engraver: device.optional(),
-  embosser: device.optional(),
+  engraver: z.union([device, realEngraver]).optional().describe("simulated, or engravers that take files"),
+  embosser: embosserFile.optional().describe("Raises characters"),
+  indenter: indenterFile.optional().describe("Presses characters in"),
+  encoder: encoderFile
+    .optional()
+    .describe("Writes the magnetic stripe, or at quality control reads it once more"),
   camera: device.optional(),
 });
 
@@ -133,17 +157,22 @@ const lineSchema = z.strictObject({
     .strictObject({
       reseats: z.number().int().min(0).max(10),
       resumes: z.number().int().min(1).max(100),
-      rejectsInARow: count(1000),
-      cryptogramsInARow: count(100),
+      rejectsInARow: count(1000).describe("So many rejects of one work in a row stop the line (8)"),
+      rejectsAtHead: count(1000).describe(
+        "So many rejects in a row at one head, while others pass cards, stop that head alone (5)",
+      ),
+      cryptogramsInARow: count(100).describe(
+        "So many cards in a row that do not know the key set halt the line (3)",
+      ),
       jams: z.number().int().min(0).max(10),
     })
     .partial()
     .default({}),
   contacts: z
-    .literal("t1")
+    .enum(["t0", "t1"])
     .optional()
     .describe(
-      "Readers and virtual cards speak T=1 character by character; without it they exchange whole APDUs",
+      "Readers and virtual cards speak T=0 or T=1 character by character; without it they exchange whole APDUs",
     ),
   stations: z.array(station).min(1),
   security: securitySchema.optional(),
@@ -159,10 +188,11 @@ const lineSchema = z.strictObject({
 
 type LineYaml = z.output<typeof lineSchema>;
 
-export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader"> {
+export interface StationFile extends Omit<LineYaml["stations"][number], "does" | "reader" | "engraver"> {
   readonly does: readonly Work[];
   /** One a head. */
   readonly reader: "simulated" | readonly ReaderFile[];
+  readonly engraver?: "simulated" | EngraverFile;
 }
 
 export interface StockFile {
@@ -187,7 +217,7 @@ export interface LineFile {
   readonly seed: number;
   readonly transport: LineYaml["transport"];
   readonly limits: Limits;
-  readonly contacts?: "t1";
+  readonly contacts?: "t0" | "t1";
   readonly stations: readonly StationFile[];
   readonly security?: SecurityLevels;
   readonly without: readonly Work[];
@@ -217,14 +247,20 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map((one) => ({
+  const stations = value.stations.map(({ engraver, ...one }) => ({
     ...one,
+    ...(engraver === undefined
+      ? {}
+      : { engraver: engraverFile(engraver, (path) => resolve(dirname(file), path)) }),
     does: one.does ?? workNamed(one.name),
     reader: one.reader === "simulated" ? one.reader : [one.reader].flat(),
+    ...devicesOf(one, dirname(file)),
   }));
   const problems = [
     ...sequenceProblems(read, stations),
     ...readerProblems(read, stations),
+    ...deviceProblems(read, stations),
+    ...engraverProblems(read, stations),
     ...binProblems(read),
     ...stockProblems(read),
   ];
@@ -247,6 +283,20 @@ export function parseLine(text: string, file: string): LineFile {
     })),
   };
 }
+
+/** As written, with the files they name made absolute. */
+const devicesOf = (
+  { embosser, indenter, encoder }: LineYaml["stations"][number],
+  folder: string,
+): {
+  readonly embosser?: EmbosserFile;
+  readonly indenter?: IndenterFile;
+  readonly encoder?: EncoderFile;
+} => ({
+  ...(embosser === undefined ? {} : { embosser: withPaths(embosser, folder) }),
+  ...(indenter === undefined ? {} : { indenter: withPaths(indenter, folder) }),
+  ...(encoder === undefined ? {} : { encoder: withPaths(encoder, folder) }),
+});
 
 const workNamed = (station: string): Work[] => workOrder.filter((work) => work === station);
 
@@ -276,7 +326,8 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {
     problems.push(read.problem(path, code, message, remedy));
   };
-  for (const [at, { name: own, does, engraver, camera }] of stations.entries()) {
+  const engraves = stations.some(({ engraver }) => engraver !== undefined);
+  for (const [at, { name: own, does, engraver, embosser, camera }] of stations.entries()) {
     const path = ["stations", at];
     if (stations.findIndex((other) => other.name === own) !== at) {
       say(
@@ -294,10 +345,16 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
         `say it: does: [${workOrder.join(", ")}]`,
       );
     }
-    if (does.includes("visual") && engraver === undefined) {
-      say(path, "no-engraver", `${own} marks cards, but has no engraver`, "add engraver: simulated");
+    if (does.includes("visual") && engraver === undefined && embosser === undefined) {
+      say(
+        path,
+        "no-engraver",
+        `${own} marks cards, but has no engraver`,
+        "add engraver: simulated, or name one that takes files",
+      );
     }
-    if (does.includes("quality") && camera === undefined && !value.without.includes("visual")) {
+    // Raised characters are told by the embosser itself; only what is engraved is looked at.
+    if (does.includes("quality") && camera === undefined && engraves) {
       say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");
     }
   }

@@ -19,6 +19,14 @@ export const realReader = z.union([
       .max(255)
       .optional()
       .describe("Contact unit: the last number of its PC/SC name"),
+    usb: z
+      .string()
+      .regex(
+        /^(\d+-|[0-9A-Za-z:._-]+\/)\d+(\.\d+)*$/,
+        'a USB port is written 1-2.3, or with its controller 0000:00:14.0/2.3, as "persoline doctor" shows it',
+      )
+      .optional()
+      .describe('The USB port it is plugged into ("persoline doctor"): for readers without serial number'),
     protocol: protocol.optional().describe("Only this one; without it T=1 where the card offers it"),
     answerSeconds: seconds.optional().describe("So long a card may think about one APDU; usually 20"),
     presents: z
@@ -97,7 +105,8 @@ export function readerProblems(
     }
     for (const one of reader) {
       if ("pcsc" in one) pcsc++;
-      const key = "pcsc" in one ? JSON.stringify([one.pcsc, one.serial, one.slot]) : String(one.vpcd);
+      const key =
+        "pcsc" in one ? JSON.stringify([one.pcsc, one.serial, one.slot, one.usb]) : String(one.vpcd);
       bound.set(key, (bound.get(key) ?? 0) + 1);
       if (operator === (one.presents !== undefined)) {
         if (operator)
@@ -122,7 +131,7 @@ export function readerProblems(
       ["stations"],
       "reader-twice",
       "one reader stands at two heads",
-      "give each head a reader of its own: serial or slot tell them apart",
+      "give each head a reader of its own: serial, slot or usb tell them apart",
     );
   }
   if (pcsc > mostPcscReaders) {

@@ -126,6 +126,13 @@ export interface LineCounts {
   readonly recovered: number;
 }
 
+/** A head that was stopped alone, because it threw out cards in a row while others passed theirs. `head`: from 0. */
+export interface ParkedHead {
+  readonly station: string;
+  readonly head: number;
+  readonly why: string;
+}
+
 /**
  * `complete`: every record that can be is produced. `stopped`: as asked, or after a row of rejects, and the machine is empty; run it again.
  * `stock-too-small`: `missing` blanks are wanting. `halted`: a device, a whole station or a wrong key set stopped the line, or a row of
@@ -137,6 +144,7 @@ export interface LineResult {
   readonly detail: string;
   readonly missing: number;
   readonly counts: LineCounts;
+  readonly parked: readonly ParkedHead[];
   /** By the world's clock. */
   readonly ms: number;
   readonly cardsPerHour: number;

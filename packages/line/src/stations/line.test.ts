@@ -212,6 +212,80 @@ describe("stopping", () => {
   });
 });
 
+describe("a bad head among good ones", () => {
+  const stateOf = ({ line }: Bench, station: string): string[] =>
+    line
+      .view()
+      .stations.find(({ name }) => name === station)
+      ?.heads.map(({ state }) => state) ?? [];
+
+  test("is named and stops alone; the others make the order", async () => {
+    const bench = new Bench({
+      records: 40,
+      blanks: 60,
+      attempts: 20,
+      heads: { personalization: 3 },
+      visitMs: { personalization: 3000 },
+      acts: { personalization: (_, head) => (head === 1 ? rejected("command-refused") : passed) },
+    });
+    const result = await bench.run();
+    expect(result).toMatchObject({
+      ended: "complete",
+      counts: { good: 40, rejected: 5, remade: 5 },
+      parked: [
+        { station: "personalization", head: 1, why: expect.stringMatching(/^5 rejects in a row/) as string },
+      ],
+    });
+    expect(stateOf(bench, "personalization")).toEqual(["idle", "halted", "idle"]);
+    expect(bench.events.filter(({ kind }) => kind === "halted")).toMatchObject([
+      { station: "personalization", head: 1, device: "personalization/2", code: "rejects" },
+    ]);
+    expect(disagreements(bench)).toEqual([]);
+  });
+
+  test("rejects of the cards' own, spread over all heads, stop no head", async () => {
+    const bench = new Bench({
+      records: 60,
+      blanks: 120,
+      heads: { "electrical-test": 2 },
+      acts: {
+        "electrical-test": ({ label }) => (numberOf(label) % 3 === 0 ? rejected("ram-fault") : passed),
+      },
+    });
+    const result = await bench.run();
+    expect(result).toMatchObject({ ended: "complete", parked: [] });
+    expect(result.counts.rejected).toBeGreaterThan(20);
+  });
+
+  test("all heads throwing out is no head's fault: the line stops, none is parked", async () => {
+    const bench = new Bench({
+      records: 50,
+      blanks: 100,
+      heads: { "electrical-test": 4 },
+      acts: { "electrical-test": () => rejected("ram-fault") },
+    });
+    const result = await bench.run();
+    expect(result).toMatchObject({ ended: "stopped", parked: [] });
+    expect(result.detail).toContain("8 rejects in a row at electrical-test");
+  });
+
+  test("the last good head is never parked: when it fails too, the line stops", async () => {
+    let made = 0;
+    const bench = new Bench({
+      records: 50,
+      blanks: 100,
+      heads: { "electrical-test": 2 },
+      acts: {
+        "electrical-test": (_, head) => (head === 0 && made++ < 12 ? passed : rejected("ram-fault")),
+      },
+    });
+    const result = await bench.run();
+    expect(result).toMatchObject({ ended: "stopped", parked: [{ head: 1 }] });
+    expect(result.detail).toContain("8 rejects in a row at electrical-test");
+    expect(disagreements(bench)).toEqual([]);
+  });
+});
+
 describe("rows of rejects", () => {
   /** Visits that began after the line had said that it stops. */
   const begunLate = ({ events }: Bench, work?: Work): number =>

@@ -1,8 +1,20 @@
 import type { Finding, Outcome } from "@persoline/card/program";
+import type { Encoder, StripeJob } from "../devices/encoder/port.js";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
 import { runOn } from "./contact.js";
-import { type PictureWatch, watchPictures } from "./quality/index.js";
+import { proveByTransaction } from "./transaction.js";
+import { stripeDetail } from "./stripe.js";
+import {
+  crossCheck,
+  embossSays,
+  type PictureWatch,
+  printSays,
+  recordSays,
+  type Statement,
+  stripeSays,
+  watchPictures,
+} from "./quality/index.js";
 import {
   boundOf,
   chipProvedInQuality,
@@ -24,10 +36,13 @@ export const quality: Station = {
   name: "quality",
   visit: async (card, visit) => {
     const { camera } = visit.head;
-    const { faces, proof } = boundOf(card).prepared;
+    const { faces } = boundOf(card).prepared;
+    const interrupted = card.interrupted !== undefined;
     const seen = camera !== undefined && faces.length > 0 ? await look(card, visit, camera) : undefined;
     if (seen?.kind === "rejected") return seen;
-    const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
+    const crossed = await crossChecked(card, visit);
+    if (crossed !== undefined) return crossed;
+    const proved = await proofOf(card, visit, interrupted);
     if (seen === undefined || proved.kind !== "passed") return proved;
     // The chip is proved for the people who will judge the pictures: they cannot do that by looking.
     for (const finding of proved.findings ?? []) card.findings.push({ ...finding, station: "quality" });
@@ -35,6 +50,14 @@ export const quality: Station = {
     return seen;
   },
 };
+
+/** Readable files by content, keys and states under the issuer's session; and whatever a payment card shows of itself in a transaction. */
+async function proofOf(card: CardInWork, visit: Visit, interrupted: boolean): Promise<Outcome> {
+  const { proof, payment } = boundOf(card).prepared;
+  const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
+  if (payment === undefined || proved.kind !== "passed") return proved;
+  return proveByTransaction(card, visit, payment, interrupted);
+}
 
 async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Outcome | undefined> {
   const front = await exposed(camera, "front");
@@ -67,6 +90,55 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
   );
   card.findings.push(...findings.map((finding) => ({ ...finding, station: "quality" })));
   return outcomeOf(verdict);
+}
+
+/** Print, raised characters, stripe and record against one another; at a head with an encoder the stripe is read once more. */
+async function crossChecked(card: CardInWork, visit: Visit): Promise<Outcome | undefined> {
+  const bound = boundOf(card);
+  const { record, prepared } = bound;
+  const stripe = visit.makeStripe(bound);
+  const { encoder } = visit.head;
+  let read: readonly Statement[] = [];
+  if (stripe !== undefined && encoder !== undefined) {
+    const problems = await encoder.verify(stripe);
+    if (problems.length > 0) {
+      const detail = stripeDetail(problems);
+      card.findings.push({ what: "stripe", result: "wrong", detail, station: "quality" });
+      return { kind: "rejected", code: "mark-wrong", detail };
+    }
+    const simulated = encoder.kind === "simulated";
+    card.findings.push({ what: "stripe", result: simulated ? "simulated" : "ok", station: "quality" });
+    const tracks = await encoder.read(stripe);
+    read = tracks === undefined ? await sealedSays(card, visit, { encoder, stripe }) : stripeSays(tracks);
+  } else if (stripe?.content.kind === "clear") read = stripeSays(stripe.content.tracks);
+  const contradictions = crossCheck([
+    ...recordSays(record.fields),
+    ...printSays(prepared.faces.flatMap(({ fields }) => fields)),
+    ...embossSays(prepared.emboss),
+    ...read,
+  ]);
+  if (contradictions.length === 0) return undefined;
+  const detail = contradictions.map((one) => one.detail).join("; ");
+  card.findings.push({ what: "cross-check", result: "wrong", detail, station: "quality" });
+  return { kind: "rejected", code: "mark-wrong", detail };
+}
+
+/** What is sealed stays in the encoder: it compares its number with the record's and the raised one's by their digests. */
+async function sealedSays(
+  card: CardInWork,
+  { world, hmacSha256 }: Visit,
+  { encoder, stripe }: { readonly encoder: Encoder; readonly stripe: StripeJob },
+): Promise<Statement[]> {
+  const { record, prepared } = boundOf(card);
+  const statements: Statement[] = [];
+  for (const other of [...recordSays(record.fields), ...embossSays(prepared.emboss)]) {
+    if (!("says" in other) || other.about !== "number") continue;
+    const salt = world.random(16);
+    const digest = hmacSha256(salt, other.says.replaceAll(/\D/g, ""));
+    const agrees = await encoder.confirms(stripe, { salt, digest });
+    statements.push({ witness: "stripe", with: other.witness, about: "number", agrees });
+  }
+  return statements;
 }
 
 async function exposed(camera: Camera, side: Side): Promise<Picture | "no-picture"> {

@@ -2,7 +2,7 @@
 import type { Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
-import type { LineCounts, LineEvent, LineParts } from "./line-types.js";
+import type { LineCounts, LineEvent, LineParts, ParkedHead } from "./line-types.js";
 import { Challenges } from "./challenges.js";
 import { allHalted, type HeadState, type MachineStation, machineOf } from "./machine.js";
 import type { CardInWork, Station } from "./station.js";
@@ -31,6 +31,8 @@ export class Shift {
   /** Why no blank was fed last time: some bin has no room for one more than what is in the machine. Asked again when a body has left. */
   noRoom: DeviceFault | undefined;
   began = 0;
+  /** Heads that were stopped for what they threw out. */
+  readonly parked: ParkedHead[] = [];
   /** When the last good cards were made. */
   readonly goodAt: number[] = [];
   #stopping: "no" | Stop["how"] = "no";
@@ -127,8 +129,21 @@ export class Shift {
     }
   }
 
-  async move(from: Place, to: Place): Promise<void> {
-    await this.jamming(() => this.parts.transport.move(from, to));
+  /** A head that throws cards out which others would pass takes no further one; its card has left. The last head goes on: its row stops the line. */
+  async park(station: MachineStation, head: HeadState, why: string): Promise<void> {
+    if (station.heads.every((other) => other === head || other.state === "halted")) return;
+    head.state = "halted";
+    const { number } = head.head;
+    this.parked.push({ station: station.name, head: number, why });
+    await this.headHalted(head, {
+      device: `${station.name}/${String(number + 1)}`,
+      code: "rejects",
+      message: why,
+    });
+  }
+
+  async move(from: Place, to: Place, again?: "again"): Promise<void> {
+    await this.jamming(() => this.parts.transport.move(from, to, again));
     if (to.at !== "head" && to.at !== "queue") this.noRoom = undefined;
   }
 

@@ -12,7 +12,10 @@ import type {
   Serial,
   World,
 } from "@persoline/card/program";
+import type { Crypto } from "@persoline/card/crypto";
+import type { Hsm } from "../devices/hsm/port.js";
 import type { Camera, Picture } from "../devices/camera/port.js";
+import type { Encoder, StripeJob } from "../devices/encoder/port.js";
 import type { Marker, MarkJob, Side } from "../devices/marker/port.js";
 import type { Reader } from "../devices/reader/port.js";
 import type { Blank, JournalState, Stage, StationTime } from "../ledger/types.js";
@@ -126,6 +129,8 @@ export interface Head {
   readonly reader: Reader;
   readonly markers: readonly Marker[];
   readonly camera: Camera | undefined;
+  /** At the visual station it writes the stripe, at quality control it reads it. */
+  readonly encoder: Encoder | undefined;
 }
 
 /** How pictures are judged against what the record says must be there. */
@@ -144,7 +149,10 @@ export interface FacesVerdict {
   readonly findings: readonly Finding[];
 }
 
-/** The marks of a record in the order they are made: front, back, embossing. */
+/** The stripe of a bound record: what its faces say, or what the security module sealed for the encoder. Undefined: it has none. */
+export type MakeStripe = (bound: Bound) => StripeJob | undefined;
+
+/** The marks of a record in the order they are made: front, back, indent printing, embossing. */
 export type MakeMarks = (prepared: PreparedRecord, record: OrderRecord) => Promise<readonly MarkJob[]>;
 
 export interface Limits {
@@ -154,6 +162,8 @@ export interface Limits {
   readonly resumes: number;
   /** So many rejects of one work in a row stop the line. */
   readonly rejectsInARow: number;
+  /** So many rejects in a row at one head, while others pass cards, stop that head. */
+  readonly rejectsAtHead: number;
   /** So many failed card cryptograms of one work in a row halt the line: the key set is wrong, not the cards. */
   readonly cryptogramsInARow: number;
   /** So often a stuck move is tried again. */
@@ -173,6 +183,7 @@ export const usualLimits: Limits = {
   reseats: 2,
   resumes: 5,
   rejectsInARow: 8,
+  rejectsAtHead: 5,
   cryptogramsInARow: 3,
   jams: 2,
 };
@@ -202,9 +213,21 @@ export interface Surroundings {
   readonly outside: Outside;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
   readonly makeMarks: MakeMarks;
+  readonly makeStripe: MakeStripe;
+  readonly hmacSha256: (key: Uint8Array, text: string) => Uint8Array;
   readonly judgeFaces: JudgeFaces;
   /** Keeps a picture with the card; the answer goes into the card's history. */
   readonly keepPicture: (serial: Serial, picture: Picture) => Promise<KeptPicture>;
+  /** For payment cards; absent where none are made. */
+  readonly payment?: PaymentDesk;
+}
+
+/** What a terminal needs beside the card: its issuer, whoever enciphers PINs for it, and the calendar. */
+export interface PaymentDesk {
+  readonly hsm: Pick<Hsm, "judgeCryptogram" | "paymentScripts" | "encipherPin">;
+  readonly crypto: Crypto;
+  /** YYMMDD. */
+  readonly today: () => string;
 }
 
 export type Visit = Surroundings & { readonly head: Head; readonly challenges: Challenges };

@@ -15,10 +15,21 @@ interface Row {
   cryptograms: number;
 }
 
-/** Rows are counted by work, over all its heads: a card that passes other work at the same place says nothing about this one. */
+/** What a head has thrown out in a row, and whether others passed cards meanwhile: then it is the head, not the cards. */
+interface HeadRow {
+  rejects: number;
+  othersPassed: boolean;
+}
+
+/**
+ * Rows are counted by work, over all its heads: a card that passes other work at the same place says nothing about this one. They are
+ * counted by head too: one bad head among good ones never makes a row of the work, and eats the stock.
+ */
 export class StopLimits {
   readonly #limits: Limits;
   readonly #rows = new Map<string, Row>();
+  /** By work, then by head. */
+  readonly #heads = new Map<string, Map<number, HeadRow>>();
   readonly #shut = new Set<string>();
   #refused = 0;
 
@@ -26,8 +37,27 @@ export class StopLimits {
     this.#limits = limits;
   }
 
-  passed(work: string): void {
+  passed(work: string, head: number): void {
     this.#rows.delete(work);
+    const heads = this.#headsOf(work);
+    heads.delete(head);
+    for (const row of heads.values()) row.othersPassed = true;
+  }
+
+  /** Why this head takes no further card, once its own row is complete. */
+  rejectedAt(work: string, head: number): string | undefined {
+    const heads = this.#headsOf(work);
+    const row = heads.get(head) ?? { rejects: 0, othersPassed: false };
+    heads.set(head, row);
+    if (++row.rejects < this.#limits.rejectsAtHead || !row.othersPassed) return undefined;
+    heads.delete(head);
+    return `${String(row.rejects)} rejects in a row at ${work} here, while other heads passed cards: look at this head`;
+  }
+
+  #headsOf(work: string): Map<number, HeadRow> {
+    const heads = this.#heads.get(work) ?? new Map<number, HeadRow>();
+    this.#heads.set(work, heads);
+    return heads;
   }
 
   /** What follows from this reject, if it completes a row. */

@@ -1,9 +1,10 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { unhex } from "@persoline/card/bytes";
 import { CardMute, type Note, type Serial } from "@persoline/card/program";
 import type { StatusWord } from "@persoline/card/apdu";
 import { describe, expect, test } from "vitest";
 import type { Camera, Picture } from "../devices/camera/port.js";
+import type { Encoder, StripeProblem } from "../devices/encoder/port.js";
 import type { Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import type { Reader } from "../devices/reader/port.js";
@@ -21,6 +22,7 @@ import {
   usualOutside,
   type Visit,
 } from "./station.js";
+import { placedStripe } from "./stripe.js";
 import { visual } from "./visual.js";
 import { idealWorld } from "./world.js";
 
@@ -96,7 +98,7 @@ interface Scene {
 
 function scene(
   seats: readonly Seat[],
-  more: { fails?: number; camera?: Camera; verdict?: FacesVerdict; under?: Reader } = {},
+  more: { fails?: number; camera?: Camera; verdict?: FacesVerdict; under?: Reader; encoder?: Encoder } = {},
 ): Scene {
   const journal = new MemoryJournal();
   const done: string[] = [];
@@ -133,6 +135,8 @@ function scene(
     outside: usualOutside,
     sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
     makeMarks: () => Promise.resolve(jobs),
+    makeStripe: placedStripe,
+    hmacSha256: (key, text) => new Uint8Array(createHmac("sha256", key).update(text).digest()),
     judgeFaces: () => Promise.resolve(more.verdict ?? { kind: "passed", detail: "", findings: [] }),
     keepPicture: (serial, { side }) =>
       Promise.resolve({ file: `pictures/${serial}-${side}.png`, sha256: side }),
@@ -142,6 +146,7 @@ function scene(
       reader: more.under ?? reader(seats),
       markers: [marker("raster"), marker("emboss")],
       camera: more.camera,
+      encoder: more.encoder,
     },
     challenges: new Challenges(),
   };
@@ -234,6 +239,130 @@ describe("seating a card", () => {
   });
 });
 
+describe("the magnetic stripe", () => {
+  const pan = "4111111111111111";
+  const striped = (numbers: { stripe?: string; raised?: string; record?: string } = {}): CardInWork => {
+    const card = bound();
+    if (card.bound === undefined) throw new Error("bound");
+    const { stripe = pan, raised = pan, record = pan } = numbers;
+    const face = {
+      side: "back",
+      common: { key: "", elements: [] },
+      own: [
+        {
+          kind: "stripe",
+          layer: "stripe",
+          field: "stripe",
+          coercivity: "high",
+          tracks: [{ track: 2, text: `${stripe}=3012101` }],
+        },
+      ],
+      fields: [],
+    } as const;
+    card.bound = {
+      ...card.bound,
+      record: { number: 1, fields: { pan: record }, photos: {}, row: 2 },
+      prepared: {
+        ...card.bound.prepared,
+        faces: [face],
+        emboss: [{ text: raised, font: "7B", x: 10, yFromBottom: 21.42, pitch: 3.63 }],
+      },
+    };
+    return card;
+  };
+  /** Reads back what is wrong, time by time; the last stays. */
+  const encoder = (wrong: readonly (readonly StripeProblem[])[], fails = false, onSealed = pan) => {
+    const did: string[] = [];
+    const machine: Encoder = {
+      name: "encoder",
+      kind: "simulated",
+      duration: () => 1,
+      encode: () => {
+        did.push("encode");
+        return fails ? Promise.reject(new DeviceFault("encoder", "timeout", "no answer")) : Promise.resolve();
+      },
+      verify: () => {
+        const said = wrong[Math.min(did.filter((one) => one === "verify").length, wrong.length - 1)] ?? [];
+        did.push("verify");
+        return Promise.resolve(said);
+      },
+      confirms: (_, { salt, digest }) =>
+        Promise.resolve(Buffer.from(digest).equals(createHmac("sha256", salt).update(onSealed).digest())),
+      read: ({ content }) => Promise.resolve(content.kind === "clear" ? content.tracks : undefined),
+    };
+    return { machine, did };
+  };
+  const bad: readonly StripeProblem[] = [{ track: 2, fault: "lrc" }];
+
+  test("is written after the marks under an intent of its own, and read back", async () => {
+    const { machine, did } = encoder([[]]);
+    const { visit, journal, done } = scene([{ atr: completed }], { encoder: machine });
+    const card = striped();
+    expect((await visual.visit(card, visit)).kind).toBe("passed");
+    expect([done.length, did]).toEqual([3, ["encode", "verify"]]);
+    expect(card.passed).toContain("visual/3");
+    expect(card.findings).toContainEqual({ what: "stripe", result: "simulated", station: "visual" });
+    expect((await journal.states())[0]?.open).toBeUndefined();
+  });
+  test("is written once more when it reads wrongly, and then no more", async () => {
+    const once = encoder([bad, []]);
+    expect(
+      (await visual.visit(striped(), scene([{ atr: completed }], { encoder: once.machine }).visit)).kind,
+    ).toBe("passed");
+    const twice = encoder([bad]);
+    expect(
+      await visual.visit(striped(), scene([{ atr: completed }], { encoder: twice.machine }).visit),
+    ).toEqual({ kind: "rejected", code: "mark-wrong", detail: "track 2: its LRC is wrong" });
+    expect(twice.did).toEqual(["encode", "verify", "encode", "verify"]);
+  });
+  test("of unknown outcome is the card's end; without an encoder the machine stops, and the card is whole", async () => {
+    const broken = encoder([[]], true);
+    expect(
+      await visual.visit(striped(), scene([{ atr: completed }], { encoder: broken.machine }).visit),
+    ).toMatchObject({ kind: "rejected", code: "mark-unknown" });
+    expect(broken.did).toEqual(["encode"]);
+    const none = scene([{ atr: completed }]);
+    await expect(visual.visit(striped(), none.visit)).rejects.toThrow("no encoder");
+  });
+  test.each([
+    ["one number everywhere", {}, undefined],
+    ["another's stripe", { stripe: "5500005555555559" }, "emboss and stripe"],
+    ["another's raised number", { raised: "5500005555555559" }, "record and emboss"],
+    ["another's record", { record: "5500005555555559" }, "record and stripe"],
+  ] as const)("at quality control: %s", async (_, numbers, pair) => {
+    const { machine } = encoder([[]]);
+    const { visit } = scene([{ atr: completed }], { encoder: machine });
+    const outcome = await quality.visit(striped(numbers), visit);
+    const said = outcome.kind === "rejected" ? `${outcome.code} ${outcome.detail}` : outcome.kind;
+    expect(said).toMatch(
+      pair === undefined ? /^passed$/ : new RegExp(`^mark-wrong .*number: ${pair} contradict`),
+    );
+  });
+  test("at quality control a sealed stripe is compared by digest with what is raised, inside the encoder", async () => {
+    for (const [onSealed, kind] of [
+      [pan, "passed"],
+      ["5500005555555559", "rejected"],
+    ] as const) {
+      const { visit } = scene([{ atr: completed }], { encoder: encoder([[]], false, onSealed).machine });
+      const outcome = await quality.visit(striped({ stripe: "1" }), {
+        ...visit,
+        makeStripe: () => ({
+          coercivity: "high",
+          content: { kind: "sealed", order: "A-1", record: 1, content: "sealed" },
+        }),
+      });
+      expect(outcome.kind).toBe(kind);
+    }
+  });
+  test("at quality control it is read once more, on whatever it is by now", async () => {
+    const { visit } = scene([{ atr: completed }], { encoder: encoder([bad]).machine });
+    expect(await quality.visit(striped(), visit)).toMatchObject({
+      kind: "rejected",
+      detail: "track 2: its LRC is wrong",
+    });
+  });
+});
+
 describe("marks", () => {
   const events = (notes: readonly Note[]): string[] =>
     notes.map(({ event, segment, station }) => `${event} ${station} ${String(segment)}`);
@@ -260,6 +389,18 @@ describe("marks", () => {
     const { visit, done } = scene([{ atr: completed, chip: "504C0102030400000009" }]);
     expect(await visual.visit(bound(), visit)).toMatchObject({ kind: "held" });
     expect(done).toEqual([]);
+  });
+
+  test("are not begun by a machine that is not there: the line stops, and the card is whole", async () => {
+    const { visit, done, journal } = scene([{ atr: completed }]);
+    const away = (): Promise<void> =>
+      Promise.reject(new DeviceFault("emboss", "unplugged", "nobody answers"));
+    const markers = visit.head.markers.map((one) => (one.does === "emboss" ? { ...one, ready: away } : one));
+    await expect(visual.visit(bound(), { ...visit, head: { ...visit.head, markers } })).rejects.toThrow(
+      "nobody answers",
+    );
+    expect(done).toHaveLength(2);
+    expect((await journal.states())[0]?.open).toBeUndefined();
   });
 
   test("of unknown outcome are the card's end, and never repeated", async () => {
@@ -294,6 +435,19 @@ describe("marks", () => {
       "contact currents: simulated",
       "raster front: simulated",
     ]);
+  });
+
+  test("a machine that cannot begin stops the line before the intent, and costs no card", async () => {
+    const { visit, done, journal } = scene([{ atr: completed }]);
+    const markers = visit.head.markers.map((marker) => ({
+      ...marker,
+      ready: () => Promise.reject(new DeviceFault("engraver", "refused", "an earlier job lies there")),
+    }));
+    await expect(visual.visit(bound(), { ...visit, head: { ...visit.head, markers } })).rejects.toThrow(
+      "earlier job",
+    );
+    expect(done).toEqual([]);
+    expect(events(journal.notes)).toEqual([]);
   });
 
   test("a head without the marker that a card needs is the machine's fault", async () => {

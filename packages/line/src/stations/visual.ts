@@ -1,10 +1,12 @@
 import type { Note, Outcome } from "@persoline/card/program";
-import type { Marker, MarkJob } from "../devices/marker/port.js";
+import type { StripeProblem } from "../devices/encoder/port.js";
+import type { MarkedCard, Marker, MarkJob } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { withChip } from "./contact.js";
 import { passedDetail } from "./history.js";
+import { stripeDetail } from "./stripe.js";
 import { judgeEmboss } from "./quality/index.js";
-import { type CardInWork, marksOf, type Station, type Visit } from "./station.js";
+import { boundOf, type CardInWork, marksOf, type Station, type Visit } from "./station.js";
 
 /** Each mark has a name of its own in the journal, so that one is never made twice, whatever happens between two. */
 const markName = (number: number): string => `visual/${String(number)}`;
@@ -30,7 +32,7 @@ export const visual: Station = {
       const unknown = await mark(card, visit, { number, job, marker: markerFor(job, visit) });
       if (unknown !== undefined) return unknown;
     }
-    return { kind: "passed" };
+    return (await encodeStripe(card, visit, jobs.length)) ?? { kind: "passed" };
   },
 };
 
@@ -53,17 +55,19 @@ async function mark(
   const { serial } = card;
   const write = (note: Pick<Note, "station" | "segment" | "event" | "detail">): Promise<void> =>
     visit.world.outside(visit.outside.journalMs, visit.journal.write({ serial, program: "visual", ...note }));
+  // A machine that cannot begin stops the line; once there is an intent, its failure would cost the card.
+  await marker.ready?.();
   await write({ station: "visual", segment: number, event: "intent" });
   try {
-    await marker.mark(job);
+    await marker.mark(job, markedCard(card));
   } catch (thrown) {
     if (!(thrown instanceof DeviceFault)) throw thrown;
     card.findings.push({ what: marker.name, result: "wrong", detail: thrown.message, station: "visual" });
     return markUnknown(number, `${marker.name} did not confirm it: ${thrown.message}`);
   }
   // The machine confirmed the card; what it says it raised is compared before anybody relies on it.
-  const raised = job.kind === "emboss" ? await marker.embossed?.() : undefined;
-  const problems = job.kind === "emboss" && raised !== undefined ? judgeEmboss(raised, job.lines) : [];
+  const raised = job.kind === "raster" ? undefined : await marker.embossed?.();
+  const problems = job.kind !== "raster" && raised !== undefined ? judgeEmboss(raised, job.lines) : [];
   if (problems.length > 0) {
     const detail = problems.join("; ");
     card.findings.push({ what: marker.name, result: "wrong", detail, station: "visual" });
@@ -72,6 +76,59 @@ async function mark(
   if (marker.kind === "simulated") {
     card.findings.push({ what: `${job.kind} ${job.side}`, result: "simulated", station: "visual" });
   }
+  await Promise.all([
+    write({ station: "visual", segment: number, event: "done" }),
+    write({ station: markName(number), segment: -1, event: "passed", ...passedDetail(card) }),
+  ]);
+  card.passed.push(markName(number));
+  return undefined;
+}
+
+/** For a marker in another room, which reads the chip again. */
+function markedCard(card: CardInWork): MarkedCard {
+  const { record, attempt } = boundOf(card);
+  return { serial: card.serial, record: record.number, attempt };
+}
+
+/**
+ * The stripe after all marks: written, read back on all three tracks, written once more when it does not read as it should, then
+ * rejected (ISO/IEC 7811-2, -6). Like any mark it has an intent, and an unknown outcome is a reject.
+ */
+async function encodeStripe(card: CardInWork, visit: Visit, number: number): Promise<Outcome | undefined> {
+  const job = visit.makeStripe(boundOf(card));
+  if (job === undefined || card.passed.includes(markName(number))) return undefined;
+  const { encoder } = visit.head;
+  if (encoder === undefined) {
+    const { station, number: head } = visit.head;
+    throw new DeviceFault(
+      `${station}, head ${String(head + 1)}`,
+      "refused",
+      "this head has no encoder for the magnetic stripe: name one in the line file",
+    );
+  }
+  const { serial } = card;
+  const write = (note: Pick<Note, "station" | "segment" | "event" | "detail">): Promise<void> =>
+    visit.world.outside(visit.outside.journalMs, visit.journal.write({ serial, program: "visual", ...note }));
+  await write({ station: "visual", segment: number, event: "intent" });
+  let problems: readonly StripeProblem[] = [];
+  try {
+    for (let times = 0; times < 2; times++) {
+      await encoder.encode(job);
+      problems = await encoder.verify(job);
+      if (problems.length === 0) break;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof DeviceFault)) throw thrown;
+    card.findings.push({ what: encoder.name, result: "wrong", detail: thrown.message, station: "visual" });
+    return markUnknown(number, `${encoder.name} did not confirm it: ${thrown.message}`);
+  }
+  if (problems.length > 0) {
+    const detail = stripeDetail(problems);
+    card.findings.push({ what: "stripe", result: "wrong", detail, station: "visual" });
+    return { kind: "rejected", code: "mark-wrong", detail };
+  }
+  const simulated = encoder.kind === "simulated";
+  card.findings.push({ what: "stripe", result: simulated ? "simulated" : "ok", station: "visual" });
   await Promise.all([
     write({ station: "visual", segment: number, event: "done" }),
     write({ station: markName(number), segment: -1, event: "passed", ...passedDetail(card) }),

@@ -4,6 +4,7 @@ import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord } from "../ledger/types.js";
 import { sealedGroupings } from "../orders/issuer.js";
+import { secretsFor } from "../plan/gp/payment/sealed.js";
 import { passedDetail } from "./history.js";
 import type { Leaving } from "./leaving.js";
 import { clear, type HeadState, hasPassed, type MachineStation, type SlotState } from "./machine.js";
@@ -43,14 +44,17 @@ export class Working {
       head.state = "idle";
       return;
     }
-    const { label } = fed;
+    const { label, byChip } = fed;
     const started =
       label === undefined
         ? ({ ok: false, why: "unknown" } as const)
         : await shift.asked(accounts.start({ label, order, line: name }));
     if (!started.ok) {
       shift.unbound--;
-      await this.#refuse(head.place, label, started.why);
+      // Its own chip says that it is a card of these accounts: it was only fed again.
+      if (label !== undefined && byChip === true && "made" in started && started.made !== undefined)
+        await this.#giveBack(head.place, label, started.made);
+      else await this.#refuse(head.place, label, started.why);
       head.state = "idle";
       return;
     }
@@ -60,6 +64,14 @@ export class Working {
     head.card = card;
     shift.tell({ kind: "fed", label: card.label, serial: card.serial, stage: card.stage });
     await this.work(station, head, card);
+  }
+
+  /** A card that was finished before, by this order or another one: nothing is sent to it, and nothing is wrong with the line. */
+  async #giveBack(from: Place, label: string, made: { order: string; record: number }): Promise<void> {
+    const shift = this.#shift;
+    const detail = `card ${label} was fed, but it is personalized already, as record ${String(made.record)} of order ${made.order}: given back, untouched`;
+    shift.tell({ kind: "alarm", detail });
+    await shift.move(from, { at: "good", order: made.order, slot: made.record }, "again");
   }
 
   /** A body that must not be worked on: unknown, twice there, or rejected before. */
@@ -111,8 +123,14 @@ export class Working {
       await this.#leaving.reject(station, head, card, card.verdict);
       return;
     }
+    // The next visit's contact is made while the note of the last one's passing becomes durable; the journal keeps their order, so that no
+    // command which changes the card leaves before that, and nothing else follows from a visit before.
+    let noted: Promise<void> = Promise.resolve();
     for (const work of station.works) {
       if (hasPassed(card, work)) continue;
+      const isNext = work.name !== "personalization" || card.bound !== undefined;
+      if (!isNext || card.suspect !== undefined || shift.isSurplus(card) || shift.isClosed([work]))
+        await noted;
       if (card.suspect !== undefined) {
         await this.#leaving.hold(station, head, card, card.suspect);
         return;
@@ -127,40 +145,52 @@ export class Working {
         await this.#leaving.restock(head, card);
         return;
       }
-      if (!(await this.#visit(station, head, card, work))) return;
+      const after = await this.#visit(station, head, card, work, noted);
+      if (after === "gone") return;
+      noted = after.noted;
     }
+    await noted;
     head.state = "done";
   }
 
-  /** One visit and what follows from it; false when the card goes no further. */
-  async #visit(station: MachineStation, head: HeadState, card: CardInWork, work: Station): Promise<boolean> {
+  /** One visit and what follows from it once `before` is durable. `noted`: the card has passed, and its note is on its way. */
+  async #visit(
+    station: MachineStation,
+    head: HeadState,
+    card: CardInWork,
+    work: Station,
+    before: Promise<void>,
+  ): Promise<{ readonly noted: Promise<void> } | "gone"> {
     const outcome = await this.#visited(station, head, card, work);
+    await before;
     const { findings = [] } = "findings" in outcome ? outcome : {};
     for (const finding of findings) card.findings.push({ ...finding, station: work.name });
     switch (outcome.kind) {
-      case "passed":
-        await this.#passed(station, card, work);
-        return true;
+      case "passed": {
+        const noted = this.#passed(station, head, card, work);
+        noted.catch(() => undefined);
+        return { noted };
+      }
       case "rejected": {
         const { code, detail } = outcome;
         const verdict = { station: work.name, code, detail };
         await this.#leaving.condemn(card, verdict);
         await this.#leaving.reject(station, head, card, verdict);
-        return false;
+        return "gone";
       }
       case "held":
         await this.#leaving.hold(station, head, card, outcome.question);
-        return false;
+        return "gone";
       case "returned": {
         const question = `${outcome.detail}; it was not touched: give it back to its owner`;
         await this.#leaving.hold(station, head, card, question);
-        return false;
+        return "gone";
       }
       case "halted": {
         const { device, code, detail } = outcome;
         head.state = "halted";
         await this.#shift.headHalted(head, { device, code, message: detail });
-        return false;
+        return "gone";
       }
     }
   }
@@ -206,7 +236,7 @@ export class Working {
     }
   }
 
-  async #passed(station: MachineStation, card: CardInWork, work: Station): Promise<void> {
+  async #passed(station: MachineStation, head: HeadState, card: CardInWork, work: Station): Promise<void> {
     const { journal } = this.#shift.parts;
     const note = {
       serial: card.serial,
@@ -215,11 +245,12 @@ export class Working {
       segment: -1,
       event: "passed",
     } as const;
-    await this.#shift.journalled(journal.write({ ...note, ...passedDetail(card) }));
+    const durable = this.#shift.journalled(journal.write({ ...note, ...passedDetail(card) }));
     card.stage = works[work.name];
     card.passed.push(work.name);
+    await durable;
     station.passed++;
-    this.#shift.limits.passed(work.name);
+    this.#shift.limits.passed(work.name, head.head.number);
   }
 
   /** Late binding: false when no record waits after all. */
@@ -257,7 +288,12 @@ export class Working {
     const prepared = await surroundings.world.outside(surroundings.outside.workerMs, prepareRecord(bound));
     const { record, attempt, pins } = bound;
     const issuer = sealedGroupings(record);
-    const secrets = { order, record: record.number, pins, ...(issuer === undefined ? {} : { issuer }) };
+    const secrets = {
+      order,
+      record: record.number,
+      ...secretsFor(pins, prepared.payment),
+      ...(issuer === undefined ? {} : { issuer }),
+    };
     card.bound = { record, attempt, secrets, prepared };
     if (!hasReached(card.stage, "bound")) card.stage = "bound";
   }

@@ -2,7 +2,7 @@
 import type { RecordState } from "../ledger/types.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { moveRecord } from "../ledger/life.js";
-import { completeOrder } from "./accounts.js";
+import { completeOrder } from "./record-ends.js";
 import { record as audit } from "./audit.js";
 import { countRecord } from "./counters.js";
 import { staleReports } from "./order-runs.js";

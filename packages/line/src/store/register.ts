@@ -14,13 +14,17 @@ export interface Holder {
   readonly name: string;
   readonly department: string;
   readonly zones: readonly string[];
+  /** The number that its card carries; absent in rows written before this was kept. */
+  readonly cardNumber?: string;
+  /** Name of the order's product. */
+  readonly product?: string;
   /** ISO 8601 date or time. */
   readonly validFrom?: string;
   readonly validUntil?: string;
   readonly status: "active" | "blocked" | "withdrawn";
 }
 
-export type NewHolder = Omit<Holder, "status">;
+export type NewHolder = Omit<Holder, "status" | "product">;
 
 export interface Refusal {
   readonly serial: Serial;
@@ -47,6 +51,8 @@ export interface AccessRegister {
   enter(holders: readonly NewHolder[]): Promise<void>;
   holder(serial: Serial): Promise<Holder | undefined>;
   holders(): AsyncGenerator<Holder>;
+  /** The card with this number that opens gates, else the one that was entered last. */
+  numbered(cardNumber: string): Promise<Serial | undefined>;
   setStatus(ask: {
     readonly serial: Serial;
     readonly status: Holder["status"];
@@ -77,6 +83,8 @@ interface HolderRow {
   valid_from: string | null;
   valid_until: string | null;
   status: Holder["status"];
+  card_number: string | null;
+  product?: string | null;
 }
 
 const holderOf = (row: HolderRow): Holder => ({
@@ -87,6 +95,8 @@ const holderOf = (row: HolderRow): Holder => ({
   department: row.department,
   zones: JSON.parse(row.zones) as string[],
   status: row.status,
+  ...(row.card_number === null ? {} : { cardNumber: row.card_number }),
+  ...(typeof row.product === "string" ? { product: row.product } : {}),
   ...(row.valid_from === null ? {} : { validFrom: row.valid_from }),
   ...(row.valid_until === null ? {} : { validUntil: row.valid_until }),
 });
@@ -129,6 +139,7 @@ async function enterOne(tx: Tx, desk: Desk, holder: NewHolder): Promise<void> {
     zones: JSON.stringify(holder.zones),
     valid_from: holder.validFrom ?? null,
     valid_until: holder.validUntil ?? null,
+    card_number: holder.cardNumber ?? null,
     since: stamp(desk),
   };
   await tx
@@ -144,10 +155,23 @@ export function accessRegister(desk: Desk): AccessRegister {
     async holder(serial) {
       const row = await desk.db
         .selectFrom("holders")
-        .selectAll()
+        .leftJoin("orders", "orders.order_number", "holders.order_number")
+        .selectAll("holders")
+        .select("orders.product")
         .where("serial", "=", serial)
         .executeTakeFirst();
       return row === undefined ? undefined : holderOf(row);
+    },
+    async numbered(cardNumber) {
+      const row = await desk.db
+        .selectFrom("holders")
+        .select("serial")
+        .where("card_number", "=", cardNumber)
+        .orderBy((row) => row.case().when("status", "=", "active").then(0).else(1).end())
+        .orderBy("since", "desc")
+        .orderBy("serial")
+        .executeTakeFirst();
+      return row?.serial;
     },
     async *holders() {
       for (let after: Serial | undefined; ; ) {

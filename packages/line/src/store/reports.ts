@@ -5,11 +5,11 @@ import type { CardLine, ProductionReport, Throughput } from "../ledger/report.js
 import type { ResultRow } from "../ledger/result.js";
 import type { BlankState, StationTime } from "../ledger/types.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import { givenUpOf } from "./accounts.js";
+import { givenUpOf } from "./record-ends.js";
 import { auditOf } from "./audit.js";
 import { recordCounts, totals } from "./counters.js";
-import { dataKey, type Desk, read, stamp } from "./desk.js";
-import { unseal } from "./sealed.js";
+import { type Desk, read, stamp } from "./desk.js";
+import { resultRows } from "./result-rows.js";
 
 const pageSize = 500;
 /** Columns of the pace diagram. */
@@ -58,16 +58,6 @@ export interface Reports {
   }>;
 }
 
-function byRecord<T extends { readonly record: number }>(rows: readonly T[]): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const row of rows) {
-    const group = groups.get(row.record);
-    if (group === undefined) groups.set(row.record, [row]);
-    else group.push(row);
-  }
-  return groups;
-}
-
 /** How a visit ended, and what people found of the card since: a settled card is held no more, a withdrawn one not good. */
 function decidedSince(row: {
   readonly end_kind: CardLine["end"];
@@ -86,6 +76,15 @@ function decidedSince(row: {
     ...(row.code === null ? {} : { code: row.code }),
     ...(row.detail === null ? {} : { detail: row.detail }),
   };
+}
+
+/** What a reject's chip was left as; nothing of cards that nobody was put on. */
+function chipLeft(row: {
+  readonly personalised: number | null;
+  readonly terminated: number | null;
+}): Pick<CardLine, "chip"> {
+  if (row.personalised !== 1) return {};
+  return { chip: row.terminated === 1 ? "terminated" : "readable" };
 }
 
 interface Visit {
@@ -110,6 +109,8 @@ export function reportStore(desk: Desk): Reports {
           "blanks.state",
           "blanks.reject_detail",
           "cards.attempt",
+          "cards.personalised",
+          "cards.terminated",
           "visits.end_kind",
           "visits.station",
           "visits.code",
@@ -134,6 +135,7 @@ export function reportStore(desk: Desk): Reports {
             serial: row.serial,
             label: row.label,
             ...decidedSince(row),
+            ...chipLeft(row),
             at: row.ended_at,
             ms: times.reduce((sum, { ms }) => sum + ms, 0),
             ...(row.record === null ? {} : { record: row.record }),
@@ -196,7 +198,7 @@ export function reportStore(desk: Desk): Reports {
       const cards = { used: 0, good: 0, rejected: 0, held: 0, remade: 0 };
       const found = new Map<string, { station: string; code: string; count: number }>();
       for await (const { line, times: spent } of walk(order)) {
-        stations.add(spent);
+        stations.add(spent, line.end === "rejected");
         if (line.end === "restocked") continue;
         cards.used++;
         cards[line.end]++;
@@ -253,91 +255,7 @@ export function reportStore(desk: Desk): Reports {
       };
     },
 
-    async *result(order) {
-      const head = await desk.db
-        .selectFrom("orders")
-        .select(["reference_field", "key_version"])
-        .where("order_number", "=", order)
-        .executeTakeFirst();
-      if (head === undefined) throw new AccountsProblem("unknown-order", `order ${order} was not imported`);
-      const field = head.reference_field;
-      for (let after = 0; ; ) {
-        const span = await read(desk, async (tx) => {
-          const rows = await tx
-            .selectFrom("records")
-            .select(["number", "state", "given_up_at"])
-            .where("order_number", "=", order)
-            .where("number", ">", after)
-            .orderBy("number")
-            .limit(pageSize)
-            .execute();
-          const last = rows.at(-1)?.number ?? after;
-          const cards = await tx
-            .selectFrom("cards")
-            .select(["serial", "record", "end_kind", "code"])
-            .where("order_number", "=", order)
-            .where("record", ">", after)
-            .where("record", "<=", last)
-            .orderBy("attempt")
-            .execute();
-          const letters = await tx
-            .selectFrom("letters")
-            .select(["letter", "record"])
-            .where("order_number", "=", order)
-            .where("record", ">", after)
-            .where("record", "<=", last)
-            .where("state", "!=", "void")
-            .orderBy("letter")
-            .execute();
-          const references =
-            field === null
-              ? []
-              : await tx
-                  .selectFrom("record_data")
-                  .select(["record", "kind", "sealed"])
-                  .where("order_number", "=", order)
-                  .where("field", "=", field)
-                  .where("record", ">", after)
-                  .where("record", "<=", last)
-                  .execute();
-          return { rows, cards, letters, references, last };
-        });
-        if (span.rows.length === 0) return;
-        const cards = byRecord(span.cards);
-        const letters = byRecord(span.letters);
-        const references = new Map(
-          span.references.map(({ record, kind, sealed }) => [
-            record,
-            new TextDecoder().decode(
-              unseal(dataKey(desk, order), { order, record, field: field ?? "", kind }, sealed),
-            ),
-          ]),
-        );
-        for (const { number, state, given_up_at } of span.rows) {
-          const own = cards.get(number) ?? [];
-          const good = own.find(({ end_kind }) => end_kind === "good");
-          yield {
-            record: number,
-            reference: references.get(number) ?? String(number),
-            status:
-              good !== undefined
-                ? "good"
-                : given_up_at !== null
-                  ? "given-up"
-                  : state === "held"
-                    ? "held"
-                    : "missing",
-            letters: (letters.get(number) ?? []).map(({ letter }) => letter),
-            cancelled: own
-              .filter(({ end_kind }) => end_kind === "rejected" || end_kind === "held")
-              .map(({ serial, code, end_kind }) => ({ serial, reason: code ?? end_kind ?? "" })),
-            ...(good === undefined ? {} : { serial: good.serial }),
-            ...(good === undefined || head.key_version === null ? {} : { keyVersion: head.key_version }),
-          };
-        }
-        after = span.last;
-      }
-    },
+    result: (order) => resultRows(desk, order),
 
     async pictures(order, atMost) {
       const rows = await desk.db

@@ -2,7 +2,7 @@
 import type { Serial } from "@persoline/card/program";
 import { mayBeFoundGood, moveBlank } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import { completeOrder, dropPins, loseCard } from "./accounts.js";
+import { completeOrder, dropPins, loseCard } from "./record-ends.js";
 import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";

@@ -95,6 +95,12 @@ CREATE TABLE counters (
   primary key (scope, term)
 ) strict, without rowid;
 
+CREATE TABLE drawn_labels (
+  label text primary key,
+  line text not null,
+  at text not null
+) strict, without rowid;
+
 CREATE TABLE holders (
   serial text primary key references blanks,
   order_number text not null,
@@ -106,7 +112,9 @@ CREATE TABLE holders (
   valid_until text,
   status text not null check (status in ('active', 'blocked', 'withdrawn')),
   since text not null
-) strict;
+, card_number text) strict;
+
+CREATE INDEX holders_by_card_number on holders (card_number);
 
 CREATE INDEX holders_by_reference on holders (reference);
 

@@ -279,6 +279,7 @@ test("only good cards enter the access register; passages come in order of time"
     name: "Zoë",
     department: "Extrusion",
     zones: ["A1", "DOCK"],
+    cardNumber: "A-1-0001",
     validUntil: "2027-01-01",
   };
   await start(s, 1);
@@ -286,7 +287,12 @@ test("only good cards enter the access register; passages come in order of time"
   await expect(s.access.enter([{ serial: serial(1), ...holder }])).rejects.toThrow(/only good cards/);
   await s.accounts.finish({ serial: serial(1), end: { kind: "good" }, history });
   await s.access.enter([{ serial: serial(1), ...holder }]);
-  expect(await s.access.holder(serial(1))).toEqual({ serial: serial(1), status: "active", ...holder });
+  expect(await s.access.holder(serial(1))).toEqual({
+    serial: serial(1),
+    status: "active",
+    product: "office-access",
+    ...holder,
+  });
   await s.access.setStatus({ serial: serial(1), status: "blocked", by: "Ada" });
   const listed: unknown[] = [];
   for await (const { status } of s.access.holders()) listed.push(status);
@@ -311,6 +317,52 @@ test("only good cards enter the access register; passages come in order of time"
     ["2026-03-02T08:00:00.000Z", "refused"],
   ]);
   expect(await s.access.forgetPassages({ before: "2026-03-02", by: "Ada" })).toBe(1);
+});
+
+test("a card number leads to the card that opens gates, not to the one it took the place of", async () => {
+  const s = await working();
+  const holder = {
+    order: "A-1",
+    reference: "E1",
+    name: "",
+    department: "",
+    zones: [],
+    cardNumber: "A-1-0001",
+  };
+  for (const number of [1, 2]) {
+    await start(s, number);
+    await s.accounts.bind({ serial: serial(number), order: "A-1" });
+    await s.accounts.finish({ serial: serial(number), end: { kind: "good" }, history });
+  }
+  await s.access.enter([{ serial: serial(2), ...holder }]);
+  await s.access.enter([{ serial: serial(1), ...holder, cardNumber: "A-1-0002" }]);
+  expect(await s.access.numbered("A-1-0001")).toBe(serial(2));
+  expect(await s.access.numbered("A-1-0003")).toBeUndefined();
+  await s.access.enter([{ serial: serial(1), ...holder }]);
+  await s.access.setStatus({ serial: serial(2), status: "withdrawn", by: "Ada" });
+  expect(await s.access.numbered("A-1-0001")).toBe(serial(1));
+  await s.access.setStatus({ serial: serial(1), status: "withdrawn", by: "Ada" });
+  await s.access.setStatus({ serial: serial(2), status: "active", by: "Ada" });
+  expect(await s.access.numbered("A-1-0001")).toBe(serial(2));
+});
+
+test("a number is drawn for one line, and told to it again until its card is begun", async () => {
+  const s = await working();
+  const begins = "0102030405";
+  const drawn = (line: string, from = begins) => s.stock.draw({ begins: from, line });
+  const first = await drawn("one");
+  expect(first).toBe(label(1));
+  expect(await drawn("one")).toBe(first);
+  const second = await drawn("two");
+  expect(second).toBe(label(2));
+  expect(await drawn("one", "FF")).toBeUndefined();
+  await s.accounts.start({ label: first ?? "", order: "A-1", line: "one" });
+  expect(await drawn("one")).toBe(label(3));
+  // Who comes to rest gives back what was never begun; what another drew stays drawn.
+  await s.stock.putBack({ line: "one" });
+  expect(await drawn("three")).toBe(label(3));
+  expect(await drawn("two")).toBe(second);
+  expect(await s.audit.verify()).toMatchObject({ ok: true });
 });
 
 test("a rejected card stays rejected even for raw SQL, and the audit is append-only", async () => {

@@ -7,11 +7,12 @@ import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
 import { countReceived, recount } from "./counters.js";
 import { type Desk, stamp, twoPeople, write } from "./desk.js";
+import { type Draw, drawOf } from "./draw-labels.js";
 import { type Review, reviewOf } from "./review.js";
 
 const pageSize = 500;
 
-export interface Stock extends Review {
+export interface Stock extends Review, Draw {
   /** Takes a lot in by its list. Throws AccountsProblem: "duplicate-serial" for a serial, label or lot known already; then nothing is taken. */
   receive(ask: {
     readonly lot: string;
@@ -201,6 +202,7 @@ export function stockStore(desk: Desk): Stock {
       });
     },
 
+    ...drawOf(desk),
     ...reviewOf(desk),
   };
 }

@@ -153,6 +153,12 @@ interface LettersTable {
   void_reason: string | null;
 }
 
+interface DrawnLabelsTable {
+  label: string;
+  line: string;
+  at: string;
+}
+
 export interface AuditTable {
   node: string;
   sequence: number;
@@ -189,6 +195,8 @@ interface HoldersTable {
   valid_until: string | null;
   status: "active" | "blocked" | "withdrawn";
   since: string;
+  /** Null in rows written before this was kept. */
+  card_number: string | null;
 }
 
 interface RefusalsTable {
@@ -223,6 +231,7 @@ export interface Tables {
   visits: VisitsTable;
   counters: CountersTable;
   letters: LettersTable;
+  drawn_labels: DrawnLabelsTable;
   audit: AuditTable;
   audit_heads: AuditHeadsTable;
   holders: HoldersTable;

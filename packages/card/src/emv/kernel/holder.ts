@@ -26,7 +26,7 @@ export async function verifyHolder(
     if (method === "none" || method === "signature") {
       if (terminal.methods.includes(method)) return { step, result: "ok", detail: method };
     } else if (method === "plainPin" || method === "encipheredPin") {
-      if (terminal.methods.includes(method) && !tried) {
+      if (can(terminal, method) && !tried) {
         const found = await offerPin(channel, crypto, terminal, { ...card, method });
         if (found === "right") return { step, result: "ok", detail: method };
         tried = found === "wrong";
@@ -40,16 +40,21 @@ export async function verifyHolder(
   return { step, result: "failed", detail: tried ? "the PIN was not verified" : "no method led to it" };
 }
 
+/** A PIN that comes enciphered only cannot be shown in plain. */
+const can = ({ methods, pin }: TerminalData, method: CvmRule["method"]): boolean =>
+  (methods as readonly string[]).includes(method) && !(method === "plainPin" && typeof pin === "function");
+
 function applies(
   { when, method }: CvmRule,
-  { amount, methods, transactionType = 0, cashback = 0 }: TerminalData,
+  terminal: TerminalData,
   { x, y }: { readonly x: number; readonly y: number },
 ): boolean {
+  const { amount, transactionType = 0, cashback = 0 } = terminal;
   switch (when) {
     case "always":
       return true;
     case "ifSupported":
-      return (methods as readonly string[]).includes(method);
+      return can(terminal, method);
     case "underX":
       return amount < x;
     case "overX":
@@ -102,17 +107,43 @@ async function offerPin(
     tvr.set(TVR.pinNotEntered);
     return "wrong";
   }
-  const block = pinBlock2(terminal.pin);
-  let response: Response;
-  if (key === undefined) {
-    response = await say(channel, { cla: 0, ins: 0x20, p1: 0, p2: 0x80, data: block });
-  } else {
-    const challenge = await ask(channel, { cla: 0, ins: 0x84, p1: 0, p2: 0, le: 8 });
-    const data = encipherPinForCard(crypto, key, { block, challenge, random: terminal.random });
-    response = await say(channel, { cla: 0, ins: 0x20, p1: 0, p2: 0x88, data });
-  }
-  block.fill(0);
+  const response =
+    key === undefined
+      ? await showPlain(channel, terminal.pin)
+      : await showEnciphered(channel, crypto, key, { pin: terminal.pin, random: terminal.random });
   if (response.sw === SW.ok) return "right";
   if (response.sw === SW.authenticationBlocked || triesLeft(response.sw) === 0) tvr.set(TVR.noPinTries);
   return "wrong";
+}
+
+/** Throws TypeError for a PIN that only comes enciphered: the list of methods was read wrongly. */
+async function showPlain(channel: CardChannel, pin: NonNullable<TerminalData["pin"]>): Promise<Response> {
+  if (typeof pin === "function") throw new TypeError("this PIN is never sent in plain");
+  const block = pinBlock2(pin);
+  try {
+    return await say(channel, { cla: 0, ins: 0x20, p1: 0, p2: 0x80, data: block });
+  } finally {
+    block.fill(0);
+  }
+}
+
+/** Its challenge holds for the very next command. */
+async function showEnciphered(
+  channel: CardChannel,
+  crypto: Crypto,
+  key: RsaPublicKey,
+  {
+    pin,
+    random,
+  }: { readonly pin: NonNullable<TerminalData["pin"]>; readonly random: TerminalData["random"] },
+): Promise<Response> {
+  const challenge = await ask(channel, { cla: 0, ins: 0x84, p1: 0, p2: 0, le: 8 });
+  let data: Uint8Array;
+  if (typeof pin === "function") data = await pin({ key, challenge });
+  else {
+    const block = pinBlock2(pin);
+    data = encipherPinForCard(crypto, key, { block, challenge, random });
+    block.fill(0);
+  }
+  return say(channel, { cla: 0, ins: 0x20, p1: 0, p2: 0x88, data });
 }

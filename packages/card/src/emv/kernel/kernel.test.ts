@@ -7,7 +7,10 @@ import { concat, hex, unhex } from "../../bytes/index.js";
 import type { CardChannel } from "../../program/index.js";
 import { encodeTlv, tlv } from "../../tlv/index.js";
 import {
+  encipherPinForCard,
+  type EncipherPin,
   type OfflineProof,
+  pinBlock2,
   preparePayment,
   runTransaction,
   samplePayment,
@@ -219,6 +222,31 @@ describe("a kernel that believes nothing", () => {
       ),
       { numRuns: 50 },
     );
+  });
+  test("a PIN that others encipher: one challenge, the proved key, never in plain", async () => {
+    const block = pinBlock2(record.pin);
+    const asked: number[] = [];
+    const pin: EncipherPin = ({ key, challenge }) => {
+      asked.push(key.modulus.length, challenge.length);
+      return Promise.resolve(
+        encipherPinForCard(nodeCrypto, key, { block, challenge, random: (length) => new Uint8Array(length) }),
+      );
+    };
+    const sent: string[] = [];
+    const listen: Tamper = (command, response) => {
+      if (command.ins === 0x20) sent.push(`${String(command.p2)} ${String(command.data?.length)}`);
+      return response;
+    };
+    const ask = { amount: 3000, pin };
+    const right = await against("cda", listen, ask);
+    expect([step(right, "cardholder verification"), right.outcome]).toEqual(["ok", "approved online"]);
+    expect([asked, sent]).toEqual([[144, 8], ["136 144"]]);
+    // Without a proved key nothing is enciphered, and the plain method of its list is passed over.
+    const bare = await against("none", listen, ask);
+    expect([step(bare, "cardholder verification"), asked.length, sent.length]).toEqual(["failed", 2, 1]);
+    const wrong = await against("cda", listen, { ...ask, pin: () => Promise.resolve(new Uint8Array(144)) });
+    expect(step(wrong, "cardholder verification")).toBe("failed");
+    expect(sent).toHaveLength(2);
   });
   test("evidence names no PAN, PIN or cryptogram", async () => {
     const result = await against("cda", (_command, response) => response, { amount: 3000 });

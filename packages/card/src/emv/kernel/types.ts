@@ -19,8 +19,11 @@ export interface TerminalData {
   /** 9C; default 00, purchase. */
   readonly transactionType?: number;
   readonly methods: readonly ("plainPin" | "encipheredPin" | "signature" | "none")[];
-  /** What the cardholder enters; absent: nobody does. One attempt only: a terminal never tries again by itself. */
-  readonly pin?: PinDigits;
+  /**
+   * What the cardholder enters, or whoever enciphers it for a card without showing it; absent: nobody does. One attempt only: a terminal
+   * never tries again by itself.
+   */
+  readonly pin?: PinDigits | EncipherPin;
   /** Offline data authentication it can do. */
   readonly proofs: readonly ("sda" | "dda" | "cda")[];
   /** The certification authority's key of an application provider (5 bytes) and index (8F). */
@@ -36,6 +39,16 @@ export interface TerminalData {
   readonly issuer?: (request: OnlineRequest) => Promise<OnlineAnswer | "unreachable">;
   readonly random: (length: number) => Uint8Array;
 }
+
+/**
+ * A PIN that this terminal never sees: the value of VERIFY for the card's key and challenge, 7F ‖ format 2 block ‖ challenge ‖ random,
+ * raised (EMV Book 2, 7.2). Such a PIN is never sent in plain.
+ */
+export type EncipherPin = (ask: {
+  /** Proved by the card's certificates. */
+  readonly key: RsaPublicKey;
+  readonly challenge: Uint8Array;
+}) => Promise<Uint8Array>;
 
 /** What the issuer, here the security module, judges. */
 export interface OnlineRequest {

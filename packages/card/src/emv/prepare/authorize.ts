@@ -21,21 +21,35 @@ export function judgeCryptogram(
     /** 8A, two characters. */
     readonly responseCode: string;
   },
-): { readonly verdict: "right"; readonly authentication: Uint8Array } | { readonly verdict: "wrong" } {
+): IssuerVerdict {
   const { request, option, responseCode } = ask;
-  const { pan, psn, version, cryptogram, data } = request;
+  const { pan, psn } = request;
   const key = iccMasterKey(crypto, master, { pan, psn, option });
   try {
-    if (!equalConstantTime(applicationCryptogram(crypto, key, version, data), cryptogram))
-      return { verdict: "wrong" };
-    const authentication = issuerAuthenticationData(crypto, key, {
-      version,
-      atc: data.atc,
-      cryptogram,
-      responseCode: utf8(responseCode),
-    });
-    return { verdict: "right", authentication };
+    return judgeByCardKey(crypto, key, request, responseCode);
   } finally {
     key.fill(0);
   }
+}
+
+export type IssuerVerdict =
+  | { readonly verdict: "right"; readonly authentication: Uint8Array }
+  | { readonly verdict: "wrong" };
+
+/** The same with the card's own key for cryptograms, where its master is elsewhere. */
+export function judgeByCardKey(
+  crypto: Crypto,
+  key: Uint8Array,
+  { version, cryptogram, data }: OnlineRequest,
+  responseCode: string,
+): IssuerVerdict {
+  if (!equalConstantTime(applicationCryptogram(crypto, key, version, data), cryptogram))
+    return { verdict: "wrong" };
+  const authentication = issuerAuthenticationData(crypto, key, {
+    version,
+    atc: data.atc,
+    cryptogram,
+    responseCode: utf8(responseCode),
+  });
+  return { verdict: "right", authentication };
 }

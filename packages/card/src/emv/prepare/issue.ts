@@ -12,6 +12,7 @@ import {
   type Signer,
   signIccCertificate,
   signStaticData,
+  type StripeData,
   track1,
   track2,
   track2Equivalent,
@@ -81,12 +82,11 @@ export function issueCard(
     keyIndex: profile.pvvKeyIndex,
     pin: secrets.pin,
   });
-  const stripeFor = (serviceCode: string) => ({
-    pan,
-    expiry,
-    serviceCode: profile.serviceCode,
-    discretionary: `${profile.pvvKeyIndex}${pvv}${cardVerificationValue(crypto, secrets.keys.cvk, { pan, expiry, serviceCode })}`,
-  });
+  const stripeFor = (serviceCode: string): StripeData =>
+    verifiedStripe(profile, record, {
+      pvv,
+      cvv: cardVerificationValue(crypto, secrets.keys.cvk, { pan, expiry, serviceCode }),
+    });
   const certificate = iccCertificate(crypto, ask);
   const values: Readonly<Record<ModulePart["secret"], (part: ModulePart) => Uint8Array | undefined>> = {
     "emv-keys": () => concat(ac, smi, smc),
@@ -96,8 +96,7 @@ export function issueCard(
     "emv-icc-certificate": (part) =>
       part.secret === "emv-icc-certificate" ? certificate?.[part.part] : undefined,
     "emv-static-signature": () =>
-      secrets.signer &&
-      signStaticData(crypto, secrets.signer, Uint8Array.of(0xda, 0xc0), prepared.staticData),
+      secrets.signer && signStaticData(crypto, secrets.signer, DATA_AUTHENTICATION_CODE, prepared.staticData),
     "emv-track2": () => track2Equivalent(stripeFor(SERVICE_CODE.chip)),
   };
   const dgis = prepared.dgis.map((dgi) => filled(dgi, values, block));
@@ -112,15 +111,33 @@ function iccCertificate(
 ): Certificate | undefined {
   const { icc, signer } = secrets;
   if (icc === undefined || signer === undefined || profile.issuerKey === undefined) return undefined;
-  const { pan, expiry } = record;
-  const content = {
-    pan,
-    expiry: `${expiry.slice(2)}${expiry.slice(0, 2)}`,
-    serial: icc.serial,
-    publicKey: icc.publicKey,
-  };
-  return signIccCertificate(crypto, signer, content, prepared.staticData);
+  return certifyCard(crypto, signer, { record, icc, staticData: prepared.staticData });
 }
+
+/** 9F45 of every card: the issuer tells nothing by it. */
+export const DATA_AUTHENTICATION_CODE = Uint8Array.of(0xda, 0xc0);
+
+/** The card's own certificate, as long valid as the card. */
+export function certifyCard(
+  crypto: Crypto,
+  signer: Signer,
+  ask: {
+    readonly record: Pick<PaymentRecord, "pan" | "expiry">;
+    readonly icc: { readonly publicKey: RsaPublicKey; readonly serial: Uint8Array };
+    readonly staticData: Uint8Array;
+  },
+): Certificate {
+  const { pan, expiry } = ask.record;
+  const content = { pan, expiry: `${expiry.slice(2)}${expiry.slice(0, 2)}`, ...ask.icc };
+  return signIccCertificate(crypto, signer, content, ask.staticData);
+}
+
+/** What a track says with its verification values: of the PIN, and of the card on this track. */
+export const verifiedStripe = (
+  { serviceCode, pvvKeyIndex }: Pick<PaymentProfile, "serviceCode" | "pvvKeyIndex">,
+  { pan, expiry }: Pick<PaymentRecord, "pan" | "expiry">,
+  { pvv, cvv }: { readonly pvv: string; readonly cvv: string },
+): StripeData => ({ pan, expiry, serviceCode, discretionary: `${pvvKeyIndex}${pvv}${cvv}` });
 
 function filled(
   { id, parts, encrypted }: PreparedDgi,

@@ -1,12 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { nodeCrypto, nodeP256 } from "../../../node/index.js";
 import { codeOf, vectorsOf } from "../../../node/testing.js";
-import { decodeCommand, decodeResponse, encodeCommand, SW } from "../../apdu/index.js";
+import { authorities, cardKey, certify, host, hostAuthority, planOf } from "../../../tools/scp11-bench.js";
+import { decodeCommand, decodeResponse, encodeCommand, type Response, SW } from "../../apdu/index.js";
 import { concat, hex, unhex } from "../../bytes/index.js";
 import type { KeyAgreement } from "../../crypto/index.js";
 import {
   beginScp11,
   getCertificates,
+  parseCertificate,
+  parseCertificates,
+  Scp11Handshake,
   type Scp11Opening,
   type Scp11Variant,
   sendCertificates,
@@ -67,6 +71,29 @@ describe.each(vectors)("$id", (v) => {
     expect(hex(session.encryptWithDek(new Uint8Array(32).fill(7)))).toBe(hex(dek));
   });
 
+  test("what both sides agreed upon is wiped, and what keys were made from", () => {
+    const secrets: Uint8Array[] = [];
+    const opening = openingOf(v);
+    const agreement: KeyAgreement = {
+      ...opening.agreement,
+      agree: (...pair) => {
+        const secret = opening.agreement.agree(...pair);
+        secrets.push(secret);
+        return secret;
+      },
+    };
+    const crypto = {
+      ...nodeCrypto,
+      sha256: (input: Uint8Array) => {
+        secrets.push(input);
+        return nodeCrypto.sha256(input);
+      },
+    };
+    beginScp11({ ...opening, agreement, crypto }).finish(answerOf(v));
+    expect(secrets).toHaveLength(2 + Math.ceil((5 * opening.keyLength) / 32));
+    expect(secrets.map((secret) => secret.every((byte) => byte === 0))).toEqual(secrets.map(() => true));
+  });
+
   test("a receipt or a point with any bit wrong is refused", () => {
     const { data } = answerOf(v);
     const ended: string[] = [];
@@ -93,7 +120,7 @@ describe.each(vectors)("$id", (v) => {
     expect(end({ hostKey: other.privateKey })).toBe(v.variant === "b" ? "none" : "scp11-receipt");
     expect(end({ usage: 0x34 })).toBe("scp11-receipt");
     const refused = { data: new Uint8Array(0), sw: SW.securityNotSatisfied };
-    expect(codeOf(() => beginScp11(openingOf(v)).finish(refused))).toBe("scp11-answer");
+    expect(codeOf(() => beginScp11(openingOf(v)).finish(refused))).toBe("scp11-refused");
   });
 });
 
@@ -115,6 +142,84 @@ test.each(vectors.filter(({ response_wrapped }) => response_wrapped !== undefine
   },
 );
 
+test.each(vectors)("$id: the whole opening, from certificates to the first command", (v) => {
+  const opening = openingOf(v);
+  const { kvn, kid, usage, keyLength } = opening;
+  const leaf = { name: unhex("01"), publicKey: unhex(v.pk_sd) };
+  const plan = {
+    ...planOf(v.variant),
+    crypto: { ...nodeCrypto, p256: { ...nodeP256, ...withEphemeral(v) } },
+    kvn,
+    kid,
+    usage,
+    keyLength,
+    ...(v.sk_oce === undefined
+      ? {}
+      : {
+          host: {
+            privateKey: unhex(v.sk_oce),
+            certificates: [certify(authorities.hosts, host)],
+            authority: hostAuthority,
+          },
+        }),
+  };
+  const handshake = new Scp11Handshake(plan);
+  const sent = [handshake.first];
+  const certificates = concat(unhex("BF2181"), Uint8Array.of(0), certify(authorities.cards, leaf));
+  certificates[3] = certificates.length - 4;
+  let next = handshake.next({ data: certificates, sw: SW.ok });
+  while ("send" in next) {
+    sent.push(next.send);
+    const answer = next.send.ins === 0x2a ? { data: new Uint8Array(0), sw: SW.ok } : answerOf(v);
+    next = handshake.next(answer);
+  }
+  expect(sent.map(({ ins }) => ins)).toEqual(v.variant === "b" ? [0xca, 0x88] : [0xca, 0x2a, 0x82]);
+  expect(hex(encodeCommand(sent.at(-1) ?? handshake.first))).toBe(`${v.authenticate_capdu.slice(0, -2)}00`);
+  const wrapped = next.session.wrap(decodeCommand(unhex(v.command_plain)));
+  expect(hex(encodeCommand(wrapped))).toContain(v.command_wrapped);
+  expect(codeOf(() => handshake.next(answerOf(v)))).toBe("session-closed");
+});
+
+test("one attempt: whatever the card refuses ends the opening", () => {
+  const refused = decodeResponse(unhex("6300"));
+  const right = { data: concat(certify(authorities.cards, cardKey)), sw: SW.ok };
+  const ends = (...answers: readonly Response[]) => {
+    const handshake = new Scp11Handshake(planOf("a"));
+    const codes = answers.map((answer) => codeOf(() => handshake.next(answer)));
+    expect(codeOf(() => handshake.next(answers[0] ?? refused))).toBe("session-closed");
+    return codes;
+  };
+  expect(ends(refused)).toEqual(["scp11-refused"]);
+  expect(ends(right, refused)).toEqual(["none", "scp11-refused"]);
+  expect(ends(right, { data: refused.data, sw: SW.ok }, refused)).toEqual(["none", "none", "scp11-refused"]);
+  const { host: _, ...nobody } = planOf("a");
+  expect(codeOf(() => new Scp11Handshake(nobody))).toBe("bad-key");
+});
+
+test("certificates: what is none", () => {
+  const right = certify(authorities.cards, cardKey);
+  const { use, subject, expires, effective, publicKey } = parseCertificate(right);
+  expect([use, hex(subject), effective, expires]).toEqual([
+    "agreement",
+    hex(cardKey.name),
+    "20260101",
+    "20261231",
+  ]);
+  expect(hex(publicKey)).toBe(hex(cardKey.publicKey));
+  for (let cut = 0; cut < right.length; cut++)
+    expect(["bad-tlv", "scp11-certificate"]).toContain(
+      codeOf(() => parseCertificate(right.subarray(0, cut))),
+    );
+  const made = (change: Parameters<typeof certify>[2]) =>
+    codeOf(() => certify(authorities.cards, cardKey, change));
+  expect(made({ expires: "20261301" })).toBe("scp11-certificate");
+  expect(made({ serialNumber: new Uint8Array(17) })).toBe("scp11-certificate");
+  expect(made({ publicKey: cardKey.publicKey.subarray(1) })).toBe("scp11-certificate");
+  // X.509, and none at all.
+  expect(codeOf(() => parseCertificates(unhex("3003020101")))).toBe("scp11-certificate");
+  expect(codeOf(() => parseCertificates(unhex("BF2100")))).toBe("scp11-certificate");
+});
+
 test("a and c need a host key; sessions print no key", () => {
   const [v] = vectors;
   if (v === undefined) throw new Error("the vector is missing");
@@ -131,6 +236,35 @@ test("two sides with new keys agree; what is no point is refused", () => {
   );
   expect(codeOf(() => nodeP256.agree(one.privateKey, new Uint8Array(65)))).toBe("bad-key");
   expect(codeOf(() => nodeP256.agree(new Uint8Array(32), one.publicKey))).toBe("bad-key");
+  const compressed = concat(
+    Uint8Array.of(0x02 | ((one.publicKey[64] ?? 0) & 1)),
+    one.publicKey.subarray(1, 33),
+  );
+  expect(codeOf(() => nodeP256.agree(other.privateKey, compressed))).toBe("bad-key");
+  expect(hex(nodeP256.publicKeyOf(one.privateKey))).toBe(hex(one.publicKey));
+  expect(codeOf(() => nodeP256.publicKeyOf(new Uint8Array(31)))).toBe("bad-key");
+});
+
+/** RFC 6979, A.2.5: P-256 with SHA-256, message "sample". */
+test("signatures: a published one, its own, and damaged", () => {
+  const publicKey = unhex(
+    "0460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB67903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299",
+  );
+  const message = new TextEncoder().encode("sample");
+  const signature = unhex(
+    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8",
+  );
+  expect(nodeP256.verify(publicKey, message, signature)).toBe(true);
+  const secret = unhex("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721");
+  expect(hex(nodeP256.publicKeyOf(secret))).toBe(hex(publicKey));
+  expect(nodeP256.verify(publicKey, message, nodeP256.sign(secret, message))).toBe(true);
+  for (let at = 0; at < 64; at++) {
+    const damaged = signature.slice();
+    damaged[at] = (damaged[at] ?? 0) ^ 0x01;
+    expect(nodeP256.verify(publicKey, message, damaged)).toBe(false);
+  }
+  expect(nodeP256.verify(publicKey.subarray(1), message, signature)).toBe(false);
+  expect(nodeP256.verify(new Uint8Array(65).fill(4), message, signature)).toBe(false);
 });
 
 test("certificates: asked for by key, sent link by link", () => {

@@ -31,9 +31,11 @@ export interface Scp11Begun {
   readonly command: Command;
   /**
    * The session, once the card has proved by its receipt that it has its private key; ends the ephemeral key whatever comes.
-   * Throws CardProblem `scp11-answer`, `scp11-receipt`, `bad-key`.
+   * Throws CardProblem `scp11-answer`, `scp11-refused`, `scp11-receipt`, `bad-key`.
    */
   finish(response: Response): Scp11Session;
+  /** Ends the ephemeral key without an answer; may be called again. */
+  abandon(): void;
 }
 
 const PARAMETERS = { a: 0x01, b: 0x00, c: 0x03 } as const;
@@ -76,6 +78,9 @@ export function beginScp11(opening: Scp11Opening): Scp11Begun {
         ephemeral.privateKey.fill(0);
       }
     },
+    abandon: () => {
+      ephemeral.privateKey.fill(0);
+    },
   };
 }
 
@@ -88,10 +93,10 @@ function agreed(
   const { crypto, agreement, variant, cardKey, hostKey, usage, keyLength } = opening;
   const { cardPoint, receipt } = answerOf(response);
   if (variant === "c" && !equal(cardPoint, cardKey)) throw problem("the card answers another static key");
-  const shared = concat(
-    agreement.agree(ephemeral, cardPoint),
-    agreement.agree(variant === "b" ? ephemeral : (hostKey ?? ephemeral), cardKey),
-  );
+  const first = agreement.agree(ephemeral, cardPoint);
+  const second = agreement.agree(variant === "b" ? ephemeral : (hostKey ?? ephemeral), cardKey);
+  const shared = concat(first, second);
+  for (const secret of [first, second]) secret.fill(0);
   const keys = x963(crypto, shared, Uint8Array.of(usage, AES, keyLength), 5 * keyLength);
   shared.fill(0);
   try {
@@ -123,20 +128,29 @@ function agreed(
 
 /** The card's point and its receipt. A card of an old Amendment F without one is refused: nothing would prove its key. */
 function answerOf({ data, sw }: Response): { readonly cardPoint: Uint8Array; readonly receipt: Uint8Array } {
-  if (sw !== SW.ok) throw problem(`the card answered ${sw.toString(16).toUpperCase()}`);
+  if (sw !== SW.ok) throw scp11Refused("the key agreement", sw);
   const [point, receipt, ...more] = parseTlv(data);
   const complete = point?.tag === PUBLIC_KEY && receipt?.tag === RECEIPT && more.length === 0;
   if (!complete || receipt.value.length !== 16) throw problem("it is not a public key and a receipt");
   return { cardPoint: point.value, receipt: receipt.value };
 }
 
+/** One attempt: whatever the card answers but 9000 ends the opening. */
+export const scp11Refused = (what: string, sw: number): CardProblem =>
+  new CardProblem(
+    "scp11-refused",
+    "SCP11",
+    `the card answered ${what} by ${sw.toString(16).toUpperCase().padStart(4, "0")}`,
+  );
 const problem = (hint: string): CardProblem => new CardProblem("scp11-answer", "SCP11", hint);
 
 /** ANSI X9.63 key derivation with SHA-256: SHA-256(Z ‖ counter (4, from 1) ‖ shared information), block after block. */
 function x963(crypto: Crypto, shared: Uint8Array, information: Uint8Array, length: number): Uint8Array {
   const derived = new Uint8Array(length);
   for (let at = 0, counter = 1; at < length; counter++) {
-    const block = crypto.sha256(concat(shared, unsigned(counter, 4), information));
+    const input = concat(shared, unsigned(counter, 4), information);
+    const block = crypto.sha256(input);
+    input.fill(0);
     derived.set(block.subarray(0, length - at), at);
     at += block.length;
     block.fill(0);

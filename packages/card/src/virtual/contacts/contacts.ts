@@ -1,5 +1,6 @@
 import type { VirtualCard } from "../types.js";
-import type { CardHabits, Engine, EngineParts, Outgoing, Performance } from "./engine.js";
+import type { CardHabits, Engine, EngineParts, InstructionCases, Outgoing, Performance } from "./engine.js";
+import { instructionsBy } from "./instructions.js";
 import { etuOf, type Profile, profileOf } from "./profile.js";
 import { ResetEngine } from "./reset.js";
 import { CharacterEngine } from "./t0.js";
@@ -46,6 +47,7 @@ export class ContactedCard {
   #powered = false;
   #engine: Engine | undefined;
   #profile: Profile = profileOf(new Uint8Array(0));
+  #cases: InstructionCases | undefined;
   #etu = 372;
   /** Clock periods of work begun at the reset that the first command has to wait for. */
   #behind = 0;
@@ -186,6 +188,7 @@ export class ContactedCard {
     const begun = this.#periodsSince(before);
     this.#behind = Math.max(0, begun - mostBeforeAnswer);
     this.#profile = profileOf(atr);
+    this.#cases = this.#habits.cases ?? instructionsBy(atr);
     // Characters of ATR and PPS take 372 clock periods an etu, but for a specific mode after the ATR (6.3.1).
     this.#etu = 372;
     this.#engine = new ResetEngine({
@@ -204,7 +207,7 @@ export class ContactedCard {
     const parts: EngineParts = {
       profile: this.#profile,
       etu: this.#etu,
-      habits: this.#habits,
+      habits: this.#cases === undefined ? this.#habits : { ...this.#habits, cases: this.#cases },
       perform: (apdu) => this.#perform(apdu),
     };
     this.#engine = protocol === 1 ? new BlockEngine(parts) : new CharacterEngine(parts);

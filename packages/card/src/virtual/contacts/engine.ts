@@ -34,7 +34,14 @@ export interface EngineParts {
 
 /** Which commands take data and which answer some: what the T=0 side of a card knows of its own instructions. */
 export interface InstructionCases {
-  (header: Uint8Array): { readonly data: boolean; readonly answers: boolean };
+  (
+    header: Uint8Array,
+  ): {
+    readonly data: boolean;
+    readonly answers: boolean;
+    /** Data come before an Le that the command cannot do without: it is carried out when GET RESPONSE brings that. */
+    readonly awaitsLe?: boolean;
+  };
 }
 
 /** How this card likes to speak; all of it within the standard but for the last two. */

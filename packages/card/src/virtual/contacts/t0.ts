@@ -25,6 +25,8 @@ export class CharacterEngine implements Engine {
   #stored: Stored | undefined;
   /** Header of a command that was answered 6CXX: when it comes again, its answer is there already. */
   #kept: { readonly header: string; readonly stored: Stored } | undefined;
+  /** A command that is accepted and waits for its Le: the P3 of the GET RESPONSE behind it (12.2.4, case 4S.2). */
+  #awaiting: readonly number[] | undefined;
   #envelopes: number[] = [];
   #silent = false;
 
@@ -83,6 +85,13 @@ export class CharacterEngine implements Engine {
 
   #run(at: number): void {
     const [cla = 0, ins = 0, p1 = 0, p2 = 0, p3 = 0] = this.#header;
+    const awaiting = this.#awaiting;
+    this.#awaiting = undefined;
+    if (ins === asker && awaiting !== undefined) {
+      const stored = this.#perform([...awaiting, p3], at);
+      if (stored !== undefined) this.#give(stored, p3, this.#readyAt);
+      return;
+    }
     if (ins === asker) {
       this.#give(this.#stored ?? { data: new Uint8Array(0), status: [0x69, 0x85] }, p3, at);
       return;
@@ -98,8 +107,13 @@ export class CharacterEngine implements Engine {
       this.#collect(at);
       return;
     }
-    const { data: takes, answers } = this.#casesOf(cla, ins, p1, p2, p3);
+    const { data: takes, answers, awaitsLe } = this.#casesOf(cla, ins, p1, p2, p3);
     const header = [cla, ins, p1, p2];
+    if (takes && p3 > 0 && awaitsLe === true) {
+      this.#awaiting = [...header, p3, ...this.#data];
+      this.#say([0x90, 0x00], at);
+      return;
+    }
     if (takes && p3 > 0) {
       const stored = this.#perform([...header, p3, ...this.#data, ...(answers ? [0] : [])], at);
       if (stored !== undefined) this.#announce(stored);

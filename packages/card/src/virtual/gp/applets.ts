@@ -1,6 +1,8 @@
-import { type Answer, answer, type Apdu, same, status, SW } from "../os/command.js";
+import { type Answer, answer, type Apdu, join, same, status, SW } from "../os/command.js";
+import { isPinBlock } from "../os/pin.js";
 import type { GpCard } from "./card.js";
-import { Aes, checkValue } from "./ciphers.js";
+import { Cipher } from "../os/cipher.js";
+import { checkValue } from "./ciphers.js";
 import { directoryApplet, paymentApplet } from "../payment/applet.js";
 import { ACCESS_MODULE, DIRECTORY_MODULE, PAYMENT_MODULE } from "./layout.js";
 import { type Objects, readObjects, writeObjects } from "./objects.js";
@@ -58,9 +60,20 @@ const storingApplet: Applet = {
 };
 
 /** Identifiers of the access applet's data (docs/gp-card.md 7), by their high byte. */
-const KIND = { open: 0x01, gated: 0x02, hidden: 0x03, key: 0x81, checkValue: 0x90 } as const;
+const KIND = {
+  open: 0x01,
+  gated: 0x02,
+  hidden: 0x03,
+  pinned: 0x04,
+  key: 0x81,
+  pin: 0x82,
+  checkValue: 0x90,
+} as const;
 const KEY_TRIES = 15;
 const TRIES = 0x7f00;
+/** The applet's one PIN, by its reference. */
+const PIN = (KIND.pin << 8) | 0x81;
+const PIN_TRIES = 0x7e81;
 
 const accessApplet: Applet = {
   store: (card, before, groupings) => {
@@ -74,6 +87,13 @@ const accessApplet: Applet = {
     }
     const after = withAll(before, groupings);
     for (const { id } of keys) after.set(TRIES | (id & 0xff), Uint8Array.of(KEY_TRIES));
+    for (const { id, value, secret } of groupings.filter((one) => one.id >> 8 === KIND.pin)) {
+      const pin = secret && id === PIN ? pinIn(value) : undefined;
+      if (pin === undefined) return undefined;
+      // The pad is not kept: limit ‖ block.
+      after.set(PIN, join([pin.limit], pin.block));
+      after.set(PIN_TRIES, Uint8Array.of(pin.limit));
+    }
     return after;
   },
   command: (card, app, command) => {
@@ -87,6 +107,10 @@ const accessApplet: Applet = {
         return internalAuthenticate(card, app, command);
       case 0x82:
         return externalAuthenticate(card, app, command);
+      case 0x20:
+        return verify(card, app, command);
+      case 0x24:
+        return changePin(card, app, command);
       default:
         return status(SW.wrongInstruction);
     }
@@ -97,9 +121,11 @@ function getObject(card: GpCard, app: Application, { p1, p2, data }: Apdu): Answ
   if (data.length > 0) return status(SW.wrongLength);
   if (p1 === 0x00 && p2 === 0xcf) return answer(card.chip.chipNumberObject());
   const found = dataOf(card, app).get((p1 << 8) | p2);
-  if (found === undefined || p1 === KIND.key || p1 === TRIES >> 8) return status(SW.referenceNotFound);
+  const kept: readonly number[] = [KIND.key, KIND.pin, TRIES >> 8, PIN_TRIES >> 8];
+  if (found === undefined || kept.includes(p1)) return status(SW.referenceNotFound);
   if (p1 === KIND.hidden) return status(SW.securityNotSatisfied);
   if (p1 === KIND.gated && card.keysAuthenticated === 0) return status(SW.securityNotSatisfied);
+  if (p1 === KIND.pinned && !card.pinVerified) return status(SW.securityNotSatisfied);
   return answer(found);
 }
 
@@ -115,7 +141,7 @@ function internalAuthenticate(card: GpCard, app: Application, { p1, p2, data }: 
   if (data.length !== 16) return status(SW.wrongLength);
   const key = dataOf(card, app).get((KIND.key << 8) | p2);
   if (key === undefined) return status(SW.referenceNotFound);
-  return answer(new Aes(card.chip, key).mac([0x01], card.chip.chipNumber, data));
+  return answer(new Cipher(card.chip, key).cmac([0x01], card.chip.chipNumber, data));
 }
 
 /** EXTERNAL AUTHENTICATE with 16 bytes, MUTUAL AUTHENTICATE with 32; the try is gone before the comparison. */
@@ -139,11 +165,66 @@ function externalAuthenticate(card: GpCard, app: Application, { p1, p2, data }: 
   };
   setTries(tries - 1);
   const host = data.subarray(0, data.length - 16);
-  const aes = new Aes(card.chip, key);
+  const aes = new Cipher(card.chip, key);
   const number = card.chip.chipNumber;
-  const expected = aes.mac([mutual ? 0x03 : 0x02], number, challenge, host);
+  const expected = aes.cmac([mutual ? 0x03 : 0x02], number, challenge, host);
   if (!same(expected, data.subarray(host.length))) return status(0x63c0 | (tries - 1));
   setTries(KEY_TRIES);
   card.keysAuthenticated |= 1 << (p2 & 0x1f);
-  return mutual ? answer(aes.mac([0x04], number, host, challenge)) : status(SW.ok);
+  return mutual ? answer(aes.cmac([0x04], number, host, challenge)) : status(SW.ok);
+}
+
+/** Limit ‖ ISO 9564-1 format 2 block ‖ 80 00×6. */
+function pinIn(value: Uint8Array): { readonly limit: number; readonly block: Uint8Array } | undefined {
+  const [limit = 0] = value;
+  const block = value.slice(1, 9);
+  const isWhole = value.length === 16 && same(value.subarray(9), Uint8Array.of(0x80, 0, 0, 0, 0, 0, 0));
+  return isWhole && limit >= 1 && limit <= 15 && isPinBlock(block) ? { limit, block } : undefined;
+}
+
+/** VERIFY (ISO/IEC 7816-4, 7.5.6); without data: the state. */
+function verify(card: GpCard, app: Application, { p1, p2, data }: Apdu): Answer {
+  if (p1 !== 0) return status(SW.wrongP1P2);
+  if (data.length !== 0 && data.length !== 8) return status(SW.wrongLength);
+  if (data.length > 0) return status(presented(card, app, p2, data));
+  const left = dataOf(card, app).get(PIN_TRIES)?.[0];
+  if (left === undefined || p2 !== (PIN & 0xff)) return status(SW.referenceNotFound);
+  if (card.pinVerified) return status(SW.ok);
+  return status(left === 0 ? SW.blocked : 0x63c0 | left);
+}
+
+/** CHANGE REFERENCE DATA (7.5.7): the old block, then the new one. The old one costs a try like any other. */
+function changePin(card: GpCard, app: Application, { p1, p2, data }: Apdu): Answer {
+  if (p1 !== 0) return status(SW.wrongP1P2);
+  if (data.length !== 16) return status(SW.wrongLength);
+  const fresh = data.slice(8);
+  if (!isPinBlock(fresh)) return status(SW.wrongData);
+  const shown = presented(card, app, p2, data.subarray(0, 8));
+  if (shown !== SW.ok) return status(shown);
+  const shadow = card.vault.dataOf(app);
+  const objects = readObjects(shadow);
+  objects.set(PIN, join([objects.get(PIN)?.[0] ?? 0], fresh));
+  writeObjects(shadow, objects);
+  return status(SW.ok);
+}
+
+/** The try is gone before the comparison; a right PIN gives all of them back. */
+function presented(card: GpCard, app: Application, reference: number, block: Uint8Array): number {
+  const shadow = card.vault.dataOf(app);
+  const objects = readObjects(shadow);
+  const pin = objects.get(PIN);
+  if (pin === undefined || reference !== (PIN & 0xff)) return SW.referenceNotFound;
+  if (!isPinBlock(block)) return SW.wrongData;
+  const left = objects.get(PIN_TRIES)?.[0] ?? 0;
+  if (left === 0) return SW.blocked;
+  card.pinVerified = false;
+  const setTries = (tries: number): void => {
+    objects.set(PIN_TRIES, Uint8Array.of(tries));
+    writeObjects(shadow, objects);
+  };
+  setTries(left - 1);
+  if (!same(block, pin.subarray(1))) return 0x63c0 | (left - 1);
+  setTries(pin[0] ?? 0);
+  card.pinVerified = true;
+  return SW.ok;
 }

@@ -2,7 +2,8 @@ import type { Chip } from "../chip.js";
 import { type Answer, status, SW } from "../os/command.js";
 import type { Transaction } from "../payment/transaction.js";
 import { appletOf } from "./applets.js";
-import type { Channel } from "./channel.js";
+import type { Channel, OpeningChannel } from "./channel.js";
+import type { HostKey, Verified } from "./certificates.js";
 import { DEFAULT_ISD, gpLayout, LIFE, PRIVILEGE } from "./layout.js";
 import { isLocked, isSelectable } from "./life.js";
 import { type Application, Vault } from "./state.js";
@@ -40,7 +41,15 @@ export class GpCard {
   readonly chip: Chip;
   readonly vault: Vault;
   config: Config = { i02: 0, i03: 0, isd: DEFAULT_ISD };
+  /** Its EXTERNAL AUTHENTICATE is to come. */
+  opening: OpeningChannel | undefined;
   channel: Channel | undefined;
+  /** SCP11: what PERFORM SECURITY OPERATION brought so far, the authority below the anchor, and the host's key once its certificate was right. */
+  chained: { readonly header: number; readonly bytes: Uint8Array } | undefined;
+  verified: Verified | undefined;
+  hostKey: HostKey | undefined;
+  /** Rest of an answer that is longer than 256 bytes, for GET RESPONSE. */
+  rest: Uint8Array | undefined;
   /** The command in work came with a right C-MAC. */
   secured = false;
   /** Undefined: the issuer security domain. */
@@ -54,6 +63,7 @@ export class GpCard {
   /** Of the selected application: challenge not used yet, keys authenticated. */
   challenge: Uint8Array | undefined;
   keysAuthenticated = 0;
+  pinVerified = false;
   transaction: Transaction | undefined;
 
   constructor(chip: Chip) {
@@ -75,11 +85,17 @@ export class GpCard {
     this.listing = undefined;
     this.challenge = undefined;
     this.keysAuthenticated = 0;
+    this.pinVerified = false;
     this.transaction = undefined;
   }
 
   endChannel(): void {
+    this.opening = undefined;
     this.channel = undefined;
+    this.chained = undefined;
+    this.verified = undefined;
+    this.hostKey = undefined;
+    this.rest = undefined;
     this.loading = undefined;
     this.personalized = undefined;
     this.staged = undefined;
@@ -87,7 +103,8 @@ export class GpCard {
 
   /** The application with the card reset privilege, else the security domain. */
   #byDefault(): Application | undefined {
-    if (this.vault.state.life === LIFE.locked) return undefined;
+    const { life } = this.vault.state;
+    if (life === LIFE.locked || life === LIFE.terminated) return undefined;
     return this.vault.state.applications.find(
       (app) => (app.privileges & PRIVILEGE.cardReset) !== 0 && isSelectable(app) && !isLocked(app),
     );
@@ -98,6 +115,6 @@ export class GpCard {
   }
 }
 
-/** FREE, or the refusal: everything that manages content comes secured. */
+/** FREE, or the refusal: everything that manages content comes secured, from a host that has proved who it is. */
 export const unlessSecured = (card: GpCard): Answer | undefined =>
-  card.secured && card.channel !== undefined ? undefined : status(SW.securityNotSatisfied);
+  card.secured && card.channel?.knowsHost === true ? undefined : status(SW.securityNotSatisfied);

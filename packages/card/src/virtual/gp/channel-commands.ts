@@ -33,7 +33,7 @@ export function initializeUpdate(card: GpCard, { p1, p2, data, le }: Apdu): Answ
       : new Scp02Channel(card.chip, known, { ...open, i: i02 });
   const greeting = join(card.chip.chipNumber, [set.kvn], channel.greeting);
   if (le !== undefined && le < greeting.length) return status(SW.wrongLe | greeting.length);
-  card.channel = channel;
+  card.opening = channel;
   return answer(greeting);
 }
 
@@ -45,9 +45,9 @@ const spoiled = (set: KeySet): KeySet => ({
 
 /** EXTERNAL AUTHENTICATE. The try is gone in EEPROM before the comparison; the last one blocks the card, and locks it when it is SECURED. */
 export function externalAuthenticate(card: GpCard, command: Apdu): Answer {
-  const { channel, chip, vault } = card;
+  const { opening: channel, chip, vault } = card;
   card.endChannel();
-  if (channel === undefined || channel.authenticated) return status(SW.conditionsNotSatisfied);
+  if (channel === undefined) return status(SW.conditionsNotSatisfied);
   if (command.p2 !== 0 || !channel.allows(command.p1)) return status(SW.wrongP1P2);
   if (command.data.length !== channel.proofLength) return status(SW.wrongLength);
   const { tries, sequences } = readCounters(chip);

@@ -1,42 +1,10 @@
-import { type BlockCipher, cmac } from "../../crypto/index.js";
+import type { BlockCipher } from "../../crypto/index.js";
 import type { Chip } from "../chip.js";
-import { join } from "../os/command.js";
+import { Cipher } from "../os/cipher.js";
 
 type Work = Pick<Chip, "crypto" | "spendAes" | "spendMicros">;
 /** One DES block through the coprocessor three times. */
 const desMicros = 15;
-
-/** AES of any key length; every block is put on the card's clock. */
-export class Aes {
-  readonly #aes: BlockCipher;
-  readonly #chip: Work;
-
-  constructor(chip: Work, key: Uint8Array) {
-    this.#aes = chip.crypto.aes(key);
-    this.#chip = chip;
-  }
-
-  mac(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
-    const message = join(...parts);
-    this.#chip.spendAes(Math.max(1, Math.ceil(message.length / 16)) + 1);
-    return cmac(this.#aes, message);
-  }
-
-  block(block: Uint8Array): Uint8Array {
-    this.#chip.spendAes(1);
-    return this.#aes.encrypt(block);
-  }
-
-  encrypt(iv: Uint8Array, data: Uint8Array): Uint8Array {
-    this.#chip.spendAes(data.length / 16);
-    return this.#aes.cbcEncrypt(iv, data);
-  }
-
-  decrypt(iv: Uint8Array, data: Uint8Array): Uint8Array {
-    this.#chip.spendAes(data.length / 16);
-    return this.#aes.cbcDecrypt(iv, data);
-  }
-}
 
 const zeros = new Uint8Array(8);
 
@@ -118,6 +86,6 @@ export function unpadded(data: Uint8Array, block: number): Uint8Array | undefine
 /** First three bytes of a known block under the key: AES over 01s, DES over zeros (GPCS annex B). */
 export function checkValue(chip: Work, type: 0x80 | 0x88, key: Uint8Array): Uint8Array {
   return type === 0x88
-    ? new Aes(chip, key).block(new Uint8Array(16).fill(1)).slice(0, 3)
+    ? new Cipher(chip, key).block(new Uint8Array(16).fill(1)).slice(0, 3)
     : new TripleDes(chip, key).encryptEcb(zeros).slice(0, 3);
 }

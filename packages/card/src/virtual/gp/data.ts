@@ -1,5 +1,6 @@
 import { type Answer, answer, type Apdu, join, status, SW } from "../os/command.js";
 import type { GpCard } from "./card.js";
+import { certificateStore, ellipticInformation, i11 } from "./elliptic.js";
 import { LIFE } from "./layout.js";
 import { readCounters, type State } from "./state.js";
 import { item } from "./tlv.js";
@@ -14,9 +15,10 @@ const oid = (...arcs: readonly number[]): Uint8Array =>
 
 /** GET DATA of the security domain (GPCS 11.3); free in every state but TERMINATED, where CPLC and chip number remain. */
 export function getData(card: GpCard, { p1, p2, data }: Apdu): Answer {
-  if (data.length > 0) return status(SW.wrongLength);
   const { state } = card.vault;
   const tag = (p1 << 8) | p2;
+  if (tag === 0xbf21 && state.life !== LIFE.terminated) return certificateStore(card, data);
+  if (data.length > 0) return status(SW.wrongLength);
   if (tag === 0x00cf) return answer(card.chip.chipNumberObject());
   if (tag === 0x9f7f) return answer(item(0x9f7f, cplc(card)));
   if (state.life === LIFE.terminated) return status(SW.conditionsNotSatisfied);
@@ -36,6 +38,7 @@ function objectOf(card: GpCard, tag: number): Uint8Array | undefined {
         ...state.keySets.flatMap(({ kvn, type, keys }) =>
           keys.map((key, at) => item(0xc0, [at + 1, kvn, type, key.length])),
         ),
+        ellipticInformation(state.elliptic),
       );
     case 0x00c1: {
       const set = state.keySets[0];
@@ -67,9 +70,11 @@ export function cardData(card: GpCard): Uint8Array {
 
 export function recognition({ config, vault }: GpCard): Uint8Array {
   const types = new Set(vault.state.keySets.map(({ type }) => type));
+  const elliptic = i11(vault.state.elliptic);
   const channels = [
     ...(types.has(0x80) ? [item(0x64, oid(4, 0x02, config.i02))] : []),
     ...(types.has(0x88) ? [item(0x64, oid(4, 0x03, config.i03))] : []),
+    ...(elliptic === undefined ? [] : [item(0x64, oid(4, 0x11, elliptic))]),
   ];
   return item(0x73, oid(1), item(0x60, oid(2, 2, 3, 1)), item(0x63, oid(3)), ...channels);
 }

@@ -528,6 +528,27 @@ describe("life cycle", () => {
     expect(bench.say(getCardData(0x9f7f))).toBe("9000");
     expect(bench.say(getCardData(0xe0))).toBe("6985");
   });
+  test("a terminated card tells what it is by its security domain, also when another application was selected by default", () => {
+    const bench = new GpBench({});
+    const session = bench.open({ keys: keysOf(16), level: 1 });
+    const of = { loadFile: accessPackage, module: accessModule, application: accessApp };
+    const open = Uint8Array.of(0x01, 0x01, 0x02, 0xca, 0xfe);
+    for (const command of [
+      installForInstall({ ...of, privileges: ["cardReset"] }),
+      installForPersonalization(accessApp),
+      { cla: 0x80, ins: 0xe2, p1: 0x88, p2: 0x00, data: open },
+    ])
+      expect(bench.secured(session, command)).toBe("9000");
+    bench.power();
+    const read: Command = { cla: 0x00, ins: 0xca, p1: 0x01, p2: 0x01, le: 256 };
+    expect(hex(bench.send(read).data)).toBe("CAFE");
+    expect(bench.say(selectOf(hex(isdAid)))).toBe("9000");
+    const again = bench.open({ keys: keysOf(16), level: 1 });
+    expect(bench.secured(again, state("isd", CARD_STATES.terminated))).toBe("9000");
+    bench.power();
+    expect(bench.say(read)).toBe("6985");
+    expect(bench.say(getCardData(0x9f7f))).toBe("9000");
+  });
   test("of an application: its own states, locked and unlocked to what it was", () => {
     const bench = new GpBench({});
     const session = bench.open({ keys: keysOf(16), level: 1 });
@@ -612,6 +633,65 @@ describe("the access applet", () => {
     ]);
     expect(other.answers.at(-1)).toBe("6A80");
     expect(personalized([{ id: 0x7777, value: unhex("00") }]).answers.at(-1)).toBe("6A80");
+  });
+});
+
+describe("the access applet's PIN", () => {
+  const limitAndBlock = (text: string) => unhex(`${text}80000000000000`);
+  const withPin = (value: Uint8Array, secret = true) => {
+    const bench = new GpBench({});
+    const session = bench.open({ keys: keysOf(16), level: 0x33 });
+    const install = installForInstall({
+      loadFile: accessPackage,
+      module: accessModule,
+      application: accessApp,
+    });
+    expect(bench.secured(session, install)).toBe("9000");
+    expect(bench.secured(session, installForPersonalization(accessApp))).toBe("9000");
+    const dek = { encrypt: (data: Uint8Array) => session.encryptWithDek(data), block: 16 as const };
+    const one: NewDgi = { id: 0x8281, value, ...(secret ? { secret: "whole-blocks" as const } : {}) };
+    const answers = storeDgis([one], { dek }).map((command) => bench.secured(session, command));
+    return { bench, session, dek, answer: answers.at(-1) };
+  };
+
+  test.each([
+    ["in clear", limitAndBlock("032512345FFFFFFFFF"), false],
+    ["no try", limitAndBlock("002512345FFFFFFFFF"), true],
+    ["too many tries", limitAndBlock("102512345FFFFFFFFF"), true],
+    ["another format", limitAndBlock("030512345FFFFFFFFF"), true],
+    ["another padding", unhex("032512345FFFFFFFFF00000000000000"), true],
+    ["longer", new Uint8Array(32), true],
+  ])("%s is none", (_, value, secret) => {
+    const { bench, answer } = withPin(value, secret);
+    expect(answer).toBe("6A80");
+    bench.power();
+    expect(bench.say(selectOf(hex(accessApp)))).toBe("9000");
+    expect(bench.say({ cla: 0, ins: 0x20, p1: 0, p2: 0x81 })).toBe("6A88");
+  });
+
+  test("the issuer unblocks it by storing it anew; nothing of the old one stays in the memory", () => {
+    const { bench, answer } = withPin(limitAndBlock("012512345FFFFFFFFF"));
+    expect(answer).toBe("9000");
+    bench.power();
+    expect(bench.say(selectOf(hex(accessApp)))).toBe("9000");
+    const verify = (block: string) => bench.say({ cla: 0, ins: 0x20, p1: 0, p2: 0x81, data: unhex(block) });
+    expect(verify("2599999FFFFFFFFF")).toBe("63C0");
+    expect(verify("2512345FFFFFFFFF")).toBe("6983");
+    bench.power();
+    const session = bench.open({ keys: keysOf(16), level: 0x33 });
+    const dek = { encrypt: (data: Uint8Array) => session.encryptWithDek(data), block: 16 as const };
+    expect(bench.secured(session, installForPersonalization(accessApp))).toBe("9000");
+    const anew: NewDgi = {
+      id: 0x8281,
+      value: limitAndBlock("0226867530FFFFFFFF"),
+      secret: "whole-blocks",
+    };
+    expect(storeDgis([anew], { dek }).map((command) => bench.secured(session, command))).toEqual(["9000"]);
+    bench.power();
+    expect(bench.say(selectOf(hex(accessApp)))).toBe("9000");
+    expect(verify("2512345FFFFFFFFF")).toBe("63C1");
+    expect(verify("26867530FFFFFFFF")).toBe("9000");
+    expect(bench.say({ cla: 0, ins: 0x20, p1: 0, p2: 0x81 })).toBe("9000");
   });
 });
 

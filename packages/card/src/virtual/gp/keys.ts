@@ -3,6 +3,7 @@ import type { Grouping } from "./applets.js";
 import { type GpCard, unlessSecured } from "./card.js";
 import type { Channel } from "./channel.js";
 import { checkValue } from "./ciphers.js";
+import { deleteElliptic, isElliptic, putElliptic } from "./elliptic.js";
 import type { KeySet, KeyType } from "./state.js";
 import { readCounters, writeCounters } from "./state.js";
 import { items } from "./tlv.js";
@@ -22,10 +23,12 @@ interface NewKey {
  * PUT KEY (GPCS 11.8; Amendment D, 7.2): P1 00 adds a version, else replaces it; P2 81 brings all three keys at once, 01 to 03 one of a
  * version that is there. The first version that is added takes the place of the initial one (FF). All or nothing.
  */
-export function putKey(card: GpCard, { p1, p2, data }: Apdu): Answer {
+export function putKey(card: GpCard, command: Apdu): Answer {
+  const { p1, p2, data } = command;
   const refused = unlessSecured(card);
   const { channel, vault } = card;
   if (refused !== undefined || channel === undefined) return refused ?? status(SW.securityNotSatisfied);
+  if (isElliptic(p2)) return putElliptic(card, command, channel);
   const whole = p2 === 0x81;
   if (!whole && (p2 < 1 || p2 > 3)) return status(SW.wrongP1P2);
   const read = readKeys(card, channel, data.subarray(1), whole ? 3 : 1);
@@ -143,13 +146,15 @@ export function storeKeys(card: GpCard, [description, ...values]: readonly Group
   return SW.ok;
 }
 
-/** DELETE [key]: never the version the channel was opened with, so that one always remains. */
+/** DELETE [key]: never the version the channel was opened with, nor the last one, so that one always remains. */
 export function deleteKeys(card: GpCard, ask: { readonly id?: number; readonly kvn?: number }): Answer {
   const { keySets } = card.vault.state;
+  if (ask.id !== undefined && ask.kvn !== undefined && isElliptic(ask.id))
+    return deleteElliptic(card, ask.id, ask.kvn);
   // Keys go as sets: half a set opens nothing.
   if (ask.id !== undefined || ask.kvn === undefined) return status(SW.conditionsNotSatisfied);
   if (!keySets.some(({ kvn }) => kvn === ask.kvn)) return status(SW.referenceNotFound);
-  if (ask.kvn === card.channel?.kvn) return status(SW.conditionsNotSatisfied);
+  if (ask.kvn === card.channel?.kvn || keySets.length === 1) return status(SW.conditionsNotSatisfied);
   card.vault.change({ keySets: keySets.filter(({ kvn }) => kvn !== ask.kvn) });
   forgetCounters(card, ask.kvn);
   return answer(Uint8Array.of(0x00));

@@ -1,6 +1,6 @@
 import type { Chip } from "../chip.js";
 import { type Answer, answer, type Apdu, join, same } from "../os/command.js";
-import type { Channel } from "./channel.js";
+import type { OpeningChannel } from "./channel.js";
 import { TripleDes, unpadded } from "./ciphers.js";
 import type { KeySet } from "./state.js";
 
@@ -10,12 +10,12 @@ const none = new Uint8Array(16);
 const zeros = new Uint8Array(8);
 
 /** SCP02 (GPCS annex E) of the card: three keys, explicit initiation, MAC over the modified command, encrypted ICV. */
-export class Scp02Channel implements Channel {
+export class Scp02Channel implements OpeningChannel {
   readonly kvn: number;
+  readonly knowsHost = true;
   readonly greeting: Uint8Array;
   readonly proofLength = 16;
   level = 0;
-  authenticated = false;
   readonly #i: number;
   readonly #enc: TripleDes;
   readonly #mac: TripleDes;
@@ -68,7 +68,6 @@ export class Scp02Channel implements Channel {
     const proven = this.#verify(command, command.data.subarray(0, -8));
     if (!right || !proven) return false;
     this.level = command.p1;
-    this.authenticated = true;
     this.#rChain = this.#cMac ?? zeros;
     return true;
   }

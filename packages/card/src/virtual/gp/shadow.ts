@@ -14,6 +14,8 @@ export class Shadow {
   readonly #chip: Chip;
   readonly #at: number;
   readonly #pages: number;
+  /** What `write` left in force: nobody else writes here between two resets. Undefined: to be looked for. */
+  #written: { readonly area: 0 | 1; readonly sequence: number } | undefined;
 
   constructor(chip: Chip, at: number, pages: number) {
     this.#chip = chip;
@@ -38,26 +40,32 @@ export class Shadow {
   /** The content, all or nothing. */
   write(content: Uint8Array): void {
     if (content.length > this.room) throw new RangeError(`${content.length} bytes do not fit`);
-    const newer = this.#newer();
+    const newer = this.#written ?? this.#newer();
+    // Until all is done: a page that fails, or power that does, leaves it open which area counts.
+    this.#written = undefined;
     const area = newer?.area === 0 ? 1 : 0;
+    const sequence = (newer?.sequence ?? 0) + 1;
     const bytes = new Uint8Array(content.length + FRAME);
     const view = new DataView(bytes.buffer);
-    view.setUint32(0, (newer?.sequence ?? 0) + 1);
+    view.setUint32(0, sequence);
     view.setUint16(4, content.length);
     bytes.set(content, 6);
     view.setUint32(bytes.length - 4, crc32(bytes, 0, bytes.length - 4));
     this.#chip.write(this.#areaAt(area), bytes);
     this.#erase(area === 0 ? 1 : 0);
+    this.#written = { area, sequence };
   }
 
   /** At reset: a change that was torn before the old area was erased is finished. */
   settle(): void {
+    this.#written = undefined;
     const newer = this.#newer();
     if (newer !== undefined) this.#erase(newer.area === 0 ? 1 : 0);
   }
 
   /** Nothing is left in either area. */
   forget(): void {
+    this.#written = undefined;
     this.#erase(0);
     this.#erase(1);
   }
@@ -70,7 +78,7 @@ export class Shadow {
   #erase(area: 0 | 1): void {
     for (let page = 0; page < this.#pages; page++) {
       const at = this.#areaAt(area) + page * pageSize;
-      if (this.#chip.read(at, pageSize).some((byte) => byte !== 0xff)) this.#chip.fill(at, 1, 0xff);
+      if (!this.#chip.isErased(at, 1)) this.#chip.fill(at, 1, 0xff);
     }
   }
 

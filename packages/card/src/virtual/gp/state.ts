@@ -1,5 +1,5 @@
 import type { Chip } from "../chip.js";
-import { join, same } from "../os/command.js";
+import { same } from "../os/command.js";
 import { pageSize } from "../layout.js";
 import {
   ACCESS_MODULE,
@@ -22,6 +22,17 @@ export interface KeySet {
   readonly kvn: number;
   readonly type: KeyType;
   readonly keys: readonly Uint8Array[];
+}
+
+/** 11, 13, 15: a key pair for SCP11a, b, c; 10: the public key of an authority that signs hosts' certificates (CA-KLOC). */
+export interface EllipticKey {
+  readonly kid: number;
+  readonly kvn: number;
+  /** Empty: the public half alone. */
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+  /** Of a pair: its certificates as they are given out, leaf last; of an authority: its identifier (42). Empty: none. */
+  readonly about: Uint8Array;
 }
 
 export interface LoadFile {
@@ -55,6 +66,7 @@ export interface State {
   readonly keySets: readonly KeySet[];
   readonly loadFiles: readonly LoadFile[];
   readonly applications: readonly Application[];
+  readonly elliptic: readonly EllipticKey[];
 }
 
 export const freshState = (keySets: readonly KeySet[]): State => {
@@ -68,6 +80,7 @@ export const freshState = (keySets: readonly KeySet[]): State => {
     keySets,
     loadFiles: [],
     applications: [],
+    elliptic: [],
   };
 };
 
@@ -82,43 +95,54 @@ export const tailPages = (module: Uint8Array): number => (same(module, PAYMENT_M
 
 /** Fields in order; each text of bytes with its length in front, each list with its count. */
 export function stateBytes(state: State): Uint8Array {
-  const text = (bytes: Uint8Array): Uint8Array => join([bytes.length], bytes);
-  const word = (n: number): number[] => [n >> 8, n & 0xff];
-  return join(
-    [state.life],
-    text(state.iin),
-    text(state.cin),
-    text(state.prePersonalization),
-    text(state.personalization),
-    [state.keySets.length],
-    ...state.keySets.map(({ kvn, type, keys }) => join([kvn, type], ...keys.map(text))),
-    [state.loadFiles.length],
-    ...state.loadFiles.map(({ aid, modules, page, pages }) =>
-      join(text(aid), [modules.length], ...modules.map(text), word(page), word(pages)),
-    ),
-    [state.applications.length],
-    ...state.applications.map((app) =>
-      join(
-        text(app.aid),
-        text(app.loadFile),
-        text(app.module),
-        [app.state, app.privileges >> 16, (app.privileges >> 8) & 0xff, app.privileges & 0xff],
-        word(app.page),
-        word(app.pages),
-      ),
-    ),
-  );
+  const bytes: number[] = [];
+  const word = (n: number): void => void bytes.push(n >> 8, n & 0xff);
+  const text = (of: Uint8Array): void => {
+    bytes.push(of.length);
+    for (let at = 0; at < of.length; at++) bytes.push(of[at] ?? 0);
+  };
+  bytes.push(state.life);
+  for (const one of [state.iin, state.cin, state.prePersonalization, state.personalization]) text(one);
+  bytes.push(state.keySets.length);
+  for (const { kvn, type, keys } of state.keySets) {
+    bytes.push(kvn, type);
+    for (const key of keys) text(key);
+  }
+  bytes.push(state.loadFiles.length);
+  for (const { aid, modules, page, pages } of state.loadFiles) {
+    text(aid);
+    bytes.push(modules.length);
+    for (const module of modules) text(module);
+    word(page);
+    word(pages);
+  }
+  bytes.push(state.applications.length);
+  for (const app of state.applications) {
+    for (const aid of [app.aid, app.loadFile, app.module]) text(aid);
+    bytes.push(app.state, app.privileges >> 16, (app.privileges >> 8) & 0xff, app.privileges & 0xff);
+    word(app.page);
+    word(app.pages);
+  }
+  bytes.push(state.elliptic.length);
+  for (const { kid, kvn, privateKey, publicKey, about } of state.elliptic) {
+    bytes.push(kid, kvn);
+    text(privateKey);
+    text(publicKey);
+    word(about.length);
+    for (let at = 0; at < about.length; at++) bytes.push(about[at] ?? 0);
+  }
+  return new Uint8Array(bytes);
 }
 
 export function readState(bytes: Uint8Array): State {
   let at = 0;
   const byte = (): number => bytes[at++] ?? 0;
   const word = (): number => (byte() << 8) | byte();
-  const text = (): Uint8Array => {
-    const length = byte();
+  const run = (length: number): Uint8Array => {
     at += length;
     return bytes.slice(at - length, at);
   };
+  const text = (): Uint8Array => run(byte());
   const list = <T>(read: () => T): T[] => Array.from({ length: byte() }, read);
   return {
     life: byte(),
@@ -136,6 +160,13 @@ export function readState(bytes: Uint8Array): State {
       privileges: (byte() << 16) | word(),
       page: word(),
       pages: word(),
+    })),
+    elliptic: list(() => ({
+      kid: byte(),
+      kvn: byte(),
+      privateKey: text(),
+      publicKey: text(),
+      about: run(word()),
     })),
   };
 }

@@ -1,6 +1,7 @@
 import { type Answer, type Apdu, join, status, SW, u16 } from "../os/command.js";
 import { appletOf, type Grouping } from "./applets.js";
 import { type GpCard, unlessSecured } from "./card.js";
+import { storedAbout } from "./elliptic.js";
 import { readObjects, writeObjects } from "./objects.js";
 import { storeKeys } from "./keys.js";
 import type { Application, State } from "./state.js";
@@ -83,6 +84,9 @@ function storeOwn(card: GpCard, { structure, bytes, groupings }: Staged): number
   if (structure === DGI) return storeKeys(card, groupings);
   const objects = items(bytes);
   if (objects === undefined || objects.length === 0) return SW.wrongData;
+  const about = storedAbout(card.vault.state.elliptic, objects);
+  if (typeof about === "number") return about;
+  if (about !== undefined) return card.vault.change({ elliptic: about }) ? SW.ok : SW.noMemory;
   let change: Partial<State> = {};
   for (const { tag, value } of objects) {
     const copy = value.slice();
@@ -102,6 +106,10 @@ function storeFor(card: GpCard, app: Application, { structure, bytes, groupings 
   const after = appletOf(app).store(card, readObjects(shadow), given);
   if (after === undefined) return SW.wrongData;
   if (typeof after === "number") return after;
+  for (const { id } of given) {
+    const value = after.get(id);
+    if (value !== undefined) after.set(id, card.chip.stored(id, value));
+  }
   return writeObjects(shadow, after) ? SW.ok : SW.noMemory;
 }
 

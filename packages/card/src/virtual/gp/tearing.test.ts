@@ -8,6 +8,7 @@ import {
   installForInstall,
   installForPersonalization,
   putKey,
+  putKeyPair,
   setStatus,
   storeDgis,
 } from "../../globalplatform/index.js";
@@ -46,6 +47,19 @@ const acts: readonly Act[] = [
     name: "PUT KEY",
     before: nothing,
     command: replace,
+    seen: (bench) => hex(bench.send(getCardData(0xe0)).data),
+  },
+  {
+    name: "PUT KEY of a key pair",
+    before: nothing,
+    command: (session) =>
+      putKeyPair({
+        oldKvn: 0,
+        newKvn: 0x03,
+        kid: 0x11,
+        privateKey: new Uint8Array(32).fill(0x21),
+        dekEncrypt: (data) => session.encryptWithDek(data),
+      }).command,
     seen: (bench) => hex(bench.send(getCardData(0xe0)).data),
   },
   {

@@ -5,7 +5,7 @@ import { join, same } from "./command.js";
 const zeros = new Uint8Array(16);
 const ones = new Uint8Array(16).fill(0x01);
 
-/** One AES-128 key at work; every block is put on the chip's clock (docs/card-os.md 8). */
+/** One AES key at work, of any length; every block is put on the chip's clock (docs/card-os.md 8). */
 export class Cipher {
   readonly #aes: BlockCipher;
   readonly #chip: Pick<Chip, "spendAes">;

@@ -84,6 +84,7 @@ export const SW = {
   deactivated: 0x6283,
   terminated: 0x6285,
   authenticationFailed: 0x6300,
+  executionError: 0x6400,
   wrongLength: 0x6700,
   noChannel: 0x6881,
   noSecureMessaging: 0x6882,

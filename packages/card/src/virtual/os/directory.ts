@@ -74,7 +74,7 @@ export const isBeforeActivation = (file: Description): boolean =>
 /** Erased state of a unit: WRITE that ORs begins with zeros. */
 export const erasedByte = ({ coded, writing }: Pick<Description, "coded" | "writing">): number =>
   !coded || writing === WRITE.or ? 0x00 : 0xff;
-const pagesOf = (file: Description): number => (isDf(file) ? 2 : Math.ceil(file.size / pageSize));
+export const pagesOf = (file: Description): number => (isDf(file) ? 2 : Math.ceil(file.size / pageSize));
 
 /** All files of the card: the pages in EEPROM, and an index of them in RAM that is built at reset. */
 export class Directory {

@@ -289,7 +289,7 @@ describe("life cycle", () => {
     expect(bench.say("00FE0000")).toBe("6982");
     expect(bench.safe("00FE0001")).toBe("6A86");
     expect(bench.safe("00FE000001 00")).toBe("6700");
-    expect(bench.writes(() => expect(bench.safe("00FE0000")).toBe("9000"))).toBe(1);
+    expect(bench.writes(() => expect(bench.safe("00FE0000")).toBe("9000"))).toBe(10);
     for (let turn = 0; turn < 2; turn++) {
       expect(bench.say("00A4000C023F00")).toBe("6285");
       expect(bench.say("80CADF0100")).toBe("DF010B0F01000102000200 40FF019000".replaceAll(" ", ""));

@@ -6,6 +6,7 @@ import { readBinary, updateBinary } from "./binary.js";
 import { Card } from "./card.js";
 import { type Answer, type Apdu, SW, decodeAnswer, decodeApdu, encodeAnswer, status } from "./command.js";
 import { IMAGE_COMMANDS } from "./iso/commands.js";
+import { finishErasing } from "./ending.js";
 import { Front } from "./iso/front.js";
 import { activateFile, createFile, deactivateFile, deleteFile } from "./files.js";
 import { getData, initializeUpdate, openChannel, putKey, setStatus, terminateCardUsage } from "./manager.js";
@@ -86,6 +87,10 @@ class System implements OperatingSystem {
     this.#card.reset();
     this.#front.reset();
     const { directory } = this.#card;
+    if (this.#chip.phase() === phase.terminated) {
+      unlessMemoryFails(() => finishErasing(this.#chip, directory));
+      return;
+    }
     // Where the memory fails: the transaction stays marked, and every later write meets it again (6581).
     unlessMemoryFails(() => recover(this.#chip, directory));
     unlessMemoryFails(() => {

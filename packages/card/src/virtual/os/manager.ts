@@ -4,6 +4,7 @@ import { type Answer, type Apdu, SW, answer, join, same, status } from "./comman
 import { CARD_MANAGER, type Card } from "./card.js";
 import { KEY_TRIES, isKid } from "./applet.js";
 import { unwrapKey } from "./cipher.js";
+import { eraseSecrets } from "./ending.js";
 import { I_PARAMETER, type KeySet, SecureChannel, isLevel } from "./scp03.js";
 import { readSecrets, replaceSecrets, withKey } from "./secrets.js";
 import { object } from "./tlv.js";
@@ -165,6 +166,9 @@ export function terminateCardUsage(card: Card, { p1, p2, data }: Apdu): Answer {
   if (!card.secured) return status(SW.securityNotSatisfied);
   if (p1 !== 0 || p2 !== 0) return status(SW.wrongP1P2);
   if (data.length > 0) return status(SW.wrongLength);
+  // The phase first: a card that is torn from here on is terminated, and its next reset erases the rest.
   card.chip.setCardState(state.terminated);
+  card.channel = undefined;
+  eraseSecrets(card.chip, card.directory);
   return status(SW.ok);
 }

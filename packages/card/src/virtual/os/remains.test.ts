@@ -279,6 +279,73 @@ describe("of what was deleted nothing stays in EEPROM", () => {
   });
 });
 
+describe("of a terminated card's secrets nothing stays in EEPROM", () => {
+  const written = hex(secret(33)).repeat(4);
+  const pin = "2C9876543210".padEnd(16, "7").replace(/7777$/, "89FF");
+  const secrets = [whole(first), second.enc, second.mac, third.enc, unhex(pin).subarray(0, 7)];
+
+  /** MF with a key, a DF with two keys and a PIN, an active EF that was updated last. */
+  function whereAllIs(): ReturnType<typeof memoryStore> {
+    const bench = new Bench(withFirstSet());
+    bench.open(0x33, first);
+    const sent = [createMf, create("820138", "83020100")];
+    for (const one of sent) expect(bench.safe(one)).toBe("9000");
+    expect(putKey(bench, "01", second.enc)).toMatch(/9000$/);
+    expect(putKey(bench, "10", second.mac)).toMatch(/9000$/);
+    expect(setPin(bench, pin)).toBe("9000");
+    const ef = create("820101", "83020200", "80020040", "AB058001039000");
+    for (const one of [ef, "00440000", "00A4000C023F00"])
+      expect([one, bench.safe(one)]).toEqual([one, "9000"]);
+    expect(putKey(bench, "02", third.enc)).toMatch(/9000$/);
+    expect(bench.safe("00A4080C0401000200")).toBe("9000");
+    expect(bench.say(command("00D60000", written))).toBe("9000");
+    return bench.store;
+  }
+  const buffer = (store: { load(): Uint8Array }): boolean =>
+    Buffer.from(store.load().subarray(0x7ec0)).includes(Buffer.from(secret(33)));
+
+  test("keys, PIN and buffer, torn at every page write: the card is the old one, or terminated and empty", () => {
+    const store = whereAllIs();
+    expect(secrets.map((one) => remains(store, one) > 0)).toEqual(secrets.map(() => true));
+    expect(buffer(store)).toBe(true);
+    let ended = 0;
+    const tears = tornEverywhere(
+      store,
+      (bench) => bench.open(0x33, first),
+      (bench) => bench.safe("00FE0000"),
+      (bench) => {
+        const isEnded = bench.say("00A40400").endsWith("6285");
+        if (isEnded) ended++;
+        const there = secrets.map((one) => remains(bench.store, one) > 0);
+        expect([there, buffer(bench.store)]).toEqual([secrets.map(() => !isEnded), !isEnded]);
+        expect(bench.open(0x33, first)).toBe(isEnded ? "6985" : "9000");
+      },
+    );
+    // Phase, key set, MF, DF, buffer; each erased page can be torn once more when the reset repeats it.
+    expect(tears).toBeGreaterThan(12);
+    expect(ended).toBeGreaterThan(20);
+  });
+
+  test("costs 8 page writes, and 2 for each DF", () => {
+    const bench = new Bench(whereAllIs());
+    bench.open(0x33, first);
+    expect(bench.writes(() => bench.safe("00FE0000"))).toBe(8 + 2 * 2);
+    const bare = new Bench(withFirstSet());
+    bare.open(0x33, first);
+    expect(bare.writes(() => bare.safe("00FE0000"))).toBe(8);
+  });
+
+  test("a page that fails keeps no other from being erased; the card says so, and is terminated", () => {
+    const store = whereAllIs();
+    const bench = new Bench(store, { kind: "weak-page", page: 6 });
+    bench.open(0x33, first);
+    expect(bench.safe("00FE0000")).toBe("6581");
+    expect(bench.again({ kind: "weak-page", page: 6 })).toMatch(/^3B9C/);
+    expect(bench.say("00A40400")).toBe("6285");
+    expect(secrets.map((one) => remains(store, one))).toEqual(secrets.map(() => 0));
+  });
+});
+
 test("a failing memory says so and stays a card: the older page cannot be erased, the new key set is in force", () => {
   // LOAD KEYS wrote page 5, PUT KEY page 6, so the next one writes 5 and erases 6.
   const store = withFirstSet();

@@ -1,3 +1,4 @@
+import { CardProblem } from "../../bytes/index.js";
 import type { Applet } from "../gp/applets.js";
 import type { GpCard } from "../gp/card.js";
 import { readObjects } from "../gp/objects.js";
@@ -53,19 +54,35 @@ export const paymentApplet: Applet = {
     // After a reset the application may be selected without SELECT (card reset privilege).
     card.transaction ??= newTransaction();
     const work: Work = { chip: card.chip, store, now: card.transaction };
-    switch (command.cla) {
-      case 0x00:
-        return plainCommand(work, card, command, challenge);
-      case 0x80:
-        return proprietaryCommand(work, command);
-      case 0x84:
-      case 0x04:
-        return script(work, card, app, command);
-      default:
-        return status(SW.wrongClass);
+    try {
+      return done(work, card, app, command, challenge);
+    } catch (problem) {
+      // A key that was damaged in the memory since it was taken: the coprocessor refuses it.
+      if (problem instanceof CardProblem && problem.code === "bad-key") return status(SW.executionError);
+      throw problem;
     }
   },
 };
+
+function done(
+  work: Work,
+  card: GpCard,
+  app: Application,
+  command: Apdu,
+  challenge: Uint8Array | undefined,
+): Answer {
+  switch (command.cla) {
+    case 0x00:
+      return plainCommand(work, card, command, challenge);
+    case 0x80:
+      return proprietaryCommand(work, command);
+    case 0x84:
+    case 0x04:
+      return script(work, card, app, command);
+    default:
+      return status(SW.wrongClass);
+  }
+}
 
 function plainCommand(work: Work, card: GpCard, command: Apdu, challenge: Uint8Array | undefined): Answer {
   switch (command.ins) {

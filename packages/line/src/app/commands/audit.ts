@@ -1,6 +1,13 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
+import type { Store } from "../../store/store.js";
 import { verifyAudit } from "../audit-heads.js";
+import { dataRoot } from "../config.js";
+import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import { openKeystore } from "../key-file.js";
+import { verifyActs } from "../office-acts.js";
+import { Refusal } from "../problem.js";
 import {
   type DecisionOptions,
   passphrase,
@@ -21,26 +28,43 @@ export function addAuditCommands(program: Command): void {
       "copies of audit/heads.jsonl that were kept elsewhere: they show what was cut here from both",
     )
     .addHelpText("after", "\nExample:\n  $ persoline audit verify --heads /mnt/vault/heads.jsonl")
-    .action((options: DecisionOptions & { readonly heads?: readonly string[] }) =>
-      withStore(options, async (store, data) => {
-        const hsm = await openKeystore(data, passphrase(options));
-        try {
-          const verdict = await verifyAudit({ store, data, hsm, copies: options.heads ?? [] });
-          if (!verdict.ok) process.exitCode = 1;
-          if (options.json === true) return printJson(verdict);
-          if (!verdict.ok) return print(`The audit is damaged. ${verdict.text}.`);
-          const { head, heads, unsigned } = verdict;
-          print(
-            `The audit is whole: ${String(head.sequence)} entries, ${String(heads)} signed heads${unsigned > 0 ? `, ${String(unsigned)} entries since the last of them` : ""}.`,
-          );
-          print(
-            heads === 0
-              ? "No head is signed yet, so nobody would notice if its end were cut off."
-              : `Newest entry ${String(head.sequence)}: ${head.hash}. Keep a copy of ${data.auditHeads} elsewhere.`,
-          );
-        } finally {
-          await hsm?.close();
-        }
-      }),
-    );
+    .action(async (options: VerifyOptions) => {
+      const root = dataRoot(options.data);
+      if (existsSync(join(root, databaseName)))
+        return withStore(options, (store, data) => verified(options, data, store));
+      // Ceremonies may be held long before the first order: their acts stand for themselves.
+      if (!existsSync(root)) throw new Refusal(`there is no data folder at ${root}: name it with --data`);
+      return verified(options, dataFolder(root), undefined);
+    });
+}
+
+interface VerifyOptions extends DecisionOptions {
+  readonly heads?: readonly string[];
+}
+
+async function verified(options: VerifyOptions, data: DataFolder, store: Store | undefined): Promise<void> {
+  const hsm = await openKeystore(data, passphrase(options));
+  try {
+    const verdict = store && (await verifyAudit({ store, data, hsm, copies: options.heads ?? [] }));
+    const office = await verifyActs(data, hsm);
+    const bad = verdict?.ok === false ? verdict : office.ok ? undefined : office;
+    if (bad !== undefined) process.exitCode = 1;
+    if (options.json === true) return printJson({ ...(bad ?? verdict ?? { ok: true }), office });
+    if (bad !== undefined) return print(`The audit is damaged. ${bad.text}.`);
+    if (verdict?.ok === true) {
+      const { head, heads, unsigned } = verdict;
+      print(
+        `The audit is whole: ${String(head.sequence)} entries, ${String(heads)} signed heads${unsigned > 0 ? `, ${String(unsigned)} entries since the last of them` : ""}.`,
+      );
+      print(
+        heads === 0
+          ? "No head is signed yet, so nobody would notice if its end were cut off."
+          : `Newest entry ${String(head.sequence)}: ${head.hash}. Keep a copy of ${data.auditHeads} elsewhere.`,
+      );
+    } else print("There is no database here, so there is no audit of orders.");
+    if (office.ok && office.acts > 0)
+      print(`The key office's acts are whole: ${String(office.acts)}, each signed.`);
+  } finally {
+    await hsm?.close();
+  }
 }

@@ -4,11 +4,15 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import type { Command } from "commander";
 import { hex } from "@persoline/card/bytes";
+import { fileEngraver } from "../../devices/marker/file-engraver.js";
 import { DeviceFault } from "../../devices/problem.js";
 import { mostReaders } from "../../devices/reader/pcsc/names.js";
 import { connectedReaders } from "../../devices/reader/pcsc/reader.js";
+import type { UsbPlace } from "../../devices/reader/pcsc/usb.js";
 import { readFonts } from "../../plan/layout/index.js";
-import { dataRoot, pcscSocket, timeZone } from "../config.js";
+import { readLine } from "../../stations/line-file.js";
+import { laserOf } from "../marks.js";
+import { dataRoot, pcscSocket, timeZone, usbDevices } from "../config.js";
 import { exitCode } from "../problem.js";
 import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
 
@@ -21,10 +25,11 @@ interface Check {
 export function addDoctorCommand(program: Command): void {
   withData(program.command("doctor"))
     .description("what this machine has and lacks")
+    .option("--line <line.yaml>", "also whether this line's engravers can take a job")
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
-    .action(async (options: CommonOptions) => {
+    .action(async (options: CommonOptions & { readonly line?: string }) => {
       const own = [node(), database(), token(), fonts(), clock(), folder(dataRoot(options.data))];
-      const checks = [...own, ...(await readers()), ...later];
+      const checks = [...own, ...(await readers()), ...(await engravers(options.line)), ...later];
       if (options.json === true) printJson(checks);
       else
         print(
@@ -106,7 +111,7 @@ const lying = {
 async function readers(): Promise<readonly Check[]> {
   const what = "card readers";
   try {
-    const found = await connectedReaders({ socket: pcscSocket() });
+    const found = await connectedReaders({ socket: pcscSocket(), usbDevices: usbDevices(), ports: true });
     if (found.length === 0) {
       const detail =
         "PC/SC is there, but no reader is connected: plug one in (most need no driver but libccid)";
@@ -114,9 +119,10 @@ async function readers(): Promise<readonly Check[]> {
     }
     const full = found.length < mostReaders ? [] : [{ what, state: "absent" as const, detail: fullText }];
     return [
-      ...found.map(({ name, card, atr }): Check => {
+      ...found.map(({ name, card, atr, usb }): Check => {
         const text = atr === undefined ? "" : `, ATR ${hex(atr)}`;
-        return { what, state: "ok", detail: `${name}: ${lying[card]}${text}` };
+        const port = typeof usb === "object" ? `, ${plugged(usb)}` : "";
+        return { what, state: "ok", detail: `${name}: ${lying[card]}${text}${port}` };
       }),
       ...full,
     ];
@@ -128,6 +134,34 @@ async function readers(): Promise<readonly Check[]> {
         : "";
     return [{ what, state: "absent", detail: `${problem.message}${install}` }];
   }
+}
+
+/** As a line file names it. */
+const plugged = ({ port, path, serial }: UsbPlace): string =>
+  `usb: ${port}${path === undefined ? "" : ` or ${path}`}${serial === undefined ? "" : `, serial number of the device ${serial}`}`;
+
+/** Folders of a line's engravers: there, writable, and with no job of an earlier card in them. */
+async function engravers(lineFile: string | undefined): Promise<readonly Check[]> {
+  if (lineFile === undefined) return [];
+  const line = await readLine(lineFile);
+  await laserOf(line);
+  const checks: Check[] = [];
+  for (const { name, engraver } of line.stations) {
+    if (engraver === undefined || engraver === "simulated") continue;
+    for (const folder of engraver.folders) {
+      const what = `engraver of ${name}`;
+      const { format, command } = engraver;
+      const own = { name: what, folder, format, ...(command === undefined ? {} : { command }), withinMs: 0 };
+      try {
+        await fileEngraver(own).ready?.();
+        checks.push({ what, state: "ok", detail: `${format} files go into ${folder}` });
+      } catch (problem) {
+        if (!(problem instanceof DeviceFault)) throw problem;
+        checks.push({ what, state: "lacking", detail: problem.message });
+      }
+    }
+  }
+  return checks;
 }
 
 const fullText = `pcscd has its ${String(mostReaders)} readers and takes no more: drive further ones from another computer`;

@@ -21,7 +21,7 @@ import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openSecurityModule } from "../key-file.js";
 import { readMovements } from "../movements.js";
 import { Refusal } from "../problem.js";
-import { mustKeep } from "../protection.js";
+import { gateOperations, mustKeep } from "../protection.js";
 import { replay } from "../replay.js";
 import { write } from "../reports.js";
 import { screen } from "../screen.js";
@@ -99,7 +99,7 @@ function replayCommand(file: string, options: GateOptions): Promise<void> {
     const shown = screen({ quiet: options.json === true });
     try {
       await refuseBrokenAudit({ store, data });
-      await mustKeep(hsm, { file: site.file, programs: [], more: ["gate"], wanted: [] });
+      await mustKeep(hsm, { file: site.file, programs: [], more: gateOperations(site.cards), wanted: [] });
       const done = await replay({
         site,
         movements,

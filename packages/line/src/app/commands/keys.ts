@@ -1,8 +1,10 @@
 /** `persoline keys`: the key office at the command line. Secrets come by prompt or file descriptor, never by an argument. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { z } from "zod";
 import { keyUses } from "../../devices/hsm/office/check-action.js";
 import {
+  type CertificateFile,
   type KcvMethod,
   kcvMethods,
   type KeyAction,
@@ -13,14 +15,9 @@ import {
 import { makeOffice, office, type OfficeOptions } from "../key-office.js";
 import { recordPage, recordText } from "../key-record.js";
 import { Refusal } from "../problem.js";
-import { print, printJson, textTable, whole, withData } from "./options.js";
+import { print, printJson, textTable, whole, withData, withPassphrase } from "./options.js";
 
-const withKeystore = (command: Command): Command =>
-  withData(command).option(
-    "--passphrase-fd <number>",
-    "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
-    whole,
-  );
+const withKeystore = (command: Command): Command => withPassphrase(withData(command));
 
 /** A custodian sits: who, and where the passphrase comes from. */
 const withCustodian = (command: Command): Command =>
@@ -62,12 +59,19 @@ const withPlan = (command: Command): Command =>
         .makeOptionMandatory(),
     )
     .addOption(
-      new Option("--algorithm <name>", "default: AES-128; scp02: 3DES; issuer-signature: Ed25519").choices([
+      new Option(
+        "--algorithm <name>",
+        "default: AES-128; scp02 and payment masters: 3DES; emv-issuer: RSA-1408; issuer-signature: Ed25519; stripe-encoder: X25519; scp11, card-authority: P-256",
+      ).choices([
         "AES-128",
         "AES-192",
         "AES-256",
         "3DES",
+        "RSA-1152",
+        "RSA-1408",
         "Ed25519",
+        "X25519",
+        "P-256",
       ]),
     )
     .option("--from <date>", "the cryptoperiod begins", moment)
@@ -80,8 +84,20 @@ interface PlanOptions {
   readonly until?: string;
 }
 
-const usual = (use: KeyPlan["use"]): KeyPlan["algorithm"] =>
-  use === "scp02" ? "3DES" : use === "issuer-signature" ? "Ed25519" : "AES-128";
+const USUAL: Readonly<Partial<Record<KeyPlan["use"], KeyPlan["algorithm"]>>> = {
+  scp02: "3DES",
+  "emv-ac": "3DES",
+  "emv-smi": "3DES",
+  "emv-smc": "3DES",
+  "emv-cvk": "3DES",
+  "emv-pvk": "3DES",
+  "emv-issuer": "RSA-1408",
+  "issuer-signature": "Ed25519",
+  "stripe-encoder": "X25519",
+  scp11: "P-256",
+  "card-authority": "P-256",
+};
+const usual = (use: KeyPlan["use"]): KeyPlan["algorithm"] => USUAL[use] ?? "AES-128";
 
 const planOf = (name: string, { use, algorithm = usual(use), from, until }: PlanOptions): KeyPlan => ({
   name,
@@ -132,12 +148,13 @@ export function addKeyCommands(program: Command): void {
   addOffice(keys);
   addBirths(keys);
   addLives(keys);
+  addCertificates(keys);
   addCeremonies(keys);
 }
 
 function addOffice(keys: Command): void {
   withKeystore(keys.command("init"))
-    .description("make a keystore without cards' keys")
+    .description("make a keystore, or what a token needs, without cards' keys")
     .addOption(
       new Option("--environment <name>", "test and live keys never meet")
         .choices(["test", "live"])
@@ -155,9 +172,9 @@ function addOffice(keys: Command): void {
       async (
         options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
       ) => {
-        const file = await makeOffice(options);
+        const what = await makeOffice(options);
         print(
-          `Keystore ${file} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
+          `${what} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
         );
       },
     );
@@ -243,9 +260,7 @@ function addBirths(keys: Command): void {
     );
 
   withPlan(withPiece(keys.command("import")))
-    .description(
-      "bring a key in: components or shares by their custodians, a key block, or an issuer's public key",
-    )
+    .description("bring a key in: components or shares by their custodians, a key block, or a public key")
     .argument("<name>", "small letters, digits, dashes")
     .option("--components <n>", "XOR components, one from each of n custodians", whole)
     .option("--shares <m>", "m shares, one from each of m custodians", whole)
@@ -253,7 +268,10 @@ function addBirths(keys: Command): void {
     .addOption(new Option("--kcv-method <name>", "how it is taken").choices([...kcvMethods]).default("gp"))
     .option("--block <file>", "a key block (X9.143, version B or D)")
     .option("--under <key>", "the key-block key that protects it")
-    .option("--public <file>", "an issuer's public key (Ed25519, PEM)")
+    .option(
+      "--public <file>",
+      "a public key, PEM: an issuer's (Ed25519), a card authority's (P-256) or a stripe encoder's (X25519)",
+    )
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline keys import zmk --use key-block --algorithm AES-256 --components 2 --kcv 1A2B3C --piece-kcv 445566 --by 'A. Meyer'",
@@ -331,6 +349,69 @@ function addLives(keys: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline keys export-block tk-bank --by 'A. Meyer'")
     .action(async (name: string, options: Options & { readonly by: string }) => {
       told(await begin({ do: "export-block", name }, options), options.json);
+    });
+}
+
+const hexadecimal = z
+  .string()
+  .regex(/^(?:[0-9A-Fa-f]{2})*$/, "hexadecimal digits, two for each byte")
+  .transform((digits) => digits.toUpperCase());
+const certificateSchema = z.strictObject({
+  format: z.literal("persoline-issuer-certificate"),
+  version: z.literal(1),
+  authorityIndex: z.number().int().min(0).max(255),
+  authority: z.strictObject({ modulus: hexadecimal, exponent: hexadecimal }),
+  certificate: hexadecimal,
+  remainder: hexadecimal,
+  exponent: hexadecimal,
+});
+
+function certificateFile(file: string): CertificateFile {
+  let content: unknown;
+  try {
+    content = JSON.parse(text(file));
+  } catch (problem) {
+    if (problem instanceof Refusal) throw problem;
+    throw new Refusal(`${file}: this is no JSON; docs/keys.md shows a certificate's file`);
+  }
+  const read = certificateSchema.safeParse(content);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    throw new Refusal(
+      `${file}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "it is wrong"}; docs/keys.md shows a certificate's file`,
+    );
+  }
+  const { authorityIndex, authority, certificate, remainder, exponent } = read.data;
+  return { authorityIndex, authority, certificate, remainder, exponent };
+}
+
+/** Of an issuer's RSA key and the scheme that certifies it. */
+function addCertificates(keys: Command): void {
+  withKeystore(keys.command("request"))
+    .description("the public half of an issuer's RSA key, for the scheme's authority to certify")
+    .argument("<key>", "its name")
+    .option("--out <file>", "where it goes (default: printed)")
+    .addHelpText("after", "\nExample:\n  $ persoline keys request pay-issuer --out pay-issuer.request.json")
+    .action(async (name: string, options: Options & { readonly out?: string }) => {
+      const { request = "" } = await office({ ask: "request", name }, options);
+      if (options.out === undefined) return print(request);
+      writeFileSync(options.out, `${request}\n`);
+      print(`The request is in ${options.out}: send it to the authority, and read them its fingerprint.`);
+    });
+
+  withCustodian(keys.command("certificate"))
+    .description(
+      "take in the authority's certificate of an issuer's RSA key; it is judged with the authority's key",
+    )
+    .argument("<key>", "its name")
+    .requiredOption("--file <file>", "the certificate, as docs/keys.md shows")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline keys certificate pay-issuer --file pay-issuer.certificate.json --by 'A. Meyer'",
+    )
+    .action(async (name: string, options: Options & { readonly by: string; readonly file: string }) => {
+      const action = { do: "certificate" as const, name, file: certificateFile(options.file) };
+      told(await begin(action, options), options.json);
     });
 }
 

@@ -15,11 +15,14 @@ import {
   type SheetSide,
   sheetSvg,
 } from "../../plan/layout/index.js";
+import { type Figures, figuresText, laserJob } from "../../plan/laser/index.js";
+import type { Face } from "../../plan/types.js";
+import { readLaser } from "../laser-desk.js";
 import { type LayoutDesk, layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
 import { print, printJson, unfinished, whole } from "./options.js";
 
-interface Source {
+export interface Source {
   readonly input?: string;
   readonly photos?: string;
   readonly json?: boolean;
@@ -33,13 +36,14 @@ interface PreviewOptions extends Source {
   readonly caption: boolean;
   readonly dpi: number;
   readonly out?: string;
+  readonly laser?: string;
 }
 
 interface LintOptions extends Source {
   readonly strict?: boolean;
 }
 
-const withSource = (command: Command): Command =>
+export const withSource = (command: Command): Command =>
   command
     .argument("<product>", "a product's folder, its product.yaml, or an order file")
     .option(
@@ -71,6 +75,7 @@ export function addLayoutCommands(program: Command): void {
     .option("--no-caption", "without the line under the cards")
     .option("--dpi <number>", "dots an inch of a PNG or PDF", whole, 300)
     .option("--out <file>", "where to: .png, .svg or .pdf (default: PRODUCT-RECORD.png here)")
+    .option("--laser <laser.yaml>", "tell how long this laser takes for it")
     .addHelpText(
       "after",
       "\nExamples:\n  $ persoline layout preview examples/products/office-access" +
@@ -103,10 +108,16 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
   const { values, photos } = await recordOf(desk, options.record);
   const { faces, emboss } = drawing.draw(values, photos);
   const own = (drawing.raised?.lines ?? []).length;
+  const [first] = drawing.sides;
+  if (first === undefined)
+    throw new Refusal(
+      `cards of ${desk.name} are only embossed: there is no face to preview; "persoline layout lint" judges their lines`,
+    );
   const sides: SheetSide[] = [];
-  for (const face of faces) {
-    if (options.side !== "both" && options.side !== face.side) continue;
-    const picture = await pictureOfFace(face, face.side === "front" ? drawing.front : drawing.back, {
+  for (const [at, face] of faces.entries()) {
+    const layout = drawing.sides[at];
+    if (layout === undefined || (options.side !== "both" && options.side !== face.side)) continue;
+    const picture = await pictureOfFace(face, layout, {
       dpi: options.dpi,
       ...(options.layers === undefined ? {} : { layers: options.layers }),
       ...(options.guides === undefined ? {} : { guides: options.guides }),
@@ -122,7 +133,8 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
         .filter((part) => part !== undefined)
         .join(" · ")
     : undefined;
-  const svg = sheetSvg(sides, caption, drawing.front.fonts);
+  const lasered = await timesOf(options, faces);
+  const svg = sheetSvg(sides, caption, first.fonts);
   const content =
     form === ".svg" ? svg : form === ".pdf" ? sheetPdf(sides, options.dpi) : await sheetPng(svg, options.dpi);
   // A card shows a person: nobody else on the machine need see it.
@@ -132,6 +144,7 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
       product: desk.name,
       record: options.record,
       file: out,
+      ...(lasered.length === 0 ? {} : { laser: lasered }),
       sides: faces
         .filter(({ side }) => options.side === "both" || options.side === side)
         .map(({ side, fields }) => ({
@@ -142,6 +155,21 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
   print(
     `${out}: ${sides.map(({ side }) => side).join(" and ")} of record ${String(options.record)} (${desk.from})`,
   );
+  for (const { side, ...figures } of lasered) print(`laser, ${side}: ${figuresText(figures)}`);
+}
+
+/** What the laser does on each side that is shown. */
+async function timesOf(
+  { laser, side: shown }: PreviewOptions,
+  faces: readonly Face[],
+): Promise<readonly (Figures & { readonly side: Face["side"] })[]> {
+  if (laser === undefined) return [];
+  const settings = await readLaser(laser);
+  const times = [];
+  for (const face of faces)
+    if (shown === "both" || shown === face.side)
+      times.push({ side: face.side, ...(await laserJob(face, settings)).figures });
+  return times;
 }
 
 /** What the product has said about its fields. */

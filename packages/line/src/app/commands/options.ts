@@ -8,6 +8,7 @@ import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { openKeystore, type Unlocking } from "../key-file.js";
 import { hidden } from "../hidden.js";
 import { exitCode, Refusal } from "../problem.js";
+import { harmless, harmlessJson } from "../../ledger/harmless.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import { openStore, type Store } from "../../store/store.js";
 
@@ -32,7 +33,7 @@ export const withPassphrase = (command: Command): Command =>
   command
     .option(
       "--passphrase-fd <number>",
-      "file descriptor the keystore's passphrase is read from (default: the key file beside the keystore)",
+      "file descriptor the keystore's passphrase is read from (default: the key file beside it, or asked at the terminal)",
       whole,
     )
     .addOption(
@@ -58,19 +59,32 @@ export interface UnlockOptions {
 
 const fromDescriptor = (fd: number): string => readFileSync(fd, "utf8").replace(/\r?\n$/, "");
 
-/** What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments. Throws Refusal. */
-export function passphrase(options: UnlockOptions): Unlocking | undefined {
+/** Which token the options name; none for the vault. Throws Refusal. */
+export function tokenOf(
+  options: UnlockOptions,
+): { readonly library: string; readonly label: string } | undefined {
   const { passphraseFd, security = "vault", token: label, tokenLibrary: library, tokenPinFd } = options;
   if (security === "vault") {
     if (label !== undefined || library !== undefined || tokenPinFd !== undefined)
       throw new Refusal("--token belongs to --security pkcs11: add it, or leave the token out");
-    return passphraseFd === undefined ? undefined : fromDescriptor(passphraseFd);
+    return undefined;
   }
   if (passphraseFd !== undefined) throw new Refusal("a token is opened by its PIN: use --token-pin-fd");
   if (label === undefined || library === undefined)
     throw new Refusal("--security pkcs11 needs --token LABEL and --token-library FILE");
-  const pin = tokenPinFd === undefined ? hidden(`PIN of token ${label}: `) : fromDescriptor(tokenPinFd);
-  return { library: resolve(library), label, pin };
+  return { library: resolve(library), label };
+}
+
+/** What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments. Throws Refusal. */
+export function passphrase(options: UnlockOptions): Unlocking | undefined {
+  const { passphraseFd, tokenPinFd } = options;
+  const token = tokenOf(options);
+  if (token === undefined) return passphraseFd === undefined ? undefined : fromDescriptor(passphraseFd);
+  const pin =
+    tokenPinFd === undefined
+      ? hidden(`PIN of token ${token.label}`, "--token-pin-fd")
+      : fromDescriptor(tokenPinFd);
+  return { ...token, pin };
 }
 
 export function whole(text: string): number {
@@ -125,17 +139,18 @@ export const withDecision = <T>(
     more,
   );
 
+/** Whatever of it came from outside does nothing to the terminal. */
 export const print = (text: string): void => {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${harmless(text)}\n`);
 };
 
 /** Told beside the result; the command's work is not whole. */
 export const unfinished = (why: string): void => {
-  process.stderr.write(`${why}\n`);
+  process.stderr.write(`${harmless(why)}\n`);
   process.exitCode = exitCode.refused;
 };
 
-export const printJson = (value: unknown): void => print(JSON.stringify(value));
+export const printJson = (value: unknown): void => print(harmlessJson(JSON.stringify(value)));
 
 /** Columns padded to their widest cell. */
 export function textTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {

@@ -152,7 +152,10 @@ export function addOrderCommands(program: Command): void {
         const { product, planned } = await readAnyProduct(stored.spec.product);
         await refuseUnwritten(stored, planned.pins, store);
         const roles = registerOf(product, stored.spec.product);
-        const holders = roles === undefined ? [] : await holdersOf(store, stored, roles);
+        const holders =
+          roles === undefined
+            ? []
+            : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
         await store.orders.deliver({ order: number, by, holders });
         // The PINs are gone from the tables; this takes them out of the file.
         if (planned.pins.length > 0) await store.sweep();

@@ -1,20 +1,31 @@
 import type { Command } from "commander";
 import { capacity, chipWork, headsFor } from "../../stations/capacity.js";
 import { readLine } from "../../stations/line-file.js";
+import { figuresText } from "../../plan/laser/index.js";
 import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
+import { laserOf } from "../marks.js";
 import { capacityAsk } from "../planned.js";
+import { chipsOf, refuseSharedKeys } from "../shared-keys.js";
 import { recordOf } from "./explain.js";
-import { print, printJson, textTable, whole, withData } from "./options.js";
+import {
+  type CommonOptions,
+  print,
+  printJson,
+  textTable,
+  type UnlockOptions,
+  whole,
+  withData,
+  withPassphrase,
+} from "./options.js";
 
-interface PlanOptions {
+interface PlanOptions extends CommonOptions, UnlockOptions {
   readonly line?: string;
   readonly rate?: number;
-  readonly json?: boolean;
 }
 
 export function addPlanCommand(program: Command): void {
-  withData(program.command("plan"))
+  withPassphrase(withData(program.command("plan")))
     .description("what a line can do with this order: cards per hour, bottleneck, heads needed")
     .argument("<order.yaml>", "the order file")
     .option("--line <line.yaml>", "another line than the order names")
@@ -29,14 +40,19 @@ export function addPlanCommand(program: Command): void {
 async function plan(file: string, options: PlanOptions): Promise<void> {
   const job = await readJob(file);
   const line = await readLine(options.line ?? job.order.line);
+  const noticed = await refuseSharedKeys(job.planned.product, job.order.product, chipsOf(line));
   const faces = facesDesk(1);
   try {
-    const ask = await capacityAsk({
-      job,
-      file: line,
-      faces,
-      example: prepareRecord(job, await recordOf(job, 1)),
-    });
+    const example = prepareRecord(job, await recordOf(job, 1, options));
+    const ask = await capacityAsk({ job, file: line, faces, example });
+    const laser = await laserOf(line);
+    const lasered =
+      laser === undefined || ask.marksMs === 0
+        ? []
+        : (await faces.do({ task: "laser", faces: example.faces, ...laser })).map(({ figures }, at) => ({
+            side: example.faces[at]?.side ?? "front",
+            ...figures,
+          }));
     const found = capacity(ask);
     const needed = options.rate === undefined ? undefined : headsFor(options.rate, found);
     const works = chipWork(ask);
@@ -44,7 +60,9 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
       printJson({
         line: line.line,
         ...found,
+        ...(lasered.length === 0 ? {} : { laser: lasered }),
         ...(needed === undefined ? {} : { rate: options.rate, heads: needed }),
+        ...(noticed.length === 0 ? {} : { noticed }),
       });
       return;
     }
@@ -69,6 +87,9 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
     print(
       `\nThe line makes ${Math.floor(found.cardsPerHour).toLocaleString("en")} cards an hour at most; the bottleneck is ${found.bottleneck}.\n`,
     );
+    for (const one of noticed) print(`noticed: ${one}.\n`);
+    for (const { side, ...figures } of lasered) print(`laser, ${side}: ${figuresText(figures)}`);
+    if (lasered.length > 0) print("");
     print(
       textTable(
         ["chip work", "ms", "wire ms", "characters", "pages written", "APDUs"],

@@ -65,7 +65,7 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
     dots,
     {
       limits: foreignLimits,
-      chip: drawing.front.template.chip ? "front" : drawing.back.template.chip ? "back" : "none",
+      chip: drawing.sides.find(({ template }) => template.chip)?.template.side ?? "none",
       ...(ground === undefined ? {} : { ground: ground.common }),
       ...(ground?.own === undefined ? {} : { printed: ground.own }),
       ...(otherGround === undefined ? {} : { otherGround: otherGround.common }),

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
+import { harmless } from "../../ledger/harmless.js";
 import { dataRoot, operator, timeZone } from "../config.js";
 import { exitCode } from "../problem.js";
 import { simulatedDevices } from "../end-run.js";
@@ -69,7 +70,8 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
       ...(key === undefined ? {} : { passphrase: key }),
       desk: {
         // A person is told also where only the result is wanted.
-        tell: (text) => (options.json === true ? process.stderr.write(`${text}\n`) : shown.say(text)),
+        tell: (text) =>
+          options.json === true ? process.stderr.write(`${harmless(text)}\n`) : shown.say(text),
         typed: keyboard?.typed,
       },
       onProgress: ({ doing, done, of }) => {
@@ -107,7 +109,7 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
     if (options.json === true) printJson(end.produced);
     else print(summary(end));
     if (end.unfinished !== undefined || !end.produced.balanced) {
-      process.stderr.write(`${end.unfinished ?? "the accounts do not balance"}\n`);
+      process.stderr.write(`${harmless(end.unfinished ?? "the accounts do not balance")}\n`);
       process.exitCode = exitCode.refused;
     }
   } finally {
@@ -158,6 +160,9 @@ function summary({ produced, letters, reports, line, commits, planned }: Produce
     `Order ${produced.order}: ${String(produced.produced)} of ${String(produced.records)} cards made and verified${produced.held > 0 ? `, ${String(produced.held)} held` : ""}${produced.givenUp > 0 ? `, given up: ${String(produced.givenUp)}` : ""}.`,
     `Blanks: ${String(blanks.used)} used, ${String(blanks.good)} good, ${String(blanks.rejected)} rejected, ${String(blanks.remade)} records made again.`,
     ...[...reasons].map(([reason, count]) => `  ${String(count).padStart(3)} × ${reason}`),
+    ...(produced.parked ?? []).map(
+      ({ station, head, why }) => `Head ${String(head)} of ${station} was stopped: ${why}.`,
+    ),
     `Accounts ${produced.balanced ? "balance" : "DO NOT BALANCE"}; ${perCard.toFixed(1)} durable commits a card.`,
     ...(letters > 0
       ? [`${String(letters)} PIN letters written for the letter printer, apart from the cards.`]

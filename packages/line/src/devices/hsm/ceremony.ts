@@ -1,17 +1,41 @@
 /** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { unhex } from "@persoline/card/bytes";
+import { hex, unhex } from "@persoline/card/bytes";
+import { nodeCrypto } from "@persoline/card/node";
+import { isKnownKey } from "./office/known-keys.js";
 import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
+import type { PaymentUse } from "./keyring.js";
+import { drawIssuerKey, isRsa, publicOf, type RsaAlgorithm, toldKey } from "./payment/issuer-key.js";
 import type { Environment, KeyDescription } from "./port.js";
 
-/** One key to make. `published`: the value of a test key that everybody may know, hexadecimal; without it the key is drawn. */
+/**
+ * One key to make. `published`: the value of a test key that everybody may know, hexadecimal (P-256: its private half); without it the key
+ * is drawn. `open`: the point of an authority whose private half is elsewhere.
+ */
 export interface NewKey {
   readonly name: string;
-  readonly use: "loader" | "scp02" | "scp03" | "desfire" | "application" | "transport" | "file-mac";
-  /** Default AES-128; keys for SCP02 are 3DES (two keys), and no others. */
-  readonly algorithm?: "AES-128" | "AES-192" | "AES-256" | "3DES";
+  readonly use:
+    | "loader"
+    | "scp02"
+    | "scp03"
+    | "scp11"
+    | "card-authority"
+    | "desfire"
+    | "application"
+    | "transport"
+    | "file-mac"
+    | PaymentUse
+    | "emv-issuer";
+  /**
+   * Default AES-128; keys for SCP02 and payment masters are 3DES (two keys), those for SCP11 and authorities P-256, and no others; an issuer's
+   * RSA key RSA-1408.
+   */
+  readonly algorithm?: "AES-128" | "AES-192" | "AES-256" | "3DES" | "P-256" | RsaAlgorithm;
   readonly published?: string;
+  readonly open?: string;
+  /** Of an issuer's RSA key: a test key that everybody may draw; without it the key is one of chance. */
+  readonly seed?: string;
 }
 
 export interface Ceremony {
@@ -20,12 +44,32 @@ export interface Ceremony {
   readonly unlock: Unlock;
   readonly keys: readonly NewKey[];
   /** Letters are encrypted for this printer: its public key (SPKI, PEM). Without it a pair is made and the private half written here. */
-  readonly letterPrinter: { readonly publicKeyPem: string } | { readonly writePrivateKeyTo: string };
+  readonly letterPrinter: OtherMachine;
+  /** The same for the stripe's encoder; without it no stripe is made. */
+  readonly stripeEncoder?: OtherMachine;
 }
 
+type OtherMachine = { readonly publicKeyPem: string } | { readonly writePrivateKeyTo: string };
+
+/** A key that everybody may know; of an authority whose private half everybody knows, the point is as bad. */
+export const isPublished = ({
+  published,
+  seed,
+  open,
+}: Pick<NewKey, "published" | "seed" | "open">): boolean =>
+  published !== undefined || seed !== undefined || (open !== undefined && isKnownKey(unhex(open)));
+const DES_USES: readonly NewKey["use"][] = ["scp02", "emv-ac", "emv-smi", "emv-smc", "emv-cvk", "emv-pvk"];
+
 export const algorithmOf = ({ use, algorithm }: NewKey): NonNullable<NewKey["algorithm"]> =>
-  algorithm ?? (use === "scp02" ? "3DES" : "AES-128");
-export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16 } as const;
+  algorithm ?? usualAlgorithm(use);
+function usualAlgorithm(use: NewKey["use"]): NonNullable<NewKey["algorithm"]> {
+  if (DES_USES.includes(use)) return "3DES";
+  if (isElliptic(use)) return "P-256";
+  return use === "emv-issuer" ? "RSA-1408" : "AES-128";
+}
+export const isElliptic = (use: KeyDescription["use"]): boolean =>
+  use === "scp11" || use === "card-authority";
+export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16, "P-256": 32 } as const;
 
 const random64 = (length: number): string => randomBytes(length).toString("base64");
 
@@ -34,16 +78,21 @@ export function makeKeystore(ceremony: Ceremony): void {
   const { file, environment, unlock, keys } = ceremony;
   if (existsSync(file))
     throw new KeystoreProblem("exists", `${file}: there is a keystore already; it is never overwritten`);
-  if (environment === "live" && keys.some(({ published }) => published !== undefined)) {
+  if (environment === "live" && keys.some(isPublished)) {
     throw new KeystoreProblem("environment", "published test keys are refused in a live keystore");
   }
-  const stored: StoredKey[] = keys.map((key) => ({
-    ...description(key.name, key.use, algorithmOf(key), environment, key.published !== undefined),
-    value:
-      key.published === undefined
-        ? random64(keyBytes[algorithmOf(key)])
-        : Buffer.from(unhex(key.published)).toString("base64"),
-  }));
+  const stored: StoredKey[] = keys.map((key) => {
+    const algorithm = algorithmOf(key);
+    const described = description(key.name, key.use, algorithm, environment, isPublished(key));
+    if (isRsa(algorithm)) return { ...described, ...issuerKeyOf(algorithm, key.seed) };
+    if (isElliptic(key.use)) return { ...described, value: ellipticValue(key) };
+    const { published } = key;
+    const value =
+      published === undefined
+        ? random64(keyBytes[algorithm])
+        : Buffer.from(unhex(published)).toString("base64");
+    return { ...described, value };
+  });
   const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });
   stored.push(
     { ...description("store-seal", "seal", "AES-256", environment, false), value: random64(32) },
@@ -51,12 +100,39 @@ export function makeKeystore(ceremony: Ceremony): void {
       ...description("line-signature", "sign", "Ed25519", environment, false),
       value: signing.toString("base64"),
     },
-    { ...description("letter-printer", "letter", "X25519", environment, false), value: printerKey(ceremony) },
+    {
+      ...description("letter-printer", "letter", "X25519", environment, false),
+      value: machineKey(ceremony.letterPrinter),
+    },
   );
+  if (ceremony.stripeEncoder !== undefined)
+    stored.push({
+      ...description("stripe-encoder", "stripe-encoder", "X25519", environment, false),
+      value: machineKey(ceremony.stripeEncoder),
+    });
   if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
     writeDurably(unlock.keyFile, randomBytes(32));
   }
   sealKeystore(file, environment, stored, unlock);
+}
+
+/** A host's private half; of an authority the point alone, whatever is known of it. Throws KeystoreProblem. */
+function ellipticValue({ name, use, published, open }: NewKey): string {
+  const secret = published === undefined ? undefined : unhex(published);
+  if (use === "scp11") {
+    const made = secret ?? nodeCrypto.p256.generate().privateKey;
+    nodeCrypto.p256.publicKeyOf(made);
+    const value = Buffer.from(made).toString("base64");
+    made.fill(0);
+    return value;
+  }
+  const point = secret === undefined ? open : hex(nodeCrypto.p256.publicKeyOf(secret));
+  if (point === undefined)
+    throw new KeystoreProblem(
+      "not-ours",
+      `key ${name}: an authority's private half is not drawn here; give its public half`,
+    );
+  return Buffer.from(unhex(point)).toString("base64");
 }
 
 const description = (
@@ -67,15 +143,24 @@ const description = (
   published: boolean,
 ): Omit<StoredKey, "value"> => ({ name: name as StoredKey["name"], use, algorithm, environment, published });
 
-/** The letter printer's public key (SPKI, base64); makes the pair where the ceremony says so. */
-export function printerKey({ letterPrinter }: Pick<Ceremony, "letterPrinter">): string {
-  if ("publicKeyPem" in letterPrinter) {
-    return createPublicKey(letterPrinter.publicKeyPem)
-      .export({ format: "der", type: "spki" })
-      .toString("base64");
-  }
+/** An RSA key for the keystore, with its public half beside it. */
+export function issuerKeyOf(
+  algorithm: RsaAlgorithm,
+  seed?: string,
+): Pick<StoredKey, "value"> & Required<Pick<StoredKey, "issuer">> {
+  const der = drawIssuerKey(algorithm, seed);
+  const value = Buffer.from(der).toString("base64");
+  const issuer = toldKey(publicOf(der));
+  der.fill(0);
+  return { value, issuer };
+}
+
+/** Public key of another machine (SPKI, base64); makes the pair where the ceremony says so. */
+export function machineKey(machine: OtherMachine): string {
+  if ("publicKeyPem" in machine)
+    return createPublicKey(machine.publicKeyPem).export({ format: "der", type: "spki" }).toString("base64");
   const { privateKey } = generateKeyPairSync("x25519");
   const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-  writeDurably(letterPrinter.writePrivateKeyTo, pem);
+  writeDurably(machine.writePrivateKeyTo, pem);
   return createPublicKey(createPrivateKey(pem)).export({ format: "der", type: "spki" }).toString("base64");
 }

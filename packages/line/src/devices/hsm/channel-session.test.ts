@@ -1,34 +1,28 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Command, decodeResponse, encodeCommand, type Response } from "@persoline/card/apdu";
-import { hex, unhex } from "@persoline/card/bytes";
-import { diversify3des, diversifyKdf3, type KeySet } from "@persoline/card/globalplatform";
-import { nodeCrypto, random } from "@persoline/card/node";
-import type { KeyRef, Part, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
-import {
-  fabricateGlobalPlatform,
-  type GlobalPlatformChip,
-  makeVirtualCard,
-  memoryStore,
-  type VirtualCard,
-} from "@persoline/card/virtual";
+import { hex } from "@persoline/card/bytes";
+import { diversify3des, diversifyKdf3 } from "@persoline/card/globalplatform";
+import { nodeCrypto } from "@persoline/card/node";
+import type { Part, SecureChannelSpec, SecureStep } from "@persoline/card/program";
+import type { VirtualCard } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  cardWith,
+  chip,
+  keyInformation,
+  masterOf,
+  masters,
+  publishedMasters,
+  putKey,
+  ref,
+  send,
+  serial,
+  sessionBy,
+} from "./channel-cards.test.data.js";
 import type { Hsm } from "./port.js";
 import { createKeystore, openVault } from "./vault.js";
 
-/** Published values of this test's own; each is made of one byte that grows. */
-const masterOf = (length: number, first: number): Uint8Array =>
-  Uint8Array.from({ length }, (_, at) => first + at);
-const masters = {
-  fab128: { use: "scp03", algorithm: "AES-128", value: masterOf(16, 0x10) },
-  fab192: { use: "scp03", algorithm: "AES-192", value: masterOf(24, 0x30) },
-  fab256: { use: "scp03", algorithm: "AES-256", value: masterOf(32, 0x50) },
-  fabdes: { use: "scp02", algorithm: "3DES", value: masterOf(16, 0x80) },
-} as const;
-const chip = unhex("504C0102030400000042");
-const serial = hex(chip) as Serial;
-const ref = (name: string) => name as KeyRef;
 let folder: string;
 let hsm: Hsm;
 
@@ -41,12 +35,7 @@ beforeAll(async () => {
     environment: "test",
     unlock,
     keys: [
-      ...Object.entries(masters).map(([name, { use, algorithm, value }]) => ({
-        name,
-        use,
-        algorithm,
-        published: hex(value),
-      })),
+      ...publishedMasters,
       { name: "issuer192", use: "scp03", algorithm: "AES-192" },
       { name: "issuer256", use: "scp03", algorithm: "AES-256" },
       { name: "issuerdes", use: "scp02" },
@@ -61,42 +50,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function cardWith(
-  keys: KeySet,
-  algorithm: "aes" | "3des",
-  more: Partial<GlobalPlatformChip> = {},
-): VirtualCard {
-  const content = fabricateGlobalPlatform({
-    chipNumber: chip,
-    keySets: [{ kvn: 0xff, algorithm, ...keys }],
-    ...more,
-  });
-  const card = makeVirtualCard({ eeprom: memoryStore(content), random, crypto: nodeCrypto });
-  card.powerOn();
-  return card;
-}
-const send = (card: VirtualCard, command: Command): Response =>
-  decodeResponse(card.transmit(encodeCommand(command)) ?? new Uint8Array(0));
-
-/** One whole session; the answers in clear, or why there are none. */
-async function session(card: VirtualCard, channel: SecureChannelSpec, steps: readonly SecureStep[]) {
-  const { session: id, open } = await hsm.openSession({ channel, serial });
-  const ready = await hsm.authenticate({ session: id, answer: send(card, open), steps });
-  if (!ready.ok) return ready;
-  if ("more" in ready) throw new Error("one pass is all there is");
-  const answers = ready.commands.map((command) => send(card, command));
-  expect(answers[0]?.sw).toBe(0x9000);
-  return hsm.unwrap({ session: id, answers: answers.slice(1) });
-}
-const keyInformation: SecureStep = { cla: 0x80, ins: 0xca, p1: 0, p2: 0xe0, data: [], le: 256 };
-const putKey = (part: Extract<Part, { secret: "key-set" }>): SecureStep => ({
-  cla: 0x80,
-  ins: 0xd8,
-  p1: 0x00,
-  p2: 0x81,
-  data: [part],
-  le: 256,
-});
+const session = (card: VirtualCard, channel: SecureChannelSpec, steps: readonly SecureStep[]) =>
+  sessionBy(hsm, card, channel, steps);
 
 const scp03 = (master: "fab128" | "fab192" | "fab256", i: number): SecureChannelSpec => ({
   protocol: "scp03",

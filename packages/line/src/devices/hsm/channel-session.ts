@@ -1,4 +1,4 @@
-/** Sessions with a card manager inside the vault: SCP02 and SCP03 (GlobalPlatform), and what is put into cards under them. */
+/** Sessions with a card manager inside the vault: SCP02, SCP03 and SCP11 (GlobalPlatform), and what is put into cards under them. */
 import type { Command, Response } from "@persoline/card/apdu";
 import { CardProblem, concat, hex, u16, unhex } from "@persoline/card/bytes";
 import { kcvAes, type KeptKey } from "@persoline/card/crypto";
@@ -13,6 +13,7 @@ import {
   putKey,
   Scp02Session,
   Scp03Session,
+  type Scp11Session,
   wipeKeySet,
 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
@@ -25,9 +26,12 @@ import type {
   SecureStep,
   Serial,
 } from "@persoline/card/program";
-import { issuerSecret } from "./issuer-data.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import { issuerSecret, keptIssuerSecret } from "./issuer-data.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { random } from "./draw.js";
+import { PaymentParts } from "./payment/session.js";
+import { Scp11SessionOpening } from "./scp11-opening.js";
 import { unseal } from "./seal.js";
 import {
   type Authenticated,
@@ -47,16 +51,18 @@ const CARD_MANAGER = unhex("A000000151000000");
 /** The set a card came with is named by 00 (GPCS table 11-67). */
 const INITIAL_KVN = 0xff;
 
-type Spec = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
-type Session = Scp02Session | Scp03Session;
+type Spec = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" | "scp11" }>;
+type Session = Scp02Session | Scp03Session | Scp11Session;
 
-/** A session with a card's security domain, SCP02 or SCP03. */
+/** A session with a card's security domain: SCP02, SCP03 or SCP11. */
 export class ChannelSession implements CardSession {
   readonly open: Command;
   readonly #hostChallenge: Uint8Array;
   readonly #ring: Keyring;
   readonly #channel: Spec;
   readonly #serial: Serial;
+  /** SCP11 takes several passes. */
+  readonly #agreement: Scp11SessionOpening | undefined;
   #session: Session | undefined;
   #awaited: readonly Awaited[] = [];
 
@@ -66,6 +72,11 @@ export class ChannelSession implements CardSession {
     this.#serial = serial;
     const isS16 = channel.protocol === "scp03" && ((channel.i ?? 0) & 0x01) !== 0;
     this.#hostChallenge = random(isS16 ? 16 : 8);
+    if (channel.protocol === "scp11") {
+      this.#agreement = new Scp11SessionOpening(ring, channel, serial);
+      this.open = this.#agreement.first;
+      return;
+    }
     const kvn = channel.kvn === INITIAL_KVN ? 0x00 : channel.kvn;
     this.open = initializeUpdate({ kvn, hostChallenge: this.#hostChallenge });
   }
@@ -75,7 +86,10 @@ export class ChannelSession implements CardSession {
     steps: readonly SecureStep[],
     secrets: SealedSecrets | undefined,
   ): Authenticated {
-    let session: Session | Authenticated;
+    const next = this.#agreement?.next(response);
+    if (next !== undefined && !("session" in next)) return next;
+    if (next !== undefined) return { ...this.#secured(next.session, steps, secrets), opened: true };
+    let session: Scp02Session | Scp03Session | Authenticated;
     try {
       session = this.#opened(response.data);
     } catch (error) {
@@ -85,19 +99,26 @@ export class ChannelSession implements CardSession {
       return damaged(error.message);
     }
     if ("ok" in session) return session;
+    const { commands } = this.#secured(session, steps, secrets);
+    return { ok: true, commands: [session.externalAuthenticate, ...commands] };
+  }
+
+  #secured(session: Session, steps: readonly SecureStep[], secrets: SealedSecrets | undefined) {
     this.#session = session;
-    const opened = session;
-    const ready = steps.map((step) => this.#ready(step, opened, secrets));
-    this.#awaited = ready.map(({ awaited }) => awaited);
-    return {
-      ok: true,
-      commands: [opened.externalAuthenticate, ...opened.wrapAll(ready.map(({ command }) => command))],
-    };
+    const payments = new PaymentParts(this.#ring, secrets);
+    try {
+      const ready = steps.map((step) => this.#ready(step, session, secrets, payments));
+      this.#awaited = ready.map(({ awaited }) => awaited);
+      return { ok: true, commands: session.wrapAll(ready.map(({ command }) => command)) } as const;
+    } finally {
+      payments.wipe();
+    }
   }
 
   /** Judges who answers before any key is made for it. Throws CardProblem. */
-  #opened(data: Uint8Array): Session | Authenticated {
+  #opened(data: Uint8Array): Scp02Session | Scp03Session | Authenticated {
     const channel = this.#channel;
+    if (channel.protocol === "scp11") throw new VaultRefusal("this session is closed");
     const common = {
       crypto: nodeCrypto,
       hostChallenge: this.#hostChallenge,
@@ -137,8 +158,11 @@ export class ChannelSession implements CardSession {
   }
 
   /** Bytes are wiped; of keys that are kept elsewhere the session takes DEK over, and wipes it when it is closed. */
-  #with<Keys extends KeySet | KeptKeySet>(keys: Keys, open: (keys: Keys) => Session): Session {
-    let opened: Session | undefined;
+  #with<Keys extends KeySet | KeptKeySet, Opened extends Scp02Session | Scp03Session>(
+    keys: Keys,
+    open: (keys: Keys) => Opened,
+  ): Opened {
+    let opened: Opened | undefined;
     try {
       opened = open(keys);
       return opened;
@@ -149,9 +173,11 @@ export class ChannelSession implements CardSession {
     }
   }
 
-  #ready(step: SecureStep, session: Session, secrets: SealedSecrets | undefined) {
+  #ready(step: SecureStep, session: Session, secrets: SealedSecrets | undefined, payments: PaymentParts) {
     const { cla, ins, p1, p2, le } = step;
-    const { data, awaited } = filled(step, (part) => this.#part(part, step.judge, session, secrets));
+    const { data, awaited } = filled(step, (part) =>
+      this.#part(part, step.judge, session, { secrets, payments }),
+    );
     const command: Command = {
       cla,
       ins,
@@ -167,7 +193,7 @@ export class ChannelSession implements CardSession {
     part: Exclude<Part, Uint8Array>,
     judge: Judge | undefined,
     session: Session,
-    secrets: SealedSecrets | undefined,
+    { secrets, payments }: { readonly secrets: SealedSecrets | undefined; readonly payments: PaymentParts },
   ): { bytes: Uint8Array; awaited?: Awaited } {
     switch (part.secret) {
       case "key": {
@@ -208,7 +234,23 @@ export class ChannelSession implements CardSession {
         return { bytes: value };
       }
       case "issuer-dgi": {
+        const kept = isKeptSession(session) ? keptIssuerSecret(this.#ring, part, secrets) : undefined;
+        if (kept !== undefined) {
+          const [bytes = new Uint8Array(0)] = wrapped([kept], session);
+          if (bytes.length !== part.length)
+            throw new VaultRefusal(`an issuer's grouping has ${bytes.length} bytes, not ${part.length}`);
+          return { bytes };
+        }
         const clear = issuerSecret(this.#ring, part, secrets);
+        try {
+          return { bytes: session.encryptWithDek(clear) };
+        } finally {
+          clear.fill(0);
+        }
+      }
+      case "payment": {
+        const clear = payments.value(part);
+        if (part.under === "clear") return { bytes: clear };
         try {
           return { bytes: session.encryptWithDek(clear) };
         } finally {
@@ -320,6 +362,7 @@ export class ChannelSession implements CardSession {
   }
 
   close(): void {
+    this.#agreement?.close();
     this.#session?.close();
     this.#session = undefined;
   }

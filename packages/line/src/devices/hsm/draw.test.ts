@@ -1,3 +1,4 @@
+import type { KeyRef, Serial } from "@persoline/card/program";
 import { afterEach, expect, test } from "vitest";
 import { drawFrom, random, randomDigits } from "./draw.js";
 import { Keyring } from "./keyring.js";
@@ -27,7 +28,7 @@ test("too few bytes are a broken generator too, and short draws do not count as 
   expect(() => random(16)).toThrow("repeats itself");
 });
 
-test("stuck, the module makes no PIN, data key or gate session", () => {
+test("stuck, the module makes no PIN and no data key, and opens no session with a card or a gate", () => {
   const sealing = {
     name: "store-seal",
     use: "seal",
@@ -42,6 +43,18 @@ test("stuck, the module makes no PIN, data key or gate session", () => {
   expect(() => calls.drawPin(pin)).toThrow("repeats itself");
   expect(() => calls.createDataKey("A-1")).toThrow("repeats itself");
   expect(() => calls.random(16)).toThrow("repeats itself");
+  // Nothing has left for the card then: it is the machine's fault, and the line stops with the card untouched.
+  const serial = "50530000000000000042" as Serial;
+  const keys = "none" as KeyRef;
+  for (const channel of [
+    { protocol: "loader", keys },
+    { protocol: "scp03", keys, kvn: 1, level: 0x33 },
+    { protocol: "scp02", keys, kvn: 1, level: 0x03, i: 0x55, diversify: "visa2" },
+  ] as const)
+    expect(() => calls.openSession({ channel, serial })).toThrow("repeats itself");
+  expect(() => calls.openMutual({ keys, kid: 1, serial, cardChallenge: new Uint8Array(16) })).toThrow(
+    "repeats itself",
+  );
 });
 
 test("digits are as likely as one another", () => {

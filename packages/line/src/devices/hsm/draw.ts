@@ -1,7 +1,7 @@
 /** Random bytes of the module's process, watched while they come: a generator that is stuck must make no challenge, key or PIN. */
 import { randomBytes } from "node:crypto";
 import { equal } from "@persoline/card/bytes";
-import { VaultRefusal } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 
 export type Source = (length: number) => Uint8Array;
 

@@ -1,7 +1,7 @@
 /** Issuers' data inside the vault: files are proved, records' MACs judged, and secrets go from the transport key to a card's session. */
-import { createDecipheriv, createHash, createPublicKey, verify } from "node:crypto";
+import { createHash, verify } from "node:crypto";
 import { concat, equalConstantTime, fromUtf8, hex, utf8 } from "@persoline/card/bytes";
-import { cmac, pad80 } from "@persoline/card/crypto";
+import { type KeptKey, pad80 } from "@persoline/card/crypto";
 import {
   IssuerDataProblem,
   parseHead,
@@ -12,9 +12,9 @@ import {
   type IssuerApplication,
   type TransportMode,
 } from "@persoline/card/issuer-data";
-import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef, Part, SealedSecrets } from "@persoline/card/program";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { issuerRecordsAtOnce, type IssuerFileAsk, type IssuerRecordsAsk } from "./port.js";
 import { seal, unseal } from "./seal.js";
 
@@ -25,20 +25,9 @@ export function proveIssuerFile(ring: Keyring, { preamble, bodyDigest }: IssuerF
   const told = refusing(() => parsePreamble(preamble));
   const covered = provedBytes(told, bodyDigest);
   if (told.algorithm === "Ed25519") {
-    const { bytes } = ring.issuerKey(told.key as KeyRef, "issuer-signature");
-    const open = createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
-    return verify(null, covered, open, told.proof);
+    return verify(null, covered, ring.issuerSignature(told.key as KeyRef), told.proof);
   }
-  const { bytes } = ring.issuerKey(told.key as KeyRef, "file-mac", told.kcv);
-  return equalConstantTime(macUnder(bytes, covered), told.proof);
-}
-
-function macUnder(key: Uint8Array, message: Uint8Array): Uint8Array {
-  const cipher = nodeCrypto.aes(key);
-  key.fill(0);
-  const mac = cmac(cipher, message);
-  cipher.wipe();
-  return mac;
+  return equalConstantTime(ring.fileMac(told.key as KeyRef, covered, told.kcv), told.proof);
 }
 
 /** The reader's own problem becomes the module's refusal: it crosses to the line as one. */
@@ -78,18 +67,17 @@ export function takeIssuerRecords(
   if (ring.now() >= Date.parse(head.expires))
     throw new VaultRefusal(`the issuer's file expired on ${head.expires}; ask the issuer for a new one`);
   const headDigest = sha256(headBytes);
-  const tk = ring.issuerKey(head.transportKey as KeyRef, "transport", head.transportKcv);
-  tk.bytes.fill(0);
+  const algorithm = ring.transportKey(head.transportKey as KeyRef, head.transportKcv);
   return records.map((record) => {
-    const { bytes } = ring.issuerKey(head.macKey as KeyRef, "file-mac", head.macKcv);
-    if (!equalConstantTime(macUnder(bytes, recordMacBytes(headDigest, record)), record.mac))
+    const mac = ring.fileMac(head.macKey as KeyRef, recordMacBytes(headDigest, record), head.macKcv);
+    if (!equalConstantTime(mac, record.mac))
       throw new VaultRefusal(
         `record ${record.number} of the issuer's file: its MAC is wrong; the whole file is refused`,
       );
     const { applications } = refusing(() => parseRecord(form, record));
     const place = { order, record: record.number };
     return Object.fromEntries(
-      applications.flatMap((app) => sealedOf(ring, app, place, head.transportKey, tk.algorithm)),
+      applications.flatMap((app) => sealedOf(ring, app, place, head.transportKey, algorithm)),
     );
   });
 }
@@ -113,12 +101,18 @@ function sealedOf(
   });
 }
 
-/** A secret in clear, padded as the card wants it: it exists only between this call and the session's encryption. The caller wipes it. */
-export function issuerSecret(
-  ring: Keyring,
-  part: Extract<Part, { secret: "issuer-dgi" }>,
-  secrets: SealedSecrets | undefined,
-): Uint8Array {
+type IssuerPart = Extract<Part, { secret: "issuer-dgi" }>;
+
+/** A secret as the issuer wrapped it, and under which key. */
+interface Wrapped {
+  readonly name: string;
+  readonly record: number;
+  readonly mode: TransportMode;
+  readonly key: KeyRef;
+  readonly value: Uint8Array;
+}
+
+function wrappedSecret(ring: Keyring, part: IssuerPart, secrets: SealedSecrets | undefined): Wrapped {
   const name = sealedName(part.application, part.dgi);
   const sealed = secrets?.issuer?.[name];
   if (secrets === undefined || sealed === undefined)
@@ -128,23 +122,43 @@ export function issuerSecret(
   const mode = MODES[opened[0] ?? -1];
   const end = 2 + (opened[1] ?? 0);
   if (mode === undefined) throw new VaultRefusal(`the sealed grouping ${name} has an unknown form`);
-  const key = ring.issuerKey(fromUtf8(opened.subarray(2, end)) as KeyRef, "transport");
-  let clear: Uint8Array;
-  try {
-    clear = decrypted(mode, key.bytes, opened.subarray(end));
-  } catch {
-    throw new VaultRefusal(
-      `grouping ${name} of record ${record} does not open under the transport key; the issuer has to send it anew`,
-    );
-  } finally {
-    key.bytes.fill(0);
-  }
-  if (clear.length !== part.length) {
-    const has = clear.length;
-    clear.fill(0);
+  return {
+    name,
+    record,
+    mode,
+    key: fromUtf8(opened.subarray(2, end)) as KeyRef,
+    value: opened.subarray(end),
+  };
+}
+
+const mustOpen = <T>({ name, record }: Wrapped, open: () => T | undefined): T => {
+  const found = open();
+  if (found !== undefined) return found;
+  throw new VaultRefusal(
+    `grouping ${name} of record ${record} does not open under the transport key; the issuer has to send it anew`,
+  );
+};
+
+function judgeLength({ name, record }: Wrapped, has: number, part: IssuerPart): void {
+  if (has !== part.length)
     throw new VaultRefusal(
       `grouping ${name} of record ${record} has ${has} bytes, the product says ${part.length}`,
     );
+}
+
+/** A secret in clear, padded as the card wants it: it exists only between this call and the session's encryption. The caller wipes it. */
+export function issuerSecret(
+  ring: Keyring,
+  part: IssuerPart,
+  secrets: SealedSecrets | undefined,
+): Uint8Array {
+  const wrapped = wrappedSecret(ring, part, secrets);
+  const clear = mustOpen(wrapped, () => ring.transported(wrapped.key, wrapped.mode, wrapped.value));
+  try {
+    judgeLength(wrapped, clear.length, part);
+  } catch (problem) {
+    clear.fill(0);
+    throw problem;
   }
   if (part.pad === undefined) return clear;
   const padded = pad80(clear, part.pad);
@@ -152,19 +166,16 @@ export function issuerSecret(
   return padded;
 }
 
-/** RFC 5649: the alternative initial value's constant. */
-const KWP = Uint8Array.of(0xa6, 0x59, 0x59, 0xa6);
-
-function decrypted(mode: TransportMode, key: Uint8Array, value: Uint8Array): Uint8Array {
-  if (mode === "aes-wrap") {
-    const decipher = createDecipheriv(`id-aes${key.length * 8}-wrap-pad`, key, KWP);
-    const clear = Buffer.concat([decipher.update(value), decipher.final()]);
-    const copy = Uint8Array.from(clear);
-    clear.fill(0);
-    return copy;
-  }
-  const cipher = nodeCrypto.des3(key);
-  const clear = mode === "3des-cbc" ? cipher.cbcDecrypt(new Uint8Array(8), value) : cipher.decrypt(value);
-  cipher.wipe();
-  return clear;
+/** The same as an object of the token, for a session whose keys are there; undefined where it must be clear in between. The caller wipes it. */
+export function keptIssuerSecret(
+  ring: Keyring,
+  part: IssuerPart,
+  secrets: SealedSecrets | undefined,
+): KeptKey | undefined {
+  const { kept } = ring;
+  if (kept?.transported === undefined || part.pad !== undefined || part.length % 16 !== 0) return undefined;
+  const wrapped = wrappedSecret(ring, part, secrets);
+  // Wrapping adds eight bytes to whole blocks: another length is told by the way in clear, which refuses it.
+  if (wrapped.mode !== "aes-wrap" || wrapped.value.length !== part.length + 8) return undefined;
+  return mustOpen(wrapped, () => kept.transported?.(wrapped.key, wrapped.value));
 }

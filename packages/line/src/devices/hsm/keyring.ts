@@ -1,7 +1,15 @@
 /** The open keys, inside the vault's process only: each has one use, and asking for another is refused. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { concat, hex, unhex } from "@persoline/card/bytes";
-import { kcvAes, kcvDes, type KeptKey, type KeyPurpose } from "@persoline/card/crypto";
+import {
+  cmac,
+  type Crypto,
+  kcvAes,
+  kcvDes,
+  type KeptKey,
+  type KeyPurpose,
+  type RsaPublicKey,
+} from "@persoline/card/crypto";
 import { diversifyAn10922 } from "@persoline/card/desfire";
 import {
   diversify3des,
@@ -11,16 +19,17 @@ import {
   type KeySet,
   wipeKeySet,
 } from "@persoline/card/globalplatform";
-import { nodeCrypto } from "@persoline/card/node";
+import type { Signer } from "@persoline/card/emv";
+import type { TransportMode } from "@persoline/card/issuer-data";
+import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import { type Purpose, whyNot } from "./office/life.js";
-import type { Environment, KeyDescription } from "./port.js";
-
-/** The vault refuses, and says why: the caller's fault or the key's, never a card's. */
-export class VaultRefusal extends Error {
-  override readonly name = "VaultRefusal";
-}
+import { noOffice } from "./office/types.js";
+import { isRsa, issuerKeyObject, publicOf, rsaCheckValue } from "./payment/issuer-key.js";
+import type { CapabilityReport, Environment, IssuerPublicKey, KeyDescription } from "./port.js";
+import { openWrapped } from "./transport.js";
+import { VaultRefusal } from "./vault-refusal.js";
 
 /** Number of the loader key in KDF3 (docs/card-os.md 2). */
 const LOADER_KEY = 0x10;
@@ -31,13 +40,37 @@ const LOADER_KEY = 0x10;
  */
 export interface KeptKeys {
   applicationKey(
-    key: { readonly keys: KeyRef; readonly kid: number; readonly serial: Serial },
+    key: {
+      readonly keys: KeyRef;
+      readonly kid: number;
+      readonly serial: Serial;
+      readonly purpose?: Purpose | undefined;
+    },
     purpose: KeyPurpose,
   ): KeptKey;
   loaderKey(keys: KeyRef, serial: Serial): KeptKey;
   keySet(keys: KeyRef, serial: Serial, diversify?: "kdf3" | "none"): KeptKeySet | undefined;
+  /** What the issuer wrapped (RFC 5649) as an object on its way into a card; undefined: it does not open. Absent: the token cannot. */
+  transported?(name: KeyRef, value: Uint8Array): KeptKey | undefined;
   /** ENC, MAC, DEK on their way into a card. */
   newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): readonly KeptKey[] | undefined;
+}
+
+export type PaymentUse = Extract<
+  KeyDescription["use"],
+  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk"
+>;
+
+/** An issuer's triple DES master where it is kept: `crypto` works with `key`, which are its bytes only where it has them in this process. */
+export interface PaymentMaster {
+  readonly crypto: Crypto;
+  readonly key: Uint8Array;
+}
+
+/** An issuer's RSA key where it is kept. */
+export interface IssuerSigner extends Signer {
+  readonly publicKey: RsaPublicKey;
+  readonly certificate?: IssuerPublicKey["certificate"];
 }
 
 /** Throws VaultRefusal for a key that a live key set must not have. */
@@ -83,13 +116,31 @@ const theSame = (master: Uint8Array): KeySet => ({
 /** Hexadecimal; empty for keys that have none. */
 export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8Array): string {
   if (algorithm === "3DES") return hex(kcvDes(nodeCrypto, key));
+  if (algorithm === "P-256") return pointCheck(key);
+  if (isRsa(algorithm)) return rsaCheckValue(publicOf(key));
   return algorithm.startsWith("AES") ? hex(kcvAes(nodeCrypto, key)) : "";
 }
+
+/** First three bytes of SHA-256 over the point: a key pair and its public half have the same. */
+function pointCheck(key: Uint8Array): string {
+  const point = pointOf(key);
+  return hex(nodeCrypto.sha256(point).slice(0, 3));
+}
+
+/** The point of a P-256 key, private (32 bytes) or public (65). */
+const pointOf = (key: Uint8Array): Uint8Array => (key.length === 32 ? nodeCrypto.p256.publicKeyOf(key) : key);
+
+export const otherIssuerKey = (name: KeyRef, kcv: string, own: string): VaultRefusal =>
+  new VaultRefusal(
+    `the issuer's file is under a key ${name} with check value ${kcv}, and here it is ${own}: it is another key`,
+  );
 
 export class Keyring {
   readonly environment: Environment;
   /** Absent: all keys are bytes of this process. */
   kept?: KeptKeys;
+  /** How far the key office's acts go. */
+  office: CapabilityReport["office"] = noOffice;
   readonly #keys = new Map<string, Open>();
 
   readonly #now: () => number;
@@ -114,7 +165,9 @@ export class Keyring {
       kcv: bytes.length === 0 ? (stored.life?.kcv ?? "") : checkValueOf(stored.algorithm, bytes),
       environment: stored.environment,
       published: stored.published,
+      ...(stored.algorithm === "P-256" && bytes.length > 0 ? { publicKey: hex(pointOf(bytes)) } : {}),
       ...(stored.life === undefined ? {} : { life: stored.life }),
+      ...(stored.issuer === undefined ? {} : { issuer: stored.issuer }),
     }));
   }
 
@@ -158,25 +211,52 @@ export class Keyring {
     throw new VaultRefusal(`key ${keys} makes AES-${has} keys, the product asks for ${form.toUpperCase()}`);
   }
 
-  /**
-   * A copy of a key of issuers' files; the caller wipes it. `kcv`: what the file states; another one throws VaultRefusal, naming both.
-   * Files that are under way when a key is deactivated are still read with it.
-   */
-  issuerKey(
-    name: KeyRef,
-    use: "transport" | "file-mac" | "issuer-signature",
-    kcv?: string,
-  ): { readonly bytes: Uint8Array; readonly algorithm: KeyDescription["algorithm"] } {
-    const bytes = this.#master(name, use, "check").slice();
-    const { algorithm } = this.#keys.get(name)?.stored ?? { algorithm: "AES-128" as const };
-    const own = checkValueOf(algorithm, bytes);
-    if (kcv !== undefined && kcv !== own) {
-      bytes.fill(0);
-      throw new VaultRefusal(
-        `the issuer's file is under a key ${name} with check value ${kcv}, and here it is ${own}: it is another key`,
-      );
+  /** AES-CMAC under a key of issuers' files. `kcv`: what the file states of the key; another one throws VaultRefusal, naming both. */
+  fileMac(name: KeyRef, message: Uint8Array, kcv?: string): Uint8Array {
+    const cipher = nodeCrypto.aes(this.#issuerKey(name, "file-mac", kcv));
+    const mac = cmac(cipher, message);
+    cipher.wipe();
+    return mac;
+  }
+
+  /** Its algorithm; throws VaultRefusal when it is not the key that the file states. */
+  transportKey(name: KeyRef, kcv: string): KeyDescription["algorithm"] {
+    this.#issuerKey(name, "transport", kcv);
+    return this.#keys.get(name)?.stored.algorithm ?? "AES-128";
+  }
+
+  /** What the issuer wrapped, in clear; the caller wipes it. Undefined: it does not open under this key. */
+  transported(name: KeyRef, mode: TransportMode, value: Uint8Array): Uint8Array | undefined {
+    const key = this.#issuerKey(name, "transport");
+    try {
+      return openWrapped(mode, key, value);
+    } catch {
+      return undefined;
     }
-    return { bytes, algorithm };
+  }
+
+  /** An issuer's public key, Ed25519. */
+  issuerSignature(name: KeyRef): KeyObject {
+    const bytes = this.#issuerKey(name, "issuer-signature");
+    return createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
+  }
+
+  /** Files that are under way when a key is deactivated are still read with it. */
+  #issuerKey(name: KeyRef, use: "transport" | "file-mac" | "issuer-signature", kcv?: string): Uint8Array {
+    const bytes = this.#master(name, use, "check");
+    const own = checkValueOf(this.#keys.get(name)?.stored.algorithm ?? "AES-128", bytes);
+    if (kcv !== undefined && kcv !== own) throw otherIssuerKey(name, kcv, own);
+    return bytes;
+  }
+
+  /** The host's private key of SCP11, 32 bytes; the caller wipes it. */
+  hostKey(keys: KeyRef): Uint8Array {
+    return this.#master(keys, "scp11").slice();
+  }
+
+  /** The point of an authority that certifies cards. */
+  cardAuthority(keys: KeyRef): Uint8Array {
+    return this.#master(keys, "card-authority", "check").slice();
   }
 
   /** Milliseconds of the epoch. */
@@ -184,14 +264,46 @@ export class Keyring {
     return this.#now();
   }
 
-  /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. */
+  /** One AES-128 key of a DESFire card, for this place in it; the caller wipes it. "check": as for `applicationKey`. */
   desfireKey(
     { keys, input }: DesfireKey,
     at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+    purpose: Purpose = "make",
   ): Uint8Array {
-    const master = this.#master(keys, "desfire");
+    const master = this.#master(keys, "desfire", purpose);
     if (input === undefined) return master.slice();
     return diversifyAn10922(nodeCrypto, "AES-128", master, desfireInput(input, at));
+  }
+
+  /** An issuer's master of payment cards; nothing of it is kept or wiped by the caller. */
+  paymentMaster(name: KeyRef, use: PaymentUse, purpose: Purpose = "make"): PaymentMaster {
+    return { crypto: nodeCrypto, key: this.#master(name, use, purpose) };
+  }
+
+  issuerSigner(name: KeyRef): IssuerSigner {
+    const key = issuerKeyObject(this.#master(name, "emv-issuer"));
+    const publicKey = rsaPublicOf(key);
+    const certificate = this.#keys.get(name)?.stored.issuer?.certificate;
+    return {
+      modulus: publicKey.modulus,
+      sign: (block) => rsaPrivateWith(key, block),
+      publicKey,
+      ...(certificate === undefined ? {} : { certificate }),
+    };
+  }
+
+  /** The stripe encoder's public key: the newest that is in life. */
+  stripeEncoder(): KeyObject {
+    const found = [...this.#keys.values()].findLast(
+      ({ stored: { use, name, life } }) =>
+        use === "stripe-encoder" &&
+        (life === undefined || whyNot(name, life, "make", this.#now()) === undefined),
+    );
+    if (found === undefined)
+      throw new VaultRefusal(
+        'this keystore has no public key of a stripe encoder: bring it in with "persoline keys import --use stripe-encoder --public FILE"',
+      );
+    return createPublicKey({ key: Buffer.from(found.bytes), format: "der", type: "spki" });
   }
 
   /** The one key that seals PINs and data keys. */

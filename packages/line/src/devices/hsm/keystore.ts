@@ -3,7 +3,16 @@
  * vault's own process opens it.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { hashRawSync } from "@node-rs/argon2";
 import { emptyBook, type Keep, type OfficeBook } from "./office/types.js";
@@ -15,6 +24,11 @@ export type Unlock = { readonly passphrase: string } | { readonly keyFile: strin
 /** What one key is; `value` is the AES key, or the private (sign) or public (letter) key as DER, base64. */
 export interface StoredKey extends Omit<KeyDescription, "kcv"> {
   readonly value: string;
+  /** Of a key whose value is in a token: `value` is empty then. */
+  readonly fingerprint?: string;
+  /** What else a token's key is found by, as its register has it. */
+  readonly witness?: string;
+  readonly single?: { readonly kcv: string; readonly fingerprint: string };
   /** Made at its birth, for the one it was made for; ciphertext. */
   readonly block?: string;
 }
@@ -148,8 +162,15 @@ export function writeDurably(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.new`;
   const handle = openSync(temporary, "w", 0o600);
   try {
-    writeSync(handle, Buffer.from(content));
+    // All of it or an error: a single write on a full disk may end in the middle and call that a success.
+    writeFileSync(handle, content);
     fsyncSync(handle);
+  } catch (problem) {
+    rmSync(temporary, { force: true });
+    throw new Error(
+      `${file} could not be written (${problem instanceof Error ? problem.message : "no reason"}): it is as it was before, and nothing was done. Make room on the disk, then run the same command again`,
+      { cause: problem },
+    );
   } finally {
     closeSync(handle);
   }
@@ -161,6 +182,9 @@ export function writeDurably(file: string, content: string | Uint8Array): void {
     closeSync(folder);
   }
 }
+
+/** What opens it. Throws KeystoreProblem where there is none, or it is not ours. */
+export const openedBy = (file: string): "passphrase" | "key-file" => readKeystore(file).unlock.by;
 
 /** Opens the keystore. Throws KeystoreProblem; nothing is ever returned of a file that was altered. */
 export function openKeystore(file: string, unlock: Unlock): Keep {

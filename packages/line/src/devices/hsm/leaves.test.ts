@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serialize } from "node:v8";
+import type { Duplex } from "node:stream";
 import { decodeResponse, encodeCommand } from "@persoline/card/apdu";
 import { hex, unhex } from "@persoline/card/bytes";
 import { diversifyKdf3, diversifyKeyKdf3 } from "@persoline/card/globalplatform";
@@ -13,6 +13,7 @@ import { fabricateGlobalPlatform, makeVirtualCard, memoryStore } from "@persolin
 import { expect, onTestFinished, test } from "vitest";
 import { openLetter } from "./letter.js";
 import { createKeystore, openVault } from "./vault.js";
+import { MESSAGES } from "./vault-protocol.js";
 
 const chip = unhex("504C0102030400000042");
 const serial = hex(chip) as Serial;
@@ -46,7 +47,7 @@ test("a card with its keys, PIN, letter and proofs", async () => {
     unlock,
     start: (script, options) => {
       child = fork(script, [], options);
-      child.on("message", (message) => said.push(serialize(message)));
+      (child.stdio[MESSAGES] as Duplex).on("data", (bytes: Buffer) => said.push(bytes));
       return child;
     },
   });

@@ -1,7 +1,7 @@
 /** Sealed letters on the disk: side by side, so that one sync of the file system serves many of them. */
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { VaultRefusal } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 
 interface SealedLetterFile {
   readonly letter: string;

@@ -1,38 +1,28 @@
 /** The line's end of a module's process: back-pressure, and what its process gives away. */
 import { type ChildProcess, fork } from "node:child_process";
-import { EventEmitter } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KeyRef, Serial, SessionId } from "@persoline/card/program";
 import { expect, onTestFinished, test } from "vitest";
+import { fakeModule } from "./fake-module.test.data.js";
 import { callsAtOnce, createKeystore, openVault } from "./vault.js";
-import type { VaultAsk } from "./vault-protocol.js";
 
 const channel = { protocol: "loader", keys: "os-loader" as KeyRef } as const;
 const serial = "50530000000000000042" as Serial;
 
 test("a module that is behind gets no new card session; cards in hand are served, and cards that wait come first come first", async () => {
-  const sent: VaultAsk[] = [];
-  const child = Object.assign(new EventEmitter(), {
-    connected: true,
-    send: (ask: VaultAsk) => sent.push(ask) > 0,
-    kill: () => true,
-  });
-  const opening = openVault({
-    file: "none",
-    unlock: { keyFile: "none" },
-    start: () => child as unknown as ChildProcess,
-  });
-  child.emit("message", { answer: "opened" });
+  const child = fakeModule();
+  const opening = openVault({ file: "none", unlock: { keyFile: "none" }, start: child.start });
+  child.say({ answer: "opened" });
   const hsm = await opening;
   onTestFinished(async () => {
-    child.emit("exit");
+    child.exit();
     await hsm.close();
   });
-  const names = () => sent.flatMap((ask) => (ask.ask === "call" ? [ask.name] : []));
-  const answer = (id: number, result: unknown) => child.emit("message", { answer: "result", id, result });
+  const names = () => child.asked.flatMap((ask) => (ask.ask === "call" ? [ask.name] : []));
+  const answer = (id: number, result: unknown) => child.say({ answer: "result", id, result });
   const waiting = Array.from({ length: callsAtOnce }, () => hsm.random(8));
   const cards = [1, 2].map((session) =>
     hsm.openSession({ channel, serial }).then((opened) => [session, opened.session]),
@@ -59,17 +49,13 @@ test("a module that is behind gets no new card session; cards in hand are served
 });
 
 test("cards that wait get the fault too when the module ends", async () => {
-  const child = Object.assign(new EventEmitter(), { connected: true, send: () => true, kill: () => true });
-  const opening = openVault({
-    file: "none",
-    unlock: { keyFile: "none" },
-    start: () => child as unknown as ChildProcess,
-  });
-  child.emit("message", { answer: "opened" });
+  const child = fakeModule();
+  const opening = openVault({ file: "none", unlock: { keyFile: "none" }, start: child.start });
+  child.say({ answer: "opened" });
   const hsm = await opening;
   const calls = Array.from({ length: callsAtOnce }, () => hsm.random(8));
   const card = hsm.openSession({ channel, serial });
-  child.emit("exit");
+  child.exit();
   const ends = await Promise.allSettled([...calls, card]);
   expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(["rejected"]));
   await hsm.close();

@@ -14,7 +14,8 @@ import {
 import { nodeCrypto } from "@persoline/card/node";
 import type { DesfireKey, Part, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { random } from "./draw.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import {
   type Authenticated,
   type Awaited,
@@ -29,8 +30,8 @@ type KeyPart = Extract<Part, { secret: "desfire-key" }>;
 
 /** Published: a fresh card and a fresh application have it (docs/desfire-card.md 3). */
 const defaultKey = (): Uint8Array => new Uint8Array(16);
-const DONE = 0x9100;
-const WRONG_KEY = 0x91ae;
+export const DONE = 0x9100;
+export const WRONG_KEY = 0x91ae;
 
 /** One DESFire card's session, EV1 or EV2. */
 export class NativeSession implements CardSession {
@@ -169,7 +170,7 @@ export class NativeSession implements CardSession {
   }
 }
 
-const wrongKey = ({ aid, keyNumber }: Spec): Authenticated => ({
+export const wrongKey = ({ aid, keyNumber }: Spec): Authenticated => ({
   ok: false,
   code: "card-cryptogram",
   detail: `the card has another key ${keyNumber} in ${aid === 0 ? "the card itself" : `application ${aid.toString(16).toUpperCase().padStart(6, "0")}`} (91AE or a wrong proof): one attempt, and no other was made`,

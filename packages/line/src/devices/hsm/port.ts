@@ -1,5 +1,8 @@
+import type { Command } from "@persoline/card/apdu";
+import type { RsaPublicKey } from "@persoline/card/crypto";
+import type { DerivationOption, OnlineRequest, PaymentProfile, PaymentRecord } from "@persoline/card/emv";
 import type { FramedRecord } from "@persoline/card/issuer-data";
-import type { KeyRef, SecurityModule, Serial } from "@persoline/card/program";
+import type { KeyRef, PaymentMasters, SealedSecrets, SecurityModule, Serial } from "@persoline/card/program";
 import type { KeyLife } from "./office/life.js";
 
 /**
@@ -16,19 +19,28 @@ export const protectionLevels = [
 
 /**
  * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
- * 16 bytes and with longer ones (`scp03-long`), DESFire; what issuers' files carry under a transport key; keys on their way into a card; cards that all share the master's own keys.
+ * 16 bytes and with longer ones (`scp03-long`), SCP11, DESFire; what issuers' files carry under a transport key, translated whole under AES
+ * (`issuer-data`), or padded or under triple DES, where it must be clear in between (`issuer-data-clear`); keys on their way into a card;
+ * cards that all share the master's own keys; of payment cards their keys, verification values and tracks (`emv-keys`), their own RSA pairs
+ * (`emv-rsa`), what the issuer's RSA key signs (`emv-issuer`), cryptograms judged and scripts made (`emv-cryptogram`).
  */
 export const hsmOperations = [
   "loader",
   "scp02",
   "scp03",
   "scp03-long",
+  "scp11",
   "desfire",
   "issuer-data",
+  "issuer-data-clear",
   "keys-to-card",
   "shared-keys",
   "proof",
   "gate",
+  "emv-keys",
+  "emv-rsa",
+  "emv-issuer",
+  "emv-cryptogram",
   "pin",
   "letter",
   "seal",
@@ -51,6 +63,35 @@ export interface CapabilityReport {
   readonly provider: string;
   readonly environment: Environment;
   readonly operations: Readonly<Record<HsmOperation, Capability>>;
+  /** How many acts of the key office its keys know, and the SHA-256 of the last one's text: whoever cuts the file's end off is found out. */
+  readonly office: { readonly acts: number; readonly last: string };
+  /** Key pairs for payment cards that are drawn ahead, one pool for each size in use. */
+  readonly iccKeys: readonly IccKeyFigures[];
+}
+
+/** How full a pool of cards' RSA pairs is. */
+export interface IccKeyFigures {
+  /** Bytes of the modulus. */
+  readonly modulusBytes: number;
+  /** How many it keeps ready, and how many are now. */
+  readonly size: number;
+  readonly ready: number;
+  /** Since the module was opened: pairs drawn, and pairs that were asked for when none was ready. */
+  readonly drawn: number;
+  readonly waited: number;
+}
+
+/** Public half of an issuer's RSA key, hexadecimal, with the certificate of the scheme's authority once it was taken in. */
+export interface IssuerPublicKey {
+  readonly modulus: string;
+  readonly exponent: string;
+  readonly certificate?: {
+    /** 8F. */
+    readonly authorityIndex: number;
+    readonly certificate: string;
+    readonly remainder: string;
+    readonly exponent: string;
+  };
 }
 
 export interface KeyDescription {
@@ -59,22 +100,44 @@ export interface KeyDescription {
     | "loader"
     | "scp02"
     | "scp03"
+    | "scp11"
+    | "card-authority"
     | "desfire"
     | "application"
     | "transport"
     | "file-mac"
     | "key-block"
     | "issuer-signature"
+    | "emv-ac"
+    | "emv-smi"
+    | "emv-smc"
+    | "emv-cvk"
+    | "emv-pvk"
+    | "emv-issuer"
     | "seal"
     | "sign"
-    | "letter";
-  readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" | "Ed25519" | "X25519";
-  /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits; of a master it tells nothing of the cards' keys. */
+    | "letter"
+    | "stripe-encoder";
+  readonly algorithm:
+    | "AES-128"
+    | "AES-192"
+    | "AES-256"
+    | "3DES"
+    | "RSA-1152"
+    | "RSA-1408"
+    | "Ed25519"
+    | "X25519"
+    | "P-256";
+  /** Of P-256: the point, 04 ‖ x ‖ y, hexadecimal; to be certified, or an authority's. */
+  readonly publicKey?: string;
+  /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits (P-256: the first three bytes of SHA-256 over the point; RSA: over the modulus); of a master it tells nothing of the cards' keys. */
   readonly kcv: string;
   readonly environment: Environment;
   readonly published: boolean;
   /** State, cryptoperiod and origin of a key that came in by a ceremony. */
   readonly life?: KeyLife;
+  /** Of an issuer's RSA key. */
+  readonly issuer?: IssuerPublicKey;
 }
 
 /** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer, or not in time. */
@@ -109,6 +172,61 @@ export interface LetterAsk {
   readonly file: string;
 }
 
+/**
+ * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a PIN verification key (IBM 3624); or the issuer's,
+ * in a block of ISO 9564-1 format 0, 1 or 3 under a triple DES transport key.
+ */
+export type PinSource =
+  | { readonly method: "trivial"; readonly digits: string }
+  | { readonly method: "derived"; readonly keys: KeyRef; readonly pan: string }
+  | {
+      readonly method: "issuer";
+      readonly keys: KeyRef;
+      readonly format: 0 | 1 | 3;
+      /** 8 bytes. */
+      readonly block: Uint8Array;
+      readonly pan: string;
+    };
+
+/** So many payment cards may be prepared in one call. */
+export const paymentsAtOnce = 64;
+
+/** One payment application of one card; the record's own PIN goes in sealed, for its verification value. */
+export interface PaymentAsk {
+  readonly order: string;
+  readonly record: number;
+  /** AID, hexadecimal in capitals; the profile's own. */
+  readonly application: string;
+  readonly masters: PaymentMasters;
+  readonly profile: PaymentProfile;
+  readonly card: PaymentRecord;
+  /** Name of the PIN, and the PIN as it was sealed for this record. */
+  readonly pin: string;
+  readonly sealedPin: Uint8Array;
+  /** Tracks 1 and 2 for the encoder are wanted. */
+  readonly stripe?: boolean;
+  /** In the test environment: the card's pair is drawn from this, order, record and application alone, the same each time. */
+  readonly seed?: string;
+}
+
+export interface PaymentPrepared {
+  /** For `PaymentSecrets.sealed`; dies with the card's sealed PIN. */
+  readonly sealed: Uint8Array;
+  /** Content for the encoder, encrypted for it (X25519 + AES-256-GCM), bound to order and record. */
+  readonly stripe?: string;
+}
+
+/** A command for a card that an issuer secures. */
+export type PaymentScript =
+  | { readonly do: "pin-unblock" | "application-block" | "application-unblock" | "card-block" }
+  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array };
+
+export interface PaymentJudgement {
+  readonly masters: Pick<PaymentMasters, "ac">;
+  readonly option: DerivationOption;
+  readonly request: OnlineRequest;
+}
+
 export interface Hsm extends SecurityModule {
   readonly name: string;
   readonly kind: "real" | "embedded";
@@ -124,12 +242,14 @@ export interface Hsm extends SecurityModule {
   }): Promise<{ readonly session: number; readonly data: Uint8Array }>;
   judgeMutual(ask: { readonly session: number; readonly answer: Uint8Array }): Promise<"right" | "wrong">;
 
-  /** Draws a PIN for a record; what comes back is sealed for this module (AAD: order, record, name) and safe to store. */
+  /** Draws a PIN for a record, or takes it from where `by` says; what comes back is sealed for this module (AAD: order, record, name) and safe to store. */
   drawPin(ask: {
     readonly order: string;
     readonly record: number;
     readonly name: string;
     readonly length: number;
+    /** Absent: of chance. */
+    readonly by?: PinSource;
   }): Promise<Uint8Array>;
   /**
    * Renders PIN letters and writes each to its `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); no PIN ever comes
@@ -145,6 +265,40 @@ export interface Hsm extends SecurityModule {
    * record: sealed by "AID/grouping", for `SealedSecrets.issuer`. At most `issuerRecordsAtOnce`; refused whole when one record is wrong.
    */
   takeIssuerRecords(ask: IssuerRecordsAsk): Promise<readonly Readonly<Record<string, Uint8Array>>[]>;
+
+  /**
+   * Data preparation of payment cards, before one of them moves: takes a pair from the pool, certifies it, signs the static data, and seals
+   * what cannot be derived again (AAD: order, record, application). The module makes what it signs from profile and card itself. At most
+   * `paymentsAtOnce`. Refused whole, nothing kept, when one is wrong.
+   */
+  preparePayment(asks: readonly PaymentAsk[]): Promise<readonly PaymentPrepared[]>;
+  /** From now on so many pairs of this size are kept ready (0 to 4,096), drawn in the background; resolves at once, with the figures. */
+  drawIccKeysAhead(ask: { readonly modulusBytes: number; readonly size: number }): Promise<IccKeyFigures>;
+  /** Is a card's cryptogram right? With it the issuer's answer (91) for the response code (8A, two characters). */
+  judgeCryptogram(
+    ask: PaymentJudgement & { readonly responseCode: string },
+  ): Promise<
+    { readonly verdict: "right"; readonly authentication: Uint8Array } | { readonly verdict: "wrong" }
+  >;
+  /** Commands secured for the card that made this cryptogram, in order. Refused when the cryptogram is wrong. */
+  paymentScripts(
+    ask: PaymentJudgement & {
+      readonly masters: Pick<PaymentMasters, "ac" | "smi" | "smc">;
+      readonly scripts: readonly PaymentScript[];
+    },
+  ): Promise<readonly Command[]>;
+  /**
+   * The record's PIN for VERIFY, enciphered for the card (EMV Book 2, 7.2) and for no other: refused when `publicKey` is not of the pair that
+   * the module drew for this card.
+   */
+  encipherPin(ask: {
+    readonly secrets: SealedSecrets;
+    /** AID, hexadecimal in capitals. */
+    readonly application: string;
+    readonly publicKey: RsaPublicKey;
+    /** 8 bytes, from GET CHALLENGE. */
+    readonly challenge: Uint8Array;
+  }): Promise<Uint8Array>;
 
   /** A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). */
   createDataKey(order: string): Promise<Uint8Array>;

@@ -17,13 +17,20 @@ import {
 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { random, randomDigits } from "./draw.js";
+import { must } from "./known.js";
 import { openLetter, sealLetter } from "./letter.js";
+import {
+  masterHere,
+  probeCryptogram,
+  probeDrawing,
+  probeIssuerSignatureHere,
+  probePaymentKeys,
+  probeVerificationValue,
+} from "./payment/probes.js";
 import type { Capability, HsmOperation } from "./port.js";
+import { probeScp11 } from "./scp11-probe.js";
 import { seal, unseal } from "./seal.js";
 
-export function must(holds: boolean, what: string): void {
-  if (!holds) throw new Error(`${what}: the known answer did not come`);
-}
 const isHex = (got: Uint8Array, expected: string): boolean => equal(got, unhex(expected));
 
 /** A recorded SCP03 session at level 33 (osmocom/pysim, tests/unittests; packages/card/vectors/scp03.json). */
@@ -165,14 +172,25 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
     probeScp03(bytesOf());
   },
   "scp03-long": probeLong,
+  scp11: probeScp11,
   desfire: probeMacs,
   "issuer-data": probeKeysToCard,
+  "issuer-data-clear": probeKeysToCard,
   "keys-to-card": probeKeysToCard,
   "shared-keys": () => {
     probeScp03(bytesOf());
   },
   proof: probeMacs,
   gate: probeMacs,
+  "emv-keys": () => {
+    probePaymentKeys(masterHere);
+    probeVerificationValue(masterHere);
+  },
+  "emv-rsa": probeDrawing,
+  "emv-issuer": probeIssuerSignatureHere,
+  "emv-cryptogram": () => {
+    probeCryptogram(masterHere);
+  },
   pin: probeSeal,
   letter: probeLetter,
   seal: probeSeal,

@@ -1,11 +1,11 @@
 /** Small things sealed by the vault for the store: AES-256-GCM under a key of their own purpose, bound to where they belong. */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { random } from "./draw.js";
-import { VaultRefusal } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 
 /** Where a sealed thing belongs; part of the seal, so that it cannot be moved to another order, record or name. */
 export interface Belonging {
-  readonly purpose: "pin" | "data-key" | "issuer-dgi";
+  readonly purpose: "pin" | "data-key" | "issuer-dgi" | "payment";
   readonly order: string;
   readonly record?: number;
   readonly name?: string;
@@ -33,7 +33,7 @@ export function seal(sealing: Uint8Array, belongs: Belonging, clear: Uint8Array)
 }
 
 const named = ({ purpose, order, record, name }: Belonging): string =>
-  `${{ pin: "PIN", "data-key": "data key", "issuer-dgi": "grouping" }[purpose]}${name === undefined ? "" : ` "${name}"`} of order ${order}${record === undefined ? "" : `, record ${record}`}`;
+  `${{ pin: "PIN", "data-key": "data key", "issuer-dgi": "grouping", payment: "payment application" }[purpose]}${name === undefined ? "" : ` "${name}"`} of order ${order}${record === undefined ? "" : `, record ${record}`}`;
 
 /** Opens it when it belongs where the caller says, and nowhere else. Throws VaultRefusal. The caller wipes the result. */
 export function unseal(sealing: Uint8Array, expected: Belonging, sealed: Uint8Array): Uint8Array {

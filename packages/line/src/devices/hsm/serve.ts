@@ -1,7 +1,9 @@
 /** The life of a security module's own process: it hears one way of beginning, then calls, and ends with its parent. */
+import { Socket } from "node:net";
 import { KeystoreProblem } from "./keystore.js";
 import type { VaultCalls, vaultCalls } from "./vault-core.js";
-import type { VaultAnswer, VaultAsk } from "./vault-protocol.js";
+import { MESSAGES, type VaultAnswer, type VaultAsk } from "./vault-protocol.js";
+import { hearBlocks, packed } from "./wire.js";
 
 type Calls = ReturnType<typeof vaultCalls>;
 
@@ -13,8 +15,9 @@ export interface Provider<Ceremony, Unlock> {
 
 export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unlock>): void {
   let calls: Calls | undefined;
+  const wire = new Socket({ fd: MESSAGES });
   const say = (answer: VaultAnswer): void => {
-    process.send?.(answer);
+    wire.write(packed(answer));
   };
 
   const begin = async (ask: Extract<VaultAsk<Ceremony, Unlock>, { ask: "make" | "open" }>): Promise<void> => {
@@ -53,7 +56,10 @@ export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unloc
     calls?.wipe();
     process.exit(0);
   });
-  process.on("message", (ask: VaultAsk<Ceremony, Unlock>) => {
+  // The parent's end is told by the channel; a pipe that breaks tells nothing more.
+  wire.on("error", () => undefined);
+  hearBlocks(wire, (message) => {
+    const ask = message as VaultAsk<Ceremony, Unlock>;
     switch (ask.ask) {
       case "make":
       case "open":
@@ -66,6 +72,7 @@ export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unloc
         say({ answer: "closed" });
         calls?.wipe();
         calls = undefined;
+        wire.end();
         if (process.connected) process.disconnect();
     }
   });

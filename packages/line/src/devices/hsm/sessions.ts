@@ -7,7 +7,9 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { ChannelSession } from "./channel-session.js";
 import { random } from "./draw.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import { GateSession } from "./gate-session.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { NativeSession } from "./native-session.js";
 import {
   type Authenticated,
@@ -27,7 +29,7 @@ export function openCardSession(ring: Keyring, channel: SecureChannelSpec, seria
     case "loader":
       return new LoaderSession(ring, channel.keys, serial);
     case "desfire":
-      return new NativeSession(ring, channel, serial);
+      return new (channel.gate === true ? GateSession : NativeSession)(ring, channel, serial);
     default:
       return new ChannelSession(ring, channel, serial);
   }

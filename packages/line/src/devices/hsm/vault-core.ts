@@ -3,21 +3,28 @@ import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import type { SealedSecrets, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
 import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
-import { type Keyring, VaultRefusal } from "./keyring.js";
+import type { Keyring } from "./keyring.js";
+import { VaultRefusal } from "./vault-refusal.js";
 import { sealLetter } from "./letter.js";
 import { storeLetters } from "./letter-files.js";
-import { type CapabilityReport, type Hsm, lettersAtOnce } from "./port.js";
+import { IccKeys } from "./payment/icc-keys.js";
+import { encipherPin, judgeCryptogram, paymentScripts } from "./payment/online.js";
+import { preparePayment } from "./payment/prepare.js";
+import { wipeCard } from "./payment/sealed-card.js";
+import { openedPayment } from "./payment/session.js";
+import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
 import { probeProcess } from "./probes.js";
+import { pinFrom } from "./payment/pin-source.js";
 import { seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
 
-/** The port's calls; all but the writing of letters are answered at once. */
+/** The port's calls; all but the writing of letters and the preparation of payment cards are answered at once. */
 export type VaultCalls = {
-  [Name in Exclude<keyof Hsm, "name" | "kind" | "close" | "writeLetters">]: (
+  [Name in Exclude<keyof Hsm, "name" | "kind" | "close" | "writeLetters" | "preparePayment">]: (
     ...args: Parameters<Hsm[Name]>
   ) => Awaited<ReturnType<Hsm[Name]>>;
-} & Pick<Hsm, "writeLetters">;
+} & Pick<Hsm, "writeLetters" | "preparePayment">;
 
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
@@ -54,6 +61,7 @@ export function vaultCalls(
       return work();
     }
   };
+  const iccKeys = new IccKeys((length) => again(() => random(length)));
   const sessionOf = (id: SessionId) => {
     const session = sessions.get(id);
     if (session === undefined) throw new VaultRefusal(`there is no session ${id}`);
@@ -69,12 +77,14 @@ export function vaultCalls(
       provider,
       environment: ring.environment,
       operations,
+      office: ring.office,
+      iccKeys: iccKeys.figures(),
     }),
     keys: () => ring.describe(),
 
     openSession: ({ channel, serial, secrets }) => {
       const card = again(() => {
-        if (secrets !== undefined) judgeSeals(ring.sealing(), secrets);
+        if (secrets !== undefined) judgeSeals(ring, secrets);
         return openCardSession(ring, channel, serial);
       });
       const since = performance.now();
@@ -132,12 +142,12 @@ export function vaultCalls(
       return equalConstantTime(expected, answer) ? "right" : "wrong";
     },
 
-    drawPin: ({ order, record, name, length }) => {
+    drawPin: ({ order, record, name, length, by }) => {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
       return again(() => {
-        const digits = randomDigits(length);
+        const digits = by === undefined ? randomDigits(length) : pinFrom(ring, by, length);
         try {
           return seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
         } finally {
@@ -161,6 +171,16 @@ export function vaultCalls(
     proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
     takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask),
 
+    preparePayment: async (asks) => {
+      if (asks.length > paymentsAtOnce)
+        throw new VaultRefusal(`${asks.length} payment cards at once: at most ${paymentsAtOnce}`);
+      return Promise.all(asks.map((ask) => preparePayment(ring, iccKeys, again, ask)));
+    },
+    drawIccKeysAhead: (ask) => iccKeys.ahead(ask),
+    judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, ask)),
+    paymentScripts: (ask) => again(() => paymentScripts(ring, ask)),
+    encipherPin: (ask) => again(() => encipherPin(ring, ask)),
+
     createDataKey: (order) => {
       return again(() => {
         const key = random(32);
@@ -181,13 +201,17 @@ export function vaultCalls(
       for (const { card } of sessions.values()) card.close();
       sessions.clear();
       mutual.clear();
+      iccKeys.close();
       ring.wipe();
     },
   };
 }
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
-function judgeSeals(sealing: Uint8Array, { order, record, pins, issuer = {} }: SealedSecrets): void {
+function judgeSeals(ring: Keyring, secrets: SealedSecrets): void {
+  const { order, record, pins, issuer = {}, payment = {} } = secrets;
+  const sealing = ring.sealing();
+  for (const application of Object.keys(payment)) wipeCard(openedPayment(ring, secrets, application).secrets);
   for (const [name, sealed] of Object.entries(issuer)) {
     unseal(sealing, { purpose: "issuer-dgi", order, record, name }, sealed).fill(0);
   }

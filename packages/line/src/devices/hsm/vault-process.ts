@@ -3,6 +3,7 @@ import { makeKeystore, type Ceremony } from "./ceremony.js";
 import { Keyring } from "./keyring.js";
 import type { Unlock } from "./keystore.js";
 import { openGuarded } from "./lock-out.js";
+import { officeHead } from "./office/acts.js";
 import { selfTest } from "./self-test.js";
 import { serve } from "./serve.js";
 import { vaultCalls } from "./vault-core.js";
@@ -14,7 +15,9 @@ serve<Ceremony, Unlock>({
   },
   open: (file, unlock) => {
     selfTest();
-    const { environment, keys } = openGuarded(file, unlock);
-    return vaultCalls(new Keyring(environment, keys));
+    const { environment, keys, book } = openGuarded(file, unlock);
+    const ring = new Keyring(environment, keys);
+    ring.office = officeHead(book.acts);
+    return vaultCalls(ring);
   },
 });

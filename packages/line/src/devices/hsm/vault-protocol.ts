@@ -2,6 +2,9 @@
 import type { KeystoreProblem } from "./keystore.js";
 import type { VaultCalls } from "./vault-core.js";
 
+/** Their pipe's number in the module's process. */
+export const MESSAGES = 4;
+
 export type VaultAsk<Ceremony = unknown, Unlock = unknown> =
   | { readonly ask: "make"; readonly ceremony: Ceremony }
   | { readonly ask: "open"; readonly file: string; readonly unlock: Unlock }

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { EventEmitter } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +10,10 @@ import { nodeCrypto, random } from "@persoline/card/node";
 import type { KeyRef, SealedSecrets, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
 import { fabricate, makeVirtualCard, memoryStore, type VirtualCard } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { fakeModule } from "./fake-module.test.data.js";
 import { openLetter } from "./letter.js";
 import type { Hsm } from "./port.js";
 import { createKeystore, openVault } from "./vault.js";
-import type { VaultAsk } from "./vault-protocol.js";
 
 const LOADER_MASTER = "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF";
 const chip = unhex("50530000000000000042");
@@ -516,30 +515,26 @@ describe("the keystore", () => {
     onTestFinished(() => {
       vi.useRealTimers();
     });
-    const child = Object.assign(new EventEmitter(), {
-      connected: true,
-      send: vi.fn<(ask: VaultAsk) => boolean>(),
-      kill: vi.fn<() => boolean>(),
-    });
+    const child = fakeModule();
     const opening = openVault({
       file: "none",
       unlock: unlock(),
       deadlineMs: 1000,
-      start: () => child as unknown as ChildProcess,
+      start: child.start,
     });
-    child.emit("message", { answer: "opened" });
+    child.say({ answer: "opened" });
     const slow = await opening;
     const calls = [slow.random(1), slow.random(1), slow.random(1)];
     for (const id of [1, 2]) {
       vi.advanceTimersByTime(900);
-      child.emit("message", { answer: "result", id, result: new Uint8Array(1) });
+      child.say({ answer: "result", id, result: new Uint8Array(1) });
     }
     expect(await Promise.all(calls.slice(0, 2))).toHaveLength(2);
     expect(child.kill).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1100);
     await expect(calls[2]).rejects.toMatchObject({ code: "security-module" });
     expect(child.kill).toHaveBeenCalledExactlyOnceWith("SIGKILL");
-    child.emit("exit");
+    child.exit();
     await slow.close();
   });
 

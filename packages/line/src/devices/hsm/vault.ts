@@ -1,13 +1,15 @@
 /** The embedded security module: a child process that alone opens the keystore. This side only carries messages. */
 import { existsSync } from "node:fs";
 import { type ChildProcess, fork, type ForkOptions } from "node:child_process";
+import type { Duplex } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { DeviceFault } from "../problem.js";
 import type { Ceremony } from "./ceremony.js";
 import { KeystoreProblem, type Unlock } from "./keystore.js";
 import type { Hsm } from "./port.js";
 import type { VaultCalls } from "./vault-core.js";
-import type { VaultAnswer, VaultAsk } from "./vault-protocol.js";
+import { MESSAGES, type VaultAnswer, type VaultAsk } from "./vault-protocol.js";
+import { hearBlocks, packed } from "./wire.js";
 
 export type { Ceremony, NewKey } from "./ceremony.js";
 export { KeystoreProblem, type Unlock } from "./keystore.js";
@@ -56,6 +58,7 @@ const prlimit = "/usr/bin/prlimit";
 /** The line's end of a security module that lives in a process of its own. */
 export class ModuleClient {
   readonly #child: ChildProcess;
+  readonly #wire: Duplex;
   readonly #waiting = new Map<
     number,
     { resolve: (result: unknown) => void; reject: (fault: Error) => void }
@@ -84,12 +87,16 @@ export class ModuleClient {
       : { execArgv: [] };
     // No arguments, and of the environment only what a token's library needs: nothing of this process that a key could leak into, and nothing that leaks in.
     this.#child = start(processFile, {
-      serialization: "advanced",
       ...undumped,
       env: environment,
-      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      // Node's channel tells each side of the other's end; what they say to each other has a pipe of its own.
+      stdio: ["ignore", "ignore", "ignore", "ipc", "pipe"],
     });
-    this.#child.on("message", (answer: VaultAnswer) => this.#heard(answer));
+    this.#wire = this.#child.stdio[MESSAGES] as Duplex;
+    hearBlocks(this.#wire, (answer) => this.#heard(answer as VaultAnswer));
+    this.#wire.on("error", (error) =>
+      this.#end(fault(`the ${device} does not hear or is not understood: ${error.message}`)),
+    );
     this.#gone = new Promise((resolve) => {
       this.#child.once("exit", resolve);
       this.#child.on("error", (error) => {
@@ -145,6 +152,7 @@ export class ModuleClient {
       // Only a disk that hangs can keep a killed process: this one must not wait for it.
       if (!(await this.#isGone())) this.#child.unref();
     }
+    this.#wire.destroy();
     clearInterval(this.#watch);
   }
 
@@ -177,9 +185,7 @@ export class ModuleClient {
   }
 
   #send(ask: VaultAsk): void {
-    this.#child.send(ask, (error) => {
-      if (error !== null) this.#end(this.#fault(`the ${this.#device} does not hear: ${error.message}`));
-    });
+    this.#wire.write(packed(ask));
   }
 
   #heard(answer: VaultAnswer): void {
@@ -266,6 +272,11 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     writeLetters: call("writeLetters"),
     proveIssuerFile: call("proveIssuerFile"),
     takeIssuerRecords: call("takeIssuerRecords"),
+    preparePayment: call("preparePayment"),
+    drawIccKeysAhead: call("drawIccKeysAhead"),
+    judgeCryptogram: call("judgeCryptogram"),
+    paymentScripts: call("paymentScripts"),
+    encipherPin: call("encipherPin"),
     createDataKey: call("createDataKey"),
     releaseDataKey: call("releaseDataKey"),
     sign: call("sign"),

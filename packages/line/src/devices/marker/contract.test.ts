@@ -1,14 +1,32 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { DeviceFault } from "../problem.js";
 import { markUnderWay, readEmboss, readFace } from "../shop-floor/faces.js";
 import { readWear, unworn, type Wear } from "../shop-floor/wear.js";
-import { bmp } from "./bmp.js";
+import { bmp } from "../../plan/laser/bmp.js";
+import { fileEngraver, type FileEngraverOptions } from "./file-engraver.js";
 import { type VisualFlaw, visualFlawKinds } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
-import { simulatedEmbosser, simulatedEngraver, type SimulatedMarkerOptions } from "./simulated.js";
+import { escapeEmbosser } from "./emboss/escape.js";
+import type { Wire } from "./emboss/wire.js";
+import { embossingMachine, machineForm } from "./emboss/machine.test.data.js";
+import {
+  simulatedEmbosser,
+  simulatedEngraver,
+  simulatedIndenter,
+  type SimulatedMarkerOptions,
+} from "./simulated.js";
 
 const root = mkdtempSync(join(tmpdir(), "persoline-marker-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -46,12 +64,22 @@ function raster(person: number): RasterJob {
   }
   return { kind: "raster", side: "front", dpi: 300, width, height, bits, areas };
 }
-const emboss: Extract<MarkJob, { kind: "emboss" }> = {
+type StruckJob = Extract<MarkJob, { kind: "emboss" | "indent" }>;
+const emboss: StruckJob = {
   kind: "emboss",
   side: "front",
   lines: [
     { text: "ANNA KOVACS", font: "4B", x: 7.65, yFromBottom: 6.6, pitch: 2.54 },
     { text: "4711", font: "7B", x: 10.2, yFromBottom: 21.42, pitch: 25.4 / 7 },
+  ],
+};
+
+const indent: StruckJob = {
+  kind: "indent",
+  side: "back",
+  lines: [
+    { text: "4711 123", font: "rear", x: 50, yFromBottom: 30, pitch: 25.4 / 15 },
+    { text: "A-7", font: "rear", x: 50, yFromBottom: 25, pitch: 25.4 / 15 },
   ],
 };
 
@@ -86,6 +114,7 @@ const markers: Record<
     does: MarkJob;
     not: MarkJob;
     marked: (body: string) => boolean;
+    kind?: "real";
   }
 > = {
   "simulated engraver": {
@@ -100,9 +129,234 @@ const markers: Record<
     not: raster(1),
     marked: (body) => readEmboss(body).length > 0,
   },
+  "simulated indent printer": {
+    make: (o) => simulatedIndenter(o),
+    does: indent,
+    not: emboss,
+    marked: (body) => readEmboss(body, "indent").length > 0,
+  },
+  "escape-style embosser": {
+    make: (o) =>
+      escapeEmbosser({ name: o.name, does: "emboss", form: machineForm, wire: wired(o), timeoutMs: 1_000 }),
+    does: emboss,
+    not: indent,
+    marked: (body) => readEmboss(body).length > 0,
+    kind: "real",
+  },
 };
 
-describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked }) => {
+/** A wire right into the machine. */
+function wired(options: SimulatedMarkerOptions): Wire {
+  const machine = embossingMachine(options);
+  return {
+    async exchange(bytes, heard) {
+      const known = heard(await machine(bytes));
+      if (known === undefined) throw new Error("the machine said nothing that is known");
+      return known;
+    },
+    ready: () => Promise.resolve(),
+    close: () => undefined,
+  };
+}
+
+/** A raster job that comes with its file, as the line makes it for engravers that take files. */
+const filed = (person: number): RasterJob => ({
+  ...raster(person),
+  file: {
+    format: "gcode",
+    extension: ".gcode",
+    bytes: new TextEncoder().encode(`G21\nG90\n; job ${String(person)}\nM5 S0\n`),
+    ms: 150,
+  },
+});
+
+let folders = 0;
+/** A file engraver with its folder, and the program that watches it: what it has burnt, and how it answers. */
+function watched(
+  answer: (id: string, folder: string) => void,
+  more: Partial<FileEngraverOptions> = {},
+): { readonly marker: Marker; readonly folder: string; readonly burnt: string[]; readonly stop: () => void } {
+  const folder = join(root, `watched-${String(++folders)}`);
+  const taken = join(root, `taken-${String(folders)}`);
+  mkdirSync(folder);
+  mkdirSync(taken);
+  const burnt: string[] = [];
+  const watcher = watch(folder, () => {
+    for (const name of readdirSync(folder).filter((one) => one.endsWith(".gcode") && !one.startsWith("."))) {
+      const at = join(taken, name);
+      try {
+        renameSync(join(folder, name), at);
+      } catch {
+        continue;
+      }
+      burnt.push(readFileSync(at, "utf8"));
+      answer(name.slice(0, -".gcode".length), folder);
+    }
+  });
+  const marker = fileEngraver({ name: "laser", folder, format: "gcode", withinMs: 300, pollMs: 5, ...more });
+  return { marker, folder, burnt, stop: () => watcher.close() };
+}
+const confirms = (id: string, folder: string): void => writeFileSync(join(folder, `${id}.done`), "");
+
+interface Rig {
+  readonly marker: Marker;
+  readonly kind: Marker["kind"];
+  readonly does: MarkJob;
+  readonly not: MarkJob;
+  /** How often the card was marked. */
+  readonly marked: () => number;
+  readonly stop: () => void;
+}
+
+/** Burns by command: appends what it was handed to a file, then ends as it is told. */
+function commanded(status: number): Rig {
+  const folder = join(root, `handed-${String(++folders)}`);
+  mkdirSync(folder);
+  const book = join(folder, "burnt.log");
+  const script = 'cat "$1" >> "$2"; echo "fibre not\\007 ready" >&2; exit "$3"';
+  const marker = fileEngraver({
+    name: "laser",
+    folder,
+    format: "gcode",
+    withinMs: 5000,
+    command: ["/bin/sh", "-c", script, "burn", "{file}", book, String(status)],
+  });
+  const marked = (): number => {
+    const text = readdirSync(folder).includes("burnt.log") ? readFileSync(book, "utf8") : "";
+    return text.split("; job ").length - 1;
+  };
+  return { marker, kind: "real", does: filed(1), not: emboss, marked, stop: () => undefined };
+}
+
+const rigs: Readonly<Record<string, (confirmed: boolean) => Rig>> = {
+  ...Object.fromEntries(
+    Object.entries(markers).map(([name, { make, does, not, marked, kind = "simulated" }]) => [
+      name,
+      (confirmed: boolean): Rig => {
+        const world = {
+          now: () => 0,
+          sleep: () =>
+            confirmed
+              ? Promise.resolve()
+              : Promise.reject(new DeviceFault("marker", "timeout", "the machine says nothing")),
+        };
+        const { options, body } = set({ world });
+        return {
+          marker: make(options),
+          kind: kind === "real" ? "real" : "simulated",
+          does,
+          not,
+          marked: () => Number(marked(body)),
+          stop: () => undefined,
+        };
+      },
+    ]),
+  ),
+  "engraver that takes files from a folder": (confirmed) => {
+    const { marker, burnt, stop } = watched(confirmed ? confirms : () => undefined);
+    return { marker, kind: "real", does: filed(1), not: emboss, marked: () => burnt.length, stop };
+  },
+  "engraver that is handed files by a command": (confirmed) => commanded(confirmed ? 0 : 3),
+};
+
+describe.each(Object.entries(rigs))("the promise of markers: %s", (_, rigOf) => {
+  test("resolves when the machine confirms the card, which is then marked once", async () => {
+    const rig = rigOf(true);
+    await rig.marker.ready?.();
+    await rig.marker.mark(rig.does);
+    expect(rig.marked()).toBe(1);
+    rig.stop();
+  });
+  test("a mark that nobody confirms is a fault, and is not made again", async () => {
+    const rig = rigOf(false);
+    await expect(rig.marker.mark(rig.does)).rejects.toBeInstanceOf(DeviceFault);
+    await new Promise((wake) => setTimeout(wake, 50));
+    expect(rig.marked()).toBeLessThanOrEqual(1);
+    rig.stop();
+  });
+  test("says beforehand how long it takes, what it is, and refuses the other kind of job unmarked", async () => {
+    const rig = rigOf(true);
+    expect(rig.marker.kind).toBe(rig.kind);
+    expect(rig.marker.duration(rig.does)).toBeGreaterThan(100);
+    await expect(rig.marker.mark(rig.not)).rejects.toBeInstanceOf(DeviceFault);
+    expect(rig.marked()).toBe(0);
+    rig.stop();
+  });
+});
+
+describe("an engraver that takes files", () => {
+  test("gets each card's own file, whole, and leaves nothing of it behind", async () => {
+    const { marker, burnt, folder, stop } = watched(confirms);
+    await marker.mark(filed(1));
+    await marker.mark(filed(2));
+    expect(burnt).toEqual([1, 2].map((person) => Buffer.from(filed(person).file?.bytes ?? []).toString()));
+    expect(readdirSync(folder)).toEqual([]);
+    stop();
+  });
+  test("a reported failure is told without what a terminal would obey", async () => {
+    const { marker, stop } = watched((id, folder) =>
+      writeFileSync(join(folder, `${id}.failed`), "lens\u001b[31m dirty\n"),
+    );
+    await expect(marker.mark(filed(1))).rejects.toThrow("the machine reports a failure: lens [31m dirty");
+    stop();
+    await expect(commanded(3).marker.mark(filed(1))).rejects.toThrow("/bin/sh ended with 3: fibre not ready");
+  });
+  test("a job that was not taken in time is taken away: it must not be burnt on the next card", async () => {
+    const { marker, folder, stop } = watched(() => undefined, { withinMs: 1, format: "gcode" });
+    stop();
+    await expect(marker.mark({ ...filed(1) })).rejects.toMatchObject({ code: "timeout" });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+  test("the confirmation of another mark is none of this one", async () => {
+    const { marker, folder, stop } = watched(
+      (_id, at) => writeFileSync(join(at, "persoline-0123456789abcdef.done"), ""),
+      {
+        withinMs: 50,
+      },
+    );
+    await expect(marker.mark(filed(1))).rejects.toMatchObject({ code: "timeout" });
+    expect(readdirSync(folder)).toEqual(["persoline-0123456789abcdef.done"]);
+    stop();
+  });
+  test("an earlier card's job in the folder stops the machine before anything is marked", async () => {
+    const { marker, folder, burnt, stop } = watched(confirms);
+    stop();
+    writeFileSync(join(folder, "persoline-0123456789abcdef.gcode"), "G21\n");
+    await expect(marker.ready?.()).rejects.toThrow(/earlier job lies in .*persoline-0123456789abcdef\.gcode/);
+    await expect(marker.mark(filed(1))).rejects.toMatchObject({ code: "refused" });
+    expect(readdirSync(folder)).toEqual(["persoline-0123456789abcdef.gcode"]);
+    expect(burnt).toEqual([]);
+  });
+  test("a folder that is not there, a job without its file, another format: the machine's fault", async () => {
+    const nowhere = fileEngraver({
+      name: "laser",
+      folder: join(root, "nowhere"),
+      format: "gcode",
+      withinMs: 10,
+    });
+    await expect(nowhere.ready?.()).rejects.toMatchObject({ code: "unplugged" });
+    const { marker, folder, stop } = watched(confirms);
+    await expect(marker.mark(raster(1))).rejects.toThrow("comes with none");
+    const { marker: other, stop: otherStop } = watched(confirms, { format: "dxf" });
+    await expect(other.mark(filed(1))).rejects.toThrow("takes dxf files");
+    otherStop();
+    expect(readdirSync(folder)).toEqual([]);
+    stop();
+  });
+  test("a command that does not end is ended, and one that is not there is told", async () => {
+    const folder = join(root, `slow-${String(++folders)}`);
+    mkdirSync(folder);
+    const of = (...command: string[]): Marker =>
+      fileEngraver({ name: "laser", folder, format: "gcode", withinMs: 50, command });
+    await expect(of("/bin/sleep", "30").mark(filed(1))).rejects.toMatchObject({ code: "timeout" });
+    await expect(of("/no/such/program", "{file}").mark(filed(1))).rejects.toMatchObject({
+      code: "unplugged",
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked, kind = "simulated" }) => {
   test("marks the body at its head, once the machine confirms it", async () => {
     const { options, body } = set();
     await make(options).mark(does);
@@ -134,11 +388,11 @@ describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked }) =>
     };
     const { options, body } = set({ world });
     await expect(make(options).mark(does)).rejects.toThrow("power cut");
-    expect(markUnderWay(body)).toEqual(["front"]);
+    expect(markUnderWay(body)).toEqual([does.side]);
     expect(marked(body)).toBe(true);
   });
-  test("simulated devices say so", () => {
-    expect(make(set().options).kind).toBe("simulated");
+  test("simulated devices say so, and no others", () => {
+    expect(make(set().options).kind).toBe(kind);
   });
 });
 

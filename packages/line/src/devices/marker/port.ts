@@ -13,19 +13,41 @@ export type MarkJob =
       readonly bits: Uint8Array;
       /** What lies where, in millimetres: an engraver may burn a photo with other settings than text. */
       readonly areas?: readonly MarkArea[];
+      /** The same mark as a file, for engravers that take files. */
+      readonly file?: MachineFile;
     }
-  /** Lines of raised characters (ISO/IEC 7811-1, -3): centre of the first character from the left edge, vertical middle from the bottom edge. */
+  /** Lines of raised characters (ISO/IEC 7811-1, -3), or of characters pressed in, as an indent printer does. */
   | {
-      readonly kind: "emboss";
+      readonly kind: "emboss" | "indent";
       readonly side: Side;
-      readonly lines: readonly {
-        readonly text: string;
-        readonly font: "7B" | "4B";
-        readonly x: number;
-        readonly yFromBottom: number;
-        readonly pitch: number;
-      }[];
+      readonly lines: readonly StruckLine[];
     };
+
+/** Millimetres: centre of the first character from the left edge, vertical middle from the bottom edge, distance of centres. */
+export interface StruckLine {
+  readonly text: string;
+  readonly font: "7B" | "4B" | "rear";
+  readonly x: number;
+  readonly yFromBottom: number;
+  readonly pitch: number;
+}
+
+/** Whose card it is, for markers that stand elsewhere and read the chip again there. */
+export interface MarkedCard {
+  readonly serial: string;
+  readonly record: number;
+  readonly attempt: number;
+}
+
+/** A mark as a machine's own program reads it, made for that machine's settings. */
+export interface MachineFile {
+  readonly format: "gcode" | "hpgl" | "dxf" | "bmp" | "tiff" | "pdf";
+  /** With its dot. */
+  readonly extension: string;
+  readonly bytes: Uint8Array;
+  /** Milliseconds it will take. */
+  readonly ms: number;
+}
 
 export interface MarkArea {
   readonly name: string;
@@ -48,8 +70,13 @@ export interface Marker {
   readonly does: MarkJob["kind"];
   /** Milliseconds the job will take (for the planner and reports). */
   duration(job: MarkJob): number;
+  /**
+   * Asked before a mark's intent: a machine that cannot be reached throws DeviceFault here, while every card is still whole, and stops the
+   * line instead of spoiling one card after the other.
+   */
+  readonly ready?: () => Promise<void>;
   /** Marks the body at this marker's head. Resolves when the machine confirms the card; throws DeviceFault otherwise: the outcome is then unknown. */
-  mark(job: MarkJob): Promise<void>;
+  mark(job: MarkJob, card?: MarkedCard): Promise<void>;
   /** What the machine's own record says is raised on the body at its head; embossers that keep one. */
-  readonly embossed?: () => Promise<Extract<MarkJob, { kind: "emboss" }>["lines"]>;
+  readonly embossed?: () => Promise<readonly StruckLine[]>;
 }

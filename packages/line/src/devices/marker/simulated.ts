@@ -1,9 +1,11 @@
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
-import { faultsOf } from "../shop-floor/floor.js";
+import { faultsOf } from "../shop-floor/lot-book.js";
 import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
 import { wear } from "../shop-floor/wear.js";
+import { stripeFlawKinds } from "../shop-floor/stripe.js";
 import type { Place } from "../transport/port.js";
+import { recordsOf } from "./emboss/records.js";
 import { flawOf, spoil, type VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
 
@@ -65,7 +67,9 @@ function rasterMs(job: Extract<MarkJob, { kind: "raster" }>, rates: MarkerRates)
   return rates.handling + ((marked * perDot) / rates.marking + (dark * perDot) / rates.moving) * 1000;
 }
 
-function embossMs(job: Extract<MarkJob, { kind: "emboss" }>, rates: MarkerRates): number {
+type StruckJob = Extract<MarkJob, { kind: "emboss" | "indent" }>;
+
+function embossMs(job: StruckJob, rates: MarkerRates): number {
   const wheels = new Set(job.lines.map((line) => line.font)).size;
   const characters = job.lines.reduce((sum, line) => sum + line.text.replaceAll(" ", "").length, 0);
   return rates.handling + characters * rates.character + Math.max(0, wheels - 1) * rates.wheel;
@@ -110,7 +114,9 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
       // A body's folder is called number-label; its own flaws come before the machine's.
       const label = basename(body).replace(/^\d{6}-/, "");
       const flaw = [
-        ...faultsOf(body).faces.map(flawOf),
+        ...faultsOf(body)
+          .faces.filter((words) => !stripeFlawKinds.some((kind) => kind === words))
+          .map(flawOf),
         ...(options.flaws ?? []).filter((one) =>
           one.label === undefined ? one.nth === nth : one.label === label,
         ),
@@ -129,23 +135,37 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
   };
 }
 
-/** Raises the characters of a job; the body's emboss record is what an embosser would report back. */
-export function simulatedEmbosser(options: SimulatedMarkerOptions, rates: MarkerRates = usualRates): Marker {
-  const duration = (job: MarkJob): number => {
-    if (job.kind !== "emboss") throw refuse(options.name, "emboss", job.kind);
-    return embossMs(job, rates);
+/** Strikes the characters of a job; the body's own record is what an embosser would report back. */
+function simulatedWheels(
+  does: StruckJob["kind"],
+  options: SimulatedMarkerOptions,
+  rates: MarkerRates = usualRates,
+): Marker {
+  const struck = (job: MarkJob): StruckJob => {
+    if (job.kind !== does) throw refuse(options.name, does, job.kind);
+    return job as StruckJob;
   };
+  const duration = (job: MarkJob): number => embossMs(struck(job), rates);
   return {
     name: options.name,
     kind: "simulated",
-    does: "emboss",
+    does,
     duration,
     async mark(job) {
       const ms = duration(job);
-      if (job.kind !== "emboss") throw refuse(options.name, "emboss", job.kind);
-      const body = bodyOf(options);
-      await raiseLines(body, job.side, job.lines, (_, lines) => options.world.sleep(ms / lines));
+      const { side, lines } = struck(job);
+      // What a real wheel could not strike, the simulated one refuses as well.
+      recordsOf(options.name, struck(job));
+      await raiseLines(bodyOf(options), side, lines, (_, of) => options.world.sleep(ms / of), does);
     },
-    embossed: () => Promise.resolve(readEmboss(bodyOf(options))),
+    embossed: () => Promise.resolve(readEmboss(bodyOf(options), does)),
   };
 }
+
+/** Raises characters, and reports what is raised. */
+export const simulatedEmbosser = (options: SimulatedMarkerOptions, rates?: MarkerRates): Marker =>
+  simulatedWheels("emboss", options, rates);
+
+/** Presses characters in, as the security number beside the signature panel. */
+export const simulatedIndenter = (options: SimulatedMarkerOptions, rates?: MarkerRates): Marker =>
+  simulatedWheels("indent", options, rates);

@@ -3,7 +3,9 @@ import {
   type Command,
   encodeCommand,
   followUp,
+  getResponse,
   isExtended,
+  isSecured,
   type Response,
   type StatusWord,
 } from "@persoline/card/apdu";
@@ -28,10 +30,13 @@ export interface Conversation {
   readonly broken?: Error;
 }
 
+/** A card that has nothing for a GET RESPONSE, or does not know it, says so; the status of the command itself stands then. */
+const nothingWaiting: ReadonlySet<number> = new Set([0x6985, 0x6d00, 0x6e00, 0x6f00]);
+
 /**
  * Sends commands in order and stops after the first answer whose status word matches none of its patterns. `protocol`: over T=0 a command
- * is mapped to its TPDU (ISO/IEC 7816-3, 12.2): no Le beside data, P3 = 00 for no data at all. Never throws; never sends a command twice
- * but for 6Cxx.
+ * is mapped to its TPDU (ISO/IEC 7816-3, 12.2): no Le beside data, which GET RESPONSE brings behind it, P3 = 00 for no data at all. Never
+ * throws; never sends a command twice but for 6Cxx.
  */
 export async function converse(
   transmit: Transmit,
@@ -53,12 +58,25 @@ export async function converse(
 
 /** A card that never ends shows its last status word, which no step expects. */
 async function followed(transmit: Transmit, command: Command, protocol: "T=0" | "T=1"): Promise<Response> {
+  const case4 = protocol === "T=0" && command.le !== undefined && (command.data?.length ?? 0) > 0;
+  // Behind secure messaging Le counts what the command reads, not what protects it: all of what is announced belongs to the answer.
+  const asked = case4 && isSecured(command.cla) ? { ...command, le: 256 } : command;
   let answer = await once(transmit, command, protocol);
+  // Without Le beside the data there is no wrong one: sent again, the command would be done twice.
+  if (case4 && isWrongLe(answer)) return answer;
+  if (case4 && answer.sw === 0x9000 && answer.data.length === 0) {
+    let fetched = await once(transmit, getResponse(command, command.le ?? 256), protocol);
+    if (isWrongLe(fetched))
+      fetched = await once(transmit, getResponse(command, fetched.sw & 0xff || 256), protocol);
+    // Once more would be the command itself again, which the card has done.
+    if (isWrongLe(fetched)) return fetched;
+    if (fetched.data.length > 0 || !nothingWaiting.has(fetched.sw)) answer = fetched;
+  }
   try {
-    let next = followUp(answer, command);
+    let next = followUp(answer, asked);
     while (next.do === "send") {
       answer = await once(transmit, next.command, protocol);
-      next = followUp(answer, command, next.state);
+      next = followUp(answer, asked, next.state);
     }
     return next.response;
   } catch (thrown) {
@@ -66,6 +84,8 @@ async function followed(transmit: Transmit, command: Command, protocol: "T=0" | 
     throw thrown;
   }
 }
+
+const isWrongLe = ({ sw }: Response): boolean => sw >> 8 === 0x6c;
 
 async function once(transmit: Transmit, command: Command, protocol: "T=0" | "T=1"): Promise<Response> {
   const apdu = encodeCommand(command);

@@ -17,6 +17,10 @@ const usual = 20_000;
 /** Milliseconds from a command's first byte to its answer's last, waiting time extensions included. */
 export const deadlineMs = (command: Pick<Command, "ins">): number => slow.get(command.ins) ?? usual;
 
+/** The same at a real reader, which gives every command `answerMs` and those that take long not less than they may need. */
+export const apduMs = (apdu: Uint8Array, answerMs: number): number =>
+  Math.max(answerMs, slow.get(apdu[1] ?? 0) ?? 0);
+
 /** Powering a card and lifting contacts: these are the reader's own, so beyond it the reader is at fault. */
 const readerMs = 30_000;
 /** What a reader may need beside its card. */

@@ -24,10 +24,10 @@ export interface Plastic {
   readonly power: number;
 }
 
-/** A line of raised characters as the wheel hit it; mm as in the marker's port. */
+/** A line of raised or pressed-in characters as the wheel hit it; mm as in the marker's port. */
 export interface RaisedLine {
   readonly text: string;
-  readonly font: "7B" | "4B";
+  readonly font: "7B" | "4B" | "rear";
   readonly x: number;
   readonly yFromBottom: number;
   readonly pitch: number;
@@ -38,11 +38,13 @@ export interface RaisedLine {
  * plastic would have it. A kill leaves the card half drawn, and the file `front.under-way` or `back.under-way` with it.
  *
  * `front.pbm`, `back.pbm`: plain bitmaps (PBM P4, 1 = marked) that any picture viewer opens; resolution and darkness stand in their
- * comment line. `emboss.json`: the raised lines.
+ * comment line. `emboss.json`: the raised lines; `indent.json`: those pressed in.
  */
 const faceFile = (body: string, side: Side): string => join(body, `${side}.pbm`);
 const underWayFile = (body: string, side: Side): string => join(body, `${side}.under-way`);
-const embossFile = (body: string): string => join(body, "emboss.json");
+/** Raised, or pressed in. */
+export type Struck = "emboss" | "indent";
+const struckFile = (body: string, how: Struck): string => join(body, `${how}.json`);
 
 const head = (plastic: Omit<Plastic, "bits">): string =>
   `P4\n# dpi ${String(plastic.dpi)} power ${plastic.power.toFixed(3)}\n${String(plastic.width)} ${String(plastic.height)}\n`;
@@ -125,26 +127,29 @@ export async function drawFace(
 export const markUnderWay = (body: string): readonly Side[] =>
   (["front", "back"] as const).filter((side) => existsSync(underWayFile(body, side)));
 
-export function readEmboss(body: string): readonly RaisedLine[] {
-  if (!existsSync(embossFile(body))) return [];
-  return JSON.parse(readFileSync(embossFile(body), "utf8")) as RaisedLine[];
+export function readEmboss(body: string, how: Struck = "emboss"): readonly RaisedLine[] {
+  const file = struckFile(body, how);
+  if (!existsSync(file)) return [];
+  return JSON.parse(readFileSync(file, "utf8")) as RaisedLine[];
 }
 
-/** Raises line after line; lines that were there stay. A kill leaves the first ones. */
+/** Strikes line after line; lines that were there stay. A kill leaves the first ones. */
 export async function raiseLines(
   body: string,
   side: Side,
   lines: readonly RaisedLine[],
   pause: Pause,
+  how: Struck = "emboss",
 ): Promise<void> {
   mkdirSync(body, { recursive: true });
   writeFileSync(underWayFile(body, side), "");
-  const raised = [...readEmboss(body)];
+  const file = struckFile(body, how);
+  const raised = [...readEmboss(body, how)];
   for (const [i, line] of lines.entries()) {
     await pause(i, lines.length);
     raised.push(line);
-    writeFileSync(`${embossFile(body)}.new`, JSON.stringify(raised, undefined, 1));
-    renameSync(`${embossFile(body)}.new`, embossFile(body));
+    writeFileSync(`${file}.new`, JSON.stringify(raised, undefined, 1));
+    renameSync(`${file}.new`, file);
   }
   rmSync(underWayFile(body, side));
 }

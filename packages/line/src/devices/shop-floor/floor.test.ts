@@ -5,7 +5,8 @@ import type { VirtualCard } from "@persoline/card/virtual";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Place } from "../transport/port.js";
 import { eepromPages, eepromPageSize, openEeprom } from "./eeprom-file.js";
-import { faultsOf, ShopFloor } from "./floor.js";
+import { ShopFloor } from "./floor.js";
+import { faultsOf } from "./lot-book.js";
 import { chipNumberOf, type LotPlan, plantFaults, serialOf } from "./lot.js";
 import type { Silicon } from "./silicon.js";
 

@@ -12,17 +12,14 @@ import { type EepromFile, openEeprom } from "./eeprom-file.js";
 import {
   type BodyFaults,
   chipNumberOf,
-  faultsFromText,
   faultsToText,
-  type LotFile,
   type LotPlan,
-  lotFromText,
-  lotToText,
   plantFaults,
   samePlan,
   type StockItem,
   stockItem,
 } from "./lot.js";
+import { faultsOf, LotBook } from "./lot-book.js";
 import {
   bodyName,
   folderOf,
@@ -53,6 +50,7 @@ const fault = (code: "jam" | "refused", message: string): DeviceFault =>
 export class ShopFloor {
   readonly #root: string;
   readonly #silicon: Silicon;
+  readonly #lots: LotBook;
   /** Names in the hopper, the next one last; read when first needed. */
   #hopper: string[] | undefined;
   readonly #faults = new Map<string, { plan: LotPlan; faults: ReadonlyMap<number, BodyFaults> }>();
@@ -68,6 +66,7 @@ export class ShopFloor {
   constructor(root: string, silicon: Silicon) {
     this.#root = root;
     this.#silicon = silicon;
+    this.#lots = new LotBook(join(root, "lots"));
     for (const folder of ["hopper", "machine", "good", "reject", "hold", "lots"]) {
       mkdirSync(join(root, folder), { recursive: true });
     }
@@ -79,8 +78,7 @@ export class ShopFloor {
    * another seed finds the blanks of the first one.
    */
   makeLot(asked: LotPlan): readonly StockItem[] {
-    const file = join(this.#root, "lots", `${asked.lot}.json`);
-    const known = this.#readLot(asked.lot);
+    const known = this.#lots.find(asked.lot);
     const plan = { ...asked, seed: known?.plan.seed ?? asked.seed };
     const { numbered } = this.#silicon;
     const items = Array.from({ length: plan.count }, (_, at) => stockItem(plan, at + 1, numbered));
@@ -91,16 +89,12 @@ export class ShopFloor {
       );
     }
     if (known?.complete === true) return items;
-    const before = known?.before ?? this.#bodiesDelivered();
-    const keep = (lot: LotFile): void => {
-      writeFileSync(`${file}.new`, lotToText(lot));
-      renameSync(`${file}.new`, file);
-    };
-    keep({ plan, before, complete: false });
+    const before = known?.before ?? this.#lots.delivered();
+    this.#lots.keep({ plan, before, complete: false });
     for (const [at, { label }] of items.entries()) {
       mkdirSync(join(this.#root, "hopper", bodyName(before + at + 1, label)), { recursive: true });
     }
-    keep({ plan, before, complete: true });
+    this.#lots.keep({ plan, before, complete: true });
     this.#hopper = undefined;
     return items;
   }
@@ -378,7 +372,7 @@ export class ShopFloor {
     const { lot, number } = lotIn(labelIn(basename(dir)));
     let made = this.#faults.get(lot);
     if (made === undefined) {
-      const read = this.#readLot(lot);
+      const read = this.#lots.find(lot);
       if (read === undefined) throw fault("refused", `nobody knows lot ${lot} of the body in ${dir}`);
       made = { plan: read.plan, faults: plantFaults(read.plan) };
       this.#faults.set(lot, made);
@@ -389,22 +383,4 @@ export class ShopFloor {
     writeFileSync(`${file}.new`, silicon);
     renameSync(`${file}.new`, file);
   }
-
-  #readLot(lot: string): LotFile | undefined {
-    const file = join(this.#root, "lots", `${lot}.json`);
-    return existsSync(file) ? lotFromText(readFileSync(file, "utf8")) : undefined;
-  }
-
-  #bodiesDelivered(): number {
-    return readdirSync(join(this.#root, "lots"))
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => this.#readLot(basename(name, ".json")))
-      .reduce((sum, lot) => Math.max(sum, (lot?.before ?? 0) + (lot?.plan.count ?? 0)), 0);
-  }
-}
-
-/** What is planted in a body; nothing when it has no `faults.json`. */
-export function faultsOf(dir: string): BodyFaults {
-  const file = join(dir, "faults.json");
-  return existsSync(file) ? faultsFromText(readFileSync(file, "utf8")) : { chip: [], faces: [] };
 }

@@ -1,6 +1,7 @@
 import { cmac } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
 import type { World } from "@persoline/card/program";
+import { type CertifiedFab, certifiedChip } from "./certified-chip.js";
 import {
   type EepromStore,
   type Fault,
@@ -30,8 +31,10 @@ function loaderKey(master: Uint8Array, chipNumber: Uint8Array): Uint8Array {
   return key;
 }
 
+export type GlobalPlatformFab = MasterFab | CertifiedFab;
+
 /** What the maker of virtual GlobalPlatform chips knows: the published master of the keys they come with, and how they are made of it. */
-export interface GlobalPlatformFab {
+export interface MasterFab {
   readonly master: Uint8Array;
   readonly algorithm: "aes" | "3des";
   readonly diversify: "kdf3" | "emv-cps" | "visa2" | "visa" | "none";
@@ -45,7 +48,7 @@ export interface GlobalPlatformFab {
 const halves = { "emv-cps": [4, 10], visa2: [0, 2, 4, 8], visa: [0, 4, 8, 10] } as const;
 
 /** Key k (1 ENC, 2 MAC, 3 DEK) of one chip. */
-function initialKey({ master, diversify }: GlobalPlatformFab, chipNumber: Uint8Array, k: number): Uint8Array {
+function initialKey({ master, diversify }: MasterFab, chipNumber: Uint8Array, k: number): Uint8Array {
   if (diversify === "none") return master;
   if (diversify === "kdf3") {
     const cipher = nodeCrypto.aes(master);
@@ -57,7 +60,8 @@ function initialKey({ master, diversify }: GlobalPlatformFab, chipNumber: Uint8A
   return nodeCrypto.des3(master).encrypt(Uint8Array.of(...part, 0xf0, k, ...part, 0x0f, k));
 }
 
-function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array): Uint8Array {
+function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array, offersT0: boolean): Uint8Array {
+  if ("authority" in fab) return certifiedChip(fab, chipNumber, offersT0);
   const { algorithm, kvn, isd, i02, i03 } = fab;
   const [enc, mac, dek] = [1, 2, 3].map((k) => initialKey(fab, chipNumber, k));
   if (enc === undefined || mac === undefined || dek === undefined)
@@ -66,6 +70,7 @@ function globalPlatformChip(fab: GlobalPlatformFab, chipNumber: Uint8Array): Uin
     chipNumber,
     keySets: [{ kvn, algorithm, enc, mac, dek }],
     isd,
+    offersT0,
     ...(i02 === undefined ? {} : { i02 }),
     ...(i03 === undefined ? {} : { i03 }),
   });
@@ -86,15 +91,17 @@ export function virtualSilicon(from: {
   readonly globalPlatform?: GlobalPlatformFab;
   /** DESFire-style chips are made. */
   readonly desfire?: true;
+  /** Chips are made whose contacts speak T=0 too. */
+  readonly offersT0?: boolean;
 }): Silicon {
-  const { loaderMaster, globalPlatform, desfire } = from;
+  const { loaderMaster, globalPlatform, desfire, offersT0 = false } = from;
   return {
     ...(desfire === undefined ? {} : { numbered: uidOf }),
     fabricate: (chipNumber) => {
       if (desfire !== undefined) return fabricateDesfire({ uid: uidOf(chipNumber) });
       return globalPlatform === undefined
-        ? fabricate({ chipNumber, loaderKey: loaderKey(loaderMaster, chipNumber) })
-        : globalPlatformChip(globalPlatform, chipNumber);
+        ? fabricate({ chipNumber, loaderKey: loaderKey(loaderMaster, chipNumber), offersT0 })
+        : globalPlatformChip(globalPlatform, chipNumber, offersT0);
     },
     // A body is what it is, whoever looks at it later and for whatever product.
     power: ({ eeprom, faults }) => {

@@ -7,7 +7,7 @@ import {
   openSync,
   readFileSync,
   truncateSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import type { Place } from "./port.js";
@@ -45,7 +45,7 @@ export class DeskBook {
       mkdirSync(dirname(this.#file), { recursive: true });
       this.#open = openSync(this.#file, "a");
     }
-    writeSync(this.#open, `${JSON.stringify(entry)}\n`);
+    writeFileSync(this.#open, `${JSON.stringify(entry)}\n`);
     fsyncSync(this.#open);
     this.#enter(entry);
   }

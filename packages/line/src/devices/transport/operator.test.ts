@@ -63,7 +63,7 @@ describe("the operator's transport", () => {
   test("a card comes when the reader has it, and has gone when the reader is empty", async () => {
     const person = new Person();
     const transport = person.transport();
-    expect(await transport.feed(head)).toEqual({ label: "D1-000001" });
+    expect(await transport.feed(head)).toEqual({ label: "D1-000001", byChip: true });
     expect(await transport.occupied()).toEqual([{ place: head, label: "D1-000001" }]);
     await transport.move(head, { at: "reject" });
     expect(await transport.occupied()).toEqual([]);
@@ -72,6 +72,19 @@ describe("the operator's transport", () => {
       "REJECT: Take card D1-000001 out and put it into the reject tray.",
     ]);
     expect(person.book.placeOf("D1-000001")).toEqual({ at: "reject" });
+    person.book.close();
+  });
+
+  test("a finished card goes back to the tray and place that it came from", async () => {
+    const person = new Person();
+    const transport = person.transport();
+    await transport.feed(head);
+    const tray = { at: "good", order: "2026-7", slot: 12 } as const;
+    await transport.move(head, tray, "again");
+    expect(person.told.at(-1)).toBe(
+      "BACK: Card D1-000001 was made already: take it out and put it back into the good tray of order 2026-7, place 12.",
+    );
+    expect(person.book.placeOf("D1-000001")).toEqual(tray);
     person.book.close();
   });
 

@@ -78,16 +78,21 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
           : "Insert the next card. (No more cards: type e and Enter.)",
       );
       if (!(await until("present", true))) return "empty";
-      const label = (await identify()) ?? (await readBody());
+      const told = await identify();
+      const label = told ?? (await readBody());
       book.put(label, to);
-      return { label };
+      return { label, ...(told === undefined ? {} : { byChip: true }) };
     },
-    move: async (from, to) => {
+    move: async (from, to, again) => {
       const lying = book.atHead();
       if (from.at !== "head" || lying === undefined) {
         throw new DeviceFault("desk", "jam", "there is no card at the reader that could be moved");
       }
-      desk.tell(wordsFor(to, lying.label));
+      desk.tell(
+        again === "again" && to.at === "good"
+          ? `BACK: ${capital(named(lying.label))} was made already: take it out and put it back into the good tray of order ${to.order}, place ${String(to.slot)}.`
+          : wordsFor(to, lying.label),
+      );
       await until("absent", false);
       book.put(lying.label, to);
     },
@@ -110,6 +115,8 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
 
 const named = (label: string | undefined): string =>
   label === undefined ? "the card without a readable number" : `card ${label}`;
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function wordsFor(to: Place, label: string | undefined): string {
   const take = `Take ${named(label)} out and put it`;

@@ -18,6 +18,8 @@ export type BinSizes = { readonly [bin in Bin]?: number | undefined };
 /** What was fed: the number printed on the blank's body, when this transport can read it. */
 export interface Fed {
   readonly label: string | undefined;
+  /** The chip itself said so, and not the number on a body that anybody may print. */
+  readonly byChip?: true;
 }
 
 /**
@@ -30,7 +32,8 @@ export interface Transport {
   /** Milliseconds a move takes (for the planner). */
   readonly moveMs: number;
   feed(to: Place): Promise<Fed | "empty">;
-  move(from: Place, to: Place): Promise<void>;
+  /** `again`: the card was there before, and only goes back to where it came from. */
+  move(from: Place, to: Place, again?: "again"): Promise<void>;
   /** Every head and queue place that holds a body now, with the label if it can be read there. */
   occupied(): Promise<readonly { readonly place: Place; readonly label: string | undefined }[]>;
 }

@@ -68,7 +68,7 @@ export const masters: Readonly<Record<string, string>> = {
   "desfire-access-app": "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF",
   "desfire-canteen-app": "D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF",
 };
-const calls = vaultCalls(
+export const calls = vaultCalls(
   new Keyring(
     "test",
     Object.entries({ ...masters, "store-seal": "00".repeat(32) }).map(([name, value]) => ({

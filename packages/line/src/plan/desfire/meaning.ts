@@ -3,6 +3,7 @@ import type { FileProblem, ReadYaml, Tell, YamlPath } from "../../orders/yaml.js
 import { checkCardNumber, checkRecords, checkTlv, checkValue } from "../meaning-contents.js";
 import { checkPerson } from "../meaning-person.js";
 import { bytesNeeded, DEAD } from "./compile.js";
+import { checkDesfireGate } from "./meaning-gate.js";
 import { readerOf, roomFor, writerOf } from "./contents.js";
 import { type DesfireFile, type DesfireProduct, inputOf } from "./model.js";
 import type { DesfireFileEntry, DesfireProductFile } from "./schema.js";
@@ -35,6 +36,7 @@ export function checkDesfireMeaning(
       checkContent(one, model, path, file, tell);
     });
   });
+  checkDesfireGate(file, product, tell);
   if (file.visual !== undefined && file.picc["random-uid"])
     tell(
       ["picc", "random-uid"],

@@ -2,7 +2,14 @@ import { unhex } from "@persoline/card/bytes";
 import { type FileSpec, keySettings, type Right } from "@persoline/card/desfire";
 import type { DesfireInput, DesfireKey, KeyRef, SecureChannelSpec } from "@persoline/card/program";
 import type { ColumnRule } from "../../orders/types.js";
-import { type ContentModel, columnRule, contentModel, type Product } from "../product-model.js";
+import {
+  type ContentModel,
+  columnRule,
+  contentModel,
+  type Product,
+  type RegisterFields,
+  registerFields,
+} from "../product-model.js";
 import type { DesfireFileEntry, DesfireProductFile } from "./schema.js";
 
 export type DesfireChannel = Extract<SecureChannelSpec, { protocol: "desfire" }>;
@@ -28,8 +35,15 @@ export interface DesfireApplication {
 export interface DesfireProduct
   extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
   readonly kind: "desfire";
-  /** Gates know files of the Persoline OS, not these applications. */
-  readonly register: "none";
+  readonly register: RegisterFields | "none";
+  /** What a gate uses, files by their names; there when there is a register. */
+  readonly gate?: {
+    readonly application: string;
+    readonly key: number;
+    readonly zones?: string;
+    readonly holder?: string;
+    readonly number?: string;
+  };
   readonly hardware: Uint8Array;
   readonly freeMemory: number;
   readonly version: DesfireChannel["version"];
@@ -82,10 +96,11 @@ function settingsOf(
 
 export function desfireProductModel(file: DesfireProductFile): DesfireProduct {
   const atr = unhex(file.card.atr);
-  const { initial, picc, visual, security } = file;
+  const { initial, picc, visual, security, gate } = file;
   return {
     kind: "desfire",
-    register: "none",
+    register: registerFields(file.register ?? "none"),
+    ...(gate === undefined ? {} : { gate: gateOf(gate) }),
     name: file.product,
     // Nothing is completed: the reader makes up the same ATR all the card's life.
     atr: { blank: atr, completed: atr },
@@ -124,6 +139,20 @@ export function desfireProductModel(file: DesfireProductFile): DesfireProduct {
         }),
   };
 }
+
+const gateOf = ({
+  application,
+  key,
+  zones,
+  holder,
+  number: numbered,
+}: NonNullable<DesfireProductFile["gate"]>): NonNullable<DesfireProduct["gate"]> => ({
+  application,
+  key,
+  ...(zones === undefined ? {} : { zones }),
+  ...(holder === undefined ? {} : { holder }),
+  ...(numbered === undefined ? {} : { number: numbered }),
+});
 
 function fileOf(one: DesfireFileEntry): DesfireFile {
   const { read, write, change, "read-write": readWrite } = one.rights;

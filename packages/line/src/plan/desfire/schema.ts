@@ -97,6 +97,21 @@ export const desfireProductSchema = z
     "card-number": template.default("{order}-{record:5}"),
     applications: z.array(application).min(1).max(16),
     person: z.record(word, column),
+    register: productSchema.shape.register,
+    gate: z
+      .strictObject({
+        application: word.describe("The access application, by its name"),
+        key: z.number().int().min(1).max(13).describe("Its key for gates; key 0 governs and is none"),
+        zones: word.optional().describe("Record file with the holder's rights"),
+        holder: word.optional().describe("File of TLV objects with number and validity"),
+        number: word
+          .optional()
+          .describe(
+            "File with {cardNumber} that anyone may read: a card that hides its UID is looked up by it",
+          ),
+      })
+      .optional()
+      .describe("What a gate uses (docs/desfire-card.md 6); without it these cards open no gates"),
     visual: productSchema.shape.visual,
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),

@@ -27,12 +27,42 @@ export function compileForeign(product: ForeignProduct): PlannedForeign {
     // As it is for a card, but for the number itself.
     completion: writtenNumber.numbering("00".repeat(numberLength) as Serial),
     initialisation: foreignInitialisation(product),
-    // Nothing that such a card is known to understand would end it: a reject stays readable until it is destroyed.
-    termination: undefined,
+    termination: termination(product),
     terminationInitial: undefined,
     writtenNumber,
   };
 }
+
+/** Undefined: nothing that such a card is known to understand would end it, and a reject stays readable until it is destroyed. */
+function termination(product: ForeignProduct): CardProgram | undefined {
+  const moody = new Moody(product.card.moods);
+  const { end } = moody;
+  if (end === undefined) return undefined;
+  const { command, why, clause } = terminations[end];
+  return {
+    name: `${product.name}/termination`,
+    segments: [
+      {
+        name: "terminate",
+        channel: "plain",
+        steps: [mf(moody), moody.step("create", command, { why, clause, again: "same" })],
+      },
+    ],
+  };
+}
+
+const terminations = {
+  "terminate-card-usage": {
+    command: { cla: 0x00, ins: 0xfe, p1: 0x00, p2: 0x00 },
+    why: "end the card for ever",
+    clause: "ISO/IEC 7816-9, TERMINATE CARD USAGE",
+  },
+  "terminate-df": {
+    command: { cla: 0x00, ins: 0xe6, p1: 0x00, p2: 0x00 },
+    why: "end the MF, and all files in it, for ever",
+    clause: "ISO/IEC 7816-9, TERMINATE DF",
+  },
+} as const;
 
 const notFound = exact(0x6a82);
 

@@ -21,6 +21,11 @@ export class Moody {
     return found === undefined ? undefined : Number.parseInt(found.byte, 16);
   }
 
+  /** How such a card is ended for ever; undefined: nobody has seen that it can be. */
+  get end(): "terminate-card-usage" | "terminate-df" | undefined {
+    return this.#moods.find((one) => one.mood === "ends")?.by;
+  }
+
   get sizeOfRecords(): boolean {
     return !this.#has("records-without-size");
   }

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { type Response, statusWord } from "@persoline/card/apdu";
+import { type CardChannel, runProgram, type SecurityModule, type Serial } from "@persoline/card/program";
 import { ContentProblem } from "../content.js";
+import { compileForeign } from "./compile.js";
 import { parseForeign } from "./product.js";
 import { foreignInitialisation, foreignPersonalization, foreignProof } from "./programs.js";
 
@@ -15,6 +18,64 @@ const problems = (changed: string): string[] => {
 };
 
 describe("a product on a card of another maker", () => {
+  test("a card is ended only by a command that somebody has seen it understand", () => {
+    expect(compileForeign(product).termination).toBeUndefined();
+    const mood =
+      '    - { mood: ends, by: terminate-card-usage, seen-on: a card, evidence: "00FE0000 answers 9000" }\n';
+    const knowing = parseForeign(text.replace("  moods:\n", `  moods:\n${mood}`), "product.yaml");
+    const termination = knowing.ok ? compileForeign(knowing.product).termination : undefined;
+    expect(termination?.segments.flatMap(({ steps }) => steps.map(({ ins, p2 }) => [ins, p2]))).toEqual([
+      [0xa4, 0x0c],
+      [0xfe, 0x00],
+    ]);
+  });
+  test.each([
+    ["63C3", 1],
+    ["63C2", 1],
+    ["63C1", 0],
+    ["63C0", 0],
+    ["6983", 0],
+    ["9000", 0],
+  ])("asked for its tries, a card says %s: the PIN is shown %i times", async (told, times) => {
+    const asking = text.replace(
+      "length: 8 }",
+      'length: 8, tries-left: { at-least: 2, seen-on: a card, evidence: "00200000 answers 63C3, again and again" } }',
+    );
+    const found = parseForeign(asking, "product.yaml");
+    if (!found.ok) throw new Error(JSON.stringify(found.problems));
+    const { segments } = foreignProof(found.product, person);
+    const pin = segments.filter(({ name }) => name === "pin");
+    const got: string[] = [];
+    const channel: CardChannel = {
+      exchange: (commands) => {
+        const answers: Response[] = [];
+        for (const { command, sw } of commands) {
+          const shown = (command.data?.length ?? 0) > 0;
+          got.push(shown ? "PIN" : "question");
+          const answer = statusWord(shown ? 0x9000 : Number.parseInt(told, 16));
+          answers.push({ data: new Uint8Array(0), sw: answer });
+          if (!sw.some(({ value, mask }) => (answer & mask) === value)) break;
+        }
+        return Promise.resolve(answers);
+      },
+    };
+    const end = await runProgram({
+      program: { name: "proof", segments: pin },
+      station: "chip-proof",
+      serial: "F5" as Serial,
+      channel,
+      hsm: {} as SecurityModule,
+      journal: { write: () => Promise.resolve() },
+      world: {
+        now: () => 0,
+        sleep: () => Promise.resolve(),
+        random: (length) => new Uint8Array(length),
+        outside: (_, answer) => answer,
+      },
+    });
+    expect(end.kind).toBe(times === 1 ? "passed" : "rejected");
+    expect(got.filter((one) => one === "PIN")).toHaveLength(times);
+  });
   test("a mood without a witness is refused", () => {
     expect(problems(text.replace(/ {6}seen-on: .*\n/, ""))).toHaveLength(1);
   });

@@ -34,6 +34,15 @@ const mood = z.discriminatedUnion("mood", [
     })
     .describe("A warning that means success on this card"),
   z
+    .strictObject({
+      mood: z.literal("ends"),
+      by: z.enum(["terminate-card-usage", "terminate-df"]),
+      ...witness,
+    })
+    .describe(
+      "It can be ended (ISO/IEC 7816-9): rejects with somebody's data are; without this mood they stay readable until they are destroyed",
+    ),
+  z
     .strictObject({ mood: z.literal("data-coding"), byte: hexBytes(1, 1, "a data coding byte"), ...witness })
     .describe("The file descriptor must carry this data coding byte"),
 ]);
@@ -81,6 +90,12 @@ export const foreignSchema = z
         reference: hexBytes(1, 1, "a reference"),
         transport: z.string().regex(/^\d{4,8}$/, "a transport PIN has 4 to 8 digits"),
         length: z.number().int().min(4).max(16).describe("Bytes of the field, filled with 00"),
+        "tries-left": z
+          .strictObject({ "at-least": z.number().int().min(1).max(15), ...witness })
+          .optional()
+          .describe(
+            "VERIFY without data tells 63CX on this card and costs no try (some cards count it as a wrong PIN): with fewer tries left the PIN is not shown",
+          ),
       })
       .optional()
       .describe("The maker's published PIN, shown to be right once, at the very end"),

@@ -193,6 +193,20 @@ export function foreignProof(product: ForeignProduct, values: Values): CardProgr
   return { name: `${product.product}/proof`, segments: [...files, ...shown] };
 }
 
+/** The counter before the PIN: whoever has tried already leaves too little room for what goes wrong here. */
+function triesLeft(moody: Moody, reference: string, least: number): Step {
+  return moody.step(
+    "read",
+    { cla: 0x00, ins: 0x20, p1: 0x00, p2: Number.parseInt(reference, 16) },
+    {
+      sw: Array.from({ length: 16 - least }, (_, at) => exact(0x63c0 | (least + at))),
+      why: `at least ${String(least)} tries of the PIN are left`,
+      clause: "ISO/IEC 7816-4, 7.5.6",
+      again: "same",
+    },
+  );
+}
+
 function pinSegment(moody: Moody, pin: NonNullable<ForeignProduct["pin"]>): CardProgram["segments"][number] {
   const field = new Uint8Array(pin.length);
   field.set(utf8(pin.transport));
@@ -201,5 +215,10 @@ function pinSegment(moody: Moody, pin: NonNullable<ForeignProduct["pin"]>): Card
     clause: "ISO/IEC 7816-4, 7.5.6",
     again: "never",
   });
-  return { name: "pin", channel: "plain", steps: [step] };
+  const least = pin["tries-left"]?.["at-least"];
+  return {
+    name: "pin",
+    channel: "plain",
+    steps: least === undefined ? [step] : [triesLeft(moody, pin.reference, least), step],
+  };
 }

@@ -3,14 +3,22 @@ import type { Command } from "@persoline/card/apdu";
 import { aid } from "@persoline/card/bytes";
 import {
   CARD_STATES,
+  deleteKey,
   getCardData,
   setStatus,
   type StoreDataForm,
   storeData,
 } from "@persoline/card/globalplatform";
-import type { KeyForm, KeyRef, Part, Step, SwPattern } from "@persoline/card/program";
+import {
+  type KeyForm,
+  type KeyRef,
+  type Part,
+  type Step,
+  type SwPattern,
+  scp11Kids,
+} from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
-import type { GpChannel } from "./model.js";
+import { type GpProduct, setEntries } from "./model.js";
 
 /** The commands of GlobalPlatform products, one function each, with the answer they must get. */
 export const exactly = (...values: readonly number[]): readonly SwPattern[] =>
@@ -60,27 +68,22 @@ export const productionData = (): Step =>
     },
   });
 
-const KEY_TYPES: Readonly<Record<KeyForm, readonly [type: number, length: number]>> = {
-  "3des": [0x80, 16],
-  "aes-128": [0x88, 16],
-  "aes-192": [0x88, 24],
-  "aes-256": [0x88, 32],
-};
-
-/** The card's key set is this one and no other: type, length and version of its three keys. Costs nothing. */
-export function keyInformation(kvn: number, form: KeyForm, why: string): Step {
-  const [type, length] = KEY_TYPES[form];
-  const entries = [1, 2, 3].map((kid) => tlv(0xc0, Uint8Array.of(kid, kvn, type, length)));
+/** The card tells these keys (entries C0 .. of the template E0), and no others. Costs nothing. */
+export function keyInformation(entries: Uint8Array, why: string): Step {
   return stepOf(getCardData(0xe0), {
     why,
     clause: "GlobalPlatform 2.3.1 11.3.3.1, GET DATA key information template",
     again: "same",
-    answer: { value: encodeTlv(tlv(0xe0, ...entries)) },
+    answer: { value: encodeTlv(tlv(0xe0, entries)) },
   });
 }
 
-export const installed = (kvn: number, form: KeyForm): Step =>
-  keyInformation(kvn, form, `is the key set version ${hexText(kvn)} there, and no other?`);
+/** `beside`: what stays of the keys that the card came with. */
+export const installed = (kvn: number, form: KeyForm, beside: Uint8Array): Step =>
+  keyInformation(
+    concat(setEntries(kvn, form), beside),
+    `is the key set version ${hexText(kvn)} there, and no other?`,
+  );
 
 /**
  * SET STATUS of the card and what it is afterwards. A card that an interrupted run brought there refuses the step (6985): that it is
@@ -134,13 +137,16 @@ export function store(
 }
 
 /** The issuer's keys, all three at once and atomically; the security module judges the check values that the card answers. */
-export function putKeys(channel: GpChannel, form: KeyForm, replaces: number): Step {
+export function putKeys({ channel, form, initial, initialKeys }: GpProduct): Step {
   const { keys, kvn, diversify } = channel;
+  const isAgreed = initial.protocol === "scp11";
+  const replaces = initial.kvn === 0xff || isAgreed ? 0x00 : initial.kvn;
+  const before = isAgreed ? "" : `; version ${hexText(initial.kvn)} is gone`;
   return {
     ...stepOf(
-      { cla: 0x80, ins: 0xd8, p1: replaces === 0xff ? 0x00 : replaces, p2: 0x81, le: 256 },
+      { cla: 0x80, ins: 0xd8, p1: replaces, p2: 0x81, le: 256 },
       {
-        why: `install the issuer's keys as version ${hexText(kvn)}; version ${hexText(replaces)} is gone`,
+        why: `install the issuer's keys as version ${hexText(kvn)}${before}`,
         clause: "GlobalPlatform 2.3.1 11.8, PUT KEY",
         again: "probe",
       },
@@ -160,9 +166,24 @@ export function putKeys(channel: GpChannel, form: KeyForm, replaces: number): St
       value: Uint8Array.of(kvn, ...new Uint8Array(9)),
       mask: Uint8Array.of(0xff, ...new Uint8Array(9)),
     },
-    probe: { ask: [installed(kvn, form)], absent: exactly(0x9000) },
+    probe: {
+      ask: [installed(kvn, form, isAgreed ? initialKeys : new Uint8Array(0))],
+      absent: exactly(0x9000),
+    },
   };
 }
+
+/** The maker's authority goes, and with it every host that it certified; the card's own pair stays. */
+export const dismissAuthority = (kvn: number): Step =>
+  stepOf(
+    deleteKey({ id: scp11Kids.authority, kvn }),
+    {
+      why: "take away the authority of the maker's hosts: from now on the issuer's keys alone open the card",
+      clause: "GlobalPlatform 2.3.1 11.2, DELETE [key]",
+      ...noReceipt,
+    },
+    registryPages,
+  );
 
 export const getObject = (id: number, content: Uint8Array, what: string): Step =>
   stepOf(

@@ -13,39 +13,49 @@ import type { CompiledProduct } from "../types.js";
 import { chipNumber, pageSize } from "../commands.js";
 import { cardState, exactly, keyInformation, noReceipt, productionData, select, stepOf } from "./commands.js";
 import type { GpApplication, GpChannel, GpProduct } from "./model.js";
+import { planPayment, type PaymentPlan } from "./payment/plan.js";
+import { directorySteps, selectedDirectory } from "./payment/steps.js";
+import type { Scheme } from "./payment/scheme.js";
 
 /** What `compileGp` gives and `prepareGp` fills in. */
 export interface PlannedGp extends CompiledProduct {
   readonly product: GpProduct;
   readonly termination: CardProgram;
   readonly terminationInitial: CardProgram;
+  readonly payment?: PaymentPlan;
 }
 
 /** Most plain bytes of a command under any channel: MAC and padding fit beside them. */
 export const mostData = ({ protocol, ...channel }: GpChannel): number =>
   protocol === "scp03" && "i" in channel && ((channel.i ?? 0) & 0x01) !== 0 ? 223 : 239;
 
-/** Builds once what all cards of a product share. Pure. `loadFiles` by application name. */
-export function compileGp(product: GpProduct, loadFiles: ReadonlyMap<string, Uint8Array>): PlannedGp {
+/** Builds once what all cards of a product share. Pure. `loadFiles` by application name; `scheme` of its payment application. */
+export function compileGp(
+  product: GpProduct,
+  loadFiles: ReadonlyMap<string, Uint8Array>,
+  scheme?: Scheme,
+): PlannedGp {
   const { initial, channel } = product;
+  const payment = planPayment(product, scheme);
   return {
     name: product.name,
     product,
     columns: product.columns,
-    pins: [],
+    pins: [product.pin, payment?.pin].filter((pin) => pin !== undefined),
     atr: product.atr,
     test: test(product),
     // Its operating system is in the mask: there is nothing to complete.
     completion: { name: `${product.name}/completion`, segments: [] },
-    initialisation: initialise(product, loadFiles),
+    initialisation: initialise(product, loadFiles, payment),
     termination: terminate(product, "termination", channel),
     terminationInitial: terminate(product, "termination-initial", initial),
+    ...(payment === undefined ? {} : { payment }),
   };
 }
 
 /** Who the chip is, and that nobody's keys are in it yet; nothing is written. */
-function test({ name, initial, initialForm }: GpProduct): CardProgram {
-  const untouched = keyInformation(initial.kvn, initialForm, "the card has its initial keys, and no others");
+function test({ name, initialKeys }: GpProduct): CardProgram {
+  const untouched = keyInformation(initialKeys, "the card has its initial keys, and no others");
   return {
     name: `${name}/test`,
     segments: [
@@ -59,8 +69,16 @@ function test({ name, initial, initialForm }: GpProduct): CardProgram {
 }
 
 /** All applications in one session. Each begins with taking away what an interrupted run may have left of it. */
-function initialise(product: GpProduct, loadFiles: ReadonlyMap<string, Uint8Array>): CardProgram {
+function initialise(
+  product: GpProduct,
+  loadFiles: ReadonlyMap<string, Uint8Array>,
+  payment: PaymentPlan | undefined,
+): CardProgram {
   const { name, applications, initial, isd } = product;
+  const filled = (one: GpApplication): readonly Step[] =>
+    payment === undefined || one.directory === undefined
+      ? []
+      : directorySteps(one, payment.profile, mostData(initial));
   return {
     name: `${name}/initialisation`,
     segments: [
@@ -69,11 +87,20 @@ function initialise(product: GpProduct, loadFiles: ReadonlyMap<string, Uint8Arra
         channel: initial,
         steps: [
           ...cardState("initialized", isd),
-          ...applications.flatMap((one) => installSteps(one, loadFiles.get(one.name), initial)),
+          ...applications.flatMap((one) => [
+            ...installSteps(one, loadFiles.get(one.name), initial),
+            ...filled(one),
+          ]),
         ],
+        // Asked whether they are there, the last of several answers that is leaves an application selected.
+        ...(applications.length > 1 ? { before: [select(isd, "the security domain")] } : {}),
         // The security domain is selected again: whoever goes on speaks to it.
         done: [
-          ...applications.map((one) => select(one.aid, `application ${one.name}: is it installed?`)),
+          ...applications.map((one) =>
+            payment === undefined || one.directory === undefined
+              ? select(one.aid, `application ${one.name}: is it installed?`)
+              : selectedDirectory(one, payment.profile),
+          ),
           select(isd, "the security domain again"),
         ],
       },

@@ -2,13 +2,23 @@ import { readFileSync } from "node:fs";
 import { hex, unhex } from "@persoline/card/bytes";
 import { diversify3des, diversifyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
-import type { CardProgram, Run, RunEnd, SecurityModule, Serial } from "@persoline/card/program";
+import {
+  type CardProgram,
+  type Run,
+  type RunEnd,
+  type SealedSecrets,
+  type SecurityModule,
+  type Serial,
+  scp11Kids,
+} from "@persoline/card/program";
 import { fabricateGlobalPlatform } from "@persoline/card/virtual";
 import { Keyring } from "../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../devices/hsm/keystore.js";
+import { unseal } from "../../devices/hsm/seal.js";
 import { vaultCalls } from "../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../orders/types.js";
-import { Bench } from "../life.test.data.js";
+import { certifiedChip } from "../../devices/shop-floor/certified-chip.js";
+import { Bench, ReaderFailed } from "../life.test.data.js";
 import { prepare } from "../prepare.js";
 import { parseAnyProduct } from "../product.js";
 import { compileGp, type PlannedGp } from "./compile.js";
@@ -27,6 +37,19 @@ export const scp02Text = productText
     /^channel: .*$/m,
     'channel: { protocol: scp02, i: "55", level: "03", keys: gp-issuer-des, version: "20", diversify: emv-cps }',
   );
+
+/** The same card on chips that come with a certified key pair; c answers with the pair itself. */
+export const scp11Text = readFileSync(new URL("../gp-certified/product.yaml", example), "utf8");
+const scp11cText = scp11Text.replace("variant: a", "variant: c");
+const keyList = readFileSync(new URL("../../keys/gp-certified-test-keys.yaml", example), "utf8");
+const publishedIn = (name: string): string =>
+  new RegExp(`name: ${name}, .*published: "([0-9A-F]{64})"`).exec(keyList)?.[1] ?? "";
+const authority = unhex(publishedIn("maker-authority"));
+/** With a PIN of the holder's, and something that it opens. */
+export const withPin = (text: string): string =>
+  `${text.replace(/^( *)"0301": .*$/m, '$&\n$1"0401": { value: "{number}" }')}
+pin: { method: drawn, application: access, length: 5, tries: 3, letter: true }
+`;
 
 export function planned(text: string, loadFiles: ReadonlyMap<string, Uint8Array> = new Map()): PlannedGp {
   const read = parseAnyProduct(text, "product.yaml");
@@ -65,9 +88,11 @@ const masters: Readonly<Record<string, [StoredKey["use"], StoredKey["algorithm"]
   "gp-fab-des": ["scp02", "3DES", "404142434445464748494A4B4C4D4E4F"],
   "gp-issuer-des": ["scp02", "3DES", "D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"],
   "store-seal": ["seal", "AES-256", "00".repeat(32)],
+  "maker-authority": ["card-authority", "P-256", hex(nodeCrypto.p256.publicKeyOf(authority))],
+  "line-host": ["scp11", "P-256", publishedIn("line-host")],
   "access-app": ["application", "AES-128", "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF"],
 };
-const calls = vaultCalls(
+export const calls = vaultCalls(
   new Keyring(
     "test",
     Object.entries(masters).map(([name, [use, algorithm, value]]) => ({
@@ -87,10 +112,27 @@ const hsm: SecurityModule = {
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
 };
 
+const whose = { order: "GP-26-1", record: 3 };
+export const secrets: SealedSecrets = {
+  ...whose,
+  pins: { pin: calls.drawPin({ ...whose, name: "pin", length: 5 }) },
+};
+/** The digits, as only the module's own key can tell them. */
+export const pinDigits = (): string =>
+  Buffer.from(
+    unseal(new Uint8Array(32), { purpose: "pin", ...whose, name: "pin" }, secrets.pins.pin ?? none),
+  ).toString();
+const none = new Uint8Array(0);
+
 /** A chip as its maker left it: keys of the published master. */
 export function chip({ product: { initial } }: PlannedGp): Uint8Array {
   const master = unhex(masters["gp-fab"]?.[2] ?? "");
   const number = unhex(serial);
+  if (initial.protocol === "scp11") {
+    const { variant, kvn, authorityName = new Uint8Array(0), isd = new Uint8Array(0) } = initial;
+    const kid = scp11Kids[variant];
+    return certifiedChip({ authority, authorityName, kid, kvn, authorityKvn: 0x01, isd }, number, false);
+  }
   const isDes = initial.protocol === "scp02";
   const keys = isDes
     ? diversify3des(nodeCrypto, master, number, "visa2")
@@ -106,7 +148,7 @@ export function chip({ product: { initial } }: PlannedGp): Uint8Array {
 /** One GlobalPlatform card at a head. */
 export class GpHead extends Bench {
   override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
-    return super.run(program, { hsm, serial, ...more });
+    return super.run(program, { hsm, serial, secrets, ...more });
   }
 
   /** Tries of the secure channel that are left (docs/gp-card.md 1). */
@@ -129,6 +171,10 @@ export const memoryText = (head: GpHead): string => hex(head.store.load());
 export const kinds = [
   ["SCP03", productText],
   ["SCP02", scp02Text],
+  ["SCP11a", scp11Text],
+  ["SCP11c", scp11cText],
+  ["SCP03, with a PIN", withPin(productText)],
+  ["SCP02, with a PIN", withPin(scp02Text)],
 ] as const;
 
 /** All programs up to this one, without trouble. */
@@ -147,3 +193,17 @@ export const programOf = (text: string, name: string): CardProgram => {
   if (found === undefined) throw new Error(`no program ${name}`);
   return found;
 };
+
+/** A process that begins anew knows the journal only; a card mute before any change is seated again. */
+export async function throughTrouble(head: GpHead, program: CardProgram): Promise<RunEnd> {
+  try {
+    const end = await head.run(program);
+    const seat = end.kind === "rejected" && end.code === "mute" && !end.changed;
+    return seat ? await head.run(program) : end;
+  } catch (thrown) {
+    if (!(thrown instanceof ReaderFailed)) throw thrown;
+    const open = head.notes.at(-1)?.event === "intent" ? head.notes.at(-1) : undefined;
+    const resume = open && { segment: open.segment, program: open.program, resumes: 0 };
+    return head.run(program, resume === undefined ? {} : { resume });
+  }
+}

@@ -10,12 +10,16 @@ import {
   kinds,
   livedUntil,
   memoryText,
+  pinDigits,
   planned,
   productText,
   programOf,
   programsOf,
   record,
+  scp11Text,
+  scp02Text,
   serial,
+  withPin,
 } from "./life.test.data.js";
 
 describe.each(kinds)("a card's life, %s", (_, text) => {
@@ -40,6 +44,25 @@ describe.each(kinds)("a card's life, %s", (_, text) => {
       expect(least / ms).toBeGreaterThan(0.5);
     }
   });
+});
+
+test("SCP11: the maker's hosts are out of the card once it is the issuer's", async () => {
+  const head = await livedUntil(scp11Text, "end");
+  const before = head.card.counters.pagesWritten;
+  const end = await head.run(planned(scp11Text).terminationInitial);
+  expect(end).toMatchObject({ kind: "rejected", code: "card-cryptogram" });
+  expect(head.card.counters.pagesWritten).toBe(before);
+  expect((await head.run(programOf(scp11Text, "proof"))).kind).toBe("passed");
+});
+
+test("SCP11: a chip without its certificate's private key hears of nothing but the agreement", async () => {
+  const compiled = planned(scp11Text);
+  const head = new GpHead(chip(compiled), [{ kind: "wrong-loader-key" }]);
+  expect(await head.run(compiled.initialisation)).toMatchObject({
+    kind: "rejected",
+    code: "card-cryptogram",
+  });
+  expect([head.card.counters.apdus, head.card.counters.pagesWritten, head.tries]).toEqual([3, 0, 10]);
 });
 
 describe("keys are asked for, never tried", () => {
@@ -80,6 +103,76 @@ describe("a reject is ended for ever", () => {
     const compiled = planned(productText);
     expect((await head.run(compiled[name])).kind).toBe("passed");
     expect(await head.run(programOf(productText, "proof"))).toMatchObject({ kind: "rejected" });
+  });
+});
+
+describe.each([
+  ["SCP03", withPin(productText)],
+  ["SCP02", withPin(scp02Text)],
+])("the holder's PIN, %s", (_, text) => {
+  const block = (digits: string): string => `2${String(digits.length)}${digits}`.padEnd(16, "F");
+  const wrong = (digits: string): string =>
+    digits.startsWith("0") ? `1${digits.slice(1)}` : `0${digits.slice(1)}`;
+  const on = async () => {
+    const head = await livedUntil(text, "end");
+    head.card.powerOn();
+    const say = (apdu: string): string => hex(head.card.transmit(unhex(apdu)) ?? new Uint8Array(0));
+    expect(say("00A4040008A00000087602010100")).toMatch(/9000$/);
+    return { head, say };
+  };
+
+  test("is the one that was drawn: it opens what is its own, and can be changed", async () => {
+    const { say } = await on();
+    const pin = pinDigits();
+    expect(say("00CA040100")).toBe("6982");
+    expect(say(`0020008108${block(pin)}`)).toBe("9000");
+    expect(say("00CA040100")).toMatch(/^47502D3030313037 ?9000$/);
+    expect(say(`0024008110${block(wrong(pin))}${block("2468")}`)).toBe("63C2");
+    expect(say("00CA040100")).toBe("6982");
+    expect(say(`0024008110${block(pin)}${block("2468")}`)).toBe("9000");
+    expect(say(`0020008108${block("2468")}`)).toBe("9000");
+    expect(say(`0020008108${block(pin)}`)).toBe("63C2");
+  });
+
+  test("has three tries, which the proof wants to see whole; then it is blocked, and tells nothing", async () => {
+    const { head, say } = await on();
+    const pin = pinDigits();
+    expect(say("00200081")).toBe("63C3");
+    expect(say(`0020008108${block(wrong(pin))}`)).toBe("63C2");
+    expect(await head.run(programOf(text, "proof"))).toMatchObject({
+      kind: "rejected",
+      code: "wrong-answer",
+    });
+    head.card.powerOn();
+    say("00A4040008A00000087602010100");
+    expect(say("0020008108AABBCCDDEEFF0011")).toBe("6A80");
+    for (const left of ["63C1", "63C0", "6983"]) expect(say(`0020008108${block(wrong(pin))}`)).toBe(left);
+    expect(say(`0020008108${block(pin)}`)).toBe("6983");
+    expect(say("00200081")).toBe("6983");
+    expect(say("00CA828100")).toBe("6A88");
+    expect(say("00CA7E8100")).toBe("6A88");
+    expect(say("0020008208FFFFFFFFFFFFFFFF")).toBe("6A88");
+  });
+
+  test("torn at every page write of VERIFY: no try is won, none but this one lost", async () => {
+    const { head } = await on();
+    const before = head.store.load();
+    const wrongBlock = block(wrong(pinDigits()));
+    const lefts: string[] = [];
+    for (let write = 1, answered = false; !answered; write++) {
+      const torn = new GpHead(before, [{ kind: "torn-at", write }]);
+      torn.card.powerOn();
+      torn.card.transmit(unhex("00A4040008A00000087602010100"));
+      answered = torn.card.transmit(unhex(`0020008108${wrongBlock}`)) !== undefined;
+      const after = new GpHead(torn.store.load());
+      after.card.powerOn();
+      after.card.transmit(unhex("00A4040008A00000087602010100"));
+      lefts.push(hex(after.card.transmit(unhex("00200081")) ?? new Uint8Array(0)));
+    }
+    // The last one was not torn; of the others each has its old tries or one less.
+    expect(lefts.length).toBeGreaterThan(1);
+    expect(lefts.at(-1)).toBe("63C2");
+    expect(lefts.filter((left) => left !== "63C3" && left !== "63C2")).toEqual([]);
   });
 });
 

@@ -1,8 +1,11 @@
-import { unhex } from "@persoline/card/bytes";
+import { CardProblem, unhex } from "@persoline/card/bytes";
+import { parseCertificate } from "@persoline/card/globalplatform";
 import type { FileProblem, ReadYaml, Tell } from "../../orders/yaml.js";
 import { plainForms, templateOf } from "../content.js";
 import { checkCardNumber, checkTemplate } from "../meaning-contents.js";
 import { checkPerson } from "../meaning-person.js";
+import { checkGate, checkHolder, unknownPlace } from "../meaning-gate.js";
+import { checkPayment } from "./payment/meaning.js";
 import type { GpProductFile } from "./schema.js";
 
 /** What the schema cannot say of a GlobalPlatform product. All of it at once. */
@@ -16,6 +19,13 @@ export function checkGpMeaning(product: GpProductFile, problem: ReadYaml<unknown
   checkCardNumber(product, tell);
   checkPerson(product, tell);
   checkApplications(product, tell);
+  checkGpGate(product, tell);
+  const { pin } = product;
+  const names = product.applications.map(({ name }) => name);
+  if (pin !== undefined && !names.includes(pin.application))
+    unknownPlace(tell, ["pin", "application"], `application ${pin.application}`, names);
+  checkPayment(product, tell);
+  checkVisual(product, tell);
   for (const [name, form] of Object.entries(product.issuer)) {
     for (const plain of form === undefined ? [] : plainForms(form)) {
       const text = templateOf(plain);
@@ -36,6 +46,12 @@ function checkAtr({ card }: GpProductFile, tell: Tell): void {
   }
 }
 
+function checkVisual({ visual }: GpProductFile, tell: Tell): void {
+  if (visual === undefined || (visual.front === undefined) === (visual.back === undefined)) return;
+  const [there, missing] = visual.front === undefined ? ["back", "front"] : ["front", "back"];
+  tell(["visual", there], "one-face", `there is no ${missing}`, `add ${missing}, or remove ${there}`);
+}
+
 function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
   const version = Number.parseInt(channel.version, 16);
   const first = Number.parseInt(initial.version, 16);
@@ -43,9 +59,10 @@ function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
   const named = "use 01 to 7F (hexadecimal)";
   if (outside(version))
     tell(["channel", "version"], "key-version", "no such key version can be named", named);
-  if (outside(first) && first !== 0xff)
+  if (outside(first) && (first !== 0xff || initial.protocol === "scp11"))
     tell(["initial", "version"], "key-version", "no such key version can be named", `${named}, or FF`);
-  if (version === first) {
+  // A key pair and a key set of one version are two things.
+  if (version === first && initial.protocol !== "scp11") {
     tell(
       ["channel", "version"],
       "key-version",
@@ -57,7 +74,14 @@ function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
     const message = "both channels lead to one security domain, and it has one AID";
     tell(["channel", "isd"], "two-domains", message, "give both the same isd");
   }
-  for (const [name, { protocol, i, level }] of Object.entries({ initial, channel })) {
+  if (initial.protocol === "scp11") {
+    if (outside(Number.parseInt(initial.host.authority, 16)))
+      tell(["initial", "host", "authority"], "key-version", "no such key version can be named", named);
+    checkCertificates(initial.host.certificates, tell);
+  }
+  for (const [name, one] of Object.entries({ initial, channel })) {
+    if (one.protocol === "scp11") continue;
+    const { protocol, i, level } = one;
     const [bits, wanted] = [Number.parseInt(i, 16), Number.parseInt(level, 16)];
     const rMac = (wanted & 0x10) !== 0 && (bits & 0x20) === 0;
     const rEncryption = (wanted & 0x20) !== 0 && (bits & 0x40) === 0;
@@ -69,6 +93,27 @@ function checkChannels({ initial, channel }: GpProductFile, tell: Tell): void {
         "use a lower level",
       );
   }
+}
+
+/** Each is one, for the use that its place has; whose signatures they bear only the card knows. */
+function checkCertificates(certificates: readonly string[], tell: Tell): void {
+  certificates.forEach((text, at) => {
+    const path = ["initial", "host", "certificates", at] as const;
+    const isLeaf = at === certificates.length - 1;
+    try {
+      const { use } = parseCertificate(unhex(text));
+      if (use !== (isLeaf ? "agreement" : "verification"))
+        tell(
+          path,
+          "certificate-use",
+          `the certificate is for ${use}`,
+          "the last one is the host's own (key agreement), those before it are authorities' (certificates)",
+        );
+    } catch (thrown) {
+      if (!(thrown instanceof CardProblem)) throw thrown;
+      tell(path, "certificate", thrown.message, "write the certificate as the authority gave it (7F21 ..)");
+    }
+  });
 }
 
 function checkApplications(product: GpProductFile, tell: Tell): void {
@@ -92,12 +137,12 @@ function checkApplications(product: GpProductFile, tell: Tell): void {
         const text = templateOf(form);
         if (text !== undefined) checkTemplate(text, where, product, tell);
       }
-      if (/^(?:81|90|7F)/.test(id))
+      if (/^(?:8[12]|90|7[EF])/.test(id))
         tell(
           where,
           "grouping-reserved",
-          `${id} is for keys`,
-          "name the key under keys:, or use another grouping",
+          `${id} is for keys and PINs`,
+          "name them under keys: and pin:, or use another grouping",
         );
     }
     const block = product.initial.protocol === "scp02" ? 8 : 16;
@@ -124,4 +169,55 @@ function checkApplications(product: GpProductFile, tell: Tell): void {
         );
     }
   });
+}
+
+/** The applet tells groupings 01xx to everybody and 02xx to whoever has proved a key (docs/gp-card.md 7). */
+function checkGpGate(product: GpProductFile, tell: Tell): void {
+  const fields = checkGate(product, tell);
+  const { gate } = product;
+  if (fields === undefined || gate === undefined) return;
+  const app = product.applications.find(({ name }) => name === gate.application);
+  if (app === undefined) {
+    const names = product.applications.map(({ name }) => name);
+    unknownPlace(tell, ["gate", "application"], `application ${gate.application}`, names);
+    return;
+  }
+  const ids = app.keys?.ids ?? [];
+  if (!ids.includes(gate.key)) unknownPlace(tell, ["gate", "key"], `key ${gate.key} in ${app.name}`, ids);
+  for (const role of ["zones", "holder"] as const) {
+    const id = gate[role];
+    if (id === undefined) continue;
+    const told = Object.keys(app.data).filter((one) => /^0[12]/.test(one));
+    if (!told.includes(id)) unknownPlace(tell, ["gate", role], `grouping ${id} that a gate can read`, told);
+    else if (role === "holder") checkHolder(app.data[id], ["gate", role], tell);
+    else checkJoined(product, { id, content: app.data[id], field: fields.zones }, tell);
+  }
+}
+
+/** All rights stand in one value, joined by ", ": each must be told from two. */
+function checkJoined(
+  { person }: GpProductFile,
+  ask: {
+    readonly id: string;
+    readonly content: GpProductFile["applications"][number]["data"][string] | undefined;
+    readonly field: string;
+  },
+  tell: Tell,
+): void {
+  const { id, content, field } = ask;
+  if (content === undefined || !("value" in content) || content.value !== `{${field}}`)
+    tell(
+      ["gate", "zones"],
+      "other-rights",
+      `grouping ${id} is not the value of the register's field ${field} alone`,
+      `name a grouping with value: "{${field}}"`,
+    );
+  const rights = person[field]?.from;
+  if (rights === undefined || rights.some((right) => right.includes(",")))
+    tell(
+      ["person", field],
+      "rights-alike",
+      "the rights stand in one value, joined by commas: a gate must be able to tell them apart",
+      "list them under from:, none with a comma",
+    );
 }

@@ -1,5 +1,6 @@
 import { aid, hex, unhex } from "@persoline/card/bytes";
 import { clearField, groupingOf } from "../../orders/issuer.js";
+import { preparePayment } from "@persoline/card/emv";
 import { installForPersonalization, storeDgis } from "@persoline/card/globalplatform";
 import type { CardProgram, Part, Step } from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
@@ -13,9 +14,11 @@ import {
   type Values,
   valueBytes,
 } from "../content.js";
+import { pinState } from "../commands.js";
 import type { ContentModel } from "../product-model.js";
 import {
   cardState,
+  dismissAuthority,
   getObject,
   groupingHead,
   groupingName,
@@ -29,11 +32,15 @@ import {
 } from "./commands.js";
 import { mostData, type PlannedGp } from "./compile.js";
 import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
+import { paymentCard, paymentFaults } from "./payment/record.js";
+import { directoryReading, paymentReading, paymentSegment } from "./payment/steps.js";
 
 /** Most bytes of a grouping that GET DATA gives back in one answer. */
 const mostRead = 239;
 const mostIssuer = { identification: 16, cardImage: 32 } as const;
 const SELECTABLE = 0x07;
+/** Grouping of the access applet's PIN (docs/gp-card.md 7). */
+const PIN = 0x8281;
 
 const formsOf = (content: ContentModel): readonly ValueForm[] =>
   content.kind === "tlv"
@@ -118,9 +125,16 @@ function issuerBlock(
 }
 
 /** INSTALL [for personalization], then all groupings of one application; they count once the last block is in. */
-function applicationSteps(app: GpApplication, most: number, block: 8 | 16, values: Values): Step[] {
+function applicationSteps(
+  app: GpApplication,
+  pin: GpProduct["pin"],
+  most: number,
+  block: 8 | 16,
+  values: Values,
+): Step[] {
   const { keys } = app;
-  if (app.data.length === 0 && keys === undefined && app.issuer.length === 0) return [];
+  const own = pin?.application === app.name ? pin : undefined;
+  if (app.data.length === 0 && keys === undefined && own === undefined && app.issuer.length === 0) return [];
   const groupings = app.data.map(({ id, content }) => ({ id, value: bytesOf(app, id, content, values) }));
   const blocks: StoredBlock[] = [];
   if (groupings.length > 0) {
@@ -144,6 +158,12 @@ function applicationSteps(app: GpApplication, most: number, block: 8 | 16, value
       },
     );
   }
+  if (own !== undefined)
+    blocks.push({
+      parts: [groupingHead(PIN, 16), { secret: "pin", pin: own.name, tries: own.tries }],
+      secret: true,
+      what: `the PIN of ${app.name} (${own.length} digits, ${own.tries} tries), under the data encryption key`,
+    });
   for (const one of app.issuer) blocks.push(issuerBlock(app, one, block, values));
   return [
     stepOf(installForPersonalization(aid(app.aid)), {
@@ -167,38 +187,70 @@ function applicationSteps(app: GpApplication, most: number, block: 8 | 16, value
 }
 
 /**
- * One session under the initial keys, from the issuer's data to the issuer's keys, which come last: what the key information template then
+ * One session under the initial keys, from the issuer's data to the issuer's keys, which come last (but for the maker's authority, which
+ * then goes): what the key information template then
  * shows tells after an interruption whether all of it is done, and no key is ever tried.
  */
-export function gpPersonalization({ product }: PlannedGp, values: Values): CardProgram {
-  const { initial, channel, form, isd, applications } = product;
+export function gpPersonalization(planned: PlannedGp, values: Values, attempt = 1): CardProgram {
+  const { product, payment } = planned;
+  const { initial, channel, form, isd, applications, stayingKeys } = product;
   const most = mostData(initial);
   const block = initial.protocol === "scp02" ? 8 : 16;
+  const domain = select(isd, "the security domain");
   return {
     name: `${product.name}/personalization`,
     segments: [
+      ...(payment === undefined
+        ? []
+        : [
+            paymentSegment({
+              app: payment.app,
+              prepared: preparePayment(payment.profile, paymentCard(payment, values, attempt)),
+              channel: initial,
+              isd,
+              most,
+            }),
+          ]),
       {
         name: "personalize",
         channel: initial,
         steps: [
           ...issuerSteps(product, values),
-          ...applications.flatMap((app) => applicationSteps(app, most, block, values)),
+          ...applications.flatMap((app) => applicationSteps(app, product.pin, most, block, values)),
           ...cardState("secured", isd),
-          putKeys(channel, form, initial.kvn),
+          putKeys(product),
+          ...(initial.protocol === "scp11" && initial.host !== undefined
+            ? [dismissAuthority(initial.host.authorityKvn)]
+            : []),
         ],
-        done: [installed(channel.kvn, form)],
+        // What was asked of the payment application has left it selected.
+        ...(payment === undefined ? {} : { before: [domain] }),
+        done: [...(payment === undefined ? [] : [domain]), installed(channel.kvn, form, stayingKeys)],
       },
     ],
   };
 }
 
 /** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
-export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
-  const { channel, form, isd, applications } = product;
-  const read = applications.flatMap((app) => {
+export function gpProof({ product, payment }: PlannedGp, values: Values, attempt = 1): CardProgram {
+  const { channel, form, isd, applications, stayingKeys } = product;
+  const paid =
+    payment === undefined
+      ? []
+      : [
+          ...applications.flatMap((app) =>
+            app.directory === undefined ? [] : directoryReading(app, payment.profile),
+          ),
+          ...paymentReading(
+            payment.app,
+            preparePayment(payment.profile, paymentCard(payment, values, attempt)).dgis,
+          ),
+        ];
+  const data = applications.flatMap((app) => {
     const open = app.data.filter(({ id }) => app.read.includes(id));
     const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
-    if (open.length + issuers.length === 0) return [];
+    const pin = product.pin?.application === app.name ? product.pin : undefined;
+    if (open.length + issuers.length === 0 && pin === undefined) return [];
     return [
       select(app.aid, `application ${app.name}`),
       ...open.map(({ id, content }) =>
@@ -209,8 +261,10 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
         const content = unhex(typeof value === "string" ? value : "");
         return getObject(id, content, `the issuer's grouping ${groupingName(id)} of ${app.name}`);
       }),
+      ...(pin === undefined ? [] : [pinState(pin.tries)]),
     ];
   });
+  const read = [...paid, ...data];
   return {
     name: `${product.name}/proof`,
     segments: [
@@ -218,7 +272,10 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
         name: "read what is open",
         channel: "plain",
         steps: [
-          { ...installed(channel.kvn, form), why: "the issuer's keys are in the card, and no others" },
+          {
+            ...installed(channel.kvn, form, stayingKeys),
+            why: "the issuer's keys are in the card, and no others",
+          },
           ...read,
           ...(read.length === 0 ? [] : [select(isd, "the security domain again")]),
         ],
@@ -237,11 +294,19 @@ export function gpProof({ product }: PlannedGp, values: Values): CardProgram {
   };
 }
 
+export interface GpProblem {
+  readonly columns: readonly string[];
+  readonly message: string;
+  /** Where the usual ones would not help. */
+  readonly code?: string;
+  readonly remedy?: string;
+}
+
 /** The columns of what does not fit, with the reason; nothing of the values. */
-export function gpProblems(
-  { product }: PlannedGp,
-  values: Values,
-): readonly { readonly columns: readonly string[]; readonly message: string }[] {
+export function gpProblems({ product, payment }: PlannedGp, values: Values): readonly GpProblem[] {
+  const columnOf = (field: string): string =>
+    product.columns.find((column) => column.field === field)?.column ?? field;
+  const paid = payment === undefined ? [] : paymentFaults(payment, values);
   const fitting = (forms: readonly ValueForm[], make: () => unknown) => {
     try {
       make();
@@ -256,6 +321,7 @@ export function gpProblems(
   const { identification, cardImage } = product.issuer;
   const issuer = [identification, cardImage].filter((form) => form !== undefined);
   return [
+    ...paid.map(({ field, ...told }) => ({ columns: [columnOf(field)], ...told })),
     ...fitting(issuer, () => issuerSteps(product, values)),
     ...product.applications.flatMap((app) =>
       app.data.flatMap(({ id, content }) =>

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { hex } from "@persoline/card/bytes";
 import { problemText } from "../../orders/yaml.js";
 import { parseAnyProduct, parseProduct } from "../product.js";
-import { productText, scp02Text } from "./life.test.data.js";
+import { productText, scp02Text, scp11Text } from "./life.test.data.js";
 
 /** The example with one thing changed, and what is told of it. */
 function problems(from: string | RegExp, to: string): string[] {
@@ -25,6 +26,42 @@ test("the example is read, in the words of the card", () => {
   });
   const des = parseAnyProduct(scp02Text, "product.yaml");
   expect(des).toMatchObject({ product: { form: "3des", initial: { protocol: "scp02", i: 0x55 } } });
+});
+
+test("a certified key pair: the channel, and how the card tells its keys", () => {
+  const read = parseAnyProduct(scp11Text, "product.yaml");
+  if (!read.ok || read.product.kind !== "globalplatform") throw new Error("the product is not read");
+  const { initial, initialKeys, stayingKeys } = read.product;
+  expect(initial).toMatchObject({
+    protocol: "scp11",
+    variant: "a",
+    kvn: 0x03,
+    level: 0x33,
+    keyLength: 16,
+    authority: "maker-authority",
+    subject: "chip-number",
+    host: { keys: "line-host", authorityKvn: 0x01 },
+  });
+  expect(hex(initialKeys)).toBe("C0061103B120F001C0061001B041F001");
+  expect(hex(stayingKeys)).toBe("C0061103B120F001");
+  const told = scp11Text.replace("  host:\n", '  key-information: "C0041103B120C0041001B041"\n  host:\n');
+  const other = parseAnyProduct(told, "product.yaml");
+  if (!other.ok || other.product.kind !== "globalplatform") throw new Error("the product is not read");
+  expect(hex(other.product.initialKeys)).toBe("C0041103B120C0041001B041");
+  expect(hex(other.product.stayingKeys)).toBe("C0041103B120");
+});
+
+test.each([
+  [/variant: a/, "variant: b", "variant"],
+  [/version: "03"/, 'version: "FF"', "no such key version can be named"],
+  [/"7F2181/, '"7F2182', "certificate"],
+  [/9502 ?0080|95020080/, "95028200", "the certificate is for verification"],
+  [/authority: "01"/, 'authority: "00"', "no such key version can be named"],
+])("of it, %s -> %s is told", (from, to, message) => {
+  const changed = scp11Text.replace(from, to);
+  expect(changed).not.toBe(scp11Text);
+  const read = parseAnyProduct(changed, "product.yaml");
+  expect(read.ok ? "" : read.problems.map(problemText).join("\n")).toContain(message);
 });
 
 test("its data groupings come in ascending order, however they are written", () => {
@@ -62,11 +99,27 @@ describe("what is wrong is told with its place", () => {
     [/\{cardNumber\}"\n\napp/, '{cardnumber}"\n\napp', 'there is no field "cardnumber"'],
     [/read: \["0101", "0102"\]/, 'read: ["0101", "0103"]', "nothing is written into 0103"],
     [/"0301": /, '"8101": ', "8101 is for keys"],
+    [/"0301": /, '"8281": ', "8281 is for keys and PINs"],
+    [
+      /$/,
+      "\npin: { method: drawn, application: door, length: 5, tries: 3, letter: true }\n",
+      "there is no application door",
+    ],
     [/\{ value: "\{premises\}" \}/, '{ records: "{premises}" }', "a data grouping has no records"],
     [/"\{order\}-\{record:4\}"/, '"{name}"', 'the card number names "name"'],
     [/memory: 512/, "memory: 9", "memory"],
     [/diversify: kdf3 }\n# What/, "diversify: visa2 }\n# What", "diversify"],
     [/aid: A0/, "adi: A0", "adi"],
+    [/gate: .*/, "", "without `gate:` no gate could read these cards"],
+    [/register: .*/, "register: none", "without `register:` no gate would know these cards"],
+    [/zones: premises/, "zones: name", "name is no list"],
+    [/application: access, key/, "application: door, key", "there is no application door"],
+    [/key: "01"/, 'key: "02"', "there is no key 02 in access"],
+    [/zones: "0201"/, 'zones: "0301"', "there is no grouping 0301 that a gate can read"],
+    [/zones: "0201"/, 'zones: "0102"', "is not the value of the register's field premises alone"],
+    [/holder: "0101"/, 'holder: "0102"', "there are none"],
+    [/, from: \[HQ, LAB, DOCK\]/, "", "a gate must be able to tell them apart"],
+    [/from: \[HQ, LAB, DOCK\]/, 'from: ["HQ, LAB", DOCK]', "a gate must be able to tell them apart"],
   ])("%s -> %s", (from, to, message) => {
     const told = problems(from, to);
     expect(told.join("\n")).toContain(message);

@@ -11,6 +11,7 @@ import {
   version,
   word,
 } from "../product-schema.js";
+import { paymentSchema } from "./payment/schema.js";
 
 /**
  * Product files of GlobalPlatform cards (`card.os: globalplatform`): applications that are installed and personalized through the card's
@@ -39,12 +40,50 @@ const scp03 = z.strictObject({
   algorithm: z.enum(["aes-128", "aes-192", "aes-256"]).default("aes-128"),
   ...common,
 });
+const scp11 = z.strictObject({
+  protocol: z.literal("scp11"),
+  variant: z
+    .enum(["a", "c"])
+    .describe("b is not for products: the card would not know its host, and lets nothing be written"),
+  version: version.describe("Version of the card's key pair"),
+  level: z.enum(["11", "33"]).default("33"),
+  algorithm: z
+    .enum(["aes-128", "aes-192", "aes-256"])
+    .default("aes-128")
+    .describe("What the session keys are"),
+  authority: z
+    .strictObject({
+      key: keyName,
+      name: hexBytes(1, 16, "an authority's name").optional().describe("What certificates call it (tag 42)"),
+    })
+    .describe("Whose certificates the cards have: a key of the list for card-authority"),
+  subject: z
+    .enum(["chip-number", "any"])
+    .default("chip-number")
+    .describe("any: the cards' certificates name them by something else than the chip number"),
+  host: z.strictObject({
+    key: keyName,
+    certificates: z
+      .array(hexBytes(100, 600, "a certificate"))
+      .min(1)
+      .max(4)
+      .describe("From the one that the card's authority signed to the one of the key (7F21)"),
+    authority: version.describe("Version of the card's key 10, which the first certificate is under"),
+  }),
+  "key-information": hexBytes(4, 200, "key information")
+    .optional()
+    .describe(
+      "Entries C0 .. of the key information template (tag E0) where the card tells its keys otherwise",
+    ),
+  isd: common.isd,
+});
 const initialVersion = hexBytes(1, 1, "a key version").describe(
   "01 to 7F, or FF: the set that PUT KEY takes away",
 );
 const initial = z.discriminatedUnion("protocol", [
   scp02.extend({ version: initialVersion.default("FF") }),
   scp03.extend({ version: initialVersion.default("FF") }),
+  scp11,
 ]);
 const issuer = z.discriminatedUnion("protocol", [
   scp02.extend({ version: version.default("20") }),
@@ -88,6 +127,11 @@ const application = z.strictObject({
     )
     .default({})
     .describe("Groupings that come from an issuer's file (docs/issuer-data.md), in the order they are sent"),
+  payment: paymentSchema.optional(),
+  directory: z
+    .enum(["contact", "contactless"])
+    .optional()
+    .describe("It is the directory that names the payment application (PSE, PPSE)"),
 });
 
 export const gpProductSchema = z
@@ -107,7 +151,30 @@ export const gpProductSchema = z
       .describe("Issuer identification number (tag 42) and card image number (tag 45)"),
     applications: z.array(application).min(1).max(8),
     person: z.record(word, column),
-    visual: productSchema.shape.visual,
+    register: productSchema.shape.register,
+    gate: z
+      .strictObject({
+        application: word.describe("The access applet, by its name"),
+        key: kid.describe("Its key for gates"),
+        zones: grouping.optional().describe("Grouping with the holder's rights"),
+        holder: grouping.optional().describe("Grouping of TLV objects with number and validity"),
+      })
+      .optional()
+      .describe("What a gate uses (docs/gp-card.md 7); without it these cards open no gates"),
+    pin: z
+      .strictObject({
+        method: z.literal("drawn"),
+        application: word.describe("The access applet that keeps it, by its name"),
+        length: z.number().int().min(4).max(12),
+        tries: z.number().int().min(1).max(15),
+        letter: z.boolean(),
+      })
+      .optional()
+      .describe("A PIN of the access applet (docs/gp-card.md 7), drawn by the security module"),
+    visual: z
+      .strictObject({ front: path.optional(), back: path.optional(), emboss: path.optional() })
+      .optional()
+      .describe("Both faces, or raised characters only"),
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
   })

@@ -92,3 +92,21 @@ export const raisedOn = ({ side, own }: Face): readonly EmbossLine[] =>
             ]
           : [],
       );
+
+/** Lines pressed into a side, as an indent printer takes them. */
+export const indentedOn = ({
+  own,
+}: Face): readonly Pick<PlacedLine, "text" | "font" | "x" | "yFromBottom" | "pitch">[] =>
+  own.flatMap((element) =>
+    element.kind === "line" && element.layer === "indent"
+      ? [
+          {
+            text: element.text,
+            font: element.font,
+            x: element.x,
+            yFromBottom: element.yFromBottom,
+            pitch: element.pitch,
+          },
+        ]
+      : [],
+  );

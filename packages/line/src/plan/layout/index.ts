@@ -1,5 +1,6 @@
 /** Layout of cards: what other rooms use. */
 export { type FieldValues } from "./text.js";
+export { indentedOn } from "./emboss.js";
 export { type Fonts, readFonts } from "./fonts.js";
 export { LayoutProblem } from "./problem.js";
 export {
@@ -33,3 +34,7 @@ export { sampleRecords } from "./sample.js";
 export { type Outline, outlinesOf, type PathCommand } from "./outlines.js";
 export { type ColourPicture, renderColour } from "./colour.js";
 export { type FaceGround, type GreyGround, renderGround } from "./ground.js";
+export { pictureDots } from "./tones.js";
+export { dither } from "./dither.js";
+export { card } from "./art.js";
+export { pdfDocument, points } from "./pdf.js";

@@ -120,17 +120,15 @@ export function lintVisual(
   fields: ProductFields = unsaid,
 ): readonly LayoutFinding[] {
   const merged = new Merged();
-  const sides = [visual.front, visual.back] as const;
+  const { sides } = visual;
+  const back = sides.find(({ template }) => template.side === "back");
   const raised = visual.raised?.lines ?? [];
   const others: Places = Object.fromEntries(raised.map(({ name, place }) => [name, place]));
   for (const layout of sides) for (const finding of lintLayout(layout, fields)) merged.add(finding);
   records.forEach(({ number, values, photos }, i) => {
     const problems = visual.problems(values, photos);
     for (const problem of problems)
-      merged.add(
-        ofProblem(problem, problem.at.file === visual.back.template.file ? "back" : "front"),
-        number,
-      );
+      merged.add(ofProblem(problem, problem.at.file === back?.template.file ? "back" : "front"), number);
     if (problems.length > 0) return;
     const { faces, emboss } = visual.draw(values, photos);
     const struckOn = (face: Face): StruckLine[] => [
@@ -140,8 +138,9 @@ export function lintVisual(
       }),
       ...face.own.flatMap((element) => (element.kind === "line" ? [element] : [])),
     ];
-    for (const face of faces) {
-      const layout = face.side === "front" ? visual.front : visual.back;
+    for (const [at, face] of faces.entries()) {
+      const layout = sides[at];
+      if (layout === undefined) continue;
       const struck: Struck = {
         here: struckOn(face),
         behind: faces

@@ -52,23 +52,30 @@ const values = {
 };
 const photos = { photo: samplePhoto(3), signature: sampleSignature() };
 
-let visual: VisualLayout;
+let faceLayouts: VisualLayout["sides"];
 let front: Face;
 let back: Face;
 beforeAll(() => {
-  visual = compileVisual({ front: read("front.yaml"), back: read("back.yaml") }, offered, fonts, read);
+  const visual = compileVisual({ front: read("front.yaml"), back: read("back.yaml") }, offered, fonts, read);
+  faceLayouts = visual.sides;
   const { faces } = visual.draw(values, photos);
   const [one, two] = faces;
   if (one === undefined || two === undefined) throw new Error("a side is missing");
   [front, back] = [one, two];
 });
 
+const layoutOf = (side: "front" | "back") => {
+  const found = faceLayouts.find(({ template }) => template.side === side);
+  if (found === undefined) throw new Error(`there is no ${side}`);
+  return found;
+};
+
 const sheetOf = async (layers?: readonly Layer[], guides = false): Promise<string> =>
   sheetSvg(
     [
       {
         side: "front",
-        picture: await pictureOfFace(front, visual.front, {
+        picture: await pictureOfFace(front, layoutOf("front"), {
           dpi: 150,
           guides,
           ...(layers === undefined ? {} : { layers }),
@@ -124,8 +131,8 @@ describe("the picture of a card", () => {
 
 test("a PDF has a page a side, as large as the card, and its table leads to every object", async () => {
   const sides = [
-    { side: "front" as const, picture: await pictureOfFace(front, visual.front, { dpi: 150 }) },
-    { side: "back" as const, picture: await pictureOfFace(back, visual.back, { dpi: 150 }) },
+    { side: "front" as const, picture: await pictureOfFace(front, layoutOf("front"), { dpi: 150 }) },
+    { side: "back" as const, picture: await pictureOfFace(back, layoutOf("back"), { dpi: 150 }) },
   ];
   const pdf = Buffer.from(sheetPdf(sides, 150));
   const text = pdf.toString("latin1");

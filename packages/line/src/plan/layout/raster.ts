@@ -151,10 +151,10 @@ function inkOf(elements: readonly PlacedGlyphs[], fields: readonly PlacedField[]
 
 /**
  * A side as the engraver burns it, at 300 or 600 dpi: the layers laser and code. What the cards share is drawn once and kept; of the
- * record's own only the windows it fills are drawn; photos are dithered at the device's resolution. The same face gives the same bits.
- * Throws LayoutProblem "photo-broken".
+ * record's own only the windows it fills are drawn; photos are dithered at the device's resolution, through the `curve` of the device where
+ * one was measured. The same face gives the same bits. Throws LayoutProblem "photo-broken".
  */
-export async function renderFace(face: Face, dpi: 300 | 600): Promise<FaceRaster> {
+export async function renderFace(face: Face, dpi: 300 | 600, curve?: Uint8Array): Promise<FaceRaster> {
   const sheet = blank(dpi);
   sheet.bits.set(await commonBits(face.common, dpi));
   const whole = { left: 0, top: 0, width: sheet.width, height: sheet.height };
@@ -173,7 +173,7 @@ export async function renderFace(face: Face, dpi: 300 | 600): Promise<FaceRaster
         const dots = (mm: number): number => Math.round((mm / 25.4) * dpi);
         const { x, y, width, height } = element.box;
         const window = { left: dots(x), top: dots(y), width: dots(width), height: dots(height) };
-        const marks = await pictureDots(element, window.width, window.height);
+        const marks = await pictureDots(element, window.width, window.height, curve);
         mark(sheet, window, (at) => marks[at] === 1);
         break;
       }

@@ -1,9 +1,9 @@
 /** Both sides of a card on one sheet, as SVG, PNG or PDF. */
-import { deflateSync } from "node:zlib";
 import { Resvg } from "@resvg/resvg-js";
 import sharp from "sharp";
 import { card, mm } from "./art.js";
 import { word } from "./guides.js";
+import { pdfDocument, points } from "./pdf.js";
 import type { Fonts } from "./fonts.js";
 
 export interface SheetSide {
@@ -55,60 +55,31 @@ export async function sheetPng(svg: string, dpi: number): Promise<Uint8Array> {
 
 /** A page of its own, as large as the card, for each side, drawn at so many dots an inch. PDF 1.4. */
 export function sheetPdf(sides: readonly SheetSide[], dpi: number): Uint8Array {
-  const points = (length: number): string => ((length / 25.4) * 72).toFixed(3);
-  const objects: Buffer[] = [];
-  const add = (text: string, stream?: Uint8Array): number => {
-    const body =
-      stream === undefined
-        ? Buffer.from(text)
-        : Buffer.concat([Buffer.from(`${text}\nstream\n`), stream, Buffer.from("\nendstream")]);
-    objects.push(body);
-    return objects.length;
-  };
-  const [catalog, pages] = [add(`<< /Type /Catalog /Pages 2 0 R >>`), add("")];
-  const kids = sides.map(({ picture }) => {
-    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${mm(card.width)}" height="${mm(card.height)}" viewBox="0 0 ${mm(card.width)} ${mm(card.height)}">${picture}</svg>`;
-    const image = new Resvg(svg, {
-      fitTo: { mode: "width", value: Math.round((card.width / 25.4) * dpi) },
-      background: "#ffffff",
-      font: { loadSystemFonts: false },
-    }).render();
-    const rgb = Buffer.alloc(image.width * image.height * 3);
-    const { pixels } = image;
-    for (let i = 0; i < image.width * image.height; i++) {
-      rgb[3 * i] = pixels[4 * i] ?? 0;
-      rgb[3 * i + 1] = pixels[4 * i + 1] ?? 0;
-      rgb[3 * i + 2] = pixels[4 * i + 2] ?? 0;
-    }
-    const packed = deflateSync(rgb, { level: 9 });
-    const drawing = add(
-      `<< /Type /XObject /Subtype /Image /Width ${String(image.width)} /Height ${String(image.height)} /ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /FlateDecode /Length ${String(packed.length)} >>`,
-      packed,
-    );
-    const draw = Buffer.from(`q ${points(card.width)} 0 0 ${points(card.height)} 0 0 cm /Card Do Q`);
-    const content = add(`<< /Length ${String(draw.length)} >>`, draw);
-    return add(
-      `<< /Type /Page /Parent ${String(pages)} 0 R /MediaBox [0 0 ${points(card.width)} ${points(card.height)}] ` +
-        `/Resources << /XObject << /Card ${String(drawing)} 0 R >> >> /Contents ${String(content)} 0 R >>`,
-    );
-  });
-  objects[pages - 1] = Buffer.from(
-    `<< /Type /Pages /Count ${String(kids.length)} /Kids [${kids.map((kid) => `${String(kid)} 0 R`).join(" ")}] >>`,
+  return pdfDocument(
+    { width: card.width, height: card.height },
+    sides.map(({ picture }) => {
+      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${mm(card.width)}" height="${mm(card.height)}" viewBox="0 0 ${mm(card.width)} ${mm(card.height)}">${picture}</svg>`;
+      const image = new Resvg(svg, {
+        fitTo: { mode: "width", value: Math.round((card.width / 25.4) * dpi) },
+        background: "#ffffff",
+        font: { loadSystemFonts: false },
+      }).render();
+      const rgb = Buffer.alloc(image.width * image.height * 3);
+      const { pixels } = image;
+      for (let i = 0; i < image.width * image.height; i++) {
+        rgb[3 * i] = pixels[4 * i] ?? 0;
+        rgb[3 * i + 1] = pixels[4 * i + 1] ?? 0;
+        rgb[3 * i + 2] = pixels[4 * i + 2] ?? 0;
+      }
+      return {
+        draw: `q ${points(card.width)} 0 0 ${points(card.height)} 0 0 cm /Card Do Q`,
+        images: {
+          Card: {
+            head: `/Width ${String(image.width)} /Height ${String(image.height)} /ColorSpace /DeviceRGB /BitsPerComponent 8`,
+            bytes: rgb,
+          },
+        },
+      };
+    }),
   );
-  const parts: Buffer[] = [Buffer.from("%PDF-1.4\n%\u00e2\u00e3\u00cf\u00d3\n", "latin1")];
-  const offsets: number[] = [];
-  let length = parts[0]?.length ?? 0;
-  objects.forEach((object, i) => {
-    offsets.push(length);
-    const part = Buffer.concat([Buffer.from(`${String(i + 1)} 0 obj\n`), object, Buffer.from("\nendobj\n")]);
-    length += part.length;
-    parts.push(part);
-  });
-  const table = offsets.map((offset) => `${String(offset).padStart(10, "0")} 00000 n \n`).join("");
-  parts.push(
-    Buffer.from(
-      `xref\n0 ${String(objects.length + 1)}\n0000000000 65535 f \n${table}trailer\n<< /Size ${String(objects.length + 1)} /Root ${String(catalog)} 0 R >>\nstartxref\n${String(length)}\n%%EOF\n`,
-    ),
-  );
-  return new Uint8Array(Buffer.concat(parts));
 }

@@ -19,7 +19,7 @@ const kept = 0.01;
 const lift = 1 / 1.15;
 
 /** Tones spread over the whole scale and lifted, as a table from grey to grey. */
-function toneTable(grey: Uint8Array): Uint8Array {
+function toneTable(grey: Uint8Array, lifted: number): Uint8Array {
   const counts = new Uint32Array(256);
   for (const value of grey) counts[value] = (counts[value] ?? 0) + 1;
   const share = grey.length * kept;
@@ -29,7 +29,7 @@ function toneTable(grey: Uint8Array): Uint8Array {
   while (high > low && lighter <= share) lighter += counts[--high] ?? 0;
   const range = Math.max(1, high - low);
   return Uint8Array.from({ length: 256 }, (_, value) =>
-    Math.round(255 * Math.min(1, Math.max(0, (value - low) / range)) ** lift),
+    Math.round(255 * Math.min(1, Math.max(0, (value - low) / range)) ** lifted),
   );
 }
 
@@ -67,9 +67,15 @@ function sharpened(grey: Uint8Array, width: number, height: number): Uint8Array 
 
 /**
  * The engraver's dots, 1 = mark, one byte a dot. A portrait is cut to its box, its tones spread over the whole scale and lifted for the
- * dot gain of a laser; a signature is laid whole into its box and its lines are told from the paper. Throws LayoutProblem "photo-broken".
+ * dot gain of a laser, or sent through the `curve` that was measured for it (256 tones); a signature is laid whole into its box and its
+ * lines are told from the paper. Throws LayoutProblem "photo-broken".
  */
-export async function pictureDots(image: PlacedImage, width: number, height: number): Promise<Uint8Array> {
+export async function pictureDots(
+  image: PlacedImage,
+  width: number,
+  height: number,
+  curve?: Uint8Array,
+): Promise<Uint8Array> {
   const lines = image.tones === "line";
   let grey: Uint8Array;
   try {
@@ -87,10 +93,16 @@ export async function pictureDots(image: PlacedImage, width: number, height: num
   } catch (cause) {
     throw broken(image.field, cause);
   }
-  const table = toneTable(grey);
+  const table = toneTable(grey, curve === undefined ? lift : 1);
   const tones = grey.map((value) => table[value] ?? value);
   if (lines) return tones.map((value) => (value < 128 ? 1 : 0));
-  return dither(sharpened(tones, width, height), width, height, image.dither);
+  const asked = sharpened(tones, width, height);
+  return dither(
+    curve === undefined ? asked : asked.map((value) => curve[value] ?? value),
+    width,
+    height,
+    image.dither,
+  );
 }
 
 /** The picture in colours or greys at so many dots: three bytes a dot, RGB; of a grey picture one. Throws LayoutProblem "photo-broken". */

@@ -19,10 +19,10 @@ interface LayoutFile {
   readonly text: string;
 }
 
-/** The layout files of a product, as read. */
+/** The layout files of a product, as read: both faces or none, raised characters may be all. */
 export interface VisualFiles {
-  readonly front: LayoutFile;
-  readonly back: LayoutFile;
+  readonly front?: LayoutFile;
+  readonly back?: LayoutFile;
   readonly emboss?: LayoutFile;
 }
 
@@ -30,8 +30,8 @@ type Photos = Readonly<Record<string, Photo>>;
 
 /** A product's layouts, compiled once for all its cards. */
 export interface VisualLayout {
-  readonly front: FaceLayout;
-  readonly back: FaceLayout;
+  /** Front and back, in the order that they are drawn; none where cards are only embossed. */
+  readonly sides: readonly FaceLayout[];
   /** The embossing layout, where there is one. */
   readonly raised: EmbossTemplate | undefined;
   /** Cards of it need an embosser. */
@@ -64,8 +64,10 @@ export function compileVisual(
   fonts: Fonts,
   load?: LayoutReader,
 ): VisualLayout {
-  const side = (name: "front" | "back") => {
-    const { file, text } = files[name];
+  const side = (name: "front" | "back"): FaceLayout[] => {
+    const given = files[name];
+    if (given === undefined) return [];
+    const { file, text } = given;
     const template = parseLayout(text, file, offered, load);
     if (template.side !== name) {
       throw new LayoutProblem(
@@ -76,24 +78,25 @@ export function compileVisual(
         "name the right file in the product, or correct side",
       );
     }
-    return compileLayout(template, fonts);
+    return [compileLayout(template, fonts)];
   };
-  const [front, back] = [side("front"), side("back")];
+  const sides = [...side("front"), ...side("back")];
   const raised =
     files.emboss === undefined ? undefined : parseEmboss(files.emboss.text, files.emboss.file, offered);
   const emboss = (values: FieldValues): readonly EmbossLine[] =>
     raised === undefined ? [] : embossLines(raised, values);
-  const parts = [
-    (values: FieldValues, photos: Photos) => layoutFace(front, values, photos),
-    (values: FieldValues, photos: Photos) => layoutFace(back, values, photos),
-  ];
+  const parts = sides.map(
+    (layout) => (values: FieldValues, photos: Photos) => layoutFace(layout, values, photos),
+  );
   return {
-    front,
-    back,
+    sides,
     raised,
     embossed:
       raised !== undefined ||
-      front.template.fields.some((field) => field.kind === "emboss" && field.layer === "emboss"),
+      sides.some(
+        ({ template: { side: name, fields } }) =>
+          name === "front" && fields.some((field) => field.kind === "emboss" && field.layer === "emboss"),
+      ),
     draw: (values, photos) => {
       const faces = parts.map((part) => part(values, photos));
       return { faces, emboss: [...emboss(values), ...faces.flatMap(raisedOn)] };

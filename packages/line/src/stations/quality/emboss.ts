@@ -1,9 +1,9 @@
-import type { EmbossLine } from "../../plan/types.js";
+import type { StruckLine } from "../../devices/marker/port.js";
 
 /** What is wrong with the raised lines, by the embosser's own record; no personal datum. Empty: they are as planned. */
 export function judgeEmboss(
-  raised: readonly EmbossLine[],
-  planned: readonly EmbossLine[],
+  raised: readonly StruckLine[],
+  planned: readonly StruckLine[],
 ): readonly string[] {
   const problems: string[] = [];
   if (raised.length !== planned.length) {

@@ -4,6 +4,14 @@ export { inspectFace, type JudgeOptions, judgeFace } from "./judge.js";
 export { decodePicture } from "./decode.js";
 export { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
+export {
+  crossCheck,
+  embossSays,
+  printSays,
+  recordSays,
+  type Statement,
+  stripeSays,
+} from "./cross-check.js";
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
 export { overlayPicture } from "./overlay.js";

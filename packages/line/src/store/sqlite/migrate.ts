@@ -4,6 +4,8 @@ import { accounts } from "./migrations/0001-accounts.js";
 import { heldCards } from "./migrations/0002-held-cards.js";
 import { runs } from "./migrations/0003-runs.js";
 import { givenUp } from "./migrations/0004-given-up.js";
+import { cardNumbers } from "./migrations/0005-card-numbers.js";
+import { drawnLabels } from "./migrations/0006-drawn-labels.js";
 
 interface Migration {
   readonly number: number;
@@ -17,6 +19,8 @@ export const migrations: readonly Migration[] = [
   { number: 2, name: "held-cards", sql: heldCards },
   { number: 3, name: "runs", sql: runs },
   { number: 4, name: "given-up", sql: givenUp },
+  { number: 5, name: "card-numbers", sql: cardNumbers },
+  { number: 6, name: "drawn-labels", sql: drawnLabels },
 ];
 
 /** "PERS": tells our files from other SQLite files. */

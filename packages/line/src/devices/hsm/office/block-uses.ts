@@ -16,6 +16,11 @@ const USES: Readonly<Partial<Record<KeyPlan["use"], readonly (readonly [usage: s
       ["D0", "BDN"],
     ],
     "file-mac": [["M6", "CVN"]],
+    "emv-ac": [["E0", "XN"]],
+    "emv-smc": [["E1", "XN"]],
+    "emv-smi": [["E2", "XN"]],
+    "emv-cvk": [["C0", "CGVN"]],
+    "emv-pvk": [["V2", "CGVN"]],
     "key-block": [["K1", "BDXN"]],
   };
 

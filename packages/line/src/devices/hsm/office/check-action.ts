@@ -1,9 +1,14 @@
 /** Is what a ceremony is to do possible at all? Asked when it begins, and again when it ends. */
 import type { StoredKey } from "../keystore.js";
+import { isRsa } from "../payment/issuer-key.js";
 import { headerFor } from "./block-uses.js";
+import { judgeCertificate } from "./issuer-certificates.js";
 import { whyNot } from "./life.js";
-import { bornBlock, keyOf, lifeOf, sizeOf } from "./perform.js";
+import { keyLength } from "./key-length.js";
+import { keyOf } from "./named-key.js";
+import { bornBlock, lifeOf } from "./perform.js";
 import { OfficeRefusal } from "./refusal.js";
+import type { KeyRoom } from "./room.js";
 import type { Keep, KeyAction, KeyPlan } from "./types.js";
 
 const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algorithm"][]>>> = {
@@ -16,7 +21,18 @@ const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algo
   "file-mac": ["AES-128", "AES-192", "AES-256"],
   "key-block": ["AES-128", "AES-192", "AES-256", "3DES"],
   "issuer-signature": ["Ed25519"],
+  scp11: ["P-256"],
+  "card-authority": ["P-256"],
+  "emv-ac": ["3DES"],
+  "emv-smi": ["3DES"],
+  "emv-smc": ["3DES"],
+  "emv-cvk": ["3DES"],
+  "emv-pvk": ["3DES"],
+  "emv-issuer": ["RSA-1408", "RSA-1152"],
+  "stripe-encoder": ["X25519"],
 };
+/** Of these the public half comes in, and no other half is ever here. */
+const PUBLIC_USES: readonly KeyPlan["use"][] = ["issuer-signature", "card-authority", "stripe-encoder"];
 
 /** The uses that people bring keys in for; the others are the vault's own. */
 export const keyUses = Object.keys(ALGORITHMS);
@@ -52,13 +68,20 @@ function judgeCount(count: number, needed: number, what: string): void {
 }
 
 /** The action itself. Throws OfficeRefusal. */
-export function checkAction(action: KeyAction, { keys, environment, book }: Keep, at: string): KeyAction {
+export function checkAction(
+  action: KeyAction,
+  { keys, environment, book }: Keep,
+  { at, room }: { readonly at: string; readonly room: KeyRoom },
+): KeyAction {
   const now = Date.parse(at);
+  const why = "key" in action ? room.whyNot(action.key) : undefined;
+  if (why !== undefined) throw new OfficeRefusal(why);
   switch (action.do) {
     case "generate": {
       judgePlan(action.key, keys, now);
-      sizeOf(action.key);
       const { leaves } = action;
+      judgeDrawn(action.key);
+      judgeStays(action.key, leaves !== undefined);
       if (leaves?.as === "components") judgeCount(leaves.count, leaves.count, "components");
       if (leaves?.as === "shares") judgeCount(leaves.count, leaves.needed, "shares");
       if (leaves?.as === "block") judgeCarrier(keys, leaves.under, action.key, now, environment);
@@ -66,7 +89,8 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
     }
     case "import":
       judgePlan(action.key, keys, now);
-      sizeOf(action.key);
+      keyLength(action.key);
+      judgeStays(action.key, true);
       judgeCount(action.count, action.count, action.form);
       if (!/^(?:[0-9A-F]{6}|[0-9A-F]{10})$/.test(action.kcv))
         throw new OfficeRefusal(
@@ -79,15 +103,25 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
       return action;
     case "import-public":
       judgePlan(action.key, keys, now);
+      if (!PUBLIC_USES.includes(action.key.use))
+        throw new OfficeRefusal(`a public key is for ${PUBLIC_USES.join(" or ")}, not for ${action.key.use}`);
       return action;
     case "rotate": {
       const old = keyOf(keys, action.old);
       judgePlan(action.key, keys, now);
+      if (PUBLIC_USES.includes(old.use))
+        throw new OfficeRefusal(
+          `key ${action.old} has its private half elsewhere: bring the public half of its successor in with "keys import --public"`,
+        );
       if (old.use !== action.key.use)
         throw new OfficeRefusal(`key ${action.old} is for ${old.use}: its successor is too`);
       judgeOurs(old);
+      judgeDrawn(action.key);
       return action;
     }
+    case "certificate":
+      judgeCertificate(keys, action.name, action.file, at);
+      return action;
     case "state":
       judgeOurs(keyOf(keys, action.name));
       if (action.reason.trim() === "")
@@ -101,6 +135,27 @@ export function checkAction(action: KeyAction, { keys, environment, book }: Keep
         throw new OfficeRefusal(`there is a custodian ${action.name} already`);
       return action;
   }
+}
+
+/** A key pair is drawn where it works: in pieces it would have no certificate that anybody could believe. */
+function judgeStays({ name, algorithm }: KeyPlan, moves: boolean): void {
+  if (moves && algorithm === "P-256")
+    throw new OfficeRefusal(
+      `key ${name}: a P-256 key is drawn in the vault and stays there; what leaves is its public half, to be certified`,
+    );
+  if (moves && isRsa(algorithm))
+    throw new OfficeRefusal(
+      `key ${name}: an issuer's RSA key never leaves; its public half does, with "keys request"`,
+    );
+}
+
+/** Can it be drawn here at all? Public keys of others cannot. */
+function judgeDrawn(key: KeyPlan): void {
+  if (PUBLIC_USES.includes(key.use))
+    throw new OfficeRefusal(
+      `a key for ${key.use} is not drawn here: its private half is elsewhere. Bring its public half in with "keys import --public"`,
+    );
+  if (!isRsa(key.algorithm)) keyLength(key);
 }
 
 /** The keys that seal, sign and write letters live as long as the keystore: what they protect would be lost with them. */

@@ -1,8 +1,8 @@
 /** Secrets from and to people: by file descriptors that the caller named, or by the terminal, without echo. */
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { ReadStream } from "node:tty";
+import { readSync, writeSync } from "node:fs";
 import type { Counter } from "./office.js";
 import { OfficeRefusal } from "./refusal.js";
+import { typed, withTerminal } from "./terminal.js";
 
 export interface Descriptors {
   readonly passphrase?: number;
@@ -11,7 +11,6 @@ export interface Descriptors {
 }
 
 const longest = 4096;
-const CTRL_C = "\u0003";
 
 /** All that a descriptor gives, without the end of its line. */
 export function readAll(descriptor: number): string {
@@ -37,56 +36,18 @@ export function readAll(descriptor: number): string {
   return text;
 }
 
-function withTerminal<T>(what: string, work: (descriptor: number) => T): T {
-  let terminal: number;
-  try {
-    terminal = openSync("/dev/tty", "r+");
-  } catch {
-    throw new OfficeRefusal(
-      `${what}: there is no terminal to ask at; name a file descriptor (--help shows how)`,
-    );
-  }
-  try {
-    return work(terminal);
-  } finally {
-    closeSync(terminal);
-  }
-}
+const instead = "name a file descriptor (--help shows how)";
+const ask = (prompt: string): string => typed(prompt, instead);
 
-/** One line that is typed and not shown. */
-function typed(prompt: string): string {
-  return withTerminal(prompt, (terminal) => {
-    // A stream only to switch the echo off: the bytes are read here, so that none stays in a stream's buffer.
-    const stream = new ReadStream(openSync("/dev/tty", "r+"));
-    stream.setRawMode(true);
-    writeSync(terminal, `${prompt}: `);
-    try {
-      let line = "";
-      const byte = Buffer.alloc(256);
-      for (;;) {
-        const got = readSync(terminal, byte, 0, byte.length, null);
-        const text = byte.toString("utf8", 0, got);
-        byte.fill(0);
-        for (const character of text) {
-          if (character === CTRL_C || character === "\u0004")
-            throw new OfficeRefusal("interrupted; nothing was done");
-          if (character === "\r" || character === "\n") return line;
-          line = character === "\u007f" || character === "\b" ? line.slice(0, -1) : line + character;
-        }
-      }
-    } finally {
-      stream.setRawMode(false);
-      stream.destroy();
-      writeSync(terminal, "\n");
-    }
-  });
-}
+/** `typed`: one line asked for at the terminal, whatever descriptors there are. */
+export type TerminalCounter = Counter & { typed(prompt: string): string };
 
-export function counterOf(descriptors: Descriptors): Counter {
+export function counterOf(descriptors: Descriptors): TerminalCounter {
   return {
+    typed: ask,
     ask(what, prompt) {
       const descriptor = what === "passphrase" ? descriptors.passphrase : descriptors.piece;
-      return descriptor === undefined ? typed(prompt) : readAll(descriptor);
+      return descriptor === undefined ? ask(prompt) : readAll(descriptor);
     },
     hand(text) {
       const { out } = descriptors;
@@ -94,7 +55,7 @@ export function counterOf(descriptors: Descriptors): Counter {
         writeSync(out, text);
         return;
       }
-      withTerminal("a piece of a key", (terminal) => {
+      withTerminal("a piece of a key", instead, (terminal) => {
         writeSync(
           terminal,
           `\n${text}\nWrite it down, seal it, and press Enter: it is then wiped from the screen. `,

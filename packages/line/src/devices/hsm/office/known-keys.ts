@@ -17,6 +17,10 @@ const DIGESTS: ReadonlySet<string> = new Set([
   "ba91fe1338cdcdec",
   "3d5234377c32058b",
   "86cf86e182634dbd",
+  "86a896b85308ef23",
+  "709f5273abb3e1f4",
+  // The point of the examples' authority.
+  "6879dc3c78f72503",
 ]);
 
 const digest = (key: Uint8Array): string => createHash("sha256").update(key).digest("hex").slice(0, 16);

@@ -9,15 +9,27 @@ import type { OfficeAnswer, OfficeAsk } from "./types.js";
 const processFile = new URL("../../../../dist/devices/hsm/office/office-process.js", import.meta.url);
 
 export interface OfficeCall {
-  /** The keystore, and the folder of the ceremonies' records. */
+  /** The keystore or the register of a token's keys, the folder of the ceremonies' records, and the file of the office's acts. */
   readonly file: string;
   readonly records: string;
-  readonly unlock: { readonly keyFile: string } | { readonly passphraseFrom: number };
+  readonly acts: string;
+  readonly unlock:
+    | { readonly keyFile: string }
+    | { readonly passphraseFrom: number }
+    | { readonly token: TokenPlace & { readonly pinFrom?: number } };
   readonly ask: OfficeAsk;
   readonly descriptors: Descriptors;
   /** ISO 8601. */
   readonly at: string;
   readonly program: string;
+  /** So long a ceremony may wait for its custodians, milliseconds. */
+  readonly patienceMs: number;
+}
+
+/** Which token: its PIN comes from a descriptor or the terminal. */
+export interface TokenPlace {
+  readonly library: string;
+  readonly label: string;
 }
 
 export type OfficeReply =
@@ -27,7 +39,14 @@ export type OfficeReply =
 
 export interface OfficeCallOptions extends Omit<OfficeCall, "descriptors" | "unlock"> {
   /** Of this process: what each is for. A descriptor that is not named is asked for at the terminal. */
-  readonly unlock: { readonly keyFile: string } | { readonly passphraseFd: number };
+  readonly unlock:
+    | { readonly keyFile: string }
+    | { readonly passphraseFd: number }
+    | {
+        readonly token: TokenPlace;
+        readonly pinFd?: number;
+        readonly environment: Readonly<Record<string, string>>;
+      };
   readonly custodianFd?: number;
   readonly pieceFd?: number;
   readonly pieceOutFd?: number;
@@ -39,7 +58,8 @@ const FIRST = 4;
 /** Throws OfficeRefusal, KeystoreProblem, DeviceFault. */
 export function callOffice(options: OfficeCallOptions): Promise<OfficeAnswer> {
   const { unlock, custodianFd, pieceFd, pieceOutFd, ...rest } = options;
-  const keystoreFd = "passphraseFd" in unlock ? unlock.passphraseFd : undefined;
+  const keystoreFd =
+    "passphraseFd" in unlock ? unlock.passphraseFd : "token" in unlock ? unlock.pinFd : undefined;
   const given = [keystoreFd, custodianFd, pieceFd, pieceOutFd].filter((fd) => fd !== undefined);
   if (new Set(given).size !== given.length)
     throw new OfficeRefusal(
@@ -55,7 +75,12 @@ export function callOffice(options: OfficeCallOptions): Promise<OfficeAnswer> {
   const [passphrase, piece, out] = [inChild(custodianFd), inChild(pieceFd), inChild(pieceOutFd)];
   const call: OfficeCall = {
     ...rest,
-    unlock: "keyFile" in unlock ? unlock : { passphraseFrom: passphraseFrom ?? FIRST },
+    unlock:
+      "token" in unlock
+        ? { token: { ...unlock.token, ...(passphraseFrom === undefined ? {} : { pinFrom: passphraseFrom }) } }
+        : "keyFile" in unlock
+          ? unlock
+          : { passphraseFrom: passphraseFrom ?? FIRST },
     descriptors: {
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(piece === undefined ? {} : { piece }),
@@ -64,7 +89,9 @@ export function callOffice(options: OfficeCallOptions): Promise<OfficeAnswer> {
   };
   const fault = (message: string) => new DeviceFault("key office", "security-module", message);
   return new Promise((resolve, reject) => {
-    const child = fork(processFile, [], { serialization: "advanced", execArgv: [], env: {}, stdio });
+    // Of the environment only what a token's library reads.
+    const env = "token" in unlock ? { ...unlock.environment } : {};
+    const child = fork(processFile, [], { serialization: "advanced", execArgv: [], env, stdio });
     child.once("error", (error) => {
       reject(fault(`the key office's process failed: ${error.message}`));
     });

@@ -1,17 +1,23 @@
 /** The key office's own process: it lives for one call, and keys are clear only here. */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { createPublicKey, verify } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Keyring } from "../keyring.js";
-import { KeystoreProblem, sealKeystore, type Unlock, writeDurably } from "../keystore.js";
+import { KeystoreProblem, openedBy, sealKeystore, type Unlock, writeDurably } from "../keystore.js";
 import { openGuarded } from "../lock-out.js";
+import { openTokenOffice } from "../pkcs11/token-office.js";
 import { selfTest } from "../self-test.js";
+import { actBytes, brokenAct } from "./acts.js";
 import { wrongAtMost } from "./custodians.js";
-import { counterOf, readAll } from "./counter.js";
+import { counterOf, readAll, type TerminalCounter } from "./counter.js";
+import { expired } from "./expiry.js";
+import { certificateRequest } from "./issuer-certificates.js";
 import type { OfficeCall, OfficeReply } from "./office-client.js";
-import { serve, type Sat, signerOf } from "./office.js";
+import { serve, type Sat } from "./office.js";
 import { brokenRecord } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
-import type { CeremonyRecord, Keep, OfficeAnswer, SignedRecord } from "./types.js";
+import { type KeyRoom, keystoreRoom, type OpenOffice } from "./room.js";
+import type { CeremonyRecord, Keep, OfficeAnswer, SignedAct, SignedRecord } from "./types.js";
 
 process.on("message", (call: OfficeCall) => {
   void answer(call);
@@ -37,29 +43,69 @@ function refusal(problem: unknown): OfficeReply {
   return { reply: problem instanceof OfficeRefusal ? "refused" : "failed", message };
 }
 
-async function done({
-  file,
-  records,
-  unlock,
-  ask,
-  descriptors,
-  at,
-  program,
-}: OfficeCall): Promise<OfficeAnswer> {
-  const opened: Unlock = "keyFile" in unlock ? unlock : { passphrase: readAll(unlock.passphraseFrom) };
-  const keep = openGuarded(file, opened);
-  judgeAge(keep, records);
-  if (ask.ask === "list") return told(keep);
+async function done(call: OfficeCall): Promise<OfficeAnswer> {
+  const { records, acts, ask, descriptors, at, program, patienceMs } = call;
   const counter = counterOf(descriptors);
-  const sat: Sat = await serve(ask, { keep, counter, at, program });
-  const kept: Keep = { ...sat.keep, revision: keep.revision + 1 };
-  sealKeystore(file, kept.environment, kept.keys, opened, kept);
-  writeRecords(records, kept.book.records);
-  if (sat.refused !== undefined) throw sat.refused;
+  const office = await openOffice(call, counter);
+  try {
+    const { keep, room } = office;
+    judgeAge(keep, records);
+    judgeActs(keep, acts);
+    const write = (kept: Keep): void => {
+      office.write(kept);
+      writeRecords(records, kept.book.records);
+      writeActs(acts, kept.book.acts ?? []);
+    };
+    /** Whoever looks lets end what waited too long. */
+    const looked = (): Keep => {
+      const kept = expired({ keep, at, program, room }, patienceMs);
+      if (kept === keep) return keep;
+      const newer = { ...kept, revision: keep.revision + 1 };
+      write(newer);
+      return newer;
+    };
+    if (ask.ask === "list") return await told(looked(), room, office);
+    if (ask.ask === "request")
+      return {
+        ...(await told(looked(), room, office)),
+        request: certificateRequest(keep.keys, ask.name, room),
+      };
+    const sat: Sat = await serve(ask, { keep, room, counter, at, program, patienceMs });
+    const kept: Keep = { ...sat.keep, revision: keep.revision + 1 };
+    write(kept);
+    if (sat.refused !== undefined) throw sat.refused;
+    return {
+      ...(await told(kept, room, office)),
+      ...(sat.ceremony === undefined ? {} : { ceremony: sat.ceremony }),
+      ...(sat.block === undefined ? {} : { block: sat.block }),
+    };
+  } finally {
+    office.close();
+  }
+}
+
+/** The keystore's office, or a token's. Throws KeystoreProblem. */
+async function openOffice({ file, unlock }: OfficeCall, counter: TerminalCounter): Promise<OpenOffice> {
+  if ("token" in unlock) {
+    const { pinFrom, ...token } = unlock.token;
+    const pin = pinFrom === undefined ? counter.typed(`PIN of token ${token.label}`) : readAll(pinFrom);
+    return openTokenOffice(file, { ...token, pin });
+  }
+  const opened: Unlock =
+    "passphraseFrom" in unlock
+      ? { passphrase: readAll(unlock.passphraseFrom) }
+      : openedBy(file) === "passphrase"
+        ? { passphrase: counter.typed("Passphrase of the keystore") }
+        : unlock;
+  const keep = openGuarded(file, opened);
   return {
-    ...told(kept),
-    ...(sat.ceremony === undefined ? {} : { ceremony: sat.ceremony }),
-    ...(sat.block === undefined ? {} : { block: sat.block }),
+    keep,
+    room: keystoreRoom(keep.keys),
+    write: (kept) => {
+      sealKeystore(file, kept.environment, kept.keys, opened, kept);
+    },
+    describe: ({ environment, keys }) => new Keyring(environment, keys).describe(),
+    close: () => undefined,
   };
 }
 
@@ -88,17 +134,35 @@ function writeRecords(folder: string, records: readonly SignedRecord[]): void {
   }
 }
 
-function told({ environment, revision, keys, book }: Keep): OfficeAnswer {
-  const ring = new Keyring(environment, keys);
-  const described = ring.describe();
-  ring.wipe();
-  const signedBy = signerOf(keys);
-  const broken = brokenRecord(book.records, signedBy);
+/** One line an act, beside the audit's heads. An edited line stays as it is: "persoline audit verify" tells of it. */
+const linesOf = (file: string): string[] =>
+  existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
+
+function judgeActs({ book }: Keep, file: string): void {
+  const written = linesOf(file).length;
+  const known = book.acts?.length ?? 0;
+  if (written > known)
+    throw new OfficeRefusal(
+      `${file} tells of ${written} acts of the key office, the keystore knows ${known}: an older copy of the keystore was put back. Restore the newest one`,
+    );
+}
+
+function writeActs(file: string, acts: readonly SignedAct[]): void {
+  const written = linesOf(file);
+  if (written.length === acts.length) return;
+  const lines = [...written, ...acts.slice(written.length).map((act) => JSON.stringify(act))];
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeDurably(file, `${lines.join("\n")}\n`);
+}
+
+async function told(keep: Keep, { signedBy }: KeyRoom, office: OpenOffice): Promise<OfficeAnswer> {
+  const { environment, revision, book } = keep;
+  const broken = brokenRecord(book.records, signedBy) ?? (await brokenAct(book.acts ?? [], signer(signedBy)));
   if (broken !== undefined) throw new OfficeRefusal(`${broken}; restore the keystore from a backup`);
   return {
     environment,
     revision,
-    keys: described,
+    keys: office.describe(keep),
     custodians: book.custodians.map(({ name, since, wrong }) => ({
       name,
       since,
@@ -114,3 +178,8 @@ function told({ environment, revision, keys, book }: Keep): OfficeAnswer {
     signedBy,
   };
 }
+
+const signer = (signedBy: string) => {
+  const open = createPublicKey(signedBy);
+  return (text: string, signature: Uint8Array): boolean => verify(null, actBytes(text), open, signature);
+};

@@ -8,109 +8,14 @@ import { openKeyBlock, wrapKeyBlock } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef, Serial } from "@persoline/card/program";
 import { Keyring } from "../keyring.js";
-import type { StoredKey } from "../keystore.js";
-import type { Environment } from "../port.js";
 import { isKnownKey } from "./known-keys.js";
 import { entered, type KeyLife, type KeyState, stateAt, whyNot } from "./life.js";
-import { type Counter, serve, signerOf } from "./office.js";
+import { ann, at, bob, Desk, eve, opened, plan } from "./office.test.data.js";
 import { fromShares, readShare, splitKey, writeShare } from "./pieces.js";
 import { brokenRecord } from "./record.js";
-import {
-  emptyBook,
-  type CeremonyRecord,
-  type Keep,
-  type KeyAction,
-  type KeyPlan,
-  type OfficeAsk,
-} from "./types.js";
-import { generateKeyPairSync } from "node:crypto";
-
-const at = "2027-03-01T10:00:00.000Z";
-const signing = generateKeyPairSync("ed25519")
-  .privateKey.export({ format: "der", type: "pkcs8" })
-  .toString("base64");
-const ann = { name: "Ann", passphrase: "ann's long passphrase" };
-const bob = { name: "Bob", passphrase: "bob's long passphrase" };
-const eve = { name: "Eve", passphrase: "eve's long passphrase" };
-
-/** An office with a counter of its own, and what it handed out. */
-class Desk {
-  keep: Keep;
-  block: string | undefined;
-  last = "";
-  readonly handed: string[] = [];
-  now = at;
-
-  constructor(environment: Environment = "test") {
-    const sign = {
-      name: "line-signature",
-      use: "sign",
-      algorithm: "Ed25519",
-      environment,
-      published: false,
-      value: signing,
-    };
-    this.keep = { environment, revision: 1, keys: [sign as unknown as StoredKey], book: emptyBook };
-  }
-
-  async ask(ask: Exclude<OfficeAsk, { ask: "list" }>, passphrase: string, piece = ""): Promise<void> {
-    const counter: Counter = {
-      ask: (what) => (what === "passphrase" ? passphrase : piece),
-      hand: (text) => void this.handed.push(text),
-    };
-    const sat = await serve(ask, {
-      keep: this.keep,
-      counter,
-      at: this.now,
-      program: "test",
-      costs: { memoryCost: 64, timeCost: 1 },
-    });
-    this.keep = { ...sat.keep, revision: this.keep.revision + 1 };
-    this.block = sat.block;
-    this.last = sat.ceremony?.number ?? this.last;
-    if (sat.refused !== undefined) throw sat.refused;
-  }
-
-  enrol = (who: typeof ann) =>
-    this.ask({ ask: "begin", action: { do: "custodian", name: who.name }, by: who.name }, who.passphrase);
-  begin = (action: KeyAction, who = ann, piece?: string, pieceKcv?: string) =>
-    this.ask(
-      { ask: "begin", action, by: who.name, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
-      who.passphrase,
-      piece,
-    );
-  confirm = (who = bob, piece?: string, pieceKcv?: string) =>
-    this.ask(
-      { ask: "confirm", number: this.last, by: who.name, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
-      who.passphrase,
-      piece,
-    );
-  async both(action: KeyAction): Promise<void> {
-    await this.begin(action);
-    await this.confirm();
-  }
-
-  key(name: string): StoredKey {
-    const found = this.keep.keys.find((key) => key.name === name);
-    if (found === undefined) throw new Error(`no key ${name}`);
-    return found;
-  }
-  value = (name: string): string => Buffer.from(this.key(name).value, "base64").toString("hex").toUpperCase();
-}
-
-async function opened(environment: Environment = "test"): Promise<Desk> {
-  const desk = new Desk(environment);
-  await desk.enrol(ann);
-  await desk.enrol(bob);
-  return desk;
-}
-
-const plan = (name: string, more: Partial<KeyPlan> = {}): KeyPlan => ({
-  name,
-  use: "scp03",
-  algorithm: "AES-128",
-  ...more,
-});
+import { keystoreRoom } from "./room.js";
+import type { CeremonyRecord, KeyAction, KeyPlan } from "./types.js";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
 
 describe("two custodians", () => {
   it("one cannot do it alone, in whatever name", async () => {
@@ -548,7 +453,7 @@ describe("the life of a key", () => {
     await desk.both({ do: "generate", key: plan("a") });
     await desk.both({ do: "generate", key: plan("b") });
     const { records } = desk.keep.book;
-    const by = signerOf(desk.keep.keys);
+    const by = keystoreRoom(desk.keep.keys).signedBy;
     expect(records).toHaveLength(4);
     expect(brokenRecord(records, by)).toBeUndefined();
     for (let i = 0; i < records.length; i++) {
@@ -565,5 +470,78 @@ describe("the life of a key", () => {
     }
     const other = generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" }).toString();
     expect(brokenRecord(records, other)).toContain("another key");
+  });
+});
+
+describe("keys of P-256", () => {
+  const host = plan("host", { use: "scp11", algorithm: "P-256" });
+  const maker = plan("maker", { use: "card-authority", algorithm: "P-256" });
+  const pemOf = (curve: string) =>
+    generateKeyPairSync("ec", { namedCurve: curve })
+      .publicKey.export({ format: "pem", type: "spki" })
+      .toString();
+  /** The point of the examples' authority, whose private half is published. */
+  const examplesAuthority = createPublicKey({
+    key: {
+      kty: "EC",
+      crv: "P-256",
+      x: Buffer.from("FDEBC99E2597EA8E3828778F04F74170EC2691C4AF1CDA2F060BE8C4CDCF4D1B", "hex").toString(
+        "base64url",
+      ),
+      y: Buffer.from("3C6698D098749AF874100AFC761EEF4CC8A93FCAC9CFE9C02991A5E5C37CCCDA", "hex").toString(
+        "base64url",
+      ),
+    },
+    format: "jwk",
+  })
+    .export({ format: "pem", type: "spki" })
+    .toString();
+  const told = (desk: Desk, name: string) =>
+    new Keyring("test", desk.keep.keys).describe().find((key) => key.name === name);
+
+  it("a host's is drawn, shows its public half and does not leave; its successor is another one", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: host });
+    expect(desk.value("host")).toMatch(/^[0-9A-F]{64}$/);
+    const before = told(desk, "host");
+    expect(before?.publicKey).toMatch(/^04[0-9A-F]{128}$/);
+    expect(before?.kcv).toMatch(/^[0-9A-F]{6}$/);
+    expect(JSON.stringify(told(desk, "host"))).not.toContain(desk.value("host"));
+    const leaves = { as: "shares", count: 3, needed: 2 } as const;
+    await expect(desk.begin({ do: "generate", key: { ...host, name: "h2" }, leaves })).rejects.toThrow(
+      "stays there",
+    );
+    const pieces = { form: "components", count: 2, kcv: "000000", method: "gp" } as const;
+    await expect(desk.begin({ do: "import", key: { ...host, name: "h2" }, ...pieces })).rejects.toThrow(
+      "stays there",
+    );
+    await desk.both({ do: "rotate", old: "host", key: { ...host, name: "host-2" } });
+    expect(told(desk, "host-2")?.publicKey).not.toBe(before?.publicKey);
+    await desk.both({ do: "state", name: "host", state: "destroyed", reason: "end" });
+    expect(told(desk, "host")).toMatchObject({ kcv: before?.kcv });
+    expect(told(desk, "host")?.publicKey).toBeUndefined();
+  });
+
+  it("of an authority the point comes in, and nothing is drawn", async () => {
+    const desk = await opened();
+    const pem = pemOf("prime256v1");
+    await desk.both({ do: "import-public", key: maker, pem });
+    const der = createPublicKey(pem).export({ format: "der", type: "spki" }).toString("hex").toUpperCase();
+    expect(desk.value("maker")).toBe(der.slice(-130));
+    expect(told(desk, "maker")?.publicKey).toBe(der.slice(-130));
+    await expect(desk.begin({ do: "generate", key: { ...maker, name: "m2" } })).rejects.toThrow("elsewhere");
+    const live = await opened("live");
+    await live.begin({ do: "import-public", key: maker, pem: examplesAuthority });
+    await expect(live.confirm()).rejects.toThrow("private half is published");
+    await expect(desk.begin({ do: "rotate", old: "maker", key: { ...maker, name: "m2" } })).rejects.toThrow(
+      "elsewhere",
+    );
+    for (const wrong of [pemOf("secp384r1"), "no key"]) {
+      await desk.begin({ do: "import-public", key: { ...maker, name: "m2" }, pem: wrong });
+      await expect(desk.confirm()).rejects.toThrow("P-256, as SPKI in PEM");
+    }
+    await expect(desk.begin({ do: "import-public", key: plan("set"), pem })).rejects.toThrow(
+      "a public key is for issuer-signature or card-authority or stripe-encoder, not for scp03",
+    );
   });
 });

@@ -1,10 +1,12 @@
 /** The key office: ceremonies that begin in one custodian's sitting and are whole after another's. Runs in its own short-lived process. */
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { hex } from "@persoline/card/bytes";
 import type { StoredKey } from "../keystore.js";
 import { checkAction } from "./check-action.js";
 import { custodianOf, type Custodian, enrol, judgedPassphrase, type ProofCosts } from "./custodians.js";
-import { lifeOf, perform, type Performed, sizeOf } from "./perform.js";
+import { actOf, signAct } from "./acts.js";
+import { expired, without } from "./expiry.js";
+import { keyLength } from "./key-length.js";
+import { lifeOf, perform, type Performed } from "./perform.js";
 import {
   checkValue,
   drawKey,
@@ -17,7 +19,16 @@ import {
 } from "./pieces.js";
 import { signRecord } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
-import type { Keep, KeyAction, OfficeAsk, Pending, Sitting } from "./types.js";
+import { type KeyRoom, keystoreRoom } from "./room.js";
+import {
+  type Keep,
+  type KeyAction,
+  type OfficeAsk,
+  type Pending,
+  type Sitting,
+  usualPatience,
+} from "./types.js";
+import { actionText } from "./words.js";
 
 /** Where secrets come from and go to: a terminal, or file descriptors. Never an argument, a message or a file of ours. */
 export interface Counter {
@@ -38,6 +49,7 @@ export interface Sat {
 interface Place {
   readonly keep: Keep;
   readonly counter: Counter;
+  readonly room: KeyRoom;
   /** ISO 8601. */
   readonly at: string;
   readonly program: string;
@@ -45,16 +57,46 @@ interface Place {
   readonly costs?: ProofCosts;
 }
 
-/** Serves one call. Throws OfficeRefusal; what is not returned was not done. */
-export async function serve(ask: Exclude<OfficeAsk, { ask: "list" }>, place: Place): Promise<Sat> {
+/**
+ * Serves one call; what it did or tried stands in the office's acts. Ceremonies that waited too long end first, and their pieces with them.
+ * `room`: where the keys are; the keystore itself without it.
+ */
+export async function serve(
+  ask: Exclude<OfficeAsk, { ask: "list" | "request" }>,
+  place: Omit<Place, "room"> & { readonly room?: KeyRoom; readonly patienceMs?: number },
+): Promise<Sat> {
+  const room = place.room ?? keystoreRoom(place.keep.keys);
+  const keep = expired({ ...place, room }, place.patienceMs ?? usualPatience);
+  const sat = await served(ask, { ...place, keep, room }).catch((problem: unknown): Sat => {
+    // Refused before anything was done: that it was tried is kept all the same.
+    if (problem instanceof OfficeRefusal) return { keep, refused: problem };
+    throw problem;
+  });
+  const { book } = sat.keep;
+  const facts = actOf(ask, place.at, {
+    before: keep,
+    after: sat.keep,
+    refused: sat.refused,
+    number: sat.ceremony?.number,
+    left: sat.ceremony?.left,
+  });
+  const acts = book.acts ?? [];
+  return {
+    ...sat,
+    keep: { ...sat.keep, book: { ...book, acts: [...acts, signAct(facts, acts, room.sign)] } },
+  };
+}
+
+async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, place: Place): Promise<Sat> {
   const { keep, at } = place;
   switch (ask.ask) {
     case "begin": {
-      const action = checkAction(ask.action, keep, at);
+      const action = checkAction(ask.action, keep, place);
       if (action.do === "custodian") return newCustodian(place, action.name);
       judgeOffice(keep);
       const number = numbered(keep.book.next);
-      const pending: Pending = { number, action, needed: sittingsOf(action), sittings: [], pieces: [] };
+      const needed = sittingsOf(action);
+      const pending: Pending = { number, action, needed, sittings: [], pieces: [], since: at };
       const book = { ...keep.book, next: keep.book.next + 1 };
       return sit({ ...place, keep: { ...keep, book } }, pending, ask.by, ask.pieceKcv);
     }
@@ -74,8 +116,6 @@ export async function serve(ask: Exclude<OfficeAsk, { ask: "list" }>, place: Pla
 }
 
 const numbered = (next: number): string => `C-${String(next).padStart(4, "0")}`;
-const without = ({ book }: Keep, { number }: Pending): Pending[] =>
-  book.pending.filter((one) => one.number !== number);
 
 function pendingOf({ book }: Keep, number: string): Pending {
   const found = book.pending.find((one) => one.number === number);
@@ -121,6 +161,7 @@ function newCustodian(place: Place, name: string): Sat {
     sittings: [],
     pieces: [],
     custodian,
+    since: at,
   };
   const next = { ...book, next: book.next + 1 };
   if (book.custodians.length < 2) {
@@ -183,8 +224,9 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
   const settled = { ...known, book: { ...known.book, pending: others } };
   try {
     // What was right at the beginning must still be right: the keys may have changed since.
-    checkAction(now.action, settled, at);
-    const done = await perform({ pending: now, keys: keep.keys, environment: keep.environment, at });
+    checkAction(now.action, settled, place);
+    const { keys, environment } = keep;
+    const done = await perform({ pending: now, keys, environment, room: place.room, at });
     return {
       keep: entered(place, settled, now, done),
       ceremony,
@@ -216,7 +258,7 @@ async function piece(
     return { sitting, pieces };
   const { key, leaves } = action;
   if (leaves.as === "components") {
-    const drawn = drawKey(key.algorithm === "3DES" ? "3DES" : key.algorithm, sizeOf(key));
+    const drawn = drawKey(key.algorithm === "3DES" ? "3DES" : key.algorithm, keyLength(key));
     const value = checkValue(key.algorithm, drawn, "gp");
     place.counter.hand(
       `Component ${which} of key ${key.name}\n${writeComponent(drawn)}\nCheck value ${value}\n`,
@@ -228,14 +270,14 @@ async function piece(
   const shares = pieces.length > 0 ? pieces : await drawnShares(action, leaves);
   const share = shares[sittings.length] ?? "";
   place.counter.hand(`Share ${which} of key ${key.name}, ${leaves.needed} are needed\n${share}\n`);
-  return { sitting: { ...sitting, share: readShare(share, sizeOf(key)).number }, pieces: shares };
+  return { sitting: { ...sitting, share: readShare(share, keyLength(key)).number }, pieces: shares };
 }
 
 async function drawnShares(
   { key }: Extract<KeyAction, { do: "generate" }>,
   { count, needed }: { readonly count: number; readonly needed: number },
 ): Promise<string[]> {
-  const value = drawKey(key.algorithm, sizeOf(key));
+  const value = drawKey(key.algorithm, keyLength(key));
   const shares: Share[] = await splitKey(value, count, needed);
   value.fill(0);
   return shares.map(writeShare);
@@ -252,8 +294,8 @@ function brought(
   }: { pieces: readonly string[]; sitting: Sitting; which: string; kcv: string | undefined },
 ): Handed {
   if (form === "shares") {
-    const share = readShare(counter.ask("piece", `Share ${which} of key ${key.name}`), sizeOf(key));
-    if (pieces.some((other) => readShare(other, sizeOf(key)).number === share.number))
+    const share = readShare(counter.ask("piece", `Share ${which} of key ${key.name}`), keyLength(key));
+    if (pieces.some((other) => readShare(other, keyLength(key)).number === share.number))
       throw new OfficeRefusal("this share was entered already; bring another one");
     const text = writeShare(share);
     share.value.fill(0);
@@ -261,7 +303,10 @@ function brought(
   }
   if (kcv === undefined)
     throw new OfficeRefusal("a component comes with its check value: give it with --piece-kcv");
-  const component = readComponent(counter.ask("piece", `Component ${which} of key ${key.name}`), sizeOf(key));
+  const component = readComponent(
+    counter.ask("piece", `Component ${which} of key ${key.name}`),
+    keyLength(key),
+  );
   const digits = hex(component);
   const methods = (["gp", "zeros", "cmac"] as const).map((method) =>
     checkValue(key.algorithm, component, method),
@@ -277,32 +322,8 @@ function brought(
   return { sitting: { ...sitting, kcv: kcv.toUpperCase() }, pieces: [...pieces, digits] };
 }
 
-const actionText = (action: KeyAction): string => {
-  switch (action.do) {
-    case "generate":
-      if (action.leaves?.as === "components") return `generate, in ${action.leaves.count} components`;
-      if (action.leaves?.as === "shares")
-        return `generate, in ${action.leaves.count} shares of which ${action.leaves.needed} are needed`;
-      return action.leaves === undefined ? "generate" : `generate, wrapped under ${action.leaves.under}`;
-    case "import":
-      return `import from ${action.count} ${action.form}`;
-    case "import-block":
-      return `import a key block under ${action.under}`;
-    case "import-public":
-      return "import a public key";
-    case "rotate":
-      return `rotate ${action.old}`;
-    case "state":
-      return `set ${action.state}`;
-    case "export-block":
-      return "hand out the key block made at the key's birth";
-    case "custodian":
-      return `enrol custodian ${action.name}`;
-  }
-};
-
 /** The new keep, with the ceremony's record signed. */
-function entered({ at, program }: Place, keep: Keep, pending: Pending, done: Performed): Keep {
+function entered({ at, program, room }: Place, keep: Keep, pending: Pending, done: Performed): Keep {
   const { action, custodian } = pending;
   const { book, environment } = keep;
   const custodians =
@@ -324,7 +345,7 @@ function entered({ at, program }: Place, keep: Keep, pending: Pending, done: Per
       keystoreRevision: keep.revision + 1,
     },
     book.records,
-    signingKey(keep.keys),
+    room.sign,
   );
   return { ...keep, keys: done.keys, book: { ...book, custodians, records: [...book.records, record] } };
 }
@@ -342,12 +363,3 @@ const keyTold = (key: StoredKey) => {
     ...(until === undefined ? {} : { until }),
   };
 };
-
-function signingKey(keys: readonly StoredKey[]): KeyObject {
-  const key = keys.find(({ use }) => use === "sign");
-  if (key === undefined) throw new OfficeRefusal("this keystore has no key for signatures");
-  return createPrivateKey({ key: Buffer.from(key.value, "base64"), format: "der", type: "pkcs8" });
-}
-
-export const signerOf = (keys: readonly StoredKey[]): string =>
-  createPublicKey(signingKey(keys)).export({ format: "pem", type: "spki" }).toString();

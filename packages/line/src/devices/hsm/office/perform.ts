@@ -2,16 +2,18 @@
 import { createPublicKey, randomBytes } from "node:crypto";
 import { CardProblem } from "@persoline/card/bytes";
 import { openKeyBlock, paddingLength, wrapKeyBlock } from "@persoline/card/keyblock";
-import { nodeCrypto } from "@persoline/card/node";
-import { keyBytes } from "../ceremony.js";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
 import { headerFor, judgeHeader } from "./block-uses.js";
+import { certified } from "./issuer-certificates.js";
 import { isKnownKey } from "./known-keys.js";
+import { keyLength } from "./key-length.js";
 import { entered, type KeyLife, whyNot } from "./life.js";
 import { checkValue, drawKey, fromComponents, fromShares, readShare } from "./pieces.js";
+import { keyOf } from "./named-key.js";
 import { OfficeRefusal } from "./refusal.js";
+import type { KeyRoom } from "./room.js";
 import type { KeyAction, KeyPlan, Pending } from "./types.js";
 
 const LONGEST_KEY = 32;
@@ -27,23 +29,9 @@ interface Ask {
   readonly pending: Pending;
   readonly keys: readonly StoredKey[];
   readonly environment: Environment;
+  readonly room: KeyRoom;
   /** ISO 8601. */
   readonly at: string;
-}
-
-export const sizeOf = ({ algorithm, name }: KeyPlan): number => {
-  if (algorithm === "Ed25519" || algorithm === "X25519")
-    throw new OfficeRefusal(`key ${name}: ${algorithm} keys are not made from bytes`);
-  return keyBytes[algorithm];
-};
-
-export function keyOf(keys: readonly StoredKey[], name: string): StoredKey {
-  const found = keys.find((key) => key.name === name);
-  if (found === undefined)
-    throw new OfficeRefusal(
-      `there is no key ${name} in this keystore; "persoline keys list" shows what there is`,
-    );
-  return found;
 }
 
 /** Keys of before the ceremonies have no life of their own: they are active. */
@@ -82,14 +70,16 @@ export async function perform(ask: Ask): Promise<Performed> {
       return publicKey(ask, action);
     case "rotate": {
       const old = keyOf(keys, action.old);
-      const done = born(ask, action.key, drawKey(action.key.algorithm, sizeOf(action.key)), "drawn", {
-        replaces: action.old,
-      });
+      const done = born(ask, action.key, undefined, "drawn", { replaces: action.old });
       const life = {
         ...moved(old, "deactivated", at, `replaced by ${action.key.name}`),
         replacedBy: action.key.name,
       };
       return { ...done, keys: replaced(done.keys, { ...old, life }) };
+    }
+    case "certificate": {
+      const key = certified(keys, action.name, action.file);
+      return { keys: replaced(keys, key), told: key };
     }
     case "state": {
       const old = keyOf(keys, action.name);
@@ -135,11 +125,11 @@ async function generated(ask: Ask, action: Extract<KeyAction, { do: "generate" }
     return born(ask, key, fromComponents(key.algorithm, pieces.map(bytesOf)), "split");
   if (leaves?.as === "shares") {
     // All shares are handed out; so many as are needed give the key that they were made of.
-    const shares = pieces.map((piece) => readShare(piece, sizeOf(key)));
+    const shares = pieces.map((piece) => readShare(piece, keyLength(key)));
     return born(ask, key, await fromShares(key.algorithm, shares.slice(0, leaves.needed)), "split");
   }
-  const value = drawKey(key.algorithm, sizeOf(key));
-  if (leaves === undefined) return born(ask, key, value, "drawn");
+  if (leaves === undefined) return born(ask, key, undefined, "drawn");
+  const value = drawKey(key.algorithm, keyLength(key));
   const block = wrapped(ask, key, value, leaves.under);
   const done = born(ask, key, value, "wrapped", { block });
   return { ...done, block };
@@ -155,28 +145,27 @@ async function gathered(
   if (action.form === "components") return fromComponents(algorithm, pieces.map(bytesOf));
   return fromShares(
     algorithm,
-    pieces.map((piece) => readShare(piece, sizeOf(action.key))),
+    pieces.map((piece) => readShare(piece, keyLength(action.key))),
   );
 }
 
-/** The protection key's value; it must be one, and active. The caller wipes it. */
-function protection({ keys, at }: Ask, name: string): { value: Uint8Array; version: "B" | "D" } {
+/** The protection key; it must be one, and active. The caller wipes it. */
+function protection({ keys, at, room }: Ask, name: string) {
   const key = keyOf(keys, name);
   if (key.use !== "key-block")
     throw new OfficeRefusal(`key ${name} is for ${key.use}, not for key-block: a key has one purpose`);
   const why = whyNot(name, lifeOf(key), "make", Date.parse(at));
   if (why !== undefined) throw new OfficeRefusal(why);
-  const value = new Uint8Array(Buffer.from(key.value, "base64"));
-  return { value, version: key.algorithm === "3DES" ? "B" : "D" };
+  return { ...room.protection(key), version: key.algorithm === "3DES" ? ("B" as const) : ("D" as const) };
 }
 
 function wrapped(ask: Ask, key: KeyPlan, value: Uint8Array, under: string): string {
-  const { value: kbpk, version } = protection(ask, under);
+  const { crypto, kbpk, version } = protection(ask, under);
   const maskTo = version === "B" ? 24 : LONGEST_KEY;
   try {
     const header = headerFor(key, version, ask.environment);
     const random = new Uint8Array(randomBytes(paddingLength(version, value.length, maskTo)));
-    return wrapKeyBlock({ crypto: nodeCrypto, kbpk, header, key: value, random, maskTo });
+    return wrapKeyBlock({ crypto, kbpk, header, key: value, random, maskTo });
   } catch (problem) {
     value.fill(0);
     throw told(problem);
@@ -189,12 +178,12 @@ function openedBlock(
   ask: Ask,
   { key, under, block }: Extract<KeyAction, { do: "import-block" }>,
 ): Uint8Array {
-  const { value: kbpk, version } = protection(ask, under);
+  const { crypto, kbpk, version } = protection(ask, under);
   try {
-    const opened = openKeyBlock({ crypto: nodeCrypto, kbpk, block: block.trim() });
+    const opened = openKeyBlock({ crypto, kbpk, block: block.trim() });
     try {
       judgeHeader(opened.header, key, ask.environment);
-      if (opened.header.version !== version || opened.key.length !== sizeOf(key))
+      if (opened.header.version !== version || opened.key.length !== keyLength(key))
         throw new OfficeRefusal(
           `the block holds a key of ${opened.key.length * 8} bits, ${key.name} is to be ${key.algorithm}`,
         );
@@ -214,36 +203,32 @@ const told = (problem: unknown): unknown =>
   problem instanceof CardProblem ? new OfficeRefusal(`${problem.message}; nothing was made`) : problem;
 
 function born(
-  { keys, environment, pending, at }: Ask,
-  { name, use, algorithm, from, until }: KeyPlan,
-  value: Uint8Array,
+  { keys, environment, pending, at, room }: Ask,
+  plan: KeyPlan,
+  value: Uint8Array | undefined,
   source: KeyLife["source"],
   more: { readonly replaces?: string; readonly block?: string } = {},
 ): Performed {
-  const published = isKnownKey(value);
-  if (published && environment === "live") {
-    value.fill(0);
-    throw new OfficeRefusal(
-      "this is a published test key: everybody may know it, and it makes no live cards; nothing was made",
-    );
-  }
-  const kcv = checkValueOf(algorithm, value);
-  const same = keys.find(
-    (key) => key.life?.state !== "destroyed" && key.value === Buffer.from(value).toString("base64"),
-  );
-  if (same !== undefined) {
-    value.fill(0);
-    throw new OfficeRefusal(
-      `this is the value of key ${same.name}: a key has one purpose and one name; nothing was made`,
-    );
-  }
+  const { name, use, algorithm, from, until } = plan;
+  const published = value !== undefined && isKnownKey(value);
+  const refused = (why: string): OfficeRefusal => {
+    value?.fill(0);
+    return new OfficeRefusal(`${why}; nothing was made`);
+  };
+  if (published && environment === "live")
+    throw refused("this is a published test key: everybody may know it, and it makes no live cards");
+  const same = value && room.same(keys, plan, value);
+  if (same !== undefined)
+    throw refused(`this is the value of key ${same.name}: a key has one purpose and one name`);
+  const { kcv, ...kept } = room.take(plan, value);
+  value?.fill(0);
   const key: StoredKey = {
     name: name as StoredKey["name"],
     use,
     algorithm,
     environment,
     published,
-    value: Buffer.from(value).toString("base64"),
+    ...kept,
     ...(more.block === undefined ? {} : { block: more.block }),
     life: {
       state: "active",
@@ -256,7 +241,6 @@ function born(
       kcv,
     },
   };
-  value.fill(0);
   return { keys: [...keys, key], told: key };
 }
 
@@ -264,15 +248,13 @@ function publicKey(
   { keys, environment, pending, at }: Ask,
   { key, pem }: Extract<KeyAction, { do: "import-public" }>,
 ): Performed {
-  let value: string;
-  try {
-    const open = createPublicKey(pem);
-    if (open.asymmetricKeyType !== "ed25519") throw new Error("another kind");
-    value = open.export({ format: "der", type: "spki" }).toString("base64");
-  } catch {
-    throw new OfficeRefusal("an issuer's public key is Ed25519, as SPKI in PEM; nothing was made");
-  }
+  const value = key.use === "card-authority" ? authorityPoint(pem) : spkiOf(key, pem);
   const { name, use, algorithm, from, until } = key;
+  const published = isKnownKey(new Uint8Array(Buffer.from(value, "base64")));
+  if (published && environment === "live")
+    throw new OfficeRefusal(
+      "this authority's private half is published: everybody may certify cards with it; nothing was made",
+    );
   const life: KeyLife = {
     state: "active",
     since: at,
@@ -280,16 +262,42 @@ function publicKey(
     ...(from === undefined ? {} : { from }),
     ...(until === undefined ? {} : { until }),
     ceremony: pending.number,
-    kcv: "",
+    kcv: checkValueOf(algorithm, new Uint8Array(Buffer.from(value, "base64"))),
   };
   const stored: StoredKey = {
     name: name as StoredKey["name"],
     use,
     algorithm,
     environment,
-    published: false,
+    published,
     value,
     life,
   };
   return { keys: [...keys, stored], told: stored };
+}
+
+/** Base64 of the SPKI. */
+function spkiOf({ use, algorithm }: KeyPlan, pem: string): string {
+  try {
+    const open = createPublicKey(pem);
+    if (open.asymmetricKeyType !== algorithm.toLowerCase()) throw new Error("another kind");
+    return open.export({ format: "der", type: "spki" }).toString("base64");
+  } catch {
+    throw new OfficeRefusal(`a public key for ${use} is ${algorithm}, as SPKI in PEM; nothing was made`);
+  }
+}
+
+/** Base64 of the point, 04 ‖ x ‖ y. */
+function authorityPoint(pem: string): string {
+  try {
+    const { kty, crv, x = "", y = "" } = createPublicKey(pem).export({ format: "jwk" });
+    if (kty !== "EC" || crv !== "P-256") throw new Error("another kind");
+    return Buffer.concat([
+      Buffer.of(0x04),
+      Buffer.from(x, "base64url"),
+      Buffer.from(y, "base64url"),
+    ]).toString("base64");
+  } catch {
+    throw new OfficeRefusal("a card authority's public key is P-256, as SPKI in PEM; nothing was made");
+  }
 }

@@ -1,6 +1,5 @@
 /** The record of a key ceremony: signed and chained, with names, times and check values, and no secret. */
-import { createHash, createPublicKey, sign, verify } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { createHash, createPublicKey, verify } from "node:crypto";
 import type { CeremonyRecord, SignedRecord } from "./types.js";
 
 const NONE = "0".repeat(64);
@@ -10,7 +9,7 @@ const digest = (text: string): string => createHash("sha256").update(text).diges
 export function signRecord(
   record: Omit<CeremonyRecord, "format" | "version" | "previous">,
   before: readonly SignedRecord[],
-  secret: KeyObject,
+  sign: (bytes: Uint8Array) => Uint8Array,
 ): SignedRecord {
   const last = before.at(-1);
   const whole: CeremonyRecord = {
@@ -20,7 +19,7 @@ export function signRecord(
     previous: last === undefined ? NONE : digest(last.text),
   };
   const text = JSON.stringify(whole, null, 2);
-  return { text, signature: sign(null, marked(text), secret).toString("base64") };
+  return { text, signature: Buffer.from(sign(marked(text))).toString("base64") };
 }
 
 /** The first record that is altered, missing or of another signer, in words; nothing when all are whole and in order. */

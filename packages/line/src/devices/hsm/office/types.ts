@@ -23,6 +23,15 @@ export type Leaving =
   | { readonly as: "shares"; readonly count: number; readonly needed: number }
   | { readonly as: "block"; readonly under: string };
 
+/** A certificate as its file has it, hexadecimal; `authority`: the key it is to be judged with. */
+export interface CertificateFile {
+  readonly authorityIndex: number;
+  readonly authority: { readonly modulus: string; readonly exponent: string };
+  readonly certificate: string;
+  readonly remainder: string;
+  readonly exponent: string;
+}
+
 export type KeyAction =
   | { readonly do: "generate"; readonly key: KeyPlan; readonly leaves?: Leaving }
   | {
@@ -35,8 +44,10 @@ export type KeyAction =
       readonly method: KcvMethod;
     }
   | { readonly do: "import-block"; readonly key: KeyPlan; readonly under: string; readonly block: string }
-  /** An issuer's public key (Ed25519, SPKI, PEM). */
+  /** A public key (SPKI, PEM): an issuer's (Ed25519), a card authority's (P-256), the stripe encoder's (X25519). */
   | { readonly do: "import-public"; readonly key: KeyPlan; readonly pem: string }
+  /** Of an issuer's RSA key by the scheme's authority. */
+  | { readonly do: "certificate"; readonly name: string; readonly file: CertificateFile }
   | { readonly do: "rotate"; readonly old: string; readonly key: KeyPlan }
   | {
       readonly do: "state";
@@ -67,7 +78,12 @@ export interface Pending {
   readonly pieces: readonly string[];
   /** A new custodian's proof, until two others confirm it. */
   readonly custodian?: Custodian;
+  /** ISO 8601, when it was begun; absent in older keystores, whose first sitting says it. */
+  readonly since?: string;
 }
+
+/** So long a ceremony may wait for its custodians, unless a setting says otherwise; milliseconds. */
+export const usualPatience = 24 * 3_600_000;
 
 export type PendingView = Omit<Pending, "pieces" | "custodian">;
 
@@ -92,6 +108,9 @@ export interface CeremonyRecord {
   /** Check value as the sender states it, and how it is taken. */
   readonly stated?: { readonly kcv: string; readonly method: KcvMethod };
   readonly reason?: string;
+  /** Absent when it became whole. */
+  readonly ended?: "expired";
+  /** When it became whole, or expired. */
   readonly completed: string;
   readonly program: string;
   readonly keystoreRevision: number;
@@ -106,11 +125,42 @@ export interface SignedRecord {
   readonly signature: string;
 }
 
+/** One thing that somebody did or tried in the key office. */
+export interface Act {
+  /** 1, 2, 3 … */
+  readonly sequence: number;
+  readonly at: string;
+  /** As they named themselves; the office itself where it let a ceremony expire. */
+  readonly who: string;
+  readonly what: string;
+  readonly object: string;
+  readonly result: "ok" | "refused";
+  /** SHA-256 of what may be told of the office, before and after. */
+  readonly before: string;
+  readonly after: string;
+  readonly why?: string;
+  /** Sittings that are still to come. */
+  readonly left?: number;
+  /** SHA-256 of the act before, hex; zeros before the first. */
+  readonly previous: string;
+}
+
+/** `text` is the act's JSON; the signature (Ed25519, base64) is the security module's for audits. */
+export interface SignedAct {
+  readonly text: string;
+  readonly signature: string;
+}
+
+/** Where no ceremony was held. */
+export const noOffice = { acts: 0, last: "0".repeat(64) } as const;
+
 /** What a keystore keeps besides its keys. */
 export interface OfficeBook {
   readonly custodians: readonly Custodian[];
   readonly pending: readonly Pending[];
   readonly records: readonly SignedRecord[];
+  /** Absent in older keystores. */
+  readonly acts?: readonly SignedAct[];
   /** The number the next ceremony gets. */
   readonly next: number;
 }
@@ -126,6 +176,8 @@ export interface Keep {
 
 export type OfficeAsk =
   | { readonly ask: "list" }
+  /** What the scheme's authority certifies of this key. */
+  | { readonly ask: "request"; readonly name: string }
   | { readonly ask: "begin"; readonly action: KeyAction; readonly by: string; readonly pieceKcv?: string }
   | { readonly ask: "confirm"; readonly number: string; readonly by: string; readonly pieceKcv?: string }
   | { readonly ask: "cancel"; readonly number: string; readonly by: string };
@@ -143,4 +195,6 @@ export interface OfficeAnswer {
   readonly ceremony?: { readonly number: string; readonly left: number };
   /** A key block that leaves now; ciphertext. */
   readonly block?: string;
+  /** JSON, for the scheme's authority. */
+  readonly request?: string;
 }

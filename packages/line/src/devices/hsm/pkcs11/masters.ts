@@ -1,12 +1,14 @@
 /** The masters of a token: found by what they are, made for one purpose, and what is derived from them. */
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
-import type { BlockCipher, KeyPurpose } from "@persoline/card/crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { CardProblem, concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
+import { type BlockCipher, cmac, type KeyPurpose } from "@persoline/card/crypto";
 import { kdf3Input } from "@persoline/card/globalplatform";
-import { VaultRefusal } from "../keyring.js";
+import { nodeCrypto } from "@persoline/card/node";
+import { openWrapped } from "../transport.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import type { KeyDescription } from "../port.js";
-import { fingerprinted, type RegisteredKey } from "./register.js";
-import { type Handle, type Token, TokenLost } from "./token.js";
+import { fingerprinted, type Register, type RegisteredKey } from "./register.js";
+import { type Handle, type KeyKind, type Token, TokenLost } from "./token.js";
 import { doubled, ONES, TokenKey, xor } from "./token-key.js";
 
 const ZEROS = new Uint8Array(16);
@@ -14,39 +16,123 @@ const DES_ZEROS = new Uint8Array(8);
 
 /** Its bytes in KDF3 (docs/security-module.md): what is no card's has a "card" of zeros, and numbers of its own. */
 const OWN = new Uint8Array(10);
-export const ownNumbers = { sealing: 0x81, register: 0x82, signature: 0x83 } as const;
+export const ownNumbers = { sealing: 0x81, register: 0x82, signature: 0x83, office: 0x84 } as const;
 
 export const isDes = (algorithm: KeyDescription["algorithm"]): boolean => algorithm === "3DES";
 const lengthOf = (algorithm: KeyDescription["algorithm"]): number =>
   isDes(algorithm) ? 16 : algorithm.startsWith("AES") ? Number(algorithm.slice(4)) / 8 : 32;
 
-/** GlobalPlatform check value and fingerprint, both hexadecimal. */
-export function identityOf(token: Token, key: Handle, algorithm: KeyDescription["algorithm"]) {
-  if (isDes(algorithm)) {
-    return {
-      kcv: hex(token.encryptEcb(key, DES_ZEROS, "des3").slice(0, 3)),
-      fingerprint: hex(token.encryptEcb(key, fingerprinted, "des3").slice(0, 8)),
-    };
-  }
-  return {
-    kcv: hex(token.deriveBytes(key, ONES).slice(0, 3)),
-    fingerprint: hex(token.deriveBytes(key, fingerprinted).slice(0, 8)),
-  };
+/** Label of the left half of a key for card verification values. */
+export const singleName = (name: string): string => `${name}/single`;
+
+/** What a key of this use is in a token. */
+export function kindOf({ use, algorithm }: Pick<KeyDescription, "use" | "algorithm">): KeyKind {
+  if (use === "emv-issuer") return "signer";
+  if (use === "file-mac") return "mac-master";
+  if (use === "transport") return isDes(algorithm) ? "des-transport" : "transport";
+  return isDes(algorithm) ? "des-master" : "master";
 }
 
-/** An AES master of the token for one connection of it. */
-export class Master {
+/** What a token's key says of itself, hexadecimal; no check value of those that are for something else than encryption. */
+export function identityOf(
+  token: Token,
+  handle: Handle,
+  key: Pick<RegisteredKey, "use" | "algorithm" | "witness">,
+): { readonly kcv?: string; readonly fingerprint: string } {
+  const eight = (bytes: Uint8Array): string => hex(bytes.slice(0, 8));
+  switch (kindOf(key)) {
+    case "des-master":
+      return {
+        kcv: hex(token.encryptEcb(handle, DES_ZEROS, "des3").slice(0, 3)),
+        fingerprint: eight(token.encryptEcb(handle, fingerprinted, "des3")),
+      };
+    case "mac-master":
+      return { fingerprint: eight(token.cmac(handle, fingerprinted)) };
+    case "des-transport":
+      return { fingerprint: eight(token.decryptDes(handle, fingerprinted, "ecb")) };
+    case "transport": {
+      const opened = token.unwrapBytes(handle, unhex(key.witness ?? ""));
+      return { fingerprint: eight(nodeCrypto.sha256(opened)) };
+    }
+    case "master":
+      return {
+        kcv: hex(token.deriveBytes(handle, ONES).slice(0, 3)),
+        fingerprint: eight(token.deriveBytes(handle, fingerprinted)),
+      };
+    case "signer":
+      return { fingerprint: "" };
+  }
+}
+
+/** Whether a value is this key of the register: told by the same as in the token, with the value's bytes in this process. */
+export function isOf(key: RegisteredKey, value: Uint8Array): boolean {
+  if (key.fingerprint === "" || value.length !== lengthOf(key.algorithm)) return false;
+  return equalConstantTime(told(key, value).slice(0, 8), unhex(key.fingerprint));
+}
+
+function told(key: RegisteredKey, value: Uint8Array): Uint8Array {
+  const kind = kindOf(key);
+  if (kind === "transport") {
+    try {
+      return nodeCrypto.sha256(openWrapped("aes-wrap", value, unhex(key.witness ?? "")));
+    } catch {
+      // The witness is another key's.
+      return new Uint8Array(8);
+    }
+  }
+  const cipher = isDes(key.algorithm) ? nodeCrypto.des3(value) : nodeCrypto.aes(value);
+  try {
+    if (kind === "mac-master") return cmac(cipher, fingerprinted);
+    return kind === "des-transport" ? cipher.decrypt(fingerprinted) : cipher.encrypt(fingerprinted);
+  } finally {
+    cipher.wipe();
+  }
+}
+
+const isSame = (token: Token, handle: Handle, key: RegisteredKey): boolean => {
+  const found = identityOf(token, handle, key);
+  return (
+    (found.kcv === undefined || equalConstantTime(unhex(found.kcv), unhex(key.kcv))) &&
+    equalConstantTime(unhex(found.fingerprint), unhex(key.fingerprint))
+  );
+};
+
+/** A key of the token for one connection of it. */
+export class Found {
   readonly key: RegisteredKey;
-  readonly #token: Token;
+  protected readonly token: Token;
   readonly #handle: Handle;
   readonly #generation: number;
-  readonly #subkey: Uint8Array;
 
   constructor(token: Token, key: RegisteredKey, handle: Handle) {
-    this.#token = token;
+    this.token = token;
     this.key = key;
     this.#handle = handle;
     this.#generation = token.generation;
+  }
+
+  /** Good for the present connection only. Throws TokenLost. */
+  get handle(): Handle {
+    if (this.#generation !== this.token.generation)
+      throw new TokenLost("the token was connected anew; its keys are being found again");
+    return this.#handle;
+  }
+
+  /** Before keys go into a card for good: is the handle still this key? Throws VaultRefusal. */
+  judge(): void {
+    if (!isSame(this.token, this.handle, this.key))
+      throw new VaultRefusal(
+        `the token answers with another key than ${this.key.name}: nothing was made with it. Look at the token`,
+      );
+  }
+}
+
+/** An AES master of the token for one connection of it. */
+export class Master extends Found {
+  readonly #subkey: Uint8Array;
+
+  constructor(token: Token, key: RegisteredKey, handle: Handle) {
+    super(token, key, handle);
     this.#subkey = isDes(key.algorithm) ? new Uint8Array(0) : doubled(token.deriveBytes(handle, ZEROS));
   }
 
@@ -57,13 +143,12 @@ export class Master {
   /** The key of KDF3 inside the token; masters of 16 bytes only. */
   derive(kdd: Uint8Array, k: number, purpose: KeyPurpose): TokenKey {
     const block = xor(kdf3Input(kdd, k, 1), this.#subkey);
-    return new TokenKey(this.#token, this.#token.derive(this.#current(), ZEROS, block, purpose), purpose);
+    return new TokenKey(this.token, this.token.derive(this.handle, ZEROS, block, purpose), purpose);
   }
 
   /** The same key as bytes in this process, as long as the master; the caller wipes them. */
   deriveBytes(kdd: Uint8Array, k: number): Uint8Array {
-    const block = (i: number) =>
-      this.#token.deriveBytes(this.#current(), xor(kdf3Input(kdd, k, i), this.#subkey));
+    const block = (i: number) => this.token.deriveBytes(this.handle, xor(kdf3Input(kdd, k, i), this.#subkey));
     if (this.keyLength === 16) return block(1);
     const both = concat(block(1), block(2));
     const key = both.slice(0, this.keyLength);
@@ -78,21 +163,26 @@ export class Master {
 
   /** Encryption under the master, block by block, for derivations that are computed here. */
   cipher(): BlockCipher {
-    const block = (data: Uint8Array): Uint8Array => this.#token.deriveBytes(this.#current(), data);
+    const isTriple = isDes(this.key.algorithm);
+    const size = isTriple ? 8 : 16;
+    const block = (data: Uint8Array): Uint8Array =>
+      isTriple ? this.desEncrypt(data) : this.token.deriveBytes(this.handle, data);
     const refuse = (): never => {
       throw new VaultRefusal("a master in a token does not decrypt");
     };
     const chained = (iv: Uint8Array, data: Uint8Array): Uint8Array => {
       const out: Uint8Array[] = [];
-      for (let at = 0; at < data.length; at += 16)
-        out.push(block(xor(data.subarray(at, at + 16), out.at(-1) ?? iv)));
+      for (let at = 0; at < data.length; at += size)
+        out.push(block(xor(data.subarray(at, at + size), out.at(-1) ?? iv)));
       return concat(...out);
     };
     return {
-      blockSize: 16,
+      blockSize: size,
       encrypt: (data) =>
         concat(
-          ...Array.from({ length: data.length / 16 }, (_, at) => block(data.subarray(16 * at, 16 * at + 16))),
+          ...Array.from({ length: data.length / size }, (_, at) =>
+            block(data.subarray(size * at, size * at + size)),
+          ),
         ),
       decrypt: refuse,
       cbcEncrypt: chained,
@@ -103,44 +193,50 @@ export class Master {
 
   /** 3DES-ECB of whole blocks: how masters of SCP02 are diversified. */
   desEncrypt(data: Uint8Array): Uint8Array {
-    return this.#token.encryptEcb(this.#current(), data, "des3");
+    return this.token.encryptEcb(this.handle, data, "des3");
   }
 
-  /** Before keys go into a card for good: is the handle still this key? Throws VaultRefusal. */
-  judge(): void {
-    const { kcv, fingerprint } = identityOf(this.#token, this.#current(), this.key.algorithm);
-    if (kcv !== this.key.kcv || fingerprint !== this.key.fingerprint)
-      throw new VaultRefusal(
-        `the token answers with another key than ${this.key.name}: nothing was made with it. Look at the token`,
-      );
-  }
-
-  #current(): Handle {
-    if (this.#generation !== this.#token.generation)
-      throw new TokenLost("the token was connected anew; its keys are being found again");
-    return this.#handle;
+  /** The same as a cipher that only encrypts: payment masters are used so. */
+  desCipher(): BlockCipher {
+    const refuse = (): never => {
+      throw new VaultRefusal("a payment master in a token encrypts single blocks, and nothing else");
+    };
+    return {
+      blockSize: 8,
+      encrypt: (data) => this.desEncrypt(data),
+      decrypt: refuse,
+      cbcEncrypt: refuse,
+      cbcDecrypt: refuse,
+      wipe: () => undefined,
+    };
   }
 }
 
-/**
- * Finds a master by label, check value and fingerprint, whatever else carries its label. Throws VaultRefusal when there is none, or more
- * than one, or one that may do what a master must not.
- */
-export function findMaster(token: Token, key: RegisteredKey): Master {
-  const purpose = isDes(key.algorithm) ? "des-master" : "master";
-  const labelled = token.find(key.name, "secret");
+/** The objects of its label, and those among them that are this key. */
+export function objectsOf(
+  token: Token,
+  key: RegisteredKey,
+): { readonly labelled: readonly Handle[]; readonly ours: readonly Handle[] } {
+  const isSigner = kindOf(key) === "signer";
+  const labelled = token.find(key.name, isSigner ? "private" : "secret");
   const ours = labelled.filter((handle) => {
     try {
-      const found = identityOf(token, handle, key.algorithm);
-      return (
-        equalConstantTime(unhex(found.kcv), unhex(key.kcv)) &&
-        equalConstantTime(unhex(found.fingerprint), unhex(key.fingerprint))
-      );
+      return isSigner ? signsAs(token, handle, key) : isSame(token, handle, key);
     } catch (error) {
       if (error instanceof VaultRefusal) return false;
       throw error;
     }
   });
+  return { labelled, ours };
+}
+
+/**
+ * Finds a key by label, check value and fingerprint, whatever else carries its label. Throws VaultRefusal when there is none, or more
+ * than one, or one that may do what its kind must not.
+ */
+export function findKey(token: Token, key: RegisteredKey): Handle {
+  const kind = kindOf(key);
+  const { labelled, ours } = objectsOf(token, key);
   const where = `token ${token.name}: key ${key.name}`;
   const [handle] = ours;
   if (handle === undefined) {
@@ -151,9 +247,49 @@ export function findMaster(token: Token, key: RegisteredKey): Master {
     );
   }
   if (ours.length > 1) throw new VaultRefusal(`${where} is there ${ours.length} times: remove the copies`);
-  const wrong = token.wrongAttributes(handle, purpose);
+  const wrong = token.wrongAttributes(handle, kind);
   if (wrong !== undefined) throw new VaultRefusal(`${where}: ${wrong}; a master must not`);
-  return new Master(token, key, handle);
+  return handle;
+}
+
+/** What the left half of a key for card verification values is registered as, where it works alone. */
+export const singleOf = ({ single, ...key }: RegisteredKey): RegisteredKey | undefined =>
+  single === undefined
+    ? undefined
+    : { ...key, ...single, name: singleName(key.name) as RegisteredKey["name"] };
+
+export const findMaster = (token: Token, key: RegisteredKey): Master =>
+  new Master(token, key, findKey(token, key));
+
+/** Whether the registered public half confirms what this key signs. */
+function signsAs(token: Token, handle: Handle, { issuer }: RegisteredKey): boolean {
+  if (issuer === undefined) return false;
+  const publicKey = { modulus: unhex(issuer.modulus), exponent: unhex(issuer.exponent) };
+  const block = concat(Uint8Array.of(0), token.random(publicKey.modulus.length - 1));
+  try {
+    return equalConstantTime(nodeCrypto.rsaPublic(publicKey, token.signRaw(handle, block)), block);
+  } catch (error) {
+    // A signature longer than the modulus is another key's.
+    if (error instanceof CardProblem) return false;
+    throw error;
+  }
+}
+
+/** The pair of the register's name whose signature `open` confirms. Throws VaultRefusal. */
+export function findSigning(token: Token, register: Pick<Register, "keys">, open: KeyObject): Handle {
+  const name = register.keys.find(({ use }) => use === "sign")?.name ?? "";
+  const challenge = token.random(32);
+  const found = token.find(name, "private").find((key) => {
+    try {
+      return verify(null, challenge, open, token.signEd25519(key, challenge));
+    } catch (error) {
+      if (error instanceof VaultRefusal) return false;
+      throw error;
+    }
+  });
+  if (found === undefined)
+    throw new VaultRefusal(`token ${token.name}: the signing key ${name} is not there, or is another one`);
+  return found;
 }
 
 /** PKCS#8 (RFC 8410) around the 32 bytes of an Ed25519 private key, which is derived where the token has no signatures of this kind. */

@@ -25,8 +25,8 @@ serve<TokenCeremony, TokenUnlock>({
     const token = await Token.open(unlock);
     try {
       drawFrom((length) => token.random(length));
-      const { operations, keptKeys } = probeToken(token, unlock.missing);
-      const ring = new TokenKeyring(token, file, register, { keptKeys });
+      const { operations, keptKeys, transports } = probeToken(token, unlock.missing);
+      const ring = new TokenKeyring(token, file, register, { keptKeys, transports });
       return vaultCalls(ring, { provider: `pkcs11 (${unlock.label})`, operations });
     } catch (error) {
       token.disconnect();

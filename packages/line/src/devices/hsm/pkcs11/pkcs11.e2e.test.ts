@@ -3,37 +3,31 @@ import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Command, decodeResponse, encodeCommand, type Response } from "@persoline/card/apdu";
+import type { Response } from "@persoline/card/apdu";
 import { hex, unhex } from "@persoline/card/bytes";
 import { cmac } from "@persoline/card/crypto";
-import { diversify3des, diversifyKdf3, diversifyKeyKdf3, type KeySet } from "@persoline/card/globalplatform";
+import { diversify3des, diversifyKdf3, diversifyKeyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto, random } from "@persoline/card/node";
-import type { KeyRef, Part, SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
-import {
-  fabricateGlobalPlatform,
-  makeVirtualCard,
-  memoryStore,
-  type VirtualCard,
-} from "@persoline/card/virtual";
+import type { SecureChannelSpec, SecureStep, Serial } from "@persoline/card/program";
+import { fabricateDesfire, makeDesfireCard, memoryStore } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openLetter } from "../letter.js";
+import {
+  cardWith,
+  chip,
+  keyInformation,
+  masterOf,
+  masters,
+  publishedMasters,
+  putKey,
+  ref,
+  send,
+  serial,
+  sessionBy,
+} from "../channel-cards.test.data.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
-
-/** Published values of this test's own; each is made of one byte that grows. */
-const masterOf = (length: number, first: number): Uint8Array =>
-  Uint8Array.from({ length }, (_, at) => first + at);
-const masters = {
-  fab128: { use: "scp03", algorithm: "AES-128", value: masterOf(16, 0x10) },
-  fab192: { use: "scp03", algorithm: "AES-192", value: masterOf(24, 0x30) },
-  fab256: { use: "scp03", algorithm: "AES-256", value: masterOf(32, 0x50) },
-  fabdes: { use: "scp02", algorithm: "3DES", value: masterOf(16, 0x80) },
-  gate: { use: "application", algorithm: "AES-128", value: masterOf(16, 0xa0) },
-} as const;
-const chip = unhex("504C0102030400000042");
-const serial = hex(chip) as Serial;
-const ref = (name: string) => name as KeyRef;
 
 let folder: string;
 let token: SoftToken;
@@ -48,12 +42,7 @@ const ceremony = (
   environment: "test",
   unlock: { ...soft.access, ...more },
   keys: [
-    ...Object.entries(masters).map(([name, { use, algorithm, value }]) => ({
-      name,
-      use,
-      algorithm,
-      published: hex(value),
-    })),
+    ...publishedMasters,
     { name: "desfire", use: "desfire", published: "00112233445566778899AABBCCDDEEFF" },
     { name: "issuer128", use: "scp03" },
     { name: "issuer256", use: "scp03", algorithm: "AES-256" },
@@ -78,38 +67,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function cardWith(keys: KeySet, algorithm: "aes" | "3des"): VirtualCard {
-  const content = fabricateGlobalPlatform({
-    chipNumber: chip,
-    keySets: [{ kvn: 0xff, algorithm, ...keys }],
-    i03: 0x70,
-    i02: 0x55,
-  });
-  const card = makeVirtualCard({ eeprom: memoryStore(content), random, crypto: nodeCrypto });
-  card.powerOn();
-  return card;
-}
-const send = (card: VirtualCard, command: Command): Response =>
-  decodeResponse(card.transmit(encodeCommand(command)) ?? new Uint8Array(0));
-
-async function session(by: Hsm, card: VirtualCard, channel: SecureChannelSpec, steps: readonly SecureStep[]) {
-  const { session: id, open } = await by.openSession({ channel, serial });
-  const ready = await by.authenticate({ session: id, answer: send(card, open), steps });
-  if (!ready.ok) return ready;
-  if ("more" in ready) throw new Error("one pass is enough for these cards");
-  const answers = ready.commands.map((command) => send(card, command));
-  expect(answers[0]?.sw).toBe(0x9000);
-  return by.unwrap({ session: id, answers: answers.slice(1) });
-}
-const keyInformation: SecureStep = { cla: 0x80, ins: 0xca, p1: 0, p2: 0xe0, data: [], le: 256 };
-const putKey = (part: Extract<Part, { secret: "key-set" }>): SecureStep => ({
-  cla: 0x80,
-  ins: 0xd8,
-  p1: 0x00,
-  p2: 0x81,
-  data: [part],
-  le: 256,
-});
 const scp03 = (master: string, kvn = 0xff): SecureChannelSpec => ({
   protocol: "scp03",
   keys: ref(master),
@@ -125,7 +82,7 @@ const scp02: SecureChannelSpec = {
   diversify: "visa2",
 };
 const aesCard = (master: "fab128" | "fab192" | "fab256") =>
-  cardWith(diversifyKdf3(nodeCrypto, masters[master].value, chip), "aes");
+  cardWith(diversifyKdf3(nodeCrypto, masters[master].value, chip), "aes", { i03: 0x70, i02: 0x55 });
 const made = { secret: "key-set", keys: ref("issuer128"), kvn: 0x31 } as const;
 
 describe("what the token shows at start", () => {
@@ -143,8 +100,14 @@ describe("what the token shows at start", () => {
       random: "token",
       scp02: "module-process",
       "scp03-long": "module-process",
+      scp11: "unavailable",
       desfire: "module-process",
-      "issuer-data": "unavailable",
+      "issuer-data": "token",
+      "issuer-data-clear": "module-process",
+      "emv-keys": "module-process",
+      "emv-rsa": "module-process",
+      "emv-issuer": "token",
+      "emv-cryptogram": "module-process",
       pin: "module-process",
       letter: "module-process",
       seal: "module-process",
@@ -154,15 +117,27 @@ describe("what the token shows at start", () => {
     for (const { note } of lesser) expect(note).toMatch(/\w{4}/);
   });
 
+  test("key pairs of SCP11 are not put into one", async () => {
+    const other = softToken(folder, "no pairs");
+    const asked = {
+      ...ceremony(join(folder, "pairs.json"), other),
+      keys: [{ name: "host", use: "scp11" as const }],
+    };
+    const made = createTokenKeys(asked, { environment: other.environment });
+    await expect(made).rejects.toThrow("keys for scp11 are kept in the vault only");
+  });
+
   test("a poorer token does the same work in the module's process, and says so", async () => {
     const poor = await opened({ missing: ["kept-keys"] });
     onTestFinished(() => poor.close());
     const { operations } = await poor.capabilities();
     expect(operations.scp03).toMatchObject({ level: "module-process", probed: true });
     const card = aesCard("fab128");
-    expect(await session(poor, card, scp03("fab128"), [putKey(made)])).toMatchObject({ ok: true });
+    expect(await sessionBy(poor, card, scp03("fab128"), [putKey(made)])).toMatchObject({ ok: true });
     // What one put in, the other opens: both derive the same keys.
-    expect(await session(hsm, card, scp03("issuer128", 0x31), [keyInformation])).toMatchObject({ ok: true });
+    expect(await sessionBy(hsm, card, scp03("issuer128", 0x31), [keyInformation])).toMatchObject({
+      ok: true,
+    });
   });
 });
 
@@ -171,9 +146,9 @@ describe("cards of every kind", () => {
     "SCP03 from %s, and an issuer's set put in",
     async (master) => {
       const card = aesCard(master);
-      const done = await session(hsm, card, scp03(master), [keyInformation, putKey(made)]);
+      const done = await sessionBy(hsm, card, scp03(master), [keyInformation, putKey(made)]);
       expect(done).toMatchObject({ ok: true, answers: [{ sw: 0x9000 }, { sw: 0x9000, verdict: "right" }] });
-      const again = await session(hsm, card, scp03("issuer128", 0x31), [keyInformation]);
+      const again = await sessionBy(hsm, card, scp03("issuer128", 0x31), [keyInformation]);
       expect(again).toMatchObject({ ok: true });
     },
   );
@@ -181,12 +156,17 @@ describe("cards of every kind", () => {
   test("AES-256 put in from a session of AES-128 keys, and SCP02", async () => {
     const long = { secret: "key-set", keys: ref("issuer256"), kvn: 0x31, form: "aes-256" } as const;
     const card = aesCard("fab128");
-    expect(await session(hsm, card, scp03("fab128"), [putKey(long)])).toMatchObject({
+    expect(await sessionBy(hsm, card, scp03("fab128"), [putKey(long)])).toMatchObject({
       ok: true,
       answers: [{ verdict: "right" }],
     });
-    expect(await session(hsm, card, scp03("issuer256", 0x31), [keyInformation])).toMatchObject({ ok: true });
-    const old = cardWith(diversify3des(nodeCrypto, masters.fabdes.value, chip, "visa2"), "3des");
+    expect(await sessionBy(hsm, card, scp03("issuer256", 0x31), [keyInformation])).toMatchObject({
+      ok: true,
+    });
+    const old = cardWith(diversify3des(nodeCrypto, masters.fabdes.value, chip, "visa2"), "3des", {
+      i03: 0x70,
+      i02: 0x55,
+    });
     const des = {
       secret: "key-set",
       keys: ref("issuerdes"),
@@ -194,21 +174,90 @@ describe("cards of every kind", () => {
       form: "3des",
       diversify: "visa2",
     } as const;
-    expect(await session(hsm, old, scp02, [putKey(des)])).toMatchObject({
+    expect(await sessionBy(hsm, old, scp02, [putKey(des)])).toMatchObject({
       ok: true,
       answers: [{ verdict: "right" }],
     });
   });
 
   test("a card with other keys is found out before EXTERNAL AUTHENTICATE, and no try is lost", async () => {
-    const card = cardWith(diversifyKdf3(nodeCrypto, masterOf(16, 1), chip), "aes");
+    const card = cardWith(diversifyKdf3(nodeCrypto, masterOf(16, 1), chip), "aes", { i03: 0x70, i02: 0x55 });
     const before = card.counters.pagesWritten;
-    expect(await session(hsm, card, scp03("fab128"), [])).toMatchObject({
+    expect(await sessionBy(hsm, card, scp03("fab128"), [])).toMatchObject({
       ok: false,
       code: "card-cryptogram",
     });
     expect(card.counters.pagesWritten).toBe(before);
   });
+
+  test.each(["ev1", "ev2"] as const)(
+    "a gate's session with a DESFire-style card, %s, by the token's master",
+    async (version) => {
+      const uid = "04A1B2C3D4E5F6" as Serial;
+      const card = makeDesfireCard({
+        eeprom: memoryStore(fabricateDesfire({ uid: unhex(uid) })),
+        random,
+        crypto: nodeCrypto,
+      });
+      card.powerOn();
+      const key = { keys: ref("desfire"), input: ["uid", "aid", "key"] as const };
+      const spec = { protocol: "desfire", version, keyNumber: 0, key: "default" } as const;
+      const native = (ins: number, clear: string, answerLength?: number): SecureStep => ({
+        cla: 0x90,
+        ins,
+        p1: 0,
+        p2: 0,
+        le: 256,
+        data: [unhex(clear)],
+        native: {
+          clear: clear.length / 2,
+          send: "session",
+          receive: answerLength === undefined ? "session" : "full",
+          ...(answerLength === undefined ? {} : { answerLength }),
+        },
+      });
+      const passes = async (channel: SecureChannelSpec, steps: readonly SecureStep[]) => {
+        const { session: id, open } = await hsm.openSession({ channel, serial: uid });
+        for (let answer = send(card, open); ; ) {
+          const ready = await hsm.authenticate({ session: id, answer, steps });
+          if (!ready.ok) return ready;
+          if ("more" in ready) answer = send(card, ready.more);
+          else
+            return hsm.unwrap({ session: id, answers: ready.commands.map((command) => send(card, command)) });
+        }
+      };
+      // Application 000001 with two keys, a file of 20 bytes that key 1 reads, and key 1 of the master's making.
+      const made = (ins: number, data: string): SecureStep => ({
+        ...native(ins, ""),
+        data: [unhex(data)],
+        native: { clear: 0, send: "session", receive: "session" },
+      });
+      expect(await passes({ ...spec, aid: 0 }, [made(0xca, "0100000F82")])).toMatchObject({ ok: true });
+      const put: SecureStep = {
+        ...native(0xc4, "01"),
+        data: [
+          Uint8Array.of(1),
+          { secret: "desfire-key", aid: 1, key: 1, version: 0x26, value: key, old: "default" },
+        ],
+        native: { clear: 1, send: "full", receive: "session" },
+      };
+      const file = made(0xcd, "0503FF1F140000");
+      expect(await passes({ ...spec, aid: 1 }, [file, put])).toMatchObject({ ok: true });
+
+      const gate = { protocol: "desfire", version, aid: 1, keyNumber: 1, key, gate: true } as const;
+      const reads = [native(0xbd, "05000000080000", 8), native(0xbd, "050800000C0000", 12)];
+      const told = await passes(gate, reads);
+      expect(told.ok && told.answers.map(({ sw, data }) => [sw, data.length])).toEqual([
+        [0x9100, 8],
+        [0x9100, 12],
+      ]);
+      expect(await passes({ ...gate, keyNumber: 0 }, reads)).toMatchObject({
+        ok: false,
+        code: "card-cryptogram",
+      });
+      await expect(passes({ ...gate, key: { keys: key.keys } }, reads)).rejects.toThrow(/only derive/);
+    },
+  );
 
   test("a gate's mutual authentication is the one of docs/card-os.md 6", async () => {
     const cardChallenge = random(16);
@@ -248,8 +297,11 @@ describe("cards of every kind", () => {
 
   test("keys that all cards share cannot be in a token, and a key has one purpose", async () => {
     const shared = { ...scp02, diversify: "none" } as const;
-    const card = cardWith(diversify3des(nodeCrypto, masters.fabdes.value, chip, "visa2"), "3des");
-    await expect(session(hsm, card, shared, [])).rejects.toThrow("need the vault");
+    const card = cardWith(diversify3des(nodeCrypto, masters.fabdes.value, chip, "visa2"), "3des", {
+      i03: 0x70,
+      i02: 0x55,
+    });
+    await expect(sessionBy(hsm, card, shared, [])).rejects.toThrow("need the vault");
     await expect(
       hsm.openMutual({ keys: ref("fab128"), kid: 1, serial, cardChallenge: random(16) }),
     ).rejects.toThrow("one purpose");
@@ -339,13 +391,13 @@ describe("a module that fails in the middle of a card", () => {
       code: "security-module",
     });
     expect(card.counters.pagesWritten).toBe(before);
-    expect(await session(hsm, card, scp03("fab128"), [keyInformation])).toMatchObject({ ok: true });
+    expect(await sessionBy(hsm, card, scp03("fab128"), [keyInformation])).toMatchObject({ ok: true });
   });
 
   test("stopped: ended after its deadline", async () => {
-    const { one, pid } = await watched({ deadlineMs: 400 });
+    const { one, pid } = await watched({ deadlineMs: 1500 });
     process.kill(pid, "SIGSTOP");
-    await expect(one.random(16)).rejects.toThrow("the token has not answered for 0.4 s");
+    await expect(one.random(16)).rejects.toThrow("the token has not answered for 1.5 s");
   });
 
   test("the token is gone: a fault that says so; when it is back, keys are found again", async () => {
@@ -363,6 +415,6 @@ describe("a module that fails in the middle of a card", () => {
       renameSync(away, token.folder);
     }
     expect(card.counters.pagesWritten).toBe(before);
-    expect(await session(one, card, scp03("fab128"), [keyInformation])).toMatchObject({ ok: true });
+    expect(await sessionBy(one, card, scp03("fab128"), [keyInformation])).toMatchObject({ ok: true });
   });
 });

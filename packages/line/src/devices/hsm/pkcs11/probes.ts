@@ -1,26 +1,60 @@
 /** What this token really does, asked by known answers: the mechanism lists of tokens promise more than they keep. */
 import { verify, createPublicKey } from "node:crypto";
-import { equal, unhex } from "@persoline/card/bytes";
-import { cmac, kcvAes, type KeyPurpose } from "@persoline/card/crypto";
-import { nodeCrypto } from "@persoline/card/node";
+import { concat, equal, unhex } from "@persoline/card/bytes";
+import { type BlockCipher, cmac, kcvAes, type KeyPurpose } from "@persoline/card/crypto";
+import { nodeCrypto, rsaPrivateKey } from "@persoline/card/node";
+import { must } from "../known.js";
+import { rsaNumbers } from "../payment/issuer-key.js";
+import {
+  type MasterOf,
+  probeCryptogram,
+  probeIssuerSignature,
+  probePair,
+  probePaymentKeys,
+  probeVerificationValue,
+} from "../payment/probes.js";
 import type { Capability, HsmOperation } from "../port.js";
-import { kdf3Record, must, probeProcess, probeScp03, scp03Record, tried } from "../probes.js";
+import { kdf3Record, probeProcess, probeScp03, scp03Record, tried } from "../probes.js";
 import { Master, spkiOf } from "./masters.js";
-import type { Token } from "./token.js";
+import { wrapPadded } from "../transport.js";
+import type { Handle, Token } from "./token.js";
 import { TokenKey } from "./token-key.js";
 
 export interface TokenReport {
   readonly operations: Readonly<Record<HsmOperation, Capability>>;
   /** Cards' AES keys of 16 bytes can be made and used inside the token. */
   readonly keptKeys: boolean;
+  /** Issuers' secrets go from their transport key to a card's session inside the token. */
+  readonly transports: boolean;
   /** The token signs with Ed25519. */
   readonly signs: boolean;
 }
 
+const PROBE_KEY = {
+  name: "persoline probe" as Master["key"]["name"],
+  environment: "test",
+  published: true,
+  kcv: "",
+  fingerprint: "",
+} as const;
 const MESSAGE = unhex("000102030405060708090A0B0C0D0E0F10111213");
 
 /** For tests: operations of the token that shall be taken as missing, as they are in a poorer one. */
-export type Missing = "kept-keys" | "sign";
+export type Missing = "kept-keys" | "sign" | "translate" | "rsa";
+
+/** What the masters' good keeping does not reach. */
+const CLEAR = {
+  level: "module-process",
+  note: "the token keeps the transport key; what is padded, or under triple DES, is clear in the module's process (tokens join no bytes, and wrap nothing under triple DES)",
+} as const;
+const CARD_KEYS = {
+  level: "module-process",
+  note: "the token keeps the masters and encrypts the diversification data; cards' keys and values are in the module's process (tokens do no single DES and wrap nothing under triple DES)",
+} as const;
+const CRYPTOGRAM = {
+  level: "module-process",
+  note: "the token keeps the masters; cards' keys are in the module's process (tokens make no MAC of ISO/IEC 9797-1, algorithm 3)",
+} as const;
 
 export function probeToken(token: Token, missing: readonly Missing[] = []): TokenReport {
   const inProcess = probeProcess();
@@ -63,9 +97,37 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
     const why = there.note === undefined ? "" : ` (${there.note})`;
     return { ...here, note: `the token keeps the master, cards' keys are in the module's process${why}` };
   };
+  const opens = tried("token", () => {
+    probeTransport(token);
+  });
+  const translation = kept(() => {
+    without("translate");
+    probeTranslation(token);
+  });
+  /** Without the whole way inside: opened there, clear in this process. */
+  const issuerData = (inside: Capability): Capability =>
+    opens.level === "unavailable"
+      ? opens
+      : {
+          level: "module-process",
+          probed: true,
+          ...(inside.note === undefined ? {} : { note: inside.note }),
+        };
+  const cardKeys = tried("token", () => {
+    probePaymentKeys(masterOf(token));
+    probeVerificationValue(masterOf(token));
+  });
+  const cryptogram = tried("token", () => {
+    probeCryptogram(masterOf(token));
+  });
+  const issuer = tried("token", () => {
+    without("rsa");
+    probeSigner(token);
+  });
   const { scp02, pin, letter, seal, sign } = inProcess;
   return {
     keptKeys,
+    transports: keptKeys && translation.level === "token",
     signs: signature.level === "token",
     operations: {
       loader: best(session, inProcess.loader),
@@ -75,15 +137,24 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
         { ...derives, level: "unavailable", note: "keys of two blocks cannot be joined inside" },
         inProcess["scp03-long"],
       ),
+      scp11: {
+        level: "unavailable",
+        probed: false,
+        note: "hosts' P-256 keys and card authorities are in the vault only",
+      },
       desfire: best(
         { ...derives, level: "unavailable", note: "its sessions do more than tokens can" },
         inProcess.desfire,
       ),
-      "issuer-data": {
-        level: "unavailable",
-        probed: false,
-        note: "issuers' transport keys are in the vault only",
+      "issuer-data": keptKeys && translation.level === "token" ? translation : issuerData(translation),
+      "issuer-data-clear": { ...opens, ...(opens.level === "unavailable" ? {} : CLEAR) },
+      "emv-keys": { ...cardKeys, ...(cardKeys.level === "unavailable" ? {} : CARD_KEYS) },
+      "emv-rsa": {
+        ...inProcess["emv-rsa"],
+        note: "cards' pairs are drawn in the module's process, from the token's random bytes",
       },
+      "emv-issuer": issuer,
+      "emv-cryptogram": { ...cryptogram, ...(cryptogram.level === "unavailable" ? {} : CRYPTOGRAM) },
       "keys-to-card": best(keys, inProcess["keys-to-card"]),
       "shared-keys": {
         level: "unavailable",
@@ -119,15 +190,7 @@ function probeSession(token: Token): void {
 }
 
 function withMaster<T>(token: Token, work: (master: Master) => T): T {
-  const key = {
-    name: "probe" as Master["key"]["name"],
-    use: "application",
-    algorithm: "AES-128",
-    environment: "test",
-    published: true,
-    kcv: "",
-    fingerprint: "",
-  } as const;
+  const key = { ...PROBE_KEY, use: "application", algorithm: "AES-128" } as const;
   const handle = token.makeMaster(
     { label: "persoline probe", algorithm: "AES-128" },
     unhex(kdf3Record.master),
@@ -198,5 +261,92 @@ function probeSignature(token: Token): void {
     must(verify(null, MESSAGE, key, token.signEd25519(secret, MESSAGE)), "Ed25519 in the token");
   } finally {
     token.destroy(secret);
+  }
+}
+
+/** A payment master with a known value, and its left half, for one piece of work. */
+const masterOf =
+  (token: Token): MasterOf =>
+  (value, work) => {
+    const handles: Handle[] = [];
+    const cipher = (bytes: Uint8Array): Master => {
+      const key = { ...PROBE_KEY, use: "emv-ac", algorithm: "3DES" } as const;
+      const handle = token.makeMaster({ label: key.name, algorithm: "3DES" }, bytes, { keeps: false });
+      handles.push(handle);
+      return new Master(token, key, handle);
+    };
+    try {
+      const whole = cipher(value);
+      const single = cipher(concat(value.subarray(0, 8), value.subarray(0, 8)));
+      const des3 = (key: Uint8Array): BlockCipher => (key.length === 16 ? whole : single).desCipher();
+      return work({ crypto: { ...nodeCrypto, des3 }, key: new Uint8Array(16) });
+    } finally {
+      for (const handle of handles) token.destroy(handle);
+    }
+  };
+
+/** RFC 5649, from this process's own wrapping; triple DES against this process's. */
+function probeTransport(token: Token): void {
+  withTransport(token, (handle, wrapped) => {
+    must(equal(token.unwrapBytes(handle, wrapped), SECRET), "a value unwrapped in the token");
+  });
+  const value = unhex("404142434445464748494A4B4C4D4E4F");
+  const label = PROBE_KEY.name;
+  const des = token.makeMaster({ label, algorithm: "3DES", kind: "des-transport" }, value, { keeps: false });
+  const mac = token.makeMaster({ label, algorithm: "AES-128", kind: "mac-master" }, value, { keeps: false });
+  try {
+    for (const mode of ["ecb", "cbc"] as const) {
+      const cipher = nodeCrypto.des3(value);
+      const wrapped = mode === "ecb" ? cipher.encrypt(SECRET) : cipher.cbcEncrypt(new Uint8Array(8), SECRET);
+      must(equal(token.decryptDes(des, wrapped, mode), SECRET), `3DES-${mode.toUpperCase()} in the token`);
+    }
+    must(equal(token.cmac(mac, SECRET), cmac(nodeCrypto.aes(value), SECRET)), "a file's MAC in the token");
+  } finally {
+    token.destroy(des);
+    token.destroy(mac);
+  }
+}
+
+/** From a transport key to a session's key without being clear in between. */
+function probeTranslation(token: Token): void {
+  const value = unhex(scp03Record.dek);
+  const dek = throwAway(token, value, "key-encryption");
+  try {
+    withTransport(token, (handle, wrapped) => {
+      const secret = new TokenKey(token, token.unwrap(handle, wrapped), "to-card", wrapped.length);
+      try {
+        const expected = nodeCrypto.aes(value).cbcEncrypt(new Uint8Array(16), SECRET);
+        must(equal(dek.wrapKey(secret), expected), "a value translated in the token");
+      } finally {
+        secret.wipe();
+      }
+    });
+  } finally {
+    dek.wipe();
+  }
+}
+
+/** Three blocks, as the keys of a payment card. */
+const SECRET = Uint8Array.from({ length: 48 }, (_, at) => 0xc0 ^ (5 * at));
+
+function withTransport(token: Token, work: (handle: Handle, wrapped: Uint8Array) => void): void {
+  const key = unhex("603DEB1015CA71BE2B73AEF0857D77811F352C073B6108D72D9810A30914DFF4");
+  const handle = token.makeMaster({ label: PROBE_KEY.name, algorithm: "AES-256", kind: "transport" }, key, {
+    keeps: false,
+  });
+  try {
+    work(handle, wrapPadded(key, SECRET));
+  } finally {
+    token.destroy(handle);
+  }
+}
+
+function probeSigner(token: Token): void {
+  const der = rsaPrivateKey(probePair().privateKey).export({ format: "der", type: "pkcs8" });
+  const handle = token.importRsa(PROBE_KEY.name, rsaNumbers(new Uint8Array(der)), { keeps: false });
+  try {
+    probeIssuerSignature((block) => token.signRaw(handle, block));
+  } finally {
+    token.destroy(handle);
   }
 }

@@ -9,6 +9,8 @@ import { nodeCrypto, random } from "@persoline/card/node";
 import type { KeyRef, Serial } from "@persoline/card/program";
 import pkcs11js from "pkcs11js";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
+import { keys, prepared, TestCard } from "../payment/payment-card.test.data.js";
 import { vaultCalls } from "../vault-core.js";
 import { makeTokenKeys } from "./make.js";
 import { probeToken } from "./probes.js";
@@ -52,18 +54,18 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const ringOf = (): TokenKeyring =>
-  new TokenKeyring(token, file, readRegister(file), { keptKeys: probeToken(token).keptKeys });
+const ringOf = (): TokenKeyring => new TokenKeyring(token, file, readRegister(file), probeToken(token));
 
 /** What the token's owner might do between two cards: everything ended, and other keys put under our labels. */
 function restarted(
   more: { readonly value: Uint8Array; readonly extractable?: boolean; readonly sign?: boolean }[],
+  label = "reconnect",
 ): void {
   stranger.C_Finalize();
   stranger.C_Initialize();
   const slot = stranger
     .C_GetSlotList(true)
-    .find((one) => stranger.C_GetTokenInfo(one).label.trimEnd() === "reconnect");
+    .find((one) => stranger.C_GetTokenInfo(one).label.trimEnd() === label);
   if (slot === undefined) throw new Error("the token is not there");
   const session = stranger.C_OpenSession(slot, pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION);
   stranger.C_Login(session, pkcs11js.CKU_USER, soft.access.pin);
@@ -153,4 +155,63 @@ test("a token that answers wrong makes no key for a card", () => {
   const right = token.deriveBytes.bind(token);
   token.deriveBytes = (key, block) => right(key, block).map((byte, at) => (at === 7 ? byte ^ 1 : byte));
   expect(() => ring.kept?.applicationKey(ask, "to-card")).toThrow("answers with another key than gate");
+});
+
+test("payment masters, an issuer's RSA key and keys of its files among decoys of their labels; a second copy is refused", async () => {
+  const { access } = softToken(folder, "payments");
+  const own = await Token.open(access);
+  const register = join(folder, "payments.json");
+  const files = [
+    { name: "issuer-tk", use: "transport", algorithm: "AES-256" },
+    { name: "issuer-mac", use: "file-mac" },
+  ] as const;
+  const report = probeToken(own);
+  makeTokenKeys(
+    own,
+    {
+      file: register,
+      environment: "test",
+      keys: [...keys, ...files],
+      letterPrinter: { writePrivateKeyTo: join(folder, "payments.pem") },
+    },
+    report,
+  );
+  const found = () => new TokenKeyring(own, register, readRegister(register), report);
+  own.makeMaster({ label: "pay-ac", algorithm: "3DES" });
+  own.makeMaster({ label: "pay-cvk/single", algorithm: "3DES" });
+  own.makeMaster({ label: "issuer-tk", algorithm: "AES-256", kind: "transport" });
+  own.makeMaster({ label: "issuer-mac", algorithm: "AES-128", kind: "mac-master" });
+  own.makeRsaPair("pay-issuer", 1408);
+  const calls = vaultCalls(found());
+  const ready = await prepared(calls);
+  const card = new TestCard("scp02");
+  await card.personalize(calls, ready);
+  expect((await card.transact(calls, ready.profile)).outcome).toBe("approved online");
+  const { name = "", seed } = keys.find(({ use }) => use === "emv-issuer") ?? {};
+  own.importRsa(name, rsaNumbers(drawIssuerKey("RSA-1408", seed)));
+  expect(found).toThrow("key pay-issuer is there 2 times");
+  calls.wipe();
+});
+
+test("a payment master or transport key that may do more than its work is refused", async () => {
+  const { access } = softToken(folder, "too much");
+  const own = await Token.open(access);
+  const register = join(folder, "too-much.json");
+  const report = probeToken(own);
+  const value = "70717273747576777879808182838485";
+  makeTokenKeys(
+    own,
+    {
+      file: register,
+      environment: "test",
+      keys: [{ name: "gate", use: "file-mac", published: value }],
+      letterPrinter: { writePrivateKeyTo: join(folder, "too-much.pem") },
+    },
+    report,
+  );
+  for (const handle of own.find("gate", "secret")) own.destroy(handle);
+  restarted([{ value: unhex(value), sign: true }], "too much");
+  own.connect();
+  expect(() => new TokenKeyring(own, register, readRegister(register), report)).toThrow("it may also derive");
+  own.disconnect();
 });

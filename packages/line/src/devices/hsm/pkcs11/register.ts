@@ -8,13 +8,42 @@ import { KeystoreProblem, writeDurably } from "../keystore.js";
 import type { Environment, KeyDescription } from "../port.js";
 
 export interface RegisteredKey extends KeyDescription {
-  /** Of masters: eight bytes of E(key, `fingerprinted`), hexadecimal. */
+  /**
+   * Hexadecimal, eight bytes: of masters of E(key, `fingerprinted`), of keys of MACs of CMAC(key, `fingerprinted`), of triple DES transport
+   * keys of D(key, `fingerprinted`), of AES ones of SHA-256 of what `witness` opens to; of RSA keys nothing: their public half tells.
+   */
   readonly fingerprint: string;
+  /** Sixteen bytes of chance wrapped under an AES transport key, which can do nothing but unwrap. */
+  readonly witness?: string;
+  /** Of a key for card verification values: what its left half alone, a key of its own, is known by. */
+  readonly single?: Pick<RegisteredKey, "kcv" | "fingerprint">;
 }
+
+/** Without what only its finding needs. */
+export const descriptionOf = ({
+  name,
+  use,
+  algorithm,
+  kcv,
+  environment,
+  published,
+  life,
+  issuer,
+}: RegisteredKey): KeyDescription => ({
+  name,
+  use,
+  algorithm,
+  kcv,
+  environment,
+  published,
+  ...(life === undefined ? {} : { life }),
+  ...(issuer === undefined ? {} : { issuer }),
+});
 
 export interface Register {
   readonly format: "persoline-token";
-  readonly version: 1;
+  /** 2 once a ceremony was held: older programs would not heed the keys' states. */
+  readonly version: 1 | 2;
   readonly environment: Environment;
   /** Label of the token. */
   readonly token: string;
@@ -22,9 +51,20 @@ export interface Register {
   /** Public keys (SPKI, base64): of signatures, of the letter printer. `by`: where the signing key is. */
   readonly signature: { readonly by: "token" | "module-process"; readonly open: string };
   readonly letterPrinter: string;
+  /** The same of the stripe's encoder. */
+  readonly stripeEncoder?: string;
+  /** Counts the writings; the ceremonies' records name it. Absent in version 1. */
+  readonly revision?: number;
+  /** How far its acts go. Absent in version 1. */
+  readonly office?: { readonly acts: number; readonly last: string };
+  /** What the key office keeps, sealed under a key of the token, base64. Absent in version 1. */
+  readonly book?: string;
   /** HMAC-SHA-256 over all that is above, base64. */
   readonly mac: string;
 }
+
+/** The newest form of the file that this program knows. */
+const VERSION = 2;
 
 /** What fingerprints are made over: 16 bytes. */
 export const fingerprinted = new Uint8Array(Buffer.from("persoline key id"));
@@ -55,10 +95,10 @@ export function readRegister(file: string): Register {
       "not-ours",
       `${file}: this is no register of token keys; restore it from a backup`,
     );
-  if (content.version > 1) {
+  if (content.version > VERSION) {
     throw new KeystoreProblem(
       "newer-version",
-      `${file}: the register has form ${String(content.version)}, this program knows 1; use the newer program`,
+      `${file}: the register has form ${String(content.version)}, this program knows ${VERSION}; use the newer program`,
     );
   }
   return content;

@@ -1,7 +1,7 @@
 /** One AES key of a card inside the token, for as long as its card session lasts. */
 import { concat } from "@persoline/card/bytes";
 import type { KeptKey, KeyPurpose } from "@persoline/card/crypto";
-import { VaultRefusal } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
 
 const ZEROS = new Uint8Array(16);
@@ -26,7 +26,11 @@ export class TokenKey implements KeptKey {
   #handle: Handle | undefined;
   #zero: Uint8Array | undefined;
 
-  constructor(token: Token, handle: Handle, purpose: KeyPurpose) {
+  /** Bytes that the value has at most, for what is no key of 16. */
+  readonly #length: number;
+
+  constructor(token: Token, handle: Handle, purpose: KeyPurpose, length = 16) {
+    this.#length = length;
     this.#token = token;
     this.#handle = handle;
     this.#purpose = purpose;
@@ -62,7 +66,7 @@ export class TokenKey implements KeptKey {
 
   wrapKey(key: KeptKey): Uint8Array {
     if (!(key instanceof TokenKey)) throw new VaultRefusal("that key is not in this token");
-    return this.#token.wrap(this.#for("key-encryption"), key.#for("to-card"));
+    return this.#token.wrap(this.#for("key-encryption"), key.#for("to-card"), key.#length);
   }
 
   checkValue(): Uint8Array {

@@ -1,17 +1,43 @@
 /** The keyring whose masters are in a token. What the token can do with cards' AES keys of 16 bytes it does itself; the rest is computed here. */
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { unhex } from "@persoline/card/bytes";
-import type { KeptKey, KeyPurpose } from "@persoline/card/crypto";
+import type { BlockCipher, KeptKey, KeyPurpose } from "@persoline/card/crypto";
 import { diversify3desWith, type KeptKeySet, type KeySet } from "@persoline/card/globalplatform";
+import type { TransportMode } from "@persoline/card/issuer-data";
 import { nodeCrypto } from "@persoline/card/node";
 import { diversifyAn10922 } from "@persoline/card/desfire";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
-import { desfireInput, type KeptKeys, Keyring, refuseTestKey, VaultRefusal } from "../keyring.js";
+import {
+  desfireInput,
+  type IssuerSigner,
+  type KeptKeys,
+  Keyring,
+  otherIssuerKey,
+  type PaymentMaster,
+  type PaymentUse,
+  refuseTestKey,
+} from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { KeystoreProblem } from "../keystore.js";
+import { type Purpose, whyNot } from "../office/life.js";
+import { isRsa } from "../payment/issuer-key.js";
 import type { KeyDescription } from "../port.js";
-import { findMaster, type Master, ownNumbers, signingKeyOf } from "./masters.js";
-import { judgeRegister, type Register } from "./register.js";
+import {
+  findKey,
+  findMaster,
+  findSigning,
+  Found,
+  isDes,
+  kindOf,
+  type Master,
+  ownNumbers,
+  signingKeyOf,
+  singleOf,
+} from "./masters.js";
+import type { TokenReport } from "./probes.js";
+import { descriptionOf, judgeRegister, type Register } from "./register.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
+import { TokenKey } from "./token-key.js";
 
 /** Number of the loader key in KDF3 (docs/card-os.md 2). */
 const LOADER_KEY = 0x10;
@@ -25,41 +51,44 @@ export class TokenKeyring extends Keyring {
   readonly #file: string;
   readonly #register: Register;
   readonly #masters = new Map<string, Master>();
+  /** Left halves of keys for card verification values. */
+  readonly #singles = new Map<string, Master>();
+  /** Keys of issuers' files, and their RSA keys. */
+  readonly #others = new Map<string, Found>();
   #sealing: Uint8Array = new Uint8Array(0);
   /** Everything of the register was found over the present connection. */
   #whole = false;
   #signing: Signing;
   readonly #open: KeyObject;
 
-  /** `keptKeys`: whether the probes found that cards' keys can stay in this token. Throws VaultRefusal, KeystoreProblem. */
-  constructor(token: Token, file: string, register: Register, { keptKeys }: { readonly keptKeys: boolean }) {
+  /** What the probes found: cards' keys can stay in this token; issuers' secrets go through it. Throws VaultRefusal, KeystoreProblem. */
+  constructor(
+    token: Token,
+    file: string,
+    register: Register,
+    { keptKeys, transports }: Pick<TokenReport, "keptKeys" | "transports">,
+  ) {
     super(register.environment, []);
     for (const key of register.keys) refuseTestKey(register.environment, key);
     this.#token = token;
     this.#file = file;
     this.#register = register;
+    this.office = register.office ?? this.office;
     this.#open = createPublicKey({
       key: Buffer.from(register.signature.open, "base64"),
       format: "der",
       type: "spki",
     });
     this.#signing = this.#findAll();
-    if (keptKeys) this.kept = this.#keptKeys();
+    if (keptKeys) this.kept = this.#keptKeys(transports);
   }
 
   override describe(): KeyDescription[] {
-    return this.#register.keys.map(({ name, use, algorithm, kcv, environment, published }) => ({
-      name,
-      use,
-      algorithm,
-      kcv,
-      environment,
-      published,
-    }));
+    return this.#register.keys.map(descriptionOf);
   }
 
-  override applicationKey(keys: KeyRef, kid: number, serial: Serial): Uint8Array {
-    return this.#of(keys, "application").deriveBytes(unhex(serial), kid);
+  override applicationKey(keys: KeyRef, kid: number, serial: Serial, purpose?: Purpose): Uint8Array {
+    return this.#of(keys, "application", purpose).deriveBytes(unhex(serial), kid);
   }
 
   override loaderKey(keys: KeyRef, serial: Serial): Uint8Array {
@@ -82,8 +111,9 @@ export class TokenKeyring extends Keyring {
   override desfireKey(
     { keys, input }: DesfireKey,
     at: { readonly serial: Serial; readonly aid: number; readonly key: number },
+    purpose: Purpose = "make",
   ): Uint8Array {
-    const master = this.#of(keys, "desfire");
+    const master = this.#of(keys, "desfire", purpose);
     if (input === undefined) throw undiversified(keys);
     const there = { ...nodeCrypto, aes: () => master.cipher() };
     // The adapter answers for the master: no bytes of it are here.
@@ -93,6 +123,67 @@ export class TokenKeyring extends Keyring {
   override newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): KeySet {
     this.#masters.get(part.keys)?.judge();
     return super.newKeySet(part, serial);
+  }
+
+  override paymentMaster(name: KeyRef, use: PaymentUse, purpose: Purpose = "make"): PaymentMaster {
+    const master = this.#of(name, use, purpose);
+    const single = this.#singles.get(name);
+    if (purpose === "make") master.judge();
+    const des3 = (key: Uint8Array): BlockCipher => {
+      if (key.length === 16) return master.desCipher();
+      if (single === undefined) throw new VaultRefusal(`key ${name} does not work by halves`);
+      return single.desCipher();
+    };
+    // The adapter answers for the master: no bytes of it are here.
+    return { crypto: { ...nodeCrypto, des3 }, key: new Uint8Array(16) };
+  }
+
+  override issuerSigner(name: KeyRef): IssuerSigner {
+    const found = this.#other(name, "emv-issuer", "make");
+    const { issuer } = found.key;
+    if (issuer === undefined) throw new VaultRefusal(`key ${name} has no public half in the register`);
+    const publicKey = { modulus: unhex(issuer.modulus), exponent: unhex(issuer.exponent) };
+    return {
+      modulus: publicKey.modulus,
+      publicKey,
+      sign: (block) => this.#token.signRaw(found.handle, block),
+      ...(issuer.certificate === undefined ? {} : { certificate: issuer.certificate }),
+    };
+  }
+
+  override stripeEncoder(): KeyObject {
+    const { stripeEncoder } = this.#register;
+    if (stripeEncoder === undefined) throw new VaultRefusal('this token has no key for "stripe-encoder"');
+    return createPublicKey({ key: Buffer.from(stripeEncoder, "base64"), format: "der", type: "spki" });
+  }
+
+  override fileMac(name: KeyRef, message: Uint8Array, kcv?: string): Uint8Array {
+    const found = this.#other(name, "file-mac", "check");
+    if (kcv !== undefined && kcv !== found.key.kcv) throw otherIssuerKey(name, kcv, found.key.kcv);
+    return this.#token.cmac(found.handle, message);
+  }
+
+  override transportKey(name: KeyRef, kcv: string): KeyDescription["algorithm"] {
+    const { key } = this.#other(name, "transport", "check");
+    if (kcv !== key.kcv) throw otherIssuerKey(name, kcv, key.kcv);
+    return key.algorithm;
+  }
+
+  override transported(name: KeyRef, mode: TransportMode, value: Uint8Array): Uint8Array | undefined {
+    const { handle, key } = this.#other(name, "transport", "check");
+    // Another mode than the key's is no value of this key.
+    if ((mode === "aes-wrap") === isDes(key.algorithm)) return undefined;
+    return opening(() =>
+      mode === "aes-wrap"
+        ? this.#token.unwrapBytes(handle, value)
+        : this.#token.decryptDes(handle, value, mode === "3des-cbc" ? "cbc" : "ecb"),
+    );
+  }
+
+  override issuerSignature(name: KeyRef): KeyObject {
+    throw new VaultRefusal(
+      `key ${name}: issuers' public keys are taken in by the vault only; issuers' files come with a MAC where keys are in a token`,
+    );
   }
 
   override sealing(): Uint8Array {
@@ -138,15 +229,26 @@ export class TokenKeyring extends Keyring {
     this.#whole = false;
     this.#sealing.fill(0);
     this.#masters.clear();
+    this.#singles.clear();
+    this.#others.clear();
     this.#token.disconnect();
   }
 
   #findAll(): Signing {
     this.#whole = false;
     this.#masters.clear();
+    this.#singles.clear();
+    this.#others.clear();
     for (const key of this.#register.keys) {
-      if (key.algorithm.startsWith("AES") || key.algorithm === "3DES")
+      if (key.life?.state === "destroyed") continue;
+      const isKept = key.algorithm.startsWith("AES") || key.algorithm === "3DES" || isRsa(key.algorithm);
+      if (!isKept) continue;
+      const kind = kindOf(key);
+      if (kind === "master" || kind === "des-master")
         this.#masters.set(key.name, findMaster(this.#token, key));
+      else this.#others.set(key.name, new Found(this.#token, key, findKey(this.#token, key)));
+      const single = singleOf(key);
+      if (single !== undefined) this.#singles.set(key.name, findMaster(this.#token, single));
     }
     const store = [...this.#masters.values()].find(({ key }) => key.use === "seal");
     if (store === undefined)
@@ -163,7 +265,8 @@ export class TokenKeyring extends Keyring {
   }
 
   #signingKey(store: Master): Signing {
-    if (this.#register.signature.by === "token") return { by: "token", key: this.#findSigning() };
+    if (this.#register.signature.by === "token")
+      return { by: "token", key: findSigning(this.#token, this.#register, this.#open) };
     const seed = store.own(ownNumbers.signature);
     const { secret } = signingKeyOf(seed);
     seed.fill(0);
@@ -176,36 +279,41 @@ export class TokenKeyring extends Keyring {
       throw new TokenLost(`token ${this.#token.name} was lost, and not all its keys were found again`);
   }
 
-  /** The pair whose signature the registered public key confirms. */
-  #findSigning(): Handle {
-    const name = this.#register.keys.find(({ use }) => use === "sign")?.name ?? "";
-    const challenge = this.#token.random(32);
-    const found = this.#token.find(name, "private").find((key) => {
-      try {
-        return this.verify(challenge, this.#token.signEd25519(key, challenge));
-      } catch (error) {
-        if (error instanceof VaultRefusal) return false;
-        throw error;
-      }
-    });
-    if (found === undefined)
-      throw new VaultRefusal(
-        `token ${this.#token.name}: the signing key ${name} is not there, or is another one`,
-      );
-    return found;
-  }
-
-  #of(name: KeyRef, use: KeyDescription["use"]): Master {
-    this.#mustBeWhole();
+  #of(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Master {
+    this.#mustLive(name, purpose);
     const master = this.#masters.get(name);
+    const other = this.#others.get(name)?.key;
     if (master === undefined)
-      throw new VaultRefusal(`token ${this.#token.name}: there is no key ${name} for cards`);
+      throw new VaultRefusal(
+        other === undefined
+          ? `token ${this.#token.name}: there is no key ${name} for cards`
+          : `key ${name} is for ${other.use}, not for ${use}: a key has one purpose`,
+      );
     if (master.key.use !== use)
       throw new VaultRefusal(`key ${name} is for ${master.key.use}, not for ${use}: a key has one purpose`);
     return master;
   }
 
-  #keptKeys(): KeptKeys {
+  /** Throws VaultRefusal for a key whose state forbids it. */
+  #mustLive(name: KeyRef, purpose: Purpose): void {
+    this.#mustBeWhole();
+    const life = this.#register.keys.find((key) => key.name === name)?.life;
+    const why = life === undefined ? undefined : whyNot(name, life, purpose, this.now());
+    if (why !== undefined) throw new VaultRefusal(why);
+  }
+
+  /** Files that are under way when a key is deactivated are still read with it: "check". */
+  #other(name: KeyRef, use: KeyDescription["use"], purpose: Purpose): Found {
+    this.#mustLive(name, purpose);
+    const found = this.#others.get(name) ?? this.#masters.get(name);
+    if (found === undefined)
+      throw new VaultRefusal(`token ${this.#token.name}: there is no key ${name} for ${use}`);
+    if (found.key.use !== use)
+      throw new VaultRefusal(`key ${name} is for ${found.key.use}, not for ${use}: a key has one purpose`);
+    return found;
+  }
+
+  #keptKeys(transports: boolean): KeptKeys {
     const short = (name: KeyRef, use: KeyDescription["use"]): Master | undefined => {
       const master = this.#of(name, use);
       return master.keyLength === 16 ? master : undefined;
@@ -220,9 +328,15 @@ export class TokenKeyring extends Keyring {
         throw error;
       }
     };
+    const transported: KeptKeys["transported"] = (name, value) => {
+      const { handle } = this.#other(name, "transport", "check");
+      const opened = opening(() => this.#token.unwrap(handle, value));
+      return opened && new TokenKey(this.#token, opened, "to-card", value.length);
+    };
     return {
-      applicationKey: ({ keys, kid, serial }, purpose) => {
-        const master = this.#of(keys, "application");
+      ...(transports ? { transported } : {}),
+      applicationKey: ({ keys, kid, serial, purpose: use }, purpose) => {
+        const master = this.#of(keys, "application", use);
         if (purpose === "to-card") master.judge();
         return master.derive(unhex(serial), kid, purpose);
       },
@@ -248,3 +362,13 @@ const undiversified = (keys: KeyRef): VaultRefusal =>
   new VaultRefusal(
     `key ${keys} is in a token, where masters only derive: cards that all have the master's own keys need the vault`,
   );
+
+/** Undefined: the token is there, and what was wrapped does not open. */
+function opening<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof VaultRefusal) return undefined;
+    throw error;
+  }
+}

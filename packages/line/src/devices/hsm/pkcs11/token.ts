@@ -1,7 +1,7 @@
 /** A PKCS#11 token and one logged-in session with it: which call for which purpose, and what its errors mean. Inside the module's process only. */
 import type pkcs11js from "pkcs11js";
 import type { KeyPurpose } from "@persoline/card/crypto";
-import { VaultRefusal } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { KeystoreProblem } from "../keystore.js";
 
 /** Which token, and what opens it. */
@@ -12,6 +12,9 @@ export interface TokenAccess {
   readonly label: string;
   readonly pin: string;
 }
+
+/** An RSA key's numbers, most significant byte first. */
+export type RsaNumbers = Readonly<Record<"n" | "e" | "d" | "p" | "q" | "dp" | "dq" | "qi", Uint8Array>>;
 
 type Library = typeof pkcs11js;
 export type Handle = pkcs11js.Handle;
@@ -38,6 +41,12 @@ const LOST = new Set([
   "CKR_CRYPTOKI_NOT_INITIALIZED",
 ]);
 
+/**
+ * What lies in a token for good: masters that derive (AES) or encrypt diversification data (triple DES), keys of MACs, transport keys that
+ * unwrap (AES) or decrypt (triple DES), an issuer's RSA key.
+ */
+export type KeyKind = "master" | "des-master" | "mac-master" | "transport" | "des-transport" | "signer";
+
 /** What a key may do; everything else is refused by the token itself. */
 const USES = {
   derive: ["DERIVE", "ENCRYPT"],
@@ -47,8 +56,21 @@ const USES = {
   "to-card": ["ENCRYPT"],
   master: ["DERIVE"],
   "des-master": ["ENCRYPT"],
-} as const satisfies Readonly<Record<KeyPurpose | "master" | "des-master", readonly string[]>>;
+  "mac-master": ["SIGN"],
+  transport: ["UNWRAP"],
+  "des-transport": ["DECRYPT"],
+  signer: ["SIGN"],
+} as const satisfies Readonly<Record<KeyPurpose | KeyKind, readonly string[]>>;
+const PRIVATE_USES = ["DECRYPT", "SIGN", "UNWRAP", "DERIVE"] as const;
 const ALL_USES = ["ENCRYPT", "DECRYPT", "SIGN", "VERIFY", "WRAP", "UNWRAP", "DERIVE"] as const;
+
+const DOES_NOT_FIT = new Set([
+  "CKR_GENERAL_ERROR",
+  "CKR_FUNCTION_FAILED",
+  "CKR_WRAPPED_KEY_INVALID",
+  "CKR_WRAPPED_KEY_LEN_RANGE",
+  "CKR_ENCRYPTED_DATA_INVALID",
+]);
 
 /** Ed25519 (PKCS#11 3.0; the library's names end before). */
 const EDWARDS = {
@@ -185,6 +207,43 @@ export class Token {
     });
   }
 
+  decryptDes(key: Handle, data: Uint8Array, mode: "ecb" | "cbc"): Uint8Array {
+    const mechanism =
+      mode === "ecb"
+        ? { mechanism: this.#p11.CKM_DES3_ECB }
+        : { mechanism: this.#p11.CKM_DES3_CBC, parameter: Buffer.alloc(8) };
+    return this.#bytes((session) => {
+      this.#module.C_DecryptInit(session, mechanism, key);
+      return this.#module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+    });
+  }
+
+  /** Raw RSA (CKM_RSA_X_509) over a block as long as the modulus. */
+  signRaw(key: Handle, block: Uint8Array): Uint8Array {
+    return this.#bytes((session) => {
+      this.#module.C_SignInit(session, { mechanism: this.#p11.CKM_RSA_X_509 }, key);
+      return this.#module.C_Sign(session, Buffer.from(block), Buffer.alloc(block.length));
+    });
+  }
+
+  /**
+   * What was wrapped under a transport key (CKM_AES_KEY_WRAP_PAD, RFC 5649), as an object that may leave it only under another key. The caller
+   * destroys it. Throws VaultRefusal when it does not open.
+   */
+  unwrap(by: Handle, wrapped: Uint8Array): Handle {
+    return this.#unwrapped(by, wrapped, true);
+  }
+
+  /** The same, read and destroyed. The caller wipes it. */
+  unwrapBytes(by: Handle, wrapped: Uint8Array): Uint8Array {
+    const object = this.#unwrapped(by, wrapped, false);
+    try {
+      return this.#value(object);
+    } finally {
+      this.destroy(object);
+    }
+  }
+
   decryptCbc(key: Handle, iv: Uint8Array, data: Uint8Array): Uint8Array {
     return this.#bytes((session) => {
       this.#module.C_DecryptInit(session, this.#cbc(iv), key);
@@ -199,10 +258,12 @@ export class Token {
     });
   }
 
-  /** The bytes of an extractable key under another one: AES-CBC, IV 0, without padding. */
-  wrap(by: Handle, key: Handle): Uint8Array {
+  /** The bytes of an extractable key, at most 16 unless said otherwise, under another one: AES-CBC, IV 0, without padding. */
+  wrap(by: Handle, key: Handle, length = 16): Uint8Array {
     return this.#bytes((session) =>
-      this.#module.C_WrapKey(session, this.#cbc(new Uint8Array(16)), by, key, Buffer.alloc(16)),
+      this.#alive(session, "it does not come out under that key", () =>
+        this.#module.C_WrapKey(session, this.#cbc(new Uint8Array(16)), by, key, Buffer.alloc(length)),
+      ),
     );
   }
 
@@ -223,12 +284,7 @@ export class Token {
       ...this.#uses([]),
     ]);
     try {
-      return this.#bytes((session) => {
-        const [attribute] = this.#module.C_GetAttributeValue(session, object, [
-          { type: this.#p11.CKA_VALUE },
-        ]);
-        return Buffer.from((attribute?.value as Buffer | undefined) ?? []);
-      });
+      return this.#value(object);
     } finally {
       this.destroy(object);
     }
@@ -257,7 +313,12 @@ export class Token {
     {
       label,
       algorithm,
-    }: { readonly label: string; readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES" },
+      kind = algorithm === "3DES" ? "des-master" : "master",
+    }: {
+      readonly label: string;
+      readonly algorithm: "AES-128" | "AES-192" | "AES-256" | "3DES";
+      readonly kind?: Exclude<KeyKind, "signer">;
+    },
     value?: Uint8Array,
     { keeps = true }: { readonly keeps?: boolean } = {},
   ): Handle {
@@ -271,7 +332,7 @@ export class Token {
       { type: p11.CKA_SENSITIVE, value: true },
       { type: p11.CKA_EXTRACTABLE, value: false },
       { type: p11.CKA_LABEL, value: label },
-      ...this.#uses(USES[isDes ? "des-master" : "master"]),
+      ...this.#uses(USES[kind]),
     ];
     return this.#call((session) => {
       if (value !== undefined) {
@@ -339,6 +400,57 @@ export class Token {
     });
   }
 
+  /** An RSA pair for raw signatures, exponent 3, drawn in the token; its modulus. */
+  makeRsaPair(label: string, bits: number, { keeps = true }: { readonly keeps?: boolean } = {}) {
+    const p11 = this.#p11;
+    const common = [
+      { type: p11.CKA_TOKEN, value: keeps },
+      { type: p11.CKA_LABEL, value: label },
+    ];
+    return this.#call((session) => {
+      const pair = this.#module.C_GenerateKeyPair(
+        session,
+        { mechanism: p11.CKM_RSA_PKCS_KEY_PAIR_GEN },
+        [
+          ...common,
+          { type: p11.CKA_MODULUS_BITS, value: bits },
+          { type: p11.CKA_PUBLIC_EXPONENT, value: Buffer.of(3) },
+          { type: p11.CKA_VERIFY, value: true },
+          { type: p11.CKA_ENCRYPT, value: false },
+          { type: p11.CKA_WRAP, value: false },
+        ],
+        [...common, ...this.#privateRsa()],
+      );
+      const [modulus] = this.#module.C_GetAttributeValue(session, pair.publicKey, [
+        { type: p11.CKA_MODULUS },
+      ]);
+      return { secret: pair.privateKey, modulus: new Uint8Array(Buffer.from(modulus?.value as Buffer)) };
+    });
+  }
+
+  /** A test key that everybody may know, as if it had been drawn here. */
+  importRsa(label: string, key: RsaNumbers, { keeps = true }: { readonly keeps?: boolean } = {}): Handle {
+    const p11 = this.#p11;
+    const number = (type: number, value: Uint8Array) => ({ type, value: Buffer.from(value) });
+    return this.#call((session) =>
+      this.#module.C_CreateObject(session, [
+        { type: p11.CKA_CLASS, value: p11.CKO_PRIVATE_KEY },
+        { type: p11.CKA_KEY_TYPE, value: p11.CKK_RSA },
+        { type: p11.CKA_TOKEN, value: keeps },
+        { type: p11.CKA_LABEL, value: label },
+        ...this.#privateRsa(),
+        number(p11.CKA_MODULUS, key.n),
+        number(p11.CKA_PUBLIC_EXPONENT, key.e),
+        number(p11.CKA_PRIVATE_EXPONENT, key.d),
+        number(p11.CKA_PRIME_1, key.p),
+        number(p11.CKA_PRIME_2, key.q),
+        number(p11.CKA_EXPONENT_1, key.dp),
+        number(p11.CKA_EXPONENT_2, key.dq),
+        number(p11.CKA_COEFFICIENT, key.qi),
+      ]),
+    );
+  }
+
   /** All keys of this label. */
   find(label: string, kind: "secret" | "private"): Handle[] {
     const p11 = this.#p11;
@@ -356,7 +468,7 @@ export class Token {
   }
 
   /** Why a key must not be used as a master here; undefined when it is as it was made. */
-  wrongAttributes(key: Handle, purpose: "master" | "des-master"): string | undefined {
+  wrongAttributes(key: Handle, purpose: KeyKind): string | undefined {
     const p11 = this.#p11;
     const allowed: readonly string[] = USES[purpose];
     return this.#call((session) => {
@@ -364,12 +476,66 @@ export class Token {
         ((this.#module.C_GetAttributeValue(session, key, [{ type }])[0]?.value as Buffer | undefined)?.[0] ??
           0) !== 0;
       if (!is(p11.CKA_SENSITIVE) || is(p11.CKA_EXTRACTABLE)) return "it may leave the token";
-      const more = ALL_USES.filter((use) => is(p11[`CKA_${use}`]) && !allowed.includes(use));
+      // Of private keys tokens know a few of the uses only.
+      const known = purpose === "signer" ? PRIVATE_USES : ALL_USES;
+      const more = known.filter((use) => is(p11[`CKA_${use}`]) && !allowed.includes(use));
       return more.length === 0 ? undefined : `it may also ${more.join(", ").toLowerCase()}`;
     });
   }
 
   // --- inside
+
+  #privateRsa(): Template {
+    const p11 = this.#p11;
+    return [
+      { type: p11.CKA_PRIVATE, value: true },
+      { type: p11.CKA_SENSITIVE, value: true },
+      { type: p11.CKA_EXTRACTABLE, value: false },
+      ...PRIVATE_USES.map((use) => ({ type: p11[`CKA_${use}`], value: use === "SIGN" })),
+    ];
+  }
+
+  #value(object: Handle): Uint8Array {
+    return this.#bytes((session) => {
+      const [attribute] = this.#module.C_GetAttributeValue(session, object, [{ type: this.#p11.CKA_VALUE }]);
+      return Buffer.from((attribute?.value as Buffer | undefined) ?? []);
+    });
+  }
+
+  #unwrapped(by: Handle, wrapped: Uint8Array, sensitive: boolean): Handle {
+    const p11 = this.#p11;
+    const template = [
+      { type: p11.CKA_CLASS, value: p11.CKO_SECRET_KEY },
+      { type: p11.CKA_KEY_TYPE, value: p11.CKK_GENERIC_SECRET },
+      { type: p11.CKA_TOKEN, value: false },
+      { type: p11.CKA_PRIVATE, value: true },
+      { type: p11.CKA_SENSITIVE, value: sensitive },
+      { type: p11.CKA_EXTRACTABLE, value: true },
+      ...this.#uses([]),
+    ];
+    return this.#call((session) =>
+      this.#alive(session, "what was wrapped does not open", () =>
+        this.#module.C_UnwrapKey(
+          session,
+          { mechanism: p11.CKM_AES_KEY_WRAP_PAD },
+          by,
+          Buffer.from(wrapped),
+          template,
+        ),
+      ),
+    );
+  }
+
+  /** SoftHSM answers like a lost token when a value does not fit; a session that is alive tells the two apart. */
+  #alive<T>(session: Handle, what: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!DOES_NOT_FIT.has(reason(error))) throw error;
+      this.#module.C_GetSessionInfo(session);
+      throw new VaultRefusal(`token ${this.#access.label}: ${what} (${reason(error)})`);
+    }
+  }
 
   #cbc(iv: Uint8Array): pkcs11js.Mechanism {
     return { mechanism: this.#p11.CKM_AES_CBC, parameter: Buffer.from(iv) };

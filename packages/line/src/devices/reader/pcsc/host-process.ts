@@ -6,8 +6,11 @@ import { isExtended } from "@persoline/card/apdu";
 import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
 import { converse, Silence } from "../conversation.js";
+import { apduMs } from "../deadline.js";
+import { type Channel, channelOf } from "./channel.js";
+import { packAnswers, unpackCommands } from "./packets.js";
 import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
-import { troubleOf } from "./trouble.js";
+import { isInUse, troubleOf } from "./trouble.js";
 
 /** pcsclite.h and winscard.h; the same on all systems. */
 const share = { exclusive: 1 } as const;
@@ -23,6 +26,8 @@ const mostBytes = 65_546;
 const someBytes = 2_048;
 /** pcscd knows that a card has left after one look, every 400 ms. */
 const noticeMs = 600;
+/** Whoever asks where a reader is plugged in has it for a moment: so often, and so long between, a connection is tried again. */
+const sharing = { times: 5, ms: 50 } as const;
 
 class AddonMissing extends Error {}
 /** The card has not answered in time. */
@@ -33,6 +38,8 @@ let context: Context | undefined;
 let reader: Reader | undefined;
 let card: Card | undefined;
 let cardProtocol: Protocol = "T=1";
+/** What each reader hung on when it was last asked: true of the one whose card this process holds, for as long as it holds it. */
+const channels = new Map<string, Channel>();
 
 async function open(): Promise<Context> {
   if (context !== undefined) return context;
@@ -83,6 +90,27 @@ async function list(): Promise<HostAnswer> {
       };
     }),
   };
+}
+
+/** A handle dies with its reader, also when another one takes its name. */
+function stillHeld(now: Card): boolean {
+  try {
+    return (now.atr?.length ?? 0) > 0;
+  } catch {
+    return false;
+  }
+}
+
+async function channel(name: string, socket: string | undefined): Promise<Channel> {
+  const known = channels.get(name);
+  if (known !== undefined && card !== undefined && reader?.name === name) {
+    if (stillHeld(card)) return known;
+    // The reader of this name may be another one by now.
+    off();
+  }
+  const found = await channelOf(name, socket);
+  channels.set(name, found);
+  return found;
 }
 
 /** Nothing known of it yet: PC/SC then tells at once. */
@@ -150,9 +178,20 @@ async function powered(name: string, protocols: readonly Protocol[], how: number
   }
   const found = await find(name);
   if (found === undefined) return undefined;
-  card = await found.connect(share.exclusive, bitsOf(protocols));
+  card = await connected(found, protocols);
   await resetAs(card, protocols, how);
   return card;
+}
+
+async function connected(found: Reader, protocols: readonly Protocol[]): Promise<Card> {
+  for (let again = 0; ; again++) {
+    try {
+      return await found.connect(share.exclusive, bitsOf(protocols));
+    } catch (thrown) {
+      if (again === sharing.times || !isInUse(thrown)) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, sharing.ms));
+    }
+  }
 }
 
 /** With the first wished protocol that the card offers: PC/SC left alone takes the card's first offer. */
@@ -181,19 +220,24 @@ function wishOf(now: Card, protocols: readonly Protocol[]): readonly Protocol[] 
 async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<HostAnswer> {
   const now = card;
   if (now === undefined) {
-    return { answer: "answers", answers: [], fault: { code: "refused", message: "no card has power here" } };
+    return {
+      answer: "answers",
+      answers: packAnswers([]),
+      fault: { code: "refused", message: "no card has power here" },
+    };
   }
   const alive = setInterval(() => send({ answer: "alive" }), aliveMs);
   const { late, again: nextAnswer, stop } = deadline(ask.answerMs);
   try {
-    const { answers, broken } = await converse(
+    const { answers: all, broken } = await converse(
       (apdu) => {
-        nextAnswer();
+        nextAnswer(apduMs(apdu, ask.answerMs));
         return Promise.race([transmit(now, apdu), late]);
       },
-      ask.commands,
+      unpackCommands(ask.commands),
       cardProtocol,
     );
+    const answers = packAnswers(all);
     if (broken === undefined) return { answer: "answers", answers };
     if (broken instanceof Late) return { answer: "answers", answers, silent: broken.message, stuck: true };
     if (broken instanceof Silence) return { answer: "answers", answers, silent: broken.message };
@@ -219,15 +263,31 @@ async function transmit(now: Card, apdu: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(answer.buffer, answer.byteOffset, answer.length);
 }
 
-/** One timer for all APDUs of an exchange, wound up again for each. */
-function deadline(ms: number): { readonly late: Promise<never>; again: () => void; stop: () => void } {
+/** One timer for all APDUs of an exchange, wound up again for each; a new one where the next may take longer or less long. */
+function deadline(usual: number): {
+  readonly late: Promise<never>;
+  again: (ms: number) => void;
+  stop: () => void;
+} {
   let timer: NodeJS.Timeout | undefined;
+  let set = usual;
+  let end: (ms: number) => NodeJS.Timeout;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
+    end = (ms) => setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
+    timer = end(usual);
   });
   // Nobody may be listening when it comes.
   late.catch(() => undefined);
-  return { late, again: () => timer?.refresh(), stop: () => clearTimeout(timer) };
+  const again = (ms: number): void => {
+    if (ms === set) {
+      timer?.refresh();
+      return;
+    }
+    clearTimeout(timer);
+    set = ms;
+    timer = end(ms);
+  };
+  return { late, again, stop: () => clearTimeout(timer) };
 }
 
 function off(): void {
@@ -244,6 +304,8 @@ async function answerTo(ask: HostAsk): Promise<HostAnswer> {
     switch (ask.ask) {
       case "list":
         return await list();
+      case "channel":
+        return { answer: "channel", channel: await channel(ask.reader, ask.socket) };
       case "await":
         return await awaitCard(ask);
       case "reset":

@@ -1,6 +1,5 @@
 /** What the line and a reader host say to each other. One host drives one reader: a hanging card takes only its own host with it. */
-import type { Response } from "@persoline/card/apdu";
-import type { Sent } from "@persoline/card/program";
+import type { Channel } from "./channel.js";
 
 export type Protocol = "T=0" | "T=1";
 
@@ -13,6 +12,8 @@ export interface Connected {
 
 export type HostAsk =
   | { readonly ask: "list" }
+  /** What this reader hangs on (SCARD_ATTR_CHANNEL_ID). */
+  | { readonly ask: "channel"; readonly reader: string; readonly socket: string | undefined }
   /** Waits until a card lies in the reader, or none does. */
   | {
       readonly ask: "await";
@@ -27,19 +28,22 @@ export type HostAsk =
       /** In the order of preference. */
       readonly protocols: readonly Protocol[];
     }
-  | { readonly ask: "exchange"; readonly commands: readonly Sent[]; readonly answerMs: number }
+  /** `packCommands`. */
+  | { readonly ask: "exchange"; readonly commands: Uint8Array; readonly answerMs: number }
   | { readonly ask: "off" };
 
 export type HostAnswer =
   | { readonly answer: "alive" }
   | { readonly answer: "readers"; readonly readers: readonly Connected[] }
+  | { readonly answer: "channel"; readonly channel: Channel }
   | { readonly answer: "awaited"; readonly came: boolean }
   | { readonly answer: "reset"; readonly atr: Uint8Array; readonly protocol: Protocol }
   | { readonly answer: "mute" }
   | { readonly answer: "no card" }
   | {
       readonly answer: "answers";
-      readonly answers: readonly Response[];
+      /** `packAnswers`. */
+      readonly answers: Uint8Array;
       /** What came after them: the card's silence, in words; or the reader's fault. */
       readonly silent?: string;
       readonly fault?: HostFault;

@@ -21,6 +21,7 @@ export class ReaderHost {
     | { heard: (answer: Heard) => void; failed: (problem: Error) => void; sign: () => void }
     | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   /** `name`: for messages. */
   constructor(name: string, options: HostOptions = {}) {
@@ -39,6 +40,7 @@ export class ReaderHost {
   }
 
   async #ask(ask: HostAsk, silentMs: number): Promise<Exclude<Heard, { readonly answer: "fault" }>> {
+    if (this.#isClosed) throw this.#closed();
     const child = (this.#child ??= this.#start());
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -82,8 +84,17 @@ export class ReaderHost {
     child?.kill("SIGKILL");
   }
 
-  /** Lets the host switch its card off and end by itself. */
+  #closed(): DeviceFault {
+    return this.#fault("refused", "the reader was closed");
+  }
+
+  /**
+   * Lets the host switch its card off and end by itself. What it is being asked is refused at once, and so is whatever is asked later: a
+   * host started after this would keep the line's process alive for good.
+   */
   close(): void {
+    this.#isClosed = true;
+    this.#waiting?.failed(this.#closed());
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined) return;

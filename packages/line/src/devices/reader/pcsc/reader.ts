@@ -4,7 +4,9 @@ import { DeviceFault } from "../../problem.js";
 import type { Reader } from "../port.js";
 import { type HostOptions, ReaderHost } from "./host.js";
 import type { Connected, Protocol } from "./host-protocol.js";
-import { type Binding, chooseReader } from "./names.js";
+import { type Binding, type Candidate, chooseReader, isAt, isSameDevice, namesThatFit } from "./names.js";
+import { type UsbPlace, usbPlaceOf } from "./usb.js";
+import { packCommands, unpackAnswers } from "./packets.js";
 
 /** What PC/SC shows no program. */
 const hidden: readonly Finding[] = [
@@ -21,6 +23,8 @@ export interface PcscOptions extends HostOptions {
   readonly name: string;
   readonly binding: Binding;
   readonly world: Pick<World, "now" | "sleep">;
+  /** Where Linux shows the devices of the USB, if not at its usual place. */
+  readonly usbDevices?: string | undefined;
   /** So long a card may think about one APDU, milliseconds. Default 20,000. */
   readonly answerMs?: number | undefined;
   /** Protocols in the order of preference; default T=1, then T=0. */
@@ -32,6 +36,8 @@ export interface PcscOptions extends HostOptions {
 }
 
 export interface PcscReader extends Reader {
+  /** Starts what the first reset would wait for: the reader's process and its look at PC/SC. What is wrong is told by that reset. */
+  begin(): void;
   reset(kind: "cold" | "warm"): ReturnType<Reader["insert"]>;
   /** Waits until a card lies in the reader or none does; false when that took longer than `ms`. Throws DeviceFault. */
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
@@ -44,26 +50,52 @@ export function pcscReader(options: PcscOptions): PcscReader {
   /** Channels of an earlier reset are dead. */
   let powerUp = 0;
 
+  /**
+   * Its PC/SC name, which stays for as long as it is plugged in: asking for all readers before each reset would keep the card waiting. Of
+   * a reader known by its port alone another one may have the name by now.
+   */
+  let known: string | undefined;
   const find = async (): Promise<string> => {
+    if (known !== undefined && binding.usb === undefined) return known;
     const listed = await host.ask({ ask: "list" }, resetMs);
     if (listed.answer !== "readers") throw unexpected(name);
-    return chooseReader(
-      name,
-      binding,
-      listed.readers.map((reader) => reader.name),
-    );
+    const names = listed.readers.map((reader) => reader.name);
+    known = chooseReader(name, binding, await plugged(names));
+    return known;
+  };
+
+  /** The reader that was meant last time, so that others are asked only when it is no longer at its port. */
+  let last: string | undefined;
+  const plugged = async (names: readonly string[]): Promise<readonly Candidate[]> => {
+    const { usb } = binding;
+    if (usb === undefined) return names.map((one) => ({ name: one }));
+    const places = new Map<string, Candidate["usb"]>();
+    const fits = namesThatFit(binding, names);
+    for (const one of [...fits.filter((fit) => fit === last), ...fits.filter((fit) => fit !== last)]) {
+      const place = await placeOf(host, one, options);
+      places.set(one, place);
+      if (!isAt(usb, { name: one, usb: place })) continue;
+      last = one;
+      // Its other contact units hang on the same port: which of them is meant, the binding has to say.
+      for (const unit of fits) if (isSameDevice(one, unit)) places.set(unit, place);
+      break;
+    }
+    return names.map((one) => ({ name: one, usb: places.get(one) }));
   };
 
   /** No command is under way: trying again costs nothing, and readers come back. */
   const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
     const until = world.now() + patienceMs;
     for (;;) {
+      const remembered = known !== undefined;
       try {
         return await act();
       } catch (thrown) {
+        known = undefined;
         if (!(thrown instanceof DeviceFault) || thrown.code === "refused" || world.now() >= until)
           throw thrown;
-        await world.sleep(200);
+        // Under another name it may be back already.
+        if (!remembered) await world.sleep(200);
       }
     }
   };
@@ -80,9 +112,11 @@ export function pcscReader(options: PcscOptions): PcscReader {
       if (since !== powerUp) {
         throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
       }
-      const said = await host.ask({ ask: "exchange", commands, answerMs }, answerMs + 5_000);
+      const packed = packCommands(commands);
+      const said = await host.ask({ ask: "exchange", commands: packed, answerMs }, answerMs + 5_000);
       if (said.answer !== "answers") throw unexpected(name);
-      const { answers, silent, fault, stuck } = said;
+      const { silent, fault, stuck } = said;
+      const answers = unpackAnswers(said.answers);
       if (stuck === true) host.end();
       if (fault !== undefined) throw Object.assign(host.fault(fault), { answers });
       if (silent !== undefined) throw new CardMute(answers, silent);
@@ -125,6 +159,7 @@ export function pcscReader(options: PcscOptions): PcscReader {
   return {
     name,
     kind: "real",
+    begin: () => void find().catch(() => undefined),
     insert: () => reset("cold"),
     reset,
     reseat: async () => {
@@ -143,12 +178,31 @@ export function pcscReader(options: PcscOptions): PcscReader {
 const unexpected = (name: string): DeviceFault =>
   new DeviceFault(name, "refused", "the reader host answered another question");
 
-/** Readers that PC/SC knows now, and what lies in them. Throws DeviceFault: no service, no binding. */
-export async function connectedReaders(options: HostOptions = {}): Promise<readonly Connected[]> {
+async function placeOf(
+  host: ReaderHost,
+  reader: string,
+  { socket, usbDevices }: HostOptions & Pick<PcscOptions, "usbDevices">,
+): Promise<UsbPlace | "in use" | undefined> {
+  const said = await host.ask({ ask: "channel", reader, socket }, resetMs);
+  if (said.answer !== "channel" || said.channel === "unknown") return undefined;
+  return said.channel === "in use" ? said.channel : usbPlaceOf(said.channel, usbDevices);
+}
+
+/** Readers that PC/SC knows now, what lies in them, and with `ports` where they are plugged in. Throws DeviceFault: no service, no binding. */
+export async function connectedReaders(
+  options: HostOptions & Pick<PcscOptions, "usbDevices"> & { readonly ports?: true } = {},
+): Promise<readonly (Connected & Candidate)[]> {
   const host = new ReaderHost("PC/SC", options);
   try {
     const said = await host.ask({ ask: "list" }, resetMs);
-    return said.answer === "readers" ? said.readers : [];
+    if (said.answer !== "readers") return [];
+    if (options.ports === undefined) return said.readers;
+    const found: (Connected & Candidate)[] = [];
+    for (const one of said.readers) {
+      const usb = await placeOf(host, one.name, options);
+      found.push(usb === undefined ? one : { ...one, usb });
+    }
+    return found;
   } finally {
     host.close();
   }

@@ -10,6 +10,10 @@ export type Trouble =
 const gone = "the card was taken out or lost its contacts";
 const serviceRemedy = 'start it ("systemctl start pcscd", or "pcscd -f" in a terminal)';
 
+/** Another program has the reader, or had it a moment ago. */
+export const isInUse = (thrown: unknown): boolean =>
+  thrown instanceof Error && thrown.message === "Sharing violation";
+
 /** While a command is under way, whatever happens to the card is its silence: what the command did is not known. */
 export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other"): Trouble {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
@@ -45,6 +49,8 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
         "refused",
         "another program is using this reader: close it (gpg-agent and browsers are usual)",
       );
+    // A handle whose reader has gone (pcsc-lite 1.9.9).
+    case "Invalid value":
     case "Reader unavailable":
     case "Unknown reader":
     case "Reader not ready":

@@ -57,6 +57,44 @@ describe("vpcd-direct", () => {
     expect(card.got).toEqual([0xca, 0x10]);
   });
 
+  test("a command that may take long gets its time: DELETE is waited for where READ BINARY is given up", async () => {
+    const reader = await listening({ answerMs: 200 });
+    const card = new ScriptedCard(atr);
+    const slow = connect(reader.at, "127.0.0.1");
+    open.push({ close: () => slow.destroy() });
+    const frames = new Frames();
+    const say = (body: Uint8Array): void => void slow.write(Uint8Array.of(0, body.length, ...body));
+    slow.on("data", (bytes: Buffer) => {
+      for (const message of frames.take(bytes)) {
+        if (message.length > 1) setTimeout(() => say(Uint8Array.of(0x90, 0x00)), 500);
+        else if (message[0] === 0x04) say(card.powerOn() ?? atr);
+      }
+    });
+    await reader.awaitCard("present", 2000);
+    const channel = await inserted(reader);
+    expect(await channel.exchange([ask(0xe4)])).toMatchObject([{ sw: 0x9000 }]);
+    await expect(channel.exchange([ask(0xb0, 256)])).rejects.toThrow("no answer within 0.2 s");
+  });
+
+  test("one that comes and leaves again at every question is mute once its time to come is over", async () => {
+    const reader = await listening();
+    let comes = 0;
+    let isOver = false;
+    const come = (): void => {
+      if (isOver) return;
+      comes++;
+      const card = connect(reader.at, "127.0.0.1");
+      card.on("data", () => card.destroy());
+      card.on("error", () => undefined);
+      card.on("close", come);
+    };
+    open.push({ close: () => (isOver = true) });
+    come();
+    await reader.awaitCard("present", 2000);
+    expect(await reader.insert()).toBe("mute");
+    expect(comes).toBeGreaterThan(2);
+  });
+
   test("one card lies at a head: a second one is turned away and the first is not disturbed", async () => {
     const reader = await listening();
     const first = new ScriptedCard(atr);

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { type CardChannel, CardMute, type Finding, type World } from "@persoline/card/program";
 import { DeviceFault } from "../../problem.js";
 import { converse, Silence } from "../conversation.js";
+import { apduMs } from "../deadline.js";
 import type { Reader } from "../port.js";
 import { contactByte, Frames, sendFrame } from "./frames.js";
 
@@ -120,7 +121,11 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
       if (since !== powerUp || link !== card) {
         throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
       }
-      const { answers, broken } = await converse((apdu) => card.ask(apdu, answerMs), commands, "T=1");
+      const { answers, broken } = await converse(
+        (apdu) => card.ask(apdu, apduMs(apdu, answerMs)),
+        commands,
+        "T=1",
+      );
       if (broken instanceof Silence) throw new CardMute(answers, broken.message);
       if (broken !== undefined) throw broken;
       return answers;
@@ -139,6 +144,7 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
     insert: async () => {
       off();
       const since = powerUp;
+      const until = world.now() + patienceMs;
       for (;;) {
         if (!(await there(true, patienceMs)) || link === undefined) {
           throw new DeviceFault(name, "refused", `no card has connected to port ${String(await listens)}`);
@@ -151,8 +157,8 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
           return atr.length < 2 ? "mute" : { atr, channel: channel(card, since), findings };
         } catch (thrown) {
           if (!(thrown instanceof Silence)) throw thrown;
-          // One that is slow was cut off as mute; one that had left already leaves its place to the next.
-          if (card.slow) return "mute";
+          // One that is slow was cut off as mute; one that had left already leaves its place to the next, but not for ever.
+          if (card.slow || world.now() >= until) return "mute";
         }
       }
     },

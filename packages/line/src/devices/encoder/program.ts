@@ -1,0 +1,198 @@
+/**
+ * A real encoder behind a program of its maker's or the site's: each question is one JSON object, each answer another. The program is
+ * started for each question (contents on its standard input, never among its arguments, where everybody sees them), or it watches a
+ * folder. docs/visual-stations.md gives the questions and answers.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { hex } from "@persoline/card/bytes";
+import { z } from "zod";
+import { DeviceFault } from "../problem.js";
+import { charactersOf, trackForms } from "./bits.js";
+import type { Encoder, StripeJob, StripeProblem, TrackText } from "./port.js";
+
+export type EncoderProgram =
+  /** Program and its arguments, started without a shell. */
+  | { readonly command: readonly [string, ...string[]] }
+  /** Questions are put here as NUMBER.question; the program answers with NUMBER.answer, written whole (renamed). */
+  | { readonly folder: string };
+
+export interface ProgramEncoderOptions {
+  readonly name: string;
+  readonly program: EncoderProgram;
+  /** So long an answer may take; then the outcome is unknown. */
+  readonly timeoutMs: number;
+}
+
+const track = z.union([z.literal(1), z.literal(2), z.literal(3)]);
+const fault = z.enum([
+  "blank",
+  "not-blank",
+  "weak",
+  "over-driven",
+  "no-start",
+  "parity",
+  "no-end",
+  "lrc",
+  "different",
+]);
+const answerOf = {
+  encode: z.strictObject({ done: z.literal(true) }),
+  read: z.strictObject({
+    tracks: z.array(
+      z.union([z.strictObject({ track, text: z.string().max(110) }), z.strictObject({ track, fault })]),
+    ),
+  }),
+  confirm: z.strictObject({ agrees: z.boolean() }),
+  verify: z.strictObject({ problems: z.array(z.strictObject({ track, fault })) }),
+} as const;
+const refusal = z.strictObject({ refused: z.string().max(200) });
+type Question = keyof typeof answerOf;
+
+const longestAnswer = 65_536;
+
+export function programEncoder(options: ProgramEncoderOptions): Encoder {
+  const { name } = options;
+  const ask = asked(options);
+  const answer = async <Q extends Question>(
+    question: Q,
+    job: StripeJob,
+    more: object = {},
+  ): Promise<z.output<(typeof answerOf)[Q]>> => {
+    const text = await ask(
+      JSON.stringify({ ask: question, coercivity: job.coercivity, ...contentOf(job), ...more }),
+    );
+    let said: unknown;
+    try {
+      said = JSON.parse(text);
+    } catch {
+      throw new DeviceFault(name, "refused", `${name} answered no JSON`);
+    }
+    const refused = refusal.safeParse(said);
+    if (refused.success) throw new DeviceFault(name, "refused", `${name} refused: ${refused.data.refused}`);
+    const read = answerOf[question].safeParse(said);
+    if (!read.success)
+      throw new DeviceFault(name, "refused", `${name} answered something else than "${question}" asks for`);
+    return read.data as z.output<(typeof answerOf)[Q]>;
+  };
+  return {
+    name,
+    kind: "real",
+    duration: () => 1_500,
+    async encode(job) {
+      if (job.content.kind === "clear") {
+        // Refused here, before a card moves past a head.
+        try {
+          for (const one of job.content.tracks) charactersOf(one.track, one.text);
+        } catch (thrown) {
+          if (thrown instanceof RangeError)
+            throw new DeviceFault(name, "refused", `${name}: ${thrown.message}`);
+          throw thrown;
+        }
+      }
+      await answer("encode", job);
+    },
+    async verify(job) {
+      // What is sealed is compared inside the machine.
+      if (job.content.kind === "sealed") return (await answer("verify", job)).problems;
+      return compared((await answer("read", job)).tracks, job.content.tracks);
+    },
+    async confirms(job, { salt, digest }) {
+      const { agrees } = await answer("confirm", job, { salt: hex(salt), digest: hex(digest) });
+      return agrees;
+    },
+    async read(job) {
+      if (job.content.kind === "sealed") return undefined;
+      const { tracks } = await answer("read", job);
+      return tracks.flatMap((one) => ("text" in one ? [one] : []));
+    },
+  };
+}
+
+type ReadTrack = z.output<typeof answerOf.read>["tracks"][number];
+
+function compared(read: readonly ReadTrack[], asked: readonly TrackText[]): StripeProblem[] {
+  return ([1, 2, 3] as const).flatMap((number): StripeProblem[] => {
+    const want = asked.find((one) => one.track === number)?.text;
+    const found = read.find((one) => one.track === number);
+    if (want === undefined)
+      return found === undefined || ("fault" in found && found.fault === "blank")
+        ? []
+        : [{ track: number, fault: "not-blank" }];
+    if (found === undefined) return [{ track: number, fault: "blank" }];
+    if ("fault" in found) return [{ track: number, fault: found.fault }];
+    return found.text === want ? [] : [{ track: number, fault: "different" }];
+  });
+}
+
+const contentOf = ({ content }: StripeJob): object =>
+  content.kind === "sealed"
+    ? { sealed: { order: content.order, record: content.record, content: content.content } }
+    : { tracks: content.tracks.map((one) => ({ ...one, bitsPerInch: trackForms[one.track].bitsPerInch })) };
+
+function asked(options: ProgramEncoderOptions): (question: string) => Promise<string> {
+  const { program } = options;
+  return "command" in program
+    ? (question) => started(options, program.command, question)
+    : watching(options, program.folder);
+}
+
+function started(
+  { name, timeoutMs }: ProgramEncoderOptions,
+  [command, ...words]: readonly [string, ...string[]],
+  question: string,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, words, { stdio: ["pipe", "pipe", "ignore"], shell: false });
+    let text = "";
+    const late = setTimeout(() => {
+      child.kill("SIGKILL");
+      reject(new DeviceFault(name, "timeout", `${name} gave no answer in ${String(timeoutMs)} ms`));
+    }, timeoutMs);
+    child.stdout.setEncoding("utf8").on("data", (part: string) => {
+      text += part;
+      if (text.length > longestAnswer) child.kill("SIGKILL");
+    });
+    child.on("error", ({ message }) => {
+      clearTimeout(late);
+      reject(new DeviceFault(name, "unplugged", `${name} cannot be started: ${message}`));
+    });
+    child.on("close", (code) => {
+      clearTimeout(late);
+      if (code === 0) resolve(text);
+      else reject(new DeviceFault(name, "refused", `${name} ended with ${String(code ?? "a signal")}`));
+    });
+    // A program that ended without reading says so by its exit code.
+    child.stdin.on("error", () => undefined).end(question);
+  });
+}
+
+function watching(
+  { name, timeoutMs }: ProgramEncoderOptions,
+  folder: string,
+): (question: string) => Promise<string> {
+  let number = 0;
+  return async (question) => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    let base: string;
+    // Numbers go on where an earlier run stopped: an old answer is never taken for a new one.
+    do base = join(folder, String(++number).padStart(6, "0"));
+    while (existsSync(`${base}.question`) || existsSync(`${base}.answer`) || existsSync(`${base}.done`));
+    writeFileSync(`${base}.new`, question, { mode: 0o600 });
+    renameSync(`${base}.new`, `${base}.question`);
+    for (let waited = 0; !existsSync(`${base}.answer`); waited += 20) {
+      if (waited >= timeoutMs) {
+        rmSync(`${base}.question`, { force: true });
+        throw new DeviceFault(name, "timeout", `${name} gave no answer in ${String(timeoutMs)} ms`);
+      }
+      await sleep(20);
+    }
+    const text = readFileSync(`${base}.answer`, "utf8").slice(0, longestAnswer);
+    // Contents are the person's: only the number stays.
+    writeFileSync(`${base}.done`, "");
+    for (const end of ["question", "answer"]) rmSync(`${base}.${end}`, { force: true });
+    return text;
+  };
+}

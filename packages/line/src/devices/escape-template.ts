@@ -1,0 +1,76 @@
+/** Escape-style records of desktop embossers, as declared in the line file: a template for each machine, no machine's name in the code. */
+import { z } from "zod";
+
+const controls: Readonly<Record<string, number>> = {
+  NUL: 0x00,
+  SOH: 0x01,
+  STX: 0x02,
+  ETX: 0x03,
+  EOT: 0x04,
+  ENQ: 0x05,
+  ACK: 0x06,
+  BEL: 0x07,
+  LF: 0x0a,
+  FF: 0x0c,
+  CR: 0x0d,
+  XON: 0x11,
+  XOFF: 0x13,
+  NAK: 0x15,
+  CAN: 0x18,
+  ESC: 0x1b,
+  FS: 0x1c,
+  GS: 0x1d,
+  RS: 0x1e,
+  US: 0x1f,
+};
+const written = /<([0-9A-F]{2}|[A-Z]+)>/g;
+/** Fields of a line, perhaps with so many digits. */
+export const recordFields = /\{(x|y|wheel|text)(?::([1-9]))?\}/g;
+
+/** Text with control characters between < and >, by name or as two hexadecimal digits. */
+const template = (allowed: readonly string[]) =>
+  z
+    .string()
+    .max(200)
+    .superRefine((text, context) => {
+      for (const [whole, name = ""] of text.matchAll(written))
+        if (!(name in controls) && !/^[0-9A-F]{2}$/.test(name))
+          context.addIssue({ code: "custom", message: `there is no control character ${whole}` });
+      const rest = text.replaceAll(written, "").replaceAll(recordFields, "");
+      if (/[^ -~]|[<>{}]/.test(rest))
+        context.addIssue({
+          code: "custom",
+          message: "control characters are written <ESC> or <1B>, fields {x:4}",
+        });
+      for (const [whole, field = ""] of text.matchAll(recordFields))
+        if (!allowed.includes(field))
+          context.addIssue({ code: "custom", message: `${whole} has no place here` });
+    });
+
+const answer = template([]).refine((text) => text !== "", "an empty answer would be no answer");
+
+export const escapeTemplate = z.strictObject({
+  begin: template([]).default("").describe("What begins a card"),
+  line: template(["x", "y", "wheel", "text"])
+    .refine((text) => text.includes("{text}"), "a line's record holds {text}")
+    .describe("What strikes a line: {wheel}, {x:4} and {y:4} (mils, with so many digits), {text}"),
+  end: template([]).default("").describe("What ends a card: the machine strikes it then"),
+  wheels: z
+    .strictObject({ "7B": z.string().max(4), "4B": z.string().max(4), rear: z.string().max(4) })
+    .partial()
+    .describe("How the machine calls each wheel it has"),
+  done: answer.describe("Its answer once a card is struck and out"),
+  failed: z.array(answer).default([]).describe("Its answers when a card is not as it should be"),
+});
+export type EscapeTemplate = z.output<typeof escapeTemplate>;
+
+/** Bytes of a template without fields. */
+export const bytesOf = (text: string): Uint8Array =>
+  Uint8Array.from(
+    Buffer.from(
+      text.replaceAll(written, (_, name: string) =>
+        String.fromCharCode(controls[name] ?? Number.parseInt(name, 16)),
+      ),
+      "latin1",
+    ),
+  );

@@ -1,0 +1,97 @@
+/** An office for tests: two custodians, and a counter that hears what it is told. */
+import { generateKeyPairSync } from "node:crypto";
+import type { StoredKey } from "../keystore.js";
+import type { Environment } from "../port.js";
+import { type Counter, serve } from "./office.js";
+import { emptyBook, type Keep, type KeyAction, type KeyPlan, type OfficeAsk } from "./types.js";
+
+export const at = "2027-03-01T10:00:00.000Z";
+const signing = generateKeyPairSync("ed25519")
+  .privateKey.export({ format: "der", type: "pkcs8" })
+  .toString("base64");
+export const ann = { name: "Ann", passphrase: "ann's long passphrase" };
+export const bob = { name: "Bob", passphrase: "bob's long passphrase" };
+export const eve = { name: "Eve", passphrase: "eve's long passphrase" };
+
+/** An office with a counter of its own, and what it handed out. */
+export class Desk {
+  keep: Keep;
+  block: string | undefined;
+  last = "";
+  readonly handed: string[] = [];
+  now = at;
+
+  constructor(environment: Environment = "test") {
+    const sign = {
+      name: "line-signature",
+      use: "sign",
+      algorithm: "Ed25519",
+      environment,
+      published: false,
+      value: signing,
+    };
+    this.keep = { environment, revision: 1, keys: [sign as unknown as StoredKey], book: emptyBook };
+  }
+
+  async ask(
+    ask: Exclude<OfficeAsk, { ask: "list" | "request" }>,
+    passphrase: string,
+    piece = "",
+  ): Promise<void> {
+    const counter: Counter = {
+      ask: (what) => (what === "passphrase" ? passphrase : piece),
+      hand: (text) => void this.handed.push(text),
+    };
+    const sat = await serve(ask, {
+      keep: this.keep,
+      counter,
+      at: this.now,
+      program: "test",
+      costs: { memoryCost: 64, timeCost: 1 },
+    });
+    this.keep = { ...sat.keep, revision: this.keep.revision + 1 };
+    this.block = sat.block;
+    this.last = sat.ceremony?.number ?? this.last;
+    if (sat.refused !== undefined) throw sat.refused;
+  }
+
+  enrol = (who: typeof ann) =>
+    this.ask({ ask: "begin", action: { do: "custodian", name: who.name }, by: who.name }, who.passphrase);
+  begin = (action: KeyAction, who = ann, piece?: string, pieceKcv?: string) =>
+    this.ask(
+      { ask: "begin", action, by: who.name, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
+      who.passphrase,
+      piece,
+    );
+  confirm = (who = bob, piece?: string, pieceKcv?: string) =>
+    this.ask(
+      { ask: "confirm", number: this.last, by: who.name, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
+      who.passphrase,
+      piece,
+    );
+  async both(action: KeyAction): Promise<void> {
+    await this.begin(action);
+    await this.confirm();
+  }
+
+  key(name: string): StoredKey {
+    const found = this.keep.keys.find((key) => key.name === name);
+    if (found === undefined) throw new Error(`no key ${name}`);
+    return found;
+  }
+  value = (name: string): string => Buffer.from(this.key(name).value, "base64").toString("hex").toUpperCase();
+}
+
+export async function opened(environment: Environment = "test"): Promise<Desk> {
+  const desk = new Desk(environment);
+  await desk.enrol(ann);
+  await desk.enrol(bob);
+  return desk;
+}
+
+export const plan = (name: string, more: Partial<KeyPlan> = {}): KeyPlan => ({
+  name,
+  use: "scp03",
+  algorithm: "AES-128",
+  ...more,
+});

@@ -1,0 +1,87 @@
+/** Where the keys of a ceremony are kept: in the sealed keystore, or in a token. */
+import { createPrivateKey, createPublicKey, sign } from "node:crypto";
+import type { Crypto } from "@persoline/card/crypto";
+import { nodeCrypto } from "@persoline/card/node";
+import { checkValueOf } from "../keyring.js";
+import type { StoredKey } from "../keystore.js";
+import { isRsa, issuerKeyObject, publicOf, toldKey } from "../payment/issuer-key.js";
+import type { IssuerPublicKey, KeyDescription } from "../port.js";
+import { drawn } from "./drawn.js";
+import { OfficeRefusal } from "./refusal.js";
+import type { Keep, KeyPlan } from "./types.js";
+
+/** What is written down of a key that was taken in. */
+export interface Kept {
+  /** The value, base64; empty where it stays elsewhere. */
+  readonly value: string;
+  readonly kcv: string;
+  /** Of a key in a token. */
+  readonly fingerprint?: string;
+  readonly witness?: string;
+  readonly single?: { readonly kcv: string; readonly fingerprint: string };
+  /** Public half of an RSA key. */
+  readonly issuer?: IssuerPublicKey;
+}
+
+export interface KeyRoom {
+  /** Ed25519 under the installation's signing key. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  /** Its public half, SPKI, PEM. */
+  readonly signedBy: string;
+  /** Why such a key cannot be kept here. */
+  whyNot(plan: KeyPlan): string | undefined;
+  /** Takes a value in, for good; without one the room draws it. The caller wipes it. */
+  take(plan: KeyPlan, value: Uint8Array | undefined): Kept;
+  /** The key that has this value already. */
+  same(keys: readonly StoredKey[], plan: KeyPlan, value: Uint8Array): StoredKey | undefined;
+  /** PKCS#1 v1.5 with SHA-256 under an issuer's RSA key. */
+  signRsa(key: StoredKey, bytes: Uint8Array): Uint8Array;
+  /** A key-block key at work: `kbpk` is given to `crypto`, and nothing else is done with it. The caller wipes it. */
+  protection(key: StoredKey): { readonly crypto: Crypto; readonly kbpk: Uint8Array };
+}
+
+/** What a call of the office works on, and how it is written back. */
+export interface OpenOffice {
+  readonly keep: Keep;
+  readonly room: KeyRoom;
+  write(keep: Keep): void;
+  describe(keep: Keep): KeyDescription[];
+  close(): void;
+}
+
+const bytesOf = (value: string): Uint8Array => new Uint8Array(Buffer.from(value, "base64"));
+
+/** The keystore: values are bytes of this process. */
+export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
+  const own = keys.find(({ use }) => use === "sign");
+  if (own === undefined) throw new OfficeRefusal("this keystore has no key for signatures");
+  const secret = createPrivateKey({ key: Buffer.from(own.value, "base64"), format: "der", type: "pkcs8" });
+  return {
+    sign: (bytes) => new Uint8Array(sign(null, bytes, secret)),
+    signedBy: createPublicKey(secret).export({ format: "pem", type: "spki" }).toString(),
+    whyNot: () => undefined,
+    take: (plan, given) => {
+      const value = given ?? drawn(plan);
+      const kept = {
+        value: Buffer.from(value).toString("base64"),
+        kcv: checkValueOf(plan.algorithm, value),
+        ...(isRsa(plan.algorithm) ? { issuer: toldKey(publicOf(value)) } : {}),
+      };
+      if (given === undefined) value.fill(0);
+      return kept;
+    },
+    same: (known, _plan, value) =>
+      known.find(
+        (key) => key.life?.state !== "destroyed" && key.value === Buffer.from(value).toString("base64"),
+      ),
+    signRsa: (key, bytes) => {
+      const der = bytesOf(key.value);
+      try {
+        return new Uint8Array(sign("sha256", bytes, issuerKeyObject(der)));
+      } finally {
+        der.fill(0);
+      }
+    },
+    protection: (key) => ({ crypto: nodeCrypto, kbpk: bytesOf(key.value) }),
+  };
+}

@@ -1,0 +1,28 @@
+/** What a ceremony does, as its record says it. */
+import type { KeyAction } from "./types.js";
+
+export const actionText = (action: KeyAction): string => {
+  switch (action.do) {
+    case "generate":
+      if (action.leaves?.as === "components") return `generate, in ${action.leaves.count} components`;
+      if (action.leaves?.as === "shares")
+        return `generate, in ${action.leaves.count} shares of which ${action.leaves.needed} are needed`;
+      return action.leaves === undefined ? "generate" : `generate, wrapped under ${action.leaves.under}`;
+    case "import":
+      return `import from ${action.count} ${action.form}`;
+    case "import-block":
+      return `import a key block under ${action.under}`;
+    case "import-public":
+      return "import a public key";
+    case "certificate":
+      return `take in the authority's certificate (index ${action.file.authorityIndex.toString(16).toUpperCase().padStart(2, "0")})`;
+    case "rotate":
+      return `rotate ${action.old}`;
+    case "state":
+      return `set ${action.state}`;
+    case "export-block":
+      return "hand out the key block made at the key's birth";
+    case "custodian":
+      return `enrol custodian ${action.name}`;
+  }
+};

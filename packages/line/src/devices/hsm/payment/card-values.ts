@@ -1,0 +1,97 @@
+/** What of a payment card follows from its masters: keys, verification values, tracks. Each master is used where it is kept. */
+import { CardProblem } from "@persoline/card/bytes";
+import {
+  cardVerificationValue,
+  iccMasterKey,
+  type PaymentProfile,
+  type PaymentRecord,
+  type PinDigits,
+  pinVerificationValue,
+  type StripeData,
+  verifiedStripe,
+} from "@persoline/card/emv";
+import type { KeyRef, PaymentMasters } from "@persoline/card/program";
+import type { Keyring } from "../keyring.js";
+import { VaultRefusal } from "../vault-refusal.js";
+import type { Purpose } from "../office/life.js";
+import { unseal } from "../seal.js";
+
+/** The readers' own problems become the module's refusals: their texts hold no value. */
+export function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (problem) {
+    if (problem instanceof CardProblem) throw new VaultRefusal(problem.message);
+    throw problem;
+  }
+}
+
+type CardKeyUse = "emv-ac" | "emv-smi" | "emv-smc";
+
+/** The card's own key, 16 bytes; the caller wipes it. Throws VaultRefusal. */
+export function cardKey(
+  ring: Keyring,
+  name: KeyRef,
+  use: CardKeyUse,
+  card: Pick<PaymentRecord, "pan" | "psn"> & Pick<PaymentProfile["cryptogram"], "option">,
+  purpose: Purpose = "make",
+): Uint8Array {
+  const { crypto, key } = ring.paymentMaster(name, use, purpose);
+  return refusing(() => iccMasterKey(crypto, key, card));
+}
+
+/** AC, SMI, SMC; the caller wipes them. */
+export function threeKeys(
+  ring: Keyring,
+  masters: PaymentMasters,
+  card: PaymentRecord,
+  profile: PaymentProfile,
+): readonly Uint8Array[] {
+  const whose = { ...card, option: profile.cryptogram.option };
+  const keys: Uint8Array[] = [];
+  try {
+    for (const use of ["ac", "smi", "smc"] as const)
+      keys.push(cardKey(ring, masters[use], `emv-${use}`, whose));
+    return keys;
+  } catch (problem) {
+    for (const key of keys) key.fill(0);
+    throw problem;
+  }
+}
+
+/** The digits, 0 to 9; the caller wipes them. Throws VaultRefusal. */
+export function openedPin(
+  ring: Keyring,
+  place: { readonly order: string; readonly record: number },
+  name: string,
+  sealed: Uint8Array | undefined,
+): PinDigits {
+  if (sealed === undefined) throw new VaultRefusal(`no sealed PIN "${name}" came with this record`);
+  const { order, record } = place;
+  const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
+  for (let at = 0; at < digits.length; at++) digits[at] = (digits[at] ?? 0) - 0x30;
+  return digits;
+}
+
+/** What a track says; `track`: the service code its verification value is made with. */
+export function stripeOf(
+  ring: Keyring,
+  masters: PaymentMasters,
+  ask: {
+    readonly profile: PaymentProfile;
+    readonly card: PaymentRecord;
+    readonly pin: PinDigits;
+    readonly track: string;
+  },
+): StripeData {
+  const { profile, card, pin, track } = ask;
+  const { pan, expiry } = card;
+  const pvk = ring.paymentMaster(masters.pvk, "emv-pvk");
+  const cvk = ring.paymentMaster(masters.cvk, "emv-cvk");
+  return refusing(() =>
+    verifiedStripe(profile, card, {
+      pvv: pinVerificationValue(pvk.crypto, pvk.key, { pan, keyIndex: profile.pvvKeyIndex, pin }),
+      cvv: cardVerificationValue(cvk.crypto, cvk.key, { pan, expiry, serviceCode: track }),
+    }),
+  );
+}

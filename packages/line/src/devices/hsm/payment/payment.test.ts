@@ -1,0 +1,446 @@
+/** Payment cards filled by the vault's own code in this process, and played against a terminal: two writings of the specification meet. */
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serialize } from "node:v8";
+import { hex, unhex } from "@persoline/card/bytes";
+import {
+  cardKeys,
+  cardVerificationValue,
+  parseTrack2,
+  pinBlock2,
+  pinVerificationValue,
+  samplePayment,
+  seededBytes,
+} from "@persoline/card/emv";
+import { drawRsaKey, nodeCrypto, random } from "@persoline/card/node";
+import type { KeyRef } from "@persoline/card/program";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { algorithmOf, issuerKeyOf } from "../ceremony.js";
+import { drawFrom } from "../draw.js";
+import { Keyring } from "../keyring.js";
+import type { StoredKey } from "../keystore.js";
+import { IccKeys, wipePair } from "./icc-keys.js";
+import { isRsa } from "./issuer-key.js";
+import type { PaymentAsk } from "../port.js";
+import { unseal } from "../seal.js";
+import { createKeystore, openVault } from "../vault.js";
+import { vaultCalls } from "../vault-core.js";
+import {
+  application,
+  cardOf,
+  issuerPrivate,
+  keyRead,
+  keys,
+  masters,
+  type ModuleCalls,
+  names,
+  type Prepared,
+  prepared,
+  profileOf,
+  type Scp,
+  TestCard,
+} from "./payment-card.test.data.js";
+import { openStripe } from "./stripe.js";
+
+const encoder = generateKeyPairSync("x25519");
+const sealing = Uint8Array.from({ length: 32 }, (_, at) => at * 7);
+
+let known: ReturnType<typeof issuerKeyOf> | undefined;
+/** Drawn once: it takes a tenth of a second. */
+const issuerKey: typeof issuerKeyOf = (algorithm, seed) => {
+  known ??= issuerKeyOf(algorithm, seed);
+  return known;
+};
+
+function ringOf(
+  change: (key: StoredKey) => StoredKey = (key) => key,
+  environment: "test" | "live" = "test",
+): Keyring {
+  const common = { environment, published: false } as const;
+  const stored = keys.map((key): StoredKey => {
+    const described = { ...common, name: key.name as KeyRef, use: key.use, algorithm: algorithmOf(key) };
+    const { algorithm } = described;
+    if (isRsa(algorithm)) return { ...described, ...issuerKey(algorithm, key.seed) };
+    return { ...described, value: Buffer.from(key.published ?? "", "hex").toString("base64") };
+  });
+  const own: StoredKey[] = [
+    {
+      ...common,
+      name: "store-seal" as KeyRef,
+      use: "seal",
+      algorithm: "AES-256",
+      value: Buffer.from(sealing).toString("base64"),
+    },
+    {
+      ...common,
+      name: "stripe-encoder" as KeyRef,
+      use: "stripe-encoder",
+      algorithm: "X25519",
+      value: encoder.publicKey.export({ format: "der", type: "spki" }).toString("base64"),
+    },
+  ];
+  return new Keyring(environment, [...stored, ...own].map(change));
+}
+
+let calls: ReturnType<typeof vaultCalls>;
+beforeEach(() => {
+  calls = vaultCalls(ringOf());
+});
+afterEach(() => {
+  drawFrom();
+  calls.wipe();
+});
+
+/** The stream of a seed, as the module's threads have it. */
+const seedBytes = (seed: string) => seededBytes(nodeCrypto, seed);
+
+const pinOf = ({ secrets }: Prepared): Uint8Array =>
+  unseal(
+    sealing,
+    { purpose: "pin", order: "P-1", record: secrets.record, name: "pin" },
+    secrets.pins["pin"] ?? unhex(""),
+  ).map((code) => code - 0x30);
+
+describe("a whole card", () => {
+  test.each<[Scp, "none" | "sda" | "dda" | "cda", 10 | 18]>([
+    ["scp02", "cda", 18],
+    ["scp03", "cda", 18],
+    ["scp02", "dda", 10],
+    ["scp03", "dda", 10],
+    ["scp03", "sda", 18],
+    ["scp02", "none", 10],
+  ])(
+    "%s, %s, cryptogram version %i: approved online, scripts done, PIN right",
+    async (scp, proof, version) => {
+      const profile = profileOf({
+        proof,
+        cryptogram: { version, keyIndex: 1, option: version === 10 ? "A" : "B" },
+      });
+      const ready = await prepared(calls, { profile });
+      const card = new TestCard(scp);
+      await card.personalize(calls, ready);
+      const result = await card.transact(calls, profile);
+      expect([result.outcome, result.evidence.filter(({ result }) => result === "failed")]).toEqual([
+        "approved online",
+        [],
+      ]);
+      expect(result.evidence.filter(({ step }) => step === "script").map(({ result }) => result)).toEqual([
+        "ok",
+        "ok",
+      ]);
+      const hasKey = proof === "dda" || proof === "cda";
+      const verified = hasKey ? await card.verify(calls, ready, keyRead(result, ready)) : "no key";
+      expect(verified).toBe(hasKey ? "9000" : "no key");
+    },
+  );
+
+  test("a card that answers with another cryptogram is declined, and gets no script", async () => {
+    const ready = await prepared(calls);
+    const card = new TestCard("scp03");
+    await card.personalize(calls, ready);
+    const result = await card.transact(calls, ready.profile, (request) => ({
+      ...request,
+      cryptogram: request.cryptogram.map((byte, at) => (at === 7 ? byte ^ 1 : byte)),
+    }));
+    expect(result.outcome).toBe("declined online");
+    const { first } = result;
+    if (first === undefined) throw new Error("no cryptogram");
+    const request = { ...first, pan: cardOf(2).pan, psn: "01" };
+    expect(() =>
+      calls.paymentScripts({ masters: names, option: "B", request, scripts: [{ do: "pin-unblock" }] }),
+    ).toThrow("no script is made");
+  });
+
+  test("the stripe opens at its encoder only, for its record only, and says what chip and PIN say", async () => {
+    const ready = await prepared(calls, { stripe: true });
+    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    const content = ready.stripe ?? "";
+    const tracks = openStripe(pem, { order: "P-1", record: 1 }, content);
+    const { pan, expiry, name } = cardOf(1);
+    const told = parseTrack2(tracks.track2);
+    const pvv = pinVerificationValue(nodeCrypto, masters.pvk, { pan, keyIndex: 1, pin: pinOf(ready) });
+    const cvv = cardVerificationValue(nodeCrypto, masters.cvk, { pan, expiry, serviceCode: "201" });
+    expect(told).toEqual({ pan, expiry, serviceCode: "201", discretionary: `1${pvv}${cvv}` });
+    expect(tracks.track1).toContain(`^${name}^`);
+    expect(content).not.toContain(pan);
+    expect(() => openStripe(pem, { order: "P-1", record: 2 }, content)).toThrow("unable to authenticate");
+    const other = generateKeyPairSync("x25519")
+      .privateKey.export({ format: "pem", type: "pkcs8" })
+      .toString();
+    expect(() => openStripe(other, { order: "P-1", record: 1 }, content)).toThrow("unable to authenticate");
+  });
+
+  test("no answer of the module holds a key or the PIN", async () => {
+    const said: Buffer[] = [];
+    const recording = Object.fromEntries(
+      Object.entries(calls).map(([name, call]) => [
+        name,
+        async (...args: unknown[]) => {
+          const answer: unknown = await (call as (...args: unknown[]) => unknown)(...args);
+          said.push(serialize(answer));
+          return answer;
+        },
+      ]),
+    ) as unknown as ModuleCalls;
+    const ready = await prepared(recording, { stripe: true, seed: "leaks" });
+    const card = new TestCard("scp03");
+    // At level 01 nothing but the data encryption key hides what goes into the card.
+    const sent = await card.personalize(recording, ready, 0x01);
+    const result = await card.transact(recording, ready.profile);
+    await card.verify(recording, ready, keyRead(result, ready));
+    const whose = cardOf(1);
+    const { ac, smi, smc } = cardKeys(nodeCrypto, masters, whose, "B");
+    const { privateKey } = drawRsaKey({
+      bits: 1152,
+      exponent: 3,
+      random: seedBytes(`leaks/ICC key/P-1/1/${application}`),
+    });
+    const pin = pinOf(ready);
+    const everything = Buffer.concat(said);
+    for (const data of sent) expect(everything.includes(Buffer.from(data))).toBe(true);
+    const secrets = [
+      masters.ac,
+      masters.smi,
+      masters.smc,
+      masters.cvk,
+      masters.pvk,
+      ac,
+      smi,
+      smc,
+      privateKey.p,
+      privateKey.q,
+      privateKey.dp,
+      privateKey.dq,
+      privateKey.qInverse,
+      new Uint8Array(issuerPrivate),
+      pinBlock2(pin),
+    ];
+    const text = everything.toString("latin1").toUpperCase();
+    expect(
+      secrets.filter((one) => everything.includes(Buffer.from(one)) || text.includes(hex(one))),
+    ).toHaveLength(0);
+    // The pair is the one that the card has: the search looked for the right thing.
+    expect(hex(keyRead(result, ready).modulus)).toBe(
+      hex(
+        drawRsaKey({ bits: 1152, exponent: 3, random: seedBytes(`leaks/ICC key/P-1/1/${application}`) })
+          .publicKey.modulus,
+      ),
+    );
+  });
+});
+
+describe("what is refused", () => {
+  const askOf = (change: Partial<PaymentAsk> = {}): PaymentAsk => {
+    const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4 });
+    const card = cardOf(1);
+    return {
+      order: "P-1",
+      record: 1,
+      application,
+      masters: names,
+      profile: profileOf(),
+      card,
+      pin: "pin",
+      sealedPin,
+      ...change,
+    };
+  };
+  const ref = (name: string) => name as KeyRef;
+
+  test.each<[string, Partial<PaymentAsk>, RegExp]>([
+    [
+      "a key for another purpose",
+      { masters: { ...names, ac: ref("pay-smi") } },
+      /is for emv-smi, not for emv-ac/,
+    ],
+    ["a master that is not there", { masters: { ...names, cvk: ref("none") } }, /there is no key none/],
+    ["no issuer's key", { masters: { ...names, issuer: undefined } as never }, /needs an issuer's RSA key/],
+    ["another application", { application: "A000000001" }, /another one than the profile's/],
+    [
+      "another key's certificate",
+      {
+        profile: samplePayment({
+          ...(profileOf().issuerKey ?? ({} as never)),
+          certificate: {
+            ...(profileOf().issuerKey?.certificate ?? ({} as never)),
+            remainder: new Uint8Array(36),
+          },
+        }),
+      },
+      /not of key pay-issuer/,
+    ],
+    ["a PAN that is none", { card: { ...cardOf(1), pan: "9999010000000000" } }, /PAN/],
+  ])("%s", async (_, change, message) => {
+    await expect(calls.preparePayment([askOf(change)])).rejects.toThrow(message);
+  });
+
+  test("no text holds a PAN", async () => {
+    const card = { ...cardOf(1), pan: "9999010000000000" };
+    const problem = await calls.preparePayment([askOf({ card })]).catch(String);
+    expect(problem).not.toContain("9999010000000000");
+  });
+
+  test("more than are taken at once", async () => {
+    const asks = Array.from({ length: 65 }, () => askOf());
+    await expect(calls.preparePayment(asks)).rejects.toThrow("at most 64");
+  });
+
+  test("a retired master makes no cards, and still judges those there are", async () => {
+    const ready = await prepared(calls);
+    const card = new TestCard("scp03");
+    await card.personalize(calls, ready);
+    const life = { state: "deactivated", since: "2027", source: "drawn", ceremony: "none", kcv: "" } as const;
+    const later = vaultCalls(ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key)));
+    await expect(later.preparePayment([askOf()])).rejects.toThrow("it makes no new cards");
+    expect((await card.transact(later, ready.profile)).outcome).toBe("approved online");
+    later.wipe();
+  });
+
+  test("a seed in live", async () => {
+    const live = vaultCalls(ringOf((key) => key, "live"));
+    await expect(live.preparePayment([askOf({ seed: "known" })])).rejects.toThrow("keys of chance");
+    live.wipe();
+  });
+
+  test("a sealed application of another record, another person or another product; before the card hears a thing", async () => {
+    const one = await prepared(calls);
+    const other = await prepared(calls, { record: 2 });
+    const payment = one.secrets.payment[application];
+    const foreign = other.secrets.payment[application];
+    if (payment === undefined || foreign === undefined) throw new Error("nothing was prepared");
+    const opening = (changed: typeof payment) => () =>
+      calls.openSession({
+        channel: { protocol: "scp03", keys: ref("gp-aes"), kvn: 0x30, level: 0x03 },
+        serial: "00" as never,
+        secrets: { ...one.secrets, payment: { [application]: changed } },
+      });
+    expect(opening({ ...payment, sealed: foreign.sealed })).toThrow("belongs elsewhere");
+    expect(opening({ ...payment, card: foreign.card })).toThrow("prepared for other data");
+    expect(opening({ ...payment, profile: profileOf({ usage: unhex("FE00") }) })).toThrow(
+      "prepared for other data",
+    );
+    expect(opening({ ...payment, card: { ...payment.card, name: "OTHER/NAME" } })).toThrow(
+      "prepared for other data",
+    );
+    expect(opening(payment)).not.toThrow();
+  });
+
+  test("the PIN is enciphered for the card's own key and no other", async () => {
+    const { secrets } = await prepared(calls);
+    const { publicKey } = drawRsaKey({ bits: 1152, exponent: 3, random });
+    const challenge = new Uint8Array(8);
+    expect(() => calls.encipherPin({ secrets, application, publicKey, challenge })).toThrow(
+      "not of the pair that was drawn for the card",
+    );
+    const plain = await prepared(calls, { profile: profileOf({ proof: "sda" }) });
+    expect(() => calls.encipherPin({ ...plain, application, publicKey, challenge })).toThrow(
+      "not of the pair that was drawn for the card",
+    );
+  });
+});
+
+describe("keys drawn ahead", () => {
+  test("one seed, one card; no seed, never the same", async () => {
+    const modulus = async (seed?: string): Promise<string> => {
+      const ready = await prepared(calls, seed === undefined ? {} : { seed });
+      const card = new TestCard("scp03");
+      await card.personalize(calls, ready);
+      return hex(keyRead(await card.transact(calls, ready.profile), ready).modulus);
+    };
+    const [a, again, b, c, d] = [
+      await modulus("a"),
+      await modulus("a"),
+      await modulus("b"),
+      await modulus(),
+      await modulus(),
+    ];
+    expect(again).toBe(a);
+    expect(new Set([a, b, c, d]).size).toBe(4);
+  });
+
+  test("the pool fills, serves, fills again, and is counted", async () => {
+    const figures = () => calls.capabilities().iccKeys.find(({ modulusBytes }) => modulusBytes === 144);
+    const full = async () => {
+      while (figures()?.ready !== 3) await new Promise((done) => setTimeout(done, 20));
+    };
+    expect(calls.drawIccKeysAhead({ modulusBytes: 144, size: 3 })).toMatchObject({ size: 3, ready: 0 });
+    await full();
+    expect(figures()).toEqual({ modulusBytes: 144, size: 3, ready: 3, drawn: 3, waited: 0 });
+    await prepared(calls);
+    expect(figures()?.ready).toBe(2);
+    await full();
+    expect(figures()).toMatchObject({ drawn: 4, waited: 0 });
+    await Promise.all([1, 2, 3, 4, 5].map((record) => prepared(calls, { record })));
+    expect(figures()?.waited).toBe(2);
+    expect(() => calls.drawIccKeysAhead({ modulusBytes: 144, size: 5000 })).toThrow("4096");
+    expect(() => calls.drawIccKeysAhead({ modulusBytes: 16, size: 1 })).toThrow("128 to 176");
+  });
+
+  test("a generator that repeats itself makes no card's key, now or ahead", async () => {
+    const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4 });
+    drawFrom((length) => new Uint8Array(length).fill(7));
+    const ask = { order: "P-1", record: 1, application, masters: names, pin: "pin", sealedPin };
+    const stuck = { ...ask, profile: profileOf(), card: cardOf(1) };
+    calls.drawIccKeysAhead({ modulusBytes: 144, size: 4 });
+    await expect(calls.preparePayment([stuck, stuck])).rejects.toThrow("repeats itself");
+    expect(calls.capabilities().iccKeys[0]?.ready ?? 0).toBeLessThanOrEqual(1);
+  });
+});
+
+test("a thread that is given the same bytes twice: the second card gets no key that shares a prime with the first", async () => {
+  const icc = new IccKeys((length) => new Uint8Array(length).fill(9), 1);
+  const pair = await icc.take(128);
+  await expect(icc.take(128)).rejects.toThrow("a prime number came a second time");
+  wipePair(pair);
+  expect(pair.privateKey.p.every((byte) => byte === 0)).toBe(true);
+  icc.close();
+  await expect(icc.take(128)).rejects.toThrow("closed");
+});
+
+test("a signature that went wrong never leaves: it would give the issuer's key away", async () => {
+  const ring = ringOf();
+  const right = ring.issuerSigner.bind(ring);
+  ring.issuerSigner = (name) => {
+    const signer = right(name);
+    return {
+      ...signer,
+      sign: (block) => signer.sign(block).map((byte, at) => (at === 40 ? byte ^ 1 : byte)),
+    };
+  };
+  const faulty = vaultCalls(ring);
+  await expect(prepared(faulty)).rejects.toThrow(/signed static data|certificate/i);
+  faulty.wipe();
+});
+
+test("a vault in a process of its own prepares, personalizes and judges, with its threads", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-payment-"));
+  const file = join(folder, "keystore.json");
+  const unlock = { keyFile: join(folder, "key") };
+  await createKeystore({
+    file,
+    environment: "test",
+    unlock,
+    keys,
+    letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
+    stripeEncoder: { writePrivateKeyTo: join(folder, "encoder.pem") },
+  });
+  const hsm = await openVault({ file, unlock });
+  onTestFinished(async () => {
+    await hsm.close();
+    rmSync(folder, { recursive: true });
+  });
+  await hsm.drawIccKeysAhead({ modulusBytes: 144, size: 2 });
+  const ready = await prepared(hsm, { stripe: true });
+  const card = new TestCard("scp03");
+  await card.personalize(hsm, ready);
+  const result = await card.transact(hsm, ready.profile);
+  expect(result.outcome).toBe("approved online");
+  expect(await card.verify(hsm, ready, keyRead(result, ready))).toBe("9000");
+  const pem = readFileSync(join(folder, "encoder.pem"), "utf8");
+  expect(openStripe(pem, { order: "P-1", record: 1 }, ready.stripe ?? "").track2).toContain(cardOf(1).pan);
+  expect((await hsm.capabilities()).iccKeys).toMatchObject([{ modulusBytes: 144, size: 2 }]);
+  const told = (await hsm.keys()).find(({ use }) => use === "emv-issuer");
+  expect(told).toMatchObject({ algorithm: "RSA-1408", published: true, issuer: { exponent: "03" } });
+});

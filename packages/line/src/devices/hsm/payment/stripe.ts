@@ -1,0 +1,40 @@
+/** Tracks 1 and 2 for the stripe's encoder: made inside the module, encrypted for that machine, bound to the record they are of. */
+import type { KeyObject } from "node:crypto";
+import { boxFor, openBox, type SealedBox } from "../sealed-box.js";
+
+/** Which record's stripe it is. */
+export interface StripePlace {
+  readonly order: string;
+  readonly record: number;
+}
+
+export interface Tracks {
+  /** With sentinels (ISO/IEC 7813). */
+  readonly track1: string;
+  readonly track2: string;
+}
+
+interface SealedStripe extends SealedBox {
+  readonly format: "persoline-stripe";
+  readonly version: 1;
+}
+
+const label = ({ order, record }: StripePlace) => ({
+  purpose: "stripe",
+  belongs: JSON.stringify([order, record]),
+});
+
+/** As the encoder takes it. */
+export function sealStripe(encoder: KeyObject, place: StripePlace, { track1, track2 }: Tracks): string {
+  const box = boxFor(encoder, label(place), Buffer.from(`${track1}\n${track2}`, "ascii"));
+  const content: SealedStripe = { format: "persoline-stripe", version: 1, ...box };
+  return JSON.stringify(content);
+}
+
+/** At the encoder. Throws when it was altered, is for another encoder, or is another record's. */
+export function openStripe(encoderKeyPem: string, place: StripePlace, content: string): Tracks {
+  const clear = openBox(encoderKeyPem, label(place), JSON.parse(content) as SealedStripe);
+  const [track1 = "", track2 = ""] = Buffer.from(clear).toString("ascii").split("\n");
+  clear.fill(0);
+  return { track1, track2 };
+}

@@ -1,0 +1,78 @@
+/** Neutral records of what an embosser strikes: positions in mils (1/1000 inch), as desktop embossers take them, checked before they leave. */
+import { DeviceFault } from "../../problem.js";
+import type { MarkJob, StruckLine } from "../port.js";
+
+export interface StruckRecord {
+  readonly font: StruckLine["font"];
+  readonly text: string;
+  /** Left edge to the centre of the first character. */
+  readonly xMils: number;
+  /** Bottom edge to the vertical middle of the characters. */
+  readonly yMils: number;
+}
+
+/** Character sets, pitches and heights (ISO/IEC 7811-1: Farrington 7B at 7 to the inch; visual fonts at 10; rear indent at 15), mm. */
+const wheels = {
+  "7B": { characters: /^[0-9 ]+$/, pitch: 25.4 / 7, most: 19, height: 4.32 },
+  "4B": { characters: /^[A-Z0-9 .,/'&-]+$/, pitch: 2.54, most: 27, height: 2.9 },
+  rear: { characters: /^[0-9A-Z /-]+$/, pitch: 25.4 / 15, most: 27, height: 2.2 },
+} as const;
+
+/** So far the carriage of a desktop embosser goes, mils. */
+const travel = { x: [100, 3275], y: [135, 1460] } as const;
+
+/** ISO/IEC 7811-3: the identification number's line, and the area of name and address, mm from the bottom edge. */
+const numberLine = { centre: 21.42, slack: 0.2 } as const;
+const nameArea = { lowest: 2.41, highest: 2.41 + 14.53 } as const;
+
+const mils = (mm: number): number => Math.round((mm / 25.4) * 1000);
+
+/**
+ * The records of a job, from the bottom line up and wheel by wheel (changing wheels costs time). Throws DeviceFault, and says which
+ * line and why without its text; nothing has moved then.
+ */
+export function recordsOf(
+  device: string,
+  job: Extract<MarkJob, { kind: "emboss" | "indent" }>,
+): readonly StruckRecord[] {
+  const refuse = (line: number, why: string): DeviceFault =>
+    new DeviceFault(device, "refused", `${device} strikes nothing: line ${String(line + 1)} ${why}`);
+  if (job.lines.length === 0)
+    throw new DeviceFault(device, "refused", `${device} was given no line to strike`);
+  const records = job.lines.map((line, at): StruckRecord => {
+    const wheel = wheels[line.font];
+    if ((line.font === "rear") !== (job.kind === "indent"))
+      throw refuse(at, `asks for wheel ${line.font}, which does not ${job.kind}`);
+    if (!wheel.characters.test(line.text)) throw refuse(at, `has a character that wheel ${line.font} lacks`);
+    if (line.text.length > wheel.most) throw refuse(at, `has more than ${String(wheel.most)} characters`);
+    if (Math.abs(line.pitch - wheel.pitch) > 0.01)
+      throw refuse(at, "asks for another pitch than its wheel's");
+    const record = { font: line.font, text: line.text, xMils: mils(line.x), yMils: mils(line.yFromBottom) };
+    const last = mils(line.x + (line.text.length - 1) * line.pitch);
+    if (record.xMils < travel.x[0] || last > travel.x[1])
+      throw refuse(at, "lies outside the carriage's way across");
+    if (record.yMils < travel.y[0] || record.yMils > travel.y[1])
+      throw refuse(at, "lies outside the carriage's way up");
+    if (line.font === "7B" && Math.abs(line.yFromBottom - numberLine.centre) > numberLine.slack)
+      throw refuse(
+        at,
+        "lies off the number line (ISO/IEC 7811-3: its centre is 21.42 mm above the bottom edge)",
+      );
+    if (line.font === "4B" && (line.yFromBottom < nameArea.lowest || line.yFromBottom > nameArea.highest))
+      throw refuse(
+        at,
+        "has its middle outside the area of name and address (ISO/IEC 7811-3: 2.41 to 16.94 mm)",
+      );
+    return record;
+  });
+  for (const [at, line] of job.lines.entries()) {
+    const clash = job.lines.findIndex((other, before) => before < at && meet(line, other));
+    if (clash >= 0) throw refuse(at, `is struck onto line ${String(clash + 1)}`);
+  }
+  return records.toSorted((a, b) => a.font.localeCompare(b.font) || a.yMils - b.yMils);
+}
+
+const meet = (one: StruckLine, other: StruckLine): boolean =>
+  Math.abs(one.yFromBottom - other.yFromBottom) < (wheels[one.font].height + wheels[other.font].height) / 2 &&
+  one.x - one.pitch / 2 < other.x + (other.text.length - 0.5) * other.pitch &&
+  other.x - other.pitch / 2 < one.x + (one.text.length - 0.5) * one.pitch;

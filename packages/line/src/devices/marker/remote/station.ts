@@ -1,0 +1,276 @@
+/** The embosser's side: a process in another room that strikes what it was sent, on the card whose chip it reads there. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import type { AddressInfo } from "node:net";
+import { DeviceFault } from "../../problem.js";
+import type { Marker } from "../port.js";
+import { type BookedTray, digestOf, StationBook } from "./book.js";
+import {
+  type Answer,
+  lineCutter,
+  type Question,
+  question,
+  type RefusalCode,
+  type TrayAnswer,
+} from "./protocol.js";
+import type { TlsFiles } from "./tls.js";
+
+/** A body that was fed into the machine, and who its chip says it is. */
+export interface FedCard {
+  readonly body: string;
+  /** Undefined: mute, or without a number. */
+  readonly serial: string | undefined;
+  readonly marker: (does: Marker["does"]) => Marker | undefined;
+}
+
+/** What stands before the wheels: it feeds the bodies of a tray one by one, and reads each chip there. */
+export interface Feeder {
+  /** The next body that lies ready and was not given in this round (1, 2, …; each tray that comes begins one); undefined: none. */
+  next(round: number): Promise<FedCard | undefined>;
+}
+
+export interface EmbossStationOptions {
+  readonly name: string;
+  /** Common name in the certificate of the only line that is heard. */
+  readonly line: string;
+  readonly tls: TlsFiles;
+  readonly host: string;
+  readonly port: number;
+  /** Folder of its own journal. */
+  readonly data: string;
+  readonly feeder: Feeder;
+  readonly onEvent?: (text: string) => void;
+}
+
+export interface EmbossStation {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+interface Connection {
+  readonly socket: TLSSocket;
+  seq: number;
+  lease: number | undefined;
+}
+
+const refused = (seq: number, code: RefusalCode, message: string): Answer => ({
+  answer: "refused",
+  seq,
+  code,
+  message,
+});
+
+const ended = (tray: BookedTray): boolean =>
+  tray.cards.every(({ state }) => state === "struck" || state === "rejected" || state === "untouched");
+
+const stateOf = (seq: number, tray: BookedTray): TrayAnswer => ({
+  answer: "tray",
+  seq,
+  tray: tray.tray,
+  finished: ended(tray),
+  closed: tray.closed,
+  cards: tray.cards.map(({ serial, state, detail }) => ({
+    serial,
+    state,
+    ...(detail === undefined ? {} : { detail }),
+  })),
+  strangers: tray.strangers,
+});
+
+/** Resolves once it listens. Throws what `node:tls` does when certificates or address are wrong. */
+export async function embossStation(options: EmbossStationOptions): Promise<EmbossStation> {
+  const { name, feeder, onEvent = () => undefined } = options;
+  const book = new StationBook(options.data);
+  /** Whoever holds the lease. Without one no card is begun. */
+  let holder: Connection | undefined;
+  let closing = false;
+
+  const answerTo = (asked: Question, connection: Connection): Answer => {
+    const { seq } = asked;
+    if (asked.ask === "hello") {
+      if (asked.lease <= book.lease)
+        return refused(seq, "old-lease", `a lease must be larger than ${String(book.lease)}`);
+      book.write({ event: "lease", lease: asked.lease });
+      holder?.socket.destroy();
+      holder = connection;
+      connection.lease = asked.lease;
+      return { answer: "welcome", seq, station: name };
+    }
+    if (connection.lease === undefined) return refused(seq, "no-hello", "a connection begins with hello");
+    if (connection.lease !== book.lease)
+      return refused(seq, "old-lease", "another connection holds the lease");
+    if (asked.ask === "open-trays")
+      return {
+        answer: "open-trays",
+        seq,
+        trays: [...book.trays.values()].flatMap(({ tray, closed }) => (closed ? [] : [tray])),
+      };
+    if (asked.ask === "tray") return countedOut(asked);
+    const tray = book.trays.get(asked.tray);
+    if (tray === undefined)
+      return refused(seq, "no-such-tray", `no tray ${asked.tray} was counted out to here`);
+    if (asked.ask === "withdraw" && !tray.withdrawn && !tray.closed)
+      book.write({ event: "withdrawn", tray: tray.tray });
+    return asked.ask === "counted-in" ? countedIn(asked, tray) : stateOf(seq, tray);
+  };
+
+  const countedOut = ({ seq, tray, count, cards }: Extract<Question, { ask: "tray" }>): Answer => {
+    if (count !== cards.length || new Set(cards.map(({ serial }) => serial)).size !== count)
+      return refused(seq, "wrong-count", "the tray's count is not its number of different cards");
+    const known = book.trays.get(tray);
+    if (known !== undefined)
+      return known.digest === digestOf(cards)
+        ? stateOf(seq, known)
+        : refused(seq, "another-tray", `tray ${tray} was counted out with other contents`);
+    if (cards.some((card) => book.knows(card)))
+      return refused(seq, "card-known", "a card of it was counted out before, in another tray");
+    book.take(tray, cards);
+    const taken = book.trays.get(tray);
+    if (taken === undefined) throw new Error(`tray ${tray} was taken and is not there`);
+    onEvent(`tray ${tray}: ${String(count)} cards counted out to here`);
+    return stateOf(seq, taken);
+  };
+
+  const countedIn = (asked: Extract<Question, { ask: "counted-in" }>, tray: BookedTray): Answer => {
+    if (!ended(tray))
+      return refused(asked.seq, "not-finished", `tray ${tray.tray} is not finished: withdraw it first`);
+    const of = (state: string): number => tray.cards.filter((card) => card.state === state).length;
+    if (
+      asked.struck !== of("struck") ||
+      asked.rejected !== of("rejected") ||
+      asked.untouched !== of("untouched")
+    )
+      return refused(
+        asked.seq,
+        "counts-differ",
+        `the numbers of tray ${tray.tray} are not those of this station`,
+      );
+    if (!tray.closed) {
+      book.closeTray(tray.tray);
+      onEvent(`tray ${tray.tray}: counted in, its lines are erased`);
+    }
+    return stateOf(asked.seq, tray);
+  };
+
+  const hear = (connection: Connection, text: string): void => {
+    const say = (answer: Answer): void => {
+      connection.socket.write(`${JSON.stringify(answer)}\n`);
+    };
+    let asked: Question;
+    try {
+      asked = question.parse(JSON.parse(text));
+    } catch {
+      say(refused(connection.seq, "not-understood", "this is no message of the protocol"));
+      connection.socket.end();
+      return;
+    }
+    // One that comes twice, too early, too late or again is none: the line connects anew and asks for the state.
+    if (asked.seq !== connection.seq + 1) {
+      say(refused(asked.seq, "out-of-order", `message ${String(connection.seq + 1)} is next`));
+      connection.socket.end();
+      onEvent(`a message out of its order was refused`);
+      return;
+    }
+    connection.seq = asked.seq;
+    const said = answerTo(asked, connection);
+    say(said);
+    if (said.answer === "refused" && (said.code === "old-lease" || said.code === "no-hello"))
+      connection.socket.end();
+  };
+
+  const server: Server = createServer(
+    { ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
+    (socket) => {
+      const { CN } = socket.getPeerCertificate().subject;
+      if (CN !== options.line) {
+        onEvent(`a stranger's certificate was refused`);
+        socket.destroy();
+        return;
+      }
+      const connection: Connection = { socket, seq: 0, lease: undefined };
+      const gone = (): void => {
+        if (holder === connection) holder = undefined;
+      };
+      socket.setNoDelay(true);
+      // A dead peer behind a cut cable must not hold the lease for ever.
+      socket.setTimeout(15_000, () => socket.destroy());
+      socket.on("error", gone);
+      socket.on("close", gone);
+      socket.on(
+        "data",
+        lineCutter(
+          (text) => {
+            if (!socket.writableEnded) hear(connection, text);
+          },
+          () => socket.destroy(),
+        ),
+      );
+    },
+  );
+  server.on("tlsClientError", () => onEvent("a connection without a certificate of ours was refused"));
+
+  const strike = async ({ serial, marker }: FedCard): Promise<void> => {
+    const open = [...book.trays.values()].filter(({ closed, withdrawn }) => !closed && !withdrawn);
+    const tray = open.find(({ cards }) =>
+      cards.some((card) => card.serial === serial && card.state === "waiting"),
+    );
+    if (tray === undefined || serial === undefined) {
+      const [first] = open;
+      const ours = open.some(({ cards }) => cards.some((card) => card.serial === serial));
+      if (first !== undefined && !ours) book.write({ event: "stranger", tray: first.tray });
+      return;
+    }
+    const card = book.linesOf(tray.tray, serial);
+    const reject = (detail: string): void =>
+      book.write({ event: "rejected", tray: tray.tray, serial, detail: detail.slice(0, 200) });
+    const machine = card === undefined ? undefined : marker(card.does);
+    if (card === undefined || machine === undefined) {
+      reject("this station has no lines or no machine for it");
+      return;
+    }
+    book.write({ event: "intent", tray: tray.tray, serial });
+    try {
+      await machine.mark({ kind: card.does, side: card.side, lines: card.lines });
+    } catch (thrown) {
+      if (!(thrown instanceof DeviceFault)) throw thrown;
+      reject(`nobody knows whether it was struck: ${thrown.message}`);
+      return;
+    }
+    book.write({ event: "struck", tray: tray.tray, serial });
+    onEvent(`card ${serial} struck`);
+  };
+
+  const waits = (): boolean =>
+    [...book.trays.values()].some(
+      ({ closed, withdrawn, cards }) =>
+        !closed && !withdrawn && cards.some(({ state }) => state === "waiting"),
+    );
+  const work = (async () => {
+    while (!closing) {
+      // Cut off from the line, the station ends the card in hand and begins no other.
+      const fed = holder !== undefined && waits() ? await feeder.next(book.trays.size) : undefined;
+      if (fed === undefined) await sleep(10);
+      else await strike(fed);
+    }
+  })();
+  work.catch((thrown: unknown) => {
+    onEvent(`the station stops: ${thrown instanceof Error ? thrown.message : "unknown reason"}`);
+    server.close();
+    holder?.socket.destroy();
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      closing = true;
+      server.close();
+      holder?.socket.destroy();
+      await work.catch(() => undefined);
+      book.close();
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import {
+  type CardProgram,
+  type KeyRef,
+  type Run,
+  type RunEnd,
+  type SealedSecrets,
+} from "@persoline/card/program";
+import type { Fault } from "@persoline/card/virtual";
+import { issuerKeyOf } from "../../../devices/hsm/ceremony.js";
+import { Keyring } from "../../../devices/hsm/keyring.js";
+import type { StoredKey } from "../../../devices/hsm/keystore.js";
+import type { PaymentAsk } from "../../../devices/hsm/port.js";
+import { vaultCalls } from "../../../devices/hsm/vault-core.js";
+import type { OrderRecord } from "../../../orders/types.js";
+import { prepare } from "../../prepare.js";
+import type { PreparedRecord } from "../../types.js";
+import type { PlannedGp } from "../compile.js";
+import { chip, GpHead, serial } from "../life.test.data.js";
+import { pinSource } from "./record.js";
+import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
+
+/** Payment cards on the virtual chip, their secrets made by the vault itself: nothing here is scripted. */
+const hexKey = (digits: string): string => Buffer.from(digits, "hex").toString("base64");
+const key = (
+  name: string,
+  use: StoredKey["use"],
+  algorithm: StoredKey["algorithm"],
+  more: Partial<StoredKey>,
+) =>
+  ({
+    name: name as KeyRef,
+    use,
+    algorithm,
+    environment: "test",
+    published: true,
+    value: "",
+    ...more,
+  }) as StoredKey;
+export const transportDigits = "0B0D0E1315161919A1A2A4A7A8ABADAE";
+export const masterDigits = {
+  "pay-ac": "10111315161918191A1B1C1D1E1F2020",
+  "pay-smi": "20212325262928292A2B2C2D2E2F3030",
+  "pay-smc": "30313335363938393A3B3C3D3E3F4040",
+  "pay-cvk": "40434546494A4C4F5152545758585B5D",
+  "pay-pvk": "5E5D616267686B6D6E70737576797A7C",
+} as const;
+const keys = [
+  key("pay-fab", "scp03", "AES-128", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
+  key("pay-issuer", "scp03", "AES-128", { value: hexKey("E0E1E2E3E4E5E6E7E8E9EAEBECEDEEEF") }),
+  key("gp-fab-des", "scp02", "3DES", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
+  key("gp-issuer-des", "scp02", "3DES", { value: hexKey("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF") }),
+  key("pay-tk", "transport", "3DES", { value: hexKey(transportDigits) }),
+  key("store-seal", "seal", "AES-256", { value: hexKey("00".repeat(32)) }),
+  ...Object.entries(masterDigits).map(([name, digits]) =>
+    key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: hexKey(digits) }),
+  ),
+  key("pay-rsa", "emv-issuer", "RSA-1408", issuerKeyOf("RSA-1408", "persoline example issuer 999901")),
+];
+export const calls = vaultCalls(new Keyring("test", keys));
+export const order = "2026-900";
+
+/** The vault as stations see it. */
+export const hsm = {
+  openSession: (ask: Parameters<typeof calls.openSession>[0]) => Promise.resolve(calls.openSession(ask)),
+  authenticate: (ask: Parameters<typeof calls.authenticate>[0]) => Promise.resolve(calls.authenticate(ask)),
+  unwrap: (ask: Parameters<typeof calls.unwrap>[0]) => Promise.resolve(calls.unwrap(ask)),
+  closeSession: (id: Parameters<typeof calls.closeSession>[0]) => Promise.resolve(calls.closeSession(id)),
+  judgeCryptogram: (ask: Parameters<typeof calls.judgeCryptogram>[0]) =>
+    Promise.resolve(calls.judgeCryptogram(ask)),
+  paymentScripts: (ask: Parameters<typeof calls.paymentScripts>[0]) =>
+    Promise.resolve(calls.paymentScripts(ask)),
+  encipherPin: (ask: Parameters<typeof calls.encipherPin>[0]) => Promise.resolve(calls.encipherPin(ask)),
+};
+
+export interface Made {
+  readonly compiled: PlannedGp;
+  readonly prepared: PreparedRecord;
+  readonly secrets: SealedSecrets;
+  readonly programs: readonly (readonly [string, CardProgram])[];
+}
+
+/** Data preparation of one card. */
+export async function made(
+  text = paymentText,
+  change: Partial<PaymentAsk> = {},
+  record: OrderRecord = cardholder,
+): Promise<Made> {
+  const compiled = plannedPayment(text);
+  const prepared = prepare(compiled, record, { order });
+  const { payment } = prepared;
+  if (payment === undefined) throw new Error("no payment card");
+  const { application, masters, profile, pin } = payment.plan;
+  const place = { order, record: record.number };
+  const by = pinSource(payment.plan, record.fields, payment.card);
+  const sealedPin = calls.drawPin({
+    ...place,
+    name: pin.name,
+    length: pin.length,
+    ...(by === undefined ? {} : { by }),
+  });
+  const ask = { ...place, application, masters, profile, card: payment.card, pin: pin.name, sealedPin };
+  const [done] = await calls.preparePayment([{ ...ask, seed: "payment life", ...change }]);
+  if (done === undefined) throw new Error("nothing prepared");
+  const { card } = ask;
+  return {
+    compiled,
+    prepared,
+    secrets: {
+      ...place,
+      pins: { [pin.name]: sealedPin },
+      payment: { [application]: { masters, profile, card, pin: pin.name, sealed: done.sealed } },
+    },
+    programs: [
+      ["test", compiled.test],
+      ["initialisation", compiled.initialisation],
+      ["personalization", prepared.personalization],
+      ["proof", prepared.proof],
+    ],
+  };
+}
+
+/** One payment card at a head. */
+export class PaymentHead extends GpHead {
+  readonly made: Made;
+
+  constructor(how: Made, faults: readonly Fault[] = [], memory?: Uint8Array) {
+    super(memory ?? chip(how.compiled), faults);
+    this.made = how;
+  }
+
+  override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
+    return super.run(program, { hsm, serial, secrets: this.made.secrets, ...more });
+  }
+
+  program(name: string): CardProgram {
+    const found = this.made.programs.find(([own]) => own === name)?.[1];
+    if (found === undefined) throw new Error(`no program ${name}`);
+    return found;
+  }
+
+  /** All programs up to this one, without trouble. */
+  async until(name: string): Promise<this> {
+    for (const [own, program] of this.made.programs) {
+      if (own === name) break;
+      const end = await this.run(program);
+      if (end.kind !== "passed") throw new Error(`${own}: ${JSON.stringify(end)}`);
+    }
+    return this;
+  }
+}

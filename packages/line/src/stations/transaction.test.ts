@@ -1,0 +1,308 @@
+import { createHash } from "node:crypto";
+import { hex, unhex } from "@persoline/card/bytes";
+import { nodeCrypto } from "@persoline/card/node";
+import { statusWord } from "@persoline/card/apdu";
+import {
+  type CardChannel,
+  completedTiming,
+  estimate,
+  type Outcome,
+  type Serial,
+  stepCost,
+} from "@persoline/card/program";
+import { describe, expect, test } from "vitest";
+import type { Hsm } from "../devices/hsm/port.js";
+import { DeviceFault } from "../devices/problem.js";
+import type { Fault } from "@persoline/card/virtual";
+import { hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
+import { cardholder, paymentText, withProof } from "../plan/gp/payment/payment.test.data.js";
+import { transactionTimes } from "../plan/gp/payment/transaction.js";
+import { Challenges } from "./challenges.js";
+import { identityOf } from "./identity.js";
+import { MemoryJournal } from "./memory.test.data.js";
+import { quality } from "./quality-control.js";
+import { type CardInWork, newCard, usualLimits, usualOutside, type Visit } from "./station.js";
+import { idealWorld } from "./world.js";
+
+const nobody = (): never => {
+  throw new Error("not asked for in this test");
+};
+const serial = "504C0000000000000107" as Serial;
+
+/** A finished payment card under the quality station's contacts. */
+interface Scene {
+  readonly head: PaymentHead;
+  readonly card: CardInWork;
+  readonly visit: Visit;
+  readonly journal: MemoryJournal;
+}
+
+interface How {
+  readonly text?: string;
+  readonly faults?: readonly Fault[];
+  readonly module?: Partial<Hsm>;
+  readonly through?: (channel: CardChannel) => CardChannel;
+  readonly today?: string;
+  readonly change?: (how: Made) => Made;
+}
+
+async function scene({
+  text,
+  faults = [],
+  module = {},
+  through = (one) => one,
+  today,
+  change,
+}: How = {}): Promise<Scene> {
+  const how = await made(text ?? paymentText);
+  const head = await new PaymentHead(how, faults).until("proof");
+  const judged = change?.(how) ?? how;
+  const journal = new MemoryJournal();
+  const card = newCard(
+    { serial, label: "L-000001", lot: "L", state: "in-process", stage: "bound" },
+    { stage: "marked" },
+  );
+  const { prepared, secrets, compiled } = judged;
+  card.bound = { record: cardholder, attempt: 1, secrets, prepared };
+  const visit: Visit = {
+    world: idealWorld(),
+    hsm,
+    journal,
+    product: compiled,
+    limits: usualLimits,
+    outside: usualOutside,
+    sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
+    makeMarks: nobody,
+    makeStripe: () => undefined,
+    hmacSha256: nobody,
+    judgeFaces: nobody,
+    keepPicture: nobody,
+    payment: { hsm: { ...hsm, ...module }, crypto: nodeCrypto, today: () => today ?? "261128" },
+    head: {
+      station: "here",
+      number: 0,
+      reader: {
+        name: "reader",
+        kind: "simulated",
+        insert: () => {
+          const channel = head.power();
+          const { atr } = compiled;
+          return Promise.resolve(
+            channel === "mute" ? channel : { atr: atr.completed, findings: [], channel: through(channel) },
+          );
+        },
+        reseat: () => Promise.resolve(),
+        remove: () => Promise.resolve(),
+      },
+      markers: [],
+      camera: undefined,
+      encoder: undefined,
+    },
+    challenges: new Challenges(),
+  };
+  return { head, card, visit, journal };
+}
+
+const codeOf = (outcome: Outcome): string => (outcome.kind === "rejected" ? outcome.code : outcome.kind);
+async function judged(how: How = {}): Promise<string> {
+  const { card, visit } = await scene(how);
+  return codeOf(await quality.visit(card, visit));
+}
+const findings = (outcome: Outcome): readonly string[] =>
+  ("findings" in outcome ? (outcome.findings ?? []) : []).map(({ what, result }) => `${what}: ${result}`);
+
+describe("a payment card's proof is a transaction", () => {
+  test("a good card: every step, the module's word on its cryptogram, and its counters", async () => {
+    const { card, visit, journal } = await scene();
+    const outcome = await quality.visit(card, visit);
+    expect(codeOf(outcome)).toBe("passed");
+    expect(findings(outcome)).toEqual([
+      "transaction: application selection: ok",
+      "transaction: processing options: ok",
+      "transaction: records: ok",
+      "transaction: offline data authentication: ok",
+      "transaction: restrictions: ok",
+      "transaction: cardholder verification: ok",
+      "transaction: risk management: ok",
+      "transaction: first cryptogram: ok",
+      "transaction: online: ok",
+      "transaction: issuer authentication: ok",
+      "transaction: script: ok",
+      "transaction: second cryptogram: ok",
+      "transaction: script: ok",
+      "transaction: ARQC by the security module: ok",
+      "transaction: ok",
+    ]);
+    expect(JSON.stringify(outcome)).toMatch(/encipheredPin/);
+    const own = journal.notes.filter(({ station }) => station === "quality/transaction");
+    expect(own.map(({ event }) => event)).toEqual(["intent", "done"]);
+  });
+
+  test.each(["none", "sda", "dda"] as const)("with proof %s", async (proof) => {
+    expect(await judged({ text: withProof(paymentText, proof) })).toBe("passed");
+  });
+
+  test("nothing that is told of it holds PAN, name, key or cryptogram", async () => {
+    const { card, visit, journal, head } = await scene();
+    const sent: string[] = [];
+    const transmit = head.card.transmit.bind(head.card);
+    head.card.transmit = (apdu) => {
+      const answer = transmit(apdu);
+      if (apdu[1] === 0xae && answer !== undefined) sent.push(hex(answer).slice(-44, -4));
+      return answer;
+    };
+    const text = JSON.stringify([await quality.visit(card, visit), journal.notes]);
+    expect(sent).toHaveLength(2);
+    for (const secret of [cardholder.fields["pan"], "0151561518", "LUCA", "EXAMPLE", ...sent])
+      expect(text.toUpperCase()).not.toContain(secret);
+  });
+
+  test("before its first day, and long after, the terminal's day is one on which the card is valid", async () => {
+    expect(await judged({ today: "260101" })).toBe("passed");
+    expect(await judged({ today: "500101" })).toBe("passed");
+  });
+});
+
+/** From now on 9000 to this instruction, and nothing done. */
+const lying =
+  (ins: number, p1?: number) =>
+  (channel: CardChannel): CardChannel => ({
+    exchange: async (commands) =>
+      commands.some(({ command }) => command.ins === ins && command.p1 === (p1 ?? command.p1))
+        ? commands.map(() => ({ data: new Uint8Array(0), sw: statusWord(0x9000) }))
+        : channel.exchange(commands),
+  });
+const stores = (grouping: number, byte: number): readonly Fault[] => [
+  { kind: "stores-wrong", grouping, byte },
+];
+
+describe("its time is planned", () => {
+  test.each(["none", "sda", "dda", "cda"] as const)(
+    "proof %s: what the card's own clock says, and never more",
+    async (proof) => {
+      const { card, visit, head } = await scene({ text: withProof(paymentText, proof) });
+      const { prepared } = card.bound ?? {};
+      if (prepared?.payment === undefined) throw new Error("no payment card");
+      const programs = [prepared.proof, transactionTimes(prepared.payment)];
+      // Power, and the question who it is, for each.
+      const asked = identityOf(visit.product).steps.map(
+        (step) => stepCost(step, "plain", completedTiming).ms,
+      );
+      const least = programs.reduce(
+        (sum, program) =>
+          sum + estimate(program, completedTiming).ms + asked.reduce((all, ms) => all + ms, 0),
+        0,
+      );
+      const before = head.card.elapsedMicros;
+      expect(codeOf(await quality.visit(card, visit))).toBe("passed");
+      const ms = (head.card.elapsedMicros - before) / 1000;
+      expect(least).toBeLessThanOrEqual(ms * 1.01);
+      expect(least / ms).toBeGreaterThan(0.95);
+    },
+  );
+});
+
+describe("a bad card is thrown out with its own reason", () => {
+  test.each<[string, How, string]>([
+    ["another cryptogram key", { faults: stores(0x8000, 3) }, "cryptogram-wrong"],
+    ["another script key", { faults: stores(0x8000, 19) }, "transaction-wrong"],
+    ["another PIN", { faults: stores(0x8010, 1) }, "pin-wrong"],
+    ["a damaged RSA key", { faults: stores(0x8203, 30) }, "transaction-wrong"],
+    ["lies about the PIN", { through: lying(0x20) }, "pin-wrong"],
+    ["lies about its cryptogram", { through: lying(0xae) }, "transaction-wrong"],
+    ["lies about scripts", { through: lying(0x24) }, "transaction-wrong"],
+    ["lies about its counters", { through: lying(0xca, 0x9f) }, "counter-wrong"],
+    ["falls silent", { faults: [{ kind: "mute-at", ins: 0xae, nth: 1 }] }, "mute"],
+  ])("%s", async (_, how, code) => {
+    expect(await judged(how)).toBe(code);
+  });
+
+  test("damaged records are seen at once, whatever of them: the certificate, the signed data", async () => {
+    for (const [grouping, byte] of [
+      [0x0201, 20],
+      [0x0202, 100],
+    ] as const)
+      expect([grouping, await judged({ faults: stores(grouping, byte) })]).toEqual([
+        grouping,
+        "wrong-answer",
+      ]);
+    // Of these only the security module knows what they must be: the scheme's public key tells.
+    expect(await judged({ faults: stores(0x0203, 100) })).toBe("offline-proof-wrong");
+    expect(await judged({ faults: stores(0x0204, 90) })).toBe("offline-proof-wrong");
+  });
+
+  test("a certificate of a scheme that terminals do not know", async () => {
+    const [other] = [unhex("F1".repeat(192))];
+    const change = (how: Made): Made => {
+      const { payment } = how.prepared;
+      if (payment?.plan.scheme === undefined || other === undefined) throw new Error("no scheme");
+      const { scheme } = payment.plan;
+      const authority = { ...scheme.authority, key: { ...scheme.authority.key, modulus: other } };
+      const plan = { ...payment.plan, scheme: { ...scheme, authority } };
+      return { ...how, prepared: { ...how.prepared, payment: { ...payment, plan } } };
+    };
+    expect(await judged({ change })).toBe("offline-proof-wrong");
+  });
+
+  test("another record's card: whose it is comes from the record, not from the card", async () => {
+    const change = (how: Made): Made => {
+      const { payment } = how.prepared;
+      if (payment === undefined) throw new Error("no payment");
+      const card = { ...payment.card, name: "EXAMPLE/LUCIA" };
+      return { ...how, prepared: { ...how.prepared, payment: { ...payment, card } } };
+    };
+    expect(await judged({ change })).toBe("wrong-answer");
+  });
+
+  test("a module that does not believe the card is believed", async () => {
+    const judgeCryptogram = () => Promise.resolve({ verdict: "wrong" as const });
+    expect(await judged({ module: { judgeCryptogram } })).toBe("cryptogram-wrong");
+  });
+});
+
+describe("the card and the machine", () => {
+  test("a module that cannot answer halts the line and rejects nobody; the PIN was shown once at most", async () => {
+    const shown: number[] = [];
+    for (const name of ["encipherPin", "judgeCryptogram", "paymentScripts"] as const) {
+      const gone = () => Promise.reject(new DeviceFault("module", "security-module", "it is gone"));
+      const { card, visit, head } = await scene({ module: { [name]: gone } });
+      const transmit = head.card.transmit.bind(head.card);
+      let verify = 0;
+      head.card.transmit = (apdu) => {
+        if (apdu[1] === 0x20) verify++;
+        return transmit(apdu);
+      };
+      await expect(quality.visit(card, visit)).rejects.toThrow("it is gone");
+      shown.push(verify);
+      // Taken up again it passes: a second transaction, which an interruption explains.
+      card.interrupted = { resumes: 1 };
+      expect(
+        codeOf(
+          await quality.visit(card, {
+            ...visit,
+            payment: { hsm, crypto: nodeCrypto, today: () => "261128" },
+          }),
+        ),
+      ).toBe("passed");
+    }
+    expect(shown).toEqual([0, 1, 1]);
+  });
+
+  test("a transaction that nobody knows of was made by somebody else", async () => {
+    const { card, visit } = await scene();
+    expect(codeOf(await quality.visit(card, visit))).toBe("passed");
+    expect(codeOf(await quality.visit(card, visit))).toBe("counter-wrong");
+  });
+
+  test("a wrong PIN is shown once: no second try is burnt", async () => {
+    const { card, visit, head } = await scene({ faults: stores(0x8010, 1) });
+    const transmit = head.card.transmit.bind(head.card);
+    let verify = 0;
+    head.card.transmit = (apdu) => {
+      if (apdu[1] === 0x20) verify++;
+      return transmit(apdu);
+    };
+    expect(codeOf(await quality.visit(card, visit))).toBe("pin-wrong");
+    expect(verify).toBe(1);
+  });
+});

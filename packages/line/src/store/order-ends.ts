@@ -1,0 +1,154 @@
+/** The ends of an order: delivered to its people, closed, and erased but for the accounts. */
+import { difference } from "../ledger/balance.js";
+import { AccountsProblem } from "../ledger/problem.js";
+import { countRecord, recordCounts, recount } from "./counters.js";
+import { type Desk, stamp, twoPeople, write } from "./desk.js";
+import { findOrder, stepOrder } from "./order-row.js";
+import { forgetPhotos } from "./order-runs.js";
+import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
+
+export interface DeliverAsk {
+  readonly order: string;
+  readonly by: string;
+  readonly holders?: readonly NewHolder[];
+}
+
+export interface EraseAsk {
+  readonly order: string;
+  readonly by: string;
+  readonly approvedBy: string;
+  readonly holders?: "keep" | "forget";
+}
+
+/** One transaction: the order, its good cards, their PINs and letters, and their holders, all or none. */
+export const deliverOrder = (desk: Desk, { order, by, holders = [] }: DeliverAsk): Promise<void> =>
+  write(desk, async (tx) => {
+    const row = await findOrder(tx, order);
+    await stepOrder(tx, desk, row, "deliver", by, { delivered_at: stamp(desk) });
+    const { numUpdatedRows } = await tx
+      .updateTable("records")
+      .set({ state: "delivered" })
+      .where("order_number", "=", order)
+      .where("state", "=", "produced")
+      .executeTakeFirst();
+    await countRecord(tx, order, "produced", "delivered", Number(numUpdatedRows));
+    await tx
+      .updateTable("blanks")
+      .set({ stage: "delivered", changed_at: stamp(desk) })
+      .where("order_number", "=", order)
+      .where("state", "=", "good")
+      .execute();
+    // From now on only the holders know their PINs: no letter is printed again.
+    await tx
+      .deleteFrom("record_pins")
+      .where("order_number", "=", order)
+      .where("record", "in", (records) =>
+        records
+          .selectFrom("records")
+          .select("number")
+          .where("order_number", "=", order)
+          .where("state", "=", "delivered"),
+      )
+      .execute();
+    if (holders.length === 0) return;
+    if (holders.length !== Number(numUpdatedRows))
+      throw new AccountsProblem(
+        "wrong-count",
+        `order ${order} has ${numUpdatedRows} good cards, but ${holders.length} holders were named; nothing was delivered`,
+      );
+    await enterHolders(tx, desk, holders);
+  });
+
+/** Refused while the accounts differ or a card of the order has no end. */
+export const closeOrder = (
+  desk: Desk,
+  { order, by }: { readonly order: string; readonly by: string },
+): Promise<void> =>
+  write(desk, async (tx) => {
+    const row = await findOrder(tx, order);
+    const balance = await recount(tx);
+    const open = await tx
+      .selectFrom("blanks")
+      .select(["serial", "state"])
+      .where("order_number", "=", order)
+      .where("state", "in", ["rejected", "held", "in-process"])
+      .orderBy("serial")
+      .execute();
+    if (open.length > 0) {
+      const named = open.slice(0, 10).map(({ serial, state }) => `${serial} (${state})`);
+      throw new AccountsProblem(
+        "open-ends",
+        `order ${order} cannot close: ${open.length} of its cards are rejected and not destroyed, held, or in work: ${named.join(", ")}${open.length > 10 ? ", …" : ""}. Destroy or settle them first`,
+      );
+    }
+    await stepOrder(
+      tx,
+      desk,
+      row,
+      "close",
+      by,
+      { closed_at: stamp(desk) },
+      {
+        received: balance.received,
+        good: balance.good,
+        difference: difference(balance),
+      },
+    );
+  });
+
+/** All that was sealed under the order's key goes, and the key's sealed form with it. */
+export async function eraseOrder(
+  desk: Desk,
+  { order, by, approvedBy, holders = "keep" }: EraseAsk,
+): Promise<void> {
+  twoPeople("erasing an order's personal data", by, approvedBy);
+  await write(desk, async (tx) => {
+    const row = await findOrder(tx, order);
+    await stepOrder(
+      tx,
+      desk,
+      row,
+      "erase",
+      by,
+      { erased_at: stamp(desk), sealed_key: null },
+      {
+        records: row.records,
+        approvedBy,
+        holders,
+      },
+    );
+    await eraseHolders(tx, order, holders);
+    await tx.updateTable("letters").set({ file: null }).where("order_number", "=", order).execute();
+    // Their files are destroyed next: nobody shall release what nobody can print.
+    await tx
+      .updateTable("letters")
+      .set({ state: "void", void_reason: "order erased" })
+      .where("order_number", "=", order)
+      .where("state", "in", ["numbered", "written"])
+      .execute();
+    await tx
+      .updateTable("visits")
+      .set({ front_file: null, back_file: null })
+      .where("order_number", "=", order)
+      .execute();
+    await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
+    await tx.deleteFrom("record_pins").where("order_number", "=", order).execute();
+    await forgetPhotos(tx, order);
+    const states = ["received", "prepared", "held", "given-up", "delivered"] as const;
+    for (const state of states) {
+      const { numUpdatedRows } = await tx
+        .updateTable("records")
+        .set({ state: "erased", hold_reason: null })
+        .where("order_number", "=", order)
+        .where("state", "=", state)
+        .executeTakeFirst();
+      await countRecord(tx, order, state, "erased", Number(numUpdatedRows));
+    }
+    const left = await recordCounts(tx, order);
+    if (left.erased !== row.records)
+      throw new AccountsProblem(
+        "open-ends",
+        `order ${order}: ${row.records - left.erased} records are still in production`,
+      );
+  });
+}
