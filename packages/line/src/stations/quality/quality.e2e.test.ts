@@ -1,6 +1,6 @@
 import { decodePicture, judgeFace } from "./index.js";
 import { describe, expect, test } from "vitest";
-import { captureOf, classes, ownFindings } from "./captures.test.data.js";
+import { type Capture, captureOf, classes, ownFindings } from "./captures.test.data.js";
 import { flawedCards, goodCards } from "./cards.test.data.js";
 import type { FaceVerdict, FaultOfFace } from "./finding.js";
 
@@ -73,15 +73,25 @@ describe("judging pictures, on many cards", () => {
   );
 });
 
+/** A laser card's front, another's back, a printed card's front; of damage that does not show there, the next of the same faces. */
+const shownOnes = async (kind: (typeof classes)[number]): Promise<readonly Capture[]> => {
+  const shown: Capture[] = [];
+  for (let round = 0; shown.length < 3 && round < 4; round++) {
+    for (const face of [0, 3, 4]) {
+      const capture = await captureOf(kind, "mild", 6 * round + face);
+      if (capture.visible && shown.length < 3) shown.push(capture);
+    }
+  }
+  return shown;
+};
+
 describe("every class of flaw, as a camera's JPEG of it", () => {
   test.each(classes.filter((kind) => kind !== "good"))(
     "%s never passes, and its own detector says so",
     async (kind) => {
-      let shown = 0;
+      const told: string[] = [];
       let own = 0;
-      for (let number = 0; number < 4; number++) {
-        const { card, jpeg, options, visible } = await captureOf(kind, "mild", number);
-        if (!visible) continue;
+      for (const { card, jpeg, options } of await shownOnes(kind)) {
         const picture = await decodePicture(jpeg);
         const { verdict, findings } = await judgeFace(
           { ...picture, side: card.face.side, frame: 1, takenAt: 0 },
@@ -89,13 +99,13 @@ describe("every class of flaw, as a camera's JPEG of it", () => {
           card.raster,
           options,
         );
-        expect(verdict).not.toBe("pass");
-        shown++;
+        told.push(verdict);
         if (findings.some(({ what }) => ownFindings[kind].includes(what))) own++;
       }
-      expect(shown).toBeGreaterThan(0);
+      expect(told).toHaveLength(3);
+      expect(told).not.toContain("pass");
       // A gross fault of the whole card may end the judgement before: on most cards the class must be named.
-      expect(own / shown).toBeGreaterThanOrEqual(0.5);
+      expect(own).toBeGreaterThanOrEqual(2);
     },
   );
 });
