@@ -107,3 +107,9 @@ function inputOf(input: string, photos: string | undefined): OrderInput {
   const folder = photos === undefined ? (existsSync(beside) ? beside : undefined) : resolve(photos);
   return { file, ...(folder === undefined ? {} : { photos: folder }) };
 }
+
+/** Throws Refusal when there is no such record. */
+export async function recordOf(desk: LayoutDesk, number: number): Promise<LintRecord> {
+  for await (const record of desk.records()) if (record.number === number) return record;
+  throw new Refusal(`${desk.from} has ${String(desk.count)} records; there is no record ${String(number)}`);
+}

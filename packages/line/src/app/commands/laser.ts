@@ -18,9 +18,9 @@ import {
   readCapture,
 } from "../../plan/laser/index.js";
 import { readLaser } from "../laser-desk.js";
-import { layoutDesk } from "../layout-desk.js";
+import { layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
-import { recordOf, type Source, withSource } from "./layout.js";
+import { type Source, withSource } from "./layout.js";
 import { print, printJson, textTable, whole } from "./options.js";
 
 interface WriteOptions extends Source {

@@ -18,7 +18,7 @@ import {
 import { type Figures, figuresText, laserJob } from "../../plan/laser/index.js";
 import type { Face } from "../../plan/types.js";
 import { readLaser } from "../laser-desk.js";
-import { type LayoutDesk, layoutDesk } from "../layout-desk.js";
+import { type LayoutDesk, layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
 import { print, printJson, unfinished, whole } from "./options.js";
 
@@ -95,11 +95,6 @@ export function addLayoutCommands(program: Command): void {
         "\n\nEach line is file:line:column severity [rule] field: what is wrong; what to do.",
     )
     .action(lint);
-}
-
-export async function recordOf(desk: LayoutDesk, number: number): Promise<LintRecord> {
-  for await (const record of desk.records()) if (record.number === number) return record;
-  throw new Refusal(`${desk.from} has ${String(desk.count)} records; there is no record ${String(number)}`);
 }
 
 async function preview(what: string, options: PreviewOptions): Promise<void> {

@@ -1,6 +1,8 @@
 import { type Plastic, readFace, type Side } from "../shop-floor/faces.js";
 import { type Chance, chance } from "../shop-floor/random.js";
+import { type Damage, type Ground, readGround, readWear, type Wear } from "../shop-floor/wear.js";
 import type { Place } from "../transport/port.js";
+import { type Conditions, convolve, kept, kernel, looks } from "./optics.js";
 import type { Camera, Picture } from "./port.js";
 
 interface Clock {
@@ -25,15 +27,16 @@ export interface SimulatedCameraOptions {
   readonly chip?: Side | "none";
   readonly flaws?: readonly CameraFlaw[];
   readonly exposureMs?: number;
+  /** What light, lens and belt do; default a well kept machine. */
+  readonly conditions?: Conditions;
 }
 
 /** Milliseconds of one picture. */
 export const exposureMs = 35;
 
-const size = { width: 1200, height: 800, perMm: 12.2 } as const;
 const card = { width: 85.6, height: 53.98, radius: 3.18 } as const;
 /** Grey levels in full light. */
-const tone = { belt: 52, body: 214, mark: 42, metal: 168, gap: 96 } as const;
+const tone = { body: 214, mark: 42, metal: 168, gap: 96 } as const;
 
 /** Contacts, mm: bright metal with dark gaps. Undefined outside the module. */
 function metal(x: number, y: number): number | undefined {
@@ -52,18 +55,27 @@ function outside(x: number, y: number): number {
 }
 
 /** Reflection of one side, one byte a dot of 300 dpi: what light comes back before the lens sees it. */
-function reflection(
+export function reflection(
   face: Plastic | undefined,
   side: Side,
   chip: Side | "none",
+  worn: Wear,
+  ground: Ground | undefined,
 ): { grey: Uint8Array; width: number; height: number } {
   const width = 1011;
   const height = 638;
   const grey = new Uint8Array(width * height);
-  const depth = (tone.body - tone.mark) * (face?.power ?? 0);
   const stride = Math.ceil((face?.width ?? 0) / 8);
   const fine = (face?.dpi ?? 300) / 300;
+  const contacts = (side === chip) !== (worn.turnedOver ?? false) && chip !== "none";
+  const { stock } = worn;
   for (let y = 0; y < height; y++) {
+    const mmY = ((y + 0.5) * 25.4) / 300;
+    const band =
+      stock?.band !== undefined && mmY > stock.band.y && mmY < stock.band.y + stock.band.height
+        ? stock.band.tone
+        : 1;
+    const bodyTone = tone.body * (stock?.tone ?? 1) * band;
     for (let x = 0; x < width; x++) {
       let marks = 0;
       if (face !== undefined) {
@@ -78,51 +90,92 @@ function reflection(
           }
         }
       }
-      const bare = side === chip ? metal(((x + 0.5) * 25.4) / 300, ((y + 0.5) * 25.4) / 300) : undefined;
-      grey[y * width + x] = (bare ?? tone.body) - (depth * marks) / (fine * fine);
+      const mmX = ((x + 0.5) * 25.4) / 300;
+      const metallic = contacts ? metal(mmX, mmY) : undefined;
+      let power = face?.power ?? 0;
+      if (marks > 0)
+        for (const { box, power: weaker } of worn.weak)
+          if (mmX > box.x && mmX < box.x + box.width && mmY > box.y && mmY < box.y + box.height)
+            power *= weaker;
+      const printed =
+        ground === undefined
+          ? 1
+          : (ground.grey[
+              Math.floor(((y + 0.5) * ground.height) / height) * ground.width +
+                Math.floor(((x + 0.5) * ground.width) / width)
+            ] ?? 255) / 255;
+      const under = bodyTone * printed;
+      grey[y * width + x] =
+        metallic ?? under - ((under - Math.min(under, tone.mark)) * power * marks) / (fine * fine);
     }
   }
+  for (const one of worn.damage) hurt(grey, width, height, one);
   return { grey, width, height };
 }
 
-/** Lens blur, about 0.6 pixels (1 4 1 in both directions). */
-function blur(picture: Float32Array, width: number, height: number): void {
-  const row = new Float32Array(Math.max(width, height));
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) row[x] = picture[y * width + x] ?? 0;
-    for (let x = 1; x < width - 1; x++) {
-      picture[y * width + x] = ((row[x - 1] ?? 0) + 4 * (row[x] ?? 0) + (row[x + 1] ?? 0)) / 6;
-    }
-  }
-  for (let x = 0; x < width; x++) {
-    for (let y = 0; y < height; y++) row[y] = picture[y * width + x] ?? 0;
-    for (let y = 1; y < height - 1; y++) {
-      picture[y * width + x] = ((row[y - 1] ?? 0) + 4 * (row[y] ?? 0) + (row[y + 1] ?? 0)) / 6;
+/** Draws a scratch or a spot over what is there. */
+function hurt(
+  grey: Uint8Array,
+  width: number,
+  height: number,
+  { from, to, width: wide, tone: bright }: Damage,
+): void {
+  const perDot = 25.4 / 300;
+  const [x0, y0] = from;
+  const [along, down] = [to[0] - x0, to[1] - y0];
+  const length = Math.max(1e-9, along * along + down * down);
+  const value = Math.min(255, tone.body * bright);
+  const reach = wide / 2 + perDot;
+  const top = Math.max(0, Math.floor((Math.min(y0, to[1]) - reach) / perDot));
+  const bottom = Math.min(height, Math.ceil((Math.max(y0, to[1]) + reach) / perDot));
+  const left = Math.max(0, Math.floor((Math.min(x0, to[0]) - reach) / perDot));
+  const right = Math.min(width, Math.ceil((Math.max(x0, to[0]) + reach) / perDot));
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) {
+      const [px, py] = [(x + 0.5) * perDot - x0, (y + 0.5) * perDot - y0];
+      const t = Math.min(1, Math.max(0, (px * along + py * down) / length));
+      const far = Math.hypot(px - t * along, py - t * down);
+      const cover = Math.min(1, Math.max(0, (wide / 2 - far) / perDot + 0.5));
+      const at = y * width + x;
+      grey[at] = (grey[at] ?? 0) * (1 - cover) + value * cover;
     }
   }
 }
 
-function expose(face: Plastic | undefined, side: Side, chip: Side | "none", luck: Chance): Uint8Array {
-  const { width, height, perMm } = size;
-  const plastic = reflection(face, side, chip);
-  const angle = (luck.between(-1, 1) * Math.PI) / 180;
+function expose(plastic: ReturnType<typeof reflection>, seen: Conditions, luck: Chance): Uint8Array {
+  const { width, height } = seen;
+  const angle = (luck.between(-seen.turn, seen.turn) * Math.PI) / 180;
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-  const scale = perMm * luck.between(0.995, 1.005);
-  const middleX = width / 2 + luck.between(-14, 14);
-  const middleY = height / 2 + luck.between(-14, 14);
+  const scale = seen.perMm * luck.between(0.995, 1.005);
+  const middleX = width / 2 + luck.between(-seen.off, seen.off);
+  const middleY = height / 2 + luck.between(-seen.off, seen.off);
   const light = {
-    x: luck.between(-0.1, 0.1),
-    y: luck.between(-0.1, 0.1),
-    bowl: luck.between(0.02, 0.12),
-    all: luck.between(0.92, 1.06),
+    x: luck.between(-seen.slope, seen.slope),
+    y: luck.between(-seen.slope, seen.slope),
+    bowl: luck.between(...seen.bowl),
+    all: luck.between(...seen.strength),
+  };
+  const corner = (u: number, v: number): readonly [number, number] => {
+    const [fromX, fromY] = [(u - 0.5) * card.width * scale, (v - 0.5) * card.height * scale];
+    return [
+      middleX + fromX * cos - fromY * sin + luck.between(-seen.aslant, seen.aslant),
+      middleY + fromX * sin + fromY * cos + luck.between(-seen.aslant, seen.aslant),
+    ];
+  };
+  const look = looks([corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1)]);
+  const belt = luck.between(...seen.belt);
+  const glare = {
+    x: luck.between(0.2, 0.8) * width,
+    y: luck.between(0.2, 0.8) * height,
+    wide: luck.between(12, 22) * scale,
+    peak: luck.between(0, seen.glare),
   };
   const perDot = 300 / 25.4;
   const picture = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const [fromX, fromY] = [x + 0.5 - middleX, y + 0.5 - middleY];
-      const mmX = (fromX * cos + fromY * sin) / scale + card.width / 2;
-      const mmY = (fromY * cos - fromX * sin) / scale + card.height / 2;
+      const [u, v] = look(x + 0.5, y + 0.5);
+      const [mmX, mmY] = [u * card.width, v * card.height];
       // A pixel on the outline sees a part of the card and a part of the belt.
       const covered = Math.min(Math.max(0.5 - outside(mmX, mmY) * scale, 0), 1);
       let value = 0;
@@ -138,17 +191,24 @@ function expose(face: Plastic | undefined, side: Side, chip: Side | "none", luck
           (plastic.grey[at + plastic.width] ?? 0) * (1 - fx) +
           (plastic.grey[at + plastic.width + 1] ?? 0) * fx;
         value = covered * (upper * (1 - fy) + lower * fy);
+        if (glare.peak > 0) {
+          const far = ((x - glare.x) ** 2 + (y - glare.y) ** 2) / (2 * glare.wide * glare.wide);
+          if (far < 6) value += covered * glare.peak * Math.exp(-far);
+        }
       }
       // The belt's weave runs with the machine, not with the card.
-      if (covered < 1) value += (1 - covered) * (tone.belt + 4 * Math.sin(x / 3.1) * Math.sin(y / 4.3));
-      const [u, v] = [(2 * x) / width - 1, (2 * y) / height - 1];
+      if (covered < 1) value += (1 - covered) * (belt + 4 * Math.sin(x / 3.1) * Math.sin(y / 4.3));
+      const [across, down] = [(2 * x) / width - 1, (2 * y) / height - 1];
       picture[y * width + x] =
-        value * light.all * (1 + light.x * u + light.y * v - light.bowl * (u * u + v * v));
+        value *
+        light.all *
+        (1 + light.x * across + light.y * down - light.bowl * (across * across + down * down));
     }
   }
-  blur(picture, width, height);
+  const blur = luck.between(...seen.blur);
+  convolve(picture, width, height, kernel(blur, luck.between(0, seen.motion)), kernel(blur));
   // A table of noise, read from another place in every row, is as good here as a new number for every pixel.
-  const noise = Float32Array.from({ length: 4096 + 613 }, () => luck.normal() * 2.4);
+  const noise = Float32Array.from({ length: 4096 + 613 }, () => luck.normal() * seen.noise);
   const grey = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     let from = Math.floor(luck.next() * 4096);
@@ -161,7 +221,7 @@ function expose(face: Plastic | undefined, side: Side, chip: Side | "none", luck
   return grey;
 }
 
-/** Sees the plastic that lies at its place: a little turned and off the middle, unevenly lit, blurred and noisy. */
+/** Sees the plastic that lies at its place: a little turned, aslant and off the middle, unevenly lit, blurred and noisy. */
 export function simulatedCamera(options: SimulatedCameraOptions): Camera {
   let frame = 0;
   let exposures = 0;
@@ -178,11 +238,16 @@ export function simulatedCamera(options: SimulatedCameraOptions): Camera {
       if (flaw?.kind === "no-picture" || body === undefined) return "no-picture";
       frame++;
       const luck = chance(`${options.seed} ${options.name} ${String(frame)} ${side}`);
-      const grey = expose(readFace(body, side), side, options.chip ?? "front", luck);
+      const seen = options.conditions ?? kept;
+      const worn = readWear(body, side);
+      const other = side === "front" ? "back" : "front";
+      const ground = readGround(body, worn.turnedOver === true ? other : side);
+      const plastic = reflection(readFace(body, side), side, options.chip ?? "front", worn, ground);
+      const grey = expose(plastic, seen, luck);
       last = {
         side,
-        width: size.width,
-        height: size.height,
+        width: seen.width,
+        height: seen.height,
         grey,
         frame,
         takenAt: options.world.now(),

@@ -67,7 +67,16 @@ export interface MachineFile {
 export interface MarkArea {
   readonly name: string;
   readonly kind: "text" | "ocr" | "mrz" | "photo" | "signature" | "code" | "art";
-  readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  readonly box: AreaBox;
+  /** One box a glyph, for text. */
+  readonly glyphs?: readonly { readonly char: string; readonly box: AreaBox }[];
+}
+
+interface AreaBox {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 export interface Marker {

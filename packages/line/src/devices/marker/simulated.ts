@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/lot-book.js";
 import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
+import { wear } from "../shop-floor/wear.js";
 import { stripeFlawKinds } from "../shop-floor/stripe.js";
 import type { Place } from "../transport/port.js";
 import { recordsOf } from "./emboss/records.js";
@@ -123,10 +124,14 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
           one.label === undefined ? one.nth === nth : one.label === label,
         ),
       ].find((one) => (one.side ?? "front") === job.side);
-      const burnt =
+      const { wear: worn, ...burnt } =
         flaw === undefined
-          ? { bits: job.bits, power: 1 }
-          : spoil(job, flaw, before[job.side], `${options.seed} ${options.name} ${label}`);
+          ? { bits: job.bits, power: 1, wear: undefined }
+          : {
+              wear: undefined,
+              ...spoil(job, flaw, before[job.side], `${options.seed} ${options.name} ${label}`),
+            };
+      if (worn !== undefined) wear(body, job.side, worn);
       before[job.side] = job;
       await drawFace(body, job.side, { ...job, ...burnt }, (_, strips) => options.world.sleep(ms / strips));
     },

@@ -31,3 +31,19 @@ export function samplePhoto(number: number): Photo {
   const image = new Resvg(svg, { font: { loadSystemFonts: false } }).render();
   return { png: new Uint8Array(image.asPng()), width: image.width, height: image.height };
 }
+
+/** A signature in one stroke, different for each number. */
+export function sampleSignature(number: number): Photo {
+  const trait = (n: number): number => {
+    const x = Math.sin(number * 39.425 + n * 17.77) * 24_634.6345;
+    return x - Math.floor(x);
+  };
+  let path = "M20 70";
+  for (let i = 0; i < 9; i++) {
+    const x = 20 + i * 38;
+    path += `C${String(x + 10)} ${String(10 + trait(i) * 70)} ${String(x + 28)} ${String(20 + trait(i + 20) * 80)} ${String(x + 38)} ${String(40 + trait(i + 40) * 40)}`;
+  }
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="400" height="110"><rect width="400" height="110" fill="#fff"/><path d="${path}" fill="none" stroke="#111" stroke-width="5"/></svg>`;
+  const image = new Resvg(svg, { font: { loadSystemFonts: false } }).render();
+  return { png: new Uint8Array(image.asPng()), width: image.width, height: image.height };
+}

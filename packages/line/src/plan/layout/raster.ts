@@ -21,7 +21,7 @@ export interface FaceRaster {
   /** One bit a dot, rows padded to bytes, 1 = mark. */
   readonly bits: Uint8Array;
   /** What lies where, mm: an engraver may burn photos otherwise than text. */
-  readonly areas: readonly { readonly name: string; readonly kind: PlacedField["kind"]; readonly box: Box }[];
+  readonly areas: readonly Pick<PlacedField, "name" | "kind" | "box" | "glyphs">[];
 }
 
 /** Dots of the whole card, to the nearest: 1011 × 638 at 300 dpi, 2022 × 1275 at 600. */
@@ -198,6 +198,11 @@ export async function renderFace(face: Face, dpi: 300 | 600, curve?: Uint8Array)
     bits: sheet.bits,
     areas: face.fields
       .filter(({ layer }) => engraved.includes(layer))
-      .map(({ name, kind, box }) => ({ name, kind, box })),
+      .map(({ name, kind, box, glyphs }) => ({
+        name,
+        kind,
+        box,
+        ...(glyphs === undefined ? {} : { glyphs }),
+      })),
   };
 }

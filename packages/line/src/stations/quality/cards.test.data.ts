@@ -2,28 +2,36 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Picture } from "../../devices/camera/port.js";
+import { type Conditions, kept } from "../../devices/camera/optics.js";
 import { simulatedCamera } from "../../devices/camera/simulated.js";
 import type { VisualFlaw } from "../../devices/marker/flaws.js";
 import { simulatedEngraver } from "../../devices/marker/simulated.js";
+import { writeGround } from "../../devices/shop-floor/wear.js";
 import {
   compileLayout,
+  type FaceGround,
   type FaceRaster,
   type FieldValues,
+  type GreyGround,
   layoutFace,
   parseLayout,
   readFonts,
   renderFace,
+  renderGround,
 } from "../../plan/layout/index.js";
-import { samplePhoto } from "../../plan/layout/portraits.test.data.js";
+import { samplePhoto, sampleSignature } from "../../plan/layout/portraits.test.data.js";
 import { readerIn } from "../../plan/layout/reader.test.data.js";
 import type { Face } from "../../plan/types.js";
 import type { FaceVerdict } from "./finding.js";
-import { judgeFace } from "./judge.js";
+import { judgeFace, type JudgeOptions } from "./judge.js";
 
 const fonts = readFonts();
 const offered = {
-  texts: ["name", "department", "premises", "number", "validUntil", "cardNumber"],
-  photos: ["photo"],
+  texts: [
+    ..."name department premises number validUntil cardNumber".split(" "),
+    ..."surname given nativeName birth sex nationality category".split(" "),
+  ],
+  photos: ["photo", "signature"],
   codes: ["cardNumber"],
 };
 
@@ -51,6 +59,8 @@ const departments = [
   "Logistics",
   "Injection Moulding, Shift II",
 ];
+const surnames = ["Đorđević", "Li", "Núñez-Castillo", "Ó Briain", "Ångström", "d’Arc", "Szczepański"];
+const given = ["Ann Marie", "Željko", "Øyvind", "Siobhán", "Łukasz Jan"];
 const premises = [["A1"], ["A1", "B2"], ["A1", "B2", "DOCK"], ["LAB", "YARD", "C3"]];
 const letters = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789";
 
@@ -65,16 +75,24 @@ function person(i: number): FieldValues {
     premises: pick(premises, i),
     number: `PP-${String(100_000 + i * 7919).slice(-6)}`,
     validUntil: `20${String(27 + (i % 5))}-12-31`,
+    surname: pick(surnames, i),
+    given: pick(given, i >> 2),
+    nativeName: "",
+    birth: `19${String(50 + (i % 50))}-0${String(1 + (i % 9))}-1${String(i % 10)}`,
+    sex: pick(["F", "M"], i),
+    nationality: pick(["UTO", "DEU", "RUS", "FRA"], i),
+    category: pick(["adult", "junior", "adult", "senior"], i >> 1),
     cardNumber: `${code.slice(0, 4)}-${code.slice(4, 8)}-${code.slice(8)}`,
   };
 }
 
-export type Product = "office-access" | "warehouse-access";
+export type Product = "office-access" | "warehouse-access" | "resident-card";
 type Side = "front" | "back";
 
 export interface Drawn {
   readonly face: Face;
   readonly raster: FaceRaster;
+  readonly ground?: FaceGround;
 }
 
 const drawn = new Map<string, Promise<Drawn>>();
@@ -87,8 +105,18 @@ export function drawnCard(product: Product, side: Side, i: number, change: Field
   const folder = new URL(`../../../../../examples/products/${product}/layout/`, import.meta.url);
   const text = readFileSync(new URL(`${side}.yaml`, folder), "utf8");
   const layout = compileLayout(parseLayout(text, `${side}.yaml`, offered, readerIn(folder)), fonts);
-  const face = layoutFace(layout, { ...person(i), ...change }, { photo: samplePhoto(i) });
-  const made = renderFace(face, 300).then((raster) => ({ face, raster }));
+  const face = layoutFace(
+    layout,
+    { ...person(i), ...change },
+    { photo: samplePhoto(i), signature: sampleSignature(i) },
+  );
+  const made = Promise.all([renderFace(face, 300), renderGround(face, 300)]).then(([raster, ground]) => ({
+    face,
+    raster,
+    ...(ground === undefined ? {} : { ground }),
+  }));
+  const [oldest] = drawn.keys();
+  if (drawn.size > 400 && oldest !== undefined) drawn.delete(oldest);
   drawn.set(key, made);
   return made;
 }
@@ -96,20 +124,28 @@ export function drawnCard(product: Product, side: Side, i: number, change: Field
 const world = { now: () => 0, sleep: () => Promise.resolve() };
 const place = { at: "head", station: "visual", head: 0 } as const;
 
+/** The blank's print and the printer's on it: what the camera sees under the marks. */
+export const together = ({ common, own }: FaceGround): GreyGround =>
+  own === undefined
+    ? common
+    : { ...common, grey: common.grey.map((value, i) => (value * (own.grey[i] ?? 255)) / 255) };
+
 /** Engraves one card after another on a machine with these flaws and takes a picture of each. */
 export async function photographed(
   cards: readonly Drawn[],
   flaws: readonly VisualFlaw[],
   seed: string,
+  conditions: Conditions = kept,
 ): Promise<Picture[]> {
   const root = mkdtempSync(join(tmpdir(), "persoline-quality-"));
   try {
     let at = 0;
     const bodyAt = (): string => join(root, String(at));
     const engraver = simulatedEngraver({ name: "engraver", place, bodyAt, world, seed, flaws });
-    const camera = simulatedCamera({ name: "camera", place, bodyAt, world, seed });
+    const camera = simulatedCamera({ name: "camera", place, bodyAt, world, seed, conditions });
     const pictures: Picture[] = [];
-    for (const { raster } of cards) {
+    for (const { raster, ground } of cards) {
+      if (ground !== undefined) writeGround(bodyAt(), raster.side, together(ground));
       await engraver.mark(raster);
       const picture = await camera.capture(raster.side);
       if (picture === "no-picture") throw new Error("the simulated camera saw nothing");
@@ -132,10 +168,16 @@ export interface Series {
 const cardsOf = ({ product, side, people }: Series): Promise<Drawn[]> =>
   Promise.all(people.map((i) => drawnCard(product, side, i)));
 
+/** Whatever is printed on the card is told to the judge. */
+export const optionsOf = ({ ground }: Drawn): JudgeOptions =>
+  ground === undefined
+    ? {}
+    : { ground: ground.common, ...(ground.own === undefined ? {} : { printed: ground.own }) };
+
 async function judgeAll(cards: readonly Drawn[], pictures: readonly Picture[]): Promise<FaceVerdict[]> {
   const verdicts: FaceVerdict[] = [];
-  for (const [i, { face, raster }] of cards.entries())
-    verdicts.push(await judgeFace(pick(pictures, i), face, raster));
+  for (const [i, card] of cards.entries())
+    verdicts.push(await judgeFace(pick(pictures, i), card.face, card.raster, optionsOf(card)));
   return verdicts;
 }
 

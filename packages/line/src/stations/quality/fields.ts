@@ -13,8 +13,10 @@ export interface Sight {
   readonly expected: Plane;
   readonly seenHalf: Plane;
   readonly expectedHalf: Plane;
-  /** Expected ink spread over four dots around: where it is nothing, nothing may be seen. */
+  /** Expected ink spread over four dots around, at half resolution: where it is nothing, nothing may be seen. */
   readonly near: Plane;
+  /** What is printed under the marks, as a share of the bare body's light. */
+  readonly ground?: Plane;
   /** Found shift of the whole print, dots. */
   readonly shift: { readonly dx: number; readonly dy: number };
   readonly limits: QualityLimits;
@@ -46,17 +48,22 @@ interface Found {
   readonly correlation: number;
 }
 
+/** Large windows hold more dots than a place needs: rows are left out. */
+const stepIn = ({ left, right, top, bottom }: Window): number =>
+  Math.max(1, Math.min(4, Math.floor(((right - left) * (bottom - top)) / 12_000)));
+
 /** Best whole-dot shift around a guess. */
-function search(
+export function search(
   seen: Plane,
   expected: Plane,
   window: Window,
   around: { readonly dx: number; readonly dy: number; readonly reach: number },
 ): Found {
   let best: Found = { dx: around.dx, dy: around.dy, correlation: -1 };
+  const step = stepIn(window);
   for (let dy = around.dy - around.reach; dy <= around.dy + around.reach; dy++) {
     for (let dx = around.dx - around.reach; dx <= around.dx + around.reach; dx++) {
-      const { correlation } = agreement(seen, expected, window, dx, dy);
+      const { correlation } = agreement(seen, expected, window, dx, dy, step);
       if (correlation > best.correlation) best = { dx, dy, correlation };
     }
   }
@@ -82,7 +89,7 @@ function place(sight: Sight, window: Window): Found {
 
 function refine(seen: Plane, expected: Plane, window: Window, found: Found): Found {
   const at = (dx: number, dy: number): number =>
-    agreement(seen, expected, window, found.dx + dx, found.dy + dy).correlation;
+    agreement(seen, expected, window, found.dx + dx, found.dy + dy, stepIn(window)).correlation;
   return {
     dx: found.dx + peak(at(-1, 0), found.correlation, at(1, 0)),
     dy: found.dy + peak(at(0, -1), found.correlation, at(0, 1)),
@@ -224,14 +231,23 @@ export function judgePhoto(field: PlacedField, sight: Sight): Judged {
   const seen = cut(sight.seen, window, found.dx, found.dy);
   const expected = cut(sight.expected, window);
   const whole = { left: 0, top: 0, right: seen.width, bottom: seen.height };
-  const shapesSeen = boxBlur(boxBlur(seen, 3), 3);
-  const shapesExpected = boxBlur(boxBlur(expected, 3), 3);
+  const smooth = (plane: Plane, reach: number): Plane => boxBlur(boxBlur(plane, reach), reach);
+  // A printed picture has no dots: its features of a millimetre are what no other picture has.
+  const printed = field.layer === "colour";
+  const reach = printed ? 8 : 3;
+  const shapesSeen = smooth(seen, reach);
+  const shapesExpected = smooth(expected, reach);
   const shapes = agreement(shapesSeen, shapesExpected, whole).correlation;
   const without = (all: Plane, large: Plane): Plane => ({
     ...all,
     data: all.data.map((value, i) => value - (large.data[i] ?? 0)),
   });
-  const dots = agreement(without(seen, shapesSeen), without(expected, shapesExpected), whole).correlation;
+  const fine = (plane: Plane): Plane => (printed ? smooth(plane, 1) : plane);
+  const dots = agreement(
+    without(fine(seen), shapesSeen),
+    without(fine(expected), shapesExpected),
+    whole,
+  ).correlation;
   const say = (measured: number, limit: number, detail: string): void => {
     if (measured >= limit) return;
     findings.push({
@@ -246,7 +262,11 @@ export function judgePhoto(field: PlacedField, sight: Sight): Judged {
     });
   };
   say(shapes, limits.photo.shapes, "its large shapes are others");
-  say(dots, limits.photo.dots, "its dots are others");
+  say(
+    dots,
+    printed ? limits.photo.features : limits.photo.dots,
+    printed ? "its features are others" : "its dots are others",
+  );
   return { findings, measure: { ...measure, worst: dots } };
 }
 
@@ -267,6 +287,8 @@ export function judgeArt(field: PlacedField, others: readonly Box[], sight: Sigh
   for (let y = 0; y < field.box.height; y += piece) {
     for (let x = 0; x < field.box.width; x += piece) {
       const box: Box = { x, y, width: piece, height: piece };
+      // Artwork that runs off the edge ends in the rim, which no camera sees well.
+      if (x + piece > 84.8) continue;
       const covered = others.some(
         (other) =>
           other.x < x + piece + 0.3 &&
@@ -338,9 +360,9 @@ function strayArea(
       if ((seen.data[y * seen.width + x] ?? 0) < 0.3) continue;
       const [ex, ey] = [x - sx, y - sy];
       const ink =
-        ex < 0 || ey < 0 || ex >= near.width || ey >= near.height
+        ex < 0 || ey < 0 || ex >= seen.width || ey >= seen.height
           ? 0
-          : (near.data[ey * near.width + ex] ?? 0);
+          : (near.data[(ey >> 1) * near.width + (ex >> 1)] ?? 0);
       if (ink < 0.002 && !leftOut.some((w) => x >= w.left && x < w.right && y >= w.top && y < w.bottom))
         stray++;
     }
@@ -373,9 +395,12 @@ export function judgeBare(sight: Sight, leftOut: readonly Box[]): readonly FaceF
   return findings;
 }
 
-/** The same at half resolution, and the shift of the whole print, coarse to fine. */
-export function sightOf(seen: Plane, expected: Plane, near: Plane, limits: QualityLimits): Sight {
-  const [seenHalf, expectedHalf] = [halve(seen), halve(expected)];
+/** The shift of the whole print, coarse to fine, and all a field's detector needs. */
+export function sightOf(
+  planes: Pick<Sight, "seen" | "expected" | "seenHalf" | "expectedHalf" | "near" | "ground">,
+  limits: QualityLimits,
+): Sight {
+  const { seenHalf, expectedHalf } = planes;
   const [seenQuarter, expectedQuarter] = [halve(seenHalf), halve(expectedHalf)];
   const all = ({ width, height }: Plane): Window => ({ left: 0, top: 0, right: width, bottom: height });
   const rough = search(seenQuarter, expectedQuarter, all(expectedQuarter), { dx: 0, dy: 0, reach: 4 });
@@ -385,19 +410,5 @@ export function sightOf(seen: Plane, expected: Plane, near: Plane, limits: Quali
     reach: 1,
   });
   const { dx, dy } = refine(seenHalf, expectedHalf, all(expectedHalf), finer);
-  return { seen, expected, seenHalf, expectedHalf, near, shift: { dx: dx * 2, dy: dy * 2 }, limits };
-}
-
-/** Correlation at an eighth of the size: upright, and turned by 180°. */
-export function uprightness(
-  seen: Plane,
-  expected: Plane,
-): { readonly upright: number; readonly turned: number } {
-  const [small, wanted] = [halve(halve(halve(seen))), halve(halve(halve(expected)))];
-  const whole = { left: 0, top: 0, right: wanted.width, bottom: wanted.height };
-  const turned = { ...small, data: small.data.slice().reverse() };
-  return {
-    upright: search(small, wanted, whole, { dx: 0, dy: 0, reach: 2 }).correlation,
-    turned: search(turned, wanted, whole, { dx: 0, dy: 0, reach: 2 }).correlation,
-  };
+  return { ...planes, shift: { dx: dx * 2, dy: dy * 2 }, limits };
 }

@@ -7,6 +7,8 @@ export type FaultOfFace =
   | "wrong-side"
   | "card-not-found"
   | "upside-down"
+  | "mirrored"
+  | "wrong-stock"
   | "missing"
   | "wrong-glyph"
   | "extra-ink"
@@ -18,6 +20,9 @@ export type FaultOfFace =
   | "wrong-code"
   | "wrong-art"
   | "stray-ink"
+  | "double-print"
+  | "scratch"
+  | "spot"
   | "detector-failed";
 
 /** One measurement outside its limit, with the place to look at (mm on the card). Holds no personal datum. */
@@ -27,7 +32,7 @@ export interface FaceFinding {
   readonly what: FaultOfFace;
   readonly measured: number;
   readonly limit: number;
-  readonly unit: "mm" | "share" | "correlation" | "mm²" | "count";
+  readonly unit: "mm" | "share" | "grey" | "correlation" | "mm²" | "count";
   readonly box: PlacedField["box"];
   /** Doubtful: near the limit; two people decide. */
   readonly weight: "reject" | "doubtful";

@@ -1,7 +1,8 @@
 /** Judging pictures of cards: what stations and commands use. */
 export type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
-export { type JudgeOptions, judgeFace } from "./judge.js";
-export { type QualityLimits, simulatedLimits } from "./limits.js";
+export { inspectFace, type JudgeOptions, judgeFace } from "./judge.js";
+export { decodePicture } from "./decode.js";
+export { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
 export {
   crossCheck,
@@ -13,3 +14,4 @@ export {
 } from "./cross-check.js";
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
+export { overlayPicture } from "./overlay.js";

@@ -124,8 +124,8 @@ export interface Agreement {
   readonly contrast: number;
 }
 
-/** How far `seen` (read at dx, dy) agrees with `expected` inside the window. Both of one size. */
-export function agreement(seen: Plane, expected: Plane, window: Window, dx = 0, dy = 0): Agreement {
+/** How far `seen` (read at dx, dy) agrees with `expected` inside the window, in every `step`th row. Both of one size. */
+export function agreement(seen: Plane, expected: Plane, window: Window, dx = 0, dy = 0, step = 1): Agreement {
   const left = Math.max(window.left, -dx, 0);
   const right = Math.min(window.right, seen.width - dx, seen.width);
   const top = Math.max(window.top, -dy, 0);
@@ -136,7 +136,7 @@ export function agreement(seen: Plane, expected: Plane, window: Window, dx = 0, 
   let ss = 0;
   let ee = 0;
   let se = 0;
-  for (let y = top; y < bottom; y++) {
+  for (let y = top; y < bottom; y += step) {
     const expectedRow = y * expected.width;
     const seenRow = (y + dy) * seen.width + dx;
     for (let x = left; x < right; x++) {

@@ -1,4 +1,6 @@
+import { decodePicture, judgeFace } from "./index.js";
 import { describe, expect, test } from "vitest";
+import { type Capture, captureOf, classes, ownFindings } from "./captures.test.data.js";
 import { flawedCards, goodCards } from "./cards.test.data.js";
 import type { FaceVerdict, FaultOfFace } from "./finding.js";
 
@@ -67,6 +69,43 @@ describe("judging pictures, on many cards", () => {
         }
       }
       expect(missed).toEqual([]);
+    },
+  );
+});
+
+/** A laser card's front, another's back, a printed card's front; of damage that does not show there, the next of the same faces. */
+const shownOnes = async (kind: (typeof classes)[number]): Promise<readonly Capture[]> => {
+  const shown: Capture[] = [];
+  for (let round = 0; shown.length < 3 && round < 4; round++) {
+    for (const face of [0, 3, 4]) {
+      const capture = await captureOf(kind, "mild", 6 * round + face);
+      if (capture.visible && shown.length < 3) shown.push(capture);
+    }
+  }
+  return shown;
+};
+
+describe("every class of flaw, as a camera's JPEG of it", () => {
+  test.each(classes.filter((kind) => kind !== "good"))(
+    "%s never passes, and its own detector says so",
+    async (kind) => {
+      const told: string[] = [];
+      let own = 0;
+      for (const { card, jpeg, options } of await shownOnes(kind)) {
+        const picture = await decodePicture(jpeg);
+        const { verdict, findings } = await judgeFace(
+          { ...picture, side: card.face.side, frame: 1, takenAt: 0 },
+          card.face,
+          card.raster,
+          options,
+        );
+        told.push(verdict);
+        if (findings.some(({ what }) => ownFindings[kind].includes(what))) own++;
+      }
+      expect(told).toHaveLength(3);
+      expect(told).not.toContain("pass");
+      // A gross fault of the whole card may end the judgement before: on most cards the class must be named.
+      expect(own).toBeGreaterThanOrEqual(2);
     },
   );
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Picture } from "../../devices/camera/port.js";
-import { drawnCard, flawedCards, goodCards, photographed } from "./cards.test.data.js";
+import { drawnCard, flawedCards, goodCards, optionsOf, photographed } from "./cards.test.data.js";
 import { judgeEmboss, judgeFace, summarize, watchPictures } from "./index.js";
 import { findCard } from "./straighten.js";
 
@@ -52,10 +52,10 @@ describe("a picture of a card", () => {
 
   test("another content of the code is found by decoding", async () => {
     const is = await drawnCard("office-access", "back", 5, { cardNumber: "AAAA-BBBB-CCCC" });
-    const { face, raster } = await drawnCard("office-access", "back", 5);
+    const must = await drawnCard("office-access", "back", 5);
     const [picture] = await photographed([is], [], "code");
     if (picture === undefined) throw new Error("no picture");
-    const { findings } = await judgeFace(picture, face, raster);
+    const { findings } = await judgeFace(picture, must.face, must.raster, optionsOf(must));
     expect(findings.filter(({ field }) => field === "code").map(({ what }) => what)).toContain("wrong-code");
   });
 
@@ -167,10 +167,11 @@ describe("the verdict on a card", () => {
   const sides = async (must: number, is: number) => {
     const judged = [];
     for (const side of ["front", "back"] as const) {
-      const { face, raster } = await drawnCard("office-access", side, must);
+      const card = await drawnCard("office-access", side, must);
+      const { face, raster } = card;
       const [picture] = await photographed([await drawnCard("office-access", side, is)], [], "verdict");
       if (picture === undefined) throw new Error("no picture");
-      judged.push({ face, verdict: await judgeFace(picture, face, raster) });
+      judged.push({ face, verdict: await judgeFace(picture, face, raster, optionsOf(card)) });
     }
     return judged;
   };

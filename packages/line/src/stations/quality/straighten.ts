@@ -20,20 +20,22 @@ export interface Outline {
 const card = { width: 85.6, height: 53.98 } as const;
 const scans = 64;
 
-/** First border of the card on a scan from outside, between pixels; undefined when there is none. The belt may be darker or lighter. */
+/**
+ * First border of the card on a scan from outside, between pixels; undefined when there is none. The belt may be darker or lighter, and
+ * lighter on one end than on the other: a border is a step against what lies just before it.
+ */
 function edgeOnScan(read: (i: number) => number, length: number, contrast: number): number | undefined {
-  const mean = (from: number, to: number): number => {
-    let sum = 0;
-    for (let i = from; i < to; i++) sum += read(i);
-    return sum / (to - from);
-  };
-  const belt = mean(0, 10);
-  for (let i = 8; i + 10 < length; i++) {
-    if (Math.abs(mean(i, i + 3) - belt) < contrast) continue;
-    const plateau = mean(i + 4, i + 9);
-    const outside = mean(Math.max(0, i - 12), Math.max(1, i - 4));
+  const line = new Float32Array(length + 1);
+  for (let i = 0; i < length; i++) line[i + 1] = (line[i] ?? 0) + read(i);
+  const mean = (from: number, to: number): number => ((line[to] ?? 0) - (line[from] ?? 0)) / (to - from);
+  for (let i = 14; i + 12 < length; i++) {
+    const outside = mean(i - 12, i - 2);
+    if (Math.abs(mean(i, i + 3) - outside) < contrast) continue;
+    const plateau = mean(i + 4, i + 10);
+    // A speck on the belt is no card.
+    if (Math.abs(plateau - outside) < contrast) continue;
     const middle = (plateau + outside) / 2;
-    for (let j = Math.max(1, i - 5); j < i + 8; j++) {
+    for (let j = i - 6; j < i + 8; j++) {
       const [a, b] = [read(j - 1), read(j)];
       if ((a - middle) * (b - middle) <= 0 && a !== b) return j - 1 + (middle - a) / (b - a) + 0.5;
     }
@@ -83,8 +85,10 @@ export function findCard({ width, height, grey }: Grey): Outline | undefined {
     }
     return 255;
   };
-  const contrast = (level(0.95) - level(0.05)) * 0.25;
-  if (contrast < 8) return undefined;
+  const range = level(0.95) - level(0.05);
+  if (range < 32) return undefined;
+  // The border of a dark print on a dark belt is faint; a belt's weave is fainter.
+  const contrast = Math.max(16, range * 0.12);
   const pixel = (x: number, y: number): number => grey[y * width + x] ?? 0;
   const side = (name: "left" | "right" | "top" | "bottom"): { at: number; slope: number } | undefined => {
     const upright = name === "left" || name === "right";
@@ -123,7 +127,8 @@ export function findCard({ width, height, grey }: Grey): Outline | undefined {
   const high = (far(a, d) + far(b, c)) / 2;
   const ratio = wide / high / (card.width / card.height);
   const even = Math.max(Math.abs(far(a, b) / far(d, c) - 1), Math.abs(far(a, d) / far(b, c) - 1));
-  if (Math.abs(ratio - 1) > 0.012 || even > 0.02) return undefined;
+  // A camera that looks aslant sees opposite sides of unequal length; anything more is no ID-1 card.
+  if (Math.abs(ratio - 1) > 0.04 || even > 0.06) return undefined;
   return {
     corners,
     pixelsPerMm: (wide / card.width + high / card.height) / 2,

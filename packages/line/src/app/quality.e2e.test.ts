@@ -1,0 +1,86 @@
+/** `persoline quality judge` as an operator would run it, on pictures that no part of the line made: previews laid on a dark table. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { pictureOfFace } from "../plan/layout/index.js";
+import { layoutDesk, recordOf } from "./layout-desk.js";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const root = fileURLToPath(new URL("../../../..", import.meta.url));
+const product = join(root, "examples/products/warehouse-access");
+const folder = mkdtempSync(join(tmpdir(), "persoline-judge-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A record's front as its preview shows it, a little turned on a dark table. */
+async function onTable(record: number, turned = 1.3): Promise<string> {
+  const desk = await layoutDesk(product);
+  const { values, photos } = await recordOf(desk, record);
+  const face = desk.drawing.draw(values, photos).faces.find(({ side }) => side === "front");
+  const layout = desk.drawing.sides.find(({ template }) => template.side === "front");
+  if (face === undefined || layout === undefined) throw new Error("no front");
+  const dpi = 420;
+  const picture = await pictureOfFace(face, layout, { dpi });
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${String(Math.round((85.6 / 25.4) * dpi))}" height="${String(Math.round((53.98 / 25.4) * dpi))}" ` +
+    `viewBox="0 0 85.6 53.98">${picture}</svg>`;
+  const file = join(folder, `record-${String(record)}-${String(turned)}.jpg`);
+  const card = await sharp(Buffer.from(svg)).flatten({ background: "#26282b" }).png().toBuffer();
+  await sharp(card)
+    .rotate(turned, { background: "#26282b" })
+    .extend({ top: 100, bottom: 120, left: 90, right: 110, background: "#26282b" })
+    .blur(0.7)
+    .jpeg({ quality: 92 })
+    .toFile(file);
+  return file;
+}
+
+const judge = (...words: readonly string[]) => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(root, "packages/line/bin/persoline.js"), "quality", "judge", ...words],
+    { encoding: "utf8" },
+  );
+  return { status, stdout, stderr };
+};
+
+describe("persoline quality judge", () => {
+  let right: string;
+  beforeAll(async () => {
+    right = await onTable(1);
+  });
+
+  test("a right card passes, and the overlay shows both sides of it", async () => {
+    const overlay = join(folder, "overlay.png");
+    const { status, stdout } = judge(right, product, "--overlay", overlay);
+    expect([status, stdout]).toEqual([0, expect.stringContaining(": pass (front of record 1")]);
+    const { width, height, format } = await sharp(overlay).metadata();
+    expect([format, (width ?? 0) > 2000, (height ?? 0) > 638]).toEqual(["png", true, true]);
+  });
+  test("another record's card does not, and JSON says where", () => {
+    const { status, stdout } = judge(right, product, "--record", "2", "--json");
+    const told = JSON.parse(stdout) as { verdict: string; findings: { what: string; box: { x: number } }[] };
+    expect([status, told.verdict]).toEqual([1, "reject"]);
+    expect(told.findings.map(({ what }) => what)).toContain("wrong-glyph");
+    expect(told.findings.every(({ box }) => Number.isFinite(box.x))).toBe(true);
+  });
+  test("upside down is told as such", async () => {
+    const { stdout } = judge(await onTable(1, 181), product);
+    expect(stdout).toContain("upside-down");
+  });
+  test("what is no picture, and what is not there, is refused in words", () => {
+    const none = join(folder, "none.jpg");
+    writeFileSync(none, "no picture at all");
+    for (const [file, words] of [
+      [none, "is no whole picture"],
+      [join(folder, "nowhere.jpg"), "cannot be read"],
+    ] as const) {
+      const { status, stderr } = judge(file, product);
+      expect([status, stderr]).toEqual([1, expect.stringContaining(words)]);
+    }
+  });
+});
