@@ -87,13 +87,13 @@ function bodyOf(options: SimulatedMarkerOptions): string {
 const refuse = (name: string, does: string, asked: string): DeviceFault =>
   new DeviceFault(name, "refused", `${name} does ${does}, not ${asked}`);
 
-/** Burns what the simulated camera sees. Keeps the job before, for the flaw of another person's data. */
 /** Milliseconds a mark takes at these rates; for the planner. */
 export function markingMs(job: MarkJob, rates: MarkerRates = usualRates): number {
   if (job.kind === "colour") return printingMs(job);
   return job.kind === "raster" ? rasterMs(job, rates) : embossMs(job, rates);
 }
 
+/** Burns what the simulated camera sees. Keeps the job before, for the flaw of another person's data. */
 export function simulatedEngraver(options: SimulatedMarkerOptions, rates: MarkerRates = usualRates): Marker {
   const marks = { front: 0, back: 0 };
   const before: {
