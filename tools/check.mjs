@@ -72,12 +72,13 @@ await check("format", "node_modules/@biomejs/biome/bin/biome", ["format"]);
 await check("lint", "node_modules/oxlint/bin/oxlint", ["--type-aware", "--deny-warnings"]);
 await check("unused code (knip)", "node_modules/knip/bin/knip.js", []);
 const all = process.argv.includes("--all");
-const projects = ["card", "line", ...(all ? ["e2e"] : [])];
-await tests(vitest, ["run", ...projects.flatMap((name) => ["--project", name])]);
-if (all) {
-  // These live in a private PC/SC world; without one they fail, and say what to install.
-  await tests("tools/pcsc.mjs", ["namespace", process.execPath, vitest, "run", "--project", "pcsc"]);
-}
+await tests(vitest, ["run", "--project", "card", "--project", "line"]);
+if (all)
+  // Beside each other: both wait more than they compute. The second lives in a private PC/SC world; without one it fails, and says what to install.
+  await Promise.all([
+    tests(vitest, ["run", "--project", "e2e"]),
+    tests("tools/pcsc.mjs", ["namespace", process.execPath, vitest, "run", "--project", "pcsc"]),
+  ]);
 
 const skipped = total.skipped > 0 ? `, ${String(total.skipped)} skipped` : "";
 process.stdout.write(`${String(total.passed)} passed, ${String(total.failed)} failed${skipped}\n`);
