@@ -227,7 +227,7 @@ describe("a reject that had been personalized", () => {
   });
 });
 
-test("a card that was numbered here and is another one than was being worked on is held, not written", async () => {
+test("a card that was numbered here and is another one than was being worked on is refused, not written; the right one goes on", async () => {
   const { address, begin } = await arranged("over vpcd-direct");
   const [made, worked] = [body(), body()] as const;
   const person = new Person([made, worked], address);
@@ -243,9 +243,19 @@ test("a card that was numbered here and is another one than was being worked on 
   made.insert(address);
   line = begin();
   const end = other.watch(line);
-  while (!other.told.some((text) => text.startsWith("ASIDE"))) await pause(20);
+  const hears = async (beginning: string): Promise<void> => {
+    while (!other.told.some((text) => text.startsWith(beginning))) await pause(20);
+  };
+  await hears("OTHER CARD");
+  made.out();
+  other.inHand = worked;
+  worked.insert(address);
+  await hears("GOOD");
   line.kill("SIGTERM");
   await end;
   expect(made.count("00d6")).toBe(before);
-  expect(other.told.join("\n")).toContain("ASIDE: Take card F2026A-000002");
+  expect(other.told.join("\n")).toContain(
+    "OTHER CARD: This is card F2026A-000001, not card F2026A-000002: take it out.",
+  );
+  expect(other.good).toEqual([worked]);
 });
