@@ -176,6 +176,7 @@ const paymentKeys = ({ masters, pin }: PaymentModel): readonly NeededKey[] => {
       use: `emv-${use}` as NeededKey["use"],
     })),
     ...(issuer === undefined ? [] : [{ name: issuer, use: "emv-issuer" as const }]),
+    ...(pin.by.method === "derived" ? [{ name: pin.by.keys, use: "ibm-3624" as const }] : []),
     ...(pin.by.method === "issuer"
       ? [{ name: pin.by.keys, use: "transport" as const, algorithm: "3DES" as const }]
       : []),

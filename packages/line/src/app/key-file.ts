@@ -44,6 +44,7 @@ const keySchema = z.strictObject({
             "emv-smc",
             "emv-cvk",
             "emv-pvk",
+            "ibm-3624",
             "emv-issuer",
           ])
           .describe("A key has one purpose"),
@@ -350,7 +351,14 @@ function keyDifferences(ask: {
     const { name, use, open } = listed;
     const kept = known.find((key) => key.name === name);
     const tell = (code: string, message: string) => [{ code, message, remedy }];
-    if (kept === undefined) return tell("missing-key", `the keystore lacks key ${name}`);
+    if (kept === undefined)
+      return [
+        {
+          code: "missing-key",
+          message: `the keystore lacks key ${name}`,
+          remedy: `bring it in by two custodians ("persoline keys import ${name} --use ${use}", or generate), or ${remedy}`,
+        },
+      ];
     if (kept.use !== use)
       return tell(
         "key-use",

@@ -58,7 +58,7 @@ export interface KeptKeys {
 
 export type PaymentUse = Extract<
   KeyDescription["use"],
-  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk"
+  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk" | "ibm-3624"
 >;
 
 /** An issuer's triple DES master where it is kept: `crypto` works with `key`, which are its bytes only where it has them in this process. */

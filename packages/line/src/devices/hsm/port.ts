@@ -113,6 +113,7 @@ export interface KeyDescription {
     | "emv-smc"
     | "emv-cvk"
     | "emv-pvk"
+    | "ibm-3624"
     | "emv-issuer"
     | "seal"
     | "sign"
@@ -173,7 +174,7 @@ export interface LetterAsk {
 }
 
 /**
- * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a PIN verification key (IBM 3624); or the issuer's,
+ * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a key for that alone (IBM 3624); or the issuer's,
  * in a block of ISO 9564-1 format 0, 1 or 3 under a triple DES transport key.
  */
 export type PinSource =

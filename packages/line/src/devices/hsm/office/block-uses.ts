@@ -21,6 +21,7 @@ const USES: Readonly<Partial<Record<KeyPlan["use"], readonly (readonly [usage: s
     "emv-smi": [["E2", "XN"]],
     "emv-cvk": [["C0", "CGVN"]],
     "emv-pvk": [["V2", "CGVN"]],
+    "ibm-3624": [["V1", "CGVN"]],
     "key-block": [["K1", "BDXN"]],
   };
 

@@ -28,6 +28,7 @@ const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algo
   "emv-smc": ["3DES"],
   "emv-cvk": ["3DES"],
   "emv-pvk": ["3DES"],
+  "ibm-3624": ["3DES"],
   "emv-issuer": ["RSA-1408", "RSA-1152"],
   "stripe-encoder": ["X25519"],
 };

@@ -25,7 +25,7 @@ function sourced(ring: Keyring, by: PinSource, length: number): PinDigits {
     case "trivial":
       return Uint8Array.from(by.digits, Number);
     case "derived": {
-      const { crypto, key } = ring.paymentMaster(by.keys, "emv-pvk");
+      const { crypto, key } = ring.paymentMaster(by.keys, "ibm-3624");
       const { table, digits, pad } = IBM_3624;
       const to = by.pan.length - 1;
       return naturalPin(crypto, key, { pan: by.pan, length, form: { table, pad, from: to - digits, to } });

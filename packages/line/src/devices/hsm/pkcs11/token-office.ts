@@ -49,6 +49,7 @@ const KEPT_USES: readonly KeyDescription["use"][] = [
   "emv-smc",
   "emv-cvk",
   "emv-pvk",
+  "ibm-3624",
   "emv-issuer",
 ];
 

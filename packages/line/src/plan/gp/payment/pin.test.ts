@@ -3,10 +3,11 @@ import { hex, unhex } from "@persoline/card/bytes";
 import { naturalPin, pinBlock0, pinBlock1, pinBlock2, pinBlock3 } from "@persoline/card/emv";
 import { selectByAid } from "@persoline/card/iso7816";
 import { nodeCrypto } from "@persoline/card/node";
+import type { KeyRef } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { aid } from "@persoline/card/bytes";
 import { recordProblems } from "../../prepare.js";
-import { made, masterDigits, PaymentHead, transportDigits } from "./life.test.data.js";
+import { calls, ibmDigits, made, PaymentHead, transportDigits } from "./life.test.data.js";
 import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
 
 const pan = "9999015156151849";
@@ -49,19 +50,28 @@ describe("a card's PIN is the one that its product says", () => {
     expect(await shows(text, "4712")).toBe("63C2");
   });
   test.each([4, 6])(
-    "derived from the PAN under the PIN verification key, %i digits (IBM 3624)",
+    "derived from the PAN under a key for that alone, %i digits (IBM 3624)",
     async (length) => {
-      const natural = naturalPin(nodeCrypto, unhex(masterDigits["pay-pvk"]), {
+      const natural = naturalPin(nodeCrypto, unhex(ibmDigits), {
         pan,
         length,
         form: { table: "0123456789012345", from: 3, to: 15, pad: "F" },
       });
-      const text = withPin(`method: derived, length: ${String(length)}`);
+      const text = withPin(`method: derived, keys: pay-ibm, length: ${String(length)}`);
       expect(await shows(text, natural.join(""))).toBe("9000");
       const other = pinText(natural.join("")).map((digit) => (digit + 1) % 10);
       expect(await shows(text, other.join(""))).toBe("63C2");
     },
   );
+  test("derived under the key of PIN verification values: refused by product and module, which say what to do", () => {
+    expect(() => plannedPayment(withPin("method: derived"))).toThrow(
+      "add keys: the name of a key for ibm-3624",
+    );
+    const by = { method: "derived", keys: "pay-pvk" as KeyRef, pan } as const;
+    expect(() => calls.drawPin({ order: "1", record: 1, name: "pin", length: 4, by })).toThrow(
+      "key pay-pvk is for emv-pvk, not for ibm-3624: a key has one purpose",
+    );
+  });
   test.each([
     [0, enciphered(pinBlock0(pinText("2580"), pan))],
     [1, enciphered(pinBlock1(pinText("2580"), random))],

@@ -156,7 +156,7 @@ export const preparedPayment = (plan: PaymentPlan, values: Values, attempt?: num
 
 /** How the security module comes to this card's PIN; absent: it draws one. */
 export function pinSource(
-  { pin, masters }: PaymentPlan,
+  { pin }: PaymentPlan,
   values: Values,
   { pan }: Pick<PaymentRecord, "pan">,
 ):
@@ -177,7 +177,7 @@ export function pinSource(
     case "trivial":
       return by;
     case "derived":
-      return { method: "derived", keys: masters.pvk, pan };
+      return { method: "derived", keys: by.keys, pan };
     case "issuer":
       return {
         method: "issuer",

@@ -33,12 +33,17 @@ const pin = z.strictObject({
   method: z
     .enum(["drawn", "derived", "issuer", "trivial"])
     .describe(
-      "drawn by the security module; derived from the PAN (IBM 3624) under the key pvk; issuer: enciphered in the input; trivial: the same for all, to be changed",
+      "drawn by the security module; derived from the PAN (IBM 3624) under a key for that alone; issuer: enciphered in the input; trivial: the same for all, to be changed",
     ),
   length: z.number().int().min(4).max(12).default(4),
   tries: z.number().int().min(1).max(15).default(3),
   letter: z.boolean().default(true),
   "key-index": z.number().int().min(0).max(6).default(1).describe("Digit of the PIN verification key (PVKI)"),
+  keys: keyName
+    .optional()
+    .describe(
+      "derived: the key that PINs follow from (use ibm-3624), never the one of PIN verification values",
+    ),
   digits: z
     .string()
     .regex(/^[0-9]{4,12}$/, "a PIN has 4 to 12 digits, in quotes")
