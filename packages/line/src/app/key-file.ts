@@ -38,6 +38,7 @@ const keySchema = z.strictObject({
             "desfire",
             "application",
             "transport",
+            "pin-transport",
             "file-mac",
             "emv-ac",
             "emv-smi",
@@ -178,6 +179,9 @@ function refuses(work: () => unknown): boolean {
   }
 }
 
+/** Issuers wrap under AES, or under triple DES. */
+const EITHER: readonly NewKey["use"][] = ["transport", "pin-transport"];
+
 /** What use, algorithm and published value say against each other. */
 function algorithmProblems({
   use,
@@ -202,13 +206,13 @@ function algorithmProblems({
   const usual = algorithmOf({ name: "", use });
   if (
     isRsa(algorithm) !== isRsa(usual) ||
-    (use !== "transport" && (algorithm === "3DES") !== (usual === "3DES"))
+    (!EITHER.includes(use) && (algorithm === "3DES") !== (usual === "3DES"))
   )
     return [
       [
         "algorithm",
         `a key for ${use} is not ${algorithm}`,
-        "3DES is for scp02, transport and payment masters, RSA for emv-issuer, AES for all others",
+        "3DES is for scp02, transport, pin-transport and payment masters, RSA for emv-issuer, AES for all others",
       ],
     ];
   if (isRsa(algorithm))

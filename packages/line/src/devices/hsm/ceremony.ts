@@ -24,6 +24,7 @@ export interface NewKey {
     | "desfire"
     | "application"
     | "transport"
+    | "pin-transport"
     | "file-mac"
     | PaymentUse
     | "emv-issuer";

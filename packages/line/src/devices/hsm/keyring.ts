@@ -67,6 +67,11 @@ export interface PaymentMaster {
   readonly key: Uint8Array;
 }
 
+/** A key of PIN blocks where it is kept, as `PaymentMaster`; triple DES or AES. */
+export interface PinKey extends PaymentMaster {
+  readonly isDes: boolean;
+}
+
 /** An issuer's RSA key where it is kept. */
 export interface IssuerSigner extends Signer {
   readonly publicKey: RsaPublicKey;
@@ -233,6 +238,12 @@ export class Keyring {
     } catch {
       return undefined;
     }
+  }
+
+  /** What deciphers issuers' PIN blocks; nothing of it is kept or wiped by the caller. Blocks under way when it is deactivated are still read. */
+  pinKey(name: KeyRef): PinKey {
+    const key = this.#master(name, "pin-transport", "check");
+    return { crypto: nodeCrypto, key, isDes: this.#keys.get(name)?.stored.algorithm === "3DES" };
   }
 
   /** An issuer's public key, Ed25519. */

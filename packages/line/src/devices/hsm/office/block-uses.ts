@@ -15,6 +15,7 @@ const USES: Readonly<Partial<Record<KeyPlan["use"], readonly (readonly [usage: s
       ["K0", "BDN"],
       ["D0", "BDN"],
     ],
+    "pin-transport": [["P0", "BDN"]],
     "file-mac": [["M6", "CVN"]],
     "emv-ac": [["E0", "XN"]],
     "emv-smc": [["E1", "XN"]],

@@ -150,6 +150,7 @@ test("payment masters come and go in key blocks of their own usage, and none for
     ["emv-cvk", "C0"],
     ["emv-pvk", "V2"],
     ["ibm-3624", "V1"],
+    ["pin-transport", "P0"],
   ] as const) {
     const key = plan(use, { use, algorithm: "3DES" });
     await keeper.both({ do: "generate", key, leaves: { as: "block", under: "kbpk" } });

@@ -3,9 +3,16 @@ import type { KeyPurpose } from "@persoline/card/crypto";
 
 /**
  * What lies in a token for good: masters that derive (AES) or encrypt diversification data (triple DES), keys of MACs, transport keys that
- * unwrap (AES) or decrypt (triple DES), an issuer's RSA key.
+ * unwrap (AES) or decrypt (triple DES), keys that decipher PIN blocks (AES), an issuer's RSA key.
  */
-export type KeyKind = "master" | "des-master" | "mac-master" | "transport" | "des-transport" | "signer";
+export type KeyKind =
+  | "master"
+  | "des-master"
+  | "mac-master"
+  | "transport"
+  | "des-transport"
+  | "pin-transport"
+  | "signer";
 
 export const USES = {
   derive: ["DERIVE", "ENCRYPT"],
@@ -18,6 +25,7 @@ export const USES = {
   "mac-master": ["SIGN"],
   transport: ["UNWRAP"],
   "des-transport": ["DECRYPT"],
+  "pin-transport": ["DECRYPT"],
   signer: ["SIGN"],
 } as const satisfies Readonly<Record<KeyPurpose | KeyKind, readonly string[]>>;
 /** Of private keys tokens know a few of the uses only. */

@@ -34,11 +34,17 @@ export class TokenComputing extends TokenSession {
     });
   }
 
+  decryptEcb(key: Handle, data: Uint8Array, cipher: "aes" | "des3"): Uint8Array {
+    const mechanism = cipher === "aes" ? this.p11.CKM_AES_ECB : this.p11.CKM_DES3_ECB;
+    return this.bytes((session) => {
+      this.module.C_DecryptInit(session, { mechanism }, key);
+      return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+    });
+  }
+
   decryptDes(key: Handle, data: Uint8Array, mode: "ecb" | "cbc"): Uint8Array {
-    const mechanism =
-      mode === "ecb"
-        ? { mechanism: this.p11.CKM_DES3_ECB }
-        : { mechanism: this.p11.CKM_DES3_CBC, parameter: Buffer.alloc(8) };
+    if (mode === "ecb") return this.decryptEcb(key, data, "des3");
+    const mechanism = { mechanism: this.p11.CKM_DES3_CBC, parameter: Buffer.alloc(8) };
     return this.bytes((session) => {
       this.module.C_DecryptInit(session, mechanism, key);
       return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));

@@ -43,6 +43,7 @@ const KEPT_USES: readonly KeyDescription["use"][] = [
   "application",
   "key-block",
   "transport",
+  "pin-transport",
   "file-mac",
   "emv-ac",
   "emv-smi",

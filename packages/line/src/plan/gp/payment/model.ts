@@ -11,7 +11,7 @@ export type PinMethod =
   | {
       readonly method: "issuer";
       readonly field: string;
-      readonly format: 0 | 1 | 3;
+      readonly format: 0 | 1 | 3 | 4;
       readonly keys: KeyRef;
     };
 

@@ -52,8 +52,10 @@ const pin = z.strictObject({
   block: z
     .strictObject({
       field: word.describe("Field with the PIN block, hexadecimal"),
-      format: z.union([z.literal(0), z.literal(1), z.literal(3)]).describe("ISO 9564-1"),
-      keys: keyName.describe("Transport key (triple DES) it is enciphered under"),
+      format: z.union([z.literal(0), z.literal(1), z.literal(3), z.literal(4)]).describe("ISO 9564-1"),
+      keys: keyName.describe(
+        "Key of PIN blocks (use pin-transport) it is enciphered under: triple DES, for format 4 AES",
+      ),
     })
     .optional()
     .describe("issuer: where its PIN blocks are"),
