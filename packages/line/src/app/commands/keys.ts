@@ -91,6 +91,7 @@ const USUAL: Readonly<Partial<Record<KeyPlan["use"], KeyPlan["algorithm"]>>> = {
   "emv-smc": "3DES",
   "emv-cvk": "3DES",
   "emv-pvk": "3DES",
+  "ibm-3624": "3DES",
   "emv-issuer": "RSA-1408",
   "issuer-signature": "Ed25519",
   "stripe-encoder": "X25519",

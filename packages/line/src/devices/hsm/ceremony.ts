@@ -24,6 +24,7 @@ export interface NewKey {
     | "desfire"
     | "application"
     | "transport"
+    | "pin-transport"
     | "file-mac"
     | PaymentUse
     | "emv-issuer";
@@ -58,7 +59,15 @@ export const isPublished = ({
   open,
 }: Pick<NewKey, "published" | "seed" | "open">): boolean =>
   published !== undefined || seed !== undefined || (open !== undefined && isKnownKey(unhex(open)));
-const DES_USES: readonly NewKey["use"][] = ["scp02", "emv-ac", "emv-smi", "emv-smc", "emv-cvk", "emv-pvk"];
+const DES_USES: readonly NewKey["use"][] = [
+  "scp02",
+  "emv-ac",
+  "emv-smi",
+  "emv-smc",
+  "emv-cvk",
+  "emv-pvk",
+  "ibm-3624",
+];
 
 export const algorithmOf = ({ use, algorithm }: NewKey): NonNullable<NewKey["algorithm"]> =>
   algorithm ?? usualAlgorithm(use);

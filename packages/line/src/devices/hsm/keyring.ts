@@ -58,13 +58,18 @@ export interface KeptKeys {
 
 export type PaymentUse = Extract<
   KeyDescription["use"],
-  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk"
+  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk" | "ibm-3624"
 >;
 
 /** An issuer's triple DES master where it is kept: `crypto` works with `key`, which are its bytes only where it has them in this process. */
 export interface PaymentMaster {
   readonly crypto: Crypto;
   readonly key: Uint8Array;
+}
+
+/** A key of PIN blocks where it is kept, as `PaymentMaster`; triple DES or AES. */
+export interface PinKey extends PaymentMaster {
+  readonly isDes: boolean;
 }
 
 /** An issuer's RSA key where it is kept. */
@@ -233,6 +238,12 @@ export class Keyring {
     } catch {
       return undefined;
     }
+  }
+
+  /** What deciphers issuers' PIN blocks; nothing of it is kept or wiped by the caller. Blocks under way when it is deactivated are still read. */
+  pinKey(name: KeyRef): PinKey {
+    const key = this.#master(name, "pin-transport", "check");
+    return { crypto: nodeCrypto, key, isDes: this.#keys.get(name)?.stored.algorithm === "3DES" };
   }
 
   /** An issuer's public key, Ed25519. */

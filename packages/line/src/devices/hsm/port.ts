@@ -105,6 +105,7 @@ export interface KeyDescription {
     | "desfire"
     | "application"
     | "transport"
+    | "pin-transport"
     | "file-mac"
     | "key-block"
     | "issuer-signature"
@@ -113,6 +114,7 @@ export interface KeyDescription {
     | "emv-smc"
     | "emv-cvk"
     | "emv-pvk"
+    | "ibm-3624"
     | "emv-issuer"
     | "seal"
     | "sign"
@@ -172,9 +174,12 @@ export interface LetterAsk {
   readonly file: string;
 }
 
+/** Formats of ISO 9564-1 that come from issuers; format 2 is for cards alone. */
+type PinBlockFormat = 0 | 1 | 3 | 4;
+
 /**
- * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a PIN verification key (IBM 3624); or the issuer's,
- * in a block of ISO 9564-1 format 0, 1 or 3 under a triple DES transport key.
+ * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a key for that alone (IBM 3624); or the issuer's,
+ * in a block of ISO 9564-1: format 0, 1 or 3 under a triple DES key for PIN blocks, format 4 under an AES one.
  */
 export type PinSource =
   | { readonly method: "trivial"; readonly digits: string }
@@ -182,8 +187,8 @@ export type PinSource =
   | {
       readonly method: "issuer";
       readonly keys: KeyRef;
-      readonly format: 0 | 1 | 3;
-      /** 8 bytes. */
+      readonly format: PinBlockFormat;
+      /** Enciphered: 8 bytes, format 4 16. */
       readonly block: Uint8Array;
       readonly pan: string;
     };

@@ -11,8 +11,10 @@ import {
 } from "@persoline/card/emv";
 import { drawRsaKey, nodeCrypto, type RsaKeyPair, rsaPrivateKey, rsaPrivateWith } from "@persoline/card/node";
 import { random } from "../draw.js";
-import type { PaymentMaster } from "../keyring.js";
+import type { KeyRef } from "@persoline/card/program";
+import type { PaymentMaster, PinKey } from "../keyring.js";
 import { must } from "../known.js";
+import { issuersPin } from "./pin-source.js";
 
 /** A throw-away master of this value, where the provider keeps masters. */
 export type MasterOf = <T>(value: Uint8Array, work: (master: PaymentMaster) => T) => T;
@@ -36,6 +38,30 @@ export function probePaymentKeys(masterOf: MasterOf): void {
     }),
   );
   must(pvv === "8523", "a PIN verification value");
+}
+
+/** A throw-away key of PIN blocks of this value, where the provider keeps them. */
+export type PinKeyOf = <T>(value: Uint8Array, isDes: boolean, work: (key: PinKey) => T) => T;
+
+export const pinKeyHere: PinKeyOf = (key, isDes, work) => work({ crypto: nodeCrypto, key, isDes });
+
+/** pin-blocks.json: iso4-ep2, and iso0-4 enciphered by OpenSSL's command line. */
+export function probePinBlocks(pinKeyOf: PinKeyOf): void {
+  const keys = "probe" as KeyRef;
+  for (const { key, ...by } of [
+    {
+      key: "C1D0F8FB4958670DBA40AB1F3752EF0D",
+      format: 4,
+      pan: "432198765432109870",
+      block: "CC17F65586BFD0953010226C4FC5B3CA",
+    },
+    { key: hex(IMK), format: 0, pan: "5555555551234567", block: "230B4C43B8BA2C5C" },
+  ] as const) {
+    const pin = pinKeyOf(unhex(key), by.format === 0, (kept) =>
+      issuersPin(kept, { ...by, keys, block: unhex(by.block) }),
+    );
+    must(equal(pin, Uint8Array.of(1, 2, 3, 4)), `a PIN block of format ${by.format}`);
+  }
 }
 
 /** pin-verification.json, cvv-1: two keys, for the first is used alone too. */

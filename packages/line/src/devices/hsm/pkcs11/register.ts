@@ -10,7 +10,7 @@ import type { Environment, KeyDescription } from "../port.js";
 export interface RegisteredKey extends KeyDescription {
   /**
    * Hexadecimal, eight bytes: of masters of E(key, `fingerprinted`), of keys of MACs of CMAC(key, `fingerprinted`), of triple DES transport
-   * keys of D(key, `fingerprinted`), of AES ones of SHA-256 of what `witness` opens to; of RSA keys nothing: their public half tells.
+   * keys and those of PIN blocks of D(key, `fingerprinted`), of AES ones of SHA-256 of what `witness` opens to; of RSA keys nothing: their public half tells.
    */
   readonly fingerprint: string;
   /** Sixteen bytes of chance wrapped under an AES transport key, which can do nothing but unwrap. */

@@ -15,6 +15,7 @@ import {
   otherIssuerKey,
   type PaymentMaster,
   type PaymentUse,
+  type PinKey,
   refuseTestKey,
 } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
@@ -31,6 +32,7 @@ import {
   kindOf,
   type Master,
   ownNumbers,
+  pinKeyIn,
   signingKeyOf,
   singleOf,
 } from "./masters.js";
@@ -178,6 +180,11 @@ export class TokenKeyring extends Keyring {
         ? this.#token.unwrapBytes(handle, value)
         : this.#token.decryptDes(handle, value, mode === "3des-cbc" ? "cbc" : "ecb"),
     );
+  }
+
+  override pinKey(name: KeyRef): PinKey {
+    const { handle, key } = this.#other(name, "pin-transport", "check");
+    return pinKeyIn(this.#token, handle, isDes(key.algorithm));
   }
 
   override issuerSignature(name: KeyRef): KeyObject {

@@ -43,12 +43,14 @@ const KEPT_USES: readonly KeyDescription["use"][] = [
   "application",
   "key-block",
   "transport",
+  "pin-transport",
   "file-mac",
   "emv-ac",
   "emv-smi",
   "emv-smc",
   "emv-cvk",
   "emv-pvk",
+  "ibm-3624",
   "emv-issuer",
 ];
 

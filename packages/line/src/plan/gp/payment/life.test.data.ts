@@ -36,6 +36,7 @@ const key = (
     value: "",
     ...more,
   }) as StoredKey;
+export const pinKeyDigits = "C0C3C5C6C9CACCCFD1D2D4D7D8DBDDDE";
 export const transportDigits = "0B0D0E1315161919A1A2A4A7A8ABADAE";
 export const masterDigits = {
   "pay-ac": "10111315161918191A1B1C1D1E1F2020",
@@ -44,12 +45,15 @@ export const masterDigits = {
   "pay-cvk": "40434546494A4C4F5152545758585B5D",
   "pay-pvk": "5E5D616267686B6D6E70737576797A7C",
 } as const;
+export const ibmDigits = "8F8C9197949B9E9DA1A2A4A7A8ABADAE";
 const keys = [
   key("pay-fab", "scp03", "AES-128", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
   key("pay-issuer", "scp03", "AES-128", { value: hexKey("E0E1E2E3E4E5E6E7E8E9EAEBECEDEEEF") }),
   key("gp-fab-des", "scp02", "3DES", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
   key("gp-issuer-des", "scp02", "3DES", { value: hexKey("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF") }),
-  key("pay-tk", "transport", "3DES", { value: hexKey(transportDigits) }),
+  key("pay-tk", "pin-transport", "3DES", { value: hexKey(transportDigits) }),
+  key("pay-tk4", "pin-transport", "AES-128", { value: hexKey(pinKeyDigits) }),
+  key("pay-ibm", "ibm-3624", "3DES", { value: hexKey(ibmDigits) }),
   key("store-seal", "seal", "AES-256", { value: hexKey("00".repeat(32)) }),
   ...Object.entries(masterDigits).map(([name, digits]) =>
     key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: hexKey(digits) }),

@@ -132,6 +132,13 @@ function checkFields(
   }
 }
 
+const HOW_TO_ADD = {
+  digits: "add digits",
+  block: "add block",
+  // Until then they were derived under pvk, which thus had two purposes.
+  keys: "add keys: the name of a key for ibm-3624. PINs that were derived under the key of PIN verification values (pvk) do not follow from it: have the issuer hand over the key its PINs are derived under",
+} as const;
+
 function checkPin(
   { pin }: PaymentFile,
   path: readonly (string | number)[],
@@ -140,11 +147,11 @@ function checkPin(
 ): void {
   const { method, digits, block, letter } = pin;
   const where = [...path, "pin"];
-  const wants = { digits: method === "trivial", block: method === "issuer" };
-  for (const [name, wanted] of Object.entries(wants) as ["digits" | "block", boolean][]) {
+  const wants = { digits: method === "trivial", block: method === "issuer", keys: method === "derived" };
+  for (const [name, wanted] of Object.entries(wants) as ["digits" | "block" | "keys", boolean][]) {
     const there = pin[name] !== undefined;
     if (wanted && !there)
-      tell([...where, "method"], "pin-method", `method ${method} needs ${name}`, `add ${name}`);
+      tell([...where, "method"], "pin-method", `method ${method} needs ${name}`, HOW_TO_ADD[name]);
     if (!wanted && there)
       tell([...where, name], "pin-method", `method ${method} has no use for ${name}`, `remove ${name}`);
   }
