@@ -219,7 +219,12 @@ export interface PaymentPrepared {
 /** A command for a card that an issuer secures. */
 export type PaymentScript =
   | { readonly do: "pin-unblock" | "application-block" | "application-unblock" | "card-block" }
-  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array };
+  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array }
+  /**
+   * PIN CHANGE to the PIN that the record has already: the card stays as it is, and has shown that it knows the keys of both, MACs and
+   * confidential data. Refused for a cryptogram of another card than the record's, or under other masters.
+   */
+  | { readonly do: "pin-change"; readonly secrets: SealedSecrets; readonly application: string };
 
 export interface PaymentJudgement {
   readonly masters: Pick<PaymentMasters, "ac">;
