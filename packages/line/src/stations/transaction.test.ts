@@ -6,6 +6,7 @@ import {
   type CardChannel,
   completedTiming,
   estimate,
+  type KeyRef,
   type Outcome,
   type Serial,
   stepCost,
@@ -130,6 +131,7 @@ describe("a payment card's proof is a transaction", () => {
       "transaction: script: ok",
       "transaction: second cryptogram: ok",
       "transaction: script: ok",
+      "transaction: script: ok",
       "transaction: ARQC by the security module: ok",
       "transaction: ok",
     ]);
@@ -208,12 +210,13 @@ describe("its time is planned", () => {
 describe("a bad card is thrown out with its own reason", () => {
   test.each<[string, How, string]>([
     ["another cryptogram key", { faults: stores(0x8000, 3) }, "cryptogram-wrong"],
-    ["another script key", { faults: stores(0x8000, 19) }, "transaction-wrong"],
+    ["another key of scripts' integrity", { faults: stores(0x8000, 19) }, "script-wrong"],
+    ["another key of confidential scripts", { faults: stores(0x8000, 35) }, "script-wrong"],
     ["another PIN", { faults: stores(0x8010, 1) }, "pin-wrong"],
     ["a damaged RSA key", { faults: stores(0x8203, 30) }, "transaction-wrong"],
     ["lies about the PIN", { through: lying(0x20) }, "pin-wrong"],
     ["lies about its cryptogram", { through: lying(0xae) }, "transaction-wrong"],
-    ["lies about scripts", { through: lying(0x24) }, "transaction-wrong"],
+    ["lies about scripts", { through: lying(0x24) }, "script-wrong"],
     ["lies about its counters", { through: lying(0xca, 0x9f) }, "counter-wrong"],
     ["falls silent", { faults: [{ kind: "mute-at", ins: 0xae, nth: 1 }] }, "mute"],
   ])("%s", async (_, how, code) => {
@@ -279,6 +282,55 @@ describe("a bad card is thrown out with its own reason", () => {
       },
     });
     expect(await judged({ text: withProof(paymentText, "dda"), through })).toBe("cryptogram-wrong");
+  });
+
+  test("a card that takes what it cannot decipher has another PIN after the script, and is found out", async () => {
+    let verify = 0;
+    const through = (channel: CardChannel): CardChannel => ({
+      exchange: async (commands) => {
+        const answers = await channel.exchange(commands);
+        return answers.map((answer, at) =>
+          commands[at]?.command.ins === 0x20 && ++verify === 2
+            ? { ...answer, sw: statusWord(0x63c2) }
+            : answer,
+        );
+      },
+    });
+    expect(await judged({ through })).toBe("script-wrong");
+    expect(verify).toBe(2);
+  });
+
+  test("masters that were changed since the card was made: its scripts are refused by the card", async () => {
+    const change = (how: Made): Made => {
+      const { payment } = how.prepared;
+      if (payment === undefined) throw new Error("no payment");
+      const { application } = payment.plan;
+      const masters = { ...payment.plan.masters, smc: "pay-smc-new" as KeyRef };
+      const own = how.secrets.payment?.[application];
+      if (own === undefined) throw new Error("nothing was prepared");
+      return {
+        ...how,
+        prepared: { ...how.prepared, payment: { ...payment, plan: { ...payment.plan, masters } } },
+        secrets: { ...how.secrets, payment: { [application]: { ...own, masters } } },
+      };
+    };
+    const { card, visit } = await scene({ change });
+    const outcome = await quality.visit(card, visit);
+    expect(codeOf(outcome)).toBe("script-wrong");
+    expect(outcome).toHaveProperty("detail", expect.stringContaining("key of confidential scripts"));
+  });
+
+  test("a card with another PIN gets no script: it is rejected as it is", async () => {
+    const { card, visit, head } = await scene({ faults: stores(0x8010, 1) });
+    const transmit = head.card.transmit.bind(head.card);
+    const scripts: number[] = [];
+    head.card.transmit = (apdu) => {
+      if (apdu[0] === 0x84 || apdu[0] === 0x04) scripts.push(apdu[1] ?? 0);
+      return transmit(apdu);
+    };
+    expect(codeOf(await quality.visit(card, visit))).toBe("pin-wrong");
+    // Sessions of the proof before it are closed by then: what is secured here is an issuer's script.
+    expect(scripts.filter((ins) => ins === 0x24 || ins === 0xda)).toEqual([]);
   });
 
   test("a module that does not believe the card is believed", async () => {

@@ -54,6 +54,7 @@ const keys = [
   ...Object.entries(masterDigits).map(([name, digits]) =>
     key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: hexKey(digits) }),
   ),
+  key("pay-smc-new", "emv-smc", "3DES", { value: hexKey("8A8C8F9192949798A1A2A4A7A8ABADAE") }),
   key("pay-rsa", "emv-issuer", "RSA-1408", issuerKeyOf("RSA-1408", "persoline example issuer 999901")),
 ];
 export const calls = vaultCalls(new Keyring("test", keys));
