@@ -82,7 +82,7 @@ export function differing({ data }: TransactionResult, { card, plan }: PreparedP
     [0x5f30, "service code", packNumeric(plan.profile.serviceCode, 2)],
   ];
   const { serviceCode, pvvKeyIndex } = plan.profile;
-  // The digits behind are the security module's.
+  // The digits behind are the security module's, which judges them all.
   if (!hex(data.get(0x57) ?? NONE).startsWith(`${card.pan}D${card.expiry}${serviceCode}${pvvKeyIndex}`))
     return { code: "wrong-answer", detail: "the card's track 2 is not its record's" };
   for (const [tag, what, value] of expected)

@@ -12,10 +12,12 @@ import {
   stepCost,
 } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
+import type { Encoder } from "../devices/encoder/port.js";
+import { openStripe } from "../devices/hsm/payment/stripe.js";
 import type { Hsm } from "../devices/hsm/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import type { Fault } from "@persoline/card/virtual";
-import { hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
+import { calls, encoderPem, hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
 import { cardholder, paymentText, withProof } from "../plan/gp/payment/payment.test.data.js";
 import { transactionTimes } from "../plan/gp/payment/transaction.js";
 import { Challenges } from "./challenges.js";
@@ -247,6 +249,32 @@ describe("a bad card is thrown out with its own reason", () => {
     expect(await judged({ text, faults })).toBe(code);
   });
 
+  /** Of the track 2 equivalent the digits that only the module knows: PVV (4), the chip's verification value (3). */
+  const withDigits =
+    (change: (digits: string) => string) =>
+    (channel: CardChannel): CardChannel => ({
+      exchange: async (commands) =>
+        (await channel.exchange(commands)).map((answer) => {
+          const text = hex(answer.data);
+          const found = /(57[0-9A-F]{2}\d{16}D\d{7}\d)(\d{7})/.exec(text);
+          if (found === null) return answer;
+          const [whole, kept = "", digits = ""] = found;
+          return { ...answer, data: unhex(text.replace(whole, kept + change(digits))) };
+        }),
+    });
+  test.each<[string, (digits: string) => string]>([
+    ["PVV and verification value changed places", (digits) => digits.slice(4) + digits.slice(0, 4)],
+    ["one digit of the PVV", (digits) => String((Number(digits[0]) + 1) % 10) + digits.slice(1)],
+    ["the last digit", (digits) => digits.slice(0, 6) + String((Number(digits[6]) + 1) % 10)],
+  ])("verification values in track 2 that only the module knows: %s", async (_, change) => {
+    const kept = await scene({ through: withDigits((digits) => digits) });
+    expect(codeOf(await quality.visit(kept.card, kept.visit))).toBe("passed");
+    const { card, visit } = await scene({ through: withDigits(change) });
+    const outcome = await quality.visit(card, visit);
+    expect(codeOf(outcome)).toBe("wrong-answer");
+    expect(outcome).toHaveProperty("detail", expect.stringContaining("verification values"));
+  });
+
   test("a certificate of a scheme that terminals do not know", async () => {
     const [other] = [unhex("F1".repeat(192))];
     const change = (how: Made): Made => {
@@ -336,6 +364,62 @@ describe("a bad card is thrown out with its own reason", () => {
   test("a module that does not believe the card is believed", async () => {
     const judgeCryptogram = () => Promise.resolve({ verdict: "wrong" as const });
     expect(await judged({ module: { judgeCryptogram } })).toBe("cryptogram-wrong");
+  });
+});
+
+describe("the stripe is judged by what the module makes of the record now", () => {
+  /** An encoder over a stripe with these tracks: it opens what it is to compare with its own key. */
+  const encoderOver = (stripe: string): Encoder => ({
+    name: "encoder",
+    kind: "simulated",
+    duration: () => 0,
+    encode: nobody,
+    verify: ({ content }) => {
+      if (content.kind !== "sealed") throw new Error("the stripe of a payment card is sealed");
+      const { track2 } = openStripe(
+        encoderPem,
+        { order: content.order, record: content.record },
+        content.content,
+      );
+      return Promise.resolve(track2 === stripe ? [] : [{ track: 2, fault: "different" }]);
+    },
+    confirms: () => Promise.resolve(true),
+    read: () => Promise.resolve(undefined),
+  });
+
+  test("a stripe of an earlier PIN of this record, though its content was kept as this record's", async () => {
+    const { card, visit } = await scene();
+    const { secrets } = card.bound ?? {};
+    if (secrets === undefined) throw new Error("no record");
+    const application = Object.keys(secrets.payment ?? {})[0] ?? "";
+    const content = calls.stripeAgain({ secrets, application });
+    const place = { order: secrets.order, record: secrets.record };
+    const { track2 } = openStripe(encoderPem, place, content);
+    // Four digits of the PIN's verification value are another PIN's.
+    const earlier = track2.replace(
+      /(=\d{8})(\d{4})/,
+      (_, kept: string, pvv: string) => kept + String((Number(pvv) + 1) % 10_000).padStart(4, "0"),
+    );
+    expect(earlier).not.toBe(track2);
+    const judgedOn = async (stripe: string): Promise<Outcome> =>
+      quality.visit(
+        { ...card, findings: [], passed: [] },
+        {
+          ...visit,
+          hmacSha256: () => new Uint8Array(32),
+          makeStripe: () => ({
+            coercivity: "high",
+            content: { kind: "sealed", ...place, content: "kept since the order was taken in" },
+          }),
+          head: { ...visit.head, encoder: encoderOver(stripe) },
+        },
+      );
+    expect(await judgedOn(earlier)).toMatchObject({
+      kind: "rejected",
+      code: "mark-wrong",
+      detail: expect.stringContaining("track 2") as string,
+    });
+    expect(codeOf(await judgedOn(track2))).toBe("passed");
   });
 });
 

@@ -110,6 +110,7 @@ class Terminal {
     const found =
       this.#verdict(result) ??
       differing(result, payment) ??
+      (await this.#track2(result)) ??
       misconfigured(result, payment) ??
       staticProof(desk.crypto, result, payment) ??
       (await this.#clearing(result)) ??
@@ -209,6 +210,20 @@ class Terminal {
     const detail =
       "after the script that set it anew the card has another PIN: its key of confidential scripts is another";
     return { code: "script-wrong", detail };
+  }
+
+  /** Its last digits are known to the security module alone, and nothing that the card signs covers them. */
+  async #track2({ data }: TransactionResult): Promise<Verdict> {
+    const { desk, payment, secrets } = this.#ask;
+    const { application } = payment.plan;
+    const track2 = data.get(0x57) ?? NONE;
+    const judged = await this.#outside(desk.hsm.judgeTrack2({ secrets, application, track2 }));
+    return judged === "right"
+      ? undefined
+      : {
+          code: "wrong-answer",
+          detail: "verification values in the card's track 2 are not its record's",
+        };
   }
 
   /** The TC is what the issuer is paid by: like the ARQC it must be one, and no signature need cover it. */

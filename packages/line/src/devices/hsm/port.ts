@@ -293,6 +293,18 @@ export interface Hsm extends SecurityModule {
     },
   ): Promise<readonly Command[]>;
   /**
+   * Is this the track 2 equivalent (57) that the record's chip must have, to the last digit? Its PIN verification value and its own
+   * verification value are known to the module alone.
+   */
+  judgeTrack2(ask: {
+    readonly secrets: SealedSecrets;
+    /** AID, hexadecimal in capitals. */
+    readonly application: string;
+    readonly track2: Uint8Array;
+  }): Promise<"right" | "wrong">;
+  /** The record's stripe for the encoder, as in `PaymentPrepared`, made anew from masters, PIN and person: what a stripe is judged by. */
+  stripeAgain(ask: { readonly secrets: SealedSecrets; readonly application: string }): Promise<string>;
+  /**
    * The record's PIN for VERIFY, enciphered for the card (EMV Book 2, 7.2) and for no other: refused when `publicKey` is not of the pair that
    * the module drew for this card.
    */

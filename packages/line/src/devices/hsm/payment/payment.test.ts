@@ -218,6 +218,30 @@ describe("a whole card", () => {
     expect(() => openStripe(other, { order: "P-1", record: 1 }, content)).toThrow("unable to authenticate");
   });
 
+  test("the module judges the chip's track 2 to the last digit, and makes the stripe again for a look at it", async () => {
+    const ready = await prepared(calls, { stripe: true });
+    const { secrets } = ready;
+    const card = new TestCard("scp03");
+    await card.personalize(calls, ready);
+    const { data } = await card.transact(calls, ready);
+    const track2 = data.get(0x57) ?? unhex("");
+    const judged = (said: Uint8Array, whose = secrets): string =>
+      calls.judgeTrack2({ secrets: whose, application, track2: said });
+    expect(judged(track2)).toBe("right");
+    for (let at = 0; at < track2.length; at++)
+      expect([at, judged(track2.map((byte, one) => (one === at ? byte ^ 1 : byte)))]).toEqual([at, "wrong"]);
+    expect(judged(track2.subarray(0, -1))).toBe("wrong");
+    const other = await prepared(calls, { record: 2 });
+    expect(judged(track2, other.secrets)).toBe("wrong");
+    // The record's own account with another record's PIN has another PVV, and its seal says so.
+    expect(() => judged(track2, { ...secrets, pins: other.secrets.pins })).toThrow("belongs elsewhere");
+    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    const place = { order: "P-1", record: 1 };
+    const again = calls.stripeAgain({ secrets, application });
+    expect(openStripe(pem, place, again)).toEqual(openStripe(pem, place, ready.stripe ?? ""));
+    expect(() => openStripe(pem, { ...place, record: 2 }, again)).toThrow("unable to authenticate");
+  });
+
   test("no answer of the module holds a key or the PIN", async () => {
     const said: Buffer[] = [];
     const recording = Object.fromEntries(

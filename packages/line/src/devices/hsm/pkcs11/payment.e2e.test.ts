@@ -101,8 +101,15 @@ describe("payment cards", () => {
       proof === "cda" ? await card.verify(hsm, ready, keyRead(result, ready)) : "without a key of its own";
     expect(verified).toBe(proof === "cda" ? "9000" : "without a key of its own");
     const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
-    const { track2 } = openStripe(encoder, { order: "P-1", record: 1 }, ready.stripe ?? "");
-    expect(track2).toContain(cardOf(1).pan);
+    const place = { order: "P-1", record: 1 };
+    const stripe = openStripe(encoder, place, ready.stripe ?? "");
+    expect(stripe.track2).toContain(cardOf(1).pan);
+    const { secrets } = ready;
+    expect(openStripe(encoder, place, await hsm.stripeAgain({ secrets, application }))).toEqual(stripe);
+    const track2 = result.data.get(0x57) ?? unhex("");
+    expect(await hsm.judgeTrack2({ secrets, application, track2 })).toBe("right");
+    const wrong = track2.map((byte, at) => (at === track2.length - 2 ? byte ^ 0x10 : byte));
+    expect(await hsm.judgeTrack2({ secrets, application, track2: wrong })).toBe("wrong");
   });
 
   test.each([
