@@ -273,10 +273,11 @@ export type RejectCode =
   | "card-cryptogram"
   | "response-mac"
   | "proof-wrong"
-  /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its counters, or anything else of it. */
+  /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its scripts, its counters, or anything else of it. */
   | "offline-proof-wrong"
   | "pin-wrong"
   | "cryptogram-wrong"
+  | "script-wrong"
   | "counter-wrong"
   | "transaction-wrong"
   | "weak-challenge"

@@ -16,6 +16,7 @@ import {
   watchPictures,
 } from "./quality/index.js";
 import {
+  type Bound,
   boundOf,
   chipProvedInQuality,
   type CardInWork,
@@ -96,8 +97,9 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
 async function crossChecked(card: CardInWork, visit: Visit): Promise<Outcome | undefined> {
   const bound = boundOf(card);
   const { record, prepared } = bound;
-  const stripe = visit.makeStripe(bound);
   const { encoder } = visit.head;
+  const made = visit.makeStripe(bound);
+  const stripe = made === undefined || encoder === undefined ? made : await judgedBy(bound, visit, made);
   let read: readonly Statement[] = [];
   if (stripe !== undefined && encoder !== undefined) {
     const problems = await encoder.verify(stripe);
@@ -121,6 +123,20 @@ async function crossChecked(card: CardInWork, visit: Visit): Promise<Outcome | u
   const detail = contradictions.map((one) => one.detail).join("; ");
   card.findings.push({ what: "cross-check", result: "wrong", detail, station: "quality" });
   return { kind: "rejected", code: "mark-wrong", detail };
+}
+
+/** A payment card's stripe is judged by what the security module makes of the record now, not by what was kept to be written. */
+async function judgedBy(
+  { prepared, secrets }: Bound,
+  { payment: desk, world, outside }: Visit,
+  stripe: StripeJob,
+): Promise<StripeJob> {
+  const { payment } = prepared;
+  const { content: kept } = stripe;
+  if (payment === undefined || desk === undefined || kept.kind !== "sealed") return stripe;
+  const { application } = payment.plan;
+  const content = await world.outside(outside.hsmMs, desk.hsm.stripeAgain({ secrets, application }));
+  return { ...stripe, content: { ...kept, content } };
 }
 
 /** What is sealed stays in the encoder: it compares its number with the record's and the raised one's by their digests. */

@@ -127,8 +127,8 @@ async function showPlain(channel: CardChannel, pin: NonNullable<TerminalData["pi
   }
 }
 
-/** Its challenge holds for the very next command. */
-async function showEnciphered(
+/** GET CHALLENGE and VERIFY: the challenge holds for the very next command. One try of the card's is at stake. */
+export async function showEnciphered(
   channel: CardChannel,
   crypto: Crypto,
   key: RsaPublicKey,

@@ -12,6 +12,7 @@ import { encipherPin, judgeCryptogram, paymentScripts } from "./payment/online.j
 import { preparePayment } from "./payment/prepare.js";
 import { wipeCard } from "./payment/sealed-card.js";
 import { openedPayment } from "./payment/session.js";
+import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
 import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
@@ -179,6 +180,8 @@ export function vaultCalls(
     drawIccKeysAhead: (ask) => iccKeys.ahead(ask),
     judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, ask)),
     paymentScripts: (ask) => again(() => paymentScripts(ring, ask)),
+    judgeTrack2: (ask) => again(() => judgeTrack2(ring, ask)),
+    stripeAgain: (ask) => again(() => stripeAgain(ring, ask)),
     encipherPin: (ask) => again(() => encipherPin(ring, ask)),
 
     createDataKey: (order) => {

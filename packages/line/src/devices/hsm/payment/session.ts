@@ -1,18 +1,12 @@
 /** A payment card's secrets while its commands are made: opened once for all of them, wiped right after. */
 import { concat } from "@persoline/card/bytes";
 import { kcvDes, pad80 } from "@persoline/card/crypto";
-import {
-  type ModulePart,
-  pinBlock2,
-  preparePayment as prepareCard,
-  SERVICE_CODE,
-  track2Equivalent,
-} from "@persoline/card/emv";
+import { type ModulePart, pinBlock2, preparePayment as prepareCard } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
-import { openedPin, refusing, stripeOf, threeKeys } from "./card-values.js";
+import { chipTrack2, openedPin, refusing, threeKeys } from "./card-values.js";
 import { aidOf, bindingOf, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
 
 interface Opened {
@@ -111,13 +105,7 @@ export class PaymentParts {
       case "emv-static-signature":
         return staticSignature?.slice();
       case "emv-track2":
-        return this.#withPin(opened, (pin) => {
-          const { masters, profile, card } = opened.payment;
-          const track = SERVICE_CODE.chip;
-          return refusing(() =>
-            track2Equivalent(stripeOf(this.#ring, masters, { profile, card, pin, track })),
-          );
-        });
+        return this.#withPin(opened, (pin) => chipTrack2(this.#ring, opened.payment, pin, "make"));
     }
   }
 
