@@ -9,10 +9,11 @@ import { simulatedCamera } from "../devices/camera/simulated.js";
 import { fileEngraver } from "../devices/marker/file-engraver.js";
 import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
-import type { Marker } from "../devices/marker/port.js";
+import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
+import type { Preprint } from "../devices/shop-floor/wear.js";
 import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Desk } from "../devices/transport/operator.js";
 import type { Place, Transport } from "../devices/transport/port.js";
@@ -67,6 +68,10 @@ export interface AssembleLine {
   /** Opens what the security module sealed for the simulated encoder. */
   readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
+  /** Side of the cards that carries the contacts; "front" when not said. */
+  readonly chip?: Side | "none";
+  /** What virtual blanks show before the line begins. */
+  readonly preprint?: Preprint;
   readonly keepPicture: Surroundings["keepPicture"];
   readonly payment?: Surroundings["payment"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
@@ -147,6 +152,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         world,
         readers,
         wheels,
+        chip: parts.chip ?? "front",
         ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
       }),
     ),
@@ -206,7 +212,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     deliver: () =>
       file.stock.map(({ lot, count, faults, flaws }) => ({
         lot,
-        items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }),
+        items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }, parts.preprint),
       })),
     census: (blanks) => desk?.census(blanks) ?? floor.census(),
     run: () => run(() => line.run()),
@@ -260,6 +266,7 @@ function headOf(
     world,
     readers,
     wheels,
+    chip,
     openStripe,
   }: {
     readonly file: LineFile;
@@ -267,6 +274,7 @@ function headOf(
     readonly world: World;
     readonly readers: LineReaders;
     readonly wheels: Machines;
+    readonly chip: Side | "none";
     readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
@@ -316,7 +324,7 @@ function headOf(
 
   function cameraOf(): Camera | undefined {
     const name = named("camera");
-    if (station.camera === "simulated") return simulatedCamera({ ...machine, name });
+    if (station.camera === "simulated") return simulatedCamera({ ...machine, name, chip });
     const camera = station.camera?.[number];
     if (camera === undefined) return undefined;
     // At a desk the person's steps tell that the card lies there; the floor of a carousel knows it.

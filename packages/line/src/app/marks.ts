@@ -3,10 +3,12 @@ import type { MarkJob } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { PreparedRecord } from "../plan/types.js";
+import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
 import { summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
+import type { Drawing } from "./job.js";
 import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
 
@@ -71,15 +73,29 @@ export const marksBy =
   (prepared) =>
     marksOf(prepared, faces, machines);
 
+/** The side of a product's cards that carries the contacts. */
+export const chipSideOf = (drawing: Drawing | undefined): "front" | "back" | "none" =>
+  drawing?.sides.find(({ template }) => template.chip)?.template.side ?? "none";
+
+/** How the blanks of a product come from their maker; nothing where they are bare. `faces`: of any record, for what its cards share. */
+export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Promise<Preprint> {
+  const { faces } = prepared;
+  if (faces.length === 0) return {};
+  const grounds = await desk.do({ task: "preprint", faces });
+  return Object.fromEntries(
+    faces.flatMap(({ side }, at) => (grounds[at] === undefined ? [] : [[side, grounds[at]]])),
+  );
+}
+
 export const judgedBy =
-  (faces: FacesDesk): JudgeFaces =>
+  (faces: FacesDesk, chip: ReturnType<typeof chipSideOf>): JudgeFaces =>
   async ({ prepared, marks, pictures }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
     const pairs = prepared.faces.flatMap((face) => {
       const raster = rasters.find(({ side }) => side === face.side);
       return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
     });
-    const verdicts = await faces.do({ task: "judge", pairs });
+    const verdicts = await faces.do({ task: "judge", chip, pairs });
     return summarize(
       prepared.faces.map((face) => ({
         face,

@@ -23,7 +23,7 @@ import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
-import { judgedBy, laserOf, marksBy } from "./marks.js";
+import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import {
   hasSealedStripe,
@@ -225,7 +225,9 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
-      judgeFaces: judgedBy(faces),
+      judgeFaces: judgedBy(faces, chipSideOf(job.drawing)),
+      chip: chipSideOf(job.drawing),
+      ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       payment: paymentDesk(hsm),
       ...paymentStripes(order, data.stripeEncoderKey),
