@@ -7,12 +7,14 @@ import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import type { Camera } from "../devices/camera/port.js";
 import { simulatedCamera } from "../devices/camera/simulated.js";
 import { fileEngraver } from "../devices/marker/file-engraver.js";
+import { simulatedPrinter } from "../devices/marker/printer/simulated.js";
 import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
+import { spoiler } from "../devices/shop-floor/spoiler.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Desk } from "../devices/transport/operator.js";
@@ -111,8 +113,8 @@ type Known = Parameters<OpenDesk["census"]>[0][number];
 /** Whether anything of it is simulated. */
 const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
-  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera }) =>
-    [reader, engraver, embosser, indenter, encoder, camera].includes("simulated"),
+  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera, printer }) =>
+    [reader, engraver, embosser, indenter, encoder, camera, printer].includes("simulated"),
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -280,11 +282,16 @@ function headOf(
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
   const named = (what: string): string => `${station.name} ${what} ${String(number + 1)}`;
+  const { spoils } = station;
+  const seed = String(file.seed);
   const machine = {
     place,
     world,
-    seed: String(file.seed),
+    seed,
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
+    ...(spoils === undefined
+      ? {}
+      : { spoiler: spoiler({ ...spoils, seed: `${seed} ${named("head")}`, record: floor.spoilt }) }),
   };
   const markers: Marker[] = [];
   const { engraver } = station;
@@ -304,8 +311,10 @@ function headOf(
     markers.push(wheels.wheels(embosser, "emboss", { ...machine, name: named("embosser") }));
   if (indenter !== undefined)
     markers.push(wheels.wheels(indenter, "indent", { ...machine, name: named("indenter") }));
-  const printer = station.printer?.[number];
-  if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
+  const { printer: printing } = station;
+  const printer = printing === "simulated" ? undefined : printing?.[number];
+  if (printing === "simulated") markers.push(simulatedPrinter({ ...machine, name: named("printer") }));
+  else if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
   return {
     station: station.name,
     number,

@@ -1,8 +1,8 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
-import type { MarkJob } from "../devices/marker/port.js";
+import type { MarkArea, MarkJob } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
-import type { PreparedRecord } from "../plan/types.js";
+import type { Face, PreparedRecord } from "../plan/types.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
 import { summarize } from "../stations/quality/index.js";
@@ -46,7 +46,8 @@ export async function marksOf(
   const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
   const sides =
     printing === undefined || faces.length === 0 ? [] : await desk.do({ task: "print", faces, ...printing });
-  const [first] = sides;
+  const printed = sides.map((side) => ({ ...side, areas: areasOf(faces, side.side) }));
+  const [first] = printed;
   const files =
     laser === undefined || faces.length === 0 ? [] : await desk.do({ task: "laser", faces, ...laser });
   const jobs = rasters.map((raster, at): MarkJob => {
@@ -61,12 +62,20 @@ export async function marksOf(
   });
   // Raised characters last: nothing can be printed or pressed over them.
   return [
-    ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides } as const]),
+    ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides: printed } as const]),
     ...jobs,
     ...indents,
     ...(emboss.length === 0 ? [] : [{ kind: "emboss", side: "front", lines: emboss } as const]),
   ];
 }
+
+/** What is printed where on a side. */
+const areasOf = (faces: readonly Face[], side: Face["side"]): readonly MarkArea[] =>
+  faces
+    .filter((face) => face.side === side)
+    .flatMap(({ fields }) => fields)
+    .filter(({ layer }) => layer === "colour")
+    .map(({ name, kind, box, glyphs }) => ({ name, kind, box, ...(glyphs === undefined ? {} : { glyphs }) }));
 
 export const marksBy =
   (faces: FacesDesk, machines: MarkedWith): MakeMarks =>

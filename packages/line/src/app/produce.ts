@@ -7,6 +7,7 @@ import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
+import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
 import { type LineFile, readLine } from "../stations/line-file.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
@@ -123,7 +124,12 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
   const engraves = file.stations.some(({ engraver }) => engraver !== undefined);
-  if (marks && job.drawing !== undefined && job.drawing.sides.length > 0 && !engraves) {
+  const prints = file.stations.some(({ printer }) => printer !== undefined);
+  const has = (...layers: readonly Layer[]): boolean =>
+    job.drawing?.sides.some(({ template: { art, fields } }) =>
+      [...art, ...fields].some((one) => "layer" in one && layers.includes(one.layer)),
+    ) === true;
+  if (marks && has("laser", "code") && !engraves) {
     const problem = {
       file: path,
       code: "no-engraver",
@@ -132,6 +138,11 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
     throw new DataProblem([
       { ...problem, remedy: "add engraver: simulated to the visual station, or use another line" },
     ]);
+  }
+  if (marks && has("colour") && !prints) {
+    const message = "the product's cards are printed in colour, but no station has a printer";
+    const remedy = "add printer: simulated to the visual station, or use another line";
+    throw new DataProblem([{ file: path, code: "no-printer", message, remedy }]);
   }
   if (marks && job.drawing?.embossed === true && !embosses) {
     const problem = {

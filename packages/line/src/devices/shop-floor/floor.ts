@@ -74,6 +74,11 @@ export class ShopFloor {
     }
   }
 
+  /** What its machines spoilt on purpose, a line of JSON each; not there when they spoil nothing. */
+  get spoilt(): string {
+    return join(this.#root, "spoilt.jsonl");
+  }
+
   /**
    * Delivers a lot into the hopper and gives the delivery list. Doing it again with the same plan changes nothing (the list is
    * the same), also after a kill in the middle; with another plan it is refused. A lot is what it was when it was first delivered:
