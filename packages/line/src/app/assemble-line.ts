@@ -7,12 +7,15 @@ import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import type { Camera } from "../devices/camera/port.js";
 import { simulatedCamera } from "../devices/camera/simulated.js";
 import { fileEngraver } from "../devices/marker/file-engraver.js";
+import { simulatedPrinter } from "../devices/marker/printer/simulated.js";
 import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
-import type { Marker } from "../devices/marker/port.js";
+import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
+import { spoiler } from "../devices/shop-floor/spoiler.js";
+import type { Preprint } from "../devices/shop-floor/wear.js";
 import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Desk } from "../devices/transport/operator.js";
 import type { Place, Transport } from "../devices/transport/port.js";
@@ -67,6 +70,10 @@ export interface AssembleLine {
   /** Opens what the security module sealed for the simulated encoder. */
   readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
+  /** Side of the cards that carries the contacts; "front" when not said. */
+  readonly chip?: Side | "none";
+  /** What virtual blanks show before the line begins. */
+  readonly preprint?: Preprint;
   readonly keepPicture: Surroundings["keepPicture"];
   readonly payment?: Surroundings["payment"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
@@ -106,8 +113,8 @@ type Known = Parameters<OpenDesk["census"]>[0][number];
 /** Whether anything of it is simulated. */
 const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
-  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera }) =>
-    [reader, engraver, embosser, indenter, encoder, camera].includes("simulated"),
+  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera, printer }) =>
+    [reader, engraver, embosser, indenter, encoder, camera, printer].includes("simulated"),
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -147,6 +154,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         world,
         readers,
         wheels,
+        chip: parts.chip ?? "front",
         ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
       }),
     ),
@@ -206,7 +214,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     deliver: () =>
       file.stock.map(({ lot, count, faults, flaws }) => ({
         lot,
-        items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }),
+        items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }, parts.preprint),
       })),
     census: (blanks) => desk?.census(blanks) ?? floor.census(),
     run: () => run(() => line.run()),
@@ -260,6 +268,7 @@ function headOf(
     world,
     readers,
     wheels,
+    chip,
     openStripe,
   }: {
     readonly file: LineFile;
@@ -267,16 +276,22 @@ function headOf(
     readonly world: World;
     readonly readers: LineReaders;
     readonly wheels: Machines;
+    readonly chip: Side | "none";
     readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
   const named = (what: string): string => `${station.name} ${what} ${String(number + 1)}`;
+  const { spoils } = station;
+  const seed = String(file.seed);
   const machine = {
     place,
     world,
-    seed: String(file.seed),
+    seed,
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
+    ...(spoils === undefined
+      ? {}
+      : { spoiler: spoiler({ ...spoils, seed: `${seed} ${named("head")}`, record: floor.spoilt }) }),
   };
   const markers: Marker[] = [];
   const { engraver } = station;
@@ -296,8 +311,10 @@ function headOf(
     markers.push(wheels.wheels(embosser, "emboss", { ...machine, name: named("embosser") }));
   if (indenter !== undefined)
     markers.push(wheels.wheels(indenter, "indent", { ...machine, name: named("indenter") }));
-  const printer = station.printer?.[number];
-  if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
+  const { printer: printing } = station;
+  const printer = printing === "simulated" ? undefined : printing?.[number];
+  if (printing === "simulated") markers.push(simulatedPrinter({ ...machine, name: named("printer") }));
+  else if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
   return {
     station: station.name,
     number,
@@ -316,7 +333,7 @@ function headOf(
 
   function cameraOf(): Camera | undefined {
     const name = named("camera");
-    if (station.camera === "simulated") return simulatedCamera({ ...machine, name });
+    if (station.camera === "simulated") return simulatedCamera({ ...machine, name, chip });
     const camera = station.camera?.[number];
     if (camera === undefined) return undefined;
     // At a desk the person's steps tell that the card lies there; the floor of a carousel knows it.

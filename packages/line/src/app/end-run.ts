@@ -186,12 +186,12 @@ const whyUnwritten = (order: string, letters: number | Error): string | undefine
 
 export const simulatedDevices = (file: LineFile): string[] => {
   const desk = file.transport.kind === "operator";
-  const simulated = (
-    device: "reader" | "engraver" | "embosser" | "indenter" | "encoder" | "camera",
-  ): boolean => file.stations.some((station) => station[device] === "simulated");
+  const devices = ["reader", "printer", "engraver", "embosser", "indenter", "encoder", "camera"] as const;
+  const simulated = (device: (typeof devices)[number]): boolean =>
+    file.stations.some((station) => station[device] === "simulated");
   return [
     ...(desk ? [] : [`transport: ${file.transport.kind}`]),
-    ...(["reader", "engraver", "embosser", "indenter", "encoder", "camera"] as const).filter(simulated),
+    ...devices.filter(simulated),
     ...(desk ? [] : ["blanks: virtual cards"]),
   ];
 };

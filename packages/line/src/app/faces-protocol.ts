@@ -1,6 +1,6 @@
 /** What the line asks of its picture workers. */
 import type { Picture } from "../devices/camera/port.js";
-import type { ColourPicture, FaceRaster } from "../plan/layout/index.js";
+import type { ColourPicture, FaceRaster, GreyGround } from "../plan/layout/index.js";
 import type { LaserFile, LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face } from "../plan/types.js";
 import type { FaceVerdict } from "../stations/quality/index.js";
@@ -25,12 +25,15 @@ export type FacesTask =
     }
   | {
       readonly task: "judge";
+      /** Side with the contacts. */
+      readonly chip: "front" | "back" | "none";
       readonly pairs: readonly {
         readonly picture: Picture;
         readonly face: Face;
         readonly raster: Omit<FaceRaster, "areas">;
       }[];
     }
+  | { readonly task: "preprint"; readonly faces: readonly Face[] }
   | { readonly task: "encode"; readonly picture: Picture; readonly width: number }
   | { readonly task: "preview"; readonly raster: FaceRaster; readonly emboss: readonly EmbossLine[] };
 
@@ -40,6 +43,8 @@ export interface FacesAnswers {
   /** Of the sides on which something is printed. */
   readonly print: readonly ColourPicture[];
   readonly judge: readonly FaceVerdict[];
+  /** Of each face; undefined where the blank is bare. */
+  readonly preprint: readonly (GreyGround | undefined)[];
   /** JPEG, scaled down. */
   readonly encode: Uint8Array;
   /** PNG. */

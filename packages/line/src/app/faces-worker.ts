@@ -1,7 +1,14 @@
 /** Draws and judges faces beside the line's thread: pictures are the heaviest work of a card. */
 import { parentPort } from "node:worker_threads";
 import sharp from "sharp";
-import { readFonts, renderColour, renderFace, renderPreview } from "../plan/layout/index.js";
+import {
+  readFonts,
+  renderColour,
+  renderFace,
+  renderGround,
+  renderPreprint,
+  renderPreview,
+} from "../plan/layout/index.js";
 import { laserFile } from "../plan/laser/index.js";
 import { judgeFace } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
@@ -32,10 +39,11 @@ async function done(ask: FacesTask): Promise<unknown> {
     }
     case "judge": {
       const verdicts = [];
-      for (const { picture, face, raster } of ask.pairs)
-        verdicts.push(await judgeFace(picture, face, raster));
+      for (const pair of ask.pairs) verdicts.push(await judged(pair, ask));
       return verdicts;
     }
+    case "preprint":
+      return ask.faces.map((face) => renderPreprint(face, 300));
     case "encode": {
       const { width, height, grey } = ask.picture;
       const jpeg = await sharp(grey, { raw: { width, height, channels: 1 } })
@@ -50,6 +58,21 @@ async function done(ask: FacesTask): Promise<unknown> {
         emboss: { lines: ask.emboss, fonts },
       });
   }
+}
+
+type Judging = Extract<FacesTask, { task: "judge" }>;
+
+/** One side with all that is printed on it, and with the other side's print, which a card that lies turned over shows. */
+async function judged({ picture, face, raster }: Judging["pairs"][number], { pairs, chip }: Judging) {
+  const ground = await renderGround(face, 300);
+  const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
+  const behind = other === undefined ? undefined : await renderGround(other, 300);
+  return judgeFace(picture, face, raster, {
+    chip,
+    ...(ground === undefined ? {} : { ground: ground.common }),
+    ...(ground?.own === undefined ? {} : { printed: ground.own }),
+    ...(behind === undefined ? {} : { otherGround: behind.common }),
+  });
 }
 
 parentPort?.on("message", (ask: FacesAsk) => {

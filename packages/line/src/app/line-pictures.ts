@@ -8,7 +8,7 @@ import type { Camera } from "../devices/camera/port.js";
 import type { Marker } from "../devices/marker/port.js";
 import { cupsPrinter } from "../devices/marker/printer/cups.js";
 import { filePrinter } from "../devices/marker/printer/files.js";
-import type { CameraFile, PrinterFile } from "../stations/line-pictures.js";
+import { type CameraFile, type PrinterFile, simulatedPrinting } from "../stations/line-pictures.js";
 import type { LineFile } from "../stations/line-file.js";
 
 function sourceOf(name: string, camera: CameraFile): ExposureSource {
@@ -56,6 +56,8 @@ export interface Printing {
 }
 
 export function printingOf({ stations }: LineFile): Printing | undefined {
-  const [printer] = stations.flatMap((station) => station.printer ?? []);
+  const [printer] = stations.flatMap(({ printer: one = [] }): readonly Printing[] =>
+    one === "simulated" ? [simulatedPrinting] : one,
+  );
   return printer === undefined ? undefined : { dpi: printer.dpi, bleed: printer.bleed };
 }

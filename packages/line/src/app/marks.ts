@@ -1,12 +1,14 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
-import type { MarkJob } from "../devices/marker/port.js";
+import type { MarkArea, MarkJob } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
-import type { PreparedRecord } from "../plan/types.js";
+import type { Face, PreparedRecord } from "../plan/types.js";
+import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
 import { summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
+import type { Drawing } from "./job.js";
 import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
 
@@ -44,7 +46,8 @@ export async function marksOf(
   const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
   const sides =
     printing === undefined || faces.length === 0 ? [] : await desk.do({ task: "print", faces, ...printing });
-  const [first] = sides;
+  const printed = sides.map((side) => ({ ...side, areas: areasOf(faces, side.side) }));
+  const [first] = printed;
   const files =
     laser === undefined || faces.length === 0 ? [] : await desk.do({ task: "laser", faces, ...laser });
   const jobs = rasters.map((raster, at): MarkJob => {
@@ -59,27 +62,49 @@ export async function marksOf(
   });
   // Raised characters last: nothing can be printed or pressed over them.
   return [
-    ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides } as const]),
+    ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides: printed } as const]),
     ...jobs,
     ...indents,
     ...(emboss.length === 0 ? [] : [{ kind: "emboss", side: "front", lines: emboss } as const]),
   ];
 }
 
+/** What is printed where on a side. */
+const areasOf = (faces: readonly Face[], side: Face["side"]): readonly MarkArea[] =>
+  faces
+    .filter((face) => face.side === side)
+    .flatMap(({ fields }) => fields)
+    .filter(({ layer }) => layer === "colour")
+    .map(({ name, kind, box, glyphs }) => ({ name, kind, box, ...(glyphs === undefined ? {} : { glyphs }) }));
+
 export const marksBy =
   (faces: FacesDesk, machines: MarkedWith): MakeMarks =>
   (prepared) =>
     marksOf(prepared, faces, machines);
 
+/** The side of a product's cards that carries the contacts. */
+export const chipSideOf = (drawing: Drawing | undefined): "front" | "back" | "none" =>
+  drawing?.sides.find(({ template }) => template.chip)?.template.side ?? "none";
+
+/** How the blanks of a product come from their maker; nothing where they are bare. `faces`: of any record, for what its cards share. */
+export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Promise<Preprint> {
+  const { faces } = prepared;
+  if (faces.length === 0) return {};
+  const grounds = await desk.do({ task: "preprint", faces });
+  return Object.fromEntries(
+    faces.flatMap(({ side }, at) => (grounds[at] === undefined ? [] : [[side, grounds[at]]])),
+  );
+}
+
 export const judgedBy =
-  (faces: FacesDesk): JudgeFaces =>
+  (faces: FacesDesk, chip: ReturnType<typeof chipSideOf>): JudgeFaces =>
   async ({ prepared, marks, pictures }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
     const pairs = prepared.faces.flatMap((face) => {
       const raster = rasters.find(({ side }) => side === face.side);
       return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
     });
-    const verdicts = await faces.do({ task: "judge", pairs });
+    const verdicts = await faces.do({ task: "judge", chip, pairs });
     return summarize(
       prepared.faces.map((face) => ({
         face,

@@ -7,6 +7,7 @@ import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
+import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
 import { type LineFile, readLine } from "../stations/line-file.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
@@ -23,7 +24,7 @@ import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
-import { judgedBy, laserOf, marksBy } from "./marks.js";
+import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import {
   hasSealedStripe,
@@ -123,7 +124,12 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
   const engraves = file.stations.some(({ engraver }) => engraver !== undefined);
-  if (marks && job.drawing !== undefined && job.drawing.sides.length > 0 && !engraves) {
+  const prints = file.stations.some(({ printer }) => printer !== undefined);
+  const has = (...layers: readonly Layer[]): boolean =>
+    job.drawing?.sides.some(({ template: { art, fields } }) =>
+      [...art, ...fields].some((one) => "layer" in one && layers.includes(one.layer)),
+    ) === true;
+  if (marks && has("laser", "code") && !engraves) {
     const problem = {
       file: path,
       code: "no-engraver",
@@ -132,6 +138,11 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
     throw new DataProblem([
       { ...problem, remedy: "add engraver: simulated to the visual station, or use another line" },
     ]);
+  }
+  if (marks && has("colour") && !prints) {
+    const message = "the product's cards are printed in colour, but no station has a printer";
+    const remedy = "add printer: simulated to the visual station, or use another line";
+    throw new DataProblem([{ file: path, code: "no-printer", message, remedy }]);
   }
   if (marks && job.drawing?.embossed === true && !embosses) {
     const problem = {
@@ -225,7 +236,9 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
-      judgeFaces: judgedBy(faces),
+      judgeFaces: judgedBy(faces, chipSideOf(job.drawing)),
+      chip: chipSideOf(job.drawing),
+      ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       payment: paymentDesk(hsm),
       ...paymentStripes(order, data.stripeEncoderKey),

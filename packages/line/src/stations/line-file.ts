@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
+import { stripeFlawKinds, visualFlawKinds } from "../devices/flaw-kinds.js";
 import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
@@ -91,8 +92,26 @@ const planted = {
 const flaw = z
   .string()
   .regex(
-    /^((missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?|weak-stripe|wrong-coercivity|stripe-parity|stripe-lrc)$/,
-    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field; or weak-stripe, wrong-coercivity, stripe-parity or stripe-lrc",
+    new RegExp(
+      `^((print )?(${visualFlawKinds.join("|")})( (front|back)( [a-z][a-z0-9-]*)?)?|${stripeFlawKinds.join("|")})$`,
+    ),
+    `a flaw is ${visualFlawKinds.join(", ")}, then perhaps front or back, then perhaps a field, and before it print when the printer makes it; or ${stripeFlawKinds.join(", ")}`,
+  );
+
+const percent = z.number().min(0.1).max(100);
+const spoils = z
+  .union([
+    percent.transform((share) => ({ percent: share })),
+    z.strictObject({
+      percent,
+      kinds: z
+        .array(z.enum([...visualFlawKinds, ...stripeFlawKinds]))
+        .min(1)
+        .optional(),
+    }),
+  ])
+  .describe(
+    "For trials: its simulated machines spoil so many percent of its cards, by the seed, each kind of flaw in turn; spoilt.jsonl on the shop floor tells which",
   );
 
 const lot = z.strictObject({
@@ -130,9 +149,10 @@ const station = z.strictObject({
     .optional()
     .describe("simulated, or the real camera of its head, or a list of them, one a head"),
   printer: z
-    .union([realPrinter, z.array(realPrinter).min(1)])
+    .union([device, realPrinter, z.array(realPrinter).min(1)])
     .optional()
-    .describe("The card printer of its head, or a list of them, one a head"),
+    .describe("simulated, or the card printer of its head, or a list of them, one a head"),
+  spoils: spoils.optional(),
 });
 
 const lineSchema = z.strictObject({
@@ -209,7 +229,7 @@ export interface StationFile
   readonly reader: "simulated" | readonly ReaderFile[];
   readonly engraver?: "simulated" | EngraverFile;
   readonly camera?: "simulated" | readonly CameraFile[];
-  readonly printer?: readonly PrinterFile[];
+  readonly printer?: "simulated" | readonly PrinterFile[];
 }
 
 export interface StockFile {
@@ -279,7 +299,10 @@ export function parseLine(text: string, file: string): LineFile {
         }),
     ...(printer === undefined
       ? {}
-      : { printer: [printer].flat().map((one) => withPaths(one, dirname(file))) }),
+      : {
+          printer:
+            printer === "simulated" ? printer : [printer].flat().map((one) => withPaths(one, dirname(file))),
+        }),
     ...devicesOf(one, dirname(file)),
   }));
   const problems = [
@@ -355,7 +378,18 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   };
   // Raised characters are told by the embosser itself; what is engraved or printed is looked at.
   const pictures = stations.some(({ engraver, printer }) => engraver !== undefined || printer !== undefined);
-  for (const [at, { name: own, does, engraver, embosser, printer, camera }] of stations.entries()) {
+  for (const [at, station] of stations.entries()) {
+    const {
+      name: own,
+      does,
+      engraver,
+      embosser,
+      printer,
+      indenter,
+      encoder,
+      camera,
+      spoils: spoiling,
+    } = station;
     const path = ["stations", at];
     if (stations.findIndex((other) => other.name === own) !== at) {
       say(
@@ -381,6 +415,19 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
     ) {
       const remedy = "add engraver: simulated, name one that takes files, or add a printer";
       say(path, "no-engraver", `${own} marks cards, but has no engraver`, remedy);
+    }
+    const machines = { engraver, embosser, printer, indenter, encoder };
+    if (
+      spoiling !== undefined &&
+      (!does.includes("visual") || !Object.values(machines).includes("simulated"))
+    ) {
+      const remedy = "take spoils away, or give it to a station whose machines are simulated";
+      say(
+        [...path, "spoils"],
+        "nothing-to-spoil",
+        `${own} has no simulated machine that marks cards`,
+        remedy,
+      );
     }
     if (does.includes("quality") && camera === undefined && pictures) {
       say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");

@@ -115,12 +115,15 @@ export const realPrinter = z.union([
 ]);
 export type PrinterFile = z.output<typeof realPrinter>;
 
+/** Dots an inch and bleed of the simulated printer. */
+export const simulatedPrinting = { dpi: 300, bleed: 0 } as const;
+
 interface StationOfDevices {
   readonly name: string;
   readonly heads: number;
   readonly does: readonly string[];
   readonly camera?: "simulated" | readonly CameraFile[] | undefined;
-  readonly printer?: readonly PrinterFile[] | undefined;
+  readonly printer?: "simulated" | readonly PrinterFile[] | undefined;
 }
 
 const cameraKey = (camera: CameraFile): string =>
@@ -137,7 +140,7 @@ export function pictureProblems(
     problems.push(read.problem(path, code, message, remedy));
   };
   const used = new Set<string>();
-  const printers: PrinterFile[] = [];
+  const printers: Pick<PrinterFile, "dpi" | "bleed">[] = [];
   const each = (
     path: (string | number)[],
     { name, heads }: StationOfDevices,
@@ -175,8 +178,8 @@ export function pictureProblems(
       each(["stations", at, "camera"], station, "camera", camera.map(cameraKey));
     if (printer === undefined) continue;
     const path = ["stations", at, "printer"];
-    each(path, station, "printer", printer.map(printerKey));
-    printers.push(...printer);
+    if (printer !== "simulated") each(path, station, "printer", printer.map(printerKey));
+    printers.push(...(printer === "simulated" ? [simulatedPrinting] : printer));
     if (!does.includes("visual"))
       say(
         path,

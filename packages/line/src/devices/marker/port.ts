@@ -36,6 +36,8 @@ export interface PrintedSide {
   readonly bleed: number;
   /** RGBA, premultiplied; transparent where nothing is printed. */
   readonly pixels: Uint8Array;
+  /** What lies where, in millimetres. */
+  readonly areas?: readonly MarkArea[];
 }
 
 /** Millimetres: centre of the first character from the left edge, vertical middle from the bottom edge, distance of centres. */

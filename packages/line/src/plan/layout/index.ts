@@ -33,7 +33,7 @@ export { sheetPdf, sheetPng, type SheetSide, sheetSvg } from "./sheet.js";
 export { sampleRecords } from "./sample.js";
 export { type Outline, outlinesOf, type PathCommand } from "./outlines.js";
 export { type ColourPicture, renderColour } from "./colour.js";
-export { type FaceGround, type GreyGround, renderGround } from "./ground.js";
+export { type FaceGround, type GreyGround, renderGround, renderPreprint } from "./ground.js";
 export { pictureDots } from "./tones.js";
 export { dither } from "./dither.js";
 export { card } from "./art.js";
