@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { aes, des, GpBench, gpNumber, isdAid, keysOf, selectOf } from "../../../tools/gp-bench.js";
 import { parseAtr } from "../../atr/index.js";
-import { aid, concat, equal, hex, unhex } from "../../bytes/index.js";
+import { concat, equal, hex, unhex } from "../../bytes/index.js";
 import {
   getCardData,
   openChannel,

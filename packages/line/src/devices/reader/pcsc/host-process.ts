@@ -5,8 +5,7 @@
 import { isExtended } from "@persoline/card/apdu";
 import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
-import { converse, Silence } from "../conversation.js";
-import { apduMs } from "../deadline.js";
+import { converse, type Patience, Silence } from "../conversation.js";
 import { type Channel, channelOf } from "./channel.js";
 import { packAnswers, unpackCommands } from "./packets.js";
 import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
@@ -227,15 +226,16 @@ async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<Hos
     };
   }
   const alive = setInterval(() => send({ answer: "alive" }), aliveMs);
-  const { late, again: nextAnswer, stop } = deadline(ask.answerMs);
+  const { answerMs } = ask;
+  const { late, again: nextAnswer, stop } = deadline(answerMs);
   try {
     const { answers: all, broken } = await converse(
-      (apdu) => {
-        nextAnswer(apduMs(apdu, ask.answerMs));
+      (apdu, patience) => {
+        nextAnswer(patience);
         return Promise.race([transmit(now, apdu), late]);
       },
       unpackCommands(ask.commands),
-      cardProtocol,
+      { protocol: cardProtocol, answerMs, now: () => performance.now() },
     );
     const answers = packAnswers(all);
     if (broken === undefined) return { answer: "answers", answers };
@@ -266,19 +266,21 @@ async function transmit(now: Card, apdu: Uint8Array): Promise<Uint8Array> {
 /** One timer for all APDUs of an exchange, wound up again for each; a new one where the next may take longer or less long. */
 function deadline(usual: number): {
   readonly late: Promise<never>;
-  again: (ms: number) => void;
+  again: (patience: Patience) => void;
   stop: () => void;
 } {
   let timer: NodeJS.Timeout | undefined;
   let set = usual;
+  let told = "no answer";
   let end: (ms: number) => NodeJS.Timeout;
   const late = new Promise<never>((_resolve, reject) => {
-    end = (ms) => setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
+    end = (ms) => setTimeout(() => reject(new Late(told)), ms);
     timer = end(usual);
   });
   // Nobody may be listening when it comes.
   late.catch(() => undefined);
-  const again = (ms: number): void => {
+  const again = ({ ms, late: text }: Patience): void => {
+    told = text;
     if (ms === set) {
       timer?.refresh();
       return;
