@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nodeCrypto, nodeP256 } from "../../../node/index.js";
 import { codeOf } from "../../../node/testing.js";
-import { aes, GpBench, keysOf } from "../../../tools/gp-bench.js";
+import { aes, GpBench, installAccess, keysOf } from "../../../tools/gp-bench.js";
 import {
   authorities,
   cardKey,
@@ -18,7 +18,7 @@ import {
   whole,
 } from "../../../tools/scp11-bench.js";
 import { type Command, decodeResponse } from "../../apdu/index.js";
-import { aid, concat, hex, unhex } from "../../bytes/index.js";
+import { concat, hex, unhex } from "../../bytes/index.js";
 import {
   certificatesFor,
   deleteKey,
@@ -26,7 +26,6 @@ import {
   getCertificates,
   identifierFor,
   initializeUpdate,
-  installForInstall,
   parseCardData,
   parseKeyInformation,
   putAuthority,
@@ -41,11 +40,6 @@ import { findTlv, parseTlv } from "../../tlv/index.js";
 const variants = ["a", "b", "c"] as const;
 const fresh = (): GpBench => new GpBench({ elliptic: elliptic() });
 const getStatus: Command = { cla: 0x80, ins: 0xf2, p1: 0x80, p2: 2, data: unhex("4F00"), le: 256 };
-const install = installForInstall({
-  loadFile: aid(unhex("A00000087602")),
-  module: aid(unhex("A0000008760201")),
-  application: aid(unhex("A000000876020101")),
-});
 const storeIin = storeData({
   structure: "ber-tlv",
   data: unhex("42021234"),
@@ -95,7 +89,7 @@ describe.each(variants)("SCP11%s", (variant) => {
       crypto: nodeCrypto,
       dekEncrypt: (data) => opened.encryptWithDek(data),
     });
-    const ends = [getStatus, install, storeIin, keys.command].map((command) =>
+    const ends = [getStatus, installAccess, storeIin, keys.command].map((command) =>
       bench.secured(opened, command),
     );
     const knows = variant !== "b";
@@ -308,7 +302,7 @@ describe("the host's certificates", () => {
     const sent = Array.from({ length: 6 }, () => bench.say(part(new Uint8Array(200), 0x90)));
     expect(sent).toEqual(["9000", "9000", "9000", "9000", "9000", "6A84"]);
     // Nothing else is chained, and nobody chains in a channel.
-    expect(bench.say({ ...install, cla: 0x90 })).toBe("6884");
+    expect(bench.say({ ...installAccess, cla: 0x90 })).toBe("6884");
     expect(bench.say({ ...part(first, 0x94) })).toBe("6884");
   });
   test("a chain of several, with certificates longer than one command", () => {
