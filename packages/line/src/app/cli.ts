@@ -1,22 +1,6 @@
 /** `persoline`: reads the command line, runs one command, ends with 0 only when its work is whole. */
 import { Command, CommanderError } from "commander";
-import { addAuditCommands } from "./commands/audit.js";
-import { addCardCommands } from "./commands/card.js";
-import { addDoctorCommand } from "./commands/doctor.js";
-import { addExplainCommand } from "./commands/explain.js";
-import { addGateCommands } from "./commands/gate.js";
-import { addKeyCommands } from "./commands/keys.js";
-import { addLaserCommands } from "./commands/laser.js";
-import { addLayoutCommands } from "./commands/layout.js";
-import { addQualityCommands } from "./commands/quality.js";
-import { addLetterCommands } from "./commands/letters.js";
-import { addOrderCommands } from "./commands/order.js";
-import { addPlanCommand } from "./commands/plan.js";
-import { addReportCommands } from "./commands/report.js";
-import { addRunCommand } from "./commands/run.js";
-import { addSecurityCommand } from "./commands/security.js";
-import { addStationCommands } from "./commands/station.js";
-import { addStockCommands } from "./commands/stock.js";
+import { filesFor } from "./command-files.js";
 import { version } from "./config.js";
 import { harmless } from "../ledger/harmless.js";
 import { exitCode, problemText, WrongUsage } from "./problem.js";
@@ -28,23 +12,7 @@ const program = new Command("persoline")
   .showSuggestionAfterError()
   .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml");
 
-addRunCommand(program);
-addOrderCommands(program);
-addSecurityCommand(program);
-addStockCommands(program);
-addStationCommands(program);
-addLetterCommands(program);
-addKeyCommands(program);
-addExplainCommand(program);
-addPlanCommand(program);
-addLayoutCommands(program);
-addQualityCommands(program);
-addLaserCommands(program);
-addCardCommands(program);
-addReportCommands(program);
-addAuditCommands(program);
-addGateCommands(program);
-addDoctorCommand(program);
+for (const { read } of filesFor(process.argv[2])) (await read())(program);
 for (const command of program.commands) throwing(command);
 
 /** Commander would end the process by itself; wrong usage is 2 here, and 1 is for refused or unfinished work. */

@@ -4,7 +4,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { readInput } from "../orders/input.js";
 import { Findings } from "../orders/problem.js";
 import type { OrderRecord } from "../orders/types.js";
-import { LayoutProblem } from "../plan/layout/index.js";
+import { LayoutProblem } from "../plan/layout/problem.js";
 import { recordProblems, valuesOf } from "../plan/prepare.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";

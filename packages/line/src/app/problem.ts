@@ -5,8 +5,8 @@ import { KeystoreProblem } from "../devices/hsm/vault.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { ResultProblem } from "../ledger/result.js";
 import { DataProblem } from "../orders/problem.js";
-import { LaserProblem } from "../plan/laser/index.js";
-import { LayoutProblem } from "../plan/layout/index.js";
+import { LaserProblem } from "../plan/laser/problem.js";
+import { LayoutProblem } from "../plan/layout/problem.js";
 import { StoreFault } from "../store/fault.js";
 import { JournalFault } from "../store/journal.js";
 

@@ -10,7 +10,7 @@ import { hidden } from "../hidden.js";
 import { exitCode, Refusal } from "../problem.js";
 import { harmless, harmlessJson } from "../../ledger/harmless.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
-import { openStore, type Store } from "../../store/store.js";
+import type { Store } from "../../store/store.js";
 
 export interface CommonOptions {
   readonly data?: string;
@@ -118,6 +118,8 @@ export async function withStore<T>(
   }
   const data = dataFolder(root);
   const by = operator(options.by);
+  // Only here: a third of what starting costs, and many commands need no database.
+  const { openStore } = await import("../../store/store.js");
   const store = await openStore({ file: data.database, who: by, place: "command line" });
   try {
     return await work(store, data, by);
