@@ -265,20 +265,6 @@ async function readSchemeOf(
   return read.scheme;
 }
 
-/** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
-export async function readProduct(file: string): Promise<ReadProduct<Product, PlannedProduct>> {
-  const { product, planned, files } = await readAnyProduct(file);
-  if (product.kind === "persoline-os" && "personal" in planned) return { product, planned, files };
-  throw new DataProblem([
-    {
-      file,
-      code: "other-card",
-      message: "this product is for cards without the Persoline OS, which have no files to look at here",
-      remedy: "name a product of the Persoline OS",
-    },
-  ]);
-}
-
 const isPayment = (product: AnyProduct): boolean =>
   product.kind === "globalplatform" && product.applications.some(({ payment }) => payment !== undefined);
 
