@@ -11,7 +11,16 @@ import {
 import type { CardProgram, Segment, Step } from "@persoline/card/program";
 import type { CompiledProduct } from "../types.js";
 import { chipNumber, pageSize } from "../commands.js";
-import { cardState, exactly, keyInformation, noReceipt, productionData, select, stepOf } from "./commands.js";
+import {
+  cardState,
+  exactly,
+  keyInformation,
+  noReceipt,
+  productionData,
+  select,
+  sessionsLeft,
+  stepOf,
+} from "./commands.js";
 import type { GpApplication, GpChannel, GpProduct } from "./model.js";
 import { planPayment, type PaymentPlan } from "./payment/plan.js";
 import { directorySteps, selectedDirectory } from "./payment/steps.js";
@@ -53,8 +62,8 @@ export function compileGp(
   };
 }
 
-/** Who the chip is, and that nobody's keys are in it yet; nothing is written. */
-function test({ name, initialKeys }: GpProduct): CardProgram {
+/** Who the chip is, that nobody's keys are in it yet, and that its own would still open it; nothing is written, nothing tried. */
+function test({ name, initial, initialKeys }: GpProduct): CardProgram {
   const untouched = keyInformation(initialKeys, "the card has its initial keys, and no others");
   return {
     name: `${name}/test`,
@@ -62,7 +71,12 @@ function test({ name, initialKeys }: GpProduct): CardProgram {
       {
         name: "identify the chip",
         channel: "plain",
-        steps: [chipNumber(), productionData(), { ...untouched, reject: "foreign-card" }],
+        steps: [
+          chipNumber(),
+          productionData(),
+          { ...untouched, reject: "foreign-card" },
+          ...sessionsLeft(initial),
+        ],
       },
     ],
   };
