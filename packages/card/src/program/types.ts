@@ -271,6 +271,8 @@ export type RejectCode =
   | "memory-failure"
   | "protocol-error"
   | "card-cryptogram"
+  /** The key set's sequence counter is at its end, or close to it. */
+  | "keys-used-up"
   | "response-mac"
   | "proof-wrong"
   /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its counters, or anything else of it. */
@@ -435,7 +437,7 @@ export interface SecurityModule {
     | Ready
     | {
         readonly ok: false;
-        readonly code: "card-cryptogram" | "protocol-error" | "chip-number";
+        readonly code: "card-cryptogram" | "protocol-error" | "chip-number" | "keys-used-up";
         readonly detail: string;
       }
   >;

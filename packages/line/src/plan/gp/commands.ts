@@ -5,7 +5,6 @@ import {
   CARD_STATES,
   deleteKey,
   getCardData,
-  initializeUpdate,
   setStatus,
   type StoreDataForm,
   storeData,
@@ -19,7 +18,7 @@ import {
   scp11Kids,
 } from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
-import { type GpChannel, type GpProduct, setEntries } from "./model.js";
+import { type GpProduct, setEntries } from "./model.js";
 
 /** The commands of GlobalPlatform products, one function each, with the answer they must get. */
 export const exactly = (...values: readonly number[]): readonly SwPattern[] =>
@@ -77,58 +76,6 @@ export function keyInformation(entries: Uint8Array, why: string): Step {
     again: "same",
     answer: { value: encodeTlv(tlv(0xe0, entries)) },
   });
-}
-
-/** What GPCS 11.1 calls the initial key set, and INITIALIZE UPDATE names by 00. */
-const INITIAL_KVN = 0xff;
-/** AES blocks, or microseconds of triple DES, that a card spends on it at least (docs/gp-card.md 8). */
-const asking = { aesBlocks: 16, micros: 300 } as const;
-
-/**
- * Is there a session to be had by these keys? INITIALIZE UPDATE costs no try and moves no counter (GPCS E.5.1; Amendment D, 7.1.1): nothing
- * is proved yet on either side. How many failures a card still bears no object tells; that it bears none it says here, by 6983 and the like.
- * Of the sequence counter, where the answer has it, the upper bit must be 0: half of the sessions that the keys have in them are left.
- * The host's challenge is no secret, and no session comes of it. Nothing for keys that are agreed upon: there is nothing to guess.
- */
-export function sessionsLeft(channel: GpChannel): readonly Step[] {
-  if (channel.protocol === "scp11") return [];
-  const { kvn } = channel;
-  const any = (length: number): readonly [Uint8Array, Uint8Array] => [
-    new Uint8Array(length),
-    new Uint8Array(length),
-  ];
-  const exact = (...bytes: readonly number[]): readonly [Uint8Array, Uint8Array] => [
-    Uint8Array.from(bytes),
-    new Uint8Array(bytes.length).fill(0xff),
-  ];
-  const counter = (length: number): readonly [Uint8Array, Uint8Array] => {
-    const [value, mask] = any(length);
-    mask[0] = 0x80;
-    return [value, mask];
-  };
-  const i = channel.protocol === "scp03" ? (channel.i ?? 0) : 0;
-  const size = (i & 0x01) === 0 ? 8 : 16;
-  const parts =
-    channel.protocol === "scp02"
-      ? [any(10), exact(kvn, 0x02), counter(2), any(6 + 8)]
-      : [any(10), exact(kvn, 0x03, i), any(2 * size), ...((i & 0x10) === 0 ? [] : [counter(3)])];
-  const step = stepOf(
-    initializeUpdate({ kvn: kvn === INITIAL_KVN ? 0x00 : kvn, hostChallenge: new Uint8Array(size) }),
-    {
-      why: `ask for a session by key set version ${hexText(kvn)}, and open none: it is not blocked, and has half of its sessions left`,
-      clause:
-        channel.protocol === "scp02"
-          ? "GlobalPlatform 2.3.1 E.5.1, INITIALIZE UPDATE"
-          : "GlobalPlatform Amendment D 7.1.1, INITIALIZE UPDATE",
-      again: "same",
-      answer: {
-        value: concat(...parts.map(([value]) => value)),
-        mask: concat(...parts.map(([, mask]) => mask)),
-      },
-    },
-  );
-  const { aesBlocks, micros } = asking;
-  return [{ ...step, cost: { pages: 0, ...(channel.protocol === "scp02" ? { micros } : { aesBlocks }) } }];
 }
 
 /** `beside`: what stays of the keys that the card came with. */

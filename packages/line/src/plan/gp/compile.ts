@@ -11,16 +11,7 @@ import {
 import type { CardProgram, Segment, Step } from "@persoline/card/program";
 import type { CompiledProduct } from "../types.js";
 import { chipNumber, pageSize } from "../commands.js";
-import {
-  cardState,
-  exactly,
-  keyInformation,
-  noReceipt,
-  productionData,
-  select,
-  sessionsLeft,
-  stepOf,
-} from "./commands.js";
+import { cardState, exactly, keyInformation, noReceipt, productionData, select, stepOf } from "./commands.js";
 import type { GpApplication, GpChannel, GpProduct } from "./model.js";
 import { planPayment, type PaymentPlan } from "./payment/plan.js";
 import { directorySteps, selectedDirectory } from "./payment/steps.js";
@@ -62,8 +53,8 @@ export function compileGp(
   };
 }
 
-/** Who the chip is, that nobody's keys are in it yet, and that its own would still open it; nothing is written, nothing tried. */
-function test({ name, initial, initialKeys }: GpProduct): CardProgram {
+/** Who the chip is, and that nobody's keys are in it yet; nothing is written. */
+function test({ name, initialKeys }: GpProduct): CardProgram {
   const untouched = keyInformation(initialKeys, "the card has its initial keys, and no others");
   return {
     name: `${name}/test`,
@@ -71,12 +62,7 @@ function test({ name, initial, initialKeys }: GpProduct): CardProgram {
       {
         name: "identify the chip",
         channel: "plain",
-        steps: [
-          chipNumber(),
-          productionData(),
-          { ...untouched, reject: "foreign-card" },
-          ...sessionsLeft(initial),
-        ],
+        steps: [chipNumber(), productionData(), { ...untouched, reject: "foreign-card" }],
       },
     ],
   };
