@@ -188,10 +188,13 @@ export function readCounters(chip: Chip): Counters {
   return { tries: bytes[0] ?? 0, sequences };
 }
 
-export function writeCounters(chip: Chip, { tries, sequences }: Counters): void {
+export function counterBytes({ tries, sequences }: Counters): Uint8Array {
   const each = [...sequences].flatMap(([kvn, n]) => [kvn, n >> 16, (n >> 8) & 0xff, n & 0xff]);
-  chip.writePair(gpLayout.counterPair, Uint8Array.of(tries, ...each));
+  return Uint8Array.of(tries, ...each);
 }
+
+export const writeCounters = (chip: Chip, counters: Counters): void =>
+  chip.writePair(gpLayout.counterPair, counterBytes(counters));
 
 /** Registry, keys and memory of a running card. */
 export class Vault {

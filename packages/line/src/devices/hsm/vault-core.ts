@@ -3,6 +3,7 @@ import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import type { SealedSecrets, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
 import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
+import { Held } from "./held.js";
 import type { Keyring } from "./keyring.js";
 import { VaultRefusal } from "./vault-refusal.js";
 import { sealLetter } from "./letter.js";
@@ -30,8 +31,9 @@ export type VaultCalls = {
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
 
-/** No card's keys are kept longer, whoever forgot to close its session. */
+/** No card's keys are kept longer, whoever forgot to close its session; nor the answer that a card at a gate has to give. */
 const SESSION_LIFE_MS = 30 * 60_000;
+const MUTUAL_LIFE_MS = 2 * 60_000;
 
 export function vaultCalls(
   ring: Keyring,
@@ -40,19 +42,23 @@ export function vaultCalls(
     operations: probeProcess(),
   },
 ): VaultCalls & { wipe(): void } {
-  const sessions = new Map<
-    number,
-    { card: CardSession; secrets: SealedSecrets | undefined; since: number; passes: number }
-  >();
-  const mutual = new Map<number, Uint8Array>();
   let next = 1;
-
-  const room = (map: Map<number, unknown>): number => {
-    if (map.size >= SESSIONS_AT_MOST) {
-      throw new VaultRefusal(`${map.size} sessions are open: close those that are done`);
-    }
-    return next++;
-  };
+  const nextId = (): number => next++;
+  const sessions = new Held<{ card: CardSession; secrets: SealedSecrets | undefined; passes: number }>(
+    nextId,
+    {
+      what: "session",
+      most: SESSIONS_AT_MOST,
+      lifeMs: SESSION_LIFE_MS,
+      end: ({ card }) => card.close(),
+    },
+  );
+  const mutual = new Held<Uint8Array>(nextId, {
+    what: "mutual authentication",
+    most: SESSIONS_AT_MOST,
+    lifeMs: MUTUAL_LIFE_MS,
+    end: (expected) => expected.fill(0),
+  });
   /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
   const again = <T>(work: () => T): T => {
     try {
@@ -63,15 +69,7 @@ export function vaultCalls(
     }
   };
   const iccKeys = new IccKeys((length) => again(() => random(length)));
-  const sessionOf = (id: SessionId) => {
-    const session = sessions.get(id);
-    if (session === undefined) throw new VaultRefusal(`there is no session ${id}`);
-    return session;
-  };
-  const close = (id: SessionId): void => {
-    sessions.get(id)?.card.close();
-    sessions.delete(id);
-  };
+  const close = (id: SessionId): void => sessions.close(id);
 
   return {
     capabilities: (): CapabilityReport => ({
@@ -88,17 +86,13 @@ export function vaultCalls(
         if (secrets !== undefined) judgeSeals(ring, secrets);
         return openCardSession(ring, channel, serial);
       });
-      const since = performance.now();
-      for (const [old, { since: opened }] of sessions)
-        if (since - opened > SESSION_LIFE_MS) close(old as SessionId);
-      const id = room(sessions) as SessionId;
-      sessions.set(id, { card, secrets, since, passes: 0 });
+      const id = sessions.add({ card, secrets, passes: 0 }) as SessionId;
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
       let done: ReturnType<CardSession["authenticate"]> | undefined;
       try {
-        const session = sessionOf(id);
+        const session = sessions.get(id);
         const { card, secrets } = session;
         session.passes++;
         try {
@@ -116,7 +110,7 @@ export function vaultCalls(
     },
     unwrap: ({ session: id, answers }) => {
       try {
-        return sessionOf(id).card.unwrap(answers);
+        return sessions.get(id).card.unwrap(answers);
       } finally {
         close(id);
       }
@@ -124,7 +118,6 @@ export function vaultCalls(
     closeSession: close,
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
-      const id = room(mutual);
       const chip = unhex(serial);
       const challenge = again(() => random(16));
       const host = concat(Uint8Array.of(0x03), chip, cardChallenge, challenge);
@@ -133,14 +126,14 @@ export function vaultCalls(
         proofOf(ring, { keys, kid, serial, purpose: "check" }, host, card),
       );
       if (proof === undefined || expected === undefined) throw new VaultRefusal("no proof was made");
-      mutual.set(id, expected);
-      return { session: id, data: concat(challenge, proof) };
+      return { session: mutual.add(expected), data: concat(challenge, proof) };
     },
     judgeMutual: ({ session: id, answer }) => {
-      const expected = mutual.get(id);
-      mutual.delete(id);
-      if (expected === undefined) throw new VaultRefusal(`there is no mutual authentication ${id}`);
-      return equalConstantTime(expected, answer) ? "right" : "wrong";
+      try {
+        return equalConstantTime(mutual.get(id), answer) ? "right" : "wrong";
+      } finally {
+        mutual.close(id);
+      }
     },
 
     drawPin: ({ order, record, name, length, by }) => {
@@ -201,7 +194,6 @@ export function vaultCalls(
     verify: (purpose, bytes, signature) => ring.verify(marked(purpose, bytes), signature),
     random: (length) => again(() => random(length)),
     wipe: () => {
-      for (const { card } of sessions.values()) card.close();
       sessions.clear();
       mutual.clear();
       iccKeys.close();
