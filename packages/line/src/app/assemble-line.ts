@@ -163,7 +163,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
   let transport: Transport;
   if (moving.kind === "operator") {
     desk = openDesk({
-      desk: parts.desk ?? { tell: () => undefined },
+      desk: parts.desk ?? { tell: () => undefined, awaits: () => undefined },
       reader: readers.only(),
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),

@@ -179,7 +179,7 @@ describe("an order that is taken up again", () => {
     edit(order, (text) => text.replace(/product: .*/, `product: ${products}/office-access/product.yaml`));
     const few = idealLine(folder, "ideal", stock(2));
     const office = join(products, "office-access");
-    expect(run(order, few).err).toMatch(/1 more blanks are needed/);
+    expect(run(order, few).err).toMatch(/1 more blank is needed/);
     const photo = readdirSync(join(folder, "photos")).sort()[0] ?? "";
     const changes: readonly (readonly [
       file: string,

@@ -19,7 +19,7 @@ import { servedText } from "../copied-card.js";
 import { dataFolder } from "../data-folder.js";
 import { readAnyProduct } from "../job.js";
 import { Refusal, WrongUsage } from "../problem.js";
-import { fabFor } from "../virtual-blanks.js";
+import { type Fab, fabFor, needsKeys } from "../virtual-blanks.js";
 import { type CommonOptions, counting, print, printJson, withData } from "./options.js";
 
 type Words = CommonOptions & {
@@ -63,7 +63,10 @@ export function addServeCommand(card: Command): void {
       "--keep <dir>",
       "keep the blanks here, to be served again as they are then, with their delivery.csv",
     )
-    .option("--product <product.yaml>", "blanks that this product's line can complete (with --keys)")
+    .option(
+      "--product <product.yaml>",
+      "blanks that this product's line can complete (with --keys, unless its cards come with a key that everybody knows)",
+    )
     .option("--keys <keys.yaml>", "key list that publishes the key such blanks are made with")
     .option(
       "--issued <label>",
@@ -147,15 +150,7 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
     }
     return issuedCards(dataFolder(dataRoot(options.data)).shopFloor, issued);
   }
-  if ((product === undefined) !== (keys === undefined)) {
-    throw new WrongUsage(
-      "--product and --keys belong together: the key list publishes the key that the blanks are made with",
-    );
-  }
-  const fab =
-    product === undefined || keys === undefined
-      ? { loaderMaster: random(16) }
-      : await fabFor((await readAnyProduct(product)).product, keys);
+  const fab = await fabOf(options);
   const silicon = virtualSilicon({ ...fab, random });
   const lot = { lot: "SERVED", seed: 1 };
   const blanks = Array.from({ length: count ?? 1 }, (_, at) => {
@@ -173,6 +168,20 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
     const eeprom = memoryStore(silicon.fabricate(chip));
     return { label, serial, card: silicon.power({ eeprom, faults: options.faults }), close: () => {} };
   });
+}
+
+/** How the blanks are made. Throws DataProblem, WrongUsage. */
+async function fabOf({ product: file, keys }: Pick<Words, "product" | "keys">): Promise<Fab> {
+  const together =
+    "--product and --keys belong together: the key list publishes the key that the blanks are made with";
+  if (file === undefined) {
+    if (keys !== undefined) throw new WrongUsage(together);
+    return { loaderMaster: random(16) };
+  }
+  const { product } = await readAnyProduct(file);
+  // What can have no blanks, keys would not help.
+  if (keys === undefined && needsKeys(product)) throw new WrongUsage(together);
+  return fabFor(product, { product: file, keys: keys ?? "" });
 }
 
 /** Memories in files: what was written into a blank is in it when it is served again. The delivery list names all that were ever served. */
