@@ -61,7 +61,7 @@ export default defineConfig({
           exclude,
           // Beside each other: each file has folders, ports and tokens of its own, and a busy neighbour makes none fail.
           testTimeout: 300_000,
-          hookTimeout: 120_000,
+          hookTimeout: 300_000,
         },
       },
       ...(process.env["PERSOLINE_PRIVATE_PCSC"] === undefined ? [] : [realReaders]),

@@ -27,7 +27,7 @@ describe("twelve access cards on DESFire-style chips", () => {
       data(),
     ]);
     made = JSON.parse(ended.out) as Produced;
-  }, 120_000);
+  });
 
   test("are made; bad chips are thrown out where they show, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });

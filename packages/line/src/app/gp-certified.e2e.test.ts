@@ -21,7 +21,7 @@ describe("ten access cards on chips with a certified key pair (SCP11)", () => {
   beforeAll(() => {
     ended = run(idealLine(folder, "desk-ten"), "data");
     made = JSON.parse(ended.out) as Produced;
-  }, 120_000);
+  });
 
   test("are made; a chip without its certificate's key is thrown out, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });
