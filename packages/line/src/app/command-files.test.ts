@@ -21,10 +21,8 @@ test("a first word brings all its commands, as if every file had been read", asy
   expect(firstWords).toEqual(new Set(commandFiles.flatMap(({ words }) => words)));
   for (const word of firstWords) {
     const wanted = all.filter((name) => name === word || name.startsWith(`${word} `));
-    const brought = (await namesOf(filesFor(word))).filter(
-      (name) => name === word || name.startsWith(`${word} `),
-    );
-    expect(brought, word).toEqual(wanted);
+    const brought = await namesOf(filesFor(word));
+    expect(brought.filter((name) => name === word || name.startsWith(`${word} `))).toEqual(wanted);
   }
 });
 

@@ -17,7 +17,7 @@ describe("twelve access cards on DESFire-style chips", () => {
   const data = (): string => join(folder, "data");
   beforeAll(() => {
     ended = run(order, idealLine(folder, "desk-desfire"), data());
-  }, 120_000);
+  });
 
   test("are made; bad chips are thrown out where they show, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });

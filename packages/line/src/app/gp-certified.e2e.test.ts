@@ -16,7 +16,7 @@ describe("ten access cards on chips with a certified key pair (SCP11)", () => {
   let ended: Run;
   beforeAll(() => {
     ended = run(order, idealLine(folder, "desk-ten"), join(folder, "data"));
-  }, 120_000);
+  });
 
   test("are made; a chip without its certificate's key is thrown out, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });

@@ -27,7 +27,7 @@ describe("ten access cards on GlobalPlatform chips", () => {
   let ended: Run;
   beforeAll(() => {
     ended = run(order, idealLine(folder, "desk-ten"), join(folder, "data"));
-  }, 120_000);
+  });
 
   test("are made; the planted bad chips are thrown out where they show, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });
@@ -106,7 +106,7 @@ describe("the same cards with a PIN", () => {
         return pins.some((pin) => isPinOf(memory, pin));
       });
     expect(opened).toEqual(Array.from({ length: 10 }, () => true));
-  }, 120_000);
+  });
 });
 
 describe("keys that are wrong", () => {

@@ -247,7 +247,7 @@ describe("an order that is taken up again", () => {
       .all();
     database.close();
     expect(gone).toEqual(['{"inputGone":false,"photosGone":4}', '{"inputGone":true,"photosGone":0}']);
-  }, 60_000);
+  });
 
   test("keeps its seed; the next order may have another, with blanks of the same lot", () => {
     const order = smallOrder(join(folder, "first"), 2);
