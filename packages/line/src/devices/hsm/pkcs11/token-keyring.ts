@@ -17,6 +17,7 @@ import {
   type PaymentUse,
   type PinKey,
   refuseTestKey,
+  soundDesKeys,
 } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import { KeystoreProblem } from "../keystore.js";
@@ -107,7 +108,10 @@ export class TokenKeyring extends Keyring {
   override desKeySet(keys: KeyRef, serial: Serial, diversify: Exclude<Diversification, "kdf3">): KeySet {
     const master = this.#of(keys, "scp02");
     if (diversify === "none") throw undiversified(keys);
-    return diversify3desWith((data) => master.desEncrypt(data), unhex(serial), diversify);
+    return soundDesKeys(
+      diversify3desWith((data) => master.desEncrypt(data), unhex(serial), diversify),
+      serial,
+    );
   }
 
   override desfireKey(

@@ -12,7 +12,7 @@ import { keyLength } from "../office/key-length.js";
 import type { KeyRoom, OpenOffice } from "../office/room.js";
 import { emptyBook, type Keep, type OfficeBook } from "../office/types.js";
 import type { KeyDescription } from "../port.js";
-import { madeKey } from "./make.js";
+import { madeKey } from "./made-key.js";
 import {
   findKey,
   findMaster,
@@ -32,7 +32,7 @@ import {
   type RegisteredKey,
   writeRegister,
 } from "./register.js";
-import { Token, type TokenAccess } from "./token.js";
+import { Token, type TokenAccess, TokenLost } from "./token.js";
 
 /** Uses whose keys a token can keep, each for the one thing that it is for. */
 const KEPT_USES: readonly KeyDescription["use"][] = [
@@ -79,9 +79,10 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       book,
     };
     sweep(token, keep.keys);
+    const made: RegisteredKey[] = [];
     return {
       keep,
-      room: tokenRoom(token, register, master),
+      room: tokenRoom(token, register, master, made),
       write: (kept) => {
         const { format, environment, token: name, signature, letterPrinter, stripeEncoder } = register;
         const next = {
@@ -103,7 +104,14 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       close: () => {
         macKey.fill(0);
         bookKey.fill(0);
-        token.disconnect();
+        try {
+          forgetUnnamed(token, file, made);
+        } catch (problem) {
+          // With the token gone it stays there; what went wrong before is what people must hear.
+          if (!(problem instanceof TokenLost)) throw problem;
+        } finally {
+          token.disconnect();
+        }
       },
     };
   } catch (problem) {
@@ -122,7 +130,16 @@ function sweep(token: Token, keys: readonly StoredKey[]): void {
   }
 }
 
-function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
+/** A key that was made and that no register came to name (the ceremony failed, the disk was full) is nobody's: its objects go. */
+function forgetUnnamed(token: Token, file: string, made: readonly RegisteredKey[]): void {
+  if (made.length === 0) return;
+  const named = new Set<string>(readRegister(file).keys.map(({ name }) => name));
+  for (const key of made.filter(({ name }) => !named.has(name)))
+    for (const one of [key, singleOf(key)])
+      for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
+}
+
+function tokenRoom(token: Token, register: Register, store: Master, made: RegisteredKey[]): KeyRoom {
   const open = createPublicKey({
     key: Buffer.from(register.signature.open, "base64"),
     format: "der",
@@ -151,7 +168,9 @@ function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
         environment,
         published: false,
       };
-      const { kcv, fingerprint, witness, single, issuer } = madeKey(token, described, { value }).key;
+      const { key } = madeKey(token, described, { value });
+      made.push(key);
+      const { kcv, fingerprint, witness, single, issuer } = key;
       return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer }) };
     },
     same: (keys, _plan, value) => keys.find((key) => isOf(registeredOf(key), value)),
