@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import { desWeakness } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { KeyDescription } from "../port.js";
 import { generatedDes } from "./des-keys.js";
 import { madeKey } from "./made-key.js";
@@ -43,7 +43,7 @@ let token: Chosen;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "persoline-des-keys-"));
   soft = softToken(folder, "des keys");
-  Object.assign(process.env, soft.environment);
+  for (const [name, value] of Object.entries(soft.environment)) vi.stubEnv(name, value);
   token = new Chosen(await loaded(soft.access));
   token.connect();
 });
@@ -56,6 +56,7 @@ afterEach(() => {
 });
 afterAll(() => {
   token.disconnect();
+  vi.unstubAllEnvs();
   rmSync(folder, { recursive: true });
 });
 

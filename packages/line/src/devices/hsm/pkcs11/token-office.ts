@@ -26,6 +26,7 @@ import {
 } from "./masters.js";
 import {
   descriptionOf,
+  isOpen,
   judgeRegister,
   readRegister,
   type Register,
@@ -34,7 +35,7 @@ import {
 } from "./register.js";
 import { Token, type TokenAccess, TokenLost } from "./token.js";
 
-/** Uses whose keys a token can keep, each for the one thing that it is for. */
+/** Uses whose keys a token can keep, each for the one thing that it is for; public keys of others stand in its register. */
 const KEPT_USES: readonly KeyDescription["use"][] = [
   "loader",
   "scp02",
@@ -52,6 +53,8 @@ const KEPT_USES: readonly KeyDescription["use"][] = [
   "emv-pvk",
   "ibm-3624",
   "emv-issuer",
+  "issuer-signature",
+  "stripe-encoder",
 ];
 
 /** Ciphertext that belongs to the book, not to the key: it left with its ceremony. */
@@ -123,7 +126,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
 /** A destroyed key's object goes once the register says so, and again at the next call where an interruption left it. */
 function sweep(token: Token, keys: readonly StoredKey[]): void {
   for (const stored of keys) {
-    if (stored.life?.state !== "destroyed") continue;
+    if (stored.life?.state !== "destroyed" || isOpen(stored)) continue;
     const key = registeredOf(stored);
     for (const one of [key, singleOf(key)])
       for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
@@ -208,10 +211,13 @@ function emsaPkcs1(message: Uint8Array, length: number): Uint8Array {
 
 // --- register and keep
 
-function storedOf({ kcv, fingerprint, life, ...key }: RegisteredKey, block: string | undefined): StoredKey {
+function storedOf(
+  { kcv, fingerprint, life, open = "", ...key }: RegisteredKey,
+  block: string | undefined,
+): StoredKey {
   return {
     ...key,
-    value: "",
+    value: open,
     fingerprint,
     ...(block === undefined ? {} : { block }),
     // Keys of before the first ceremony are active.
@@ -236,6 +242,7 @@ const registeredOf = ({
   witness,
   single,
   issuer,
+  value,
 }: StoredKey): RegisteredKey => ({
   name,
   use,
@@ -244,7 +251,7 @@ const registeredOf = ({
   published,
   kcv: life?.kcv ?? "",
   fingerprint,
-  ...onlyGiven({ witness, single, issuer, life }),
+  ...onlyGiven({ witness, single, issuer, life, open: value === "" ? undefined : value }),
 });
 
 type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
