@@ -40,6 +40,8 @@ beforeAll(async () => {
       { name: "issuer256", use: "scp03", algorithm: "AES-256" },
       { name: "issuerdes", use: "scp02" },
       { name: "app", use: "application" },
+      { name: "singledes", use: "scp02", published: "1F2E3D4C5B6A79881F2E3D4C5B6A7988" },
+      { name: "weakdes", use: "scp02", published: "1F2E3D4C5B6A798801FE01FE01FE01FE" },
     ],
     letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
   });
@@ -171,6 +173,14 @@ describe("what the vault refuses", () => {
     await expect(session(good(), { ...spec, keys: ref("app") } as SecureChannelSpec, [])).rejects.toThrow(
       "one purpose",
     );
+  });
+  test("card keys of triple DES that are single DES in truth, or weak", async () => {
+    const desCard = () =>
+      cardWith(diversify3des(nodeCrypto, masters.fabdes.value, chip, "visa2"), "3des", { i02: 0x55 });
+    for (const name of ["singledes", "weakdes"])
+      await expect(
+        session(desCard(), { ...scp02(0x55, "none"), keys: ref(name) } as SecureChannelSpec, []),
+      ).rejects.toThrow("triple DES keys of chip 504C");
   });
   test("values of keys stay in its process: neither the keystore file nor an error tells one", async () => {
     const list = await hsm.keys();

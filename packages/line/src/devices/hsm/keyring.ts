@@ -21,6 +21,7 @@ import {
 } from "@persoline/card/globalplatform";
 import type { Signer } from "@persoline/card/emv";
 import type { TransportMode } from "@persoline/card/issuer-data";
+import { desWeakness } from "@persoline/card/keyblock";
 import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
@@ -118,6 +119,16 @@ const theSame = (master: Uint8Array): KeySet => ({
   dek: master.slice(),
 });
 
+/** What follows from a sound master is weak for one chip in 2^49: its card is not made. Throws VaultRefusal, the keys wiped. */
+export function soundDesKeys(set: KeySet, serial: Serial): KeySet {
+  const weak = [set.enc, set.mac, set.dek].map(desWeakness).find((one) => one !== undefined);
+  if (weak === undefined) return set;
+  wipeKeySet(set);
+  throw new VaultRefusal(
+    `the triple DES keys of chip ${serial} cannot be used (${weak}): reject this blank, or take another master`,
+  );
+}
+
 /** Hexadecimal; empty for keys that have none. */
 export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8Array): string {
   if (algorithm === "3DES") return hex(kcvDes(nodeCrypto, key));
@@ -195,8 +206,9 @@ export class Keyring {
   /** The card's key set under an SCP02 master (two-key triple DES); the caller wipes it. */
   desKeySet(keys: KeyRef, serial: Serial, diversify: Exclude<Diversification, "kdf3">): KeySet {
     const master = this.#master(keys, "scp02");
-    if (diversify === "none") return theSame(master);
-    return diversify3des(nodeCrypto, master, unhex(serial), diversify);
+    const set =
+      diversify === "none" ? theSame(master) : diversify3des(nodeCrypto, master, unhex(serial), diversify);
+    return soundDesKeys(set, serial);
   }
 
   /** A key set on its way into a card, as a program names it. Throws VaultRefusal when the master does not make such keys. */

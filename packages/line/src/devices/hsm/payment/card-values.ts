@@ -12,6 +12,7 @@ import {
   track2Equivalent,
   verifiedStripe,
 } from "@persoline/card/emv";
+import { desWeakness } from "@persoline/card/keyblock";
 import type { KeyRef, PaymentMasters } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
@@ -39,7 +40,13 @@ export function cardKey(
   purpose: Purpose = "make",
 ): Uint8Array {
   const { crypto, key } = ring.paymentMaster(name, use, purpose);
-  return refusing(() => iccMasterKey(crypto, key, card));
+  const made = refusing(() => iccMasterKey(crypto, key, card));
+  const weak = desWeakness(made);
+  if (weak === undefined) return made;
+  made.fill(0);
+  throw new VaultRefusal(
+    `the key that follows from ${name} for this card cannot be used (${weak}): give the card another sequence number`,
+  );
 }
 
 /** AC, SMI, SMC; the caller wipes them. */

@@ -323,7 +323,7 @@ describe("issuers' data", () => {
     }
   });
 
-  test("a file is proved by the token's key for MACs; one that is signed needs the vault", async () => {
+  test("a file is proved by the token's key for MACs; one that is signed, by its issuer's public key alone", async () => {
     const proved = (vector: IssuerVector, change = 0) => {
       const bytes = unhex(vector.file);
       const { length } = parsePreamble(bytes);
@@ -334,7 +334,7 @@ describe("issuers' data", () => {
     expect([await proved(aesVector), await proved(aesVector, 1)]).toEqual(["right", "wrong"]);
     const signed = vectors.find(({ file }) => parsePreamble(unhex(file)).algorithm === "Ed25519");
     if (signed === undefined) throw new Error("no file is signed");
-    await expect(proved(signed)).rejects.toThrow("taken in by the vault only");
+    await expect(proved(signed)).rejects.toThrow("there is no key issuer-sign for issuer-signature");
   });
 });
 

@@ -10,6 +10,10 @@ export type { KeyKind } from "./key-uses.js";
 /** An RSA key's numbers, most significant byte first. */
 export type RsaNumbers = Readonly<Record<"n" | "e" | "d" | "p" | "q" | "dp" | "dq" | "qi", Uint8Array>>;
 
+/** What of a label can be looked for. */
+export const findable = ["secret", "private", "public"] as const;
+type Findable = (typeof findable)[number];
+
 export class Token extends TokenComputing {
   /** Throws KeystoreProblem: library, token or PIN are not the right ones. */
   static async open(access: TokenAccess): Promise<Token> {
@@ -57,6 +61,13 @@ export class Token extends TokenComputing {
       const length = { type: p11.CKA_VALUE_LEN, value: Number(algorithm.slice(4)) / 8 };
       return this.module.C_GenerateKey(session, { mechanism: p11.CKM_AES_KEY_GEN }, [...template, length]);
     });
+  }
+
+  /** A session's object, for good: a copy in the token; the object itself stays as it is. */
+  keep(object: Handle): Handle {
+    return this.call((session) =>
+      this.module.C_CopyObject(session, object, [{ type: this.p11.CKA_TOKEN, value: true }]),
+    );
   }
 
   /** A throw-away AES key of this session with a known value: for probes. */
@@ -160,11 +171,12 @@ export class Token extends TokenComputing {
   }
 
   /** All keys of this label. */
-  find(label: string, kind: "secret" | "private"): Handle[] {
+  find(label: string, kind: Findable): Handle[] {
     const p11 = this.p11;
+    const classes = { secret: p11.CKO_SECRET_KEY, private: p11.CKO_PRIVATE_KEY, public: p11.CKO_PUBLIC_KEY };
     return this.call((session) => {
       this.module.C_FindObjectsInit(session, [
-        { type: p11.CKA_CLASS, value: kind === "secret" ? p11.CKO_SECRET_KEY : p11.CKO_PRIVATE_KEY },
+        { type: p11.CKA_CLASS, value: classes[kind] },
         { type: p11.CKA_LABEL, value: label },
       ]);
       try {
