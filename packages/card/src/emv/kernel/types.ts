@@ -18,6 +18,10 @@ export interface TerminalData {
   readonly cashback?: number;
   /** 9C; default 00, purchase. */
   readonly transactionType?: number;
+  /** It stands unattended and gives cash. */
+  readonly atm?: boolean;
+  /** 9F09 for this application, two bytes; absent: any version will do. */
+  readonly applicationVersion?: Uint8Array;
   readonly methods: readonly ("plainPin" | "encipheredPin" | "signature" | "none")[];
   /**
    * What the cardholder enters, or whoever enciphers it for a card without showing it; absent: nobody does. One attempt only: a terminal
@@ -39,6 +43,15 @@ export interface TerminalData {
   readonly issuer?: (request: OnlineRequest) => Promise<OnlineAnswer | "unreachable">;
   readonly random: (length: number) => Uint8Array;
 }
+
+/** Transaction types (9C, ISO 8583). */
+export const CASH = 0x01;
+const PURCHASE_WITH_CASHBACK = 0x09;
+export const withCashback = ({
+  transactionType,
+  cashback = 0,
+}: Pick<TerminalData, "transactionType" | "cashback">): boolean =>
+  cashback > 0 || transactionType === PURCHASE_WITH_CASHBACK;
 
 /**
  * A PIN that this terminal never sees: the value of VERIFY for the card's key and challenge, 7F ‖ format 2 block ‖ challenge ‖ random,
@@ -108,8 +121,12 @@ export interface TransactionResult {
   readonly evidence: readonly Evidence[];
   /** Card's data by tag, personal ones among them. */
   readonly data: ReadonlyMap<number, Uint8Array>;
-  /** Terminal verification results, 5 bytes. */
+  /** Terminal verification results (95), 5 bytes. */
   readonly tvr: Uint8Array;
+  /** Transaction status information (9B), 2 bytes. */
+  readonly tsi: Uint8Array;
+  /** Cardholder verification method results (9F34), 3 bytes; 3F 00 00: none was performed. */
+  readonly cvmResults: Uint8Array;
   readonly first?: CardCryptogram;
   readonly second?: CardCryptogram;
 }
