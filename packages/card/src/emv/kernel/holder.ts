@@ -16,7 +16,8 @@ import {
 } from "../basics.js";
 import type { CardKeys } from "./proof.js";
 import { ask, say } from "./talk.js";
-import { CASH, type Evidence, type TerminalData, withCashback } from "./types.js";
+import { CASH, withCashback } from "./restrictions.js";
+import type { Evidence, TerminalData } from "./types.js";
 import { TVR, type Verification } from "./verification.js";
 
 /** What came of it (9F34; EMV Book 4, 6.3.4.5): code and condition of the last rule that was performed, and 00 unknown, 01 failed, 02 successful. */

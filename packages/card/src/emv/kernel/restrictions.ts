@@ -1,7 +1,16 @@
 import { equal } from "../../bytes/index.js";
 import { packNumeric, unpackNumeric } from "../basics.js";
-import { CASH, type TerminalData, withCashback } from "./types.js";
+import type { TerminalData } from "./types.js";
 import type { TvrBit } from "./verification.js";
+
+/** Transaction types (9C, ISO 8583). */
+export const CASH = 0x01;
+const PURCHASE_WITH_CASHBACK = 0x09;
+export const withCashback = ({
+  transactionType,
+  cashback = 0,
+}: Pick<TerminalData, "transactionType" | "cashback">): boolean =>
+  cashback > 0 || transactionType === PURCHASE_WITH_CASHBACK;
 
 /** Application usage control (9F07; EMV Book 3, annex C2): byte, bit. Domestic: the terminal stands in the issuer's country. */
 const USAGE = {

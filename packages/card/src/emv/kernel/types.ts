@@ -44,15 +44,6 @@ export interface TerminalData {
   readonly random: (length: number) => Uint8Array;
 }
 
-/** Transaction types (9C, ISO 8583). */
-export const CASH = 0x01;
-const PURCHASE_WITH_CASHBACK = 0x09;
-export const withCashback = ({
-  transactionType,
-  cashback = 0,
-}: Pick<TerminalData, "transactionType" | "cashback">): boolean =>
-  cashback > 0 || transactionType === PURCHASE_WITH_CASHBACK;
-
 /**
  * A PIN that this terminal never sees: the value of VERIFY for the card's key and challenge, 7F ‖ format 2 block ‖ challenge ‖ random,
  * raised (EMV Book 2, 7.2). Such a PIN is never sent in plain.
