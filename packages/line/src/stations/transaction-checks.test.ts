@@ -1,7 +1,8 @@
 import { unhex } from "@persoline/card/bytes";
 import type { CardCryptogram, TransactionResult } from "@persoline/card/emv";
 import { describe, expect, test } from "vitest";
-import { scriptsUncounted, scriptTrouble } from "./transaction-checks.js";
+import type { PreparedPayment } from "../plan/gp/payment/record.js";
+import { scriptsUncounted, scriptTrouble, unexpectedTvr } from "./transaction-checks.js";
 
 /** A cryptogram whose verification results end in this byte (docs/payment-card.md 5): scripts done, 08: one failed. */
 const cryptogram = (scripts: string): CardCryptogram => ({
@@ -45,4 +46,25 @@ test("a refused script tells which key is another", () => {
     detail: "script, instruction DA: 6A88",
   });
   expect(scriptTrouble([{ step: "script", result: "ok", detail: "instruction 24: 9000" }])).toBeUndefined();
+});
+
+describe("terminal verification results that a good card's proof leaves", () => {
+  const code = (tvr: string, proof: "none" | "sda" | "cda", showsPin: boolean) =>
+    unexpectedTvr(
+      { tvr: unhex(tvr) } as unknown as TransactionResult,
+      { plan: { profile: { proof }, terminal: { showsPin } } } as unknown as PreparedPayment,
+    )?.code;
+  test.each([
+    ["0008008000", "cda", true, undefined],
+    ["0208008000", "sda", true, undefined],
+    ["8008908000", "none", false, undefined],
+    ["0008E08000", "cda", true, "transaction-wrong"],
+    ["2008008000", "cda", true, "transaction-wrong"],
+    ["8008008000", "cda", true, "transaction-wrong"],
+    ["0088008000", "cda", true, "transaction-wrong"],
+    ["0018008000", "none", false, "transaction-wrong"],
+    ["0008008040", "cda", true, "transaction-wrong"],
+  ] as const)("%s with proof %s, PIN shown: %s", (tvr, proof, showsPin, wrong) => {
+    expect(code(tvr, proof, showsPin)).toBe(wrong);
+  });
 });

@@ -27,10 +27,6 @@ export interface Proved {
   readonly verdict: Verdict;
 }
 
-/** Enciphered PINs need the card's own key; a PIN that could only be shown in plain is proved by its counter. */
-export const provesPin = ({ cvm, proof }: PaymentProfile): boolean =>
-  (proof === "dda" || proof === "cda") && cvm.rules.some(({ method }) => method === "encipheredPin");
-
 /** Card verification results: PIN verification done, and not failed (docs/payment-card.md 5). The cryptogram covers them. */
 export function saysPinRight(said: CryptogramData | undefined): boolean {
   const [bits = 0] = said?.issuerApplicationData.subarray(4) ?? [];
@@ -50,6 +46,29 @@ export function scriptTrouble(evidence: TransactionResult["evidence"]): Verdict 
   return { code: "script-wrong", detail: `script, ${detail}${why}` };
 }
 
+/** What a good card's proof may leave in the terminal verification results. */
+function allowedTvr({ profile, terminal }: PreparedPayment["plan"]): Uint8Array {
+  const { proof } = profile;
+  return Uint8Array.of(
+    proof === "none" ? 0x80 : proof === "sda" ? 0x02 : 0x00,
+    // Never online yet.
+    0x08,
+    // A PIN that cannot be shown here is proved by its counter.
+    terminal.showsPin ? 0x00 : 0xff,
+    // Above the floor limit, as it must be; after an interruption an offline transaction more than its limits.
+    0xe0,
+    0x00,
+  );
+}
+
+/** Whatever the steps said one by one: bits that none of them may leave. */
+export function unexpectedTvr({ tvr }: TransactionResult, { plan }: PreparedPayment): Verdict {
+  const allowed = allowedTvr(plan);
+  return tvr.every((byte, at) => (byte & ~(allowed[at] ?? 0)) === 0)
+    ? undefined
+    : { code: "transaction-wrong", detail: `terminal verification results ${hex(tvr)}` };
+}
+
 /** Scripts done since the last completed online transaction, and whether one failed (docs/payment-card.md 5). */
 function scriptsSaid(one: CardCryptogram | undefined): { readonly done: number; readonly failed: boolean } {
   const [bits = 0] = one?.data.issuerApplicationData.subarray(6) ?? [];
@@ -63,9 +82,6 @@ export function scriptsUncounted({ first, second }: TransactionResult, before: n
     ? undefined
     : { code: "script-wrong", detail: "the card's own count of scripts, under its TC, says otherwise" };
 }
-
-/** Above all amounts for which the card wants no or another verification. */
-export const amountFor = ({ cvm }: PaymentProfile): number => Math.max(cvm.x, cvm.y) + 1;
 
 /** Today, or the first day on which the card is valid: cards are made before their time, and test cards at any. */
 export function validDay(today: string, { card }: PreparedPayment): string {
@@ -174,7 +190,7 @@ function valueOf(bytes: Uint8Array, tag: number): Uint8Array {
 
 /** Step by step, in EMV's words: no PAN, PIN, key or cryptogram among them. */
 export function findingsOf(
-  { evidence, outcome }: TransactionResult,
+  { cvmResults, evidence, outcome, tsi, tvr }: TransactionResult,
   judged: "right" | "wrong" | "not asked",
 ): readonly Finding[] {
   const results = { ok: "ok", failed: "wrong", "not done": "not measured" } as const;
@@ -189,6 +205,10 @@ export function findingsOf(
       result: judged === "right" ? "ok" : judged === "wrong" ? "wrong" : "not measured",
       detail: judged,
     },
-    { what: "transaction", result: outcome === "approved online" ? "ok" : "wrong", detail: outcome },
+    {
+      what: "transaction",
+      result: outcome === "approved online" ? "ok" : "wrong",
+      detail: `${outcome}; TVR ${hex(tvr)}, TSI ${hex(tsi)}, CVM results ${hex(cvmResults)}`,
+    },
   ];
 }

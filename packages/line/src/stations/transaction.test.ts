@@ -138,12 +138,21 @@ describe("a payment card's proof is a transaction", () => {
       "transaction: ok",
     ]);
     expect(JSON.stringify(outcome)).toMatch(/encipheredPin/);
+    // A new card above the floor limit; every step was done; the list's second rule, successful.
+    expect(JSON.stringify(outcome)).toContain("TVR 0008008000, TSI FC00, CVM results 440302");
     const own = journal.notes.filter(({ station }) => station === "quality/transaction");
     expect(own.map(({ event }) => event)).toEqual(["intent", "done"]);
   });
 
   test.each(["none", "sda", "dda"] as const)("with proof %s", async (proof) => {
     expect(await judged({ text: withProof(paymentText, proof) })).toBe("passed");
+  });
+
+  test.each([
+    ["at an ATM", 'usage: "8200"'],
+    ["abroad", 'usage: "1100"'],
+  ])("a product that is meant for use %s only is proved there", async (_, usage) => {
+    expect(await judged({ text: paymentText.replace("usage: FF00", usage) })).toBe("passed");
   });
 
   test("nothing that is told of it holds PAN, name, key or cryptogram", async () => {

@@ -19,17 +19,16 @@ import type { PreparedPayment } from "../plan/gp/payment/record.js";
 import { withChip } from "./contact.js";
 import { boundOf, type CardInWork, type PaymentDesk, type Visit } from "./station.js";
 import {
-  amountFor,
   countersOf,
   differing,
   findingsOf,
   misconfigured,
   type Proved,
-  provesPin,
   saysPinRight,
   scriptsUncounted,
   scriptTrouble,
   staticProof,
+  unexpectedTvr,
   validDay,
   type Verdict,
 } from "./transaction-checks.js";
@@ -114,6 +113,7 @@ class Terminal {
       misconfigured(result, payment) ??
       staticProof(desk.crypto, result, payment) ??
       (await this.#clearing(result)) ??
+      unexpectedTvr(result, payment) ??
       scriptsUncounted(result, SCRIPTS.before) ??
       (await this.#keptPin()) ??
       (await countersOf(channel, result, payment.plan.profile, begun));
@@ -122,15 +122,14 @@ class Terminal {
 
   #terminal(): TerminalData {
     const { desk, payment, visit } = this.#ask;
-    const { profile, scheme } = payment.plan;
+    const { profile, scheme, terminal } = payment.plan;
     return {
       applications: [profile.aid],
       ...(payment.plan.directory ? { directory: "contact" as const } : {}),
-      country: profile.country,
+      ...terminal,
       currency: profile.currency,
+      applicationVersion: profile.applicationVersion,
       date: validDay(desk.today(), payment),
-      amount: amountFor(profile),
-      methods: ["encipheredPin", "signature", "none"],
       pin: (asked) => this.#encipheredPin(asked),
       proofs: ["sda", "dda", "cda"],
       authority: (provider, index) =>
@@ -163,14 +162,14 @@ class Terminal {
    */
   async #answer(request: OnlineRequest): Promise<OnlineAnswer | "unreachable"> {
     const { desk, payment, secrets } = this.#ask;
-    const { application, masters, profile } = payment.plan;
+    const { application, masters, profile, terminal } = payment.plan;
     const { option } = profile.cryptogram;
     const responseCode = "00";
     const judged = await this.#outside(desk.hsm.judgeCryptogram({ masters, option, request, responseCode }));
     this.#judged = judged.verdict;
     if (judged.verdict === "wrong") return { responseCode: "05" };
     // A card with another PIN is a reject, and stays as it is.
-    if (provesPin(profile) && !saysPinRight(request.data)) return { responseCode: "05" };
+    if (terminal.showsPin && !saysPinRight(request.data)) return { responseCode: "05" };
     const value = Uint8Array.of(profile.offlineLimits.lower);
     const scripts = await this.#outside(
       desk.hsm.paymentScripts({
@@ -196,7 +195,7 @@ class Terminal {
   async #keptPin(): Promise<Verdict> {
     const { channel, desk, payment, visit } = this.#ask;
     const key = this.#pinKey;
-    if (key === undefined || !provesPin(payment.plan.profile)) return undefined;
+    if (key === undefined || !payment.plan.terminal.showsPin) return undefined;
     try {
       const { sw } = await showEnciphered(channel, desk.crypto, key, {
         pin: (asked) => this.#encipheredPin(asked),
@@ -248,7 +247,7 @@ class Terminal {
 
   /** What of the transaction says that this is not the card it must be. */
   #verdict({ evidence, outcome, first, second }: TransactionResult): Verdict {
-    const { profile } = this.#ask.payment.plan;
+    const { profile, terminal } = this.#ask.payment.plan;
     const failed = (step: string) => evidence.find((one) => one.step === step && one.result !== "ok");
     const proof = failed("offline data authentication");
     const combined = evidence.find(({ detail }) => detail.endsWith("combined signature wrong"));
@@ -259,7 +258,7 @@ class Terminal {
     const last = evidence.at(-1);
     if (outcome === "stopped")
       return { code: "transaction-wrong", detail: `${last?.step ?? ""}: ${last?.detail ?? ""}` };
-    if (provesPin(profile) && !(failed("cardholder verification") === undefined && saysPinRight(first?.data)))
+    if (terminal.showsPin && !(failed("cardholder verification") === undefined && saysPinRight(first?.data)))
       return {
         code: "pin-wrong",
         detail: failed("cardholder verification")?.detail ?? "the card's own record of it says otherwise",

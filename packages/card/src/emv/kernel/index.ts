@@ -1,3 +1,4 @@
 export * from "./transaction.js";
 export * from "./types.js";
-export { showEnciphered } from "./holder.js";
+export { firstMethod, showEnciphered } from "./holder.js";
+export { restrictionsOf } from "./restrictions.js";

@@ -42,6 +42,7 @@ describe("what is wrong is told with its place", () => {
     [/ {6}certificate: .*\n/, "", "proof cda needs certificate"],
     [", issuer: pay-rsa", "", "proof cda needs keys.issuer"],
     ["proof: cda", "proof: none", "with proof none nothing is signed"],
+    ["usage: FF00", "usage: FC00", "its cards may be used for nothing"],
     ["lower: 3", "lower: 7", "the lower limit is above the upper one"],
     ["pan: pan, psn", "pan: card, psn", "there is no field card"],
     ["PAN, required: true, unique: true", "PAN, required: true", "two cards of one PAN would be one card"],

@@ -21,7 +21,7 @@ export function transactionTimes({ plan, card }: PreparedPayment): CardProgram {
   const dynamic = profile.proof === "dda" || profile.proof === "cda";
   const modulus = dynamic ? (profile.issuerKey?.iccModulusBytes ?? 0) : 0;
   const combined = profile.proof === "cda";
-  const showsPin = dynamic && profile.cvm.rules.some(({ method }) => method === "encipheredPin");
+  const { showsPin } = plan.terminal;
   const records = dgis.filter(({ id }) => id >> 8 <= 0x1e).map(lengthOf);
   const pse = directory ? directoryLengths(profile) : undefined;
   const cryptogram = combined ? signedAnswer(modulus) : 20;
@@ -38,6 +38,7 @@ export function transactionTimes({ plan, card }: PreparedPayment): CardProgram {
     ...records.map((length) => said(0xb2, 0, length)),
     ...(profile.proof === "dda" ? [said(0x88, 4, 3 + modulus, { micros: rsaMicros })] : []),
     ...(showsPin ? [said(0xca, 0, 4), ...enciphered] : []),
+    said(0xca, 0, 5),
     said(0xca, 0, 5),
     said(0xae, cdolLength, cryptogram, { pages: 1, micros: signing }),
     said(0x82, profile.cryptogram.version === 10 ? 10 : 8, 0),
