@@ -7,6 +7,7 @@ import { readInput } from "../orders/input.js";
 import { readOrder } from "../orders/order-file.js";
 import type { OrderInput, OrderRecord } from "../orders/types.js";
 import { type LintRecord, sampleRecords } from "../plan/layout/index.js";
+import { specimenFields } from "../plan/gp/payment/record.js";
 import { valuesOf } from "../plan/prepare.js";
 import type { AnyPlanned } from "../plan/types.js";
 import { type Drawing, readAnyProduct, readDrawing } from "./job.js";
@@ -89,7 +90,10 @@ export async function layoutDesk(
   const signatures = sides.flatMap(({ fields }) =>
     fields.flatMap((field) => (field.kind === "signature" ? [field.photo] : [])),
   );
-  const samples = sampleRecords(columns, alphabets, signatures);
+  const samples = sampleRecords(columns, alphabets, signatures).map((one, nth) => ({
+    ...one,
+    fields: { ...one.fields, ...("payment" in planned ? specimenFields(planned.payment, nth) : {}) },
+  }));
   return {
     ...base,
     from: "sample records",

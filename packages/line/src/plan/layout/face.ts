@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Face, PlacedElement, PlacedField } from "../placed.js";
 import { card, placeArt } from "./art.js";
 import { placeArtwork } from "./artwork.js";
+import { bodyMarks } from "./body.js";
 import { placeCode } from "./codes.js";
 import { holds } from "./conditions.js";
 import { placeEmboss } from "./emboss.js";
@@ -109,7 +110,11 @@ export function compileLayout(template: FaceTemplate, fonts: Fonts): FaceLayout 
     .filter(isCommon)
     .flatMap((field) => lay(field, {}, {}, { fonts, template }) ?? []);
   const always = template.art.filter(({ when }) => when === undefined);
-  const elements = [...always.flatMap(elementsOf), ...texts.flatMap(({ elements }) => elements)];
+  const elements = [
+    ...always.flatMap(elementsOf),
+    ...bodyMarks(template.body),
+    ...texts.flatMap(({ elements }) => elements),
+  ];
   const commonFields = texts.flatMap(({ field }) => field ?? []);
   if (always.some(({ layer }) => layer === "laser")) {
     commonFields.push({

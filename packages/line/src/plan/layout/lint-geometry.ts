@@ -9,6 +9,7 @@ import {
   beyondOutline,
   border,
   chipKeepOut,
+  chipModule,
   describe,
   embossAreas,
   fromBehind,
@@ -215,13 +216,13 @@ function ofStruck(line: StruckLine, fields: readonly PlacedField[], template: Fa
         `keep its middle ${String(lowest)} to ${highest.toFixed(2)} mm above the bottom edge, its characters between ${String(left)} and ${String(right)} mm`,
       );
   }
-  if (template.chip && meet(box, chipKeepOut))
+  if (template.chip && meet(box, chipModule))
     say(
       "chip",
       "error",
       name,
-      `characters would be struck into the contacts (${describe(chipKeepOut)})`,
-      wayOut(box, chipKeepOut),
+      `characters would be struck into the contacts (${describe(chipModule)})`,
+      wayOut(box, chipModule),
     );
   for (const field of fields) {
     if (inkBoxes(field).some((ink) => meet(ink, box)))
