@@ -38,11 +38,13 @@ export function addStationCommands(program: Command): void {
         data: join(dataRoot(options.data), "stations", file.station),
         onEvent: print,
       });
-      print(`${file.station} listens at ${host}:${String(open.port)} for line ${file.line}`);
+      // Heard before it is told: whoever reads it may end this at once.
       const ended = new AbortController();
-      await Promise.race(
+      const toEnd = Promise.race(
         (["SIGINT", "SIGTERM"] as const).map((signal) => once(process, signal, { signal: ended.signal })),
       );
+      print(`${file.station} listens at ${host}:${String(open.port)} for line ${file.line}`);
+      await toEnd;
       await open.close();
     });
 }
