@@ -54,7 +54,7 @@ describe("a site whose people have cards of three kinds", () => {
       ["terminal", 12],
     ] as const)
       expect(make(order)).toMatchObject({ produced: cards, balanced: true });
-  }, 240_000);
+  });
 
   test("the same gates let all of them in by their own keys, and refuse by their rights", () => {
     const done = json<{ handedOver: object[] }>(["gate", "replay", site("movements.csv")]);
