@@ -1,0 +1,56 @@
+/** The whole command line as commander knows it; nothing runs before it is told to parse. */
+import { Command } from "commander";
+import { addAuditCommands } from "./commands/audit.js";
+import { addCardCommands } from "./commands/card.js";
+import { addDoctorCommand } from "./commands/doctor.js";
+import { addExplainCommand } from "./commands/explain.js";
+import { addGateCommands } from "./commands/gate.js";
+import { addKeyCommands } from "./commands/keys.js";
+import { addLaserCommands } from "./commands/laser.js";
+import { addLayoutCommands } from "./commands/layout.js";
+import { addQualityCommands } from "./commands/quality.js";
+import { addLetterCommands } from "./commands/letters.js";
+import { addOrderCommands } from "./commands/order.js";
+import { addPlanCommand } from "./commands/plan.js";
+import { addReportCommands } from "./commands/report.js";
+import { addRunCommand } from "./commands/run.js";
+import { addSecurityCommand } from "./commands/security.js";
+import { addStationCommands } from "./commands/station.js";
+import { addStockCommands } from "./commands/stock.js";
+import { version } from "./config.js";
+
+export function commandLine(): Command {
+  const program = new Command("persoline")
+    .description("Smart card personalization line: from an order's spreadsheet to verified cards")
+    .version(version)
+    .showHelpAfterError("(--help shows how it is used)")
+    .showSuggestionAfterError()
+    .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml");
+
+  addRunCommand(program);
+  addOrderCommands(program);
+  addSecurityCommand(program);
+  addStockCommands(program);
+  addStationCommands(program);
+  addLetterCommands(program);
+  addKeyCommands(program);
+  addExplainCommand(program);
+  addPlanCommand(program);
+  addLayoutCommands(program);
+  addQualityCommands(program);
+  addLaserCommands(program);
+  addCardCommands(program);
+  addReportCommands(program);
+  addAuditCommands(program);
+  addGateCommands(program);
+  addDoctorCommand(program);
+  for (const command of program.commands) throwing(command);
+  return program.exitOverride();
+}
+
+/** Commander would end the process by itself; wrong usage is 2 here, and 1 is for refused or unfinished work. */
+function throwing(command: Command): void {
+  command.exitOverride().showHelpAfterError("(--help shows how it is used)").showSuggestionAfterError();
+  if (command.commands.length === 0) command.option("--debug", "show where a problem arose");
+  for (const inner of command.commands) throwing(inner);
+}
