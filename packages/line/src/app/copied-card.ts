@@ -8,7 +8,7 @@ import { servedBy } from "../devices/shop-floor/body-hold.js";
 import { faultsOf } from "../devices/shop-floor/lot-book.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import { dataRoot } from "./config.js";
-import { dataFolder } from "./data-folder.js";
+import { knownDataFolder } from "./data-folder.js";
 import { Refusal } from "./problem.js";
 
 /** Why a body cannot be used now. */
@@ -17,7 +17,7 @@ export const servedText = (label: string, holder: number): string =>
 
 /** Throws Refusal when there is no such body, or its chip was not made yet. */
 export function copiedCard(label: string, options: { readonly data?: string }): VirtualCard {
-  const data = dataFolder(dataRoot(options.data));
+  const data = knownDataFolder(dataRoot(options.data));
   const silicon = virtualSilicon({ loaderMaster: new Uint8Array(16), random });
   const floor = new ShopFloor(data.shopFloor, silicon);
   try {

@@ -16,7 +16,7 @@ import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { faultOf, faultSchema } from "../../stations/line-file.js";
 import { dataRoot } from "../config.js";
 import { servedText } from "../copied-card.js";
-import { dataFolder } from "../data-folder.js";
+import { knownDataFolder } from "../data-folder.js";
 import { readAnyProduct } from "../job.js";
 import { Refusal, WrongUsage } from "../problem.js";
 import { type Fab, fabFor, needsKeys } from "../virtual-blanks.js";
@@ -148,7 +148,7 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
         "--issued names cards that are there already: --count, --first, --keep, --product, --keys and --fault are for blanks",
       );
     }
-    return issuedCards(dataFolder(dataRoot(options.data)).shopFloor, issued);
+    return issuedCards(knownDataFolder(dataRoot(options.data)).shopFloor, issued);
   }
   const fab = await fabOf(options);
   const silicon = virtualSilicon({ ...fab, random });

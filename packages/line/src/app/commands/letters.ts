@@ -111,6 +111,7 @@ export function addLetterCommands(program: Command): void {
       withDecision(options, async (store, data, by) => {
         await store.letters.void({ letter, reason: options.reason, by });
         await takeAwayVoid(await store.letters.orderOf(letter), store, data);
+        if (options.json === true) return printJson({ letter, state: "void" });
         print(`Letter ${letter} is void.`);
       }),
     );
