@@ -13,6 +13,7 @@ import { LayoutProblem } from "./problem.js";
 import { placeText } from "./set-text.js";
 import { placeStripe } from "./stripe.js";
 import type { Art, FaceTemplate, LayoutField, SvgArt } from "./template.js";
+import { bodySchema, limitsSchema } from "./template-schema.js";
 import { type FieldValues, fill } from "./text.js";
 
 /** A template with its fonts, its static part laid out once for all cards. */
@@ -151,3 +152,20 @@ export function layoutFace(layout: FaceLayout, values: FieldValues, photos: Phot
     fields: [...layout.commonFields, ...laid.flatMap(({ field }) => field ?? [])],
   };
 }
+
+/** The front of a card on which nothing is drawn: characters alone are raised on it. */
+export const bareFront = (fonts: Fonts): FaceLayout =>
+  compileLayout(
+    {
+      side: "front",
+      chip: true,
+      dpi: 300,
+      alphabets: [],
+      body: bodySchema.parse({}),
+      limits: limitsSchema.parse({}),
+      art: [],
+      fields: [],
+      file: "",
+    },
+    fonts,
+  );

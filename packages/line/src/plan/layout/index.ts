@@ -12,7 +12,7 @@ export {
   parseLayout,
 } from "./template.js";
 export { layoutJsonSchemas } from "./template-schema.js";
-export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
+export { bareFront, compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
 export {
   findingText,
