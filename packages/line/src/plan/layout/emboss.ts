@@ -3,7 +3,7 @@ import type { Face, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { characterName, LayoutProblem } from "./problem.js";
 import type { EmbossTemplate, FieldOf } from "./template.js";
-import { type FieldValues, fill } from "./text.js";
+import { type FieldValues, fill, saidBy } from "./text.js";
 import { transliterate } from "./transliterate.js";
 
 type Struck = Pick<FieldOf<"emboss">, "name" | "text" | "font" | "x" | "yFromBottom" | "max" | "place">;
@@ -48,7 +48,13 @@ function embossLine(
       "shorten the value, or use the modifier short",
     );
   }
-  return { text, x: line.x, yFromBottom: line.yFromBottom, pitch: wheel.pitch };
+  return {
+    ...saidBy([line.text], values),
+    text,
+    x: line.x,
+    yFromBottom: line.yFromBottom,
+    pitch: wheel.pitch,
+  };
 }
 
 /** The embosser's lines for one record. Pure. Throws LayoutProblem on a character the wheel lacks or a text too long. */
@@ -76,6 +82,7 @@ export const raisedOn = ({ side, own }: Face): readonly EmbossLine[] =>
         element.kind === "line" && element.layer === "emboss" && element.font !== "rear"
           ? [
               {
+                ...(element.said === undefined ? {} : { said: element.said }),
                 text: element.text,
                 font: element.font,
                 x: element.x,

@@ -2,6 +2,7 @@
 export { type FieldValues } from "./text.js";
 export { indentedOn } from "./emboss.js";
 export { type Fonts, readFonts } from "./fonts.js";
+export { transliterate } from "./transliterate.js";
 export { LayoutProblem } from "./problem.js";
 export {
   type EmbossTemplate,
