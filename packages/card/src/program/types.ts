@@ -205,6 +205,8 @@ export type RejectCode =
   | "too-many-resumes"
   | "mark-unknown"
   | "mark-wrong"
+  /** Chip, print, raised characters, stripe and record are not of one person. */
+  | "contradiction"
   | "picture-wrong"
   | "no-picture"
   | "foreign-card"

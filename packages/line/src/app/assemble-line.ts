@@ -14,7 +14,7 @@ import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
-import { spoiler } from "../devices/shop-floor/spoiler.js";
+import { type Spoiler, spoiler } from "../devices/shop-floor/spoiler.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Desk } from "../devices/transport/operator.js";
@@ -146,8 +146,9 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     ...(file.transport.kind === "operator" ? { putBack: async () => desk?.transport.putBack() } : {}),
   });
   const wheels = machines({ order, line: file.line, data });
-  const heads = file.stations.map((station) =>
-    Array.from({ length: station.heads }, (_, number) =>
+  const heads = file.stations.map((station) => {
+    const spoiling = spoilerOf(station, file, floor);
+    return Array.from({ length: station.heads }, (_, number) =>
       headOf(station, number, {
         file,
         floor,
@@ -155,10 +156,11 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         readers,
         wheels,
         chip: parts.chip ?? "front",
+        ...(spoiling === undefined ? {} : { spoiling }),
         ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
       }),
-    ),
-  );
+    );
+  });
   const { transport: moving } = file;
   let transport: Transport;
   if (moving.kind === "operator") {
@@ -259,6 +261,14 @@ function worldOf({ mode, seed, speed }: LineFile): { readonly world: World; read
   return { world, run: (work) => world.run(work) };
 }
 
+/** For a station whose machines are to spoil cards. */
+const spoilerOf = (
+  { name, spoils }: StationFile,
+  { seed }: LineFile,
+  { spoilt: record }: ShopFloor,
+): Spoiler | undefined =>
+  spoils === undefined ? undefined : spoiler({ ...spoils, seed: `${String(seed)} ${name}`, record });
+
 function headOf(
   station: StationFile,
   number: number,
@@ -269,6 +279,7 @@ function headOf(
     readers,
     wheels,
     chip,
+    spoiling,
     openStripe,
   }: {
     readonly file: LineFile;
@@ -277,21 +288,18 @@ function headOf(
     readonly readers: LineReaders;
     readonly wheels: Machines;
     readonly chip: Side | "none";
+    readonly spoiling?: Spoiler;
     readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
   const named = (what: string): string => `${station.name} ${what} ${String(number + 1)}`;
-  const { spoils } = station;
-  const seed = String(file.seed);
   const machine = {
     place,
     world,
-    seed,
+    seed: String(file.seed),
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
-    ...(spoils === undefined
-      ? {}
-      : { spoiler: spoiler({ ...spoils, seed: `${seed} ${named("head")}`, record: floor.spoilt }) }),
+    ...(spoiling === undefined ? {} : { spoiler: spoiling }),
   };
   const markers: Marker[] = [];
   const { engraver } = station;

@@ -17,20 +17,22 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const example = (name: string): string => join(root, "examples", name);
 
 describe("layout lint", () => {
-  test.each(["office-access/order.yaml", "warehouse-access/order.yaml", "products/resident-card"])(
-    "%s is ready for production",
-    (name) => {
-      const { code, out } = persoline(["layout", "lint", example(name), "--strict", "--json"]);
-      const told = JSON.parse(out) as {
-        readonly errors: number;
-        readonly records: number;
-        readonly findings: unknown[];
-      };
-      expect(told.findings).toEqual([]);
-      expect(told.records).toBeGreaterThan(5);
-      expect(code).toBe(0);
-    },
-  );
+  test.each([
+    "office-access/order.yaml",
+    "warehouse-access/order.yaml",
+    "products/resident-card",
+    "payment/order.yaml",
+  ])("%s is ready for production", (name) => {
+    const { code, out } = persoline(["layout", "lint", example(name), "--strict", "--json"]);
+    const told = JSON.parse(out) as {
+      readonly errors: number;
+      readonly records: number;
+      readonly findings: unknown[];
+    };
+    expect(told.findings).toEqual([]);
+    expect(told.records).toBeGreaterThan(5);
+    expect(code).toBe(0);
+  });
   test("an error ends with 1, is told with file and line, and the inherited file is named", () => {
     const base = join(product, "layout/base.yaml");
     const sound = readFileSync(base, "utf8");
@@ -76,6 +78,29 @@ describe("layout preview", () => {
     expect(told).not.toMatch(/Wi.niewski/u);
     expect(statSync(out).mode & 0o077).toBe(0);
     expect((await sharp(out).metadata()).width).toBe(2223);
+  });
+  test("a payment card's sample is nobody's; a card that is only embossed has a bare front", async () => {
+    const payment = join(folder, "products/payment");
+    const out = join(folder, "payment.png");
+    const preview = () => persoline(["layout", "preview", payment, "--record", "2", "--out", out]);
+    expect(preview()).toMatchObject({ code: 0, out: expect.stringContaining("front and back of record 2") });
+    const both = (await sharp(out).metadata()).width ?? 0;
+    const file = join(payment, "product.yaml");
+    const sound = readFileSync(file, "utf8");
+    writeFileSync(file, sound.replace(/^visual: .*$/m, "visual: { emboss: layout/emboss.yaml }"));
+    expect(preview()).toMatchObject({ code: 0, out: expect.stringContaining("front of record 2") });
+    const dots = () => sharp(out).greyscale().raw().toBuffer({ resolveWithObject: true });
+    const { data: raised, info } = await dots();
+    expect(info.width).toBeLessThan(both);
+    // Without its raised characters nothing but the bare card is left.
+    expect(
+      persoline(["layout", "preview", payment, "--layers", "laser", "--no-caption", "--out", out]).code,
+    ).toBe(0);
+    writeFileSync(file, sound);
+    const { data: bare } = await dots();
+    let other = 0;
+    for (let i = 0; i < 700 * info.width; i++) if (Math.abs((raised[i] ?? 0) - (bare[i] ?? 0)) > 25) other++;
+    expect(other).toBeGreaterThan(5_000);
   });
   test("one side, some layers, as SVG and PDF", () => {
     const [svg, pdf] = [join(folder, "card.svg"), join(folder, "card.pdf")];

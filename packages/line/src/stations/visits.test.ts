@@ -276,6 +276,7 @@ describe("the magnetic stripe", () => {
         ...card.bound.prepared,
         faces: [face],
         emboss: [{ text: raised, font: "7B", x: 10, yFromBottom: 21.42, pitch: 3.63 }],
+        told: { record: { number: record }, fields: {}, chip: {} },
       },
     };
     return card;
@@ -345,7 +346,7 @@ describe("the magnetic stripe", () => {
     const outcome = await quality.visit(striped(numbers), visit);
     const said = outcome.kind === "rejected" ? `${outcome.code} ${outcome.detail}` : outcome.kind;
     expect(said).toMatch(
-      pair === undefined ? /^passed$/ : new RegExp(`^mark-wrong .*number: ${pair} contradict`),
+      pair === undefined ? /^passed$/ : new RegExp(`^contradiction .*number: ${pair} contradict`),
     );
   });
   test("at quality control a sealed stripe is compared by digest with what is raised, inside the encoder", async () => {

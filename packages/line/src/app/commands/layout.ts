@@ -2,14 +2,17 @@ import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
+  bareFront,
   findingText,
   type Layer,
   layers,
+  layoutFace,
   type LayoutFinding,
   type LintRecord,
   type ProductFields,
   lintVisual,
   pictureOfFace,
+  readFonts,
   sheetPdf,
   sheetPng,
   type SheetSide,
@@ -107,16 +110,16 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
   if (options.dpi < 72 || options.dpi > 1200) throw new Refusal("--dpi must be 72 to 1200");
   const { drawing } = desk;
   const { values, photos } = await recordOf(desk, options.record);
-  const { faces, emboss } = drawing.draw(values, photos);
+  const drawn = drawing.draw(values, photos);
+  const { emboss } = drawn;
   const own = (drawing.raised?.lines ?? []).length;
-  const [first] = drawing.sides;
-  if (first === undefined)
-    throw new Refusal(
-      `cards of ${desk.name} are only embossed: there is no face to preview; "persoline layout lint" judges their lines`,
-    );
+  // Cards that are only embossed have a bare front.
+  const bare = bareFront(readFonts());
+  const layouts = drawing.sides.length === 0 ? [bare] : drawing.sides;
+  const faces = drawing.sides.length === 0 ? [layoutFace(bare, {}, {})] : drawn.faces;
   const sides: SheetSide[] = [];
   for (const [at, face] of faces.entries()) {
-    const layout = drawing.sides[at];
+    const layout = layouts[at];
     if (layout === undefined || (options.side !== "both" && options.side !== face.side)) continue;
     const picture = await pictureOfFace(face, layout, {
       dpi: options.dpi,
@@ -135,7 +138,7 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
         .join(" · ")
     : undefined;
   const lasered = await timesOf(options, faces);
-  const svg = sheetSvg(sides, caption, first.fonts);
+  const svg = sheetSvg(sides, caption, bare.fonts);
   const content =
     form === ".svg" ? svg : form === ".pdf" ? sheetPdf(sides, options.dpi) : await sheetPng(svg, options.dpi);
   // A card shows a person: nobody else on the machine need see it.

@@ -1,3 +1,4 @@
+import { headOf } from "../shop-floor/places.js";
 import { visualFlawKinds, stripeFlawKinds } from "../flaw-kinds.js";
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
@@ -130,6 +131,7 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
     if (planted !== undefined) return planted;
     const kind = spoiler?.next({
       label,
+      head: headOf(options.place),
       machine: name,
       side,
       kinds: visualFlawKinds,
@@ -217,7 +219,14 @@ function simulatedWheels(
       // What a real wheel could not strike, the simulated one refuses as well.
       recordsOf(name, struck(job));
       const label = labelOf(body);
-      const kind = spoiler?.next({ label, machine: name, side, kinds: wheelFlaws, can: () => true });
+      const kind = spoiler?.next({
+        label,
+        head: headOf(options.place),
+        machine: name,
+        side,
+        kinds: wheelFlaws,
+        can: () => true,
+      });
       const made =
         kind === undefined ? undefined : struckWrong(lines, kind, `${options.seed} ${name} ${label}`);
       if (kind !== undefined && made !== undefined)

@@ -2,6 +2,7 @@
 export { type FieldValues } from "./text.js";
 export { indentedOn } from "./emboss.js";
 export { type Fonts, readFonts } from "./fonts.js";
+export { transliterate } from "./transliterate.js";
 export { LayoutProblem } from "./problem.js";
 export {
   type EmbossTemplate,
@@ -12,7 +13,7 @@ export {
   parseLayout,
 } from "./template.js";
 export { layoutJsonSchemas } from "./template-schema.js";
-export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
+export { bareFront, compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
 export {
   findingText,

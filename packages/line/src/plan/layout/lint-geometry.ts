@@ -1,4 +1,5 @@
 /** Rules about places: nothing off the card, nothing on what the standards keep free, nothing on one another. */
+import { embossAreas } from "@persoline/card/id1";
 import type { Box, Face, PlacedField, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { boxOf, card } from "./art.js";
@@ -11,7 +12,6 @@ import {
   chipKeepOut,
   chipModule,
   describe,
-  embossAreas,
   fromBehind,
   gap,
   grown,

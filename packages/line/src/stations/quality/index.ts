@@ -5,6 +5,7 @@ export { decodePicture } from "./decode.js";
 export { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
 export {
+  chipSays,
   crossCheck,
   embossSays,
   printSays,

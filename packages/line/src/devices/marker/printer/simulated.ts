@@ -1,4 +1,5 @@
 /** A card printer over bodies of the shop floor: its dyes lie on the plastic that the simulated camera sees. */
+import { headOf } from "../../shop-floor/places.js";
 import { visualFlawKinds } from "../../flaw-kinds.js";
 import { basename } from "node:path";
 import { DeviceFault } from "../../problem.js";
@@ -63,6 +64,7 @@ export function simulatedPrinter(options: SimulatedMarkerOptions): Marker {
     if (planted !== undefined) return planted;
     const kind = spoiler?.next({
       label,
+      head: headOf(options.place),
       machine: name,
       side,
       kinds: visualFlawKinds,
