@@ -12,6 +12,7 @@ import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
+import { holdMachine } from "../devices/shop-floor/body-hold.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
 import { type Spoiler, spoiler } from "../devices/shop-floor/spoiler.js";
@@ -136,7 +137,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     offersT0: offered.includes(0),
     random: (length) => world.random(length),
   });
-  const floor = new ShopFloor(join(data, "shop-floor"), silicon);
+  const shopFloor = join(data, "shop-floor");
+  const floor = new ShopFloor(shopFloor, silicon);
   let desk: OpenDesk | undefined;
   const readers = lineReaders({
     file,
@@ -209,6 +211,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
   readers.begin();
+  // At a desk a person has the bodies, and no machine.
+  const held = moving.kind === "operator" ? undefined : holdMachine(shopFloor, file.line);
   return {
     world,
     floor,
@@ -230,6 +234,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       wheels.close();
       desk?.close();
       floor.close();
+      if (held !== undefined && "release" in held) held.release();
     },
   };
 }
