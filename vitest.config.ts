@@ -18,8 +18,8 @@ const realReaders = {
     name: "pcsc",
     include: [pcsc],
     exclude,
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
     fileParallelism: false,
   },
 };

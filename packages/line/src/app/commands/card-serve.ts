@@ -111,11 +111,13 @@ export function addServeCommand(card: Command): void {
         label,
         ...(serial === undefined ? {} : { serial }),
       }));
+      // Heard before it is told: whoever reads it may end this at once.
+      const toEnd = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       if (options.json === true) printJson({ serving: told });
       else
         for (const one of told)
           print(`${host}:${String(one.port)}  ${one.label}${"serial" in one ? `  chip ${one.serial}` : ""}`);
-      await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+      await toEnd;
       for (const slot of slots) slot.remove();
       for (const { close } of served) close();
     });

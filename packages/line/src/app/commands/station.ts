@@ -36,13 +36,15 @@ export function addStationCommands(program: Command): void {
         data: join(dataRoot(options.data), "stations", file.station),
         onEvent: options.json === true ? warn : print,
       });
+      // Heard before it is told: whoever reads it may end this at once.
+      const ended = new AbortController();
+      const toEnd = Promise.race(
+        (["SIGINT", "SIGTERM"] as const).map((signal) => once(process, signal, { signal: ended.signal })),
+      );
       if (options.json === true)
         printJson({ station: file.station, listens: { host, port: open.port }, line: file.line });
       else print(`${file.station} listens at ${host}:${String(open.port)} for line ${file.line}`);
-      const ended = new AbortController();
-      await Promise.race(
-        (["SIGINT", "SIGTERM"] as const).map((signal) => once(process, signal, { signal: ended.signal })),
-      );
+      await toEnd;
       await open.close();
     });
 }
