@@ -23,6 +23,7 @@ import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
+import { forOrder } from "./order-policy.js";
 import { judgedBy, laserOf, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import {
@@ -220,7 +221,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       order,
       environment: job.order.environment,
       product: job.planned,
-      hsm,
+      hsm: forOrder(hsm, order),
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),

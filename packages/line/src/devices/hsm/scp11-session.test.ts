@@ -30,6 +30,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { probeScp11 } from "./scp11-probe.js";
 import type { Hsm } from "./port.js";
+import { orderOfSteps } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
 
 const chip = unhex("504C0102030400000042");
@@ -157,7 +158,8 @@ async function session(
   damage: (answer: Response, pass: number) => Response = (answer) => answer,
 ) {
   sent.length = 0;
-  const opened = await hsm.openSession({ channel, serial });
+  const order = await orderOfSteps(hsm, channel, steps);
+  const opened = await hsm.openSession({ channel, serial, order });
   let command = opened.open;
   for (let pass = 0; ; pass++) {
     const answer = damage(send(body, command), pass);
