@@ -342,6 +342,8 @@ export interface SecurityModule {
   openSession(ask: {
     readonly channel: SecureChannelSpec;
     readonly serial: Serial;
+    /** Whose cards these are: secrets go where this order's list lets them, and nowhere without one. Absent: the order of `secrets`. */
+    readonly order?: string;
     /** What `secret: "pin"` parts are filled from; absent for a program that has none. */
     readonly secrets?: SealedSecrets;
   }): Promise<{ readonly session: SessionId; readonly open: Command }>;

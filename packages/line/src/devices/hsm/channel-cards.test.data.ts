@@ -15,6 +15,7 @@ import {
   type VirtualCard,
 } from "@persoline/card/virtual";
 import { expect } from "vitest";
+import { orderOfSteps } from "./order.test.data.js";
 import type { Hsm } from "./port.js";
 import { createKeystore, openVault } from "./vault.js";
 
@@ -89,7 +90,8 @@ export async function sessionBy(
   channel: SecureChannelSpec,
   steps: readonly SecureStep[],
 ) {
-  const { session: id, open } = await hsm.openSession({ channel, serial });
+  const order = await orderOfSteps(hsm, channel, steps);
+  const { session: id, open } = await hsm.openSession({ channel, serial, order });
   const ready = await hsm.authenticate({ session: id, answer: send(card, open), steps });
   if (!ready.ok) return ready;
   if ("more" in ready) throw new Error("one pass is all there is");

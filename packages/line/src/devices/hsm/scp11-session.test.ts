@@ -28,6 +28,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chip, type OpenedVault, ref, serial, vaultWith } from "./channel-cards.test.data.js";
 import { probeScp11 } from "./scp11-probe.js";
 import type { Hsm } from "./port.js";
+import { orderOfSteps } from "./order.test.data.js";
 import { createKeystore } from "./vault.js";
 
 const master = unhex("000102030405060708090A0B0C0D0E0F");
@@ -140,7 +141,8 @@ async function session(
   damage: (answer: Response, pass: number) => Response = (answer) => answer,
 ) {
   sent.length = 0;
-  const opened = await hsm.openSession({ channel, serial });
+  const order = await orderOfSteps(hsm, channel, steps);
+  const opened = await hsm.openSession({ channel, serial, order });
   let command = opened.open;
   for (let pass = 0; ; pass++) {
     const answer = damage(send(body, command), pass);
