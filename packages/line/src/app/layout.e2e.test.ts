@@ -2,7 +2,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
+  existsSync,
   readFileSync,
   rmSync,
   statSync,
