@@ -6,7 +6,7 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import type { Camera } from "../devices/camera/port.js";
 import { simulatedCamera } from "../devices/camera/simulated.js";
-import { fileEngraver } from "../devices/marker/file-engraver.js";
+import { fileEngraver, type FileEngraverOptions } from "../devices/marker/file-engraver.js";
 import { simulatedPrinter } from "../devices/marker/printer/simulated.js";
 import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
@@ -73,6 +73,8 @@ export interface AssembleLine {
   readonly judgeFaces: Surroundings["judgeFaces"];
   /** Side of the cards that carries the contacts; "front" when not said. */
   readonly chip?: Side | "none";
+  /** Field and resolution of the laser whose engravers take files. */
+  readonly laser?: NonNullable<FileEngraverOptions["laser"]>;
   /** What virtual blanks show before the line begins. */
   readonly preprint?: Preprint;
   readonly keepPicture: Surroundings["keepPicture"];
@@ -159,6 +161,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         wheels,
         chip: parts.chip ?? "front",
         ...(spoiling === undefined ? {} : { spoiling }),
+        ...(parts.laser === undefined ? {} : { laser: parts.laser }),
         ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
       }),
     );
@@ -285,6 +288,7 @@ function headOf(
     wheels,
     chip,
     spoiling,
+    laser,
     openStripe,
   }: {
     readonly file: LineFile;
@@ -294,6 +298,7 @@ function headOf(
     readonly wheels: Machines;
     readonly chip: Side | "none";
     readonly spoiling?: Spoiler;
+    readonly laser?: NonNullable<AssembleLine["laser"]>;
     readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
@@ -317,6 +322,7 @@ function headOf(
         format: engraver.format,
         ...(engraver.command === undefined ? {} : { command: engraver.command }),
         withinMs: engraver.withinSeconds * 1000,
+        ...(laser === undefined ? {} : { laser }),
       }),
     );
   const { embosser, indenter, encoder } = station;

@@ -1,9 +1,18 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { persoline, root } from "./command.test.data.js";
+import { idealLine, persoline, root, smallOrder } from "./command.test.data.js";
 
 let folder: string;
 let product: string;
@@ -42,6 +51,44 @@ describe("layout lint", () => {
     expect(code).toBe(1);
     expect(out).toMatch(/layout\/base\.yaml:9:5 error \[off-card\] city: its box .* leaves the card/);
     expect(err).toContain("not ready for production");
+  });
+  test("what a line's machines cannot reach is told by the linter, and refused before a card moves", () => {
+    const own = join(folder, "reach");
+    mkdirSync(own);
+    const office = join(folder, "products/office-access");
+    const file = join(office, "layout/emboss.yaml");
+    const sound = readFileSync(file, "utf8");
+    const carousel = example("lines/carousel.yaml");
+    expect(persoline(["layout", "lint", office, "--line", carousel]).code).toBe(0);
+    writeFileSync(file, sound.replace("yFromBottom: 3.5", "yFromBottom: 3.1"));
+    expect(persoline(["layout", "lint", office]).code).toBe(0);
+    const { code, out } = persoline(["layout", "lint", office, "--line", carousel]);
+    expect([code, out]).toEqual([
+      1,
+      expect.stringMatching(
+        /emboss\.yaml:7:\d+ error \[machine\] emboss-number: 3\.10 mm .* the embosser of visual/,
+      ),
+    ]);
+    const order = smallOrder(own, 3);
+    writeFileSync(
+      order,
+      readFileSync(order, "utf8").replace(join(root, "examples/products"), join(folder, "products")),
+    );
+    const run = persoline([
+      "run",
+      order,
+      "--line",
+      idealLine(own, "carousel"),
+      "--data",
+      join(own, "data"),
+      "--json",
+    ]);
+    writeFileSync(file, sound);
+    expect(run).toMatchObject({ code: 1, out: "" });
+    expect(run.err).toMatch(
+      /employees\.csv:2 "field "emboss-number" of the card".*beyond the way of the embosser/,
+    );
+    expect(existsSync(join(own, "data/shop-floor"))).toBe(false);
   });
   test("a product without a layout, and what is no product", () => {
     expect(persoline(["layout", "lint", example("products/pkcs15")]).err).toContain("has no layout");

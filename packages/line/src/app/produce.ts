@@ -225,6 +225,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     (key) => key.fill(0),
   );
   const pictures = pictureArchive(data, order, dataKey, faces);
+  const laser = await laserOf(file);
   const assembled = opened.add(
     assembleLine({
       line: file,
@@ -236,7 +237,8 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
-      makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
+      makeMarks: marksBy(faces, { laser, printing: printingOf(file) }),
+      ...(laser === undefined ? {} : { laser: laser.settings }),
       judgeFaces: judgedBy(faces, chipSideOf(job.drawing)),
       chip: chipSideOf(job.drawing),
       ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),

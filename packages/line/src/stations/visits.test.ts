@@ -3,6 +3,7 @@ import { unhex } from "@persoline/card/bytes";
 import { CardMute, type Note, type Serial } from "@persoline/card/program";
 import type { StatusWord } from "@persoline/card/apdu";
 import { describe, expect, test } from "vitest";
+import { engraverGeometry, wheelsGeometry } from "../devices/marker/geometry.js";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Encoder, StripeProblem } from "../devices/encoder/port.js";
 import type { Marker, MarkJob } from "../devices/marker/port.js";
@@ -115,6 +116,7 @@ function scene(
     name: does,
     kind: "simulated",
     does,
+    geometry: does === "emboss" || does === "indent" ? wheelsGeometry(does) : engraverGeometry({ dpi: 300 }),
     duration: () => 1,
     mark: (job) => {
       const intents = journal.notes.filter(({ event }) => event === "intent").length;

@@ -2,7 +2,6 @@ import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
-  bareFront,
   findingText,
   type Layer,
   layers,
@@ -12,7 +11,6 @@ import {
   type ProductFields,
   lintVisual,
   pictureOfFace,
-  readFonts,
   sheetPdf,
   sheetPng,
   type SheetSide,
@@ -23,6 +21,8 @@ import type { Face } from "../../plan/types.js";
 import { readLaser } from "../laser-desk.js";
 import { type LayoutDesk, layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
+import { reachOf } from "../reach.js";
+import { readLine } from "../../stations/line-file.js";
 import { print, printJson, unfinished, whole, withJson } from "./options.js";
 
 export interface Source {
@@ -43,6 +43,7 @@ interface PreviewOptions extends Source {
 }
 
 interface LintOptions extends Source {
+  readonly line?: string;
   readonly strict?: boolean;
 }
 
@@ -91,11 +92,12 @@ export function addLayoutCommands(program: Command): void {
     .description(
       "checks a product's layouts against the card, the machines and its records: places, letters, sizes, codes, contrast; ends with 1 when there is an error",
     )
+    .option("--line <line.yaml>", "also against what the machines of this line reach")
     .option("--strict", "end with 1 on a warning too")
     .addHelpText(
       "after",
       "\nExamples:\n  $ persoline layout lint examples/products/office-access" +
-        "\n  $ persoline layout lint examples/office-access/order.yaml --json" +
+        "\n  $ persoline layout lint examples/office-access/order.yaml --line examples/lines/carousel.yaml --json" +
         "\n\nEach line is file:line:column severity [rule] field: what is wrong; what to do.",
     )
     .action(lint);
@@ -114,7 +116,7 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
   const { emboss } = drawn;
   const own = (drawing.raised?.lines ?? []).length;
   // Cards that are only embossed have a bare front.
-  const bare = bareFront(readFonts());
+  const { bare } = drawing;
   const layouts = drawing.sides.length === 0 ? [bare] : drawing.sides;
   const faces = drawing.sides.length === 0 ? [layoutFace(bare, {}, {})] : drawn.faces;
   const sides: SheetSide[] = [];
@@ -195,7 +197,8 @@ async function lint(what: string, options: LintOptions): Promise<void> {
   const desk = await layoutDesk(what, options);
   const records: LintRecord[] = [];
   for await (const record of desk.records()) records.push(record);
-  const findings = lintVisual(desk.drawing, records, fieldsOf(desk));
+  const machines = options.line === undefined ? [] : await reachOf(await readLine(options.line));
+  const findings = lintVisual(desk.drawing, records, fieldsOf(desk), machines);
   const count = (severity: LayoutFinding["severity"]): number =>
     findings.filter((one) => one.severity === severity).length;
   const [errors, warnings] = [count("error"), count("warning")];

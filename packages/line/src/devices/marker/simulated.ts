@@ -10,6 +10,7 @@ import type { Place } from "../transport/port.js";
 import { recordsOf } from "./emboss/records.js";
 import { chance } from "../shop-floor/random.js";
 import type { Spoiler } from "../shop-floor/spoiler.js";
+import { engraverGeometry, wheelsGeometry } from "./geometry.js";
 import { canSpoil, flawOf, spoil, type Spoilt, type VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob, Side, StruckLine } from "./port.js";
 import { printingMs } from "./printer/job.js";
@@ -144,6 +145,7 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
     name,
     kind: "simulated",
     does: "raster",
+    geometry: engraverGeometry({ dpi: 300 }),
     duration,
     async mark(job) {
       const ms = duration(job);
@@ -211,6 +213,7 @@ function simulatedWheels(
     name,
     kind: "simulated",
     does,
+    geometry: wheelsGeometry(does),
     duration,
     async mark(job) {
       const ms = duration(job);

@@ -13,7 +13,7 @@ export {
   parseLayout,
 } from "./template.js";
 export { layoutJsonSchemas } from "./template-schema.js";
-export { bareFront, compileLayout, type FaceLayout, layoutFace } from "./face.js";
+export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
 export {
   findingText,
@@ -24,6 +24,7 @@ export {
   lintVisual,
   type ProductFields,
 } from "./lint.js";
+export { type MachineReach, unreachable } from "./machines.js";
 export { chipKeepOut } from "./zones.js";
 export { dotsAt, type FaceRaster, renderFace } from "./raster.js";
 export { contactSheet, type PreviewOptions, renderPreview } from "./preview.js";

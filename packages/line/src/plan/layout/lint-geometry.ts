@@ -262,6 +262,16 @@ function behind(line: StruckLine, fields: readonly PlacedField[], template: Face
 /** A line that a wheel strikes, with the name it has in its file. */
 export type StruckLine = (EmbossLine | PlacedLine) & { readonly field: string };
 
+/** Lines of an embossing layout, which stands in a file of its own. */
+export const raisedLines = (
+  raised: { readonly lines: readonly { readonly name: string }[] } | undefined,
+  emboss: readonly EmbossLine[],
+): StruckLine[] =>
+  (raised?.lines ?? []).flatMap(({ name }, at) => {
+    const line = emboss[at];
+    return line === undefined ? [] : [{ ...line, field: name }];
+  });
+
 export interface Struck {
   /** Struck on this side. */
   readonly here: readonly StruckLine[];

@@ -6,6 +6,7 @@ import { DeviceFault } from "../../problem.js";
 import { faultsOf } from "../../shop-floor/lot-book.js";
 import type { Side } from "../../shop-floor/faces.js";
 import { printOver, wear } from "../../shop-floor/wear.js";
+import { printerGeometry } from "../geometry.js";
 import { canSpoil, flawOf, spoil, type VisualFlaw } from "../flaws.js";
 import type { Marker, MarkJob, PrintedSide } from "../port.js";
 import { type Canvas, dotsOf, dyed } from "../redraw.js";
@@ -112,6 +113,7 @@ export function simulatedPrinter(options: SimulatedMarkerOptions): Marker {
     name,
     kind: "simulated",
     does: "colour",
+    geometry: printerGeometry({ dpi: kept }),
     duration: (job: MarkJob) => {
       if (job.kind !== "colour") throw refuse(job.kind);
       return printingMs(job);
