@@ -205,6 +205,8 @@ export type RejectCode =
   | "too-many-resumes"
   | "mark-unknown"
   | "mark-wrong"
+  /** Chip, print, raised characters, stripe and record are not of one person. */
+  | "contradiction"
   | "picture-wrong"
   | "no-picture"
   | "foreign-card"
@@ -340,6 +342,8 @@ export interface SecurityModule {
   openSession(ask: {
     readonly channel: SecureChannelSpec;
     readonly serial: Serial;
+    /** Whose cards these are: secrets go where this order's list lets them, and nowhere without one. Absent: the order of `secrets`. */
+    readonly order?: string;
     /** What `secret: "pin"` parts are filled from; absent for a program that has none. */
     readonly secrets?: SealedSecrets;
   }): Promise<{ readonly session: SessionId; readonly open: Command }>;

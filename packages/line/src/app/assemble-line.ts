@@ -6,15 +6,16 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import type { Camera } from "../devices/camera/port.js";
 import { simulatedCamera } from "../devices/camera/simulated.js";
-import { fileEngraver } from "../devices/marker/file-engraver.js";
+import { fileEngraver, type FileEngraverOptions } from "../devices/marker/file-engraver.js";
 import { simulatedPrinter } from "../devices/marker/printer/simulated.js";
 import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
+import { holdMachine } from "../devices/shop-floor/body-hold.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
-import { spoiler } from "../devices/shop-floor/spoiler.js";
+import { type Spoiler, spoiler } from "../devices/shop-floor/spoiler.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Desk } from "../devices/transport/operator.js";
@@ -72,6 +73,8 @@ export interface AssembleLine {
   readonly judgeFaces: Surroundings["judgeFaces"];
   /** Side of the cards that carries the contacts; "front" when not said. */
   readonly chip?: Side | "none";
+  /** Field and resolution of the laser whose engravers take files. */
+  readonly laser?: NonNullable<FileEngraverOptions["laser"]>;
   /** What virtual blanks show before the line begins. */
   readonly preprint?: Preprint;
   readonly keepPicture: Surroundings["keepPicture"];
@@ -136,7 +139,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     offersT0: offered.includes(0),
     random: (length) => world.random(length),
   });
-  const floor = new ShopFloor(join(data, "shop-floor"), silicon);
+  const shopFloor = join(data, "shop-floor");
+  const floor = new ShopFloor(shopFloor, silicon);
   let desk: OpenDesk | undefined;
   const readers = lineReaders({
     file,
@@ -146,8 +150,9 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     ...(file.transport.kind === "operator" ? { putBack: async () => desk?.transport.putBack() } : {}),
   });
   const wheels = machines({ order, line: file.line, data });
-  const heads = file.stations.map((station) =>
-    Array.from({ length: station.heads }, (_, number) =>
+  const heads = file.stations.map((station) => {
+    const spoiling = spoilerOf(station, file, floor);
+    return Array.from({ length: station.heads }, (_, number) =>
       headOf(station, number, {
         file,
         floor,
@@ -155,10 +160,12 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         readers,
         wheels,
         chip: parts.chip ?? "front",
+        ...(spoiling === undefined ? {} : { spoiling }),
+        ...(parts.laser === undefined ? {} : { laser: parts.laser }),
         ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
       }),
-    ),
-  );
+    );
+  });
   const { transport: moving } = file;
   let transport: Transport;
   if (moving.kind === "operator") {
@@ -207,6 +214,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
   readers.begin();
+  // At a desk a person has the bodies, and no machine.
+  const held = moving.kind === "operator" ? undefined : holdMachine(shopFloor, file.line);
   return {
     world,
     floor,
@@ -228,6 +237,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       wheels.close();
       desk?.close();
       floor.close();
+      if (held !== undefined && "release" in held) held.release();
     },
   };
 }
@@ -259,6 +269,14 @@ function worldOf({ mode, seed, speed }: LineFile): { readonly world: World; read
   return { world, run: (work) => world.run(work) };
 }
 
+/** For a station whose machines are to spoil cards. */
+const spoilerOf = (
+  { name, spoils }: StationFile,
+  { seed }: LineFile,
+  { spoilt: record }: ShopFloor,
+): Spoiler | undefined =>
+  spoils === undefined ? undefined : spoiler({ ...spoils, seed: `${String(seed)} ${name}`, record });
+
 function headOf(
   station: StationFile,
   number: number,
@@ -269,6 +287,8 @@ function headOf(
     readers,
     wheels,
     chip,
+    spoiling,
+    laser,
     openStripe,
   }: {
     readonly file: LineFile;
@@ -277,21 +297,19 @@ function headOf(
     readonly readers: LineReaders;
     readonly wheels: Machines;
     readonly chip: Side | "none";
+    readonly spoiling?: Spoiler;
+    readonly laser?: NonNullable<AssembleLine["laser"]>;
     readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
   const place: Place = { at: "head", station: station.name, head: number };
   const named = (what: string): string => `${station.name} ${what} ${String(number + 1)}`;
-  const { spoils } = station;
-  const seed = String(file.seed);
   const machine = {
     place,
     world,
-    seed,
+    seed: String(file.seed),
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
-    ...(spoils === undefined
-      ? {}
-      : { spoiler: spoiler({ ...spoils, seed: `${seed} ${named("head")}`, record: floor.spoilt }) }),
+    ...(spoiling === undefined ? {} : { spoiler: spoiling }),
   };
   const markers: Marker[] = [];
   const { engraver } = station;
@@ -304,6 +322,7 @@ function headOf(
         format: engraver.format,
         ...(engraver.command === undefined ? {} : { command: engraver.command }),
         withinMs: engraver.withinSeconds * 1000,
+        ...(laser === undefined ? {} : { laser }),
       }),
     );
   const { embosser, indenter, encoder } = station;

@@ -42,10 +42,16 @@ export function realCameraOf(
 export function printerOf(name: string, printer: PrinterFile): Marker {
   const { ribbon } = printer;
   if ("folder" in printer)
-    return filePrinter({ name, folder: printer.folder, format: printer.format, ribbon });
+    return filePrinter({
+      name,
+      folder: printer.folder,
+      format: printer.format,
+      printing: printer,
+      ribbon,
+    });
   const { cups: queue, server, media, confirmedBy, seconds } = printer;
   const timeoutMs = seconds === undefined ? undefined : seconds * 1000;
-  return cupsPrinter({ name, queue, server, media, confirmedBy, timeoutMs, ribbon });
+  return cupsPrinter({ name, queue, server, media, confirmedBy, timeoutMs, printing: printer, ribbon });
 }
 
 /** How a line's printers want their pictures; undefined: it has none, and its cards get no colour. */

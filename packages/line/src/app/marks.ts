@@ -65,7 +65,9 @@ export async function marksOf(
     ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides: printed } as const]),
     ...jobs,
     ...indents,
-    ...(emboss.length === 0 ? [] : [{ kind: "emboss", side: "front", lines: emboss } as const]),
+    ...(emboss.length === 0
+      ? []
+      : [{ kind: "emboss", side: "front", lines: emboss.map(({ said: _, ...line }) => line) } as const]),
   ];
 }
 

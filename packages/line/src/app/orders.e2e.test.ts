@@ -67,7 +67,7 @@ const stock =
 /** Nothing went wrong inside the program, and nothing was made. */
 function refused(ended: Ended, ...told: (RegExp | string)[]): void {
   expect(ended.code).toBe(1);
-  expect(ended.out).toBe("");
+  expect(Object.keys(JSON.parse(ended.out) as object)).toEqual(["error"]);
   expect(ended.err).not.toMatch(/\n\s+at |should not have happened/);
   const missing = told.filter((text) =>
     typeof text === "string" ? !ended.err.includes(text) : !text.test(ended.err),
@@ -258,7 +258,7 @@ describe("an order that is taken up again", () => {
       database.close();
       return seed;
     };
-    expect(run(order, line(1), "--seed", "7").err).toMatch(/1 more blanks/);
+    expect(run(order, line(1), "--seed", "7").err).toMatch(/1 more blank is needed/);
     refused(run(order, line(1), "--seed", "8"), "order T-1 was begun with seed 7");
     const more = idealLine(folder, "ideal", (text) => `${stock(1)(text)}  - { lot: L2, count: 6 }\n`);
     expect(JSON.parse(run(order, more).out)).toMatchObject({ produced: 2, balanced: true });

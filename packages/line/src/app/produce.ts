@@ -25,6 +25,7 @@ import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
 import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
+import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
 import {
   hasSealedStripe,
@@ -224,6 +225,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     (key) => key.fill(0),
   );
   const pictures = pictureArchive(data, order, dataKey, faces);
+  const laser = await laserOf(file);
   const assembled = opened.add(
     assembleLine({
       line: file,
@@ -231,11 +233,12 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       order,
       environment: job.order.environment,
       product: job.planned,
-      hsm,
+      hsm: forOrder(hsm, order),
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
-      makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
+      makeMarks: marksBy(faces, { laser, printing: printingOf(file) }),
+      ...(laser === undefined ? {} : { laser: laser.settings }),
       judgeFaces: judgedBy(faces, chipSideOf(job.drawing)),
       chip: chipSideOf(job.drawing),
       ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),

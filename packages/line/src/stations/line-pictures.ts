@@ -80,6 +80,12 @@ const printed = {
     .max(5)
     .default(0)
     .describe("Millimetres printed beyond each edge, where the printer takes them"),
+  margin: z
+    .number()
+    .min(0)
+    .max(10)
+    .optional()
+    .describe("Millimetres at each edge that its head leaves white; 0 when not said"),
   ribbon: z.boolean().default(true).describe("Its ribbon keeps the images, which the record then says"),
 };
 

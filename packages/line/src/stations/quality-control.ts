@@ -6,6 +6,7 @@ import { runOn } from "./contact.js";
 import { proveByTransaction } from "./transaction.js";
 import { stripeDetail } from "./stripe.js";
 import {
+  chipSays,
   crossCheck,
   embossSays,
   type PictureWatch,
@@ -30,8 +31,8 @@ import {
 const watches = new WeakMap<Camera, PictureWatch>();
 
 /**
- * Both sides judged against what the record says must be there, then the chip proved again: after a power cycle and on another reader
- * than the one that wrote it.
+ * Both sides judged against what the record says must be there, then the chip proved again, after a power cycle and on another reader
+ * than the one that wrote it; then all that the card says of itself held against one another.
  */
 export const quality: Station = {
   name: "quality",
@@ -41,10 +42,11 @@ export const quality: Station = {
     const interrupted = card.interrupted !== undefined;
     const seen = camera !== undefined && faces.length > 0 ? await look(card, visit, camera) : undefined;
     if (seen?.kind === "rejected") return seen;
-    const crossed = await crossChecked(card, visit);
-    if (crossed !== undefined) return crossed;
     const proved = await proofOf(card, visit, interrupted);
-    if (seen === undefined || proved.kind !== "passed") return proved;
+    if (proved.kind !== "passed") return proved;
+    const crossed = await crossChecked(card, visit);
+    if (crossed !== undefined) return { ...crossed, findings: proved.findings ?? [] };
+    if (seen === undefined) return proved;
     // The chip is proved for the people who will judge the pictures: they cannot do that by looking.
     for (const finding of proved.findings ?? []) card.findings.push({ ...finding, station: "quality" });
     card.passed.push(chipProvedInQuality);
@@ -93,10 +95,13 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
   return outcomeOf(verdict);
 }
 
-/** Print, raised characters, stripe and record against one another; at a head with an encoder the stripe is read once more. */
-async function crossChecked(card: CardInWork, visit: Visit): Promise<Outcome | undefined> {
+/** Chip, print, raised characters, stripe and record against one another; at a head with an encoder the stripe is read once more. */
+async function crossChecked(
+  card: CardInWork,
+  visit: Visit,
+): Promise<Extract<Outcome, { kind: "rejected" }> | undefined> {
   const bound = boundOf(card);
-  const { record, prepared } = bound;
+  const { told, faces, emboss } = bound.prepared;
   const { encoder } = visit.head;
   const made = visit.makeStripe(bound);
   const stripe = made === undefined || encoder === undefined ? made : await judgedBy(bound, visit, made);
@@ -114,15 +119,19 @@ async function crossChecked(card: CardInWork, visit: Visit): Promise<Outcome | u
     read = tracks === undefined ? await sealedSays(card, visit, { encoder, stripe }) : stripeSays(tracks);
   } else if (stripe?.content.kind === "clear") read = stripeSays(stripe.content.tracks);
   const contradictions = crossCheck([
-    ...recordSays(record.fields),
-    ...printSays(prepared.faces.flatMap(({ fields }) => fields)),
-    ...embossSays(prepared.emboss),
+    ...recordSays(told),
+    ...chipSays(told),
+    ...printSays(
+      faces.flatMap(({ fields }) => fields),
+      told,
+    ),
+    ...embossSays(emboss, told),
     ...read,
   ]);
   if (contradictions.length === 0) return undefined;
   const detail = contradictions.map((one) => one.detail).join("; ");
   card.findings.push({ what: "cross-check", result: "wrong", detail, station: "quality" });
-  return { kind: "rejected", code: "mark-wrong", detail };
+  return { kind: "rejected", code: "contradiction", detail };
 }
 
 /** A payment card's stripe is judged by what the security module makes of the record now, not by what was kept to be written. */
@@ -145,9 +154,9 @@ async function sealedSays(
   { world, hmacSha256 }: Visit,
   { encoder, stripe }: { readonly encoder: Encoder; readonly stripe: StripeJob },
 ): Promise<Statement[]> {
-  const { record, prepared } = boundOf(card);
+  const { told, emboss } = boundOf(card).prepared;
   const statements: Statement[] = [];
-  for (const other of [...recordSays(record.fields), ...embossSays(prepared.emboss)]) {
+  for (const other of [...recordSays(told), ...embossSays(emboss)]) {
     if (!("says" in other) || other.about !== "number") continue;
     const salt = world.random(16);
     const digest = hmacSha256(salt, other.says.replaceAll(/\D/g, ""));

@@ -15,9 +15,9 @@ import { chipNumberOf, stockItem } from "../../devices/shop-floor/lot.js";
 import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { faultOf, faultSchema } from "../../stations/line-file.js";
 import { dataRoot } from "../config.js";
-import { servedText } from "../copied-card.js";
-import { dataFolder } from "../data-folder.js";
+import { knownDataFolder } from "../data-folder.js";
 import { readAnyProduct } from "../job.js";
+import { lyingBody, servedText } from "../lying-body.js";
 import { Refusal, WrongUsage } from "../problem.js";
 import { type Fab, fabFor, needsKeys } from "../virtual-blanks.js";
 import { type CommonOptions, counting, print, printJson, withData } from "./options.js";
@@ -150,7 +150,7 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
         "--issued names cards that are there already: --count, --first, --keep, --product, --keys and --fault are for blanks",
       );
     }
-    return issuedCards(dataFolder(dataRoot(options.data)).shopFloor, issued);
+    return issuedCards(knownDataFolder(dataRoot(options.data)).shopFloor, issued);
   }
   const fab = await fabOf(options);
   const silicon = virtualSilicon({ ...fab, random });
@@ -223,11 +223,7 @@ function taken(dir: string, label: string): () => void {
 function issuedCards(shopFloor: string, labels: readonly string[]): readonly Served[] {
   const floor = new ShopFloor(shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
   return labels.map((label) => {
-    const body = floor.find(label);
-    if (body === undefined) throw new Refusal(`there is no body ${label} on the shop floor at ${shopFloor}`);
-    if (!existsSync(`${body.dir}/chip.eeprom`) || readFileSync(`${body.dir}/chip.eeprom`).length === 0) {
-      throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
-    }
+    const body = lyingBody(floor, shopFloor, label);
     const release = taken(body.dir, label);
     const { card, eeprom } = floor.loadCard(body.dir);
     return {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
-import { harmless } from "../../ledger/harmless.js";
+import { refuseJson, warn } from "../answer.js";
 import { dataRoot, operator, timeZone } from "../config.js";
 import { deskScreen } from "../desk-screen.js";
 import { exitCode } from "../problem.js";
@@ -13,6 +13,7 @@ import {
   passphrase,
   print,
   printJson,
+  unfinished,
   whole,
   withData,
   withOperator,
@@ -50,16 +51,14 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
   let progress = "";
   // A person is told also where only the result is wanted.
   const desk = deskScreen({
-    say:
-      options.json === true
-        ? (text) => process.stderr.write(`${harmless(text)}\n`)
-        : (text) => shown.say(text),
+    say: options.json === true ? warn : (text) => shown.say(text),
     live: shown.live,
   });
   const onSignal = (): void => {
     signals++;
     if (stop === undefined || signals > 1) {
       // Nothing is lost by this: what is in work is taken up by the next run.
+      refuseJson({ code: "interrupted", message: "interrupted: run the same command again" });
       process.exit(exitCode.refused);
     }
     shown.say("Stopping: cards in work are brought to a safe end (once more Ctrl-C ends at once).");
@@ -125,12 +124,11 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
     clearInterval(timer);
     draw();
     shown.settle();
-    if (options.json === true) printJson(end.produced);
+    const why = end.unfinished ?? (end.produced.balanced ? undefined : "the accounts do not balance");
+    if (options.json === true)
+      printJson(why === undefined ? end.produced : { ...end.produced, unfinished: why });
     else print(summary(end));
-    if (end.unfinished !== undefined || !end.produced.balanced) {
-      process.stderr.write(`${harmless(end.unfinished ?? "the accounts do not balance")}\n`);
-      process.exitCode = exitCode.refused;
-    }
+    if (why !== undefined) unfinished(why);
   } finally {
     clearInterval(timer);
     keyboard?.close();

@@ -1,4 +1,5 @@
 /** An encoder over bodies of the shop floor: it writes bits as a real head would, and reads what is there, not what it was told. */
+import { headOf } from "../shop-floor/places.js";
 import { stripeFlawKinds } from "../flaw-kinds.js";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { basename } from "node:path";
@@ -52,7 +53,14 @@ export function simulatedEncoder(options: SimulatedEncoderOptions): Encoder {
   let spoilt: { readonly label: string; readonly flaw: StripeFlaw } | undefined;
   const spoiltBy = (label: string): StripeFlaw | undefined => {
     if (spoilt?.label === label) return spoilt.flaw;
-    const job = { label, machine: name, side: "back", kinds: stripeFlawKinds, can: () => true } as const;
+    const job = {
+      label,
+      head: headOf(place),
+      machine: name,
+      side: "back",
+      kinds: stripeFlawKinds,
+      can: () => true,
+    } as const;
     const kind = options.spoiler?.next(job);
     if (kind === undefined) return undefined;
     options.spoiler?.made({ label, machine: name, side: "back", kind });

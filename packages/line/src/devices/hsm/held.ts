@@ -61,7 +61,7 @@ export class Held<T> {
   }
 
   clear(): void {
-    for (const id of [...this.#all.keys()]) this.close(id);
+    for (const id of this.#all.keys()) this.close(id);
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

@@ -25,6 +25,7 @@ import { desWeakness } from "@persoline/card/keyblock";
 import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
+import type { ApprovedPolicy } from "./order-policy.js";
 import { type Purpose, whyNot } from "./office/life.js";
 import { noOffice } from "./office/types.js";
 import { isRsa, issuerKeyObject, publicOf, rsaCheckValue } from "./payment/issuer-key.js";
@@ -157,6 +158,8 @@ export class Keyring {
   kept?: KeptKeys;
   /** How far the key office's acts go. */
   office: CapabilityReport["office"] = noOffice;
+  /** Lists of what orders may have done with their secrets, as two custodians approved them; heeded in `live`. */
+  policies: readonly ApprovedPolicy[] = [];
   readonly #keys = new Map<string, Open>();
 
   readonly #now: () => number;

@@ -65,6 +65,15 @@ export interface CapabilityReport {
   readonly operations: Readonly<Record<HsmOperation, Capability>>;
   /** How many acts of the key office its keys know, and the SHA-256 of the last one's text: whoever cuts the file's end off is found out. */
   readonly office: { readonly acts: number; readonly last: string };
+  /** Lists of what orders may have done with their secrets: those that two custodians have approved, and those of the orders that are open. */
+  readonly policies: {
+    readonly approved: readonly { readonly name: string; readonly digest: string }[];
+    readonly open: readonly {
+      readonly order: string;
+      readonly digest: string;
+      readonly sentences: readonly string[];
+    }[];
+  };
   /** Key pairs for payment cards that are drawn ahead, one pool for each size in use. */
   readonly iccKeys: readonly IccKeyFigures[];
 }
@@ -322,9 +331,17 @@ export interface Hsm extends SecurityModule {
     readonly challenge: Uint8Array;
   }): Promise<Uint8Array>;
 
-  /** A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). */
-  createDataKey(order: string): Promise<Uint8Array>;
-  releaseDataKey(ask: { readonly order: string; readonly sealed: Uint8Array }): Promise<Uint8Array>;
+  /**
+   * A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). `policy`: all that may be
+   * done with the order's secrets (order-policy.ts), fixed with it for good; without one they go into no card.
+   */
+  createDataKey(ask: { readonly order: string; readonly policy?: readonly string[] }): Promise<Uint8Array>;
+  /** With `policy`, which must be the order's own, its secrets may go into cards from now on. */
+  releaseDataKey(ask: {
+    readonly order: string;
+    readonly sealed: Uint8Array;
+    readonly policy?: readonly string[];
+  }): Promise<Uint8Array>;
 
   /** Ed25519 over the bytes, for result files and audit heads. */
   sign(purpose: "result" | "audit", bytes: Uint8Array): Promise<Uint8Array>;

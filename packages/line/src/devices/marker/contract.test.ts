@@ -295,8 +295,18 @@ describe.each(Object.entries(rigs))("the promise of markers: %s", (_, rigOf) => 
     expect(rig.marked()).toBeLessThanOrEqual(1);
     rig.stop();
   });
-  test("says beforehand how long it takes, what it is, and refuses the other kind of job unmarked", async () => {
+  test("says beforehand how long it takes, what it is, what it reaches, and refuses the other kind of job unmarked", async () => {
     const rig = rigOf(true);
+    // A whole card is within the reach of each of these.
+    const { geometry } = rig.marker;
+    expect(geometry.does).toBe(rig.marker.does);
+    if ("reach" in geometry)
+      expect(geometry).toMatchObject({ dpi: 300, reach: { x: 0, y: 0, width: 85.6, height: 53.98 } });
+    else
+      expect([geometry.across, geometry.up].map(({ from, to }) => [from.toFixed(2), to.toFixed(2)])).toEqual([
+        ["2.54", "83.18"],
+        ["3.43", "37.08"],
+      ]);
     expect(rig.marker.kind).toBe(rig.kind);
     expect(rig.marker.duration(rig.does)).toBeGreaterThan(100);
     await expect(rig.marker.mark(rig.not)).rejects.toBeInstanceOf(DeviceFault);

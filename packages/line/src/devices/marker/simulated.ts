@@ -1,3 +1,4 @@
+import { headOf } from "../shop-floor/places.js";
 import { visualFlawKinds, stripeFlawKinds } from "../flaw-kinds.js";
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
@@ -9,6 +10,7 @@ import type { Place } from "../transport/port.js";
 import { recordsOf } from "./emboss/records.js";
 import { chance } from "../shop-floor/random.js";
 import type { Spoiler } from "../shop-floor/spoiler.js";
+import { engraverGeometry, wheelsGeometry } from "./geometry.js";
 import { canSpoil, flawOf, spoil, type Spoilt, type VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob, Side, StruckLine } from "./port.js";
 import { printingMs } from "./printer/job.js";
@@ -130,6 +132,7 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
     if (planted !== undefined) return planted;
     const kind = spoiler?.next({
       label,
+      head: headOf(options.place),
       machine: name,
       side,
       kinds: visualFlawKinds,
@@ -142,6 +145,7 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
     name,
     kind: "simulated",
     does: "raster",
+    geometry: engraverGeometry({ dpi: 300 }),
     duration,
     async mark(job) {
       const ms = duration(job);
@@ -209,6 +213,7 @@ function simulatedWheels(
     name,
     kind: "simulated",
     does,
+    geometry: wheelsGeometry(does),
     duration,
     async mark(job) {
       const ms = duration(job);
@@ -217,7 +222,14 @@ function simulatedWheels(
       // What a real wheel could not strike, the simulated one refuses as well.
       recordsOf(name, struck(job));
       const label = labelOf(body);
-      const kind = spoiler?.next({ label, machine: name, side, kinds: wheelFlaws, can: () => true });
+      const kind = spoiler?.next({
+        label,
+        head: headOf(options.place),
+        machine: name,
+        side,
+        kinds: wheelFlaws,
+        can: () => true,
+      });
       const made =
         kind === undefined ? undefined : struckWrong(lines, kind, `${options.seed} ${name} ${label}`);
       if (kind !== undefined && made !== undefined)

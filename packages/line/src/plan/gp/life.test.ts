@@ -11,6 +11,7 @@ import {
   livedUntil,
   memoryText,
   pinDigits,
+  secretsOf,
   planned,
   productText,
   programOf,
@@ -175,6 +176,7 @@ describe.each([
   const block = (digits: string): string => `2${String(digits.length)}${digits}`.padEnd(16, "F");
   const wrong = (digits: string): string =>
     digits.startsWith("0") ? `1${digits.slice(1)}` : `0${digits.slice(1)}`;
+  const pinOf = (product: string): string => pinDigits(secretsOf([programOf(product, "personalization")]));
   const on = async () => {
     const head = await livedUntil(text, "end");
     head.card.powerOn();
@@ -185,7 +187,7 @@ describe.each([
 
   test("is the one that was drawn: it opens what is its own, and can be changed", async () => {
     const { say } = await on();
-    const pin = pinDigits();
+    const pin = pinOf(text);
     expect(say("00CA040100")).toBe("6982");
     expect(say(`0020008108${block(pin)}`)).toBe("9000");
     expect(say("00CA040100")).toMatch(/^47502D3030313037 ?9000$/);
@@ -198,7 +200,7 @@ describe.each([
 
   test("has three tries, which the proof wants to see whole; then it is blocked, and tells nothing", async () => {
     const { head, say } = await on();
-    const pin = pinDigits();
+    const pin = pinOf(text);
     expect(say("00200081")).toBe("63C3");
     expect(say(`0020008108${block(wrong(pin))}`)).toBe("63C2");
     expect(await head.run(programOf(text, "proof"))).toMatchObject({
@@ -219,7 +221,7 @@ describe.each([
   test("torn at every page write of VERIFY: no try is won, none but this one lost", async () => {
     const { head } = await on();
     const before = head.store.load();
-    const wrongBlock = block(wrong(pinDigits()));
+    const wrongBlock = block(wrong(pinOf(text)));
     const lefts: string[] = [];
     for (let write = 1, answered = false; !answered; write++) {
       const torn = new GpHead(before, [{ kind: "torn-at", write }]);

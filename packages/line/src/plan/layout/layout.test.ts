@@ -319,7 +319,14 @@ describe("embossing", () => {
     embossLines(parseEmboss(lines(text, more), "emboss.yaml", offered), values);
   test("ten characters an inch, capitals, Latin by the declared table", () => {
     expect(of("{name}", { name: "Юлия Щукина" }, "transliterate: icao\n")).toEqual([
-      { text: "IULIIA SHCHUKINA", font: "4B", x: 7.65, yFromBottom: 3.6, pitch: 2.54 },
+      {
+        said: [{ field: "name", text: "Юлия Щукина" }],
+        text: "IULIIA SHCHUKINA",
+        font: "4B",
+        x: 7.65,
+        yFromBottom: 3.6,
+        pitch: 2.54,
+      },
     ]);
   });
   test("without a declared table a foreign letter is refused, and so is one no table knows", () => {

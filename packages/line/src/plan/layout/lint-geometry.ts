@@ -1,4 +1,5 @@
 /** Rules about places: nothing off the card, nothing on what the standards keep free, nothing on one another. */
+import { embossAreas } from "@persoline/card/id1";
 import type { Box, Face, PlacedField, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { boxOf, card } from "./art.js";
@@ -11,7 +12,6 @@ import {
   chipKeepOut,
   chipModule,
   describe,
-  embossAreas,
   fromBehind,
   gap,
   grown,
@@ -261,6 +261,16 @@ function behind(line: StruckLine, fields: readonly PlacedField[], template: Face
 
 /** A line that a wheel strikes, with the name it has in its file. */
 export type StruckLine = (EmbossLine | PlacedLine) & { readonly field: string };
+
+/** Lines of an embossing layout, which stands in a file of its own. */
+export const raisedLines = (
+  raised: { readonly lines: readonly { readonly name: string }[] } | undefined,
+  emboss: readonly EmbossLine[],
+): StruckLine[] =>
+  (raised?.lines ?? []).flatMap(({ name }, at) => {
+    const line = emboss[at];
+    return line === undefined ? [] : [{ ...line, field: name }];
+  });
 
 export interface Struck {
   /** Struck on this side. */

@@ -1,11 +1,11 @@
 /** The card as it will look, as SVG: for designers, customers and reports. */
+import { wheels } from "@persoline/card/id1";
 import sharp from "sharp";
 import type { Box, Face, Layer, PlacedElement, PlacedImage, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { boxOf, card, mm } from "./art.js";
 import { isOfBody } from "./body.js";
 import { drawElement } from "./draw.js";
-import { wheels } from "./emboss.js";
 import type { FaceLayout } from "./face.js";
 import type { Fonts } from "./fonts.js";
 import { guides } from "./guides.js";

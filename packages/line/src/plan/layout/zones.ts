@@ -1,7 +1,7 @@
 /** Places of an ID-1 card that the standards keep for something, mm from the upper left corner of the side that carries it. */
+import { stripe, wheels } from "@persoline/card/id1";
 import type { Box, PlacedLine } from "../placed.js";
 import { card } from "./art.js";
-import { wheels } from "./emboss.js";
 
 /** Around the contacts and their module (ISO/IEC 7816-2). */
 export const chipKeepOut: Box = { x: 9.5, y: 16.5, width: 11.5, height: 14.5 };
@@ -18,9 +18,9 @@ export const border = 1;
 /** Magnetic stripe (ISO/IEC 7811-2, -6): its upper edge at most 5.54 mm from the card's, 6.35 or 10.28 mm high. */
 export const stripeBox = (kind: "two-track" | "three-track"): Box => ({
   x: 0,
-  y: 5.54,
+  y: stripe.top,
   width: card.width,
-  height: kind === "two-track" ? 6.35 : 10.28,
+  height: kind === "two-track" ? stripe.twoTracks : stripe.threeTracks,
 });
 
 /** The stripe and half a millimetre above and below it. */
@@ -29,12 +29,6 @@ export const stripeZone = (kind: "two-track" | "three-track"): Box => {
   const around = 0.5;
   return { x, y: y - around, width, height: height + 2 * around };
 };
-
-/** Embossing (ISO/IEC 7811-3): the number line, and the area of name and address; heights from the bottom edge. */
-export const embossAreas = {
-  number: { centre: 21.42, slack: 0.2, left: 9.9, right: 80.5 },
-  name: { lowest: 2.41, highest: 14.53 + 2.41, left: 7.4, right: 76.5 },
-} as const;
 
 export const right = (box: Box): number => box.x + box.width;
 export const bottom = (box: Box): number => box.y + box.height;

@@ -13,7 +13,7 @@ import { chance } from "../../devices/shop-floor/random.js";
 import type { GreyGround } from "../../plan/layout/index.js";
 import { type Drawn, drawnCard, optionsOf, type Product, together } from "./cards.test.data.js";
 import type { FaultOfFace } from "./finding.js";
-import type { JudgeOptions } from "./judge.js";
+import type { JudgeOptions } from "./look.js";
 
 export type Severity = keyof typeof severities;
 type Class = VisualFlaw["kind"] | "good" | "another-card";

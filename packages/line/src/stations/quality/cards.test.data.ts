@@ -24,7 +24,8 @@ import { samplePhoto, sampleSignature } from "../../plan/layout/portraits.test.d
 import { readerIn } from "../../plan/layout/reader.test.data.js";
 import type { Face } from "../../plan/types.js";
 import type { FaceVerdict } from "./finding.js";
-import { judgeFace, type JudgeOptions } from "./judge.js";
+import { judgeFace } from "./judge.js";
+import type { JudgeOptions } from "./look.js";
 
 const fonts = readFonts();
 const offered = {

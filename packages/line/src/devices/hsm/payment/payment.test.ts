@@ -26,11 +26,13 @@ import { IccKeys, wipePair } from "./icc-keys.js";
 import { isRsa } from "./issuer-key.js";
 import type { PaymentAsk } from "../port.js";
 import { unseal } from "../seal.js";
+import { placesOf } from "../order.test.data.js";
 import { createKeystore, openVault } from "../vault.js";
 import { vaultCalls } from "../vault-core.js";
 import {
   application,
   cardOf,
+  channelOf,
   issuerPrivate,
   keyRead,
   keys,
@@ -402,10 +404,15 @@ describe("what is refused", () => {
     { secret: "emv-pin", length: 8 },
     { secret: "emv-icc-key", part: "p", length: 72 },
   ])("$secret in clear, which a session without encryption would show to the line", async (part) => {
-    const ready = await prepared(calls);
     const card = new TestCard("scp03");
-    const data: Part[] = [{ secret: "payment", application, part, under: "clear" }];
+    const data: Part[] = [
+      Uint8Array.of(0x01, 0x01, part.length),
+      { secret: "payment", application, part, under: "clear" },
+    ];
     const step = { cla: 0x80, ins: 0xe2, p1: 0x00, p2: 0x00, data };
+    // Whoever wrote the order's list: this is no question of where.
+    const more = placesOf(channelOf("scp03", 0x01), [step]);
+    const ready = await prepared(calls, { order: "P-2", more });
     await expect(card.session(calls, [step], ready.secrets, 0x01)).rejects.toThrow(
       `${part.secret} leaves under the session's data encryption key only`,
     );

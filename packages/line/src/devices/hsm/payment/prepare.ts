@@ -32,17 +32,18 @@ interface Judged {
 /** Where the keys are found again after a lost connection, and the work is done anew. */
 export type Again = <T>(work: () => T) => T;
 
-/** One card. Throws VaultRefusal. */
+/** One card. `policy`: digest of the order's list. Throws VaultRefusal. */
 export async function preparePayment(
   ring: Keyring,
   icc: IccKeys,
   again: Again,
   ask: PaymentAsk,
+  policy: string,
 ): Promise<PaymentPrepared> {
   const found = again(() => judged(ring, ask));
   const pair = found.iccBytes === undefined ? undefined : await pairFor(icc, ask, found.iccBytes);
   try {
-    return again(() => made(ring, ask, found, pair));
+    return again(() => made(ring, ask, found, pair, policy));
   } finally {
     if (pair !== undefined) wipePair(pair);
   }
@@ -107,11 +108,12 @@ function made(
   ask: PaymentAsk,
   { prepared, issuer }: Judged,
   pair: RsaKeyPair | undefined,
+  policy: string,
 ): PaymentPrepared {
   const { order, record, application, card } = ask;
   const { staticData } = prepared;
   const secrets = issuer === undefined ? {} : signed(ring.issuerSigner(issuer), ask, pair, staticData);
-  const place = { order, record, application };
+  const place = { order, record, application, policy };
   const sealed = sealCard(ring.sealing(), place, bindingOf(card, staticData), secrets);
   if (ask.stripe !== true) return { sealed };
   const pin = openedPin(ring, { order, record }, ask.pin, ask.sealedPin);

@@ -7,7 +7,7 @@ import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/progra
 import type { Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import { chipTrack2, openedPin, refusing, threeKeys } from "./card-values.js";
-import { aidOf, bindingOf, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
+import { aidOf, bindingOf, type CardPlace, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
 
 interface Opened {
   readonly payment: PaymentSecrets;
@@ -21,6 +21,7 @@ export function openedPayment(
   ring: Keyring,
   secrets: SealedSecrets,
   application: string,
+  list: Pick<CardPlace, "policy" | "unlisted"> = {},
 ): { readonly payment: PaymentSecrets; readonly secrets: CardSecrets } {
   const payment = secrets.payment?.[application];
   if (payment === undefined)
@@ -29,7 +30,7 @@ export function openedPayment(
   if (aidOf(profile) !== application)
     throw new VaultRefusal(`application ${application} is another one than its profile's ${aidOf(profile)}`);
   const { staticData } = refusing(() => prepareCard(profile, card));
-  const place = { order: secrets.order, record: secrets.record, application };
+  const place = { order: secrets.order, record: secrets.record, application, ...list };
   return { payment, secrets: openCard(ring.sealing(), place, bindingOf(card, staticData), sealed) };
 }
 

@@ -29,6 +29,7 @@ import {
 } from "../payment/payment-card.test.data.js";
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
+import { openOrder, placesOf } from "../order.test.data.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
@@ -146,6 +147,8 @@ describe("payment cards", () => {
     const recording = Object.fromEntries(
       (
         [
+          "createDataKey",
+          "releaseDataKey",
           "drawPin",
           "preparePayment",
           "openSession",
@@ -250,6 +253,20 @@ describe("issuers' data", () => {
     return { order: "T-1", form, head, records };
   };
 
+  const issuerStep = (pad?: 16) => {
+    const part = {
+      secret: "issuer-dgi",
+      application: "A000000876020101",
+      dgi: 0x8101,
+      length: 16,
+      ...(pad === undefined ? {} : { pad }),
+    } as const;
+    const head = Uint8Array.of(0x81, 0x01, pad === undefined ? 16 : 32);
+    return { cla: 0x80, ins: 0xe2, p1: 0x68, p2: 0, data: [head, part] };
+  };
+  const openIssuers = (by: Hsm) =>
+    openOrder(by, "T-1", placesOf(channel("gp-aes"), [issuerStep(), issuerStep(16)]));
+
   /** What a card gets for grouping 8101 of record 1, decrypted with the key that only the card and this test have. */
   async function received(by: Hsm, sealed: Readonly<Record<string, Uint8Array>>, pad?: 16): Promise<string> {
     const keySet = { kvn: 0x30, algorithm: "aes" as const, ...diversifyKdf3(nodeCrypto, fab, chip) };
@@ -260,29 +277,23 @@ describe("issuers' data", () => {
       decodeResponse(card.transmit(encodeCommand(command)) ?? new Uint8Array(0));
     const secrets: SealedSecrets = { order: "T-1", record: 1, pins: {}, issuer: sealed };
     const { session, open } = await by.openSession({ channel: channel("gp-aes"), serial, secrets });
-    const part = {
-      secret: "issuer-dgi",
-      application: "A000000876020101",
-      dgi: 0x8101,
-      length: 16,
-      ...(pad === undefined ? {} : { pad }),
-    } as const;
-    const step = { cla: 0x80, ins: 0xe2, p1: 0x60, p2: 0, data: [part] };
-    const ready = await by.authenticate({ session, answer: send(open), steps: [step] });
+    const ready = await by.authenticate({ session, answer: send(open), steps: [issuerStep(pad)] });
     if (!ready.ok || "more" in ready) throw new Error("no session");
     await by.closeSession(session);
     const data = ready.commands[1]?.data ?? new Uint8Array(0);
-    const clear = nodeCrypto.aes(keySet.dek).cbcDecrypt(new Uint8Array(16), data.slice(0, -8));
+    const clear = nodeCrypto.aes(keySet.dek).cbcDecrypt(new Uint8Array(16), data.slice(3, -8));
     return hex(clear);
   }
 
   test("goes from the transport key to the card's inside the token; padded by way of the module's process", async () => {
+    await openIssuers(hsm);
     const [one = {}] = await hsm.takeIssuerRecords(askOf(aesVector));
     const secret = aesVector.secrets[0] ?? "";
     expect(await received(hsm, one)).toBe(secret);
     expect(await received(hsm, one, 16)).toBe(`${secret}80${"00".repeat(15)}`);
     const poor = await opened({ missing: ["translate"] });
     onTestFinished(() => poor.close());
+    await openIssuers(poor);
     expect((await poor.capabilities()).operations["issuer-data"].level).toBe("module-process");
     expect(await received(poor, one)).toBe(secret);
   });
@@ -317,6 +328,7 @@ describe("issuers' data", () => {
     );
     const des = await opened({}, file, soft);
     onTestFinished(() => des.close());
+    await openIssuers(des);
     for (const vector of vectors.filter(({ mode }) => mode.startsWith("3des"))) {
       const [one = {}] = await des.takeIssuerRecords(askOf(vector));
       expect([vector.id, await received(des, one)]).toEqual([vector.id, vector.secrets[0]]);

@@ -1,10 +1,12 @@
 /** A card printer over bodies of the shop floor: its dyes lie on the plastic that the simulated camera sees. */
+import { headOf } from "../../shop-floor/places.js";
 import { visualFlawKinds } from "../../flaw-kinds.js";
 import { basename } from "node:path";
 import { DeviceFault } from "../../problem.js";
 import { faultsOf } from "../../shop-floor/lot-book.js";
 import type { Side } from "../../shop-floor/faces.js";
 import { printOver, wear } from "../../shop-floor/wear.js";
+import { printerGeometry } from "../geometry.js";
 import { canSpoil, flawOf, spoil, type VisualFlaw } from "../flaws.js";
 import type { Marker, MarkJob, PrintedSide } from "../port.js";
 import { type Canvas, dotsOf, dyed } from "../redraw.js";
@@ -63,6 +65,7 @@ export function simulatedPrinter(options: SimulatedMarkerOptions): Marker {
     if (planted !== undefined) return planted;
     const kind = spoiler?.next({
       label,
+      head: headOf(options.place),
       machine: name,
       side,
       kinds: visualFlawKinds,
@@ -110,6 +113,7 @@ export function simulatedPrinter(options: SimulatedMarkerOptions): Marker {
     name,
     kind: "simulated",
     does: "colour",
+    geometry: printerGeometry({ dpi: kept }),
     duration: (job: MarkJob) => {
       if (job.kind !== "colour") throw refuse(job.kind);
       return printingMs(job);

@@ -11,13 +11,15 @@ import { issuerKeyOf } from "../../../devices/hsm/ceremony.js";
 import { Keyring } from "../../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../../devices/hsm/keystore.js";
 import type { PaymentAsk } from "../../../devices/hsm/port.js";
+import { openOrderNow, placesIn, sessionsOf } from "../../../devices/hsm/order.test.data.js";
+import { paymentSentence, pinSentence, policyDigest } from "../../../devices/hsm/order-policy.js";
 import { vaultCalls } from "../../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../../orders/types.js";
 import { prepare } from "../../prepare.js";
 import type { PreparedRecord } from "../../types.js";
 import type { PlannedGp } from "../compile.js";
 import { chip, GpHead, serial } from "../life.test.data.js";
-import { pinSource } from "./record.js";
+import { pinSource, pinWay } from "./record.js";
 import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
 
 /** Payment cards on the virtual chip, their secrets made by the vault itself: nothing here is scripted. */
@@ -71,14 +73,9 @@ keys.push(
   }),
 );
 export const calls = vaultCalls(new Keyring("test", keys));
-export const order = "2026-900";
-
 /** The vault as stations see it. */
 export const hsm = {
-  openSession: (ask: Parameters<typeof calls.openSession>[0]) => Promise.resolve(calls.openSession(ask)),
-  authenticate: (ask: Parameters<typeof calls.authenticate>[0]) => Promise.resolve(calls.authenticate(ask)),
-  unwrap: (ask: Parameters<typeof calls.unwrap>[0]) => Promise.resolve(calls.unwrap(ask)),
-  closeSession: (id: Parameters<typeof calls.closeSession>[0]) => Promise.resolve(calls.closeSession(id)),
+  ...sessionsOf(calls),
   judgeCryptogram: (ask: Parameters<typeof calls.judgeCryptogram>[0]) =>
     Promise.resolve(calls.judgeCryptogram(ask)),
   paymentScripts: (ask: Parameters<typeof calls.paymentScripts>[0]) =>
@@ -102,10 +99,24 @@ export async function made(
   record: OrderRecord = cardholder,
 ): Promise<Made> {
   const compiled = plannedPayment(text);
-  const prepared = prepare(compiled, record, { order });
+  const prepared = prepare(compiled, record, { order: "2026-900" });
   const { payment } = prepared;
   if (payment === undefined) throw new Error("no payment card");
   const { application, masters, profile, pin } = payment.plan;
+  const programs = [
+    ["test", compiled.test],
+    ["initialisation", compiled.initialisation],
+    ["personalization", prepared.personalization],
+    ["proof", prepared.proof],
+  ] as const;
+  const way = pinWay(payment.plan);
+  const places = [
+    ...placesIn(programs.map(([, program]) => program)),
+    pinSentence({ name: pin.name, length: pin.length, ...(way === undefined ? {} : { by: way }) }),
+    paymentSentence(application, masters),
+  ];
+  const order = `2026-${policyDigest(places).slice(0, 16)}`;
+  openOrderNow(calls, order, places);
   const place = { order, record: record.number };
   const by = pinSource(payment.plan, record.fields, payment.card);
   const sealedPin = calls.drawPin({
@@ -126,12 +137,7 @@ export async function made(
       pins: { [pin.name]: sealedPin },
       payment: { [application]: { masters, profile, card, pin: pin.name, sealed: done.sealed } },
     },
-    programs: [
-      ["test", compiled.test],
-      ["initialisation", compiled.initialisation],
-      ["personalization", prepared.personalization],
-      ["proof", prepared.proof],
-    ],
+    programs,
   };
 }
 
@@ -145,7 +151,13 @@ export class PaymentHead extends GpHead {
   }
 
   override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
-    return super.run(program, { hsm, serial, secrets: this.made.secrets, ...more });
+    const { secrets } = this.made;
+    return super.run(program, {
+      hsm: { ...hsm, ...sessionsOf(calls, secrets.order) },
+      serial,
+      secrets,
+      ...more,
+    });
   }
 
   program(name: string): CardProgram {

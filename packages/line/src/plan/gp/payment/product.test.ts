@@ -63,7 +63,7 @@ describe("what is wrong is told with its place", () => {
     ["when: under-x", "when: below-x", "when"],
     ['issuer: "999901"', 'issuer: "99990"', "an issuer number has 6 or 8 digits"],
     ['country: "276"', "country: 276", "put it in quotes"],
-    ["visual: { emboss: emboss.yaml }", "visual: { front: front.yaml }", "there is no back"],
+    ["back: layout/back.yaml, ", "", "there is no back"],
   ])("%s -> %s", (from, to, message) => {
     const told = problems(from, to);
     expect(told.join("\n")).toContain(message);

@@ -163,6 +163,18 @@ export const preparedPayment = (plan: PaymentPlan, values: Values, attempt?: num
   card: paymentCard(plan, values, attempt),
 });
 
+/** How PINs of this product come about, with nothing of any card; absent: they are drawn. */
+export function pinWay({ pin: { by } }: PaymentPlan) {
+  switch (by.method) {
+    case "drawn":
+      return undefined;
+    case "issuer":
+      return { method: by.method, keys: by.keys, format: by.format };
+    default:
+      return by;
+  }
+}
+
 /** How the security module comes to this card's PIN; absent: it draws one. */
 export function pinSource(
   { pin }: PaymentPlan,
