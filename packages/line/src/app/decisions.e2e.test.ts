@@ -91,7 +91,7 @@ test("a withdrawn card leaves the files of its order true; its record, given up,
   });
   expect(run("order", "show", "T-1").out).toMatch(/3: 2 produced, .* 0 held, given up: 1/);
   expect(produce().err).toMatch(/order T-1 is produced: it was made already/);
-}, 300_000);
+});
 
 test("cards whose bodies are lost are not handed over: two people book them, and the order gets others", () => {
   const serial = serialOf(3);
@@ -116,4 +116,4 @@ test("cards whose bodies are lost are not handed over: two people book them, and
   expect(run("order", "erase", "T-1", "--by", "Ada", "--and", "Bo")).toMatchObject({ code: 0, err: "" });
   expect(run("order", "show", "T-1").out).toMatch(/3: 2 produced, .* given up: 1/);
   expect(JSON.parse(run("audit", "verify", "--json").out)).toMatchObject({ ok: true, unsigned: 0 });
-}, 300_000);
+});
