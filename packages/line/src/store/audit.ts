@@ -12,6 +12,7 @@ import {
   verifyChain,
 } from "../ledger/audit.js";
 import { type Desk, stamp, type Tx, write } from "./desk.js";
+import { prepared } from "./prepared.js";
 import type { AuditTable } from "./tables.js";
 
 /** Facts without who and where: those are the desk's, unless told otherwise. */
@@ -64,19 +65,43 @@ const entryOf = (row: AuditTable): AuditEntry => ({
   ...(row.detail === null ? {} : { detail: detailOf(row.detail) }),
 });
 
-async function headIn(
-  tx: Pick<Tx, "selectFrom">,
-  node: string,
-): Promise<AuditHead & { readonly at?: string }> {
-  const last = await tx
+const lastOf = prepared((db, { node }: { node: string }) =>
+  db
     .selectFrom("audit")
     .select(["sequence", "hash", "at"])
     .where("node", "=", node)
     .orderBy("sequence", "desc")
-    .limit(1)
-    .executeTakeFirst();
+    .limit(1),
+);
+
+async function headIn(
+  tx: Pick<Tx, "executeQuery">,
+  node: string,
+): Promise<AuditHead & { readonly at?: string }> {
+  const {
+    rows: [last],
+  } = await lastOf(tx, { node });
   return last === undefined ? genesis(node) : { node, ...last };
 }
+
+const insertEntry = prepared((db, row: AuditTable) =>
+  db.insertInto("audit").values({
+    node: row.node,
+    sequence: row.sequence,
+    at: row.at,
+    who: row.who,
+    what: row.what,
+    place: row.place,
+    object: row.object,
+    order_number: row.order_number,
+    result: row.result,
+    before_hash: row.before_hash,
+    after_hash: row.after_hash,
+    detail: row.detail,
+    previous: row.previous,
+    hash: row.hash,
+  }),
+);
 
 /** Writes the entry into the open transaction. */
 export async function record(tx: Tx, desk: Desk, deed: Deed): Promise<void> {
@@ -91,11 +116,11 @@ export async function record(tx: Tx, desk: Desk, deed: Deed): Promise<void> {
       result: "ok",
       detail: { from: head.at, to: at },
     });
-    await tx.insertInto("audit").values(rowOf(step)).execute();
+    await insertEntry(tx, rowOf(step));
     head = step;
   }
   const entry = nextEntry(head, at, { who: desk.who, where: desk.place, ...deed });
-  await tx.insertInto("audit").values(rowOf(entry)).execute();
+  await insertEntry(tx, rowOf(entry));
 }
 
 /** All entries that name an order, node by node, in order. */
