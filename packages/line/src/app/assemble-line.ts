@@ -12,6 +12,7 @@ import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
 import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
+import { holdMachine } from "../devices/shop-floor/body-hold.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
 import { type Spoiler, spoiler } from "../devices/shop-floor/spoiler.js";
@@ -138,7 +139,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     offersT0: offered.includes(0),
     random: (length) => world.random(length),
   });
-  const floor = new ShopFloor(join(data, "shop-floor"), silicon);
+  const shopFloor = join(data, "shop-floor");
+  const floor = new ShopFloor(shopFloor, silicon);
   let desk: OpenDesk | undefined;
   const readers = lineReaders({
     file,
@@ -168,7 +170,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
   let transport: Transport;
   if (moving.kind === "operator") {
     desk = openDesk({
-      desk: parts.desk ?? { tell: () => undefined },
+      desk: parts.desk ?? { tell: () => undefined, awaits: () => undefined },
       reader: readers.only(),
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
@@ -212,6 +214,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
   readers.begin();
+  // At a desk a person has the bodies, and no machine.
+  const held = moving.kind === "operator" ? undefined : holdMachine(shopFloor, file.line);
   return {
     world,
     floor,
@@ -233,6 +237,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       wheels.close();
       desk?.close();
       floor.close();
+      if (held !== undefined && "release" in held) held.release();
     },
   };
 }

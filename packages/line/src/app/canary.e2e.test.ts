@@ -184,4 +184,4 @@ test("no PIN is, though its letter tells it", () => {
   );
   // Not the PIN itself in the test's output.
   expect(found).toBe(false);
-}, 60_000);
+});

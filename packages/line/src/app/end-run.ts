@@ -173,6 +173,8 @@ function whyUnfinished(
   const made = records.produced + records.givenUp;
   if (result.ended === "stopped")
     return `${result.detail}; ${String(records.total - made)} of ${String(records.total)} records are left: run the same command again`;
+  if (result.ended === "stock-too-small")
+    return `${result.detail}: take them in ("persoline stock receive LOT delivery.csv"; simulated ones are in the line file) and run the same command again`;
   if (result.ended !== "complete") return result.detail;
   return made === records.total
     ? undefined

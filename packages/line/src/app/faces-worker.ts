@@ -16,7 +16,7 @@ import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
 // One picture at a time in each worker; the workers themselves are what runs side by side.
 sharp.concurrency(1);
 
-const fonts = readFonts();
+let fonts: ReturnType<typeof readFonts> | undefined;
 
 async function done(ask: FacesTask): Promise<unknown> {
   switch (ask.task) {
@@ -53,6 +53,7 @@ async function done(ask: FacesTask): Promise<unknown> {
       return new Uint8Array(jpeg);
     }
     case "preview":
+      fonts ??= readFonts();
       return renderPreview(ask.raster, {
         chip: ask.raster.side === "front",
         emboss: { lines: ask.emboss, fonts },

@@ -132,5 +132,5 @@ describe("a card that was withdrawn, and made anew", () => {
     expect(
       played("remade", [`2026-12-04T07:05:00,main-out,serial:${after?.serial ?? "none"}`]),
     ).toMatchObject({ granted: 1 });
-  }, 120_000);
+  });
 });

@@ -119,7 +119,7 @@ beforeAll(() => {
   commands = found;
   end = disk.left(() => false);
   cuts = cutsOf(found, syncs);
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function cutsOf(all: readonly Command[], syncs: readonly { call: number; journal: boolean }[]): Cut[] {

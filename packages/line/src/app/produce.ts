@@ -25,6 +25,7 @@ import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
 import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
+import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
 import {
   hasSealedStripe,
@@ -232,7 +233,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       order,
       environment: job.order.environment,
       product: job.planned,
-      hsm,
+      hsm: forOrder(hsm, order),
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),

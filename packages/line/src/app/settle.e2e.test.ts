@@ -135,7 +135,7 @@ test("held cards are listed, settled by two people, and the order is finished by
   expect(await store.reports.reconcile("T-1")).toMatchObject({ agree: true });
   floor.close();
   await store.close();
-}, 120_000);
+});
 
 test("samples and returned blanks leave the hopper; they answer in JSON too", () => {
   const blanks = JSON.parse(run("stock", "list", "--state", "in-stock", "--json").out) as {
@@ -159,7 +159,7 @@ test("samples and returned blanks leave the hopper; they answer in JSON too", ()
   expect(left).toHaveLength(blanks.length - 2);
   floor.close();
   expect(run("stock", "return", second.serial, "--reason", "again").err).toMatch(/is returned.*in-stock/);
-}, 60_000);
+});
 
 test("every decision left a signed head; an audit that was cut is told, and nothing is decided any more", () => {
   const whole = run("audit", "verify", "--json");
@@ -182,4 +182,4 @@ test("every decision left a signed head; an audit that was cut is told, and noth
   expect(refused.err).toMatch(/its tail is gone.*audit verify/);
   expect(run("letters", "void", "L-0000003", "--reason", "lost").err).toMatch(/its tail is gone/);
   expect(run("run", order, "--line", line).err).toMatch(/its tail is gone/);
-}, 60_000);
+});

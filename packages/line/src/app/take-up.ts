@@ -11,6 +11,7 @@ import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import { type ImportProgress, importOrder } from "./import.js";
 import type { Job } from "./job.js";
+import { orderPolicy } from "./order-policy.js";
 import { drawSecrets } from "./pins.js";
 import { Refusal } from "./problem.js";
 import { reachOf, tellUnreachable } from "./reach.js";
@@ -40,6 +41,7 @@ export async function takeUp(ask: TakeUp): Promise<StoredOrder & { readonly seed
   const machines = await reachOf(line);
   const stored = known ?? (await importOrder(job, line.line, store, hsm, machines, onProgress));
   const gone = known === undefined ? nothingGone : await release(known, ask);
+  await openPolicy(job, stored, store, hsm);
   if (known !== undefined) await refuseUnreachable(known, machines, ask);
   if (stored.state === "imported") await drawSecrets(job, stored.records, store, hsm, onProgress);
   await store.runs.takeUp({
@@ -51,6 +53,19 @@ export async function takeUp(ask: TakeUp): Promise<StoredOrder & { readonly seed
     gone,
   });
   return { ...stored, seed };
+}
+
+/** From now on the module puts the order's secrets where its product says, and nowhere else. */
+async function openPolicy(
+  job: Job,
+  { order, sealedDataKey }: StoredOrder,
+  store: Store,
+  hsm: Hsm,
+): Promise<void> {
+  if (sealedDataKey === undefined) throw new Refusal(`order ${order} was erased`);
+  const policy = orderPolicy(job, await store.orders.record(order, 1));
+  const key = await hsm.releaseDataKey({ order, sealed: sealedDataKey, policy });
+  key.fill(0);
 }
 
 /** It may go on with another line than it was taken in for, or with other machines in it. Throws DataProblem. */

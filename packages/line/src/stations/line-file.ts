@@ -85,7 +85,9 @@ export const faultSchema = z
 const planted = {
   blanks: z
     .union([count(1_000_000), z.strictObject({ number: count(1_000_000) })])
-    .describe("So many blanks, chosen by the seed, or the one with this number"),
+    .describe(
+      "so many blanks, chosen by the seed, or the one with this number; the first three are blanks: 3, among: 3",
+    ),
   among: count(1_000_000).optional().describe("Only among the first so many of the lot"),
 };
 

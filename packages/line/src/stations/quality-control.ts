@@ -17,6 +17,7 @@ import {
   watchPictures,
 } from "./quality/index.js";
 import {
+  type Bound,
   boundOf,
   chipProvedInQuality,
   type CardInWork,
@@ -101,8 +102,9 @@ async function crossChecked(
 ): Promise<Extract<Outcome, { kind: "rejected" }> | undefined> {
   const bound = boundOf(card);
   const { told, faces, emboss } = bound.prepared;
-  const stripe = visit.makeStripe(bound);
   const { encoder } = visit.head;
+  const made = visit.makeStripe(bound);
+  const stripe = made === undefined || encoder === undefined ? made : await judgedBy(bound, visit, made);
   let read: readonly Statement[] = [];
   if (stripe !== undefined && encoder !== undefined) {
     const problems = await encoder.verify(stripe);
@@ -130,6 +132,20 @@ async function crossChecked(
   const detail = contradictions.map((one) => one.detail).join("; ");
   card.findings.push({ what: "cross-check", result: "wrong", detail, station: "quality" });
   return { kind: "rejected", code: "contradiction", detail };
+}
+
+/** A payment card's stripe is judged by what the security module makes of the record now, not by what was kept to be written. */
+async function judgedBy(
+  { prepared, secrets }: Bound,
+  { payment: desk, world, outside }: Visit,
+  stripe: StripeJob,
+): Promise<StripeJob> {
+  const { payment } = prepared;
+  const { content: kept } = stripe;
+  if (payment === undefined || desk === undefined || kept.kind !== "sealed") return stripe;
+  const { application } = payment.plan;
+  const content = await world.outside(outside.hsmMs, desk.hsm.stripeAgain({ secrets, application }));
+  return { ...stripe, content: { ...kept, content } };
 }
 
 /** What is sealed stays in the encoder: it compares its number with the record's and the raised one's by their digests. */

@@ -224,7 +224,10 @@ export interface Surroundings {
 
 /** What a terminal needs beside the card: its issuer, whoever enciphers PINs for it, and the calendar. */
 export interface PaymentDesk {
-  readonly hsm: Pick<Hsm, "judgeCryptogram" | "paymentScripts" | "encipherPin">;
+  readonly hsm: Pick<
+    Hsm,
+    "judgeCryptogram" | "paymentScripts" | "encipherPin" | "judgeTrack2" | "stripeAgain"
+  >;
   readonly crypto: Crypto;
   /** YYMMDD. */
   readonly today: () => string;

@@ -71,6 +71,12 @@ const letterOf = (row: Row): Letter => ({
   ...(row.void_reason === null ? {} : { voidReason: row.void_reason }),
 });
 
+const noLetter = (letter: string): AccountsProblem =>
+  new AccountsProblem(
+    "unknown-letter",
+    `there is no letter ${letter}; "persoline letters list ORDER" shows those of an order`,
+  );
+
 async function nextNumber(tx: Tx): Promise<string> {
   await tx
     .insertInto("counters")
@@ -157,7 +163,7 @@ export function letterStore(desk: Desk): Letters {
     deed: { readonly what: string; readonly who?: string; readonly detail?: Record<string, string> },
   ): Promise<void> => {
     const row = await tx.selectFrom("letters").selectAll().where("letter", "=", letter).executeTakeFirst();
-    if (row === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+    if (row === undefined) throw noLetter(letter);
     if (!from.includes(row.state))
       throw new AccountsProblem(
         "wrong-state",
@@ -220,7 +226,7 @@ export function letterStore(desk: Desk): Letters {
           .selectAll()
           .where("letter", "=", letter)
           .executeTakeFirst();
-        if (old === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+        if (old === undefined) throw noLetter(letter);
         await mayReprint(tx, old);
         if (old.state !== "void")
           await step(
@@ -244,15 +250,25 @@ export function letterStore(desk: Desk): Letters {
       });
     },
     void: ({ letter, reason, by }) =>
-      write(desk, (tx) =>
-        step(
+      write(desk, async (tx) => {
+        const found = await tx
+          .selectFrom("letters")
+          .select(["state", "void_reason"])
+          .where("letter", "=", letter)
+          .executeTakeFirst();
+        if (found?.state === "void")
+          throw new AccountsProblem(
+            "wrong-state",
+            `letter ${letter} is void already: ${found.void_reason ?? ""}`,
+          );
+        await step(
           tx,
           letter,
           ["numbered", "written", "released"],
           { state: "void", void_reason: reason },
           { what: "letter.void", who: by, detail: { reason } },
-        ),
-      ),
+        );
+      }),
     release: async ({ order, by, witness }) => {
       twoPeople("releasing PIN letters", by, witness);
       return write(desk, async (tx) => {
@@ -287,7 +303,7 @@ export function letterStore(desk: Desk): Letters {
         .select("order_number")
         .where("letter", "=", letter)
         .executeTakeFirst();
-      if (row === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+      if (row === undefined) throw noLetter(letter);
       return row.order_number;
     },
     async list(order) {

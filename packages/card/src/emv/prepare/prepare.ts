@@ -150,7 +150,7 @@ function fci({ label, language, aid }: PaymentProfile): Uint8Array {
 }
 
 function signedObjects(profile: PaymentProfile, { pan, psn, expiry, effective }: PaymentRecord): Tlv[] {
-  const { actions, usage, applicationVersion, currencyExponent } = profile;
+  const { actions, usage, applicationVersion, currencyExponent, offlineLimits } = profile;
   if ([actions.default, actions.denial, actions.online].some(({ length }) => length !== 5))
     throw wrong("issuer action codes", "they have 5 bytes each");
   if (usage.length !== 2 || applicationVersion.length !== 2)
@@ -171,6 +171,9 @@ function signedObjects(profile: PaymentProfile, { pan, psn, expiry, effective }:
     tlv(0x9f0d, actions.default),
     tlv(0x9f0e, actions.denial),
     tlv(0x9f0f, actions.online),
+    // For the terminal's own count (EMV Book 3, 10.6.3); the card counts by what is in 3001.
+    tlv(0x9f14, Uint8Array.of(offlineLimits.lower)),
+    tlv(0x9f23, Uint8Array.of(offlineLimits.upper)),
     ...(profile.proof === "none" ? [] : [tlv(0x9f4a, Uint8Array.of(0x82))]),
   ];
 }

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { copiedCard } from "../copied-card.js";
 import { inspectVirtual } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
-import { readProduct } from "../job.js";
+import { readAnyProduct } from "../job.js";
 import { exitCode, WrongUsage } from "../problem.js";
 import { addServeCommand } from "./card-serve.js";
 import { addWriteCommand } from "./card-write.js";
@@ -37,7 +37,7 @@ export function addCardCommands(program: Command): void {
       }
       const copy = copiedCard(label, options);
       const product =
-        options.product === undefined ? undefined : (await readProduct(options.product)).product;
+        options.product === undefined ? undefined : (await readAnyProduct(options.product)).product;
       const found = await inspectVirtual(copy, product);
       if (options.json === true) printJson({ label, simulated: true, ...found });
       else print(inspectionText(`Body ${label} (a virtual card)`, found));

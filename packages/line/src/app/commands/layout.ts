@@ -23,7 +23,7 @@ import { type LayoutDesk, layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
 import { reachOf } from "../reach.js";
 import { readLine } from "../../stations/line-file.js";
-import { print, printJson, unfinished, whole } from "./options.js";
+import { print, printJson, unfinished, whole, withJson } from "./options.js";
 
 export interface Source {
   readonly input?: string;
@@ -48,14 +48,15 @@ interface LintOptions extends Source {
 }
 
 export const withSource = (command: Command): Command =>
-  command
-    .argument("<product>", "a product's folder, its product.yaml, or an order file")
-    .option(
-      "--input <file>",
-      "records to lay out: CSV, XLSX or JSON (default: the order's, or samples of nobody)",
-    )
-    .option("--photos <dir>", "pictures of --input (default: photos beside it)")
-    .option("--json", "print the result as JSON");
+  withJson(
+    command
+      .argument("<product>", "a product's folder, its product.yaml, or an order file")
+      .option(
+        "--input <file>",
+        "records to lay out: CSV, XLSX or JSON (default: the order's, or samples of nobody)",
+      )
+      .option("--photos <dir>", "pictures of --input (default: photos beside it)"),
+  );
 
 function layerList(text: string): readonly Layer[] {
   return text.split(",").map((word) => {

@@ -6,7 +6,7 @@ import { copiedCard } from "../copied-card.js";
 import { virtualReader } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
 import { compareTrace, inspectTrace, record, traceIn, traceRow } from "../traces.js";
-import { type CommonOptions, port, print, printJson, textTable, withData } from "./options.js";
+import { type CommonOptions, port, print, printJson, textTable, withData, withJson } from "./options.js";
 import { type ReaderWords, realReader } from "./real-reader.js";
 
 interface RecordOptions extends CommonOptions, ReaderWords {
@@ -53,7 +53,7 @@ export function addTraceCommands(card: Command): void {
       if (options.json === true) printJson({ file, exchanges });
       else print(`${file}: ${String(exchanges)} exchanges`);
     });
-  withOnlyJson(trace.command("show"))
+  withJson(trace.command("show"))
     .description("a trace as a table")
     .argument("<file.jsonl>", "the trace")
     .addHelpText("after", "\nExample:\n  $ persoline card trace show card.jsonl")
@@ -110,5 +110,3 @@ function recordAt(
   const reader = realReader(options);
   return { file: first, reader, close: () => reader.close() };
 }
-
-const withOnlyJson = (command: Command): Command => command.option("--json", "print the result as JSON");

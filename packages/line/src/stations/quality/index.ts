@@ -1,6 +1,7 @@
 /** Judging pictures of cards: what stations and commands use. */
 export type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
-export { inspectFace, type JudgeOptions, judgeFace } from "./judge.js";
+export { inspectFace, judgeFace } from "./judge.js";
+export type { JudgeOptions } from "./look.js";
 export { decodePicture } from "./decode.js";
 export { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";

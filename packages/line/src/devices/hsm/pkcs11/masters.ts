@@ -6,6 +6,7 @@ import { kdf3Input } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { openWrapped } from "../transport.js";
 import { VaultRefusal } from "../vault-refusal.js";
+import type { PinKey } from "../keyring.js";
 import type { KeyDescription } from "../port.js";
 import { fingerprinted, type Register, type RegisteredKey } from "./register.js";
 import { type Handle, type KeyKind, type Token, TokenLost } from "./token.js";
@@ -30,6 +31,7 @@ export function kindOf({ use, algorithm }: Pick<KeyDescription, "use" | "algorit
   if (use === "emv-issuer") return "signer";
   if (use === "file-mac") return "mac-master";
   if (use === "transport") return isDes(algorithm) ? "des-transport" : "transport";
+  if (use === "pin-transport") return isDes(algorithm) ? "des-transport" : "pin-transport";
   return isDes(algorithm) ? "des-master" : "master";
 }
 
@@ -50,6 +52,8 @@ export function identityOf(
       return { fingerprint: eight(token.cmac(handle, fingerprinted)) };
     case "des-transport":
       return { fingerprint: eight(token.decryptDes(handle, fingerprinted, "ecb")) };
+    case "pin-transport":
+      return { fingerprint: eight(token.decryptEcb(handle, fingerprinted, "aes")) };
     case "transport": {
       const opened = token.unwrapBytes(handle, unhex(key.witness ?? ""));
       return { fingerprint: eight(nodeCrypto.sha256(opened)) };
@@ -83,7 +87,8 @@ function told(key: RegisteredKey, value: Uint8Array): Uint8Array {
   const cipher = isDes(key.algorithm) ? nodeCrypto.des3(value) : nodeCrypto.aes(value);
   try {
     if (kind === "mac-master") return cmac(cipher, fingerprinted);
-    return kind === "des-transport" ? cipher.decrypt(fingerprinted) : cipher.encrypt(fingerprinted);
+    const deciphers = kind === "des-transport" || kind === "pin-transport";
+    return deciphers ? cipher.decrypt(fingerprinted) : cipher.encrypt(fingerprinted);
   } finally {
     cipher.wipe();
   }
@@ -210,6 +215,26 @@ export class Master extends Found {
       wipe: () => undefined,
     };
   }
+}
+
+/** A token's key of PIN blocks at work: no bytes of it are here. */
+export function pinKeyIn(token: Token, handle: Handle, isTriple: boolean): PinKey {
+  const refuse = (): never => {
+    throw new VaultRefusal("a key of PIN blocks in a token deciphers, and does nothing else");
+  };
+  const cipher: BlockCipher = {
+    blockSize: isTriple ? 8 : 16,
+    encrypt: refuse,
+    decrypt: (block) => token.decryptEcb(handle, block, isTriple ? "des3" : "aes"),
+    cbcEncrypt: refuse,
+    cbcDecrypt: refuse,
+    wipe: () => undefined,
+  };
+  return {
+    crypto: { ...nodeCrypto, aes: () => cipher, des3: () => cipher },
+    key: new Uint8Array(16),
+    isDes: isTriple,
+  };
 }
 
 /** The objects of its label, and those among them that are this key. */
