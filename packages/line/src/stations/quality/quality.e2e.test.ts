@@ -53,6 +53,17 @@ describe("judging pictures, on many cards", () => {
     expect(worstArt).toBeLessThan(0.4);
   });
 
+  test("24 good backs with a magnetic stripe: the sensor's noise on so dark a ground is no damage", async () => {
+    const verdicts = await goodCards({
+      product: "resident-card",
+      side: "back",
+      people: people(0, 24),
+      seed: "good stripe",
+    });
+    expect(verdicts.flatMap(({ findings }) => findings)).toEqual([]);
+    expect(verdicts.map(({ verdict }) => verdict)).toEqual(Array<string>(24).fill("pass"));
+  });
+
   test.each(["missing-line", "wrong-text", "wrong-photo", "shift", "faint"] as const)(
     "%s: all 40 flawed sides are rejected, by its own finding",
     async (kind) => {
