@@ -101,6 +101,8 @@ const refusals: Readonly<Record<string, readonly string[]>> = {
   "layout preview": ["product.yaml"],
   "layout lint": ["product.yaml"],
   "quality judge": ["picture.png", "product.yaml"],
+  "quality learn": ["product.yaml", "17-front.png", "--camera", "camera", "--light", "ring"],
+  "quality approve": ["profile.yaml", "--by", "ada", "--and", "bob"],
   "laser write": ["product.yaml", "--laser", "laser.yaml"],
   "laser calibrate": ["laser.yaml"],
   "laser fit": ["measured.csv", "--laser", "laser.yaml"],

@@ -64,12 +64,14 @@ async function done(ask: FacesTask): Promise<unknown> {
 type Judging = Extract<FacesTask, { task: "judge" }>;
 
 /** One side with all that is printed on it, and with the other side's print, which a card that lies turned over shows. */
-async function judged({ picture, face, raster }: Judging["pairs"][number], { pairs, chip }: Judging) {
+async function judged({ picture, face, raster }: Judging["pairs"][number], { pairs, chip, limits }: Judging) {
   const ground = await renderGround(face, 300);
   const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
   const behind = other === undefined ? undefined : await renderGround(other, 300);
+  const own = limits[face.side];
   return judgeFace(picture, face, raster, {
     chip,
+    ...(own === undefined ? {} : { limits: own }),
     ...(ground === undefined ? {} : { ground: ground.common }),
     ...(ground?.own === undefined ? {} : { printed: ground.own }),
     ...(behind === undefined ? {} : { otherGround: behind.common }),

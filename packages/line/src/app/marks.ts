@@ -11,6 +11,7 @@ import type { FacesDesk } from "./faces.js";
 import type { Drawing } from "./job.js";
 import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
+import type { CameraLimits } from "./quality-profiles.js";
 
 /** Dots of the engraver. */
 const dpi = 300;
@@ -98,15 +99,20 @@ export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Pro
   );
 }
 
+/** `profiles`: by the names of their cameras; pictures of the others are judged by the built-in limits. */
 export const judgedBy =
-  (faces: FacesDesk, chip: ReturnType<typeof chipSideOf>): JudgeFaces =>
-  async ({ prepared, marks, pictures }) => {
+  (
+    faces: FacesDesk,
+    chip: ReturnType<typeof chipSideOf>,
+    profiles: ReadonlyMap<string, CameraLimits>,
+  ): JudgeFaces =>
+  async ({ prepared, marks, pictures, camera }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
     const pairs = prepared.faces.flatMap((face) => {
       const raster = rasters.find(({ side }) => side === face.side);
       return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
     });
-    const verdicts = await faces.do({ task: "judge", chip, pairs });
+    const verdicts = await faces.do({ task: "judge", chip, limits: profiles.get(camera) ?? {}, pairs });
     return summarize(
       prepared.faces.map((face) => ({
         face,

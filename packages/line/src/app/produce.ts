@@ -36,6 +36,7 @@ import {
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
+import { profilesOf } from "./quality-profiles.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
 import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
@@ -94,6 +95,14 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });
+    const profiles = await profilesOf({
+      line,
+      store,
+      environment: job.order.environment,
+      product: job.planned.product.name,
+      layout: job.layout,
+      sides: job.drawing?.sides.map(({ template: { side } }) => side) ?? [],
+    });
     const { seed, onProgress } = ask;
     const stored = await takeUp({
       job,
@@ -106,7 +115,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       ...(onProgress === undefined ? {} : { onProgress }),
     });
     const file = { ...line, seed: stored.seed };
-    const ended = await run(opened, { job, file, data, hsm, faces, store, stored, ask });
+    const ended = await run(opened, { job, file, data, hsm, faces, store, stored, profiles, ask });
     const unsigned = await signAudit({ store, data, hsm }).catch((problem: unknown) => {
       // The cards are made and their report is written; the next run or decision signs what is left.
       if (problem instanceof DeviceFault) return problem;
@@ -209,11 +218,12 @@ interface Running {
   readonly faces: FacesDesk;
   readonly store: Store;
   readonly stored: StoredOrder;
+  readonly profiles: Awaited<ReturnType<typeof profilesOf>>;
   readonly ask: ProduceAsk;
 }
 
 async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
-  const { job, file, data, hsm, faces, store, stored, ask } = running;
+  const { job, file, data, hsm, faces, store, stored, profiles, ask } = running;
   const order = stored.order;
   const example = prepareRecord(job, await store.orders.record(order, 1));
   await keeps(hsm, job, file, [example.personalization, example.proof]);
@@ -236,7 +246,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
-      judgeFaces: judgedBy(faces, chipSideOf(job.drawing)),
+      judgeFaces: judgedBy(faces, chipSideOf(job.drawing), profiles),
       chip: chipSideOf(job.drawing),
       ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),

@@ -84,7 +84,7 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
   const marks = await marksOf(card, visit);
   const verdict = await world.outside(
     outside.workerMs,
-    visit.judgeFaces({ prepared, record, marks, pictures: { front, back } }),
+    visit.judgeFaces({ prepared, record, marks, pictures: { front, back }, camera: camera.name }),
   );
   const findings: Finding[] = verdict.findings.map((finding) =>
     camera.kind === "simulated" && finding.result === "ok"

@@ -140,6 +140,8 @@ export type JudgeFaces = (ask: {
   /** What was sent to the markers. */
   readonly marks: readonly MarkJob[];
   readonly pictures: Readonly<Record<Side, Picture>>;
+  /** Name of the camera that took them: each is judged by limits of its own. */
+  readonly camera: string;
 }) => Promise<FacesVerdict>;
 
 export interface FacesVerdict {

@@ -16,3 +16,13 @@ export {
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
 export { overlayPicture } from "./overlay.js";
+export { type GoldenCard, learnSide } from "./learn.js";
+export {
+  limitsOf,
+  parseProfile,
+  type Profile,
+  profileJsonSchema,
+  ProfileProblem,
+  profileText,
+  type SideProfile,
+} from "./profile.js";

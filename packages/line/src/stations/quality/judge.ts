@@ -24,6 +24,12 @@ export interface JudgeOptions {
   readonly printed?: ExpectedGround;
 }
 
+export interface Inspected {
+  readonly verdict: FaceVerdict;
+  readonly straight: Plane | undefined;
+  readonly level?: number;
+}
+
 type Judged = { readonly findings: readonly FaceFinding[]; readonly measure?: FieldMeasure };
 
 const wholeCard = { x: 0, y: 0, width: 85.6, height: 53.98 };
@@ -92,7 +98,9 @@ function lookAt(
   sent: Dots,
   options: JudgeOptions,
   contacts: readonly PlacedField["box"][],
-): { readonly sight: Sight; readonly straight: Plane } | { readonly findings: readonly FaceFinding[] } {
+):
+  | { readonly sight: Sight; readonly straight: Plane; readonly level: number }
+  | { readonly findings: readonly FaceFinding[] } {
   const limits = options.limits ?? simulatedLimits;
   const outline = findCard(picture);
   if (outline === undefined) return { findings: [ofCard("card-not-found")] };
@@ -170,7 +178,7 @@ function lookAt(
       };
     return { findings: [stock(light.strange, strange, "share", "a part of the body has another tone")] };
   }
-  return { sight, straight };
+  return { sight, straight, level: light.level };
 }
 
 /** The field is another than planned, or elsewhere: what differs there is no damage. A few wrong glyphs may be. */
@@ -209,13 +217,16 @@ export async function judgeFace(
   return (await inspectFace(picture, face, sent, options)).verdict;
 }
 
-/** The same, with the straightened card (grey, 300 dpi) for whoever shows it; undefined when it could not be found. */
+/**
+ * The same, with the straightened card (grey, 300 dpi) for whoever shows it, undefined when it could not be found; and the mean grey of
+ * its bare body, undefined when the judgement ended before the fields.
+ */
 export async function inspectFace(
   picture: Picture,
   face: Face,
   sent: Dots,
   options: JudgeOptions = {},
-): Promise<{ readonly verdict: FaceVerdict; readonly straight: Plane | undefined }> {
+): Promise<Inspected> {
   const only = (finding: FaceFinding) => ({ verdict: conclude([finding]), straight: undefined });
   if (picture.side !== face.side) return only(ofCard("wrong-side"));
   const contacts = (options.chip ?? "front") === face.side ? [chipKeepOut] : [];
@@ -232,7 +243,7 @@ export async function inspectFace(
       straight: outline === undefined ? undefined : straighten(picture, outline, judgedAt),
     };
   }
-  const { sight, straight } = looked;
+  const { sight, straight, level } = looked;
   const judged: Judged[] = [];
   const found: FoundField[] = [];
   // What the printer made is not among the dots that the engraver was sent.
@@ -260,5 +271,6 @@ export async function inspectFace(
       judged.flatMap(({ measure }) => measure ?? []),
     ),
     straight,
+    level,
   };
 }
