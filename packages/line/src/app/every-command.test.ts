@@ -102,6 +102,7 @@ const refusals: Readonly<Record<string, readonly string[]>> = {
   "layout lint": ["product.yaml"],
   "quality judge": ["picture.png", "product.yaml"],
   "quality learn": ["product.yaml", "17-front.png", "--camera", "camera", "--light", "ring"],
+  "quality drift": ["2026-1"],
   "quality approve": ["profile.yaml", "--by", "ada", "--and", "bob"],
   "laser write": ["product.yaml", "--laser", "laser.yaml"],
   "laser calibrate": ["laser.yaml"],

@@ -44,7 +44,8 @@ export interface FacesAnswers {
   readonly laser: readonly LaserFile[];
   /** Of the sides on which something is printed. */
   readonly print: readonly ColourPicture[];
-  readonly judge: readonly FaceVerdict[];
+  /** Each with a JPEG of what was expected beside what was seen, where it did not pass. */
+  readonly judge: readonly { readonly verdict: FaceVerdict; readonly overlay?: Uint8Array }[];
   /** Of each face; undefined where the blank is bare. */
   readonly preprint: readonly (GreyGround | undefined)[];
   /** JPEG, scaled down. */

@@ -10,11 +10,14 @@ import {
   renderPreview,
 } from "../plan/layout/index.js";
 import { laserFile } from "../plan/laser/index.js";
-import { judgeFace } from "../stations/quality/index.js";
+import { inspectFace, overlayPicture } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
 
 // One picture at a time in each worker; the workers themselves are what runs side by side.
 sharp.concurrency(1);
+
+/** Pixels across: both sides of the comparison stay readable. */
+const overlayWidth = 1400;
 
 let fonts: ReturnType<typeof readFonts> | undefined;
 
@@ -69,13 +72,17 @@ async function judged({ picture, face, raster }: Judging["pairs"][number], { pai
   const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
   const behind = other === undefined ? undefined : await renderGround(other, 300);
   const own = limits[face.side];
-  return judgeFace(picture, face, raster, {
+  const { verdict, straight } = await inspectFace(picture, face, raster, {
     chip,
     ...(own === undefined ? {} : { limits: own }),
     ...(ground === undefined ? {} : { ground: ground.common }),
     ...(ground?.own === undefined ? {} : { printed: ground.own }),
     ...(behind === undefined ? {} : { otherGround: behind.common }),
   });
+  if (verdict.verdict === "pass") return { verdict };
+  const png = await overlayPicture(face, raster, ground?.common, straight, verdict);
+  const jpeg = await sharp(png).resize({ width: overlayWidth }).jpeg({ quality: 72 }).toBuffer();
+  return { verdict, overlay: new Uint8Array(jpeg) };
 }
 
 parentPort?.on("message", (ask: FacesAsk) => {

@@ -10,11 +10,12 @@ import type { Capacity } from "../stations/capacity.js";
 import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
 import { type LineFile, readLine } from "../stations/line-file.js";
+import { driftText } from "../stations/quality/index.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
 import { openJournal } from "../store/journal.js";
 import type { StoredOrder } from "../store/orders.js";
 import { openStore, type Store } from "../store/store.js";
-import { assembleLine } from "./assemble-line.js";
+import { type AssembledLine, assembleLine } from "./assemble-line.js";
 import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { closingAll, type Opened } from "./closing.js";
 import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
@@ -234,7 +235,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     (key) => key.fill(0),
   );
   const pictures = pictureArchive(data, order, dataKey, faces);
-  const assembled = opened.add(
+  const assembled: AssembledLine = opened.add(
     assembleLine({
       line: file,
       data: data.root,
@@ -246,7 +247,14 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
-      judgeFaces: judgedBy(faces, chipSideOf(job.drawing), profiles),
+      judgeFaces: judgedBy({
+        faces,
+        chip: chipSideOf(job.drawing),
+        profiles,
+        keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
+        onDrift: (drift) =>
+          ask.onEvent?.({ kind: "alarm", at: assembled.world.now(), detail: driftText(drift) }),
+      }),
       chip: chipSideOf(job.drawing),
       ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),

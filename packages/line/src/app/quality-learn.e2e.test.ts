@@ -1,5 +1,5 @@
 /** A profile from golden cards to the line that goes by it: learned from camera pictures, approved by two, refused before and when altered. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -106,10 +106,12 @@ describe("a line that names the profile", () => {
 
   test("runs when two people approved it, and not before, nor when it was altered, nor for another camera", () => {
     const line = idealLine(folder, "carousel", (text) =>
-      text.replace(
-        /name: quality, heads: 2(.*)camera: simulated/,
-        "name: quality, heads: 1$1camera: simulated, profile: profile.yaml",
-      ),
+      text
+        .replace(/ {4}flaws:\n( {6}- .*\n)+/, "")
+        .replace(
+          /name: quality, heads: 2(.*)camera: simulated/,
+          "name: quality, heads: 1$1camera: simulated, profile: profile.yaml",
+        ),
     );
     expect(readFileSync(line, "utf8")).toContain("profile: profile.yaml");
     expect(run(line)).toMatchObject({ code: 1, err: expect.stringContaining("approved by nobody") });
@@ -133,11 +135,30 @@ describe("a line that names the profile", () => {
 
     const made = run(line);
     expect(made).toMatchObject({ code: 0, err: "" });
-    // The example's stock has bad chips in it; no card is thrown out for what the camera saw.
     const { rejects, ...whole } = JSON.parse(made.out) as Produced;
     expect(whole).toMatchObject({ produced: people, balanced: true });
-    expect(rejects.filter(({ station }) => station === "quality")).toEqual([]);
+    // One of the bodies that the example's stock spoils on purpose, and no good card.
+    expect(rejects.filter(({ station }) => station === "quality")).toEqual([
+      expect.objectContaining({ code: "picture-wrong", reason: expect.stringContaining("faint") as string }),
+    ]);
+    const html = readFileSync(whole.reports[0] ?? "", "utf8");
+    expect(html).toMatch(/Rejected cards as they were judged[^]*<img src="data:image\/jpeg;base64,/);
+    // What shows a person is sealed at rest.
+    const judged = readdirSync(join(data, "pictures"), { recursive: true, withFileTypes: true }).filter(
+      ({ name }) => name.endsWith(".judged"),
+    );
+    expect(judged.length).toBeGreaterThan(0);
+    for (const { parentPath, name } of judged)
+      expect(readFileSync(join(parentPath, name)).subarray(0, 2).toString("hex")).not.toBe("ffd8");
     expect(persoline(["audit", "verify", "--data", data]).code).toBe(0);
+  });
+  test("its fields' drift can be looked at, and is small on a good machine", () => {
+    const told = JSON.parse(
+      persoline(["quality", "drift", "T-1", "--data", data, "--json"]).out,
+    ) as unknown[];
+    expect(told).toEqual([]);
+    expect(persoline(["quality", "drift", "T-1", "--data", data]).out).toContain("ten good cards");
+    expect(persoline(["quality", "drift", "T-9", "--data", data])).toMatchObject({ code: 1 });
   });
   test("learned once more it is the next version, which somebody has to approve again", () => {
     expect(learn("profile.yaml", pictures.slice(0, people)).code).toBe(0);

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { type Command, Option } from "commander";
 import {
+  drifted,
   type GoldenCard,
   learnSide,
   parseProfile,
@@ -10,11 +11,13 @@ import {
   profileText,
 } from "../../stations/quality/index.js";
 import { operator, version } from "../config.js";
+import { allDrifts } from "../drifts.js";
 import { layoutDesk } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
 import { expectedSide, readPicture } from "../quality-desk.js";
 import { approve, readProfile } from "../quality-profiles.js";
 import {
+  type CommonOptions,
   type DecisionOptions,
   print,
   printJson,
@@ -25,6 +28,7 @@ import {
   withJson,
   withOperator,
   withPassphrase,
+  withStore,
 } from "./options.js";
 
 type Side = "front" | "back";
@@ -92,6 +96,51 @@ export function addProfileCommands(quality: Command): void {
         { mayBeNew: true },
       );
     });
+  withData(quality.command("drift"))
+    .description(
+      "tells where the fields of an order's good cards lie between their place and their limits, camera by camera",
+    )
+    .argument("<order>", "order number")
+    .addHelpText("after", "\nExample:\n  $ persoline quality drift 2026-0117 --json")
+    .action((order: string, options: CommonOptions) =>
+      withStore(options, async (store) => {
+        if ((await store.orders.find(order)) === undefined)
+          throw new Refusal(`there is no order ${order} here`);
+        const drifts = await allDrifts(store, order);
+        if (options.json === true) return printJson(drifts);
+        if (drifts.length === 0) return print(`No field of order ${order} was measured on ten good cards.`);
+        print(
+          textTable(
+            [
+              "camera",
+              "field",
+              "cards",
+              "dx mm",
+              "dy mm",
+              "ink %",
+              "glyphs",
+              "way to limit %",
+              "farthest %",
+              "by",
+            ],
+            drifts.map(({ camera, field, cards, dx, dy, ink, glyph, way, farthest }) => [
+              camera,
+              field,
+              cards,
+              dx.toFixed(3),
+              dy.toFixed(3),
+              (ink * 100).toFixed(1),
+              glyph === undefined ? "" : glyph.toFixed(3),
+              (way * 100).toFixed(0),
+              (farthest.way * 100).toFixed(0),
+              farthest.what,
+            ]),
+          ),
+        );
+        for (const one of drifts.filter(drifted))
+          print(`\n${one.camera}: ${one.field} drifts (${one.farthest.what}).`);
+      }),
+    );
 }
 
 /** Which record and side a picture is of. Throws Refusal. */

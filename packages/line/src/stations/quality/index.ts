@@ -16,6 +16,7 @@ export {
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
 export { overlayPicture } from "./overlay.js";
+export { type Drift, drifted, driftText, DriftWatch } from "./drift.js";
 export { type GoldenCard, learnSide } from "./learn.js";
 export {
   limitsOf,
