@@ -75,6 +75,11 @@ describe("drift of a field", () => {
     const off = (i: number) => (i % 100 < 50 ? good(i) : { ...good(i), dy: 0.2 });
     expect(watching(off, 200).told.map(({ what }) => what)).toEqual(["place", "place"]);
   });
+  test("a photo that is always a little pale does not drift, one that began near its limit does", () => {
+    const pale = (by: number) => (i: number) => ({ ...good(i), ink: good(i).ink - by });
+    expect(watching(pale(0.12), 300).told).toEqual([]);
+    expect(watching(pale(0.22), 300).told.map(({ what }) => what)).toEqual(["ink"]);
+  });
   test("one odd card is none", () => {
     expect(watching((i) => (i === 30 ? { ...good(i), dx: 0.29 } : good(i)), 60).told).toEqual([]);
   });

@@ -14,6 +14,8 @@ const settled = 10;
 /** Share of the way to the limit from which a field drifts, and under which a new drift can be told. */
 const alarming = 0.5;
 const calm = 0.3;
+/** Share of the whole way from a full mark at which ink alarms, wherever it began. */
+const nearLimit = 0.8;
 
 /** What is kept of a good field: mm, shares, and the limits it was judged by. */
 export function measuresOf(
@@ -57,22 +59,30 @@ interface Seen {
   dy: number;
   ink: number;
   glyph: number | undefined;
-  /** Mean of the first cards: how different glyphs of good cards are depends on font and camera. */
+  /** Means of the first cards: how dark a field is depends on what is in it, how different glyphs of good cards are depends on font and camera. */
   usual: number;
+  usualInk: number;
   farthest: { what: Drifting; way: number };
   told: boolean;
 }
 
 const toward = (mean: number, value: number): number => mean + weight * (value - mean);
 
+/** From what the first cards showed, for photos and fine artwork are always a little paler than full marks; or, near a limit, at all. */
+function inkWay({ ink, usualInk }: Seen): number {
+  const { faint, burnt } = simulatedLimits;
+  const way = (from: number): number =>
+    ink < from ? (from - ink) / Math.max(from - faint, 0.1) : (ink - from) / Math.max(burnt - from, 0.1);
+  return Math.max(way(usualInk), (alarming / nearLimit) * way(1));
+}
+
 function waysOf(
   seen: Seen,
   { within = simulatedLimits.displacement, glyphWithin }: Readonly<Record<string, number>>,
 ) {
-  const { faint, burnt } = simulatedLimits;
   const ways: { what: Drifting; way: number }[] = [
     { what: "place", way: Math.hypot(seen.dx, seen.dy) / within },
-    { what: "ink", way: seen.ink < 1 ? (1 - seen.ink) / (1 - faint) : (seen.ink - 1) / (burnt - 1) },
+    { what: "ink", way: inkWay(seen) },
   ];
   if (seen.glyph !== undefined && glyphWithin !== undefined) {
     // Fonts whose good glyphs lie near the limit have little way to go, and chance alone goes it.
@@ -112,6 +122,7 @@ export class DriftWatch {
         ink,
         glyph,
         usual: 0,
+        usualInk: 0,
         farthest: none,
         now: none,
         told: false,
@@ -122,6 +133,7 @@ export class DriftWatch {
     seen.dx = toward(seen.dx, dx);
     seen.dy = toward(seen.dy, dy);
     seen.ink = toward(seen.ink, ink);
+    if (seen.cards <= settled) seen.usualInk += (ink - seen.usualInk) / seen.cards;
     if (glyph !== undefined) {
       seen.glyph = toward(seen.glyph ?? glyph, glyph);
       if (seen.cards <= settled) seen.usual += (glyph - seen.usual) / seen.cards;
