@@ -11,7 +11,7 @@ import {
   type SignedHead,
   verifyChain,
 } from "../ledger/audit.js";
-import { type Desk, stamp, type Tx, write } from "./desk.js";
+import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { prepared } from "./prepared.js";
 import type { AuditTable } from "./tables.js";
 
@@ -150,6 +150,10 @@ export async function* auditOf(desk: Desk, order: string): AsyncGenerator<AuditE
 export interface AuditLog {
   /** Records something that has no transaction of its own: a start, a failed log-in, a report that was read. */
   note(deed: Deed): Promise<void>;
+  /** The same of a deed that takes two: `witness` is the second person, whom the deed's detail names. Throws AccountsProblem unless they are two. */
+  noteByTwo(what: string, deed: Deed & { readonly who: string }, witness: string): Promise<void>;
+  /** The last entry of that kind, of any node, after which its object had this digest. */
+  latest(which: { readonly what: string; readonly after: string }): Promise<AuditEntry | undefined>;
   head(): Promise<AuditHead>;
   /** Signs the present head and keeps it: first outside this database, so that no head here can lack there, then here. */
   signHead(
@@ -195,6 +199,21 @@ export function auditLog(desk: Desk): AuditLog {
     entries,
     signedHeads,
     note: (deed) => write(desk, (tx) => record(tx, desk, deed)),
+    async noteByTwo(what, deed, witness) {
+      twoPeople(what, deed.who, witness);
+      await write(desk, (tx) => record(tx, desk, { ...deed, detail: { ...deed.detail, witness } }));
+    },
+    async latest({ what, after }) {
+      const row = await desk.db
+        .selectFrom("audit")
+        .selectAll()
+        .where("what", "=", what)
+        .where("after_hash", "=", after)
+        .orderBy("at", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row === undefined ? undefined : entryOf(row);
+    },
     async head() {
       const { node, sequence, hash } = await headIn(desk.db, desk.node);
       return { node, sequence, hash };
