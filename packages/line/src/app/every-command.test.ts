@@ -164,6 +164,15 @@ describe.each(commands)("persoline $name", ({ name, data }) => {
   });
 });
 
+test("nothing is destroyed by a command that names nothing", async () => {
+  const words = ["--reason", "none", "--by", "ada", "--witness", "bob", "--json"];
+  const { code, error } = await refused("stock", "destroy", ...words);
+  expect({ code, message: error.message }).toEqual({
+    code: 2,
+    message: "say what was destroyed: chip numbers, or --rejects ORDER",
+  });
+});
+
 test("what is wrong with a file is told one by one, with its places", async () => {
   const { error } = await refused("plan", join(folder, "order.yaml"), "--json");
   expect(error.problems).toEqual([
