@@ -273,7 +273,12 @@ const isPayment = (product: AnyProduct): boolean =>
 
 /** Of the layouts and what they extend, SHA-256 in hexadecimal: other layouts, other cards. */
 export const layoutDigest = (files: readonly MadeFrom[]): string =>
-  sha256Of(JSON.stringify(files.map(({ part, sha256 }) => [part, sha256]).sort()));
+  sha256Of(
+    files
+      .map(({ part, sha256 }) => JSON.stringify([part, sha256]))
+      .toSorted((a, b) => (a < b ? -1 : 1))
+      .join("\n"),
+  );
 
 /** A product's layouts with what they extend and their artwork. Throws DataProblem, LayoutProblem. */
 export async function readDrawing(

@@ -18,6 +18,9 @@ const folder = mkdtempSync(join(tmpdir(), "persoline-learn-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string): string => join(folder, name);
 
+/** Some text with this in it. */
+const saying = (part: string): string => expect.stringContaining(part) as string;
+
 const people = 8;
 const camera = "carousel: quality camera 1";
 let order: string;
@@ -48,8 +51,19 @@ async function goldenPictures(): Promise<string[]> {
 
 const learn = (out: string, files: readonly string[], ...more: readonly string[]) =>
   persoline([
-    ...["quality", "learn", order, ...files, "--camera", camera, "--light", "ring, 60 %"],
-    ...["--out", at(out), "--by", "Ada", ...more],
+    "quality",
+    "learn",
+    order,
+    ...files,
+    "--camera",
+    camera,
+    "--light",
+    "ring, 60 %",
+    "--out",
+    at(out),
+    "--by",
+    "Ada",
+    ...more,
   ]);
 
 beforeAll(async () => {
@@ -60,7 +74,7 @@ beforeAll(async () => {
 
 describe("persoline quality learn", () => {
   test("writes an unapproved profile of both sides", () => {
-    expect(learned).toMatchObject({ code: 0, err: "", out: expect.stringContaining("not approved yet") });
+    expect(learned).toMatchObject({ code: 0, err: "", out: saying("not approved yet") });
     const profile = parseProfile(readFileSync(at("profile.yaml"), "utf8"), "profile.yaml");
     expect(profile).toMatchObject({
       profile: "office-access",
@@ -78,12 +92,12 @@ describe("persoline quality learn", () => {
     const few = learn("few.yaml", pictures.slice(0, 5), "--json");
     expect(few).toMatchObject({
       code: 1,
-      err: expect.stringContaining("5 golden cards of a side are too few"),
+      err: saying("5 golden cards of a side are too few"),
     });
     const unnamed = learn("unnamed.yaml", [order]);
     expect(unnamed).toMatchObject({
       code: 1,
-      err: expect.stringContaining("let its name end with RECORD-SIDE"),
+      err: saying("let its name end with RECORD-SIDE"),
     });
   });
   test("quality judge goes by it when told to", () => {
@@ -92,7 +106,7 @@ describe("persoline quality learn", () => {
     expect(told).toMatchObject({ verdict: "pass", limits: "office-access, version 1" });
     expect(JSON.parse(persoline(words).out)).toMatchObject({
       verdict: "pass",
-      limits: expect.stringContaining("simulated camera"),
+      limits: saying("simulated camera"),
     });
   });
 });
@@ -114,23 +128,23 @@ describe("a line that names the profile", () => {
         ),
     );
     expect(readFileSync(line, "utf8")).toContain("profile: profile.yaml");
-    expect(run(line)).toMatchObject({ code: 1, err: expect.stringContaining("approved by nobody") });
+    expect(run(line)).toMatchObject({ code: 1, err: saying("approved by nobody") });
     expect(approve("Ada", "ada")).toMatchObject({
       code: 1,
-      err: expect.stringContaining("two different people"),
+      err: saying("two different people"),
     });
-    expect(approve("Ada", "Bob")).toMatchObject({ code: 0, out: expect.stringContaining("is approved") });
+    expect(approve("Ada", "Bob")).toMatchObject({ code: 0, out: saying("is approved") });
 
     const text = readFileSync(at("profile.yaml"), "utf8");
     writeFileSync(at("profile.yaml"), text.replace(/darkest: .*/, "darkest: 10"));
     expect(run(line)).toMatchObject({
       code: 1,
-      err: expect.stringContaining("not the one that was learned"),
+      err: saying("not the one that was learned"),
     });
     writeFileSync(at("profile.yaml"), text);
     const renamed = at("renamed.yaml");
     writeFileSync(renamed, readFileSync(line, "utf8").replace(/line: carousel/, "line: carrousel"));
-    expect(run(renamed)).toMatchObject({ code: 1, err: expect.stringContaining("here stands") });
+    expect(run(renamed)).toMatchObject({ code: 1, err: saying("here stands") });
     expect(JSON.parse(stock().out)).toEqual([]);
 
     const made = run(line);
@@ -139,7 +153,7 @@ describe("a line that names the profile", () => {
     expect(whole).toMatchObject({ produced: people, balanced: true });
     // One of the bodies that the example's stock spoils on purpose, and no good card.
     expect(rejects.filter(({ station }) => station === "quality")).toEqual([
-      expect.objectContaining({ code: "picture-wrong", reason: expect.stringContaining("faint") as string }),
+      expect.objectContaining({ code: "picture-wrong", reason: saying("faint") }),
     ]);
     const html = readFileSync(whole.reports[0] ?? "", "utf8");
     expect(html).toMatch(/Rejected cards as they were judged[^]*<img src="data:image\/jpeg;base64,/);

@@ -60,7 +60,7 @@ describe("approval", () => {
         what: "quality.approve",
         who: "Ada",
         after: profile.digest,
-        detail: expect.objectContaining({ witness: "Bob", camera: profile.camera }),
+        detail: expect.objectContaining({ witness: "Bob", camera: profile.camera }) as object,
       },
     ]);
     expect(await s.audit.verify()).toMatchObject({ ok: true });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { type Conditions, kept } from "../../devices/camera/optics.js";
 import { drawnCard, optionsOf, photographed } from "./cards.test.data.js";
-import { foreignLimits, simulatedLimits } from "./limits.js";
+import { type QualityLimits, simulatedLimits } from "./limits.js";
 import { judgeFace } from "./judge.js";
 import { figureOf, type GoldenCard, learnSide } from "./learn.js";
 import { limitsOf, type SideProfile } from "./profile.js";
@@ -36,7 +36,7 @@ test("median and spread do not follow one odd value", () => {
 });
 
 describe("a camera with a dim lamp", () => {
-  const judged = async (person: number, limits: typeof foreignLimits) => {
+  const judged = async (person: number, limits: QualityLimits) => {
     const [card] = await golden([person]);
     if (card === undefined) throw new Error("no card");
     return judgeFace(card.picture, card.face, card.dots, { ...card.options, limits });
