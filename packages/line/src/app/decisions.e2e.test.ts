@@ -109,9 +109,14 @@ test("cards whose bodies are lost are not handed over: two people book them, and
   expect(run("stock", "withdraw", serialOf(3), ...people).err).toMatch(
     /only a good card that is not delivered/,
   );
-  expect(
-    run("stock", "destroy", "--rejects", "T-1", "--reason", "end", "--by", "Ada", "--witness", "Bo").code,
-  ).toBe(0);
+  const destroy = (order: string) =>
+    run("stock", "destroy", "--rejects", order, "--reason", "end", "--by", "Ada", "--witness", "Bo");
+  expect(destroy("T-9")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("there is no order T-9 here") as string,
+  });
+  expect(destroy("T-1").out).toMatch(/^\d cards destroyed, seen by Bo/);
+  expect(destroy("T-1")).toMatchObject({ code: 0, out: "No rejects of this order are left to destroy.\n" });
   expect(run("order", "close", "T-1")).toMatchObject({ code: 0, err: "" });
   expect(run("order", "erase", "T-1", "--by", "Ada", "--and", "Bo")).toMatchObject({ code: 0, err: "" });
   expect(run("order", "show", "T-1").out).toMatch(/3: 2 produced, .* given up: 1/);
