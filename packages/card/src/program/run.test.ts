@@ -489,6 +489,28 @@ describe("after an interruption", () => {
     expect(card.got).toEqual(["22", "ca"]);
   });
 
+  test("what would be another file or EF record is asked for in later segments too: all were done, and the kill came before the visit's note", async () => {
+    const there: Step = {
+      ...step(0x33, { changes: true }),
+      again: "probe",
+      probe: { ask: [ask], absent: [{ value: 0x6a83, mask: 0xffff }] },
+    };
+    const program: CardProgram = {
+      name: "p",
+      segments: [
+        { name: "a", channel: "plain", steps: [step(0x11, { changes: true, again: "same" })] },
+        { name: "b", channel: "plain", steps: [there] },
+      ],
+    };
+    const appended = new ScriptedCard({ ca: [reply(0x9000, 1), reply(0x9000, 1)] });
+    const resume = { segment: 0, resumes: 0 };
+    expect(await runProgram(around(program, appended, { resume }).run)).toMatchObject({ kind: "passed" });
+    expect(appended.got).toEqual(["11", "ca", "ca"]);
+    const absent = new ScriptedCard({ ca: [reply(0x6a83)] });
+    expect(await runProgram(around(program, absent, { resume }).run)).toMatchObject({ kind: "passed" });
+    expect(absent.got).toEqual(["11", "ca", "33"]);
+  });
+
   test("a program that has changed since is not continued, and no card is blamed", async () => {
     const card = new ScriptedCard({});
     const { run } = around(plain(step(0x11, { changes: true })), card, {

@@ -1,4 +1,4 @@
-import { whatRemains, isDone } from "./resume.js";
+import { whatRemains } from "./resume.js";
 import { type Around, changesCard, type SegmentEnd, sendSegment } from "./segment.js";
 import type {
   CardChannel,
@@ -129,9 +129,8 @@ class Walk {
   ): Promise<SegmentEnd> {
     let steps = segment.steps;
     try {
-      if (doubt === "maybe" && (await isDone(segment, this.#channel))) return { kind: "done" };
-      if (doubt === "whole") {
-        const remains = await whatRemains(segment, this.#channel);
+      if (doubt !== "none") {
+        const remains = await whatRemains(segment, this.#channel, doubt === "whole");
         if (remains.kind !== "steps") return remains;
         steps = remains.steps;
       }

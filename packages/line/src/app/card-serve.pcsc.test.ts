@@ -316,12 +316,12 @@ describe("card serve through pcscd, for tools that strangers wrote", () => {
 
   /** pcscd looks every 400 ms: a card that is put in before its next look does not count as another one. */
   async function leftAlone(): Promise<void> {
-    while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(50);
+    while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(250);
     await pause(500);
   }
   async function present(cards: number): Promise<void> {
     while ((await connectedReaders()).filter(({ card }) => card === "present").length < cards)
-      await pause(50);
+      await pause(250);
   }
 
   async function ran(command: string, words: readonly string[], input = "") {

@@ -16,7 +16,7 @@ beforeAll(async () => {
   body = new ViccBody();
   body.insert(slotNumber(0).address);
   while (!(await connectedReaders()).some(({ card }) => card === "present"))
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 250));
 });
 afterAll(async () => {
   body.close();

@@ -28,7 +28,7 @@ afterEach(async () => {
 
 /** pcscd looks every 400 ms: a card that is put in before its next look does not count as another one. */
 async function leftAlone(): Promise<void> {
-  while ((await connectedReaders()).some(({ card }) => card !== "none")) await world.sleep(50);
+  while ((await connectedReaders()).some(({ card }) => card !== "none")) await world.sleep(250);
   await world.sleep(500);
 }
 
