@@ -72,6 +72,18 @@ test("a stranger's card that ends when SELECT wants an answer lives through an i
   expect(made.otherCard).toBeUndefined();
 });
 
+test("a card that is not there yet is waited for", async () => {
+  body.out();
+  while ((await connectedReaders()).some(({ card }) => card !== "none"))
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  // After the words that it waits.
+  const waits = card("inspect");
+  setTimeout(() => body.insert(slotNumber(0).address), 5000);
+  const { code, out, err } = await waits;
+  expect({ code, err }).toEqual({ code: 0, err: `waiting for a card at ${reader} (30 s)\n` });
+  expect(out).toContain(`The card in ${reader}`);
+});
+
 test("in words: what is not there, what was not asked for; a product of other cards is told apart", async () => {
   const other = join(root, "examples/products/pkcs15/product.yaml");
   const { code, out } = await card("inspect", "--product", other);
