@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openStore } from "../store/store.js";
 import { root, smallOrder } from "./command.test.data.js";
 
 const program = join(root, "packages/line/bin/persoline.js");
@@ -28,12 +29,13 @@ function done(script: string): string {
   return ran.out;
 }
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "persoline-allow-"));
   order = smallOrder(folder, 2);
   done(`persoline keys init --environment test
 persoline keys custodian Ann --custodian-fd 3 3<<<"${ann}"
 persoline keys custodian Bob --custodian-fd 3 3<<<"${bob}"`);
+  await (await openStore({ file: join(folder, "data/persoline.db") })).close();
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -61,4 +63,8 @@ persoline keys record C-0004`);
   const none = bash(`ann keys forbid ${digest.slice(0, 12)} --reason again`);
   expect(none.status).toBe(1);
   expect(none.err).toContain("no list in force begins with");
+  // The database was there when the ceremonies were held: its chain tells of each act, refused ones too.
+  expect(done("persoline audit verify")).toMatch(
+    /The key office's acts are whole: 7, each signed, and 4 records of ceremonies; the audit tells of each/,
+  );
 });
