@@ -17,6 +17,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import type { ChainVerdict, SignedHead } from "../ledger/audit.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+import { linkOffice } from "./office-chain.js";
 import { Refusal } from "./problem.js";
 import { syncFolder } from "./sync-folder.js";
 
@@ -112,13 +113,22 @@ export async function signAudit({ store, data, hsm }: Anchors & { readonly hsm: 
   );
 }
 
-/** Before any work: is the last signed head still part of the audit? Throws Refusal when it is not. */
+/**
+ * Before any work: is the last signed head still part of the audit, and does it agree with what the key office keeps of itself? Brings the
+ * office's news into the audit. Throws Refusal when they are not.
+ */
 export async function refuseBrokenAudit({ store, data }: Anchors): Promise<void> {
   const read = readHeads(data.auditHeads);
   const advice = `nothing is done before this is explained; "persoline audit verify" tells more`;
   if (!read.ok) throw new Refusal(`${read.text}; ${advice}`);
+  await refuseMissingHead(store, read.heads, advice);
+  // What was done with the keys meanwhile belongs to the same story.
+  await linkOffice({ store, data });
+}
+
+async function refuseMissingHead(store: Store, heads: readonly SignedHead[], advice: string): Promise<void> {
   const own = await store.audit.head();
-  const last = read.heads.findLast(({ node }) => node === own.node);
+  const last = heads.findLast(({ node }) => node === own.node);
   if (last === undefined) return;
   const found = await store.audit.contains(last);
   if (found === "yes") return;

@@ -8,7 +8,9 @@ import { passphrase, tokenOf, type UnlockOptions } from "./commands/options.js";
 import { ceremonyPatienceMs, dataRoot, tokenEnvironment, version } from "./config.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
 import { mustBeWhereTheKeysAre } from "./key-file.js";
+import { linkOffice } from "./office-chain.js";
 import { Refusal } from "./problem.js";
+import { openStore } from "../store/store.js";
 
 export interface OfficeOptions extends UnlockOptions {
   readonly data?: string;
@@ -17,8 +19,36 @@ export interface OfficeOptions extends UnlockOptions {
   readonly pieceOutFd?: number;
 }
 
-/** Throws OfficeRefusal, KeystoreProblem, DeviceFault. */
-export function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
+/**
+ * One call; where there is a database, its chain tells of it too, whether it was done or refused. Throws OfficeRefusal, KeystoreProblem,
+ * DeviceFault.
+ */
+export async function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
+  try {
+    return await called(ask, options);
+  } finally {
+    if (ask.ask !== "list" && ask.ask !== "request") await linked(options);
+  }
+}
+
+/** The ceremony is done, and durable: a database that cannot be written now is told by whoever opens it next. */
+async function linked(options: OfficeOptions): Promise<void> {
+  const data = dataFolder(dataRoot(options.data));
+  if (!existsSync(data.database)) return;
+  try {
+    const store = await openStore({ file: data.database, who: "key office", place: "key office" });
+    try {
+      await linkOffice({ store, data });
+    } finally {
+      await store.close();
+    }
+  } catch (problem) {
+    const why = problem instanceof Error ? problem.message : "it cannot be opened";
+    process.stderr.write(`The audit in ${data.database} does not tell of this yet (${why}).\n`);
+  }
+}
+
+function called(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
   const root = dataRoot(options.data);
   if (!existsSync(root))
     throw new Refusal(

@@ -5,7 +5,7 @@ import { html, pageFoot, pageHead } from "../ledger/page.js";
 type Line = readonly [what: string, said: string];
 
 function linesOf(record: CeremonyRecord): readonly Line[] {
-  const { key, stated, reason } = record;
+  const { key, stated, reason, list } = record;
   const lines: (Line | undefined)[] = [
     ["Ceremony", record.number],
     ["What", record.action],
@@ -15,6 +15,8 @@ function linesOf(record: CeremonyRecord): readonly Line[] {
     stated && ["Check value as stated", `${stated.kcv} (${stated.method})`],
     key && ["State", `${key.state}, from ${key.source}`],
     key && ["Cryptoperiod", `${key.from ?? "at once"} to ${key.until ?? "no end"}`],
+    list && ["List", `${list.name}, SHA-256 ${list.digest}`],
+    ...(list?.sentences ?? []).map((sentence) => ["", sentence] as const),
     reason === undefined ? undefined : ["Reason", reason],
     [record.ended === undefined ? "Completed" : "Expired, nothing was made", record.completed],
     ["Program", record.program],

@@ -13,23 +13,37 @@ export type ActsVerdict =
   | { readonly ok: true; readonly acts: number }
   | { readonly ok: false; readonly why: "key-office"; readonly text: string };
 
+const linesIn = (file: string): readonly string[] =>
+  existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
+
+/** The acts as they lie there, or the first line that is none. */
+export function readActs(
+  file: string,
+):
+  | { readonly ok: true; readonly acts: readonly SignedAct[] }
+  | { readonly ok: false; readonly line: number } {
+  const acts: SignedAct[] = [];
+  for (const [at, line] of linesIn(file).entries()) {
+    const act = actOf(line);
+    if (act === undefined) return { ok: false, line: at + 1 };
+    acts.push(act);
+  }
+  return { ok: true, acts };
+}
+
 /** Throws Refusal where there are acts and no keys that prove them. */
 export async function verifyActs(data: DataFolder, hsm: Hsm | undefined): Promise<ActsVerdict> {
   const file = data.officeActs;
   const bad = (what: string): ActsVerdict => ({ ok: false, why: "key-office", text: `${file}: ${what}` });
-  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
   if (hsm === undefined) {
-    if (lines.length === 0) return { ok: true, acts: 0 };
+    if (linesIn(file).length === 0) return { ok: true, acts: 0 };
     throw new Refusal(
       `${data.keystore} is not there, so the acts of the key office in ${file} cannot be checked: put it back`,
     );
   }
-  const acts: SignedAct[] = [];
-  for (const [at, line] of lines.entries()) {
-    const act = actOf(line);
-    if (act === undefined) return bad(`line ${String(at + 1)} is no act of a key office: it was edited`);
-    acts.push(act);
-  }
+  const read = readActs(file);
+  if (!read.ok) return bad(`line ${String(read.line)} is no act of a key office: it was edited`);
+  const { acts } = read;
   const broken = await brokenAct(acts, (text, signature) =>
     hsm.verify("audit", new TextEncoder().encode(text), signature),
   );

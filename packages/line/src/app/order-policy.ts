@@ -2,10 +2,14 @@
 import { type CardProgram, everyPlacement } from "@persoline/card/program";
 import { listed, paymentSentence, pinSentence } from "../devices/hsm/order-policy.js";
 import type { Hsm } from "../devices/hsm/port.js";
+import { readInput } from "../orders/input.js";
 import type { OrderRecord } from "../orders/types.js";
 import { pinWay } from "../plan/gp/payment/record.js";
 import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
-import { type Job, prepareRecord } from "./job.js";
+import type { UnlockOptions } from "./commands/options.js";
+import { type Job, prepareRecord, readJob } from "./job.js";
+import { Refusal } from "./problem.js";
+import { provedInput } from "./proved-input.js";
 
 /** All places that these programs put secrets in. Throws RangeError for one that no module could tell. */
 function placesOf(programs: readonly CardProgram[]): readonly string[] {
@@ -45,6 +49,20 @@ export function policyOf(
     terminationInitial,
   ].filter((program) => program !== undefined);
   return listed([...madeOf(planned), ...placesOf(programs)]);
+}
+
+/** The list of an order file's product, as an example of its records has it. Throws DataProblem, KeystoreProblem, DeviceFault, Refusal. */
+export async function policyOfFile(
+  orderFile: string,
+  options: UnlockOptions & { readonly data?: string },
+): Promise<{ readonly name: string; readonly sentences: readonly string[] }> {
+  const job = await readJob(orderFile);
+  const issuer = await provedInput(job, options);
+  const proved = issuer === undefined ? {} : { issuer };
+  const input = await readInput(job.order.input, job.planned.columns, proved);
+  for await (const record of input.records())
+    return { name: job.planned.name, sentences: orderPolicy(job, record) };
+  throw new Refusal(`${job.order.input.file} has no record: an order with one shows where its secrets go`);
 }
 
 /** The module as an order's cards see it: each session says whose it is. */

@@ -147,6 +147,17 @@ export async function* auditOf(desk: Desk, order: string): AsyncGenerator<AuditE
   }
 }
 
+/** One act of the key office, or one ceremony's record, as an entry tells of it. */
+export interface OfficeLink {
+  readonly sequence: number;
+  readonly kind: "act" | "record";
+  /** Number of the act, or of the ceremony. */
+  readonly number: string;
+  /** SHA-256 of its text, hexadecimal. */
+  readonly sha256: string;
+}
+export const officeKinds = { act: "key-office.act", record: "key-office.record" } as const;
+
 export interface AuditLog {
   /** Records something that has no transaction of its own: a start, a failed log-in, a report that was read. */
   note(deed: Deed): Promise<void>;
@@ -166,6 +177,8 @@ export interface AuditLog {
    * was restored or the tail is gone, "rewritten" that another entry stands in its place. Either way no live work may begin.
    */
   contains(head: AuditHead): Promise<"yes" | "cut-off" | "rewritten">;
+  /** What it knows of the key office: its acts and records of ceremonies, by the digests of their texts; of all nodes. */
+  ofKeyOffice(): Promise<readonly OfficeLink[]>;
   /** In order; of this node unless another is named. */
   entries(node?: string): AsyncGenerator<AuditEntry>;
   /** Verifies the chains of all nodes against the signed heads kept here and those handed in. */
@@ -198,6 +211,24 @@ export function auditLog(desk: Desk): AuditLog {
   return {
     entries,
     signedHeads,
+    async ofKeyOffice() {
+      const rows = await desk.db
+        .selectFrom("audit")
+        .select(["sequence", "what", "detail"])
+        .where("what", "in", Object.values(officeKinds))
+        .orderBy("node")
+        .orderBy("sequence")
+        .execute();
+      return rows.map(({ sequence, what, detail }) => {
+        const { number, sha256 } = detailOf(detail ?? "{}");
+        return {
+          sequence,
+          kind: what === officeKinds.act ? "act" : "record",
+          number: String(number),
+          sha256: String(sha256),
+        };
+      });
+    },
     note: (deed) => write(desk, (tx) => record(tx, desk, deed)),
     async noteByTwo(what, deed, witness) {
       twoPeople(what, deed.who, witness);

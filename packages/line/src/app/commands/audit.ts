@@ -7,6 +7,7 @@ import { dataRoot } from "../config.js";
 import { databaseName, type DataFolder, knownDataFolder } from "../data-folder.js";
 import { openKeystore } from "../key-file.js";
 import { verifyActs } from "../office-acts.js";
+import { type LinksVerdict, verifyLinks } from "../office-chain.js";
 import { Refusal } from "../problem.js";
 import {
   type DecisionOptions,
@@ -45,6 +46,18 @@ export function addAuditCommands(program: Command): void {
     });
 }
 
+function officeText(
+  acts: number,
+  { records, waiting }: Extract<LinksVerdict, { ok: true }>,
+  hasDatabase: boolean,
+): string {
+  const known =
+    waiting === 0
+      ? "the audit tells of each"
+      : `of ${String(waiting)} of these the audit does not tell yet: the next decision or run brings them in`;
+  return `The key office's acts are whole: ${String(acts)}, each signed, and ${String(records)} records of ceremonies${hasDatabase ? `; ${known}` : ""}.`;
+}
+
 interface VerifyOptions extends DecisionOptions {
   readonly heads?: readonly string[];
 }
@@ -53,11 +66,13 @@ async function verified(options: VerifyOptions, data: DataFolder, store: Store |
   const hsm = await openKeystore(data, passphrase(options));
   try {
     const verdict = store && (await verifyAudit({ store, data, hsm, copies: options.heads ?? [] }));
-    const office = await verifyActs(data, hsm);
-    const bad = verdict?.ok === false ? verdict : office.ok ? undefined : office;
+    const acts = await verifyActs(data, hsm);
+    const links = acts.ok ? await verifyLinks(store, data, hsm) : acts;
+    const office = { ...acts, ...links };
+    const bad = [verdict, links].find((one) => one?.ok === false);
     if (bad !== undefined) process.exitCode = 1;
     if (options.json === true) return printJson({ ...(bad ?? verdict ?? { ok: true }), office });
-    if (bad !== undefined) return print(`The audit is damaged. ${bad.text}.`);
+    if (bad?.ok === false) return print(`The audit is damaged. ${bad.text}.`);
     if (verdict?.ok === true) {
       const { head, heads, unsigned } = verdict;
       print(
@@ -69,8 +84,7 @@ async function verified(options: VerifyOptions, data: DataFolder, store: Store |
           : `Newest entry ${String(head.sequence)}: ${head.hash}. Keep a copy of ${data.auditHeads} elsewhere.`,
       );
     } else print("There is no database here, so there is no audit of orders.");
-    if (office.ok && office.acts > 0)
-      print(`The key office's acts are whole: ${String(office.acts)}, each signed.`);
+    if (acts.ok && acts.acts > 0 && links.ok) print(officeText(acts.acts, links, store !== undefined));
   } finally {
     await hsm?.close();
   }

@@ -12,6 +12,7 @@ import {
   type Leaving,
   type OfficeAnswer,
 } from "../../devices/hsm/office/types.js";
+import { policyOfFile } from "../order-policy.js";
 import { makeOffice, office, type OfficeOptions } from "../key-office.js";
 import { recordPage, recordText } from "../key-record.js";
 import { Refusal } from "../problem.js";
@@ -153,6 +154,7 @@ export function addKeyCommands(program: Command): void {
   addBirths(keys);
   addLives(keys);
   addCertificates(keys);
+  addLists(keys);
   addCeremonies(keys);
 }
 
@@ -421,6 +423,46 @@ function addCertificates(keys: Command): void {
     });
 }
 
+/** What orders may have done with their secrets. */
+function addLists(keys: Command): void {
+  withCustodian(keys.command("allow"))
+    .description(
+      "let the module put an order's secrets where its product says; in live no order goes without",
+    )
+    .argument("<order>", "an order file of the product")
+    .addHelpText("after", "\nExample:\n  $ persoline keys allow order.yaml --by 'A. Meyer'")
+    .action(async (order: string, options: Options & { readonly by: string }) => {
+      const { name, sentences } = await policyOfFile(order, options);
+      if (options.json !== true) print(`Orders of ${name} may have done:\n  ${sentences.join("\n  ")}\n`);
+      told(await begin({ do: "allow", name, sentences }, options), options.json);
+    });
+
+  withCustodian(keys.command("forbid"))
+    .description("end a list: orders that were opened with it put no more secrets anywhere")
+    .argument("<list>", "eight or more digits of its SHA-256")
+    .requiredOption("--reason <text>", "why; it stands in the record")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline keys forbid 5f0c9a1b --reason 'the product has a new application' --by 'A. Meyer'",
+    )
+    .action(async (name: string, options: Options & { readonly by: string; readonly reason: string }) => {
+      told(await begin({ do: "forbid", name, reason: options.reason }, options), options.json);
+    });
+
+  withKeystore(keys.command("allowed"))
+    .description("what orders may have done with their secrets, product by product")
+    .addHelpText("after", "\nExample:\n  $ persoline keys allowed")
+    .action(async (options: Options) => {
+      const { lists } = await office({ ask: "list" }, options);
+      if (options.json === true) return printJson({ lists });
+      for (const { name, digest, sentences, ceremony, since, ended } of lists)
+        print(
+          `${name}, SHA-256 ${digest}, ${ceremony}, from ${since}${ended === undefined ? "" : ` to ${ended}`}\n  ${sentences.join("\n  ")}\n`,
+        );
+      if (lists.length === 0) print("Nothing was allowed yet.");
+    });
+}
+
 function addCeremonies(keys: Command): void {
   withKeystore(keys.command("ceremonies"))
     .description("ceremonies that wait for a custodian, and those that are whole")
@@ -439,6 +481,8 @@ function addCeremonies(keys: Command): void {
           ]),
         ),
       );
+      for (const { number, action } of pending)
+        if (action.do === "allow") print(`\n${number} would allow:\n  ${action.sentences.join("\n  ")}`);
       print(`\n${String(records.length)} ceremonies are whole; all their records are in order.`);
     });
 

@@ -89,7 +89,7 @@ export class OrderPolicies {
     const digest = policyDigest(sentences);
     if (this.#environment === "live" && !this.#approved().some((one) => one.digest === digest))
       throw new VaultRefusal(
-        `no two custodians have approved where this product's secrets go (list ${digest.slice(0, 16)}): hold the ceremony "persoline keys policy ORDER"`,
+        `no two custodians have approved where this product's secrets go (list ${digest.slice(0, 16)}): hold the ceremony "persoline keys allow ORDER"`,
       );
     return digest;
   }

@@ -345,7 +345,12 @@ export interface Hsm extends SecurityModule {
 
   /** Ed25519 over the bytes, for result files and audit heads. */
   sign(purpose: "result" | "audit", bytes: Uint8Array): Promise<Uint8Array>;
-  verify(purpose: "result" | "audit", bytes: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  /** "ceremony": of the key office alone, which signs the records of its ceremonies. */
+  verify(
+    purpose: "result" | "audit" | "ceremony",
+    bytes: Uint8Array,
+    signature: Uint8Array,
+  ): Promise<boolean>;
   random(length: number): Promise<Uint8Array>;
   /** Ends it, also when it hangs. */
   close(): Promise<void>;

@@ -217,7 +217,10 @@ export function vaultCalls(
       return key;
     },
 
-    sign: (purpose, bytes) => again(() => ring.sign(marked(purpose, bytes))),
+    sign: (purpose, bytes) => {
+      if (!SIGNED.includes(purpose)) throw new VaultRefusal(`nothing is signed here as "${String(purpose)}"`);
+      return again(() => ring.sign(marked(purpose, bytes)));
+    },
     verify: (purpose, bytes, signature) => ring.verify(marked(purpose, bytes), signature),
     random: (length) => again(() => random(length)),
     wipe: () => {
@@ -228,6 +231,9 @@ export function vaultCalls(
     },
   };
 }
+
+/** Records of ceremonies are signed by the key office, and by nobody who only has the line's process. */
+const SIGNED: readonly Parameters<Hsm["sign"]>[0][] = ["result", "audit"];
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
 function judgeSeals(ring: Keyring, policies: OrderPolicies, secrets: SealedSecrets): void {

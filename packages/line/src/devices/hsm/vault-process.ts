@@ -4,6 +4,7 @@ import { Keyring } from "./keyring.js";
 import type { Unlock } from "./keystore.js";
 import { openGuarded } from "./lock-out.js";
 import { officeHead } from "./office/acts.js";
+import { inForce } from "./office/lists.js";
 import { selfTest } from "./self-test.js";
 import { serve } from "./serve.js";
 import { vaultCalls } from "./vault-core.js";
@@ -18,6 +19,7 @@ serve<Ceremony, Unlock>({
     const { environment, keys, book } = openGuarded(file, unlock);
     const ring = new Keyring(environment, keys);
     ring.office = officeHead(book.acts);
+    ring.policies = inForce(book.lists);
     return vaultCalls(ring);
   },
 });

@@ -4,7 +4,15 @@
  */
 import { createHash } from "node:crypto";
 import { type OfficeRefusal } from "./refusal.js";
-import { type Act, type Keep, noOffice, type OfficeAsk, type PendingView, type SignedAct } from "./types.js";
+import {
+  type Act,
+  type Keep,
+  type KeyAction,
+  noOffice,
+  type OfficeAsk,
+  type PendingView,
+  type SignedAct,
+} from "./types.js";
 import { actionText } from "./words.js";
 
 /** The words before the text when it is signed: those of the security module's signatures for audits. */
@@ -31,12 +39,16 @@ export const stateDigest = ({ environment, keys, book }: Keep): string =>
         needed,
         sittings,
       })),
+      ...(book.lists === undefined ? {} : { lists: book.lists }),
     }),
   );
 
 /** What a ceremony is about, in short. */
 export const objectOf = ({ number, action }: Pick<PendingView, "number" | "action">): string =>
-  `ceremony ${number}: ${actionText(action)}${action.do === "custodian" ? "" : `, key ${"key" in action ? action.key.name : action.name}`}`;
+  `ceremony ${number}: ${actionText(action)}${isOfKeys(action) ? `, key ${"key" in action ? action.key.name : action.name}` : ""}`;
+
+const isOfKeys = ({ do: what }: KeyAction): boolean =>
+  what !== "custodian" && what !== "allow" && what !== "forbid";
 
 export function signAct(
   facts: Omit<Act, "sequence" | "previous">,

@@ -5,6 +5,7 @@ import { headerFor } from "./block-uses.js";
 import { judgeCertificate } from "./issuer-certificates.js";
 import { whyNot } from "./life.js";
 import { keyLength } from "./key-length.js";
+import { judgeAllow, meant } from "./lists.js";
 import { keyOf } from "./named-key.js";
 import { bornBlock, lifeOf } from "./perform.js";
 import { OfficeRefusal } from "./refusal.js";
@@ -131,6 +132,14 @@ export function checkAction(
       return action;
     case "export-block":
       bornBlock(keyOf(keys, action.name));
+      return action;
+    case "allow":
+      judgeAllow(action, book.lists);
+      return action;
+    case "forbid":
+      meant(action, book.lists);
+      if (action.reason.trim() === "")
+        throw new OfficeRefusal("say why with --reason: it stands in the record");
       return action;
     case "custodian":
       if (book.custodians.some(({ name }) => name === action.name))

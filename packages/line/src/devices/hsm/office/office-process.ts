@@ -175,6 +175,7 @@ async function told(keep: Keep, { signedBy }: KeyRoom, office: OpenOffice): Prom
       sittings,
     })),
     records: book.records,
+    lists: book.lists ?? [],
     signedBy,
   };
 }

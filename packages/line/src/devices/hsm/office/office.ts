@@ -225,8 +225,15 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
   try {
     // What was right at the beginning must still be right: the keys may have changed since.
     checkAction(now.action, settled, place);
-    const { keys, environment } = keep;
-    const done = await perform({ pending: now, keys, environment, room: place.room, at });
+    const { keys, environment, book } = keep;
+    const done = await perform({
+      pending: now,
+      keys,
+      lists: book.lists,
+      environment,
+      room: place.room,
+      at,
+    });
     return {
       keep: entered(place, settled, now, done),
       ceremony,
@@ -330,7 +337,7 @@ function entered({ at, program, room }: Place, keep: Keep, pending: Pending, don
     custodian === undefined || book.custodians.some(({ name }) => name === custodian.name)
       ? book.custodians
       : [...book.custodians, custodian];
-  const { told } = done;
+  const { told, list, lists = book.lists } = done;
   const record = signRecord(
     {
       number: pending.number,
@@ -339,7 +346,10 @@ function entered({ at, program, room }: Place, keep: Keep, pending: Pending, don
       sittings: pending.sittings,
       ...(told === undefined ? {} : { key: keyTold(told) }),
       ...(action.do === "import" ? { stated: { kcv: action.kcv, method: action.method } } : {}),
-      ...(action.do === "state" ? { reason: action.reason } : {}),
+      ...("reason" in action ? { reason: action.reason } : {}),
+      ...(list === undefined
+        ? {}
+        : { list: { name: list.name, digest: list.digest, sentences: list.sentences } }),
       completed: at,
       program,
       keystoreRevision: keep.revision + 1,
@@ -347,7 +357,16 @@ function entered({ at, program, room }: Place, keep: Keep, pending: Pending, don
     book.records,
     room.sign,
   );
-  return { ...keep, keys: done.keys, book: { ...book, custodians, records: [...book.records, record] } };
+  return {
+    ...keep,
+    keys: done.keys,
+    book: {
+      ...book,
+      custodians,
+      records: [...book.records, record],
+      ...(lists === undefined ? {} : { lists }),
+    },
+  };
 }
 
 const keyTold = (key: StoredKey) => {

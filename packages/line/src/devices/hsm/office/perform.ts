@@ -10,11 +10,12 @@ import { certified } from "./issuer-certificates.js";
 import { isKnownKey } from "./known-keys.js";
 import { keyLength } from "./key-length.js";
 import { entered, type KeyLife, whyNot } from "./life.js";
+import { allowed, forbidden } from "./lists.js";
 import { checkValue, drawKey, fromComponents, fromShares, readShare } from "./pieces.js";
 import { keyOf } from "./named-key.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom } from "./room.js";
-import type { KeyAction, KeyPlan, Pending } from "./types.js";
+import type { AllowedList, KeyAction, KeyPlan, Pending } from "./types.js";
 
 const LONGEST_KEY = 32;
 
@@ -23,11 +24,15 @@ export interface Performed {
   /** The key that the record tells of. */
   readonly told?: StoredKey;
   readonly block?: string;
+  /** The lists as they are then, and the one that the record tells of. */
+  readonly lists?: readonly AllowedList[];
+  readonly list?: AllowedList;
 }
 
 interface Ask {
   readonly pending: Pending;
   readonly keys: readonly StoredKey[];
+  readonly lists?: readonly AllowedList[] | undefined;
   readonly environment: Environment;
   readonly room: KeyRoom;
   /** ISO 8601. */
@@ -92,6 +97,10 @@ export async function perform(ask: Ask): Promise<Performed> {
       const key = keyOf(keys, action.name);
       return { keys, told: key, block: bornBlock(key) };
     }
+    case "allow":
+      return { keys, ...allowed(action, ask.lists, { number: pending.number, at }) };
+    case "forbid":
+      return { keys, ...forbidden(action, ask.lists, at) };
     case "custodian":
       return { keys };
   }

@@ -1,6 +1,7 @@
 /** What the key office is asked, keeps and answers. No text or object here that leaves its process holds a secret. */
 import type { Environment, KeyDescription } from "../port.js";
 import type { StoredKey } from "../keystore.js";
+import type { ApprovedPolicy } from "../order-policy.js";
 import type { Custodian } from "./custodians.js";
 import type { KeyState } from "./life.js";
 
@@ -56,6 +57,10 @@ export type KeyAction =
       readonly reason: string;
     }
   | { readonly do: "export-block"; readonly name: string }
+  /** What orders of a product may have done with their secrets, sentence by sentence (order-policy.ts). */
+  | { readonly do: "allow"; readonly name: string; readonly sentences: readonly string[] }
+  /** `name`: digest of such a list, or its first digits. */
+  | { readonly do: "forbid"; readonly name: string; readonly reason: string }
   | { readonly do: "custodian"; readonly name: string };
 
 export interface Sitting {
@@ -108,6 +113,8 @@ export interface CeremonyRecord {
   /** Check value as the sender states it, and how it is taken. */
   readonly stated?: { readonly kcv: string; readonly method: KcvMethod };
   readonly reason?: string;
+  /** What orders may have done with their secrets from now on, or no more. */
+  readonly list?: { readonly name: string; readonly digest: string; readonly sentences: readonly string[] };
   /** Absent when it became whole. */
   readonly ended?: "expired";
   /** When it became whole, or expired. */
@@ -154,6 +161,15 @@ export interface SignedAct {
 /** Where no ceremony was held. */
 export const noOffice = { acts: 0, last: "0".repeat(64) } as const;
 
+/** A list that two custodians have allowed. */
+export interface AllowedList extends ApprovedPolicy {
+  readonly sentences: readonly string[];
+  readonly ceremony: string;
+  readonly since: string;
+  /** ISO 8601, when two custodians forbade it again. */
+  readonly ended?: string;
+}
+
 /** What a keystore keeps besides its keys. */
 export interface OfficeBook {
   readonly custodians: readonly Custodian[];
@@ -161,6 +177,8 @@ export interface OfficeBook {
   readonly records: readonly SignedRecord[];
   /** Absent in older keystores. */
   readonly acts?: readonly SignedAct[];
+  /** Absent where none was ever allowed. */
+  readonly lists?: readonly AllowedList[];
   /** The number the next ceremony gets. */
   readonly next: number;
 }
@@ -189,6 +207,7 @@ export interface OfficeAnswer {
   readonly custodians: readonly { readonly name: string; readonly since: string; readonly locked: boolean }[];
   readonly pending: readonly PendingView[];
   readonly records: readonly SignedRecord[];
+  readonly lists: readonly AllowedList[];
   /** Ed25519 public key of the records' signatures, SPKI, PEM. */
   readonly signedBy: string;
   /** The ceremony that this call began, went on with or ended. */

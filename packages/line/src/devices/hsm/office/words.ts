@@ -22,6 +22,10 @@ export const actionText = (action: KeyAction): string => {
       return `set ${action.state}`;
     case "export-block":
       return "hand out the key block made at the key's birth";
+    case "allow":
+      return `allow what orders of ${action.name} have done with their secrets`;
+    case "forbid":
+      return `forbid the list ${action.name}`;
     case "custodian":
       return `enrol custodian ${action.name}`;
   }

@@ -144,6 +144,25 @@ test("an issuer's public key proves its signed files, until it is destroyed; ano
   expect(readRegister(file()).keys.find((one) => one.name === name)?.open).toBeUndefined();
 });
 
+test("an order puts secrets where two custodians have allowed it, and the token's module heeds them", async () => {
+  const policy = ["PIN pin of 4 digits: drawn"];
+  const order = "L-2";
+  await expect((await module()).createDataKey({ order, policy })).rejects.toThrow(
+    "no two custodians have approved",
+  );
+  await ceremonies((desk) => desk.both({ do: "allow", name: "payment", sentences: policy }));
+  const sealed = await (await module()).createDataKey({ order, policy });
+  const hsm = await module();
+  expect(await hsm.releaseDataKey({ order, sealed, policy })).toHaveLength(32);
+  const { approved } = (await hsm.capabilities()).policies;
+  expect(approved.map(({ name }) => name)).toEqual(["payment"]);
+  const name = approved[0]?.digest ?? "";
+  await ceremonies((desk) => desk.both({ do: "forbid", name, reason: "test" }));
+  await expect((await module()).releaseDataKey({ order, sealed, policy })).rejects.toThrow(
+    "no two custodians",
+  );
+});
+
 test("what is of another kind, or drawn here, is refused", async () => {
   await ceremonies(async (desk) => {
     const key = plan("encoder-3", { use: "stripe-encoder", algorithm: "X25519" });

@@ -5,6 +5,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { KeystoreProblem, writeDurably } from "../keystore.js";
+import type { ApprovedPolicy } from "../order-policy.js";
 import type { Environment, KeyDescription } from "../port.js";
 
 export interface RegisteredKey extends KeyDescription {
@@ -63,6 +64,8 @@ export interface Register {
   readonly revision?: number;
   /** How far its acts go. Absent in version 1. */
   readonly office?: { readonly acts: number; readonly last: string };
+  /** Lists of what orders may have done with their secrets, as two custodians allowed them. Absent where none was. */
+  readonly policies?: readonly ApprovedPolicy[];
   /** What the key office keeps, sealed under a key of the token, base64. Absent in version 1. */
   readonly book?: string;
   /** HMAC-SHA-256 over all that is above, base64. */

@@ -77,6 +77,7 @@ export class TokenKeyring extends Keyring {
     this.#file = file;
     this.#register = register;
     this.office = register.office ?? this.office;
+    this.policies = register.policies ?? [];
     this.#open = openKey(register.signature.open);
     this.#signing = this.#findAll();
     if (keptKeys) this.kept = this.#keptKeys(transports);

@@ -9,6 +9,7 @@ import { nodeCrypto } from "@persoline/card/node";
 import { KeystoreProblem, type StoredKey } from "../keystore.js";
 import { officeHead } from "../office/acts.js";
 import { keyLength } from "../office/key-length.js";
+import { inForce } from "../office/lists.js";
 import type { KeyRoom, OpenOffice } from "../office/room.js";
 import { emptyBook, type Keep, type OfficeBook } from "../office/types.js";
 import type { KeyDescription } from "../port.js";
@@ -99,6 +100,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
           revision: kept.revision,
           keys: kept.keys.map(registeredOf),
           office: officeHead(kept.book.acts),
+          ...(kept.book.lists === undefined ? {} : { policies: inForce(kept.book.lists) }),
         };
         writeRegister(file, { ...next, book: sealBook(kept, bookKey) }, macKey);
         sweep(token, kept.keys);
