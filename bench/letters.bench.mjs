@@ -30,7 +30,7 @@ await store.stock.receive({
   blanks: numbers.map((number) => ({ serial: serial(number), label: `L${number}` })),
   by: "bench",
 });
-const sealedDataKey = await hsm.createDataKey(order);
+const sealedDataKey = await hsm.createDataKey({ order });
 await store.orders.import({
   order: {
     order,

@@ -28,17 +28,33 @@ function digitsOf(
   right: (fill: number, at: number) => boolean,
   end = 16,
 ): PinDigits {
-  const nibbles = Uint8Array.from(bytes, (byte) => byte).reduce<number[]>(
-    (all, byte) => (all.push(byte >> 4, byte & 0x0f), all),
-    [],
-  );
+  const nibbles = new Uint8Array(2 * bytes.length);
+  bytes.forEach((byte, at) => {
+    nibbles[2 * at] = byte >> 4;
+    nibbles[2 * at + 1] = byte & 0x0f;
+  });
   const length = nibbles[1] ?? 0;
-  const pin = Uint8Array.from(nibbles.slice(2, 2 + length));
-  const fill = nibbles.slice(2 + length, end);
-  if (nibbles[0] !== control) throw problem(`it is not of format ${control}`);
-  check(pin);
-  if (!fill.every(right)) throw problem("its fill is not that of the format");
-  return pin;
+  const pin = nibbles.slice(2, 2 + length);
+  try {
+    if (nibbles[0] !== control) throw problem(`it is not of format ${control}`);
+    check(pin);
+    if (!nibbles.subarray(2 + length, end).every(right)) throw problem("its fill is not that of the format");
+    return pin;
+  } catch (wrong) {
+    pin.fill(0);
+    throw wrong;
+  } finally {
+    nibbles.fill(0);
+  }
+}
+
+/** What has a PIN in it is wiped as soon as it was used. */
+function once<T>(clear: Uint8Array, use: (clear: Uint8Array) => T): T {
+  try {
+    return use(clear);
+  } finally {
+    clear.fill(0);
+  }
 }
 
 const eight = (block: Uint8Array): void => {
@@ -47,14 +63,14 @@ const eight = (block: Uint8Array): void => {
 
 /** ISO 9564-1 format 0: PIN field ⊕ PAN field. */
 export const pinBlock0 = (pin: PinDigits, pan: string): Uint8Array =>
-  xor(
+  once(
     field(0, pin, 8, () => 0x0f),
-    panField(pan),
+    (clear) => xor(clear, panField(pan)),
   );
 
 export function pinOfBlock0(block: Uint8Array, pan: string): PinDigits {
   eight(block);
-  return digitsOf(xor(block, panField(pan)), 0, (fill) => fill === 0x0f);
+  return once(xor(block, panField(pan)), (clear) => digitsOf(clear, 0, (fill) => fill === 0x0f));
 }
 
 /** Format 1: no PAN; the rest is random or of the transaction. */
@@ -81,15 +97,15 @@ export function pinBlock3(pin: PinDigits, pan: string, random: (length: number) 
   const chance: number[] = [];
   // Six values of a byte's 252 lowest are even odds; the rest is drawn again.
   while (chance.length < 16) for (const byte of random(16)) if (byte < 252) chance.push(10 + (byte % 6));
-  return xor(
+  return once(
     field(3, pin, 8, (at) => chance[at] ?? 10),
-    panField(pan),
+    (clear) => xor(clear, panField(pan)),
   );
 }
 
 export function pinOfBlock3(block: Uint8Array, pan: string): PinDigits {
   eight(block);
-  return digitsOf(xor(block, panField(pan)), 3, (fill) => fill >= 10);
+  return once(xor(block, panField(pan)), (clear) => digitsOf(clear, 3, (fill) => fill >= 10));
 }
 
 /** Format 4 (ISO 9564-1:2017, 9.4.2), enciphered: AES(AES(PIN field) ⊕ PAN field), 16 bytes. The key has 16, 24 or 32 bytes. */
@@ -117,7 +133,7 @@ export function pinOfEncipheredBlock4(
   const cipher = crypto.aes(key);
   const plain = cipher.decrypt(xor(cipher.decrypt(block), panField4(pan)));
   cipher.wipe();
-  return digitsOf(plain, 4, (fill) => fill === 0x0a);
+  return once(plain, (clear) => digitsOf(clear, 4, (fill) => fill === 0x0a));
 }
 
 /** How many digits beyond twelve ‖ the whole PAN, at least twelve digits ‖ zeros. */

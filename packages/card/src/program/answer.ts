@@ -1,14 +1,6 @@
 import type { Command, Response } from "../apdu/index.js";
-import type {
-  ExpectedData,
-  KeyForm,
-  Part,
-  RejectCode,
-  SecureChannelSpec,
-  Sent,
-  Step,
-  SwPattern,
-} from "./types.js";
+import type { KeyForm, SecureChannelSpec } from "./channel-spec.js";
+import type { ExpectedData, Part, RejectCode, Sent, Step, SwPattern } from "./types.js";
 
 /** What a step's parts are wrapped for. */
 export type Wrapping = "plain" | SecureChannelSpec["protocol"];

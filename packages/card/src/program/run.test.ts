@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { type Command, type Response, statusWord } from "../apdu/index.js";
 import { type Run, type RunEnd, runProgram } from "./run.js";
+import { type KeyRef, type SecureChannelSpec } from "./channel-spec.js";
 import {
   type CardChannel,
   CardMute,
   type CardProgram,
-  type KeyRef,
   type Note,
-  type SecureChannelSpec,
   type SecurityModule,
   type Sent,
   type Serial,

@@ -1,10 +1,10 @@
 import type { Command, Response } from "../apdu/index.js";
 import { type Fault, firstFault, plainSent, swText } from "./answer.js";
+import type { SecureChannelSpec } from "./channel-spec.js";
 import type {
   CardChannel,
   Ready,
   SealedSecrets,
-  SecureChannelSpec,
   SecureStep,
   SecurityModule,
   Segment,

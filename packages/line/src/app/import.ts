@@ -1,15 +1,19 @@
 /** Takes an order in: every record is looked at, as data, as files of the card and as a picture, before any card moves. */
 import { keyVersionOf } from "../plan/product.js";
 import type { Hsm } from "../devices/hsm/port.js";
-import { readInput } from "../orders/input.js";
-import { Findings } from "../orders/problem.js";
+import { policyDigest } from "../devices/hsm/order-policy.js";
+import { isIssuerInput, readInput } from "../orders/input.js";
+import { DataProblem, Findings } from "../orders/problem.js";
 import type { OrderRecord } from "../orders/types.js";
-import { LayoutProblem } from "../plan/layout/index.js";
+import type { MachineReach } from "../plan/layout/index.js";
+import { LayoutProblem } from "../plan/layout/problem.js";
 import { recordProblems, valuesOf } from "../plan/prepare.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import { proveIssuerInput } from "./issuer-file.js";
 import { type Job } from "./job.js";
+import { orderPolicy } from "./order-policy.js";
+import { tellUnreachable } from "./reach.js";
 
 export interface ImportProgress {
   readonly doing: "checking" | "drawing PINs" | "preparing payment cards" | "writing PIN letters";
@@ -18,7 +22,7 @@ export interface ImportProgress {
 }
 
 /**
- * `line`: the name of the line that is to make it. Throws DataProblem with everything that is wrong with the input, AccountsProblem for
+ * `line`: the name of the line that is to make it, `machines`: what its machines reach. Throws DataProblem with everything that is wrong with the input, AccountsProblem for
  * an order or file that is here already.
  */
 export async function importOrder(
@@ -26,31 +30,41 @@ export async function importOrder(
   line: string,
   store: Store,
   hsm: Hsm,
+  machines: readonly MachineReach[],
   onProgress: (progress: ImportProgress) => void = () => undefined,
 ): Promise<StoredOrder> {
   const { order, planned } = job;
-  const issuer = await proveIssuerInput({ job, hsm, now: Date.now() });
-  const input = await readInput(order.input, planned.columns, {
-    ...(order.records === undefined ? {} : { records: order.records }),
-    ...(issuer === undefined ? {} : { issuer }),
-  });
+  const read = async () => {
+    const issuer = await proveIssuerInput({ job, hsm, now: Date.now() });
+    return readInput(order.input, planned.columns, {
+      ...(order.records === undefined ? {} : { records: order.records }),
+      ...(issuer === undefined ? {} : { issuer }),
+    });
+  };
+  const input = await read();
   const findings = new Findings(input.file);
   let seen = 0;
   for await (const record of input.records()) {
     checkRecord(job, record, findings);
+    tellUnreachable(job, record, machines, findings, seen === 0);
     onProgress({ doing: "checking", done: ++seen, of: input.count });
   }
   findings.refuse();
 
-  const sealedDataKey = await hsm.createDataKey(order.order);
-  const dataKey = await hsm.releaseDataKey({ order: order.order, sealed: sealedDataKey });
+  const policy = await firstPolicy(job, input.records());
+  const sealedDataKey = await hsm.createDataKey({ order: order.order, policy });
+  const dataKey = await hsm.releaseDataKey({ order: order.order, sealed: sealedDataKey, policy });
+  // What the module sealed of an issuer's file was for no card; now it seals it for this order's places.
+  const listed = isIssuerInput(order.input) ? await read() : input;
+  if (listed.sha256 !== input.sha256) throw changedMeanwhile(input.file);
   const reference = referenceField(job);
   const keyVersion = keyVersionOf(planned.product);
   const stored = await store.orders.import({
     order,
     names: { product: planned.name, line },
     inputSha256: input.sha256,
-    records: input.records(),
+    records: listed.records(),
+    policy: policyDigest(policy),
     files: job.files,
     sealedDataKey,
     dataKey,
@@ -60,6 +74,22 @@ export async function importOrder(
   });
   dataKey.fill(0);
   return stored;
+}
+
+const changedMeanwhile = (file: string): DataProblem =>
+  new DataProblem([
+    {
+      file,
+      code: "changed",
+      message: "the file was changed while it was read",
+      remedy: "wait until it is complete, then run the same command again",
+    },
+  ]);
+
+/** All records have the same places in their cards: the first tells them. */
+async function firstPolicy(job: Job, records: AsyncIterable<OrderRecord>): Promise<readonly string[]> {
+  for await (const record of records) return orderPolicy(job, record);
+  return [];
 }
 
 /** The customer knows a record by the first field that is different in every record; a PAN is in no list. */

@@ -50,6 +50,8 @@ export interface Job {
   readonly files: readonly MadeFrom[];
   readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
+  /** Digest of its layouts as `layoutDigest` makes it. */
+  readonly layout: string;
   /** What the product says about how well its keys must be kept. */
   readonly security: SecurityLevels | undefined;
 }
@@ -72,6 +74,7 @@ export async function readJob(
     files: [settings, ...files, ...layouts],
     planned,
     drawing,
+    layout: layoutDigest(layouts),
     security: "security" in product ? product.security : undefined,
   };
 }
@@ -107,10 +110,10 @@ function keyProblems(order: Order, product: AnyProduct, { environment, keys }: K
     const { name, use } = key;
     const listed = keys.find((key) => key.name === name);
     if (listed?.use === use) {
-      if (key.algorithm !== undefined && key.algorithm !== algorithmOf(listed)) {
+      if (key.algorithms?.includes(algorithmOf(listed)) === false) {
         tell(
           "key-algorithm",
-          `product ${product.name} needs ${name} to be ${key.algorithm}, and here it is ${algorithmOf(listed)}`,
+          `product ${product.name} needs ${name} to be ${key.algorithms.join(" or ")}, and here it is ${algorithmOf(listed)}`,
           "correct the product's algorithm, or give the key the other one",
         );
       }
@@ -125,7 +128,10 @@ function keyProblems(order: Order, product: AnyProduct, { environment, keys }: K
   return wrong;
 }
 
-type NeededKey = Pick<NewKey, "name" | "use" | "algorithm">;
+interface NeededKey extends Pick<NewKey, "name" | "use"> {
+  /** Absent: whichever such a key can have. */
+  readonly algorithms?: readonly NonNullable<NewKey["algorithm"]>[];
+}
 
 function keysOf(product: AnyProduct): readonly NeededKey[] {
   switch (product.kind) {
@@ -161,8 +167,8 @@ const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct
         { name: initial.authority, use: "card-authority" as const },
         ...(initial.host === undefined ? [] : [{ name: initial.host.keys, use: "scp11" as const }]),
       ]
-    : [{ name: initial.keys, use: initial.protocol, algorithm: algorithms[initialForm] }]),
-  { name: channel.keys, use: channel.protocol, algorithm: algorithms[form] },
+    : [{ name: initial.keys, use: initial.protocol, algorithms: [algorithms[initialForm]] }]),
+  { name: channel.keys, use: channel.protocol, algorithms: [algorithms[form]] },
   ...applications.flatMap(({ keys, payment }) => [
     ...(keys === undefined ? [] : [{ name: keys.master, use: "application" as const }]),
     ...(payment === undefined ? [] : paymentKeys(payment)),
@@ -176,11 +182,15 @@ const paymentKeys = ({ masters, pin }: PaymentModel): readonly NeededKey[] => {
       use: `emv-${use}` as NeededKey["use"],
     })),
     ...(issuer === undefined ? [] : [{ name: issuer, use: "emv-issuer" as const }]),
+    ...(pin.by.method === "derived" ? [{ name: pin.by.keys, use: "ibm-3624" as const }] : []),
     ...(pin.by.method === "issuer"
-      ? [{ name: pin.by.keys, use: "transport" as const, algorithm: "3DES" as const }]
+      ? [{ name: pin.by.keys, use: "pin-transport" as const, algorithms: pinAlgorithms(pin.by.format) }]
       : []),
   ];
 };
+/** ISO 9564-1: format 4 is for AES, the others for triple DES. */
+const pinAlgorithms = (format: 0 | 1 | 3 | 4) =>
+  format === 4 ? (["AES-128", "AES-192", "AES-256"] as const) : (["3DES"] as const);
 const algorithms = {
   "aes-128": "AES-128",
   "aes-192": "AES-192",
@@ -258,22 +268,17 @@ async function readSchemeOf(
   return read.scheme;
 }
 
-/** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
-export async function readProduct(file: string): Promise<ReadProduct<Product, PlannedProduct>> {
-  const { product, planned, files } = await readAnyProduct(file);
-  if (product.kind === "persoline-os" && "personal" in planned) return { product, planned, files };
-  throw new DataProblem([
-    {
-      file,
-      code: "other-card",
-      message: "this product is for cards without the Persoline OS, which have no files to look at here",
-      remedy: "name a product of the Persoline OS",
-    },
-  ]);
-}
-
 const isPayment = (product: AnyProduct): boolean =>
   product.kind === "globalplatform" && product.applications.some(({ payment }) => payment !== undefined);
+
+/** Of the layouts and what they extend, SHA-256 in hexadecimal: other layouts, other cards. */
+export const layoutDigest = (files: readonly MadeFrom[]): string =>
+  sha256Of(
+    files
+      .map(({ part, sha256 }) => JSON.stringify([part, sha256]))
+      .toSorted((a, b) => (a < b ? -1 : 1))
+      .join("\n"),
+  );
 
 /** A product's layouts with what they extend and their artwork. Throws DataProblem, LayoutProblem. */
 export async function readDrawing(

@@ -38,12 +38,14 @@ const keySchema = z.strictObject({
             "desfire",
             "application",
             "transport",
+            "pin-transport",
             "file-mac",
             "emv-ac",
             "emv-smi",
             "emv-smc",
             "emv-cvk",
             "emv-pvk",
+            "ibm-3624",
             "emv-issuer",
           ])
           .describe("A key has one purpose"),
@@ -177,6 +179,9 @@ function refuses(work: () => unknown): boolean {
   }
 }
 
+/** Issuers wrap under AES, or under triple DES. */
+const EITHER: readonly NewKey["use"][] = ["transport", "pin-transport"];
+
 /** What use, algorithm and published value say against each other. */
 function algorithmProblems({
   use,
@@ -201,13 +206,13 @@ function algorithmProblems({
   const usual = algorithmOf({ name: "", use });
   if (
     isRsa(algorithm) !== isRsa(usual) ||
-    (use !== "transport" && (algorithm === "3DES") !== (usual === "3DES"))
+    (!EITHER.includes(use) && (algorithm === "3DES") !== (usual === "3DES"))
   )
     return [
       [
         "algorithm",
         `a key for ${use} is not ${algorithm}`,
-        "3DES is for scp02, transport and payment masters, RSA for emv-issuer, AES for all others",
+        "3DES is for scp02, transport, pin-transport and payment masters, RSA for emv-issuer, AES for all others",
       ],
     ];
   if (isRsa(algorithm))
@@ -350,7 +355,14 @@ function keyDifferences(ask: {
     const { name, use, open } = listed;
     const kept = known.find((key) => key.name === name);
     const tell = (code: string, message: string) => [{ code, message, remedy }];
-    if (kept === undefined) return tell("missing-key", `the keystore lacks key ${name}`);
+    if (kept === undefined)
+      return [
+        {
+          code: "missing-key",
+          message: `the keystore lacks key ${name}`,
+          remedy: `bring it in by two custodians ("persoline keys import ${name} --use ${use}", or generate), or ${remedy}`,
+        },
+      ];
     if (kept.use !== use)
       return tell(
         "key-use",

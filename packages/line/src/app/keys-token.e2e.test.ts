@@ -135,7 +135,7 @@ persoline keys list`);
       expect(ran.err).toContain(why);
     };
     refused("ann keys export-block root-2", "key root-2 cannot leave");
-    refused("ann keys import pub --use issuer-signature --public gate.block", "are kept in the vault only");
+    refused("ann keys import pub --use card-authority --public gate.block", "are kept in the vault only");
     refused("ann keys generate host --use scp11", "are kept in the vault only");
     // The same value under another name would give it a second purpose.
     refused(

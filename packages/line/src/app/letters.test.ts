@@ -35,7 +35,7 @@ beforeEach(async () => {
   const serial = (number: number) => `S${String(number)}` as Serial;
   const blanks = numbers.map((number) => ({ serial: serial(number), label: `L${String(number)}` }));
   await store.stock.receive({ lot: "L", blanks, by: "Ada" });
-  const sealedDataKey = await hsm.createDataKey(order);
+  const sealedDataKey = await hsm.createDataKey({ order });
   await store.orders.import({
     order: {
       order,

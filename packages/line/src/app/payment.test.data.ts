@@ -32,7 +32,7 @@ export function paymentOrder(
   } = ask;
   const products = join(root, "examples/products/payment");
   const absolute = (text: string): string =>
-    text.replaceAll(/(certificate|authority|emboss): (\S+\.yaml)/g, `$1: ${products}/$2`);
+    text.replaceAll(/(certificate|authority|front|back|emboss): ([^\s,]+\.yaml)/g, `$1: ${products}/$2`);
   const productFile = join(folder, "product.yaml");
   writeFileSync(productFile, product(absolute(readFileSync(join(products, "product.yaml"), "utf8"))));
   const lines = readFileSync(join(example, "cardholders.csv"), "utf8").trimEnd().split("\n");

@@ -34,7 +34,7 @@ export function paymentOperations(job: Pick<Job, "planned">): readonly HsmOperat
   return [
     "emv-keys",
     "emv-cryptogram",
-    // An issuer's PIN block comes under its transport key, and is clear for a moment.
+    // An issuer's PIN block comes under its key for them, and is clear for a moment.
     ...(pin.by.method === "issuer" ? (["issuer-data-clear"] as const) : []),
     ...(proof === "none" ? [] : (["emv-issuer"] as const)),
     ...(dynamic ? (["emv-rsa"] as const) : []),

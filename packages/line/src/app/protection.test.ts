@@ -108,6 +108,7 @@ test("the strictest of product, order and line counts; a named operation before 
 test("a level that is not kept is told with operation, wanted and kept level; a failed probe is no level at all", () => {
   const operations = probeProcess();
   const report: CapabilityReport = {
+    policies: { approved: [], open: [] },
     office: { acts: 0, last: "0".repeat(64) },
     provider: "vault",
     environment: "test",

@@ -3,7 +3,7 @@ import { blankTiming, type CardProgram, completedTiming, estimate } from "@perso
 import { describe, expect, test } from "vitest";
 import { problemText } from "../orders/yaml.js";
 import { compile } from "./compile.js";
-import { Bench, blank, secretsOf } from "./life.test.data.js";
+import { Bench, blank, secretsFor } from "./life.test.data.js";
 import { prepare } from "./prepare.js";
 import { parseProduct } from "./product.js";
 import { valueBytes } from "./content.js";
@@ -39,7 +39,6 @@ describe.each(Object.keys(fields) as (keyof typeof fields)[])("%s", (name) => {
       { order: "OF-26-1" },
     );
     const bench = new Bench(blank());
-    const secrets = secretsOf(read.product.pin?.length ?? 0);
     const programs: readonly (readonly [CardProgram, typeof blankTiming])[] = [
       [product.test, blankTiming],
       [product.completion, blankTiming],
@@ -47,6 +46,10 @@ describe.each(Object.keys(fields) as (keyof typeof fields)[])("%s", (name) => {
       [personalization, completedTiming],
       [proof, completedTiming],
     ];
+    const secrets = secretsFor(
+      programs.map(([program]) => program),
+      read.product.pin?.length,
+    );
     for (const [program, timing] of programs) {
       const clock = bench.card.elapsedMicros;
       const { pagesWritten, apdus } = bench.card.counters;

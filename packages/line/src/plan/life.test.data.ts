@@ -32,6 +32,8 @@ import {
 } from "@persoline/card/virtual";
 import { Keyring } from "../devices/hsm/keyring.js";
 import type { StoredKey } from "../devices/hsm/keystore.js";
+import { anyPin, openOrderNow, placesIn, sessionsOf } from "../devices/hsm/order.test.data.js";
+import { policyDigest } from "../devices/hsm/order-policy.js";
 import { vaultCalls } from "../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../orders/types.js";
 import { compile } from "./compile.js";
@@ -91,19 +93,21 @@ const ring = new Keyring(
   })),
 );
 const calls = vaultCalls(ring);
-export const hsm: SecurityModule = {
-  openSession: (ask) => Promise.resolve(calls.openSession(ask)),
-  authenticate: (ask) => Promise.resolve(calls.authenticate(ask)),
-  unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
-  closeSession: (id) => Promise.resolve(calls.closeSession(id)),
-};
-const whose = { order: "OF-26-1", record: 7 };
-/** The PIN of the record, of so many digits. */
-export const secretsOf = (length: number): SealedSecrets => ({
-  ...whose,
-  pins: { pin: calls.drawPin({ ...whose, name: "pin", length }) },
-});
-export const secrets = secretsOf(6);
+const whose = { record: 7 };
+/** Orders by what their programs need: a test's own product is an order of its own. */
+const sealedPins = new Map<string, Uint8Array>();
+/** The PIN of the record, of so many digits, in an order of these programs. */
+export function secretsFor(programs: readonly CardProgram[], length = 6): SealedSecrets {
+  const places = [...placesIn(programs), ...anyPin()];
+  const order = `OF-${policyDigest(places).slice(0, 16)}`;
+  openOrderNow(calls, order, places);
+  const name = `${order}/${length}`;
+  const pin = sealedPins.get(name) ?? calls.drawPin({ ...whose, order, name: "pin", length });
+  sealedPins.set(name, pin);
+  return { ...whose, order, pins: { pin } };
+}
+export const secrets = secretsFor(stations.map(([, program]) => program));
+export const hsm: SecurityModule = sessionsOf(calls, secrets.order);
 
 export const blank = (): Uint8Array =>
   fabricate({
@@ -185,6 +189,7 @@ export class Bench {
         return Promise.resolve();
       },
     };
+    const own = more.secrets ?? secretsFor([program]);
     return runProgram({
       program,
       digest: digest(program, (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest())),
@@ -192,9 +197,9 @@ export class Bench {
       serial,
       channel,
       powerCycle: () => Promise.resolve(this.power()),
-      hsm,
+      hsm: sessionsOf(calls, own.order),
       journal,
-      secrets,
+      secrets: own,
       world: {
         now: () => 0,
         sleep: () => Promise.resolve(),

@@ -6,8 +6,9 @@ import type { PlannedForeign } from "./foreign/compile.js";
 import type { PlannedGp } from "./gp/compile.js";
 import type { PreparedPayment } from "./gp/payment/record.js";
 import type { PersonalPlan } from "./personal.js";
-import type { Face } from "./placed.js";
+import type { Face, Said } from "./placed.js";
 import type { Product } from "./product-model.js";
+import type { Told } from "./told.js";
 
 export type { Box, Face, PlacedField } from "./placed.js";
 
@@ -63,6 +64,8 @@ export interface PlannedProduct extends CompiledProduct {
 export type AnyPlanned = PlannedProduct | PlannedGp | PlannedDesfire | PlannedForeign;
 
 export interface EmbossLine {
+  /** Parts of it that come of the record. */
+  readonly said?: readonly Said[];
   readonly text: string;
   readonly font: "7B" | "4B";
   readonly x: number;
@@ -80,4 +83,6 @@ export interface PreparedRecord {
   readonly emboss: readonly EmbossLine[];
   /** Of a payment card: what its transaction is judged by. */
   readonly payment?: PreparedPayment;
+  /** What record and chip say of whose card it is. */
+  readonly told?: Told;
 }

@@ -25,6 +25,8 @@ export interface ImportAsk {
   readonly referenceField?: string;
   /** Version of the issuer's keys that the cards get. */
   readonly keyVersion?: number;
+  /** Digest of the list of what may be done with its secrets, as the security module fixed it. */
+  readonly policy?: string;
   /** What it is made from besides the records' photos, whose digests the photos bring along. */
   readonly files?: readonly OrderFile[];
 }
@@ -158,6 +160,7 @@ export async function importOrder(desk: Desk, ask: ImportAsk): Promise<StoredOrd
         input: ask.inputSha256,
         product: ask.names?.product ?? order.product,
         environment: order.environment,
+        ...(ask.policy === undefined ? {} : { policy: ask.policy }),
       },
     });
   });

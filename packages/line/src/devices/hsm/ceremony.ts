@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { isKnownKey } from "./office/known-keys.js";
+import { drawKey } from "./office/pieces.js";
 import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
 import type { PaymentUse } from "./keyring.js";
 import { drawIssuerKey, isRsa, publicOf, type RsaAlgorithm, toldKey } from "./payment/issuer-key.js";
@@ -24,6 +25,7 @@ export interface NewKey {
     | "desfire"
     | "application"
     | "transport"
+    | "pin-transport"
     | "file-mac"
     | PaymentUse
     | "emv-issuer";
@@ -58,7 +60,15 @@ export const isPublished = ({
   open,
 }: Pick<NewKey, "published" | "seed" | "open">): boolean =>
   published !== undefined || seed !== undefined || (open !== undefined && isKnownKey(unhex(open)));
-const DES_USES: readonly NewKey["use"][] = ["scp02", "emv-ac", "emv-smi", "emv-smc", "emv-cvk", "emv-pvk"];
+const DES_USES: readonly NewKey["use"][] = [
+  "scp02",
+  "emv-ac",
+  "emv-smi",
+  "emv-smc",
+  "emv-cvk",
+  "emv-pvk",
+  "ibm-3624",
+];
 
 export const algorithmOf = ({ use, algorithm }: NewKey): NonNullable<NewKey["algorithm"]> =>
   algorithm ?? usualAlgorithm(use);
@@ -87,10 +97,9 @@ export function makeKeystore(ceremony: Ceremony): void {
     if (isRsa(algorithm)) return { ...described, ...issuerKeyOf(algorithm, key.seed) };
     if (isElliptic(key.use)) return { ...described, value: ellipticValue(key) };
     const { published } = key;
-    const value =
-      published === undefined
-        ? random64(keyBytes[algorithm])
-        : Buffer.from(unhex(published)).toString("base64");
+    const bytes = published === undefined ? drawKey(algorithm, keyBytes[algorithm]) : unhex(published);
+    const value = Buffer.from(bytes).toString("base64");
+    bytes.fill(0);
     return { ...described, value };
   });
   const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });

@@ -42,6 +42,7 @@ import {
   otherChip,
   proofOf,
   type Unwrapped,
+  usedUp,
   verdicts,
   WRONG_CRYPTOGRAM,
 } from "./session-parts.js";
@@ -129,6 +130,7 @@ export class ChannelSession implements CardSession {
       const { i, level, diversify } = channel;
       return (
         this.#stranger(answer) ??
+        usedUp(answer.sequenceCounter) ??
         this.#with(
           this.#ring.desKeySet(channel.keys, this.#serial, diversify),
           (keys: KeySet) => new Scp02Session({ ...common, keys, answer, i, level }),
@@ -143,6 +145,7 @@ export class ChannelSession implements CardSession {
     }
     return (
       this.#stranger(answer) ??
+      usedUp(answer.sequenceCounter) ??
       this.#with(
         this.#ring.kept?.keySet(channel.keys, this.#serial, diversify) ??
           this.#ring.keySet(channel.keys, this.#serial, diversify),

@@ -41,7 +41,7 @@ test("stuck, the module makes no PIN and no data key, and opens no session with 
   drawFrom((length) => new Uint8Array(length));
   const pin = { order: "A-1", record: 1, name: "pin", length: 6 };
   expect(() => calls.drawPin(pin)).toThrow("repeats itself");
-  expect(() => calls.createDataKey("A-1")).toThrow("repeats itself");
+  expect(() => calls.createDataKey({ order: "A-1" })).toThrow("repeats itself");
   expect(() => calls.random(16)).toThrow("repeats itself");
   // Nothing has left for the card then: it is the machine's fault, and the line stops with the card untouched.
   const serial = "50530000000000000042" as Serial;

@@ -56,6 +56,7 @@ function partsOf(file: Uint8Array) {
 }
 const part = { secret: "issuer-dgi", application: "A000000876020101", dgi: 0x8101, length: 16 } as const;
 const name = "A000000876020101/8101";
+const list = "the list of order T-1";
 const secretsOf = (record: number, issuer: SealedSecrets["issuer"] = {}): SealedSecrets => ({
   order: "T-1",
   record,
@@ -80,7 +81,7 @@ describe.each(vectors)("$id", (vector) => {
 
   test("is proved, and every secret comes out of the transport key as its issuer had it", () => {
     expect(proveIssuerFile(ring, { preamble, bodyDigest })).toBe(true);
-    const sealed = takeIssuerRecords(ring, ask);
+    const sealed = takeIssuerRecords(ring, ask, list);
     expect(sealed.map((one) => Object.keys(one))).toEqual([[name], [name], [name]]);
     for (const [at, one] of sealed.entries()) {
       expect(hex(issuerSecret(ring, part, secretsOf(at + 1, one)))).toBe(vector.secrets[at]);
@@ -115,7 +116,7 @@ describe.each(vectors)("$id", (vector) => {
     const taken =
       (records: IssuerRecordsAsk["records"], more: Partial<IssuerRecordsAsk> = {}) =>
       () =>
-        takeIssuerRecords(ring, { ...ask, records, ...more });
+        takeIssuerRecords(ring, { ...ask, records, ...more }, list);
     for (const at of [0, first.bytes.length >> 1, first.bytes.length - 1]) {
       const bytes = first.bytes.slice();
       bytes[at] = (bytes[at] ?? 0) ^ 0x01;
@@ -128,11 +129,11 @@ describe.each(vectors)("$id", (vector) => {
       "its MAC is wrong",
     );
     expect(taken([first], { order: "T-2" })).toThrow("for order T-1, not for T-2");
-    expect(() => takeIssuerRecords(ringOf(vector, Date.parse("2099-01-01")), ask)).toThrow("expired");
+    expect(() => takeIssuerRecords(ringOf(vector, Date.parse("2099-01-01")), ask, list)).toThrow("expired");
   });
 
   test("a sealed secret opens for its record only, in its length only, and with its key in life only", () => {
-    const [one = {}, two = {}] = takeIssuerRecords(ring, ask);
+    const [one = {}, two = {}] = takeIssuerRecords(ring, ask, list);
     expect(() => issuerSecret(ring, part, secretsOf(2, one))).toThrow("belongs elsewhere");
     expect(() => issuerSecret(ring, part, secretsOf(1, two))).toThrow("belongs elsewhere");
     expect(() => issuerSecret(ring, { ...part, dgi: 0x8102 }, secretsOf(1, one))).toThrow(
@@ -158,7 +159,7 @@ describe.each(vectors)("$id", (vector) => {
     expect(end).toContain(vector.mode === "aes-wrap" ? "does not open under the transport key" : "16 bytes");
     expect(end).not.toContain(vector.secrets[0]);
     expect(() =>
-      takeIssuerRecords(ringOf({ ...vector, transport: `11${vector.transport.slice(2)}` }), ask),
+      takeIssuerRecords(ringOf({ ...vector, transport: `11${vector.transport.slice(2)}` }), ask, list),
     ).toThrow("it is another key");
   });
 });

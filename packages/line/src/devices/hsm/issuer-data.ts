@@ -48,11 +48,12 @@ const MODES: readonly TransportMode[] = ["aes-wrap", "3des-cbc", "3des-ecb"];
 
 /**
  * Judges each record's MAC and seals its secrets, still under the transport key, for its place in the order: from then on none of them can
- * be moved to another record. Refuses all when one is wrong. Throws VaultRefusal.
+ * be moved to another record. `policy`: digest of the order's list. Refuses all when one is wrong. Throws VaultRefusal.
  */
 export function takeIssuerRecords(
   ring: Keyring,
   ask: IssuerRecordsAsk,
+  policy: string,
 ): Readonly<Record<string, Uint8Array>>[] {
   const { order, form, head: headBytes, records } = ask;
   if (records.length > issuerRecordsAtOnce)
@@ -75,7 +76,7 @@ export function takeIssuerRecords(
         `record ${record.number} of the issuer's file: its MAC is wrong; the whole file is refused`,
       );
     const { applications } = refusing(() => parseRecord(form, record));
-    const place = { order, record: record.number };
+    const place = { order, record: record.number, policy };
     return Object.fromEntries(
       applications.flatMap((app) => sealedOf(ring, app, place, head.transportKey, algorithm)),
     );
@@ -85,7 +86,7 @@ export function takeIssuerRecords(
 function sealedOf(
   ring: Keyring,
   { aid, mode, groupings }: IssuerApplication,
-  place: { readonly order: string; readonly record: number },
+  place: { readonly order: string; readonly record: number; readonly policy: string },
   transportKey: string,
   algorithm: string,
 ): (readonly [string, Uint8Array])[] {

@@ -21,9 +21,11 @@ import {
 } from "@persoline/card/globalplatform";
 import type { Signer } from "@persoline/card/emv";
 import type { TransportMode } from "@persoline/card/issuer-data";
+import { desWeakness } from "@persoline/card/keyblock";
 import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
+import type { ApprovedPolicy } from "./order-policy.js";
 import { type Purpose, whyNot } from "./office/life.js";
 import { noOffice } from "./office/types.js";
 import { isRsa, issuerKeyObject, publicOf, rsaCheckValue } from "./payment/issuer-key.js";
@@ -58,13 +60,18 @@ export interface KeptKeys {
 
 export type PaymentUse = Extract<
   KeyDescription["use"],
-  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk"
+  "emv-ac" | "emv-smi" | "emv-smc" | "emv-cvk" | "emv-pvk" | "ibm-3624"
 >;
 
 /** An issuer's triple DES master where it is kept: `crypto` works with `key`, which are its bytes only where it has them in this process. */
 export interface PaymentMaster {
   readonly crypto: Crypto;
   readonly key: Uint8Array;
+}
+
+/** A key of PIN blocks where it is kept, as `PaymentMaster`; triple DES or AES. */
+export interface PinKey extends PaymentMaster {
+  readonly isDes: boolean;
 }
 
 /** An issuer's RSA key where it is kept. */
@@ -104,7 +111,13 @@ interface Open {
   /** Without its value: text cannot be wiped, and is let go. */
   readonly stored: Omit<StoredKey, "value">;
   readonly bytes: Uint8Array;
+  /** Set up with its first use: reading an RSA key takes as long as signing with it. */
+  object?: KeyObject;
 }
+
+/** SPKI. */
+const openKey = (bytes: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
 
 /** The same three keys for every card: what cards come with from many a maker. */
 const theSame = (master: Uint8Array): KeySet => ({
@@ -112,6 +125,16 @@ const theSame = (master: Uint8Array): KeySet => ({
   mac: master.slice(),
   dek: master.slice(),
 });
+
+/** What follows from a sound master is weak for one chip in 2^49: its card is not made. Throws VaultRefusal, the keys wiped. */
+export function soundDesKeys(set: KeySet, serial: Serial): KeySet {
+  const weak = [set.enc, set.mac, set.dek].map(desWeakness).find((one) => one !== undefined);
+  if (weak === undefined) return set;
+  wipeKeySet(set);
+  throw new VaultRefusal(
+    `the triple DES keys of chip ${serial} cannot be used (${weak}): reject this blank, or take another master`,
+  );
+}
 
 /** Hexadecimal; empty for keys that have none. */
 export function checkValueOf(algorithm: KeyDescription["algorithm"], key: Uint8Array): string {
@@ -141,6 +164,8 @@ export class Keyring {
   kept?: KeptKeys;
   /** How far the key office's acts go. */
   office: CapabilityReport["office"] = noOffice;
+  /** Lists of what orders may have done with their secrets, as two custodians approved them; heeded in `live`. */
+  policies: readonly ApprovedPolicy[] = [];
   readonly #keys = new Map<string, Open>();
 
   readonly #now: () => number;
@@ -190,8 +215,9 @@ export class Keyring {
   /** The card's key set under an SCP02 master (two-key triple DES); the caller wipes it. */
   desKeySet(keys: KeyRef, serial: Serial, diversify: Exclude<Diversification, "kdf3">): KeySet {
     const master = this.#master(keys, "scp02");
-    if (diversify === "none") return theSame(master);
-    return diversify3des(nodeCrypto, master, unhex(serial), diversify);
+    const set =
+      diversify === "none" ? theSame(master) : diversify3des(nodeCrypto, master, unhex(serial), diversify);
+    return soundDesKeys(set, serial);
   }
 
   /** A key set on its way into a card, as a program names it. Throws VaultRefusal when the master does not make such keys. */
@@ -235,10 +261,16 @@ export class Keyring {
     }
   }
 
+  /** What deciphers issuers' PIN blocks; nothing of it is kept or wiped by the caller. Blocks under way when it is deactivated are still read. */
+  pinKey(name: KeyRef): PinKey {
+    const key = this.#master(name, "pin-transport", "check");
+    return { crypto: nodeCrypto, key, isDes: this.#keys.get(name)?.stored.algorithm === "3DES" };
+  }
+
   /** An issuer's public key, Ed25519. */
   issuerSignature(name: KeyRef): KeyObject {
     const bytes = this.#issuerKey(name, "issuer-signature");
-    return createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
+    return openKey(bytes);
   }
 
   /** Files that are under way when a key is deactivated are still read with it. */
@@ -281,7 +313,7 @@ export class Keyring {
   }
 
   issuerSigner(name: KeyRef): IssuerSigner {
-    const key = issuerKeyObject(this.#master(name, "emv-issuer"));
+    const key = this.#object(this.#key(name, "emv-issuer"), issuerKeyObject);
     const publicKey = rsaPublicOf(key);
     const certificate = this.#keys.get(name)?.stored.issuer?.certificate;
     return {
@@ -303,7 +335,7 @@ export class Keyring {
       throw new VaultRefusal(
         'this keystore has no public key of a stripe encoder: bring it in with "persoline keys import --use stripe-encoder --public FILE"',
       );
-    return createPublicKey({ key: Buffer.from(found.bytes), format: "der", type: "spki" });
+    return this.#object(found, openKey);
   }
 
   /** The one key that seals PINs and data keys. */
@@ -336,15 +368,25 @@ export class Keyring {
 
   /** The letter printer's public key. */
   letterPrinter(): KeyObject {
-    return createPublicKey({ key: Buffer.from(this.#only("letter").bytes), format: "der", type: "spki" });
+    return this.#object(this.#only("letter"), openKey);
   }
 
   wipe(): void {
+    // Key objects go with what held them, and OpenSSL zeroes them then.
     for (const { bytes } of this.#keys.values()) bytes.fill(0);
     this.#keys.clear();
   }
 
+  #object(open: Open, read: (bytes: Uint8Array) => KeyObject): KeyObject {
+    open.object ??= read(open.bytes);
+    return open.object;
+  }
+
   #master(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Uint8Array {
+    return this.#key(name, use, purpose).bytes;
+  }
+
+  #key(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Open {
     const found = this.#keys.get(name);
     if (found === undefined) {
       throw new VaultRefusal(
@@ -357,7 +399,7 @@ export class Keyring {
     const { life } = found.stored;
     const why = life === undefined ? undefined : whyNot(name, life, purpose, this.#now());
     if (why !== undefined) throw new VaultRefusal(why);
-    return found.bytes;
+    return found;
   }
 
   #only(use: KeyDescription["use"]): Open {

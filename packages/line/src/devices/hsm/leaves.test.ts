@@ -12,6 +12,7 @@ import type { KeyRef, SecureStep, Serial } from "@persoline/card/program";
 import { fabricateGlobalPlatform, makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import { expect, onTestFinished, test } from "vitest";
 import { openLetter } from "./letter.js";
+import { anyPin, openOrder, placesOf } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
 import { MESSAGES } from "./vault-protocol.js";
 
@@ -62,10 +63,22 @@ test("a card with its keys, PIN, letter and proofs", async () => {
   const send = (command: Parameters<typeof encodeCommand>[0]) =>
     decodeResponse(card.transmit(encodeCommand(command)) ?? new Uint8Array(0));
   const whose = { order: "A-1", record: 1 };
-  const pin = await hsm.drawPin({ ...whose, name: "pin", length: 12 });
   const steps: SecureStep[] = [
-    { cla: 0x80, ins: 0xe2, p1: 0, p2: 0, data: [{ secret: "wrapped-key", keys: ref("app"), kid: 1 }] },
-    { cla: 0x80, ins: 0xe2, p1: 0, p2: 1, data: [{ secret: "pin", pin: "pin", tries: 3 }] },
+    {
+      cla: 0x80,
+      ins: 0xe2,
+      p1: 0x60,
+      p2: 0,
+      data: [unhex("810110"), { secret: "wrapped-key", keys: ref("app"), kid: 1 }],
+    },
+    {
+      cla: 0x80,
+      ins: 0xe2,
+      p1: 0x60,
+      p2: 1,
+      data: [unhex("828110"), { secret: "pin", pin: "pin", tries: 3 }],
+    },
+    { cla: 0x00, ins: 0xa4, p1: 4, p2: 0, data: [unhex("A000000151000000")] },
     {
       cla: 0x80,
       ins: 0xd8,
@@ -93,8 +106,11 @@ test("a card with its keys, PIN, letter and proofs", async () => {
     },
   ];
   // At level 01 nothing but the data encryption key hides what goes into the card.
+  const channel = { protocol: "scp03", keys: ref("fab"), kvn: 0xff, level: 0x01 } as const;
+  await openOrder(hsm, whose.order, [...anyPin(), ...placesOf(channel, steps)]);
+  const pin = await hsm.drawPin({ ...whose, name: "pin", length: 12 });
   const { session, open } = await hsm.openSession({
-    channel: { protocol: "scp03", keys: ref("fab"), kvn: 0xff, level: 0x01 },
+    channel,
     serial,
     secrets: { ...whose, pins: { pin } },
   });

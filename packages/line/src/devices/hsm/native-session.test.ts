@@ -22,6 +22,8 @@ import type {
 import { fabricateDesfire, makeDesfireCard, memoryStore, type VirtualCard } from "@persoline/card/virtual";
 import { describe, expect, test } from "vitest";
 import { Keyring } from "./keyring.js";
+import { openOrderNow, placesOf } from "./order.test.data.js";
+import { policyDigest } from "./order-policy.js";
 import { vaultCalls } from "./vault-core.js";
 
 type Spec = Extract<SecureChannelSpec, { protocol: "desfire" }>;
@@ -31,10 +33,10 @@ const master = unhex("00112233445566778899AABBCCDDEEFF");
 const hsm = vaultCalls(
   new Keyring(
     "test",
-    (["desfire", "application"] as const).map((use) => ({
+    (["desfire", "application", "seal"] as const).map((use) => ({
       name: `${use}-master` as KeyRef,
       use,
-      algorithm: "AES-128",
+      algorithm: use === "seal" ? "AES-256" : "AES-128",
       environment: "test",
       published: true,
       value: Buffer.from(master).toString("base64"),
@@ -89,7 +91,10 @@ const newKey = (
 
 /** Every pass of one session; what the vault makes of the answers. */
 function session(card: VirtualCard, channel: Spec, steps: readonly SecureStep[]) {
-  const { session: id, open } = hsm.openSession({ channel, serial });
+  const places = placesOf(channel, steps);
+  const order = `N-${policyDigest(places)}`;
+  openOrderNow(hsm, order, places);
+  const { session: id, open } = hsm.openSession({ channel, serial, order });
   let ready = hsm.authenticate({ session: id, answer: send(card, open), steps });
   const passes: string[] = [];
   while (ready.ok && "more" in ready) {

@@ -65,6 +65,15 @@ export interface CapabilityReport {
   readonly operations: Readonly<Record<HsmOperation, Capability>>;
   /** How many acts of the key office its keys know, and the SHA-256 of the last one's text: whoever cuts the file's end off is found out. */
   readonly office: { readonly acts: number; readonly last: string };
+  /** Lists of what orders may have done with their secrets: those that two custodians have approved, and those of the orders that are open. */
+  readonly policies: {
+    readonly approved: readonly { readonly name: string; readonly digest: string }[];
+    readonly open: readonly {
+      readonly order: string;
+      readonly digest: string;
+      readonly sentences: readonly string[];
+    }[];
+  };
   /** Key pairs for payment cards that are drawn ahead, one pool for each size in use. */
   readonly iccKeys: readonly IccKeyFigures[];
 }
@@ -105,6 +114,7 @@ export interface KeyDescription {
     | "desfire"
     | "application"
     | "transport"
+    | "pin-transport"
     | "file-mac"
     | "key-block"
     | "issuer-signature"
@@ -113,6 +123,7 @@ export interface KeyDescription {
     | "emv-smc"
     | "emv-cvk"
     | "emv-pvk"
+    | "ibm-3624"
     | "emv-issuer"
     | "seal"
     | "sign"
@@ -172,9 +183,12 @@ export interface LetterAsk {
   readonly file: string;
 }
 
+/** Formats of ISO 9564-1 that come from issuers; format 2 is for cards alone. */
+type PinBlockFormat = 0 | 1 | 3 | 4;
+
 /**
- * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a PIN verification key (IBM 3624); or the issuer's,
- * in a block of ISO 9564-1 format 0, 1 or 3 under a triple DES transport key.
+ * A PIN that is not drawn: the same for all and to be changed; derived from the PAN under a key for that alone (IBM 3624); or the issuer's,
+ * in a block of ISO 9564-1: format 0, 1 or 3 under a triple DES key for PIN blocks, format 4 under an AES one.
  */
 export type PinSource =
   | { readonly method: "trivial"; readonly digits: string }
@@ -182,8 +196,8 @@ export type PinSource =
   | {
       readonly method: "issuer";
       readonly keys: KeyRef;
-      readonly format: 0 | 1 | 3;
-      /** 8 bytes. */
+      readonly format: PinBlockFormat;
+      /** Enciphered: 8 bytes, format 4 16. */
       readonly block: Uint8Array;
       readonly pan: string;
     };
@@ -219,7 +233,12 @@ export interface PaymentPrepared {
 /** A command for a card that an issuer secures. */
 export type PaymentScript =
   | { readonly do: "pin-unblock" | "application-block" | "application-unblock" | "card-block" }
-  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array };
+  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array }
+  /**
+   * PIN CHANGE to the PIN that the record has already: the card stays as it is, and has shown that it knows the keys of both, MACs and
+   * confidential data. Refused for a cryptogram of another card than the record's, or under other masters.
+   */
+  | { readonly do: "pin-change"; readonly secrets: SealedSecrets; readonly application: string };
 
 export interface PaymentJudgement {
   readonly masters: Pick<PaymentMasters, "ac">;
@@ -288,6 +307,18 @@ export interface Hsm extends SecurityModule {
     },
   ): Promise<readonly Command[]>;
   /**
+   * Is this the track 2 equivalent (57) that the record's chip must have, to the last digit? Its PIN verification value and its own
+   * verification value are known to the module alone.
+   */
+  judgeTrack2(ask: {
+    readonly secrets: SealedSecrets;
+    /** AID, hexadecimal in capitals. */
+    readonly application: string;
+    readonly track2: Uint8Array;
+  }): Promise<"right" | "wrong">;
+  /** The record's stripe for the encoder, as in `PaymentPrepared`, made anew from masters, PIN and person: what a stripe is judged by. */
+  stripeAgain(ask: { readonly secrets: SealedSecrets; readonly application: string }): Promise<string>;
+  /**
    * The record's PIN for VERIFY, enciphered for the card (EMV Book 2, 7.2) and for no other: refused when `publicKey` is not of the pair that
    * the module drew for this card.
    */
@@ -300,9 +331,17 @@ export interface Hsm extends SecurityModule {
     readonly challenge: Uint8Array;
   }): Promise<Uint8Array>;
 
-  /** A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). */
-  createDataKey(order: string): Promise<Uint8Array>;
-  releaseDataKey(ask: { readonly order: string; readonly sealed: Uint8Array }): Promise<Uint8Array>;
+  /**
+   * A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). `policy`: all that may be
+   * done with the order's secrets (order-policy.ts), fixed with it for good; without one they go into no card.
+   */
+  createDataKey(ask: { readonly order: string; readonly policy?: readonly string[] }): Promise<Uint8Array>;
+  /** With `policy`, which must be the order's own, its secrets may go into cards from now on. */
+  releaseDataKey(ask: {
+    readonly order: string;
+    readonly sealed: Uint8Array;
+    readonly policy?: readonly string[];
+  }): Promise<Uint8Array>;
 
   /** Ed25519 over the bytes, for result files and audit heads. */
   sign(purpose: "result" | "audit", bytes: Uint8Array): Promise<Uint8Array>;

@@ -21,10 +21,12 @@ import { must } from "./known.js";
 import { openLetter, sealLetter } from "./letter.js";
 import {
   masterHere,
+  pinKeyHere,
   probeCryptogram,
   probeDrawing,
   probeIssuerSignatureHere,
   probePaymentKeys,
+  probePinBlocks,
   probeVerificationValue,
 } from "./payment/probes.js";
 import type { Capability, HsmOperation } from "./port.js";
@@ -191,7 +193,10 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   "emv-cryptogram": () => {
     probeCryptogram(masterHere);
   },
-  pin: probeSeal,
+  pin: () => {
+    probeSeal();
+    probePinBlocks(pinKeyHere);
+  },
   letter: probeLetter,
   seal: probeSeal,
   sign: probeSign,

@@ -9,15 +9,29 @@ export interface Belonging {
   readonly order: string;
   readonly record?: number;
   readonly name?: string;
+  /**
+   * Digest of the list of what the order may have done with its secrets (order-policy.ts). Sealing: absent in no new seal. Opening: absent for
+   * what goes into no card, and then not compared.
+   */
+  readonly policy?: string;
+  /** Opening: the order was taken in before there were such lists, and so were its seals. */
+  readonly unlisted?: boolean;
 }
 
-const FORM = 1;
+/** Without and with a list. */
+const FORM = { before: 1, listed: 2 } as const;
 
 const purposeKey = (sealing: Uint8Array, purpose: string): Uint8Array =>
   new Uint8Array(hkdfSync("sha256", sealing, new Uint8Array(0), `persoline ${purpose}`, 32));
 
+const place = (b: Belonging): readonly (string | number)[] => [
+  b.purpose,
+  b.order,
+  b.record ?? 0,
+  b.name ?? "",
+];
 const text = (b: Belonging): Buffer =>
-  Buffer.from(JSON.stringify([b.purpose, b.order, b.record ?? 0, b.name ?? ""]));
+  Buffer.from(JSON.stringify(b.policy === undefined ? place(b) : [...place(b), b.policy]));
 
 /** `form (1) ‖ length of belonging (2) ‖ belonging ‖ IV (12) ‖ tag (16) ‖ cipher text`. */
 export function seal(sealing: Uint8Array, belongs: Belonging, clear: Uint8Array): Uint8Array {
@@ -29,8 +43,12 @@ export function seal(sealing: Uint8Array, belongs: Belonging, clear: Uint8Array)
   key.fill(0);
   const length = Buffer.alloc(2);
   length.writeUInt16BE(head.length);
-  return new Uint8Array(Buffer.concat([Buffer.of(FORM), length, head, iv, cipher.getAuthTag(), sealed]));
+  const form = belongs.policy === undefined ? FORM.before : FORM.listed;
+  return new Uint8Array(Buffer.concat([Buffer.of(form), length, head, iv, cipher.getAuthTag(), sealed]));
 }
+
+/** Sealed before there were lists. */
+export const isUnlisted = (sealed: Uint8Array): boolean => sealed[0] === FORM.before;
 
 const named = ({ purpose, order, record, name }: Belonging): string =>
   `${{ pin: "PIN", "data-key": "data key", "issuer-dgi": "grouping", payment: "payment application" }[purpose]}${name === undefined ? "" : ` "${name}"`} of order ${order}${record === undefined ? "" : `, record ${record}`}`;
@@ -42,19 +60,54 @@ export function unseal(sealing: Uint8Array, expected: Belonging, sealed: Uint8Ar
     new VaultRefusal(
       `the sealed ${named(expected)} is damaged or belongs elsewhere; nothing was opened, nothing sent. Restore the database from a backup`,
     );
-  if (bytes.length < 3 || bytes[0] !== FORM) throw wrong();
+  if (bytes.length < 3) throw wrong();
   const at = 3 + bytes.readUInt16BE(1);
   if (bytes.length < at + 28) throw wrong();
   const head = bytes.subarray(3, at);
-  if (!head.equals(text(expected))) throw wrong();
+  const listed = policyIn(bytes[0], head, expected);
+  if (listed === "elsewhere") throw wrong();
   const key = purposeKey(sealing, expected.purpose);
   try {
     const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(at, at + 12)).setAAD(head);
     decipher.setAuthTag(bytes.subarray(at + 12, at + 28));
-    return new Uint8Array(Buffer.concat([decipher.update(bytes.subarray(at + 28)), decipher.final()]));
+    const clear = Buffer.concat([decipher.update(bytes.subarray(at + 28)), decipher.final()]);
+    const opened = Uint8Array.from(clear);
+    clear.fill(0);
+    if (listed === "right") return opened;
+    opened.fill(0);
   } catch {
     throw wrong();
   } finally {
     key.fill(0);
+  }
+  throw new VaultRefusal(
+    `the sealed ${named(expected)} was made under another list of places than the order's own: it goes into no card`,
+  );
+}
+
+/** Whether the seal's head is of the expected place, and of the expected list. */
+function policyIn(
+  form: number | undefined,
+  head: Buffer,
+  expected: Belonging,
+): "right" | "other-list" | "elsewhere" {
+  const { policy, unlisted = false } = expected;
+  if (form === FORM.before) {
+    if (!head.equals(Buffer.from(JSON.stringify(place(expected))))) return "elsewhere";
+    return policy === undefined || unlisted ? "right" : "other-list";
+  }
+  if (form !== FORM.listed) return "elsewhere";
+  const told = headIn(head);
+  if (told === undefined || told.length !== 5) return "elsewhere";
+  if (!place(expected).every((one, at) => one === told[at])) return "elsewhere";
+  return policy === undefined || policy === told[4] ? "right" : "other-list";
+}
+
+function headIn(head: Buffer): readonly unknown[] | undefined {
+  try {
+    const told: unknown = JSON.parse(head.toString("utf8"));
+    return Array.isArray(told) ? told : undefined;
+  } catch {
+    return undefined;
   }
 }

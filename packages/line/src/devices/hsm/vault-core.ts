@@ -1,8 +1,9 @@
 /** The vault inside its process: every operation of the port, on the open keys. */
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
-import type { SealedSecrets, SessionId } from "@persoline/card/program";
+import type { SealedSecrets, SecureChannelSpec, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
 import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
+import { Held } from "./held.js";
 import type { Keyring } from "./keyring.js";
 import { VaultRefusal } from "./vault-refusal.js";
 import { sealLetter } from "./letter.js";
@@ -12,10 +13,12 @@ import { encipherPin, judgeCryptogram, paymentScripts } from "./payment/online.j
 import { preparePayment } from "./payment/prepare.js";
 import { wipeCard } from "./payment/sealed-card.js";
 import { openedPayment } from "./payment/session.js";
+import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
 import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
-import { seal, unseal } from "./seal.js";
+import { NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";
+import { isUnlisted, seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
 
@@ -29,8 +32,17 @@ export type VaultCalls = {
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
 
-/** No card's keys are kept longer, whoever forgot to close its session. */
+/** No card's keys are kept longer, whoever forgot to close its session; nor the answer that a card at a gate has to give. */
 const SESSION_LIFE_MS = 30 * 60_000;
+const MUTUAL_LIFE_MS = 2 * 60_000;
+
+interface OpenSession {
+  readonly card: CardSession;
+  readonly channel: SecureChannelSpec;
+  readonly order: string | undefined;
+  readonly secrets: SealedSecrets | undefined;
+  passes: number;
+}
 
 export function vaultCalls(
   ring: Keyring,
@@ -39,19 +51,21 @@ export function vaultCalls(
     operations: probeProcess(),
   },
 ): VaultCalls & { wipe(): void } {
-  const sessions = new Map<
-    number,
-    { card: CardSession; secrets: SealedSecrets | undefined; since: number; passes: number }
-  >();
-  const mutual = new Map<number, Uint8Array>();
+  const policies = new OrderPolicies(ring.environment, () => ring.policies);
   let next = 1;
-
-  const room = (map: Map<number, unknown>): number => {
-    if (map.size >= SESSIONS_AT_MOST) {
-      throw new VaultRefusal(`${map.size} sessions are open: close those that are done`);
-    }
-    return next++;
-  };
+  const nextId = (): number => next++;
+  const sessions = new Held<OpenSession>(nextId, {
+    what: "session",
+    most: SESSIONS_AT_MOST,
+    lifeMs: SESSION_LIFE_MS,
+    end: ({ card }) => card.close(),
+  });
+  const mutual = new Held<Uint8Array>(nextId, {
+    what: "mutual authentication",
+    most: SESSIONS_AT_MOST,
+    lifeMs: MUTUAL_LIFE_MS,
+    end: (expected) => expected.fill(0),
+  });
   /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
   const again = <T>(work: () => T): T => {
     try {
@@ -62,15 +76,7 @@ export function vaultCalls(
     }
   };
   const iccKeys = new IccKeys((length) => again(() => random(length)));
-  const sessionOf = (id: SessionId) => {
-    const session = sessions.get(id);
-    if (session === undefined) throw new VaultRefusal(`there is no session ${id}`);
-    return session;
-  };
-  const close = (id: SessionId): void => {
-    sessions.get(id)?.card.close();
-    sessions.delete(id);
-  };
+  const close = (id: SessionId): void => sessions.close(id);
 
   return {
     capabilities: (): CapabilityReport => ({
@@ -78,28 +84,28 @@ export function vaultCalls(
       environment: ring.environment,
       operations,
       office: ring.office,
+      policies: { approved: ring.policies, open: policies.report() },
       iccKeys: iccKeys.figures(),
     }),
     keys: () => ring.describe(),
 
-    openSession: ({ channel, serial, secrets }) => {
+    openSession: ({ channel, serial, secrets, order = secrets?.order }) => {
+      if (secrets !== undefined && order !== secrets.order)
+        throw new VaultRefusal(`secrets of order ${secrets.order} go into no card of order ${String(order)}`);
       const card = again(() => {
-        if (secrets !== undefined) judgeSeals(ring, secrets);
+        if (secrets !== undefined) judgeSeals(ring, policies, secrets);
         return openCardSession(ring, channel, serial);
       });
-      const since = performance.now();
-      for (const [old, { since: opened }] of sessions)
-        if (since - opened > SESSION_LIFE_MS) close(old as SessionId);
-      const id = room(sessions) as SessionId;
-      sessions.set(id, { card, secrets, since, passes: 0 });
+      const id = sessions.add({ card, channel, order, secrets, passes: 0 }) as SessionId;
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
       let done: ReturnType<CardSession["authenticate"]> | undefined;
       try {
-        const session = sessionOf(id);
-        const { card, secrets } = session;
+        const session = sessions.get(id);
+        const { card, channel, order, secrets } = session;
         session.passes++;
+        policies.allowAll(order, channel, steps);
         try {
           done = card.authenticate(answer, steps, secrets);
         } catch (problem) {
@@ -115,7 +121,7 @@ export function vaultCalls(
     },
     unwrap: ({ session: id, answers }) => {
       try {
-        return sessionOf(id).card.unwrap(answers);
+        return sessions.get(id).card.unwrap(answers);
       } finally {
         close(id);
       }
@@ -123,7 +129,6 @@ export function vaultCalls(
     closeSession: close,
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
-      const id = room(mutual);
       const chip = unhex(serial);
       const challenge = again(() => random(16));
       const host = concat(Uint8Array.of(0x03), chip, cardChallenge, challenge);
@@ -132,24 +137,26 @@ export function vaultCalls(
         proofOf(ring, { keys, kid, serial, purpose: "check" }, host, card),
       );
       if (proof === undefined || expected === undefined) throw new VaultRefusal("no proof was made");
-      mutual.set(id, expected);
-      return { session: id, data: concat(challenge, proof) };
+      return { session: mutual.add(expected), data: concat(challenge, proof) };
     },
     judgeMutual: ({ session: id, answer }) => {
-      const expected = mutual.get(id);
-      mutual.delete(id);
-      if (expected === undefined) throw new VaultRefusal(`there is no mutual authentication ${id}`);
-      return equalConstantTime(expected, answer) ? "right" : "wrong";
+      try {
+        return equalConstantTime(mutual.get(id), answer) ? "right" : "wrong";
+      } finally {
+        mutual.close(id);
+      }
     },
 
     drawPin: ({ order, record, name, length, by }) => {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
+      policies.allow(order, pinSentence({ name, length, ...(by === undefined ? {} : { by }) }));
+      const policy = policies.digestFor(order);
       return again(() => {
         const digits = by === undefined ? randomDigits(length) : pinFrom(ring, by, length);
         try {
-          return seal(ring.sealing(), { purpose: "pin", order, record, name }, digits);
+          return seal(ring.sealing(), { purpose: "pin", order, record, name, policy }, digits);
         } finally {
           digits.fill(0);
         }
@@ -169,36 +176,51 @@ export function vaultCalls(
     },
 
     proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
-    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask),
+    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask, policies.digestFor(ask.order)),
 
     preparePayment: async (asks) => {
       if (asks.length > paymentsAtOnce)
         throw new VaultRefusal(`${asks.length} payment cards at once: at most ${paymentsAtOnce}`);
-      return Promise.all(asks.map((ask) => preparePayment(ring, iccKeys, again, ask)));
+      for (const { order, application, masters } of asks)
+        policies.allow(order, paymentSentence(application, masters));
+      return Promise.all(
+        asks.map((ask) => preparePayment(ring, iccKeys, again, ask, policies.digestFor(ask.order))),
+      );
     },
     drawIccKeysAhead: (ask) => iccKeys.ahead(ask),
     judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, ask)),
     paymentScripts: (ask) => again(() => paymentScripts(ring, ask)),
+    judgeTrack2: (ask) => again(() => judgeTrack2(ring, ask)),
+    stripeAgain: (ask) => again(() => stripeAgain(ring, ask)),
     encipherPin: (ask) => again(() => encipherPin(ring, ask)),
 
-    createDataKey: (order) => {
+    createDataKey: ({ order, policy: sentences }) => {
+      const policy = sentences === undefined ? NO_CARD : policies.judged(sentences);
       return again(() => {
         const key = random(32);
         try {
-          return seal(ring.sealing(), { purpose: "data-key", order }, key);
+          return seal(ring.sealing(), { purpose: "data-key", order, policy }, key);
         } finally {
           key.fill(0);
         }
       });
     },
-    releaseDataKey: ({ order, sealed }) =>
-      again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed)),
+    releaseDataKey: ({ order, sealed, policy: sentences }) => {
+      if (sentences === undefined)
+        return again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed));
+      const policy = policies.judged(sentences);
+      const unlisted = isUnlisted(sealed);
+      const key = again(() =>
+        unseal(ring.sealing(), { purpose: "data-key", order, policy, unlisted }, sealed),
+      );
+      policies.fix(order, sentences, unlisted);
+      return key;
+    },
 
     sign: (purpose, bytes) => again(() => ring.sign(marked(purpose, bytes))),
     verify: (purpose, bytes, signature) => ring.verify(marked(purpose, bytes), signature),
     random: (length) => again(() => random(length)),
     wipe: () => {
-      for (const { card } of sessions.values()) card.close();
       sessions.clear();
       mutual.clear();
       iccKeys.close();
@@ -208,15 +230,20 @@ export function vaultCalls(
 }
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
-function judgeSeals(ring: Keyring, secrets: SealedSecrets): void {
+function judgeSeals(ring: Keyring, policies: OrderPolicies, secrets: SealedSecrets): void {
   const { order, record, pins, issuer = {}, payment = {} } = secrets;
   const sealing = ring.sealing();
-  for (const application of Object.keys(payment)) wipeCard(openedPayment(ring, secrets, application).secrets);
+  const policy = policies.of(order);
+  const list = policy && { policy: policy.digest, unlisted: policy.unlisted };
+  for (const [application, { masters }] of Object.entries(payment)) {
+    policies.allow(order, paymentSentence(application, masters));
+    wipeCard(openedPayment(ring, secrets, application, list).secrets);
+  }
   for (const [name, sealed] of Object.entries(issuer)) {
-    unseal(sealing, { purpose: "issuer-dgi", order, record, name }, sealed).fill(0);
+    unseal(sealing, { purpose: "issuer-dgi", order, record, name, ...list }, sealed).fill(0);
   }
   for (const [name, sealed] of Object.entries(pins)) {
-    unseal(sealing, { purpose: "pin", order, record, name }, sealed).fill(0);
+    unseal(sealing, { purpose: "pin", order, record, name, ...list }, sealed).fill(0);
   }
 }
 

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { fakeModule } from "./fake-module.test.data.js";
 import { openLetter } from "./letter.js";
 import type { Hsm } from "./port.js";
+import { anyPin, openOrder, orderOfSteps, placesOf } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
 
 const LOADER_MASTER = "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF";
@@ -78,7 +79,7 @@ async function session(
   const { session, open } = await hsm.openSession({
     channel,
     serial,
-    ...(secrets === undefined ? {} : { secrets }),
+    ...(secrets === undefined ? { order: await orderOfSteps(hsm, channel, steps) } : { secrets }),
   });
   const ready = await hsm.authenticate({ session, answer: send(open), steps });
   if (!ready.ok) return ready;
@@ -168,13 +169,13 @@ describe("card sessions against the virtual card", () => {
   it("puts keys, PIN and key set into the card and judges the proofs", async () => {
     const card = await completed();
     const whose = { order: "A-1", record: 1 };
-    const pin = await hsm.drawPin({ ...whose, name: "pin", length: 6 });
     const content = utf8("what nobody may read");
     const steps: SecureStep[] = [
       { cla: 0x00, ins: 0xe0, p1: 0, p2: 0, data: [unhex("620782013883023F00")] },
       { cla: 0x00, ins: 0xe0, p1: 0, p2: 0, data: [unhex("62108201388302500084" + "07A0000008760101")] },
       { cla: 0x00, ins: 0xe0, p1: 0, p2: 0, data: [unhex("620E820101830201038002" + "0014" + "880118")] },
       { cla: 0x00, ins: 0xd6, p1: 0, p2: 0, data: [content] },
+      { cla: 0x00, ins: 0xa4, p1: 4, p2: 0x0c, data: [unhex("A0000008760101")] },
       {
         cla: 0x80,
         ins: 0xd8,
@@ -201,8 +202,11 @@ describe("card sessions against the virtual card", () => {
         le: 256,
       },
     ];
+    await openOrder(hsm, whose.order, [...anyPin(), ...placesOf(scp03("fab", 0x30), steps)]);
+    const pin = await hsm.drawPin({ ...whose, name: "pin", length: 6 });
     const made = await session(card, scp03("fab", 0x30), steps, { ...whose, pins: { pin } });
     expect(made.ok && made.answers.map((a) => ("verdict" in a ? a.verdict : undefined))).toEqual([
+      undefined,
       undefined,
       undefined,
       undefined,
@@ -376,7 +380,7 @@ describe("PINs and letters", () => {
 
 describe("service", () => {
   it("seals an order's data key for that order only", async () => {
-    const sealed = await hsm.createDataKey("A-1");
+    const sealed = await hsm.createDataKey({ order: "A-1" });
     expect(await hsm.releaseDataKey({ order: "A-1", sealed })).toHaveLength(32);
     await expect(hsm.releaseDataKey({ order: "A-2", sealed })).rejects.toThrow("belongs elsewhere");
   });

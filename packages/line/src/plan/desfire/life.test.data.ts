@@ -6,6 +6,7 @@ import type { CardProgram, Run, RunEnd, SecurityModule, Serial } from "@persolin
 import { type Fault, fabricateDesfire, makeDesfireCard } from "@persoline/card/virtual";
 import { Keyring } from "../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../devices/hsm/keystore.js";
+import { orderFor, sessionsOf } from "../../devices/hsm/order.test.data.js";
 import { vaultCalls } from "../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../orders/types.js";
 import { Bench } from "../life.test.data.js";
@@ -81,12 +82,7 @@ export const calls = vaultCalls(
     })),
   ),
 );
-export const hsm: SecurityModule = {
-  openSession: (ask) => Promise.resolve(calls.openSession(ask)),
-  authenticate: (ask) => Promise.resolve(calls.authenticate(ask)),
-  unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
-  closeSession: (id) => Promise.resolve(calls.closeSession(id)),
-};
+export const hsm: SecurityModule = sessionsOf(calls);
 
 export const chip = (): Uint8Array => fabricateDesfire({ uid: unhex(uid) });
 
@@ -117,7 +113,9 @@ export class DesfireHead extends Bench {
   }
 
   override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
-    return super.run(program, { hsm, serial, ...more });
+    const order = orderFor(calls, [program]);
+    const secrets = { order, record: 1, pins: {} };
+    return super.run(program, { hsm: sessionsOf(calls, order), secrets, serial, ...more });
   }
 }
 

@@ -7,7 +7,6 @@ import {
   type Run,
   type RunEnd,
   type SealedSecrets,
-  type SecurityModule,
   type Serial,
   scp11Kids,
 } from "@persoline/card/program";
@@ -15,6 +14,8 @@ import { fabricateGlobalPlatform } from "@persoline/card/virtual";
 import { Keyring } from "../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../devices/hsm/keystore.js";
 import { unseal } from "../../devices/hsm/seal.js";
+import { anyPin, openOrderNow, placesIn, sessionsOf } from "../../devices/hsm/order.test.data.js";
+import { policyDigest } from "../../devices/hsm/order-policy.js";
 import { vaultCalls } from "../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../orders/types.js";
 import { certifiedChip } from "../../devices/shop-floor/certified-chip.js";
@@ -105,27 +106,26 @@ export const calls = vaultCalls(
     })),
   ),
 );
-const hsm: SecurityModule = {
-  openSession: (ask) => Promise.resolve(calls.openSession(ask)),
-  authenticate: (ask) => Promise.resolve(calls.authenticate(ask)),
-  unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
-  closeSession: (id) => Promise.resolve(calls.closeSession(id)),
-};
-
-const whose = { order: "GP-26-1", record: 3 };
-export const secrets: SealedSecrets = {
-  ...whose,
-  pins: { pin: calls.drawPin({ ...whose, name: "pin", length: 5 }) },
-};
+const whose = { record: 3 };
+/** The record's PIN as an order of these programs has it, each list of places its own order. */
+const sealedPins = new Map<string, Uint8Array>();
+export function secretsOf(programs: readonly CardProgram[]): SealedSecrets {
+  const places = [...placesIn(programs), ...anyPin()];
+  const order = `GP-${policyDigest(places).slice(0, 16)}`;
+  openOrderNow(calls, order, places);
+  const pin = sealedPins.get(order) ?? calls.drawPin({ ...whose, order, name: "pin", length: 5 });
+  sealedPins.set(order, pin);
+  return { ...whose, order, pins: { pin } };
+}
 /** The digits, as only the module's own key can tell them. */
-export const pinDigits = (): string =>
+export const pinDigits = ({ order, record, pins }: SealedSecrets): string =>
   Buffer.from(
-    unseal(new Uint8Array(32), { purpose: "pin", ...whose, name: "pin" }, secrets.pins.pin ?? none),
+    unseal(new Uint8Array(32), { purpose: "pin", order, record, name: "pin" }, pins["pin"] ?? none),
   ).toString();
 const none = new Uint8Array(0);
 
-/** A chip as its maker left it: keys of the published master. */
-export function chip({ product: { initial } }: PlannedGp): Uint8Array {
+/** A chip as its maker left it: keys of the published master; so many sessions were opened with them before. */
+export function chip({ product: { initial } }: PlannedGp, sessions = 0): Uint8Array {
   const master = unhex(masters["gp-fab"]?.[2] ?? "");
   const number = unhex(serial);
   if (initial.protocol === "scp11") {
@@ -139,7 +139,7 @@ export function chip({ product: { initial } }: PlannedGp): Uint8Array {
     : diversifyKdf3(nodeCrypto, master, number);
   return fabricateGlobalPlatform({
     chipNumber: number,
-    keySets: [{ kvn: initial.kvn, algorithm: isDes ? "3des" : "aes", ...keys }],
+    keySets: [{ kvn: initial.kvn, algorithm: isDes ? "3des" : "aes", ...keys, sessions }],
     i02: 0x55,
     i03: 0x70,
   });
@@ -148,7 +148,8 @@ export function chip({ product: { initial } }: PlannedGp): Uint8Array {
 /** One GlobalPlatform card at a head. */
 export class GpHead extends Bench {
   override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
-    return super.run(program, { hsm, serial, secrets, ...more });
+    const secrets = secretsOf([program]);
+    return super.run(program, { hsm: sessionsOf(calls, secrets.order), serial, secrets, ...more });
   }
 
   /** Tries of the secure channel that are left (docs/gp-card.md 1). */

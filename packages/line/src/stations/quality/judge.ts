@@ -17,6 +17,12 @@ import { findCard, straighten } from "./straighten.js";
 import { type FoundPart, judgeSurface } from "./surface.js";
 import { judgeText } from "./text.js";
 
+export interface Inspected {
+  readonly verdict: FaceVerdict;
+  readonly straight: Plane | undefined;
+  readonly level?: number;
+}
+
 type Judged = Pick<JudgedField, "findings"> & Partial<JudgedField>;
 
 const conclude = (findings: readonly FaceFinding[], measures: readonly FieldMeasure[] = []): FaceVerdict => ({
@@ -102,7 +108,7 @@ export async function judgeFace(
   sent: Dots,
   options: JudgeOptions = {},
 ): Promise<FaceVerdict> {
-  return atDesk((desk) => judgeAt(desk, picture, face, sent, options));
+  return (await judged(picture, face, sent, options)).verdict;
 }
 
 async function judgeAt(
@@ -111,19 +117,20 @@ async function judgeAt(
   face: Face,
   sent: Dots,
   options: JudgeOptions,
-): Promise<FaceVerdict> {
-  if (picture.side !== face.side) return conclude([ofCard("wrong-side")]);
+): Promise<Omit<Inspected, "straight">> {
+  const only = (findings: readonly FaceFinding[]) => ({ verdict: conclude(findings) });
+  if (picture.side !== face.side) return only([ofCard("wrong-side")]);
   const contacts = (options.chip ?? "front") === face.side ? [chipKeepOut] : [];
   let looked: ReturnType<typeof lookAt>;
   try {
     const outline = findCard(picture);
-    if (outline === undefined) return conclude([ofCard("card-not-found")]);
+    if (outline === undefined) return only([ofCard("card-not-found")]);
     looked = lookAt(picture, outline, sent, options, contacts, desk);
   } catch (thrown) {
-    return conclude([failed(thrown)]);
+    return only([failed(thrown)]);
   }
-  if ("findings" in looked) return conclude(looked.findings);
-  const { sight } = looked;
+  if ("findings" in looked) return only(looked.findings);
+  const { sight, level } = looked;
   const judged: Judged[] = [];
   const found: FoundPart[] = [];
   // What the printer made is not among the dots that the engraver was sent.
@@ -144,23 +151,31 @@ async function judgeAt(
   judged.push(await guarded(card, () => ({ findings: judgeSurface(sight, found, contacts) })));
   if (judged.some(({ findings }) => findings.some(({ what }) => extraInk.includes(what))))
     judged.push(await guarded(card, () => ({ findings: judgeDouble(sight) })));
-  return conclude(
-    judged.flatMap(({ findings }) => findings),
-    judged.flatMap(({ measure }) => measure ?? []),
-  );
+  return {
+    verdict: conclude(
+      judged.flatMap(({ findings }) => findings),
+      judged.flatMap(({ measure }) => measure ?? []),
+    ),
+    level,
+  };
 }
 
-/** The same, with the straightened card (grey, 300 dpi) for whoever shows it; undefined when it could not be found. */
+const judged = (picture: Picture, face: Face, sent: Dots, options: JudgeOptions) =>
+  atDesk((desk) => judgeAt(desk, picture, face, sent, options));
+
+/**
+ * The same, with the straightened card (grey, 300 dpi) for whoever shows it, undefined when it could not be found; and the mean grey of
+ * its bare body, undefined when the judgement ended before the fields.
+ */
 export async function inspectFace(
   picture: Picture,
   face: Face,
   sent: Dots,
   options: JudgeOptions = {},
-): Promise<{ readonly verdict: FaceVerdict; readonly straight: Plane | undefined }> {
-  const verdict = await judgeFace(picture, face, sent, options);
+): Promise<Inspected> {
   const outline = findCard(picture);
   return {
-    verdict,
+    ...(await judged(picture, face, sent, options)),
     straight: outline === undefined ? undefined : straighten(picture, outline, judgedAt),
   };
 }

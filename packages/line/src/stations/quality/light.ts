@@ -202,6 +202,11 @@ export function trimToCard({ width, height, data }: Plane, more = 0): void {
   }
 }
 
+/**
+ * On a ground darker than this, as a magnetic stripe's, the sensor's noise is a large part of the little light: differences count by what
+ * they would be on this one.
+ */
+const dim = 0.4;
 /** Print this dark hides what is marked on it: it counts as no darker. */
 const darkest = 0.08;
 
@@ -247,6 +252,8 @@ export function seenInk(
 function onGround(ink: Float32Array, ground: Float32Array, from: number, to: number): void {
   for (let at = from; at < to; at++) {
     const printed = ground[at] ?? 1;
-    ink[at] = 1 - (1 - (ink[at] ?? 0)) / (printed < darkest ? darkest : printed);
+    const tone = printed < darkest ? darkest : printed;
+    const share = 1 - (1 - (ink[at] ?? 0)) / tone;
+    ink[at] = tone < dim ? (share * tone) / dim : share;
   }
 }

@@ -15,12 +15,14 @@ const USES: Readonly<Partial<Record<KeyPlan["use"], readonly (readonly [usage: s
       ["K0", "BDN"],
       ["D0", "BDN"],
     ],
+    "pin-transport": [["P0", "BDN"]],
     "file-mac": [["M6", "CVN"]],
     "emv-ac": [["E0", "XN"]],
     "emv-smc": [["E1", "XN"]],
     "emv-smi": [["E2", "XN"]],
     "emv-cvk": [["C0", "CGVN"]],
     "emv-pvk": [["V2", "CGVN"]],
+    "ibm-3624": [["V1", "CGVN"]],
     "key-block": [["K1", "BDXN"]],
   };
 

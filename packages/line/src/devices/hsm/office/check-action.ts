@@ -18,6 +18,7 @@ const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algo
   scp02: ["3DES"],
   scp03: ["AES-128", "AES-192", "AES-256"],
   transport: ["AES-128", "AES-192", "AES-256", "3DES"],
+  "pin-transport": ["AES-128", "AES-192", "AES-256", "3DES"],
   "file-mac": ["AES-128", "AES-192", "AES-256"],
   "key-block": ["AES-128", "AES-192", "AES-256", "3DES"],
   "issuer-signature": ["Ed25519"],
@@ -28,6 +29,7 @@ const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algo
   "emv-smc": ["3DES"],
   "emv-cvk": ["3DES"],
   "emv-pvk": ["3DES"],
+  "ibm-3624": ["3DES"],
   "emv-issuer": ["RSA-1408", "RSA-1152"],
   "stripe-encoder": ["X25519"],
 };

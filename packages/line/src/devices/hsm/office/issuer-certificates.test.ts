@@ -149,12 +149,14 @@ test("payment masters come and go in key blocks of their own usage, and none for
     ["emv-smi", "E2"],
     ["emv-cvk", "C0"],
     ["emv-pvk", "V2"],
+    ["ibm-3624", "V1"],
+    ["pin-transport", "P0"],
   ] as const) {
     const key = plan(use, { use, algorithm: "3DES" });
     await keeper.both({ do: "generate", key, leaves: { as: "block", under: "kbpk" } });
     const block = keeper.block ?? "";
     expect(block.slice(5, 7)).toBe(usage);
-    const other = use === "emv-ac" ? "emv-pvk" : "emv-ac";
+    const other = use === "emv-pvk" ? "ibm-3624" : "emv-pvk";
     const wrong: KeyAction = {
       do: "import-block",
       key: plan(`${use}-wrong`, { use: other, algorithm: "3DES" }),

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
 import { type Counter, serve } from "./office.js";
+import type { OpenOffice } from "./room.js";
 import { emptyBook, type Keep, type KeyAction, type KeyPlan, type OfficeAsk } from "./types.js";
 
 export const at = "2027-03-01T10:00:00.000Z";
@@ -21,7 +22,11 @@ export class Desk {
   readonly handed: string[] = [];
   now = at;
 
-  constructor(environment: Environment = "test") {
+  /** Where its keys are, when it is not a keystore's. */
+  readonly #office: OpenOffice | undefined;
+
+  constructor(environment: Environment = "test", office?: OpenOffice) {
+    this.#office = office;
     const sign = {
       name: "line-signature",
       use: "sign",
@@ -30,7 +35,8 @@ export class Desk {
       published: false,
       value: signing,
     };
-    this.keep = { environment, revision: 1, keys: [sign as unknown as StoredKey], book: emptyBook };
+    const own: Keep = { environment, revision: 1, keys: [sign as unknown as StoredKey], book: emptyBook };
+    this.keep = office?.keep ?? own;
   }
 
   async ask(
@@ -48,8 +54,10 @@ export class Desk {
       at: this.now,
       program: "test",
       costs: { memoryCost: 64, timeCost: 1 },
+      ...(this.#office === undefined ? {} : { room: this.#office.room }),
     });
     this.keep = { ...sat.keep, revision: this.keep.revision + 1 };
+    this.#office?.write(this.keep);
     this.block = sat.block;
     this.last = sat.ceremony?.number ?? this.last;
     if (sat.refused !== undefined) throw sat.refused;
@@ -82,8 +90,8 @@ export class Desk {
   value = (name: string): string => Buffer.from(this.key(name).value, "base64").toString("hex").toUpperCase();
 }
 
-export async function opened(environment: Environment = "test"): Promise<Desk> {
-  const desk = new Desk(environment);
+export async function opened(environment: Environment = "test", office?: OpenOffice): Promise<Desk> {
+  const desk = new Desk(environment, office);
   await desk.enrol(ann);
   await desk.enrol(bob);
   return desk;

@@ -68,13 +68,40 @@ function judged(algorithm: Algorithm, make: () => Uint8Array): Uint8Array {
   return adjusted;
 }
 
-/** A new key that may be used as what it is for. The caller wipes it. */
-export function drawKey(algorithm: Algorithm, length: number): Uint8Array {
-  for (;;) {
-    const drawn = new Uint8Array(randomBytes(length));
-    const key = algorithm === "3DES" ? oddParity(drawn) : drawn;
-    if (algorithm !== "3DES" || desWeakness(key) === undefined) return key;
+/** A sound generator makes none of these in a lifetime. */
+const DRAWS_AT_MOST = 4;
+const weakGenerator = (): OfficeRefusal =>
+  new OfficeRefusal(
+    `the random generator gave ${DRAWS_AT_MOST} weak triple DES keys in a row: it is not random. No key was made; look at the machine or the token`,
+  );
+
+/** Draws again, a few times, as long as what comes is weak; `forget` is called with what is. Throws OfficeRefusal. */
+export function drawnSound<T>(draw: () => T, isWeak: (one: T) => boolean, forget: (one: T) => void): T {
+  for (let left = DRAWS_AT_MOST; left > 0; left--) {
+    const one = draw();
+    if (!isWeak(one)) return one;
+    forget(one);
   }
+  throw weakGenerator();
+}
+
+/** A new key that may be used as what it is for; a triple DES key of odd parity. The caller wipes it. Throws OfficeRefusal. */
+export function drawKey(
+  algorithm: Algorithm,
+  length: number,
+  random: (length: number) => Uint8Array = (count) => new Uint8Array(randomBytes(count)),
+): Uint8Array {
+  const wipe = (key: Uint8Array): void => {
+    key.fill(0);
+  };
+  if (algorithm !== "3DES") return random(length);
+  const draw = (): Uint8Array => {
+    const drawn = random(length);
+    const key = oddParity(drawn);
+    drawn.fill(0);
+    return key;
+  };
+  return drawnSound(draw, (key) => desWeakness(key) !== undefined, wipe);
 }
 
 /** One share: which set it is of, how many are needed, its number in it. */

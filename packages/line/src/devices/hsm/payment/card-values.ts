@@ -7,9 +7,12 @@ import {
   type PaymentRecord,
   type PinDigits,
   pinVerificationValue,
+  SERVICE_CODE,
   type StripeData,
+  track2Equivalent,
   verifiedStripe,
 } from "@persoline/card/emv";
+import { desWeakness } from "@persoline/card/keyblock";
 import type { KeyRef, PaymentMasters } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
@@ -37,7 +40,13 @@ export function cardKey(
   purpose: Purpose = "make",
 ): Uint8Array {
   const { crypto, key } = ring.paymentMaster(name, use, purpose);
-  return refusing(() => iccMasterKey(crypto, key, card));
+  const made = refusing(() => iccMasterKey(crypto, key, card));
+  const weak = desWeakness(made);
+  if (weak === undefined) return made;
+  made.fill(0);
+  throw new VaultRefusal(
+    `the key that follows from ${name} for this card cannot be used (${weak}): give the card another sequence number`,
+  );
 }
 
 /** AC, SMI, SMC; the caller wipes them. */
@@ -82,16 +91,36 @@ export function stripeOf(
     readonly card: PaymentRecord;
     readonly pin: PinDigits;
     readonly track: string;
+    /** Absent: a card is made. */
+    readonly purpose?: Purpose;
   },
 ): StripeData {
-  const { profile, card, pin, track } = ask;
+  const { profile, card, pin, track, purpose = "make" } = ask;
   const { pan, expiry } = card;
-  const pvk = ring.paymentMaster(masters.pvk, "emv-pvk");
-  const cvk = ring.paymentMaster(masters.cvk, "emv-cvk");
+  const pvk = ring.paymentMaster(masters.pvk, "emv-pvk", purpose);
+  const cvk = ring.paymentMaster(masters.cvk, "emv-cvk", purpose);
   return refusing(() =>
     verifiedStripe(profile, card, {
       pvv: pinVerificationValue(pvk.crypto, pvk.key, { pan, keyIndex: profile.pvvKeyIndex, pin }),
       cvv: cardVerificationValue(cvk.crypto, cvk.key, { pan, expiry, serviceCode: track }),
     }),
   );
+}
+
+/** Whose tracks they are. */
+export interface Account {
+  readonly masters: PaymentMasters;
+  readonly profile: PaymentProfile;
+  readonly card: PaymentRecord;
+}
+
+/** 57 of the chip, whose verification value is another than the stripe's: a stripe copied from a chip is found out. */
+export function chipTrack2(
+  ring: Keyring,
+  { masters, profile, card }: Account,
+  pin: PinDigits,
+  purpose: Purpose,
+): Uint8Array {
+  const track = SERVICE_CODE.chip;
+  return refusing(() => track2Equivalent(stripeOf(ring, masters, { profile, card, pin, track, purpose })));
 }

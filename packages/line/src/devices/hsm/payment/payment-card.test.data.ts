@@ -40,12 +40,15 @@ import type {
   Serial,
 } from "@persoline/card/program";
 import {
+  type Fault,
   fabricateGlobalPlatform,
   makeVirtualCard,
   memoryStore,
   type PersolineCard,
 } from "@persoline/card/virtual";
 import type { NewKey } from "../ceremony.js";
+import { anyPin, openOrder, placesOf } from "../order.test.data.js";
+import { paymentSentence } from "../order-policy.js";
 import type { Hsm } from "../port.js";
 import { issuerKeyObject, drawIssuerKey, publicOf } from "./issuer-key.js";
 
@@ -74,6 +77,7 @@ export const keys: readonly NewKey[] = [
     use: `emv-${use}` as const,
     published: hex(masters[use]),
   })),
+  { name: "pay-smc-other", use: "emv-smc", published: hex(sampleKeys(nodeCrypto, `${seed} other`).smc) },
   { name: "pay-issuer", use: "emv-issuer", algorithm: "RSA-1408", seed },
 ];
 
@@ -118,6 +122,8 @@ export const application = hex(SAMPLE_AID);
 
 /** The port's calls that these tests make; a module in the test's own process answers at once. */
 type Asked =
+  | "createDataKey"
+  | "releaseDataKey"
   | "drawPin"
   | "preparePayment"
   | "openSession"
@@ -146,10 +152,13 @@ export async function prepared(
     readonly profile?: PaymentProfile;
     readonly seed?: string;
     readonly stripe?: boolean;
+    readonly order?: string;
+    /** What the order's list says besides. */
+    readonly more?: readonly string[];
   } = {},
 ): Promise<Prepared> {
-  const { record = 1, profile = profileOf(), ...more } = ask;
-  const order = "P-1";
+  const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], ...more } = ask;
+  await openOrder(hsm, order, [...places(), ...besides]);
   const card = cardOf(record);
   const sealedPin = await hsm.drawPin({ order, record, name: "pin", length: 4 });
   const [made] = await hsm.preparePayment([
@@ -164,10 +173,24 @@ export async function prepared(
   };
 }
 
+/** Where such cards' secrets go, of any proof and over either channel. */
+function places(): readonly string[] {
+  const proofs = ["none", "sda", "cda"] as const;
+  return [
+    ...anyPin(),
+    paymentSentence(application, names),
+    ...(["scp02", "scp03"] as const).flatMap((scp) =>
+      proofs.flatMap((proof) =>
+        placesOf(channelOf(scp, 0x03), personalization(scp, profileOf({ proof }), cardOf(1))),
+      ),
+    ),
+  ];
+}
+
 const chip = unhex("504C0102030400000099");
 const serial = hex(chip) as Serial;
 export type Scp = "scp02" | "scp03";
-const channelOf = (scp: Scp, level: 0x01 | 0x03): SecureChannelSpec =>
+export const channelOf = (scp: Scp, level: 0x01 | 0x03): SecureChannelSpec =>
   scp === "scp02"
     ? { protocol: "scp02", keys: ref("gp-des"), kvn: 0x30, level, i: 0x55, diversify: "emv-cps" }
     : { protocol: "scp03", keys: ref("gp-aes"), kvn: 0x30, level };
@@ -176,7 +199,7 @@ export class TestCard {
   readonly #card: PersolineCard;
   readonly #scp: Scp;
 
-  constructor(scp: Scp) {
+  constructor(scp: Scp, faults: readonly Fault[] = []) {
     this.#scp = scp;
     const keySet =
       scp === "scp02"
@@ -187,7 +210,7 @@ export class TestCard {
           }
         : { kvn: 0x30, algorithm: "aes" as const, ...diversifyKdf3(nodeCrypto, gp.scp03, chip) };
     const eeprom = memoryStore(fabricateGlobalPlatform({ chipNumber: chip, keySets: [keySet] }));
-    this.#card = makeVirtualCard({ eeprom, random, crypto: nodeCrypto });
+    this.#card = makeVirtualCard({ eeprom, random, crypto: nodeCrypto, faults });
     this.#card.powerOn();
   }
 
@@ -225,27 +248,17 @@ export class TestCard {
   ): Promise<readonly Uint8Array[]> {
     const payment = secrets.payment[application];
     if (payment === undefined) throw new Error("nothing was prepared");
-    const block = this.#scp === "scp02" ? 8 : 16;
-    const { pse, ppse } = prepareDirectories(profile);
-    const steps = [
-      ...installs.map(stepOf),
-      stepOf(installForPersonalization(aid(SAMPLE_AID))),
-      ...storing(preparePayment(profile, payment.card).dgis, block),
-      stepOf(installForPersonalization(aid(utf8("1PAY.SYS.DDF01")))),
-      ...storing(pse, block),
-      stepOf(installForPersonalization(aid(utf8("2PAY.SYS.DDF01")))),
-      ...storing(ppse, block),
-    ];
+    const steps = personalization(this.#scp, profile, payment.card);
     const { words, sent } = await this.session(hsm, steps, secrets, level);
     if (words.some((word) => word !== "9000")) throw new Error(`the card refused: ${words.join(" ")}`);
     this.power();
     return sent;
   }
 
-  /** An online transaction whose issuer is the module; scripts give the tries back and lower a limit. */
+  /** An online transaction whose issuer is the module; scripts set the PIN it has, give the tries back and lower a limit. */
   async transact(
     hsm: ModuleCalls,
-    profile: PaymentProfile,
+    { profile, secrets }: Pick<Prepared, "profile" | "secrets">,
     altered: (request: OnlineRequest) => OnlineRequest = (request) => request,
   ): Promise<TransactionResult> {
     this.power();
@@ -276,7 +289,11 @@ export class TestCard {
             masters: names,
             option,
             request,
-            scripts: [{ do: "pin-unblock" }, { do: "put-data", tag: 0x9f14, value: Uint8Array.of(2) }],
+            scripts: [
+              { do: "pin-change", secrets, application },
+              { do: "pin-unblock" },
+              { do: "put-data", tag: 0x9f14, value: Uint8Array.of(2) },
+            ],
           });
           return { responseCode: "00", authentication: judged.authentication, before };
         },
@@ -321,6 +338,20 @@ const installs = [
     parameters: installParameters(new Uint8Array(0), { nonVolatileData: quota }),
   }),
 );
+
+function personalization(scp: Scp, profile: PaymentProfile, card: PaymentRecord): readonly SecureStep[] {
+  const block = scp === "scp02" ? 8 : 16;
+  const { pse, ppse } = prepareDirectories(profile);
+  return [
+    ...installs.map(stepOf),
+    stepOf(installForPersonalization(aid(SAMPLE_AID))),
+    ...storing(preparePayment(profile, card).dgis, block),
+    stepOf(installForPersonalization(aid(utf8("1PAY.SYS.DDF01")))),
+    ...storing(pse, block),
+    stepOf(installForPersonalization(aid(utf8("2PAY.SYS.DDF01")))),
+    ...storing(ppse, block),
+  ];
+}
 
 const stepOf = ({ cla, ins, p1, p2, data, le }: Command): SecureStep => ({
   cla,

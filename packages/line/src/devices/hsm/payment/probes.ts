@@ -5,14 +5,17 @@ import {
   cardVerificationValue,
   iccMasterKey,
   judgeByCardKey,
+  pinBlock2,
   pinVerificationValue,
   ScriptSession,
   seededBytes,
 } from "@persoline/card/emv";
 import { drawRsaKey, nodeCrypto, type RsaKeyPair, rsaPrivateKey, rsaPrivateWith } from "@persoline/card/node";
 import { random } from "../draw.js";
-import type { PaymentMaster } from "../keyring.js";
+import type { KeyRef } from "@persoline/card/program";
+import type { PaymentMaster, PinKey } from "../keyring.js";
 import { must } from "../known.js";
+import { issuersPin } from "./pin-source.js";
 
 /** A throw-away master of this value, where the provider keeps masters. */
 export type MasterOf = <T>(value: Uint8Array, work: (master: PaymentMaster) => T) => T;
@@ -36,6 +39,30 @@ export function probePaymentKeys(masterOf: MasterOf): void {
     }),
   );
   must(pvv === "8523", "a PIN verification value");
+}
+
+/** A throw-away key of PIN blocks of this value, where the provider keeps them. */
+export type PinKeyOf = <T>(value: Uint8Array, isDes: boolean, work: (key: PinKey) => T) => T;
+
+export const pinKeyHere: PinKeyOf = (key, isDes, work) => work({ crypto: nodeCrypto, key, isDes });
+
+/** pin-blocks.json: iso4-ep2, and iso0-4 enciphered by OpenSSL's command line. */
+export function probePinBlocks(pinKeyOf: PinKeyOf): void {
+  const keys = "probe" as KeyRef;
+  for (const { key, ...by } of [
+    {
+      key: "C1D0F8FB4958670DBA40AB1F3752EF0D",
+      format: 4,
+      pan: "432198765432109870",
+      block: "CC17F65586BFD0953010226C4FC5B3CA",
+    },
+    { key: hex(IMK), format: 0, pan: "5555555551234567", block: "230B4C43B8BA2C5C" },
+  ] as const) {
+    const pin = pinKeyOf(unhex(key), by.format === 0, (kept) =>
+      issuersPin(kept, { ...by, keys, block: unhex(by.block) }),
+    );
+    must(equal(pin, Uint8Array.of(1, 2, 3, 4)), `a PIN block of format ${by.format}`);
+  }
 }
 
 /** pin-verification.json, cvv-1: two keys, for the first is used alone too. */
@@ -75,9 +102,26 @@ export function probeCryptogram(masterOf: MasterOf): void {
   );
   const altered = { ...request, cryptogram: unhex("29CCA15AE665FA2F") };
   must(judgeByCardKey(nodeCrypto, key, altered, "00").verdict === "wrong", "a wrong cryptogram");
-  const script = new ScriptSession(nodeCrypto, { integrity: key, confidentiality: key }, request.cryptogram);
-  must(script.pinUnblock().data?.length === 8, "a script");
+  probeScripts(masterOf);
+}
+
+/** emv-scripts.json, pin-change-9999: the PIN in confidence and its MAC, then a MAC that is chained to it. */
+function probeScripts(masterOf: MasterOf): void {
+  const whose = { pan: "1234567890123456", psn: "01", option: "A" } as const;
+  const cardKey = (value: Uint8Array): Uint8Array =>
+    masterOf(value, ({ crypto, key }) => iccMasterKey(crypto, key, whose));
+  const keys = {
+    integrity: cardKey(IMK),
+    confidentiality: cardKey(unhex("11111111111111112222222222222222")),
+  };
+  const script = new ScriptSession(nodeCrypto, keys, unhex("ABCDEF1234567890"));
+  const said = [script.pinChange(pinBlock2(Uint8Array.of(9, 9, 9, 9))), script.pinUnblock()];
   script.wipe();
+  must(
+    said.map(({ data }) => hex(data ?? new Uint8Array(0))).join(" ") ===
+      "28367E05DE3381C29D30A6055A8DEB865E52A8B07DC8557B 4404FD28535BE337",
+    "issuer scripts",
+  );
 }
 
 const digestOf = (bytes: Uint8Array): string =>

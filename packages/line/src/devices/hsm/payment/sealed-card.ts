@@ -24,6 +24,9 @@ export interface CardPlace {
   readonly record: number;
   /** AID, hexadecimal in capitals. */
   readonly application: string;
+  /** As `Belonging` has them. */
+  readonly policy?: string;
+  readonly unlisted?: boolean;
 }
 
 /** Whose card it is: the seal opens with no other person's data, and with no other static data than were signed. */
@@ -36,8 +39,8 @@ export const bindingOf = (card: PaymentRecord, staticData: Uint8Array): Uint8Arr
   );
 
 const none = new Uint8Array(0);
-const belonging = ({ order, record, application }: CardPlace) =>
-  ({ purpose: "payment", order, record, name: application }) as const;
+const belonging = ({ application, ...place }: CardPlace) =>
+  ({ purpose: "payment", name: application, ...place }) as const;
 
 /** Fields with their lengths, in this order: binding, modulus, p, q, dp, dq, q⁻¹, certificate, remainder, signature. */
 export function sealCard(

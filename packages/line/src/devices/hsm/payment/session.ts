@@ -1,19 +1,13 @@
 /** A payment card's secrets while its commands are made: opened once for all of them, wiped right after. */
 import { concat } from "@persoline/card/bytes";
 import { kcvDes, pad80 } from "@persoline/card/crypto";
-import {
-  type ModulePart,
-  pinBlock2,
-  preparePayment as prepareCard,
-  SERVICE_CODE,
-  track2Equivalent,
-} from "@persoline/card/emv";
+import { type ModulePart, pinBlock2, staticDataOf } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
-import { openedPin, refusing, stripeOf, threeKeys } from "./card-values.js";
-import { aidOf, bindingOf, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
+import { chipTrack2, openedPin, refusing, threeKeys } from "./card-values.js";
+import { aidOf, bindingOf, type CardPlace, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
 
 interface Opened {
   readonly payment: PaymentSecrets;
@@ -27,6 +21,7 @@ export function openedPayment(
   ring: Keyring,
   secrets: SealedSecrets,
   application: string,
+  list: Pick<CardPlace, "policy" | "unlisted"> = {},
 ): { readonly payment: PaymentSecrets; readonly secrets: CardSecrets } {
   const payment = secrets.payment?.[application];
   if (payment === undefined)
@@ -34,8 +29,8 @@ export function openedPayment(
   const { profile, card, sealed } = payment;
   if (aidOf(profile) !== application)
     throw new VaultRefusal(`application ${application} is another one than its profile's ${aidOf(profile)}`);
-  const { staticData } = refusing(() => prepareCard(profile, card));
-  const place = { order: secrets.order, record: secrets.record, application };
+  const staticData = refusing(() => staticDataOf(profile, card));
+  const place = { order: secrets.order, record: secrets.record, application, ...list };
   return { payment, secrets: openCard(ring.sealing(), place, bindingOf(card, staticData), sealed) };
 }
 
@@ -111,13 +106,7 @@ export class PaymentParts {
       case "emv-static-signature":
         return staticSignature?.slice();
       case "emv-track2":
-        return this.#withPin(opened, (pin) => {
-          const { masters, profile, card } = opened.payment;
-          const track = SERVICE_CODE.chip;
-          return refusing(() =>
-            track2Equivalent(stripeOf(this.#ring, masters, { profile, card, pin, track })),
-          );
-        });
+        return this.#withPin(opened, (pin) => chipTrack2(this.#ring, opened.payment, pin, "make"));
     }
   }
 

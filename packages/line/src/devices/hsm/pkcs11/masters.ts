@@ -6,6 +6,7 @@ import { kdf3Input } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { openWrapped } from "../transport.js";
 import { VaultRefusal } from "../vault-refusal.js";
+import type { PinKey } from "../keyring.js";
 import type { KeyDescription } from "../port.js";
 import { fingerprinted, type Register, type RegisteredKey } from "./register.js";
 import { type Handle, type KeyKind, type Token, TokenLost } from "./token.js";
@@ -30,37 +31,54 @@ export function kindOf({ use, algorithm }: Pick<KeyDescription, "use" | "algorit
   if (use === "emv-issuer") return "signer";
   if (use === "file-mac") return "mac-master";
   if (use === "transport") return isDes(algorithm) ? "des-transport" : "transport";
+  if (use === "pin-transport") return isDes(algorithm) ? "des-transport" : "pin-transport";
   return isDes(algorithm) ? "des-master" : "master";
 }
+
+type Told = Pick<RegisteredKey, "use" | "algorithm" | "witness">;
 
 /** What a token's key says of itself, hexadecimal; no check value of those that are for something else than encryption. */
 export function identityOf(
   token: Token,
   handle: Handle,
-  key: Pick<RegisteredKey, "use" | "algorithm" | "witness">,
+  key: Told,
 ): { readonly kcv?: string; readonly fingerprint: string } {
-  const eight = (bytes: Uint8Array): string => hex(bytes.slice(0, 8));
+  const fingerprint = hex(fingerprintOf(token, handle, key));
+  const kcv = (encrypted: Uint8Array): string => hex(encrypted.slice(0, 3));
   switch (kindOf(key)) {
     case "des-master":
-      return {
-        kcv: hex(token.encryptEcb(handle, DES_ZEROS, "des3").slice(0, 3)),
-        fingerprint: eight(token.encryptEcb(handle, fingerprinted, "des3")),
-      };
+      return { kcv: kcv(token.encryptEcb(handle, DES_ZEROS, "des3")), fingerprint };
+    case "master":
+      return { kcv: kcv(token.deriveBytes(handle, ONES)), fingerprint };
     case "mac-master":
-      return { fingerprint: eight(token.cmac(handle, fingerprinted)) };
     case "des-transport":
-      return { fingerprint: eight(token.decryptDes(handle, fingerprinted, "ecb")) };
+    case "pin-transport":
+    case "transport":
+    case "signer":
+      return { fingerprint };
+  }
+}
+
+/** Eight bytes, as the register has them; none of RSA keys. */
+function fingerprintOf(token: Token, handle: Handle, key: Told): Uint8Array {
+  const eight = (bytes: Uint8Array): Uint8Array => bytes.slice(0, 8);
+  switch (kindOf(key)) {
+    case "des-master":
+      return eight(token.encryptEcb(handle, fingerprinted, "des3"));
+    case "mac-master":
+      return eight(token.cmac(handle, fingerprinted));
+    case "des-transport":
+      return eight(token.decryptDes(handle, fingerprinted, "ecb"));
+    case "pin-transport":
+      return eight(token.decryptEcb(handle, fingerprinted, "aes"));
     case "transport": {
       const opened = token.unwrapBytes(handle, unhex(key.witness ?? ""));
-      return { fingerprint: eight(nodeCrypto.sha256(opened)) };
+      return eight(nodeCrypto.sha256(opened));
     }
     case "master":
-      return {
-        kcv: hex(token.deriveBytes(handle, ONES).slice(0, 3)),
-        fingerprint: eight(token.deriveBytes(handle, fingerprinted)),
-      };
+      return eight(token.deriveBytes(handle, fingerprinted));
     case "signer":
-      return { fingerprint: "" };
+      return new Uint8Array(0);
   }
 }
 
@@ -83,7 +101,8 @@ function told(key: RegisteredKey, value: Uint8Array): Uint8Array {
   const cipher = isDes(key.algorithm) ? nodeCrypto.des3(value) : nodeCrypto.aes(value);
   try {
     if (kind === "mac-master") return cmac(cipher, fingerprinted);
-    return kind === "des-transport" ? cipher.decrypt(fingerprinted) : cipher.encrypt(fingerprinted);
+    const deciphers = kind === "des-transport" || kind === "pin-transport";
+    return deciphers ? cipher.decrypt(fingerprinted) : cipher.encrypt(fingerprinted);
   } finally {
     cipher.wipe();
   }
@@ -118,9 +137,13 @@ export class Found {
     return this.#handle;
   }
 
-  /** Before keys go into a card for good: is the handle still this key? Throws VaultRefusal. */
+  /**
+   * Before keys go into a card for good: is the handle still this key? By its fingerprint, which says more than the check value it was
+   * found by besides; one answer of the token, for every card asks. Throws VaultRefusal.
+   */
   judge(): void {
-    if (!isSame(this.token, this.handle, this.key))
+    const said = fingerprintOf(this.token, this.handle, this.key);
+    if (!equalConstantTime(said, unhex(this.key.fingerprint)))
       throw new VaultRefusal(
         `the token answers with another key than ${this.key.name}: nothing was made with it. Look at the token`,
       );
@@ -210,6 +233,26 @@ export class Master extends Found {
       wipe: () => undefined,
     };
   }
+}
+
+/** A token's key of PIN blocks at work: no bytes of it are here. */
+export function pinKeyIn(token: Token, handle: Handle, isTriple: boolean): PinKey {
+  const refuse = (): never => {
+    throw new VaultRefusal("a key of PIN blocks in a token deciphers, and does nothing else");
+  };
+  const cipher: BlockCipher = {
+    blockSize: isTriple ? 8 : 16,
+    encrypt: refuse,
+    decrypt: (block) => token.decryptEcb(handle, block, isTriple ? "des3" : "aes"),
+    cbcEncrypt: refuse,
+    cbcDecrypt: refuse,
+    wipe: () => undefined,
+  };
+  return {
+    crypto: { ...nodeCrypto, aes: () => cipher, des3: () => cipher },
+    key: new Uint8Array(16),
+    isDes: isTriple,
+  };
 }
 
 /** The objects of its label, and those among them that are this key. */

@@ -29,6 +29,7 @@ import {
 } from "../payment/payment-card.test.data.js";
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
+import { openOrder, placesOf } from "../order.test.data.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
@@ -94,15 +95,35 @@ describe("payment cards", () => {
     const ready = await prepared(hsm, { profile, stripe: true });
     const card = new TestCard(scp);
     await card.personalize(hsm, ready);
-    const result = await card.transact(hsm, profile);
+    const result = await card.transact(hsm, ready);
     const failed = result.evidence.filter((one) => one.result === "failed");
     expect([result.outcome, failed]).toEqual(["approved online", []]);
     const verified =
       proof === "cda" ? await card.verify(hsm, ready, keyRead(result, ready)) : "without a key of its own";
     expect(verified).toBe(proof === "cda" ? "9000" : "without a key of its own");
     const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
-    const { track2 } = openStripe(encoder, { order: "P-1", record: 1 }, ready.stripe ?? "");
-    expect(track2).toContain(cardOf(1).pan);
+    const place = { order: "P-1", record: 1 };
+    const stripe = openStripe(encoder, place, ready.stripe ?? "");
+    expect(stripe.track2).toContain(cardOf(1).pan);
+    const { secrets } = ready;
+    expect(openStripe(encoder, place, await hsm.stripeAgain({ secrets, application }))).toEqual(stripe);
+    const track2 = result.data.get(0x57) ?? unhex("");
+    expect(await hsm.judgeTrack2({ secrets, application, track2 })).toBe("right");
+    const wrong = track2.map((byte, at) => (at === track2.length - 2 ? byte ^ 0x10 : byte));
+    expect(await hsm.judgeTrack2({ secrets, application, track2: wrong })).toBe("wrong");
+  });
+
+  test.each([
+    ["integrity", 16, "instruction 24: 6988"],
+    ["confidentiality", 32, "instruction 24: 6A80"],
+  ] as const)("a card with another key of scripts' %s refuses the PIN that it has", async (_, key, said) => {
+    const ready = await prepared(hsm);
+    const card = new TestCard("scp03", [{ kind: "stores-wrong", grouping: 0x8000, byte: key + 3 }]);
+    await card.personalize(hsm, ready);
+    const { evidence } = await card.transact(hsm, ready);
+    expect(evidence.filter(({ step }) => step === "script")).toEqual([
+      { step: "script", result: "failed", detail: said },
+    ]);
   });
 
   test("an issuer's RSA key drawn in the token certifies cards, its public half told; drawn masters too", async () => {
@@ -112,8 +133,8 @@ describe("payment cards", () => {
     const publicKey = { modulus: unhex(modulus), exponent: unhex(exponent) };
     const profile = samplePayment(issuerKeyFor(publicKey));
     const drawn = { ...names, issuer: ref("drawn-issuer"), ac: ref("drawn-ac"), cvk: ref("drawn-cvk") };
-    const sealedPin = await hsm.drawPin({ order: "P-1", record: 1, name: "pin", length: 4 });
-    const ask = { order: "P-1", record: 1, application, masters: drawn, profile, card: cardOf(1) };
+    const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4 });
+    const ask = { order: "P-3", record: 1, application, masters: drawn, profile, card: cardOf(1) };
     const [made] = await hsm.preparePayment([{ ...ask, pin: "pin", sealedPin, stripe: true }]);
     expect(made?.sealed.length).toBeGreaterThan(500);
     // The other issuer's certificate is not this key's.
@@ -126,6 +147,8 @@ describe("payment cards", () => {
     const recording = Object.fromEntries(
       (
         [
+          "createDataKey",
+          "releaseDataKey",
           "drawPin",
           "preparePayment",
           "openSession",
@@ -230,6 +253,20 @@ describe("issuers' data", () => {
     return { order: "T-1", form, head, records };
   };
 
+  const issuerStep = (pad?: 16) => {
+    const part = {
+      secret: "issuer-dgi",
+      application: "A000000876020101",
+      dgi: 0x8101,
+      length: 16,
+      ...(pad === undefined ? {} : { pad }),
+    } as const;
+    const head = Uint8Array.of(0x81, 0x01, pad === undefined ? 16 : 32);
+    return { cla: 0x80, ins: 0xe2, p1: 0x68, p2: 0, data: [head, part] };
+  };
+  const openIssuers = (by: Hsm) =>
+    openOrder(by, "T-1", placesOf(channel("gp-aes"), [issuerStep(), issuerStep(16)]));
+
   /** What a card gets for grouping 8101 of record 1, decrypted with the key that only the card and this test have. */
   async function received(by: Hsm, sealed: Readonly<Record<string, Uint8Array>>, pad?: 16): Promise<string> {
     const keySet = { kvn: 0x30, algorithm: "aes" as const, ...diversifyKdf3(nodeCrypto, fab, chip) };
@@ -240,29 +277,23 @@ describe("issuers' data", () => {
       decodeResponse(card.transmit(encodeCommand(command)) ?? new Uint8Array(0));
     const secrets: SealedSecrets = { order: "T-1", record: 1, pins: {}, issuer: sealed };
     const { session, open } = await by.openSession({ channel: channel("gp-aes"), serial, secrets });
-    const part = {
-      secret: "issuer-dgi",
-      application: "A000000876020101",
-      dgi: 0x8101,
-      length: 16,
-      ...(pad === undefined ? {} : { pad }),
-    } as const;
-    const step = { cla: 0x80, ins: 0xe2, p1: 0x60, p2: 0, data: [part] };
-    const ready = await by.authenticate({ session, answer: send(open), steps: [step] });
+    const ready = await by.authenticate({ session, answer: send(open), steps: [issuerStep(pad)] });
     if (!ready.ok || "more" in ready) throw new Error("no session");
     await by.closeSession(session);
     const data = ready.commands[1]?.data ?? new Uint8Array(0);
-    const clear = nodeCrypto.aes(keySet.dek).cbcDecrypt(new Uint8Array(16), data.slice(0, -8));
+    const clear = nodeCrypto.aes(keySet.dek).cbcDecrypt(new Uint8Array(16), data.slice(3, -8));
     return hex(clear);
   }
 
   test("goes from the transport key to the card's inside the token; padded by way of the module's process", async () => {
+    await openIssuers(hsm);
     const [one = {}] = await hsm.takeIssuerRecords(askOf(aesVector));
     const secret = aesVector.secrets[0] ?? "";
     expect(await received(hsm, one)).toBe(secret);
     expect(await received(hsm, one, 16)).toBe(`${secret}80${"00".repeat(15)}`);
     const poor = await opened({ missing: ["translate"] });
     onTestFinished(() => poor.close());
+    await openIssuers(poor);
     expect((await poor.capabilities()).operations["issuer-data"].level).toBe("module-process");
     expect(await received(poor, one)).toBe(secret);
   });
@@ -297,13 +328,14 @@ describe("issuers' data", () => {
     );
     const des = await opened({}, file, soft);
     onTestFinished(() => des.close());
+    await openIssuers(des);
     for (const vector of vectors.filter(({ mode }) => mode.startsWith("3des"))) {
       const [one = {}] = await des.takeIssuerRecords(askOf(vector));
       expect([vector.id, await received(des, one)]).toEqual([vector.id, vector.secrets[0]]);
     }
   });
 
-  test("a file is proved by the token's key for MACs; one that is signed needs the vault", async () => {
+  test("a file is proved by the token's key for MACs; one that is signed, by its issuer's public key alone", async () => {
     const proved = (vector: IssuerVector, change = 0) => {
       const bytes = unhex(vector.file);
       const { length } = parsePreamble(bytes);
@@ -314,7 +346,7 @@ describe("issuers' data", () => {
     expect([await proved(aesVector), await proved(aesVector, 1)]).toEqual(["right", "wrong"]);
     const signed = vectors.find(({ file }) => parsePreamble(unhex(file)).algorithm === "Ed25519");
     if (signed === undefined) throw new Error("no file is signed");
-    await expect(proved(signed)).rejects.toThrow("taken in by the vault only");
+    await expect(proved(signed)).rejects.toThrow("there is no key issuer-sign for issuer-signature");
   });
 });
 
@@ -335,7 +367,7 @@ describe("when something goes wrong", () => {
     // The card heard nothing that it could not hear again.
     card.power();
     await card.personalize(one, ready);
-    expect((await card.transact(one, ready.profile)).outcome).toBe("approved online");
+    expect((await card.transact(one, ready)).outcome).toBe("approved online");
   });
 
   test("a token without raw RSA says so, and keeps the rest", async () => {

@@ -7,15 +7,17 @@ import { must } from "../known.js";
 import { rsaNumbers } from "../payment/issuer-key.js";
 import {
   type MasterOf,
+  type PinKeyOf,
   probeCryptogram,
   probeIssuerSignature,
   probePair,
   probePaymentKeys,
+  probePinBlocks,
   probeVerificationValue,
 } from "../payment/probes.js";
 import type { Capability, HsmOperation } from "../port.js";
 import { kdf3Record, probeProcess, probeScp03, scp03Record, tried } from "../probes.js";
-import { Master, spkiOf } from "./masters.js";
+import { Master, pinKeyIn, spkiOf } from "./masters.js";
 import { wrapPadded } from "../transport.js";
 import type { Handle, Token } from "./token.js";
 import { TokenKey } from "./token-key.js";
@@ -124,7 +126,11 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
     without("rsa");
     probeSigner(token);
   });
-  const { scp02, pin, letter, seal, sign } = inProcess;
+  const { scp02, letter, seal, sign } = inProcess;
+  const pinBlocks = tried("module-process", () => {
+    probePinBlocks(pinKeyOf(token));
+  });
+  const pin = inProcess.pin.level === "unavailable" ? inProcess.pin : pinBlocks;
   return {
     keptKeys,
     transports: keptKeys && translation.level === "token",
@@ -163,7 +169,13 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
       },
       proof: best(proof, inProcess.proof),
       gate: best(proof, inProcess.gate),
-      pin: { ...pin, note: "tokens have no such PIN blocks: drawn and sealed in the module's process" },
+      pin: {
+        ...pin,
+        note:
+          pin.level === "unavailable"
+            ? (pin.note ?? "")
+            : "tokens have no such PIN blocks: they decipher issuers' ones, which are opened, drawn and sealed in the module's process",
+      },
       letter: { ...letter, note: "tokens write no letters: rendered and encrypted in the module's process" },
       seal: { ...seal, note: `the sealing key is derived from a master of the token; ${seal.note ?? ""}` },
       sign:
@@ -282,6 +294,20 @@ const masterOf =
       return work({ crypto: { ...nodeCrypto, des3 }, key: new Uint8Array(16) });
     } finally {
       for (const handle of handles) token.destroy(handle);
+    }
+  };
+
+const pinKeyOf =
+  (token: Token): PinKeyOf =>
+  (value, isTriple, work) => {
+    const [algorithm, kind] = isTriple
+      ? (["3DES", "des-transport"] as const)
+      : (["AES-128", "pin-transport"] as const);
+    const handle = token.makeMaster({ label: PROBE_KEY.name, algorithm, kind }, value, { keeps: false });
+    try {
+      return work(pinKeyIn(token, handle, isTriple));
+    } finally {
+      token.destroy(handle);
     }
   };
 

@@ -10,14 +10,20 @@ import type { Environment, KeyDescription } from "../port.js";
 export interface RegisteredKey extends KeyDescription {
   /**
    * Hexadecimal, eight bytes: of masters of E(key, `fingerprinted`), of keys of MACs of CMAC(key, `fingerprinted`), of triple DES transport
-   * keys of D(key, `fingerprinted`), of AES ones of SHA-256 of what `witness` opens to; of RSA keys nothing: their public half tells.
+   * keys and those of PIN blocks of D(key, `fingerprinted`), of AES ones of SHA-256 of what `witness` opens to; of RSA keys nothing: their public half tells.
    */
   readonly fingerprint: string;
   /** Sixteen bytes of chance wrapped under an AES transport key, which can do nothing but unwrap. */
   readonly witness?: string;
   /** Of a key for card verification values: what its left half alone, a key of its own, is known by. */
   readonly single?: Pick<RegisteredKey, "kcv" | "fingerprint">;
+  /** A public key of somebody else (SPKI, base64): it stands here, under the register's MAC, and in no object of the token. */
+  readonly open?: string;
 }
+
+/** Keys of others, of which only the public half is ever here. */
+export const isOpen = ({ use }: Pick<KeyDescription, "use">): boolean =>
+  use === "issuer-signature" || use === "stripe-encoder";
 
 /** Without what only its finding needs. */
 export const descriptionOf = ({
@@ -51,7 +57,7 @@ export interface Register {
   /** Public keys (SPKI, base64): of signatures, of the letter printer. `by`: where the signing key is. */
   readonly signature: { readonly by: "token" | "module-process"; readonly open: string };
   readonly letterPrinter: string;
-  /** The same of the stripe's encoder. */
+  /** The same of the stripe's encoder that the first order of the test environment made. */
   readonly stripeEncoder?: string;
   /** Counts the writings; the ceremonies' records name it. Absent in version 1. */
   readonly revision?: number;

@@ -15,7 +15,9 @@ import {
   otherIssuerKey,
   type PaymentMaster,
   type PaymentUse,
+  type PinKey,
   refuseTestKey,
+  soundDesKeys,
 } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import { KeystoreProblem } from "../keystore.js";
@@ -31,6 +33,7 @@ import {
   kindOf,
   type Master,
   ownNumbers,
+  pinKeyIn,
   signingKeyOf,
   singleOf,
 } from "./masters.js";
@@ -74,11 +77,7 @@ export class TokenKeyring extends Keyring {
     this.#file = file;
     this.#register = register;
     this.office = register.office ?? this.office;
-    this.#open = createPublicKey({
-      key: Buffer.from(register.signature.open, "base64"),
-      format: "der",
-      type: "spki",
-    });
+    this.#open = openKey(register.signature.open);
     this.#signing = this.#findAll();
     if (keptKeys) this.kept = this.#keptKeys(transports);
   }
@@ -105,7 +104,10 @@ export class TokenKeyring extends Keyring {
   override desKeySet(keys: KeyRef, serial: Serial, diversify: Exclude<Diversification, "kdf3">): KeySet {
     const master = this.#of(keys, "scp02");
     if (diversify === "none") throw undiversified(keys);
-    return diversify3desWith((data) => master.desEncrypt(data), unhex(serial), diversify);
+    return soundDesKeys(
+      diversify3desWith((data) => master.desEncrypt(data), unhex(serial), diversify),
+      serial,
+    );
   }
 
   override desfireKey(
@@ -128,8 +130,11 @@ export class TokenKeyring extends Keyring {
   override paymentMaster(name: KeyRef, use: PaymentUse, purpose: Purpose = "make"): PaymentMaster {
     const master = this.#of(name, use, purpose);
     const single = this.#singles.get(name);
-    if (purpose === "make") master.judge();
+    // Judged when it is used, and once for each use: whoever only asks whether a key may be used makes nothing with it.
+    let unjudged = purpose === "make";
     const des3 = (key: Uint8Array): BlockCipher => {
+      if (unjudged) master.judge();
+      unjudged = false;
       if (key.length === 16) return master.desCipher();
       if (single === undefined) throw new VaultRefusal(`key ${name} does not work by halves`);
       return single.desCipher();
@@ -152,9 +157,19 @@ export class TokenKeyring extends Keyring {
   }
 
   override stripeEncoder(): KeyObject {
-    const { stripeEncoder } = this.#register;
-    if (stripeEncoder === undefined) throw new VaultRefusal('this token has no key for "stripe-encoder"');
-    return createPublicKey({ key: Buffer.from(stripeEncoder, "base64"), format: "der", type: "spki" });
+    this.#mustBeWhole();
+    const { keys, stripeEncoder } = this.#register;
+    const newest = keys.findLast(
+      ({ use, name, life }) =>
+        use === "stripe-encoder" &&
+        (life === undefined || whyNot(name, life, "make", this.now()) === undefined),
+    );
+    const open = newest?.open ?? (newest === undefined ? undefined : stripeEncoder);
+    if (open === undefined)
+      throw new VaultRefusal(
+        'this token has no public key of a stripe encoder: bring it in with "persoline keys import --use stripe-encoder --public FILE"',
+      );
+    return openKey(open);
   }
 
   override fileMac(name: KeyRef, message: Uint8Array, kcv?: string): Uint8Array {
@@ -180,10 +195,21 @@ export class TokenKeyring extends Keyring {
     );
   }
 
+  override pinKey(name: KeyRef): PinKey {
+    const { handle, key } = this.#other(name, "pin-transport", "check");
+    return pinKeyIn(this.#token, handle, isDes(key.algorithm));
+  }
+
   override issuerSignature(name: KeyRef): KeyObject {
-    throw new VaultRefusal(
-      `key ${name}: issuers' public keys are taken in by the vault only; issuers' files come with a MAC where keys are in a token`,
-    );
+    this.#mustLive(name, "check");
+    const key = this.#register.keys.find((one) => one.name === name);
+    if (key === undefined)
+      throw new VaultRefusal(`token ${this.#token.name}: there is no key ${name} for issuer-signature`);
+    if (key.use !== "issuer-signature" || key.open === undefined)
+      throw new VaultRefusal(
+        `key ${name} is for ${key.use}, not for issuer-signature: a key has one purpose`,
+      );
+    return openKey(key.open);
   }
 
   override sealing(): Uint8Array {
@@ -202,11 +228,7 @@ export class TokenKeyring extends Keyring {
   }
 
   override letterPrinter(): KeyObject {
-    return createPublicKey({
-      key: Buffer.from(this.#register.letterPrinter, "base64"),
-      format: "der",
-      type: "spki",
-    });
+    return openKey(this.#register.letterPrinter);
   }
 
   /** After a lost connection: a new one, with every key found again by what it is. Never more than one attempt a call. */
@@ -355,6 +377,17 @@ export class TokenKeyring extends Keyring {
       },
     };
   }
+}
+
+/** Public keys of the register, set up with their first use. */
+const opened = new Map<string, KeyObject>();
+
+/** SPKI, base64. */
+function openKey(spki: string): KeyObject {
+  const key =
+    opened.get(spki) ?? createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
+  opened.set(spki, key);
+  return key;
 }
 
 /** A master of a token can only derive; to be a card's own key it would have to be used as one. */

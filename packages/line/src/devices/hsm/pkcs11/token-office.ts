@@ -12,7 +12,7 @@ import { keyLength } from "../office/key-length.js";
 import type { KeyRoom, OpenOffice } from "../office/room.js";
 import { emptyBook, type Keep, type OfficeBook } from "../office/types.js";
 import type { KeyDescription } from "../port.js";
-import { madeKey } from "./make.js";
+import { madeKey } from "./made-key.js";
 import {
   findKey,
   findMaster,
@@ -26,15 +26,16 @@ import {
 } from "./masters.js";
 import {
   descriptionOf,
+  isOpen,
   judgeRegister,
   readRegister,
   type Register,
   type RegisteredKey,
   writeRegister,
 } from "./register.js";
-import { Token, type TokenAccess } from "./token.js";
+import { Token, type TokenAccess, TokenLost } from "./token.js";
 
-/** Uses whose keys a token can keep, each for the one thing that it is for. */
+/** Uses whose keys a token can keep, each for the one thing that it is for; public keys of others stand in its register. */
 const KEPT_USES: readonly KeyDescription["use"][] = [
   "loader",
   "scp02",
@@ -43,13 +44,17 @@ const KEPT_USES: readonly KeyDescription["use"][] = [
   "application",
   "key-block",
   "transport",
+  "pin-transport",
   "file-mac",
   "emv-ac",
   "emv-smi",
   "emv-smc",
   "emv-cvk",
   "emv-pvk",
+  "ibm-3624",
   "emv-issuer",
+  "issuer-signature",
+  "stripe-encoder",
 ];
 
 /** Ciphertext that belongs to the book, not to the key: it left with its ceremony. */
@@ -77,9 +82,10 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       book,
     };
     sweep(token, keep.keys);
+    const made: RegisteredKey[] = [];
     return {
       keep,
-      room: tokenRoom(token, register, master),
+      room: tokenRoom(token, register, master, made),
       write: (kept) => {
         const { format, environment, token: name, signature, letterPrinter, stripeEncoder } = register;
         const next = {
@@ -101,7 +107,14 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       close: () => {
         macKey.fill(0);
         bookKey.fill(0);
-        token.disconnect();
+        try {
+          forgetUnnamed(token, file, made);
+        } catch (problem) {
+          // With the token gone it stays there; what went wrong before is what people must hear.
+          if (!(problem instanceof TokenLost)) throw problem;
+        } finally {
+          token.disconnect();
+        }
       },
     };
   } catch (problem) {
@@ -113,14 +126,23 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
 /** A destroyed key's object goes once the register says so, and again at the next call where an interruption left it. */
 function sweep(token: Token, keys: readonly StoredKey[]): void {
   for (const stored of keys) {
-    if (stored.life?.state !== "destroyed") continue;
+    if (stored.life?.state !== "destroyed" || isOpen(stored)) continue;
     const key = registeredOf(stored);
     for (const one of [key, singleOf(key)])
       for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
   }
 }
 
-function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
+/** A key that was made and that no register came to name (the ceremony failed, the disk was full) is nobody's: its objects go. */
+function forgetUnnamed(token: Token, file: string, made: readonly RegisteredKey[]): void {
+  if (made.length === 0) return;
+  const named = new Set<string>(readRegister(file).keys.map(({ name }) => name));
+  for (const key of made.filter(({ name }) => !named.has(name)))
+    for (const one of [key, singleOf(key)])
+      for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
+}
+
+function tokenRoom(token: Token, register: Register, store: Master, made: RegisteredKey[]): KeyRoom {
   const open = createPublicKey({
     key: Buffer.from(register.signature.open, "base64"),
     format: "der",
@@ -149,7 +171,9 @@ function tokenRoom(token: Token, register: Register, store: Master): KeyRoom {
         environment,
         published: false,
       };
-      const { kcv, fingerprint, witness, single, issuer } = madeKey(token, described, { value }).key;
+      const { key } = madeKey(token, described, { value });
+      made.push(key);
+      const { kcv, fingerprint, witness, single, issuer } = key;
       return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer }) };
     },
     same: (keys, _plan, value) => keys.find((key) => isOf(registeredOf(key), value)),
@@ -187,10 +211,13 @@ function emsaPkcs1(message: Uint8Array, length: number): Uint8Array {
 
 // --- register and keep
 
-function storedOf({ kcv, fingerprint, life, ...key }: RegisteredKey, block: string | undefined): StoredKey {
+function storedOf(
+  { kcv, fingerprint, life, open = "", ...key }: RegisteredKey,
+  block: string | undefined,
+): StoredKey {
   return {
     ...key,
-    value: "",
+    value: open,
     fingerprint,
     ...(block === undefined ? {} : { block }),
     // Keys of before the first ceremony are active.
@@ -215,6 +242,7 @@ const registeredOf = ({
   witness,
   single,
   issuer,
+  value,
 }: StoredKey): RegisteredKey => ({
   name,
   use,
@@ -223,7 +251,7 @@ const registeredOf = ({
   published,
   kcv: life?.kcv ?? "",
   fingerprint,
-  ...onlyGiven({ witness, single, issuer, life }),
+  ...onlyGiven({ witness, single, issuer, life, open: value === "" ? undefined : value }),
 });
 
 type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import {
   type CardProgram,
   type KeyRef,
@@ -10,13 +11,15 @@ import { issuerKeyOf } from "../../../devices/hsm/ceremony.js";
 import { Keyring } from "../../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../../devices/hsm/keystore.js";
 import type { PaymentAsk } from "../../../devices/hsm/port.js";
+import { openOrderNow, placesIn, sessionsOf } from "../../../devices/hsm/order.test.data.js";
+import { paymentSentence, pinSentence, policyDigest } from "../../../devices/hsm/order-policy.js";
 import { vaultCalls } from "../../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../../orders/types.js";
 import { prepare } from "../../prepare.js";
 import type { PreparedRecord } from "../../types.js";
 import type { PlannedGp } from "../compile.js";
 import { chip, GpHead, serial } from "../life.test.data.js";
-import { pinSource } from "./record.js";
+import { pinSource, pinWay } from "./record.js";
 import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
 
 /** Payment cards on the virtual chip, their secrets made by the vault itself: nothing here is scripted. */
@@ -36,6 +39,7 @@ const key = (
     value: "",
     ...more,
   }) as StoredKey;
+export const pinKeyDigits = "C0C3C5C6C9CACCCFD1D2D4D7D8DBDDDE";
 export const transportDigits = "0B0D0E1315161919A1A2A4A7A8ABADAE";
 export const masterDigits = {
   "pay-ac": "10111315161918191A1B1C1D1E1F2020",
@@ -44,32 +48,41 @@ export const masterDigits = {
   "pay-cvk": "40434546494A4C4F5152545758585B5D",
   "pay-pvk": "5E5D616267686B6D6E70737576797A7C",
 } as const;
+export const ibmDigits = "8F8C9197949B9E9DA1A2A4A7A8ABADAE";
 const keys = [
   key("pay-fab", "scp03", "AES-128", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
   key("pay-issuer", "scp03", "AES-128", { value: hexKey("E0E1E2E3E4E5E6E7E8E9EAEBECEDEEEF") }),
   key("gp-fab-des", "scp02", "3DES", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
   key("gp-issuer-des", "scp02", "3DES", { value: hexKey("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF") }),
-  key("pay-tk", "transport", "3DES", { value: hexKey(transportDigits) }),
+  key("pay-tk", "pin-transport", "3DES", { value: hexKey(transportDigits) }),
+  key("pay-tk4", "pin-transport", "AES-128", { value: hexKey(pinKeyDigits) }),
+  key("pay-ibm", "ibm-3624", "3DES", { value: hexKey(ibmDigits) }),
   key("store-seal", "seal", "AES-256", { value: hexKey("00".repeat(32)) }),
   ...Object.entries(masterDigits).map(([name, digits]) =>
     key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: hexKey(digits) }),
   ),
+  key("pay-smc-new", "emv-smc", "3DES", { value: hexKey("8A8C8F9192949798A1A2A4A7A8ABADAE") }),
   key("pay-rsa", "emv-issuer", "RSA-1408", issuerKeyOf("RSA-1408", "persoline example issuer 999901")),
 ];
+const encoder = generateKeyPairSync("x25519");
+/** For `openStripe`. */
+export const encoderPem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+keys.push(
+  key("stripe-encoder", "stripe-encoder", "X25519", {
+    value: encoder.publicKey.export({ format: "der", type: "spki" }).toString("base64"),
+  }),
+);
 export const calls = vaultCalls(new Keyring("test", keys));
-export const order = "2026-900";
-
 /** The vault as stations see it. */
 export const hsm = {
-  openSession: (ask: Parameters<typeof calls.openSession>[0]) => Promise.resolve(calls.openSession(ask)),
-  authenticate: (ask: Parameters<typeof calls.authenticate>[0]) => Promise.resolve(calls.authenticate(ask)),
-  unwrap: (ask: Parameters<typeof calls.unwrap>[0]) => Promise.resolve(calls.unwrap(ask)),
-  closeSession: (id: Parameters<typeof calls.closeSession>[0]) => Promise.resolve(calls.closeSession(id)),
+  ...sessionsOf(calls),
   judgeCryptogram: (ask: Parameters<typeof calls.judgeCryptogram>[0]) =>
     Promise.resolve(calls.judgeCryptogram(ask)),
   paymentScripts: (ask: Parameters<typeof calls.paymentScripts>[0]) =>
     Promise.resolve(calls.paymentScripts(ask)),
   encipherPin: (ask: Parameters<typeof calls.encipherPin>[0]) => Promise.resolve(calls.encipherPin(ask)),
+  judgeTrack2: (ask: Parameters<typeof calls.judgeTrack2>[0]) => Promise.resolve(calls.judgeTrack2(ask)),
+  stripeAgain: (ask: Parameters<typeof calls.stripeAgain>[0]) => Promise.resolve(calls.stripeAgain(ask)),
 };
 
 export interface Made {
@@ -86,10 +99,24 @@ export async function made(
   record: OrderRecord = cardholder,
 ): Promise<Made> {
   const compiled = plannedPayment(text);
-  const prepared = prepare(compiled, record, { order });
+  const prepared = prepare(compiled, record, { order: "2026-900" });
   const { payment } = prepared;
   if (payment === undefined) throw new Error("no payment card");
   const { application, masters, profile, pin } = payment.plan;
+  const programs = [
+    ["test", compiled.test],
+    ["initialisation", compiled.initialisation],
+    ["personalization", prepared.personalization],
+    ["proof", prepared.proof],
+  ] as const;
+  const way = pinWay(payment.plan);
+  const places = [
+    ...placesIn(programs.map(([, program]) => program)),
+    pinSentence({ name: pin.name, length: pin.length, ...(way === undefined ? {} : { by: way }) }),
+    paymentSentence(application, masters),
+  ];
+  const order = `2026-${policyDigest(places).slice(0, 16)}`;
+  openOrderNow(calls, order, places);
   const place = { order, record: record.number };
   const by = pinSource(payment.plan, record.fields, payment.card);
   const sealedPin = calls.drawPin({
@@ -110,12 +137,7 @@ export async function made(
       pins: { [pin.name]: sealedPin },
       payment: { [application]: { masters, profile, card, pin: pin.name, sealed: done.sealed } },
     },
-    programs: [
-      ["test", compiled.test],
-      ["initialisation", compiled.initialisation],
-      ["personalization", prepared.personalization],
-      ["proof", prepared.proof],
-    ],
+    programs,
   };
 }
 
@@ -129,7 +151,13 @@ export class PaymentHead extends GpHead {
   }
 
   override run(program: CardProgram, more: Partial<Run> = {}): Promise<RunEnd> {
-    return super.run(program, { hsm, serial, secrets: this.made.secrets, ...more });
+    const { secrets } = this.made;
+    return super.run(program, {
+      hsm: { ...hsm, ...sessionsOf(calls, secrets.order) },
+      serial,
+      secrets,
+      ...more,
+    });
   }
 
   program(name: string): CardProgram {

@@ -6,12 +6,12 @@ import type { PaymentFile } from "./schema.js";
 /** How the holder's PIN comes about; no digit of it is here but those of a trivial one, which everybody knows. */
 export type PinMethod =
   | { readonly method: "drawn" }
-  | { readonly method: "derived" }
+  | { readonly method: "derived"; readonly keys: KeyRef }
   | { readonly method: "trivial"; readonly digits: string }
   | {
       readonly method: "issuer";
       readonly field: string;
-      readonly format: 0 | 1 | 3;
+      readonly format: 0 | 1 | 3 | 4;
       readonly keys: KeyRef;
     };
 
@@ -70,10 +70,12 @@ export function paymentModel(file: PaymentFile, aid: Uint8Array): PaymentModel {
 const lengthOf = ({ digits, length }: PaymentFile["pin"]): number => digits?.length ?? length;
 
 /** The checks of meaning have seen to it that the parts of a method are there. */
-function methodOf({ method, digits = "", block }: PaymentFile["pin"]): PinMethod {
+function methodOf({ method, digits = "", keys, block }: PaymentFile["pin"]): PinMethod {
   if (method === "trivial") return { method, digits };
-  if (method !== "issuer" || block === undefined) return { method: method === "derived" ? method : "drawn" };
-  return { method, field: block.field, format: block.format, keys: block.keys as KeyRef };
+  if (method === "derived" && keys !== undefined) return { method, keys: keys as KeyRef };
+  if (method === "issuer" && block !== undefined)
+    return { method, field: block.field, format: block.format, keys: block.keys as KeyRef };
+  return { method: "drawn" };
 }
 
 function profileOf(file: PaymentFile, aid: Uint8Array): PaymentModel["profile"] {

@@ -1,12 +1,20 @@
 import { encodeCommand } from "@persoline/card/apdu";
 import { hex, unhex } from "@persoline/card/bytes";
-import { naturalPin, pinBlock0, pinBlock1, pinBlock2, pinBlock3 } from "@persoline/card/emv";
+import {
+  encipheredPinBlock4,
+  naturalPin,
+  pinBlock0,
+  pinBlock1,
+  pinBlock2,
+  pinBlock3,
+} from "@persoline/card/emv";
 import { selectByAid } from "@persoline/card/iso7816";
 import { nodeCrypto } from "@persoline/card/node";
+import type { KeyRef } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { aid } from "@persoline/card/bytes";
 import { recordProblems } from "../../prepare.js";
-import { made, masterDigits, PaymentHead, transportDigits } from "./life.test.data.js";
+import { calls, ibmDigits, made, PaymentHead, pinKeyDigits, transportDigits } from "./life.test.data.js";
 import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
 
 const pan = "9999015156151849";
@@ -36,7 +44,9 @@ function enciphered(block: Uint8Array): string {
 }
 const random = (length: number): Uint8Array => new Uint8Array(length).map((_, at) => 7 * at + 3);
 const issuers = (format: number): string =>
-  withPin(`method: issuer, block: { field: block, format: ${String(format)}, keys: pay-tk }`).replace(
+  withPin(
+    `method: issuer, block: { field: block, format: ${String(format)}, keys: ${format === 4 ? "pay-tk4" : "pay-tk"} }`,
+  ).replace(
     "  name: { column: Embossed",
     "  block: { column: PIN block, required: true }\n  name: { column: Embossed",
   );
@@ -49,23 +59,33 @@ describe("a card's PIN is the one that its product says", () => {
     expect(await shows(text, "4712")).toBe("63C2");
   });
   test.each([4, 6])(
-    "derived from the PAN under the PIN verification key, %i digits (IBM 3624)",
+    "derived from the PAN under a key for that alone, %i digits (IBM 3624)",
     async (length) => {
-      const natural = naturalPin(nodeCrypto, unhex(masterDigits["pay-pvk"]), {
+      const natural = naturalPin(nodeCrypto, unhex(ibmDigits), {
         pan,
         length,
         form: { table: "0123456789012345", from: 3, to: 15, pad: "F" },
       });
-      const text = withPin(`method: derived, length: ${String(length)}`);
+      const text = withPin(`method: derived, keys: pay-ibm, length: ${String(length)}`);
       expect(await shows(text, natural.join(""))).toBe("9000");
       const other = pinText(natural.join("")).map((digit) => (digit + 1) % 10);
       expect(await shows(text, other.join(""))).toBe("63C2");
     },
   );
+  test("derived under the key of PIN verification values: refused by product and module, which say what to do", () => {
+    expect(() => plannedPayment(withPin("method: derived"))).toThrow(
+      "add keys: the name of a key for ibm-3624",
+    );
+    const by = { method: "derived", keys: "pay-pvk" as KeyRef, pan } as const;
+    expect(() => calls.drawPin({ order: "1", record: 1, name: "pin", length: 4, by })).toThrow(
+      "key pay-pvk is for emv-pvk, not for ibm-3624: a key has one purpose",
+    );
+  });
   test.each([
     [0, enciphered(pinBlock0(pinText("2580"), pan))],
     [1, enciphered(pinBlock1(pinText("2580"), random))],
     [3, enciphered(pinBlock3(pinText("2580"), pan, random))],
+    [4, hex(encipheredPinBlock4(nodeCrypto, unhex(pinKeyDigits), { pin: pinText("2580"), pan, random }))],
   ])("the issuer's, in a block of format %i", async (format, block) => {
     expect(await shows(issuers(format), "2580", { block })).toBe("9000");
     expect(await shows(issuers(format), "2581", { block })).toBe("63C2");
@@ -86,9 +106,16 @@ describe("a card's PIN is the one that its product says", () => {
     }
   });
   test("a cell that is no block is told with its column", () => {
-    const record = { ...cardholder, fields: { ...cardholder.fields, block: "12 34" } };
-    expect(recordProblems(plannedPayment(issuers(0)), record, { order: "1", file: "a.csv" })).toMatchObject([
-      { column: "PIN block", code: "pin-block" },
-    ]);
+    const where = { order: "1", file: "a.csv" };
+    for (const [format, block] of [
+      [0, "12 34"],
+      [0, "00".repeat(16)],
+      [4, "00".repeat(8)],
+    ] as const) {
+      const record = { ...cardholder, fields: { ...cardholder.fields, block } };
+      expect(recordProblems(plannedPayment(issuers(format)), record, where)).toMatchObject([
+        { column: "PIN block", code: "pin-block" },
+      ]);
+    }
   });
 });

@@ -92,8 +92,17 @@ export function paymentFaults(source: PaymentSource, values: Values): readonly P
       "give it an earlier date, or the product a newer certificate",
     );
   const by = source.pin?.by;
-  if (by?.method === "issuer" && !/^[0-9A-Fa-f]{16}$/.test(textOf(values, by.field)))
-    tell(by.field, "pin-block", "an enciphered PIN block has 16 hexadecimal digits", "copy it anew");
+  if (by?.method === "issuer") {
+    const digits = by.format === 4 ? 32 : 16;
+    const text = textOf(values, by.field);
+    if (text.length !== digits || !/^[0-9A-Fa-f]*$/.test(text))
+      tell(
+        by.field,
+        "pin-block",
+        `an enciphered PIN block of format ${by.format} has ${digits} hexadecimal digits`,
+        "copy it anew",
+      );
+  }
   const name = textOf(values, fields.name).toUpperCase();
   if (!/^[A-Z .'/-]{2,26}$/.test(name) || name.split("/").length > 2)
     tell(
@@ -154,9 +163,21 @@ export const preparedPayment = (plan: PaymentPlan, values: Values, attempt?: num
   card: paymentCard(plan, values, attempt),
 });
 
+/** How PINs of this product come about, with nothing of any card; absent: they are drawn. */
+export function pinWay({ pin: { by } }: PaymentPlan) {
+  switch (by.method) {
+    case "drawn":
+      return undefined;
+    case "issuer":
+      return { method: by.method, keys: by.keys, format: by.format };
+    default:
+      return by;
+  }
+}
+
 /** How the security module comes to this card's PIN; absent: it draws one. */
 export function pinSource(
-  { pin, masters }: PaymentPlan,
+  { pin }: PaymentPlan,
   values: Values,
   { pan }: Pick<PaymentRecord, "pan">,
 ):
@@ -165,7 +186,7 @@ export function pinSource(
   | {
       readonly method: "issuer";
       readonly keys: KeyRef;
-      readonly format: 0 | 1 | 3;
+      readonly format: 0 | 1 | 3 | 4;
       readonly block: Uint8Array;
       readonly pan: string;
     }
@@ -177,7 +198,7 @@ export function pinSource(
     case "trivial":
       return by;
     case "derived":
-      return { method: "derived", keys: masters.pvk, pan };
+      return { method: "derived", keys: by.keys, pan };
     case "issuer":
       return {
         method: "issuer",
@@ -204,8 +225,30 @@ export function embossedValues(source: PaymentSource, values: Values): Values {
   };
 }
 
-/** A PAN of this issuer that nobody has: for plans and examples. */
-export function specimenPan(issuer: string): string {
-  const payload = issuer.padEnd(15, "0");
+/** A PAN of this issuer that nobody has: for plans and examples. `nth`: another one each. */
+export function specimenPan(issuer: string, nth = 0): string {
+  const payload = issuer + String(nth).padStart(15 - issuer.length, "0");
   return payload + luhnDigit(payload);
+}
+
+/** Cards of nobody, to look at a layout with: an ordinary name, a long one, a short one. */
+const specimenNames = [
+  "LINDQVIST/MARIA",
+  "NUNEZ DE BALBOA/JOSE ANGEL",
+  "LI/ANN",
+  "O'BRIEN/SIOBHAN M",
+] as const;
+
+/** Values of a specimen record for the fields that a payment card is made of. */
+export function specimenFields({ fields, pin, profile, certified }: PaymentSource, nth: number): Values {
+  const expiry = certified === undefined || certified > "3112" ? "3112" : certified;
+  const effective = `${String(Number(expiry.slice(0, 2)) - 5).padStart(2, "0")}${expiry.slice(2)}`;
+  return {
+    [fields.pan]: specimenPan(profile.issuer, 471_100 + nth),
+    ...(fields.psn === undefined ? {} : { [fields.psn]: FIRST_SEQUENCE }),
+    [fields.expiry]: expiry,
+    [fields.effective]: effective,
+    [fields.name]: specimenNames[nth % specimenNames.length] ?? "",
+    ...(pin?.by.method === "issuer" ? { [pin.by.field]: "0".repeat(16) } : {}),
+  };
 }

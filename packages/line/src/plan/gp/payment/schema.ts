@@ -33,12 +33,17 @@ const pin = z.strictObject({
   method: z
     .enum(["drawn", "derived", "issuer", "trivial"])
     .describe(
-      "drawn by the security module; derived from the PAN (IBM 3624) under the key pvk; issuer: enciphered in the input; trivial: the same for all, to be changed",
+      "drawn by the security module; derived from the PAN (IBM 3624) under a key for that alone; issuer: enciphered in the input; trivial: the same for all, to be changed",
     ),
   length: z.number().int().min(4).max(12).default(4),
   tries: z.number().int().min(1).max(15).default(3),
   letter: z.boolean().default(true),
   "key-index": z.number().int().min(0).max(6).default(1).describe("Digit of the PIN verification key (PVKI)"),
+  keys: keyName
+    .optional()
+    .describe(
+      "derived: the key that PINs follow from (use ibm-3624), never the one of PIN verification values",
+    ),
   digits: z
     .string()
     .regex(/^[0-9]{4,12}$/, "a PIN has 4 to 12 digits, in quotes")
@@ -47,8 +52,10 @@ const pin = z.strictObject({
   block: z
     .strictObject({
       field: word.describe("Field with the PIN block, hexadecimal"),
-      format: z.union([z.literal(0), z.literal(1), z.literal(3)]).describe("ISO 9564-1"),
-      keys: keyName.describe("Transport key (triple DES) it is enciphered under"),
+      format: z.union([z.literal(0), z.literal(1), z.literal(3), z.literal(4)]).describe("ISO 9564-1"),
+      keys: keyName.describe(
+        "Key of PIN blocks (use pin-transport) it is enciphered under: triple DES, for format 4 AES",
+      ),
     })
     .optional()
     .describe("issuer: where its PIN blocks are"),

@@ -1,0 +1,197 @@
+/** What is computed inside a token: which mechanism for which purpose. */
+import type pkcs11js from "pkcs11js";
+import type { KeyPurpose } from "@persoline/card/crypto";
+import { ALL_USES, USES } from "./key-uses.js";
+import { type Handle, TokenLost, TokenSession } from "./token-session.js";
+
+export type Template = pkcs11js.Template;
+
+/** Ed25519 (PKCS#11 3.0; the library's names end before). */
+export const EDWARDS = {
+  keyType: 0x40,
+  generate: 0x1055,
+  sign: 0x1057,
+  parameters: Buffer.from("06032b6570", "hex"),
+} as const;
+
+export class TokenComputing extends TokenSession {
+  random(length: number): Uint8Array {
+    return this.bytes((session) => this.module.C_GenerateRandom(session, Buffer.alloc(length)));
+  }
+
+  encryptEcb(key: Handle, data: Uint8Array, cipher: "aes" | "des3" = "aes"): Uint8Array {
+    const mechanism = cipher === "aes" ? this.p11.CKM_AES_ECB : this.p11.CKM_DES3_ECB;
+    return this.bytes((session) => {
+      this.module.C_EncryptInit(session, { mechanism }, key);
+      return this.module.C_Encrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+    });
+  }
+
+  encryptCbc(key: Handle, iv: Uint8Array, data: Uint8Array): Uint8Array {
+    return this.bytes((session) => {
+      this.module.C_EncryptInit(session, this.#cbc(iv), key);
+      return this.module.C_Encrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+    });
+  }
+
+  decryptEcb(key: Handle, data: Uint8Array, cipher: "aes" | "des3"): Uint8Array {
+    const mechanism = cipher === "aes" ? this.p11.CKM_AES_ECB : this.p11.CKM_DES3_ECB;
+    return this.bytes((session) => {
+      this.module.C_DecryptInit(session, { mechanism }, key);
+      return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+    });
+  }
+
+  decryptDes(key: Handle, data: Uint8Array, mode: "ecb" | "cbc"): Uint8Array {
+    if (mode === "ecb") return this.decryptEcb(key, data, "des3");
+    const mechanism = { mechanism: this.p11.CKM_DES3_CBC, parameter: Buffer.alloc(8) };
+    return this.bytes((session) => {
+      this.module.C_DecryptInit(session, mechanism, key);
+      return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+    });
+  }
+
+  /** Raw RSA (CKM_RSA_X_509) over a block as long as the modulus. */
+  signRaw(key: Handle, block: Uint8Array): Uint8Array {
+    return this.bytes((session) => {
+      this.module.C_SignInit(session, { mechanism: this.p11.CKM_RSA_X_509 }, key);
+      return this.module.C_Sign(session, Buffer.from(block), Buffer.alloc(block.length));
+    });
+  }
+
+  /**
+   * What was wrapped under a transport key (CKM_AES_KEY_WRAP_PAD, RFC 5649), as an object that may leave it only under another key. The caller
+   * destroys it. Throws VaultRefusal when it does not open.
+   */
+  unwrap(by: Handle, wrapped: Uint8Array): Handle {
+    return this.#unwrapped(by, wrapped, true);
+  }
+
+  /** The same, read and destroyed. The caller wipes it. */
+  unwrapBytes(by: Handle, wrapped: Uint8Array): Uint8Array {
+    const object = this.#unwrapped(by, wrapped, false);
+    try {
+      return this.#value(object);
+    } finally {
+      this.destroy(object);
+    }
+  }
+
+  decryptCbc(key: Handle, iv: Uint8Array, data: Uint8Array): Uint8Array {
+    return this.bytes((session) => {
+      this.module.C_DecryptInit(session, this.#cbc(iv), key);
+      return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+    });
+  }
+
+  cmac(key: Handle, message: Uint8Array): Uint8Array {
+    return this.bytes((session) => {
+      this.module.C_SignInit(session, { mechanism: this.p11.CKM_AES_CMAC }, key);
+      return this.module.C_Sign(session, Buffer.from(message), Buffer.alloc(16));
+    });
+  }
+
+  /** The bytes of an extractable key, at most 16 unless said otherwise, under another one: AES-CBC, IV 0, without padding. */
+  wrap(by: Handle, key: Handle, length = 16): Uint8Array {
+    return this.bytes((session) =>
+      this.alive(session, "it does not come out under that key", () =>
+        this.module.C_WrapKey(session, this.#cbc(new Uint8Array(16)), by, key, Buffer.alloc(length)),
+      ),
+    );
+  }
+
+  /** The key E(key, iv ⊕ block), 16 bytes, as an object of this session (CKM_AES_CBC_ENCRYPT_DATA). */
+  derive(key: Handle, iv: Uint8Array, block: Uint8Array, purpose: KeyPurpose): Handle {
+    return this.#derived(key, iv, block, [
+      { type: this.p11.CKA_SENSITIVE, value: true },
+      { type: this.p11.CKA_EXTRACTABLE, value: purpose === "to-card" },
+      ...this.uses(USES[purpose]),
+    ]);
+  }
+
+  /** E(key, block) under a key that may do nothing but derive: derived as a readable object, read, destroyed. */
+  deriveBytes(key: Handle, block: Uint8Array): Uint8Array {
+    const object = this.#derived(key, new Uint8Array(16), block, [
+      { type: this.p11.CKA_SENSITIVE, value: false },
+      { type: this.p11.CKA_EXTRACTABLE, value: true },
+      ...this.uses([]),
+    ]);
+    try {
+      return this.#value(object);
+    } finally {
+      this.destroy(object);
+    }
+  }
+
+  signEd25519(key: Handle, bytes: Uint8Array): Uint8Array {
+    return this.bytes((session) => {
+      this.module.C_SignInit(session, { mechanism: EDWARDS.sign }, key);
+      return this.module.C_Sign(session, Buffer.from(bytes), Buffer.alloc(64));
+    });
+  }
+
+  /** An object of a lost token is gone already. */
+  destroy(object: Handle): void {
+    try {
+      this.call((session) => this.module.C_DestroyObject(session, object));
+    } catch (error) {
+      if (!(error instanceof TokenLost)) throw error;
+    }
+  }
+
+  // --- inside
+
+  protected uses(allowed: readonly string[]): Template {
+    return ALL_USES.map((use) => ({ type: this.p11[`CKA_${use}`], value: allowed.includes(use) }));
+  }
+
+  #value(object: Handle): Uint8Array {
+    return this.bytes((session) => {
+      const [attribute] = this.module.C_GetAttributeValue(session, object, [{ type: this.p11.CKA_VALUE }]);
+      return Buffer.from((attribute?.value as Buffer | undefined) ?? []);
+    });
+  }
+
+  #unwrapped(by: Handle, wrapped: Uint8Array, sensitive: boolean): Handle {
+    const p11 = this.p11;
+    const template = [
+      { type: p11.CKA_CLASS, value: p11.CKO_SECRET_KEY },
+      { type: p11.CKA_KEY_TYPE, value: p11.CKK_GENERIC_SECRET },
+      { type: p11.CKA_TOKEN, value: false },
+      { type: p11.CKA_PRIVATE, value: true },
+      { type: p11.CKA_SENSITIVE, value: sensitive },
+      { type: p11.CKA_EXTRACTABLE, value: true },
+      ...this.uses([]),
+    ];
+    return this.call((session) =>
+      this.alive(session, "what was wrapped does not open", () =>
+        this.module.C_UnwrapKey(
+          session,
+          { mechanism: p11.CKM_AES_KEY_WRAP_PAD },
+          by,
+          Buffer.from(wrapped),
+          template,
+        ),
+      ),
+    );
+  }
+
+  #cbc(iv: Uint8Array): pkcs11js.Mechanism {
+    return { mechanism: this.p11.CKM_AES_CBC, parameter: Buffer.from(iv) };
+  }
+
+  #derived(key: Handle, iv: Uint8Array, block: Uint8Array, template: Template): Handle {
+    const p11 = this.p11;
+    const parameter = { type: p11.CK_PARAMS_AES_CBC, iv: Buffer.from(iv), data: Buffer.from(block) };
+    return this.call((session) =>
+      this.module.C_DeriveKey(session, { mechanism: p11.CKM_AES_CBC_ENCRYPT_DATA, parameter }, key, [
+        { type: p11.CKA_CLASS, value: p11.CKO_SECRET_KEY },
+        { type: p11.CKA_KEY_TYPE, value: p11.CKK_AES },
+        { type: p11.CKA_VALUE_LEN, value: 16 },
+        { type: p11.CKA_TOKEN, value: false },
+        { type: p11.CKA_PRIVATE, value: true },
+        ...template,
+      ]),
+    );
+  }
+}
