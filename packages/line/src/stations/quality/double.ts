@@ -15,7 +15,12 @@ function likeSecond(extra: Plane, expected: Plane, sx: number, sy: number, dx: n
   const e = expected.data;
   const far = reach + 4;
   const [first, second] = [sy * width + sx, (sy + dy) * width + sx + dx];
-  let [n, s, ss, p, pp, sp] = [0, 0, 0, 0, 0, 0];
+  let n = 0;
+  let s = 0;
+  let ss = 0;
+  let p = 0;
+  let pp = 0;
+  let sp = 0;
   for (let y = far; y < height - far; y += 3) {
     for (let at = y * width + far, end = (y + 1) * width - far; at < end; at++) {
       const more = (e[at - second] ?? 0) - (e[at - first] ?? 0);

@@ -240,31 +240,13 @@ export function seenInk(
       const left = scale[c] ?? 0;
       const slope = ((scale[c + 1] ?? left) - left) / knot;
       const first = Math.max(from, c * knot);
-      inkOf(
-        grey,
-        left + slope * (first - c * knot),
-        slope,
-        first,
-        Math.min(to, (c + 1) * knot),
-        ink.data,
-        row,
-      );
+      let factor = left + slope * (first - c * knot);
+      for (let x = first, end = Math.min(to, (c + 1) * knot); x < end; x++, factor += slope)
+        ink.data[row + x] = 1 - (grey[x] ?? 0) * factor;
     }
     if (ground !== undefined) onGround(ink.data, ground.data, row + from, row + to);
   }
   return ink;
-}
-
-function inkOf(
-  grey: Float32Array,
-  factor: number,
-  slope: number,
-  from: number,
-  to: number,
-  ink: Float32Array,
-  row: number,
-): void {
-  for (let x = from, scale = factor; x < to; x++, scale += slope) ink[row + x] = 1 - (grey[x] ?? 0) * scale;
 }
 
 function onGround(ink: Float32Array, ground: Float32Array, from: number, to: number): void {

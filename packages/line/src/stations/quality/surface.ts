@@ -4,7 +4,7 @@ import { type Box, type Ink, inkOf, shownIn, windowOf } from "./match.js";
 import { trimToCard } from "./light.js";
 import { linked, patchesOf } from "./patches.js";
 import { boxBlur, halve, type Plane, plane, type Window, windowAll } from "./plane.js";
-import type { Sight } from "./sight.js";
+import { nothing, type Sight } from "./sight.js";
 
 /** A part of a side as its ink was found; undefined: it failed already, and its surface says nothing more. */
 export interface FoundPart {
@@ -14,7 +14,7 @@ export interface FoundPart {
 
 /** Seen less rebuilt ink of a window, written over what was there. */
 function subtract(
-  { seen, expected }: Sight,
+  { seen, expected, near }: Sight,
   { sx, sy, gain, toX, toY, softX, softY }: Ink,
   window: Window,
   rest: Float32Array,
@@ -25,22 +25,25 @@ function subtract(
   const left = Math.max(window.left, sx + 1, 0);
   const right = Math.min(window.right, width + sx - 1, width);
   for (let y = Math.max(window.top, sy + 1, 0); y < Math.min(window.bottom, height + sy - 1, height); y++) {
-    for (let at = y * width + left, end = y * width + right; at < end; at++) {
+    const nearRow = ((y - sy) >> 1) * near.width;
+    for (let x = left, at = y * width + left; x < right; x++, at++) {
+      const v = s[at] ?? 0;
+      if ((near.data[nearRow + ((x - sx) >> 1)] ?? 0) < nothing) {
+        rest[at] = v;
+        continue;
+      }
       const from = at - away;
       const a = e[from] ?? 0;
       const l = e[from - 1] ?? 0;
       const r = e[from + 1] ?? 0;
       const u = e[from - width] ?? 0;
       const d = e[from + width] ?? 0;
-      const v = s[at] ?? 0;
       rest[at] =
-        a === 0 && l === 0 && r === 0 && u === 0 && d === 0
-          ? v
-          : v -
-            gain * a -
-            (toX * (r - l) + toY * (d - u)) / 2 -
-            softX * (r + l - 2 * a) -
-            softY * (d + u - 2 * a);
+        v -
+        gain * a -
+        (toX * (r - l) + toY * (d - u)) / 2 -
+        softX * (r + l - 2 * a) -
+        softY * (d + u - 2 * a);
     }
   }
 }
