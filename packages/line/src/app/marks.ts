@@ -12,8 +12,8 @@ import type { Drawing } from "./job.js";
 import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
 
-/** Dots of the engraver. */
-const dpi = 300;
+/** Dots of the simulated engraver. */
+const simulatedDpi = 300;
 
 /** For engravers that take files: with what settings, and which files. */
 export interface Lasered {
@@ -42,7 +42,8 @@ export async function marksOf(
   { laser, printing }: MarkedWith,
 ): Promise<readonly MarkJob[]> {
   const { faces, emboss } = prepared;
-  // What the card is to look like, also for the camera; a laser's curve makes it come out so.
+  // What the card is to look like, also for the camera, in the machine's own dots: the same photo in other dots is another picture.
+  const dpi = laser?.settings.dpi ?? simulatedDpi;
   const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
   const sides =
     printing === undefined || faces.length === 0 ? [] : await desk.do({ task: "print", faces, ...printing });
