@@ -38,6 +38,7 @@ const spool = here("spool");
 const records = here("records");
 const shots = here("shots");
 const ask = here("ask");
+const poppler = "pdftoppm";
 const people = 2;
 const lot = { lot: "D1", count: people + 1, seed: 5, faults: [], flaws: [] } as const;
 
@@ -53,7 +54,7 @@ const mm = (value: number): number => Math.round((value / 25.4) * dpi);
 async function marksIn(pdf: string): Promise<Uint8Array> {
   let png: Buffer;
   try {
-    png = execFileSync("pdftoppm", ["-r", String(3 * dpi), "-gray", "-png", "-singlefile", pdf], {
+    png = execFileSync(poppler, ["-r", String(3 * dpi), "-gray", "-png", "-singlefile", pdf], {
       maxBuffer: 1 << 26,
     });
   } catch (cause) {
