@@ -1,8 +1,8 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
-import type { MarkArea, MarkJob } from "../devices/marker/port.js";
+import type { MarkArea, MarkJob, StruckLine } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
-import type { Face, PreparedRecord } from "../plan/types.js";
+import type { EmbossLine, Face, PreparedRecord } from "../plan/types.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
 import { summarize } from "../stations/quality/index.js";
@@ -66,11 +66,18 @@ export async function marksOf(
     ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides: printed } as const]),
     ...jobs,
     ...indents,
-    ...(emboss.length === 0
-      ? []
-      : [{ kind: "emboss", side: "front", lines: emboss.map(({ said: _, ...line }) => line) } as const]),
+    ...(emboss.length === 0 ? [] : [{ kind: "emboss", side: "front", lines: emboss.map(bare) } as const]),
   ];
 }
+
+/** A line as the wheels need it; whose words it holds is nobody's matter but the cross-check's. */
+const bare = ({ text, font, x, yFromBottom, pitch }: EmbossLine): StruckLine => ({
+  text,
+  font,
+  x,
+  yFromBottom,
+  pitch,
+});
 
 /** What is printed where on a side. */
 const areasOf = (faces: readonly Face[], side: Face["side"]): readonly MarkArea[] =>

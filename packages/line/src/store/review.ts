@@ -168,7 +168,12 @@ async function heldPictures(tx: Tx, serial: Serial): Promise<HeldPictures> {
     .limit(1)
     .executeTakeFirst();
   const { order_number: order, record, front_file: front, back_file: back } = visit ?? {};
-  if (order == null || record == null || front == null || back == null)
+  if (
+    typeof order !== "string" ||
+    typeof record !== "number" ||
+    typeof front !== "string" ||
+    typeof back !== "string"
+  )
     throw new AccountsProblem(
       "no-pictures",
       `card ${serial} was put aside before it had pictures: look at the card itself`,
