@@ -130,12 +130,12 @@ describe("layout preview", () => {
     const payment = join(folder, "products/payment");
     const out = join(folder, "payment.png");
     const preview = () => persoline(["layout", "preview", payment, "--record", "2", "--out", out]);
-    expect(preview()).toMatchObject({ code: 0, out: expect.stringContaining("front and back of record 2") });
+    expect(preview().out).toContain("front and back of record 2");
     const both = (await sharp(out).metadata()).width ?? 0;
     const file = join(payment, "product.yaml");
     const sound = readFileSync(file, "utf8");
     writeFileSync(file, sound.replace(/^visual: .*$/m, "visual: { emboss: layout/emboss.yaml }"));
-    expect(preview()).toMatchObject({ code: 0, out: expect.stringContaining("front of record 2") });
+    expect(preview().out).toContain("front of record 2");
     const dots = () => sharp(out).greyscale().raw().toBuffer({ resolveWithObject: true });
     const { data: raised, info } = await dots();
     expect(info.width).toBeLessThan(both);

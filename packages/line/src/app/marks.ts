@@ -1,9 +1,9 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
 import type { Serial } from "@persoline/card/program";
-import type { MarkArea, MarkJob } from "../devices/marker/port.js";
+import type { MarkArea, MarkJob, StruckLine } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
-import type { Face, PreparedRecord } from "../plan/types.js";
+import type { EmbossLine, Face, PreparedRecord } from "../plan/types.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
 import { type Drift, DriftWatch, summarize } from "../stations/quality/index.js";
@@ -14,8 +14,8 @@ import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
 import type { CameraLimits } from "./quality-profiles.js";
 
-/** Dots of the engraver. */
-const dpi = 300;
+/** Dots of the simulated engraver. */
+const simulatedDpi = 300;
 
 /** For engravers that take files: with what settings, and which files. */
 export interface Lasered {
@@ -44,7 +44,8 @@ export async function marksOf(
   { laser, printing }: MarkedWith,
 ): Promise<readonly MarkJob[]> {
   const { faces, emboss } = prepared;
-  // What the card is to look like, also for the camera; a laser's curve makes it come out so.
+  // What the card is to look like, also for the camera, in the machine's own dots: the same photo in other dots is another picture.
+  const dpi = laser?.settings.dpi ?? simulatedDpi;
   const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
   const sides =
     printing === undefined || faces.length === 0 ? [] : await desk.do({ task: "print", faces, ...printing });
@@ -67,11 +68,18 @@ export async function marksOf(
     ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides: printed } as const]),
     ...jobs,
     ...indents,
-    ...(emboss.length === 0
-      ? []
-      : [{ kind: "emboss", side: "front", lines: emboss.map(({ said: _, ...line }) => line) } as const]),
+    ...(emboss.length === 0 ? [] : [{ kind: "emboss", side: "front", lines: emboss.map(bare) } as const]),
   ];
 }
+
+/** A line as the wheels need it; whose words it holds is nobody's matter but the cross-check's. */
+const bare = ({ text, font, x, yFromBottom, pitch }: EmbossLine): StruckLine => ({
+  text,
+  font,
+  x,
+  yFromBottom,
+  pitch,
+});
 
 /** What is printed where on a side. */
 const areasOf = (faces: readonly Face[], side: Face["side"]): readonly MarkArea[] =>

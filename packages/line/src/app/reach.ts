@@ -2,7 +2,7 @@
 import { engraverGeometry, printerGeometry, wheelsGeometry } from "../devices/marker/geometry.js";
 import type { MarkerGeometry } from "../devices/marker/port.js";
 import type { OrderRecord } from "../orders/types.js";
-import { Findings } from "../orders/problem.js";
+import type { Findings } from "../orders/problem.js";
 import { LayoutProblem, type MachineReach, unreachable } from "../plan/layout/index.js";
 import { valuesOf } from "../plan/prepare.js";
 import type { LineFile, StationFile } from "../stations/line-file.js";

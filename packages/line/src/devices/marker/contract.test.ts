@@ -280,6 +280,16 @@ const rigs: Readonly<Record<string, (confirmed: boolean) => Rig>> = {
   "engraver that is handed files by a command": (confirmed) => commanded(confirmed ? 0 : 3),
 };
 
+/** Hundredths of a millimetre. */
+const reachOf = ({ geometry }: Marker): readonly number[] =>
+  ("reach" in geometry
+    ? [geometry.reach.x, geometry.reach.y, geometry.reach.width, geometry.reach.height, geometry.dpi]
+    : [geometry.across.from, geometry.across.to, geometry.up.from, geometry.up.to]
+  ).map((value) => Math.round(value * 100));
+const wholeCard = [0, 0, 8560, 5398, 30_000];
+/** 100 to 3275 mils, and 135 to 1460. */
+const carriageWay = [254, 8318, 343, 3708];
+
 describe.each(Object.entries(rigs))("the promise of markers: %s", (_, rigOf) => {
   test("resolves when the machine confirms the card, which is then marked once", async () => {
     const rig = rigOf(true);
@@ -297,16 +307,10 @@ describe.each(Object.entries(rigs))("the promise of markers: %s", (_, rigOf) => 
   });
   test("says beforehand how long it takes, what it is, what it reaches, and refuses the other kind of job unmarked", async () => {
     const rig = rigOf(true);
-    // A whole card is within the reach of each of these.
-    const { geometry } = rig.marker;
-    expect(geometry.does).toBe(rig.marker.does);
-    if ("reach" in geometry)
-      expect(geometry).toMatchObject({ dpi: 300, reach: { x: 0, y: 0, width: 85.6, height: 53.98 } });
-    else
-      expect([geometry.across, geometry.up].map(({ from, to }) => [from.toFixed(2), to.toFixed(2)])).toEqual([
-        ["2.54", "83.18"],
-        ["3.43", "37.08"],
-      ]);
+    expect(rig.marker.geometry.does).toBe(rig.marker.does);
+    expect(reachOf(rig.marker)).toEqual(
+      rig.marker.does === "raster" || rig.marker.does === "colour" ? wholeCard : carriageWay,
+    );
     expect(rig.marker.kind).toBe(rig.kind);
     expect(rig.marker.duration(rig.does)).toBeGreaterThan(100);
     await expect(rig.marker.mark(rig.not)).rejects.toBeInstanceOf(DeviceFault);

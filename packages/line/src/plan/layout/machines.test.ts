@@ -32,6 +32,17 @@ const linted = (visual: VisualLayout, ...machines: MachineReach[]) =>
 const refused = (visual: VisualLayout, ...machines: MachineReach[]) =>
   unreachable(visual.draw(values, {}).faces, visual.struck(values, {}), machines).map(({ field }) => field);
 
+/** Whether the embosser's own driver would strike the lines; what else is wrong with them is an error. */
+function strikes(visual: VisualLayout): boolean {
+  try {
+    recordsOf("e", { kind: "emboss", side: "front", lines: visual.draw(values, {}).emboss });
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Error && thrown.message.includes("carriage")) return false;
+    throw thrown;
+  }
+}
+
 const embosser: MachineReach = { ...wheelsGeometry("emboss"), name: "the embosser of visual" };
 const engraver = (bounds: [number, number, number, number]): MachineReach => ({
   ...engraverGeometry({ bounds, dpi: 300 }),
@@ -50,10 +61,7 @@ test.each([
   const found = linted(visual, embosser);
   expect(found.map(({ fields }) => fields).flat()).toEqual(expected);
   expect(refused(visual, embosser)).toEqual(expected);
-  const strike = () =>
-    recordsOf("e", { kind: "emboss", side: "front", lines: visual.draw(values, {}).emboss });
-  if (expected.length === 0) expect(strike).not.toThrow();
-  else expect(strike).toThrow(/carriage/);
+  expect(strikes(visual)).toBe(expected.length === 0);
   for (const { at, severity, message } of found) {
     expect([at, severity]).toEqual(["emboss.yaml", "error"]);
     expect(message).toContain("the way of the embosser of visual");
@@ -64,14 +72,9 @@ test("a laser's field: what lies in it, what leaves it, and what it does not mar
   const box = "[4, 10, 40, 5]";
   expect(linted(visualOf(text(box)), engraver([0.5, 0.5, 85.1, 53.48]))).toEqual([]);
   const narrow = engraver([10, 0.5, 85.1, 53.48]);
-  expect(linted(visualOf(text(box)), narrow)).toMatchObject([
-    {
-      at: "front.yaml",
-      severity: "error",
-      fields: ["who"],
-      message: expect.stringContaining("beyond the field of the laser, 10.00..85.10"),
-    },
-  ]);
+  const [found, ...more] = linted(visualOf(text(box)), narrow);
+  expect([found?.at, found?.severity, found?.fields, more]).toEqual(["front.yaml", "error", ["who"], []]);
+  expect(found?.message).toContain("beyond the field of the laser, 10.00..85.10");
   expect(refused(visualOf(text(box)), narrow)).toEqual(["who"]);
   expect(linted(visualOf(text(box, ", layer: colour")), narrow)).toEqual([]);
 });
@@ -95,9 +98,9 @@ test("a code's modules on a machine of other dots: unequal bars are told, module
   const coarse = engraver([0, 0, 85.6, 53.98]);
   // 10, 9 and 3 dots of 600 an inch.
   expect(linted(code(0.4233), coarse)).toEqual([]);
-  expect(linted(code(0.381), coarse)).toMatchObject([
-    { severity: "warning", message: expect.stringContaining("4.50 dots of the laser") },
-  ]);
+  const [unequal, ...more] = linted(code(0.381), coarse);
+  expect([unequal?.severity, more]).toEqual(["warning", []]);
+  expect(unequal?.message).toContain("4.50 dots of the laser");
   expect(linted(code(0.127), coarse)).toMatchObject([{ severity: "error", fields: ["q"] }]);
   expect([refused(code(0.381), coarse), refused(code(0.127), coarse)]).toEqual([[], ["q"]]);
 });
