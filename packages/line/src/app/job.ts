@@ -33,6 +33,7 @@ import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.
 import type { AnyPlanned, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import type { OrderFile } from "../store/order-runs.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
+import type { PinOrigin } from "../plan/pin-origin.js";
 
 /** How a product's cards look. */
 export type Drawing = VisualLayout;
@@ -146,16 +147,28 @@ const desfireKeys = ({ initial, picc, applications }: DesfireProduct): readonly 
     ({ keys }) => ({ name: keys, use: "desfire" as const }),
   );
 
-const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => [
+/** Issuers' own PINs come under a transport key. */
+const pinKeys = (pin: { readonly by: PinOrigin } | undefined): readonly NeededKey[] =>
+  pin?.by.method === "issuer" ? [{ name: pin.by.keys, use: "transport", algorithm: "3DES" }] : [];
+
+const osKeys = ({ completion, channel, dfs, pin }: Product): readonly NeededKey[] => [
   { name: completion.loaderKey, use: "loader" },
   { name: completion.initialKeys, use: "scp03" },
   { name: channel.keys, use: "scp03" },
   ...dfs.flatMap((df) =>
     df.keys === undefined ? [] : [{ name: df.keys.master, use: "application" as const }],
   ),
+  ...pinKeys(pin),
 ];
 
-const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct): readonly NeededKey[] => [
+const gpKeys = ({
+  initial,
+  initialForm,
+  channel,
+  form,
+  applications,
+  pin,
+}: GpProduct): readonly NeededKey[] => [
   ...(initial.protocol === "scp11"
     ? [
         { name: initial.authority, use: "card-authority" as const },
@@ -167,6 +180,7 @@ const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct
     ...(keys === undefined ? [] : [{ name: keys.master, use: "application" as const }]),
     ...(payment === undefined ? [] : paymentKeys(payment)),
   ]),
+  ...pinKeys(pin),
 ];
 const paymentKeys = ({ masters, pin }: PaymentModel): readonly NeededKey[] => {
   const { ac, smi, smc, cvk, pvk, issuer } = masters;

@@ -8,6 +8,7 @@ import type { OrderRecord } from "../orders/types.js";
 import type { PaymentPlan } from "../plan/gp/payment/plan.js";
 import { paymentCard, pinSource } from "../plan/gp/payment/record.js";
 import { type Sealed, sealedCardName, sealedStripeName, stripeBytes } from "../plan/gp/payment/sealed.js";
+import { originOf } from "../plan/pin-origin.js";
 import { valuesOf } from "../plan/prepare.js";
 import type { Store } from "../store/store.js";
 import type { ImportProgress } from "./import.js";
@@ -27,11 +28,15 @@ interface Wanted {
 const paymentOf = ({ planned }: Job): PaymentPlan | undefined =>
   "payment" in planned ? planned.payment : undefined;
 
+/** Without those that cards draw themselves: they come when the card has. */
+const pinsBefore = ({ planned }: Job): Job["planned"]["pins"] =>
+  planned.pins.filter(({ by }) => by.method !== "card");
+
 /** All that must be there before a card of the record moves, by name. */
 const namesOf = (job: Job): readonly string[] => {
   const payment = paymentOf(job);
   return [
-    ...job.planned.pins.map(({ name }) => name),
+    ...pinsBefore(job).map(({ name }) => name),
     ...(payment === undefined ? [] : [sealedCardName(payment.application)]),
   ];
 };
@@ -40,8 +45,9 @@ async function drawn(job: Job, record: OrderRecord, hsm: Hsm): Promise<Sealed> {
   const { order } = job.order;
   const payment = paymentOf(job);
   const values = payment === undefined ? {} : valuesOf(job.planned, record, order);
-  const by = payment === undefined ? undefined : pinSource(payment, values, paymentCard(payment, values));
-  const pins = job.planned.pins.map(async ({ name, length }) => {
+  const paid = payment === undefined ? undefined : pinSource(payment, values, paymentCard(payment, values));
+  const pins = pinsBefore(job).map(async ({ name, length, by: origin }) => {
+    const by = payment?.pin.name === name ? paid : originOf(origin, record.fields);
     const ask = { order, record: record.number, name, length, ...(by === undefined ? {} : { by }) };
     return [name, await hsm.drawPin(ask)] as const;
   });
@@ -104,9 +110,9 @@ export async function drawSecrets(
   }
 }
 
-/** What a PIN needs of its record is the number; only payment cards need the whole of it. */
+/** What a PIN needs of its record is the number; payment cards need the whole of it, and so do PINs that the issuer sent. */
 const recordOf = (job: Job, store: Store, number: number): Promise<OrderRecord> =>
-  paymentOf(job) === undefined
+  paymentOf(job) === undefined && !job.planned.pins.some(({ by }) => by.method === "issuer")
     ? Promise.resolve({ number, row: 0, fields: {}, photos: {} })
     : store.orders.record(job.order.order, number);
 

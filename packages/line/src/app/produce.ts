@@ -227,6 +227,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
       judgeFaces: judgedBy(faces),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
+      keepPin: (place, pin, sealed) => store.orders.storePins(place.order, place.record, { [pin]: sealed }),
       payment: paymentDesk(hsm),
       ...paymentStripes(order, data.stripeEncoderKey),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),

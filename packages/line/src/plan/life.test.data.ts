@@ -79,7 +79,7 @@ const masters: Readonly<Record<string, [StoredKey["use"], string]>> = {
   "access-app": ["application", "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF"],
   "store-seal": ["seal", "00".repeat(32)],
 };
-const ring = new Keyring(
+export const ring = new Keyring(
   "test",
   Object.entries(masters).map(([name, [use, value]]) => ({
     name: name as StoredKey["name"],
@@ -90,14 +90,14 @@ const ring = new Keyring(
     value: Buffer.from(value, "hex").toString("base64"),
   })),
 );
-const calls = vaultCalls(ring);
+export const calls = vaultCalls(ring);
 export const hsm: SecurityModule = {
   openSession: (ask) => Promise.resolve(calls.openSession(ask)),
   authenticate: (ask) => Promise.resolve(calls.authenticate(ask)),
   unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
 };
-const whose = { order: "OF-26-1", record: 7 };
+export const whose = { order: "OF-26-1", record: 7 };
 /** The PIN of the record, of so many digits. */
 export const secretsOf = (length: number): SealedSecrets => ({
   ...whose,
