@@ -80,7 +80,7 @@ export async function readJob(
 const sha256Of = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /** What the order file itself says about the cards. Not the line: that is what makes them; and paths only name what has a digest of its own. */
-const settingsOf = ({ customer, environment, records, input, security }: Order): string =>
+const settingsOf = ({ customer, environment, records, input, security, testSeed }: Order): string =>
   JSON.stringify([
     customer,
     environment,
@@ -88,6 +88,7 @@ const settingsOf = ({ customer, environment, records, input, security }: Order):
     input.sheet ?? null,
     input.encoding ?? null,
     ...(security === undefined ? [] : [security]),
+    ...(testSeed === undefined ? [] : [{ testSeed }]),
   ]);
 
 /** Better told now than by the security module when the first card is in the machine. */

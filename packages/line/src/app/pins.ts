@@ -41,14 +41,21 @@ const namesOf = (job: Job): readonly string[] => {
   ];
 };
 
-async function drawn(job: Job, record: OrderRecord, hsm: Hsm): Promise<Sealed> {
-  const { order } = job.order;
+async function drawn(job: Job, { record, attempt }: Wanted, hsm: Hsm): Promise<Sealed> {
+  const { order, testSeed } = job.order;
   const payment = paymentOf(job);
   const values = payment === undefined ? {} : valuesOf(job.planned, record, order);
   const paid = payment === undefined ? undefined : pinSource(payment, values, paymentCard(payment, values));
   const pins = pinsBefore(job).map(async ({ name, length, by: origin }) => {
     const by = payment?.pin.name === name ? paid : originOf(origin, record.fields);
-    const ask = { order, record: record.number, name, length, ...(by === undefined ? {} : { by }) };
+    const ask = {
+      order,
+      record: record.number,
+      name,
+      length,
+      ...(by === undefined ? {} : { by }),
+      ...(testSeed === undefined || by !== undefined ? {} : { seed: `${testSeed}/${String(attempt)}` }),
+    };
     return [name, await hsm.drawPin(ask)] as const;
   });
   return Object.fromEntries(await Promise.all(pins));
@@ -56,7 +63,7 @@ async function drawn(job: Job, record: OrderRecord, hsm: Hsm): Promise<Sealed> {
 
 /** At most `paymentsAtOnce`. */
 async function sealedFor(job: Job, wanted: readonly Wanted[], hsm: Hsm): Promise<readonly Sealed[]> {
-  const pins = await Promise.all(wanted.map(({ record }) => drawn(job, record, hsm)));
+  const pins = await Promise.all(wanted.map((one) => drawn(job, one, hsm)));
   const payment = paymentOf(job);
   if (payment === undefined) return pins;
   const { application } = payment;
@@ -71,7 +78,7 @@ async function sealedFor(job: Job, wanted: readonly Wanted[], hsm: Hsm): Promise
 
 function paymentAsk(job: Job, payment: PaymentPlan, { record, attempt }: Wanted, pins: Sealed): PaymentAsk {
   const { application, masters, profile, pin, stripe } = payment;
-  const { order } = job.order;
+  const { order, testSeed } = job.order;
   return {
     order,
     record: record.number,
@@ -82,6 +89,7 @@ function paymentAsk(job: Job, payment: PaymentPlan, { record, attempt }: Wanted,
     pin: pin.name,
     sealedPin: pins[pin.name] ?? new Uint8Array(0),
     stripe,
+    ...(testSeed === undefined ? {} : { seed: `${testSeed}/${String(attempt)}` }),
   };
 }
 

@@ -26,7 +26,9 @@ export function mustDraw(
 ): void {
   const asks = cla === DRAW.cla && ins === DRAW.ins;
   if (asks && draws === undefined)
-    throw new VaultRefusal("DRAW REFERENCE DATA is answered with a PIN: it goes to no card but for its letter");
+    throw new VaultRefusal(
+      "DRAW REFERENCE DATA is answered with a PIN: it goes to no card but for its letter",
+    );
   if (draws === undefined) return;
   if (!asks) throw new VaultRefusal("only DRAW REFERENCE DATA has a PIN in its answer");
   if (!("level" in channel) || channel.level !== ALL_SECURED)
