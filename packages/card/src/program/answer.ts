@@ -123,6 +123,10 @@ export function firstFault(
         detail: `${named(step)}: the card answered ${lengths} not as expected`,
       };
     }
+    if (step.draws !== undefined && answer.verdict !== "right") {
+      const detail = `${named(step)}: what the card answered is no PIN of ${step.draws.length} digits`;
+      return { code: step.reject ?? "wrong-answer", detail };
+    }
     // Where there is nothing to prove, a verdict is on the check values of a key that was put in.
     if (answer.verdict === "wrong" && step.judge === undefined) {
       return { code: "wrong-answer", detail: `${named(step)}: the card answered other check values` };

@@ -91,6 +91,12 @@ export type Judge =
       readonly content: Uint8Array;
     };
 
+/** By its name in `SealedSecrets.pins`. */
+export interface DrawnPin {
+  readonly pin: string;
+  readonly length: number;
+}
+
 /** A status word pattern: `(sw & mask) === value`. */
 export interface SwPattern {
   readonly value: number;
@@ -124,6 +130,11 @@ export interface Step {
   readonly sw: readonly SwPattern[];
   readonly answer?: ExpectedData;
   readonly judge?: Judge;
+  /**
+   * The card draws this PIN and tells it in the answer, once: the security module takes it from there, hands it back sealed and nothing
+   * else of the answer. It must be kept before anything is built upon it (`Run.keep`).
+   */
+  readonly draws?: DrawnPin;
   /** Of a native command of a DESFire card; elsewhere absent. */
   readonly native?: NativeShape;
   readonly again: Again;
@@ -277,7 +288,7 @@ export class CardMute extends Error {
 export type SessionId = Brand<number, "SessionId">;
 
 /** A step as the security module gets it: it fills in the parts, wraps, later unwraps and judges. */
-export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judge" | "native"> & {
+export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judge" | "draws" | "native"> & {
   readonly le?: number;
   /** The answer's data where they are known to the byte: EV1 of DESFire chains the next command to them. */
   readonly answer?: Uint8Array;
@@ -325,8 +336,10 @@ export interface PaymentSecrets {
 }
 
 export interface UnwrappedAnswer extends Response {
-  /** For steps with `judge`, and for those that put keys in (the check values the card answered). */
+  /** For steps with `judge` or `draws`, and for those that put keys in (the check values the card answered). */
   readonly verdict?: "right" | "wrong";
+  /** For a step that `draws` a PIN: the PIN, sealed for its place. The answer's data are empty then. */
+  readonly sealed?: Uint8Array;
 }
 
 /** The session's next command, or all of them. */

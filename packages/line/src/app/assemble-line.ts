@@ -68,6 +68,7 @@ export interface AssembleLine {
   readonly makeMarks: Surroundings["makeMarks"];
   /** Without it, the stripe that the layout places. */
   readonly makeStripe?: Surroundings["makeStripe"];
+  readonly keepPin?: Surroundings["keepPin"];
   /** Opens what the security module sealed for the simulated encoder. */
   readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
@@ -209,6 +210,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       makeStripe: parts.makeStripe ?? placedStripe,
       judgeFaces: parts.judgeFaces,
       keepPicture: parts.keepPicture,
+      ...(parts.keepPin === undefined ? {} : { keepPin: parts.keepPin }),
       ...(parts.payment === undefined ? {} : { payment: parts.payment }),
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),

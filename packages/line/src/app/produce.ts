@@ -261,6 +261,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       chip: chipSideOf(job.drawing),
       ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
+      keepPin: (place, pin, sealed) => store.orders.storePins(place.order, place.record, { [pin]: sealed }),
       payment: paymentDesk(hsm),
       ...paymentStripes(order, data.stripeEncoderKey),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),

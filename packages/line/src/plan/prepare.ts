@@ -10,6 +10,7 @@ import { gpPersonalization, type GpProblem, gpProblems, gpProof } from "./gp/pre
 import { type Content, contentOf, personalization, proof } from "./personal.js";
 import { chipSays, paymentTold, recordTold, type Sayings, type Told } from "./told.js";
 import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
+import { pinProblems } from "./pin-origin.js";
 
 export interface PrepareOptions {
   /** The customer's order number, as `{order}` in templates. */
@@ -114,7 +115,11 @@ export function recordProblems(
       ...(told.code === undefined ? {} : { code: told.code }),
     }));
   }
-  return compiled.personal.dfs.flatMap((df) =>
+  const pins = pinProblems(compiled.product, values).map(({ columns, message, remedy, code }) => ({
+    ...fault(columns, message, remedy),
+    code,
+  }));
+  const files = compiled.personal.dfs.flatMap((df) =>
     df.files.flatMap((file): InputProblem[] => {
       if (!file.personal) return [];
       try {
@@ -126,4 +131,5 @@ export function recordProblems(
       }
     }),
   );
+  return [...pins, ...files];
 }

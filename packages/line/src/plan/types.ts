@@ -4,8 +4,10 @@ import type { ColumnRule } from "../orders/types.js";
 import type { PlannedDesfire } from "./desfire/compile.js";
 import type { PlannedForeign } from "./foreign/compile.js";
 import type { PlannedGp } from "./gp/compile.js";
+import type { PinMethod } from "./gp/payment/model.js";
 import type { PreparedPayment } from "./gp/payment/record.js";
 import type { PersonalPlan } from "./personal.js";
+import type { PinOrigin } from "./pin-origin.js";
 import type { Face, Said } from "./placed.js";
 import type { Product } from "./product-model.js";
 import type { Told } from "./told.js";
@@ -21,6 +23,8 @@ export interface CompiledProduct {
     readonly length: number;
     readonly tries: number;
     readonly letter: boolean;
+    /** Of a payment application also derived from the account number. */
+    readonly by: PinOrigin | PinMethod;
   }[];
   /** Expected ATR of the blank, and after completion; mask bytes FF = compare. */
   readonly atr: { readonly blank: Uint8Array; readonly completed: Uint8Array };

@@ -223,6 +223,12 @@ export interface Surroundings {
   readonly judgeFaces: JudgeFaces;
   /** Keeps a picture with the card; the answer goes into the card's history. */
   readonly keepPicture: (serial: Serial, picture: Picture) => Promise<KeptPicture>;
+  /** Keeps what the security module sealed of a card's own PIN, for its letter; absent where no card draws one. Durable when it resolves. */
+  readonly keepPin?: (
+    place: { readonly order: string; readonly record: number },
+    pin: string,
+    sealed: Uint8Array,
+  ) => Promise<void>;
   /** For payment cards; absent where none are made. */
   readonly payment?: PaymentDesk;
 }

@@ -42,10 +42,10 @@ const refusal = (): VaultRefusal =>
   );
 
 /** Decimal digits in ASCII, each as likely as the other. The caller wipes them. */
-export function randomDigits(length: number): Uint8Array {
+export function randomDigits(length: number, from: Source = random): Uint8Array {
   const digits = new Uint8Array(length);
   for (let done = 0; done < length; ) {
-    const bytes = random(16);
+    const bytes = from(16);
     for (const byte of bytes) if (byte < 250 && done < length) digits[done++] = 0x30 + (byte % 10);
     bytes.fill(0);
   }

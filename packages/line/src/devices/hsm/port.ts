@@ -269,6 +269,8 @@ export interface Hsm extends SecurityModule {
     readonly length: number;
     /** Absent: of chance. */
     readonly by?: PinSource;
+    /** In the test environment, in place of chance: the same PIN each time for this seed, order, record and name. */
+    readonly seed?: string;
   }): Promise<Uint8Array>;
   /**
    * Renders PIN letters and writes each to its `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); no PIN ever comes

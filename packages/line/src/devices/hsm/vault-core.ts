@@ -1,5 +1,7 @@
 /** The vault inside its process: every operation of the port, on the open keys. */
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
+import { seededBytes } from "@persoline/card/emv";
+import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SecureChannelSpec, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
 import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
@@ -147,14 +149,20 @@ export function vaultCalls(
       }
     },
 
-    drawPin: ({ order, record, name, length, by }) => {
+    drawPin: ({ order, record, name, length, by, seed }) => {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
       policies.allow(order, pinSentence({ name, length, ...(by === undefined ? {} : { by }) }));
       const policy = policies.digestFor(order);
+      if (seed !== undefined && ring.environment === "live")
+        throw new VaultRefusal("live cards have PINs of chance: a seed makes test cards only");
+      const source =
+        seed === undefined
+          ? undefined
+          : seededBytes(nodeCrypto, `${seed}/PIN/${order}/${String(record)}/${name}`);
       return again(() => {
-        const digits = by === undefined ? randomDigits(length) : pinFrom(ring, by, length);
+        const digits = by === undefined ? randomDigits(length, source) : pinFrom(ring, by, length);
         try {
           return seal(ring.sealing(), { purpose: "pin", order, record, name, policy }, digits);
         } finally {

@@ -163,6 +163,13 @@ function checkPin(
 ): void {
   const { method, digits, block, letter } = pin;
   const where = [...path, "pin"];
+  if (method === "card")
+    tell(
+      [...where, "method"],
+      "pin-method",
+      "a payment card draws no PIN: its verification value stands in track 2, which is made before the card is asked, and this application has no command for it",
+      "write drawn: the security module draws it then",
+    );
   const wants = { digits: method === "trivial", block: method === "issuer", keys: method === "derived" };
   for (const [name, wanted] of Object.entries(wants) as ["digits" | "block" | "keys", boolean][]) {
     const there = pin[name] !== undefined;
