@@ -61,8 +61,8 @@ const told: readonly Told[] = documents.flatMap((where) => {
 });
 
 /** A program that only reads its words. */
-function reading(): Command {
-  const program = commandLine();
+async function reading(): Promise<Command> {
+  const program = await commandLine();
   const still = (command: Command): void => {
     command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
     if (command.commands.length === 0) command.action(() => undefined);
@@ -75,7 +75,7 @@ function reading(): Command {
 async function refusedWords(text: string): Promise<string | undefined> {
   const words = wordsOf(text);
   try {
-    await reading().parseAsync(words, { from: "user" });
+    await (await reading()).parseAsync(words, { from: "user" });
   } catch (problem) {
     const { code = "", message } = problem as Error & { readonly code?: string };
     // Named, not shown: "`npx persoline order import` / `list`".
@@ -136,7 +136,7 @@ test("help texts show commands that there are", async () => {
     shown.push(String(text));
     return true;
   });
-  const program = commandLine();
+  const program = await commandLine();
   const show = (command: Command): void => {
     command.outputHelp();
     for (const inner of command.commands) show(inner);
@@ -153,9 +153,9 @@ test("help texts show commands that there are", async () => {
   expect(wrong).toEqual([]);
 });
 
-test("what the program tells people to type next is there", () => {
+test("what the program tells people to type next is there", async () => {
   const names = new Map(
-    commandLine().commands.map((one) => [one.name(), one.commands.map((inner) => inner.name())]),
+    (await commandLine()).commands.map((one) => [one.name(), one.commands.map((inner) => inner.name())]),
   );
   const sources = under("packages/line/src", /(?<!\.test|\.test\.data|\.d)\.ts$/).filter(
     (where) => !where.includes("devices/hsm/"),

@@ -51,7 +51,7 @@ function officeOrder(own: string, { pin, blocks, faults }: Ask): string[] {
   const known = readFileSync(join(root, "examples/keys/test-keys.yaml"), "utf8");
   writeFileSync(
     keys,
-    `${known.trimEnd()}\n  - { name: pin-tk, use: transport, algorithm: 3DES, published: "${transport}" }\n`,
+    `${known.trimEnd()}\n  - { name: pin-tk, use: pin-transport, algorithm: 3DES, published: "${transport}" }\n`,
   );
   const order = smallOrder(own, people, ([head = "", ...rows]) =>
     blocks === undefined
