@@ -150,7 +150,14 @@ describe("drawn by the card", () => {
       [
         program,
         ...officeOrder(own, { pin }),
-        ...["--security", "pkcs11", "--token", label, "--token-library", library, "--token-pin-fd", "3"],
+        "--security",
+        "pkcs11",
+        "--token",
+        label,
+        "--token-library",
+        library,
+        "--token-pin-fd",
+        "3",
       ],
       {
         encoding: "utf8",

@@ -137,11 +137,11 @@ describe("DRAW REFERENCE DATA", () => {
     const on = new Bench(store);
     on.card = makeVirtualCard({ eeprom: store, random, crypto: nodeCrypto });
     opened(on);
-    const seen = Array.from({ length: 4 }, () => new Array<number>(10).fill(0));
+    const seen = Array.from({ length: 4 }, () => Array.from({ length: 10 }, () => 0));
     const draws = 1000;
     for (let n = 0; n < draws; n++) {
       const digits = on.safe(draw("03", "04")).slice(2, 6);
-      [...digits].forEach((digit, place) => {
+      Array.from(digits).forEach((digit, place) => {
         const counts = seen[place] ?? [];
         counts[Number(digit)] = (counts[Number(digit)] ?? 0) + 1;
       });
