@@ -61,13 +61,14 @@ if (!isMainThread && workerData === "accuracy") {
   });
 } else if (!isMainThread) {
   const captures = await goodOnes();
-  parentPort?.on("message", async (/** @type {number} */ faces) => {
+  const judgeSo = async (/** @type {number} */ faces) => {
     for (let i = 0; i < faces; i++) {
       const capture = captures[i % captures.length];
       if (capture !== undefined) await judged(capture);
     }
     parentPort?.postMessage(faces);
-  });
+  };
+  parentPort?.on("message", (/** @type {number} */ faces) => void judgeSo(faces));
   parentPort?.postMessage("ready");
 } else {
   const { values, positionals } = parseArgs({

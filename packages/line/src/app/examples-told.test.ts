@@ -161,7 +161,7 @@ test("what the program tells people to type next is there", async () => {
     (where) => !where.includes("devices/hsm/"),
   );
   // What keeps one use of a key, and one kind of text, from another is no command; the security module has many of these.
-  const labels = ["ceremony", "picture", "record data", "audit of"];
+  const labels = ["ceremony", "picture", "record data", "audit of", "quality profile"];
   const advice = sources.flatMap((where) =>
     [...readFileSync(join(root, where), "utf8").matchAll(/["`]persoline ([a-z]+)(?: ([a-z][a-z-]*))?/g)].map(
       ([, name = "", inner]) => ({ where, name, inner }),

@@ -70,9 +70,11 @@ describe("strict YAML", () => {
         ["x.yaml:1:19 blanks.number: this must be at least 1; correct the value"],
       ],
     ])("%s", (_, text, expected) => {
-      expect(saidOf(text)).toEqual(
-        expected.map((one) => (typeof one === "string" ? one : (expect.stringMatching(one) as string))),
-      );
+      const said = saidOf(text);
+      expect(said).toHaveLength(expected.length);
+      const isSo = (one: string, wanted: string | RegExp = "") =>
+        typeof wanted === "string" ? one === wanted : wanted.test(one);
+      expect(said.filter((one, at) => !isSo(one, expected[at]))).toEqual([]);
     });
 
     test("another kind than there is: those that there are, and the near one", () => {

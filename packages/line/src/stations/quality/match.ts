@@ -177,7 +177,7 @@ export function shownIn(
   const n = Math.max(1, dots);
   const means = Array.from({ length: terms }, (_, i) => (sums[3 + i] ?? 0) / n);
   const meanSeen = (sums[1] ?? 0) / n;
-  const products = new Array<number>(terms * terms).fill(0);
+  const products = Array.from({ length: terms * terms }, () => 0);
   for (let i = 0, at = 3 + terms; i < terms; i++) {
     for (let j = i; j < terms; j++) {
       const product = (sums[at++] ?? 0) / n - (means[i] ?? 0) * (means[j] ?? 0);
