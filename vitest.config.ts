@@ -60,8 +60,8 @@ export default defineConfig({
           include: [e2e, "packages/card/**/*.e2e.test.ts"],
           exclude,
           // Beside each other: each file has folders, ports and tokens of its own, and a busy neighbour makes none fail.
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       ...(process.env["PERSOLINE_PRIVATE_PCSC"] === undefined ? [] : [realReaders]),

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
 import { deriveScp03, diversifyKdf3 } from "@persoline/card/globalplatform";
+import { placements } from "@persoline/card/program";
 import { nodeCrypto } from "@persoline/card/node";
 import { Keyring } from "../packages/line/dist/devices/hsm/keyring.js";
 import { openKeystore } from "../packages/line/dist/devices/hsm/keystore.js";
@@ -48,6 +49,10 @@ const steps = [
 ];
 const channel = /** @type {const} */ ({ protocol: "scp03", keys: ref("issuer"), kvn: 0x30, level: 0x33 });
 
+/** The order that these cards are of lets their keys be put in. */
+const order = "bench";
+const policy = placements(channel, steps).map(({ sentence }) => sentence);
+
 /** What a card with this key set answers to INITIALIZE UPDATE (i = 70, S8), whatever the host's challenge. */
 const mac = diversifyKdf3(nodeCrypto, master, chip).mac;
 function answerTo(/** @type {Uint8Array} */ hostChallenge) {
@@ -61,10 +66,10 @@ function answerTo(/** @type {Uint8Array} */ hostChallenge) {
   return { data: new Uint8Array([...head, ...cryptogram]), sw: /** @type {never} */ (0x9000) };
 }
 
-/** @typedef {Pick<import("../packages/line/dist/devices/hsm/port.js").Hsm, "openSession" | "authenticate" | "closeSession">} Sessions */
+/** @typedef {Pick<import("../packages/line/dist/devices/hsm/port.js").Hsm, "openSession" | "authenticate" | "closeSession" | "createDataKey" | "releaseDataKey">} Sessions */
 /** One card: three messages, as on the line. */
 async function card(/** @type {Sessions} */ hsm) {
-  const { session, open } = await hsm.openSession({ channel, serial });
+  const { session, open } = await hsm.openSession({ channel, serial, order });
   const ready = await hsm.authenticate({ session, answer: answerTo(open.data ?? new Uint8Array(0)), steps });
   if (!ready.ok) throw new Error(ready.detail);
   await hsm.closeSession(session);
@@ -96,6 +101,10 @@ async function compare(
   /** @type {number} */ cards,
 ) {
   const direct = /** @type {Sessions} */ (/** @type {unknown} */ (calls));
+  for (const hsm of [piped, direct]) {
+    const sealed = await hsm.createDataKey({ order, policy });
+    await hsm.releaseDataKey({ order, sealed, policy });
+  }
   await rate(piped, cards, inFlight);
   await rate(direct, cards, 1);
   /** @type {{ raw: number, through: number, ratio: number }[]} */

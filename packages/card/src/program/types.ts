@@ -242,6 +242,10 @@ export interface Finding {
   readonly what: string;
   readonly result: "ok" | "wrong" | "not measured" | "simulated";
   readonly detail?: string;
+  /** Which of several equal devices measured it. */
+  readonly by?: string;
+  /** What was measured, by name; units are those of whoever measured it. */
+  readonly measures?: Readonly<Record<string, number>>;
 }
 
 /** What a command must answer so that a channel goes on to the next one of the same exchange. */

@@ -6,7 +6,9 @@ import { unhex } from "@persoline/card/bytes";
 import type { KeyRef, Serial } from "@persoline/card/program";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AssembledLine, assembleLine } from "../app/assemble-line.js";
+import { forOrder, policyOf } from "../app/order-policy.js";
 import type { Hsm } from "../devices/hsm/port.js";
+import { openOrder } from "../devices/hsm/order.test.data.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import type { Reader } from "../devices/reader/port.js";
 import { simulatedReader } from "../devices/reader/simulated.js";
@@ -114,7 +116,7 @@ beforeAll(async () => {
       order,
       environment: "test",
       product,
-      hsm,
+      hsm: forOrder(hsm, order),
       accounts,
       journal: new MemoryJournal(),
       prepareRecord: ({ record }) => Promise.resolve(prepare(product, record, { order })),
@@ -123,6 +125,9 @@ beforeAll(async () => {
       keepPicture: nobody,
       loaderMaster: unhex(loaderMaster),
     });
+  const [first] = people;
+  if (first === undefined) throw new Error("nobody");
+  await openOrder(hsm, order, policyOf(product, prepare(product, first, { order })));
   accounts = new MemoryAccounts([], people);
   const stock = make().deliver();
   accounts = new MemoryAccounts(

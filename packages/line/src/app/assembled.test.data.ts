@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Hsm } from "../devices/hsm/port.js";
+import { openOrder } from "../devices/hsm/order.test.data.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import type { OrderRecord } from "../orders/types.js";
 import type { MarkJob } from "../devices/marker/port.js";
@@ -18,6 +19,7 @@ import { parseLine } from "../stations/line-file.js";
 import type { LineEvent, LineResult } from "../stations/line-types.js";
 import { MemoryAccounts, MemoryJournal } from "../stations/memory.test.data.js";
 import { type AssembledLine, assembleLine } from "./assemble-line.js";
+import { forOrder, policyOf } from "./order-policy.js";
 
 const loaderMaster = "C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF";
 const order = "2026-117";
@@ -88,8 +90,9 @@ export async function openOffice(changed: (text: string) => string = (text) => t
   const read = parseProduct(changed(readFileSync(file, "utf8")), file.pathname);
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
   const product = compile(read.product, readFileSync(new URL(read.product.completion.image, file)));
+  await openOrder(hsm, order, policyOf(product, prepare(product, person(1), { order })));
   return {
-    hsm,
+    hsm: forOrder(hsm, order),
     product,
     close: async () => {
       await hsm.close();

@@ -101,6 +101,9 @@ const refusals: Readonly<Record<string, readonly string[]>> = {
   "layout preview": ["product.yaml"],
   "layout lint": ["product.yaml"],
   "quality judge": ["picture.png", "product.yaml"],
+  "quality learn": ["product.yaml", "17-front.png", "--camera", "camera", "--light", "ring"],
+  "quality drift": ["2026-1"],
+  "quality approve": ["profile.yaml", "--by", "ada", "--and", "bob"],
   "laser write": ["product.yaml", "--laser", "laser.yaml"],
   "laser calibrate": ["laser.yaml"],
   "laser fit": ["measured.csv", "--laser", "laser.yaml"],
@@ -126,6 +129,12 @@ function leaves(command: Command, name: readonly string[] = []): { name: string;
 }
 const commands = leaves(await commandLine());
 
+test("what must be given is said", async () => {
+  await perform(["order", "erase", "--help"]);
+  expect(out).toMatch(/--by <name> +the first person \(required\)/);
+  expect(out).not.toMatch(/--gates-too[^-]*\(required\)/);
+});
+
 test("the table has all commands", () => {
   expect(commands.map(({ name }) => name).sort()).toEqual(Object.keys(refusals).sort());
 });
@@ -134,6 +143,12 @@ describe.each(commands)("persoline $name", ({ name, data }) => {
   test("--help shows an example of it", async () => {
     await perform([...name.split(" "), "--help"]);
     expect(process.exitCode).toBe(0);
+    // What is its own, before what many have.
+    const places = ["\nOptions:", "\nOptions of the keys:", "\nCommon options:"].map((heading) =>
+      out.indexOf(heading),
+    );
+    expect(places.filter((at) => at >= 0)).toEqual(places.filter((at) => at >= 0).toSorted((a, b) => a - b));
+    expect(out).not.toContain("default: []");
     expect(out).toMatch(new RegExp(`Examples?:\\n  \\$ .*persoline ${name}`));
   });
 
@@ -149,6 +164,15 @@ describe.each(commands)("persoline $name", ({ name, data }) => {
   test("--json, misused: why on both outputs, 2", async () => {
     const { code, error } = await refused(...name.split(" "), "--no-such-option", "--json");
     expect({ code, error: error.code }).toEqual({ code: 2, error: "usage" });
+  });
+});
+
+test("nothing is destroyed by a command that names nothing", async () => {
+  const words = ["--reason", "none", "--by", "ada", "--witness", "bob", "--json"];
+  const { code, error } = await refused("stock", "destroy", ...words);
+  expect({ code, message: error.message }).toEqual({
+    code: 2,
+    message: "say what was destroyed: chip numbers, or --rejects ORDER",
   });
 });
 

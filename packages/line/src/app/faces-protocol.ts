@@ -3,7 +3,7 @@ import type { Picture } from "../devices/camera/port.js";
 import type { ColourPicture, FaceRaster, GreyGround } from "../plan/layout/index.js";
 import type { LaserFile, LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face } from "../plan/types.js";
-import type { FaceVerdict } from "../stations/quality/index.js";
+import type { FaceVerdict, QualityLimits } from "../stations/quality/index.js";
 
 export type FacesTask =
   | {
@@ -27,6 +27,8 @@ export type FacesTask =
       readonly task: "judge";
       /** Side with the contacts. */
       readonly chip: "front" | "back" | "none";
+      /** Of the camera's profile; for a side without, the built-in ones. */
+      readonly limits: Partial<Readonly<Record<"front" | "back", QualityLimits>>>;
       readonly pairs: readonly {
         readonly picture: Picture;
         readonly face: Face;
@@ -42,7 +44,8 @@ export interface FacesAnswers {
   readonly laser: readonly LaserFile[];
   /** Of the sides on which something is printed. */
   readonly print: readonly ColourPicture[];
-  readonly judge: readonly FaceVerdict[];
+  /** Each with a JPEG of what was expected beside what was seen, where it did not pass. */
+  readonly judge: readonly { readonly verdict: FaceVerdict; readonly overlay?: Uint8Array }[];
   /** Of each face; undefined where the blank is bare. */
   readonly preprint: readonly (GreyGround | undefined)[];
   /** JPEG, scaled down. */

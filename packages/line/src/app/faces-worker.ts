@@ -10,11 +10,14 @@ import {
   renderPreview,
 } from "../plan/layout/index.js";
 import { laserFile } from "../plan/laser/index.js";
-import { judgeFace } from "../stations/quality/index.js";
+import { inspectFace, overlayPicture } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
 
 // One picture at a time in each worker; the workers themselves are what runs side by side.
 sharp.concurrency(1);
+
+/** Pixels across: both sides of the comparison stay readable. */
+const overlayWidth = 1400;
 
 let fonts: ReturnType<typeof readFonts> | undefined;
 
@@ -64,16 +67,22 @@ async function done(ask: FacesTask): Promise<unknown> {
 type Judging = Extract<FacesTask, { task: "judge" }>;
 
 /** One side with all that is printed on it, and with the other side's print, which a card that lies turned over shows. */
-async function judged({ picture, face, raster }: Judging["pairs"][number], { pairs, chip }: Judging) {
+async function judged({ picture, face, raster }: Judging["pairs"][number], { pairs, chip, limits }: Judging) {
   const ground = await renderGround(face, 300);
   const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
   const behind = other === undefined ? undefined : await renderGround(other, 300);
-  return judgeFace(picture, face, raster, {
+  const own = limits[face.side];
+  const { verdict, straight } = await inspectFace(picture, face, raster, {
     chip,
+    ...(own === undefined ? {} : { limits: own }),
     ...(ground === undefined ? {} : { ground: ground.common }),
     ...(ground?.own === undefined ? {} : { printed: ground.own }),
     ...(behind === undefined ? {} : { otherGround: behind.common }),
   });
+  if (verdict.verdict === "pass") return { verdict };
+  const png = await overlayPicture(face, raster, ground?.common, straight, verdict);
+  const jpeg = await sharp(png).resize({ width: overlayWidth }).jpeg({ quality: 72 }).toBuffer();
+  return { verdict, overlay: new Uint8Array(jpeg) };
 }
 
 parentPort?.on("message", (ask: FacesAsk) => {

@@ -50,6 +50,8 @@ export interface Job {
   readonly files: readonly MadeFrom[];
   readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
+  /** Digest of its layouts as `layoutDigest` makes it. */
+  readonly layout: string;
   /** What the product says about how well its keys must be kept. */
   readonly security: SecurityLevels | undefined;
 }
@@ -72,6 +74,7 @@ export async function readJob(
     files: [settings, ...files, ...layouts],
     planned,
     drawing,
+    layout: layoutDigest(layouts),
     security: "security" in product ? product.security : undefined,
   };
 }
@@ -267,6 +270,15 @@ async function readSchemeOf(
 
 const isPayment = (product: AnyProduct): boolean =>
   product.kind === "globalplatform" && product.applications.some(({ payment }) => payment !== undefined);
+
+/** Of the layouts and what they extend, SHA-256 in hexadecimal: other layouts, other cards. */
+export const layoutDigest = (files: readonly MadeFrom[]): string =>
+  sha256Of(
+    files
+      .map(({ part, sha256 }) => JSON.stringify([part, sha256]))
+      .toSorted((a, b) => (a < b ? -1 : 1))
+      .join("\n"),
+  );
 
 /** A product's layouts with what they extend and their artwork. Throws DataProblem, LayoutProblem. */
 export async function readDrawing(

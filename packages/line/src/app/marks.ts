@@ -1,16 +1,18 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
+import type { Serial } from "@persoline/card/program";
 import type { MarkArea, MarkJob, StruckLine } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face, PreparedRecord } from "../plan/types.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
-import { summarize } from "../stations/quality/index.js";
+import { type Drift, DriftWatch, summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
 import type { Drawing } from "./job.js";
 import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
+import type { CameraLimits } from "./quality-profiles.js";
 
 /** Dots of the simulated engraver. */
 const simulatedDpi = 300;
@@ -106,19 +108,43 @@ export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Pro
   );
 }
 
-export const judgedBy =
-  (faces: FacesDesk, chip: ReturnType<typeof chipSideOf>): JudgeFaces =>
-  async ({ prepared, marks, pictures }) => {
+export interface JudgedWith {
+  readonly faces: FacesDesk;
+  readonly chip: ReturnType<typeof chipSideOf>;
+  /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
+  readonly profiles: ReadonlyMap<string, CameraLimits>;
+  /** Keeps the JPEG of a side that did not pass, for the report. */
+  readonly keepOverlay: (serial: Serial, side: Face["side"], jpeg: Uint8Array) => Promise<void>;
+  /** A field drifts towards its limit. */
+  readonly onDrift?: (drift: Drift) => void;
+}
+
+export function judgedBy({ faces, chip, profiles, keepOverlay, onDrift }: JudgedWith): JudgeFaces {
+  const watch = new DriftWatch();
+  return async ({ prepared, marks, pictures, camera, serial }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
     const pairs = prepared.faces.flatMap((face) => {
       const raster = rasters.find(({ side }) => side === face.side);
       return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
     });
-    const verdicts = await faces.do({ task: "judge", chip, pairs });
-    return summarize(
+    const limits = profiles.get(camera) ?? {};
+    const judged = await faces.do({ task: "judge", chip, limits, pairs });
+    for (const [at, { overlay }] of judged.entries()) {
+      const side = pairs[at]?.face.side;
+      if (overlay !== undefined && side !== undefined) await keepOverlay(serial, side, overlay);
+    }
+    const summary = summarize(
       prepared.faces.map((face) => ({
         face,
-        verdict: verdicts[pairs.findIndex((pair) => pair.face === face)],
+        verdict: judged[pairs.findIndex((pair) => pair.face === face)]?.verdict,
+        limits: limits[face.side],
       })),
+      camera,
     );
+    for (const finding of summary.findings) {
+      const drift = watch.see(finding);
+      if (drift !== undefined) onDrift?.(drift);
+    }
+    return summary;
   };
+}

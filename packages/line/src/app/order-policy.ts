@@ -4,7 +4,7 @@ import { listed, paymentSentence, pinSentence } from "../devices/hsm/order-polic
 import type { Hsm } from "../devices/hsm/port.js";
 import type { OrderRecord } from "../orders/types.js";
 import { pinWay } from "../plan/gp/payment/record.js";
-import type { AnyPlanned } from "../plan/types.js";
+import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
 import { type Job, prepareRecord } from "./job.js";
 
 /** All places that these programs put secrets in. Throws RangeError for one that no module could tell. */
@@ -27,9 +27,14 @@ function madeOf(planned: AnyPlanned): readonly string[] {
 }
 
 /** The order's list; all of its records have the same places. `example`: any of them. */
-export function orderPolicy(job: Job, example: OrderRecord): readonly string[] {
-  const { planned } = job;
-  const { personalization, proof } = prepareRecord(job, example);
+export const orderPolicy = (job: Job, example: OrderRecord): readonly string[] =>
+  policyOf(job.planned, prepareRecord(job, example));
+
+/** The list of a product's cards. */
+export function policyOf(
+  planned: AnyPlanned,
+  { personalization, proof }: Pick<PreparedRecord, "personalization" | "proof">,
+): readonly string[] {
   const { completion, initialisation, termination, terminationInitial } = planned;
   const programs = [
     completion,

@@ -144,7 +144,7 @@ describe("an interruption after the last card", () => {
     rmSync(join(data, what));
     if (what === "letters")
       refused(
-        persoline(["order", "deliver", "T-1", "--data", data]),
+        persoline(["order", "deliver", "T-1", "--data", data, "--json"]),
         "3 PIN letters of order T-1 are not written",
         "persoline letters write T-1",
       );

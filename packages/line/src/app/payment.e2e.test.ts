@@ -94,7 +94,7 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
   beforeAll(async () => {
     made = makeWith(name);
     store = await openStore({ file: join(made.data, "persoline.db") });
-  }, 600_000);
+  });
   afterAll(() => store.close());
 
   test("all are made; each wrong card is thrown out by its transaction, with its own reason, and made again", () => {

@@ -328,7 +328,7 @@ test("cut everywhere: the same cards, no command lost or doubled, no try lost, a
   expect(
     await told(all, async (state, place) => [...unannounced(state, place), ...(await afterwards(place))]),
   ).toEqual([]);
-}, 300_000);
+});
 
 test("a journal that never syncs is found out: chips change, and no note says so", async () => {
   const half = cuts.filter(({ point }) => point === "half");

@@ -10,11 +10,12 @@ import type { Capacity } from "../stations/capacity.js";
 import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
 import { type LineFile, readLine } from "../stations/line-file.js";
+import { driftText } from "../stations/quality/index.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
 import { openJournal } from "../store/journal.js";
 import type { StoredOrder } from "../store/orders.js";
 import { openStore, type Store } from "../store/store.js";
-import { assembleLine } from "./assemble-line.js";
+import { type AssembledLine, assembleLine } from "./assemble-line.js";
 import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { closingAll, type Opened } from "./closing.js";
 import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
@@ -37,6 +38,7 @@ import {
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
+import { profilesOf } from "./quality-profiles.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
 import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
@@ -95,6 +97,14 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });
+    const profiles = await profilesOf({
+      line,
+      store,
+      environment: job.order.environment,
+      product: job.planned.product.name,
+      layout: job.layout,
+      sides: job.drawing?.sides.map(({ template: { side } }) => side) ?? [],
+    });
     const { seed, onProgress } = ask;
     const stored = await takeUp({
       job,
@@ -107,7 +117,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       ...(onProgress === undefined ? {} : { onProgress }),
     });
     const file = { ...line, seed: stored.seed };
-    const ended = await run(opened, { job, file, data, hsm, faces, store, stored, ask });
+    const ended = await run(opened, { job, file, data, hsm, faces, store, stored, profiles, ask });
     const unsigned = await signAudit({ store, data, hsm }).catch((problem: unknown) => {
       // The cards are made and their report is written; the next run or decision signs what is left.
       if (problem instanceof DeviceFault) return problem;
@@ -210,11 +220,12 @@ interface Running {
   readonly faces: FacesDesk;
   readonly store: Store;
   readonly stored: StoredOrder;
+  readonly profiles: Awaited<ReturnType<typeof profilesOf>>;
   readonly ask: ProduceAsk;
 }
 
 async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
-  const { job, file, data, hsm, faces, store, stored, ask } = running;
+  const { job, file, data, hsm, faces, store, stored, profiles, ask } = running;
   const order = stored.order;
   const example = prepareRecord(job, await store.orders.record(order, 1));
   await keeps(hsm, job, file, [example.personalization, example.proof]);
@@ -226,7 +237,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   );
   const pictures = pictureArchive(data, order, dataKey, faces);
   const laser = await laserOf(file);
-  const assembled = opened.add(
+  const assembled: AssembledLine = opened.add(
     assembleLine({
       line: file,
       data: data.root,
@@ -239,7 +250,14 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces, { laser, printing: printingOf(file) }),
       ...(laser === undefined ? {} : { laser: laser.settings }),
-      judgeFaces: judgedBy(faces, chipSideOf(job.drawing)),
+      judgeFaces: judgedBy({
+        faces,
+        chip: chipSideOf(job.drawing),
+        profiles,
+        keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
+        onDrift: (drift) =>
+          ask.onEvent?.({ kind: "alarm", at: assembled.world.now(), detail: driftText(drift) }),
+      }),
       chip: chipSideOf(job.drawing),
       ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),

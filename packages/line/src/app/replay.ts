@@ -207,13 +207,14 @@ async function cardsOf(
       tell("this is a blank that was never in the machine", "remove the movement");
     else cards.set(card, { serial, dir: body.dir });
   }
-  // Row by row the same would be told of every card there is.
-  if (cards.size === 0 && findings.count > 1) {
+  // Of another site's people not one has a card here: row by row the same would be told of all of them.
+  const people = new Set(movements.map(({ card }) => card).filter((card) => !card.includes(":")));
+  if (people.size > 1 && ![...people].some((card) => serials.has(card))) {
     const made = (await store.orders.list()).map(({ product }) => product);
     const has = made.length === 0 ? "nothing" : `orders of ${[...new Set(made)].join(", ")}`;
     const opens = siteFile.products.map(({ product }) => product.name).join(", ");
     throw new Refusal(
-      `${file}: none of its cards was made in ${root}. ${siteFile.site.name} opens to cards of ${opens}; this data folder has ${has}. Produce the orders of this site here first, or name another folder with --data`,
+      `${file}: none of its ${String(people.size)} people has a card that was made in ${root}. ${siteFile.site.name} opens to cards of ${opens}; this data folder has ${has}. Produce the orders of this site here first, or name another folder with --data`,
     );
   }
   findings.refuse();

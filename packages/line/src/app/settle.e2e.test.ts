@@ -11,6 +11,8 @@ import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import { disagreements } from "../stations/census.js";
 import { openStore } from "../store/store.js";
 import { type Ended, idealLine, persoline, smallOrder } from "./command.test.data.js";
+import { readJob } from "./job.js";
+import { orderPolicy } from "./order-policy.js";
 
 const plan = { lot: "L1", count: 12, seed: 7, faults: [], flaws: [] };
 let folder: string;
@@ -43,6 +45,8 @@ async function holdThree(): Promise<readonly [foreign: string, unfinished: strin
     const stored = await store.orders.find("T-1");
     const sealed = stored?.sealedDataKey ?? new Uint8Array(0);
     store.orders.unlock("T-1", await hsm.releaseDataKey({ order: "T-1", sealed }));
+    const policy = orderPolicy(await readJob(order), await store.orders.record("T-1", 1));
+    await hsm.releaseDataKey({ order: "T-1", sealed, policy });
     for (const record of [1, 2, 3]) {
       const pin = await hsm.drawPin({ order: "T-1", record, name: "pin", length: 6 });
       await store.orders.storePins("T-1", record, { pin });

@@ -142,9 +142,9 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
       { length: 30 },
       (_, at) => `2026-12-01T07:00:${String(10 + at)},main-in,NK-${String(at)}`,
     );
-    writeFileSync(file, `time,gate,card\n${strange.join("\n")}\n`);
+    writeFileSync(file, `time,gate,card\n2026-12-01T07:00:00,main-in,rejected:1\n${strange.join("\n")}\n`);
     expect(told).toThrow(
-      /none of its cards was made in .*opens to cards of warehouse-access; this data folder has/,
+      /none of its 30 people has a card that was made in .*opens to cards of warehouse-access; this data folder has/,
     );
     expect(told).not.toThrow(/no card was made for this number/);
     writeFileSync(

@@ -23,6 +23,7 @@ import { type EngraverFile, engraverFile, engraverProblems, realEngraver } from 
 import {
   type CameraFile,
   pictureProblems,
+  profileFile,
   type PrinterFile,
   realCamera,
   realPrinter,
@@ -150,6 +151,7 @@ const station = z.strictObject({
     .union([device, realCamera, z.array(realCamera).min(1)])
     .optional()
     .describe("simulated, or the real camera of its head, or a list of them, one a head"),
+  profile: profileFile.optional(),
   printer: z
     .union([device, realPrinter, z.array(realPrinter).min(1)])
     .optional()
@@ -225,12 +227,17 @@ const lineSchema = z.strictObject({
 type LineYaml = z.output<typeof lineSchema>;
 
 export interface StationFile
-  extends Omit<LineYaml["stations"][number], "does" | "reader" | "engraver" | "camera" | "printer"> {
+  extends Omit<
+    LineYaml["stations"][number],
+    "does" | "reader" | "engraver" | "camera" | "profile" | "printer"
+  > {
   readonly does: readonly Work[];
   /** One a head. */
   readonly reader: "simulated" | readonly ReaderFile[];
   readonly engraver?: "simulated" | EngraverFile;
   readonly camera?: "simulated" | readonly CameraFile[];
+  /** Quality profiles of its cameras, one a head. */
+  readonly profile?: readonly string[];
   readonly printer?: "simulated" | readonly PrinterFile[];
 }
 
@@ -286,7 +293,7 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map(({ engraver, camera, printer, ...one }) => ({
+  const stations = value.stations.map(({ engraver, camera, profile, printer, ...one }) => ({
     ...one,
     ...(engraver === undefined
       ? {}
@@ -299,6 +306,7 @@ export function parseLine(text: string, file: string): LineFile {
           camera:
             camera === "simulated" ? camera : [camera].flat().map((one) => withPaths(one, dirname(file))),
         }),
+    ...(profile === undefined ? {} : { profile: [profile].flat().map((one) => resolve(dirname(file), one)) }),
     ...(printer === undefined
       ? {}
       : {

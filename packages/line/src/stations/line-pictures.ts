@@ -72,6 +72,15 @@ export const realCamera = z.union([
 ]);
 export type CameraFile = z.output<typeof realCamera>;
 
+const path = z.string().min(1);
+
+/** Which quality profiles a station's cameras are judged by. */
+export const profileFile = z
+  .union([path, z.array(path).min(1)])
+  .describe(
+    'Quality profile of its camera ("persoline quality learn"), or a list of them, one a head; without it the built-in limits of the simulated camera',
+  );
+
 const printed = {
   dpi: z.union([z.literal(300), z.literal(600)]).default(300),
   bleed: z
@@ -129,6 +138,7 @@ interface StationOfDevices {
   readonly heads: number;
   readonly does: readonly string[];
   readonly camera?: "simulated" | readonly CameraFile[] | undefined;
+  readonly profile?: readonly string[] | undefined;
   readonly printer?: "simulated" | readonly PrinterFile[] | undefined;
 }
 
@@ -179,7 +189,14 @@ export function pictureProblems(
     }
   };
   for (const [at, station] of stations.entries()) {
-    const { name, does, camera, printer } = station;
+    const { name, heads, does, camera, profile, printer } = station;
+    if (profile !== undefined && (camera === undefined || profile.length !== heads))
+      say(
+        ["stations", at, "profile"],
+        "heads-and-profiles",
+        `${name} has ${camera === undefined ? "no camera" : `${String(heads)} heads`} and ${String(profile.length)} quality profiles`,
+        "name one profile for each head's camera: no two see alike",
+      );
     if (camera !== undefined && camera !== "simulated")
       each(["stations", at, "camera"], station, "camera", camera.map(cameraKey));
     if (printer === undefined) continue;

@@ -62,16 +62,43 @@ async function proofOf(card: CardInWork, visit: Visit, interrupted: boolean): Pr
   return proveByTransaction(card, visit, payment, interrupted);
 }
 
+type Pair = Readonly<Record<Side, Picture>>;
+
+/** Both sides taken and judged; once more when nothing is known against the card but what its pictures may be to blame for. */
 async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Outcome | undefined> {
-  const front = await exposed(camera, "front", card.serial);
-  const back = await exposed(camera, "back", card.serial);
-  if (front === "no-picture" || back === "no-picture") {
+  const again = (why: string): void => {
+    card.findings.push({ what: "pictures", result: "not measured", detail: why, station: "quality" });
+  };
+  let pair = await taken(camera, card.serial);
+  if (pair === undefined) again("taken once more: there was no new picture of this card");
+  else {
+    const first = await judged(card, visit, camera, pair);
+    if (first.kind === "passed" || first.retake !== true) return told(card, camera, first);
+    again(`taken once more: ${first.detail}`);
+  }
+  pair = await taken(camera, card.serial);
+  if (pair === undefined) {
     return {
       kind: "rejected",
       code: "no-picture",
       detail: `${camera.name} gave no new picture of this card`,
     };
   }
+  return told(card, camera, await judged(card, visit, camera, pair));
+}
+
+async function taken(camera: Camera, serial: Serial): Promise<Pair | undefined> {
+  const front = await exposed(camera, "front", serial);
+  const back = await exposed(camera, "back", serial);
+  return front === "no-picture" || back === "no-picture" ? undefined : { front, back };
+}
+
+async function judged(
+  card: CardInWork,
+  visit: Visit,
+  camera: Camera,
+  { front, back }: Pair,
+): Promise<FacesVerdict> {
   const { world, outside } = visit;
   const { prepared, record } = boundOf(card);
   card.pictures = await world.outside(
@@ -82,10 +109,20 @@ async function look(card: CardInWork, visit: Visit, camera: Camera): Promise<Out
     }))(),
   );
   const marks = await marksOf(card, visit);
-  const verdict = await world.outside(
+  return world.outside(
     outside.workerMs,
-    visit.judgeFaces({ prepared, record, marks, pictures: { front, back } }),
+    visit.judgeFaces({
+      prepared,
+      record,
+      marks,
+      pictures: { front, back },
+      camera: camera.name,
+      serial: card.serial,
+    }),
   );
+}
+
+function told(card: CardInWork, camera: Camera, verdict: FacesVerdict): Outcome | undefined {
   const findings: Finding[] = verdict.findings.map((finding) =>
     camera.kind === "simulated" && finding.result === "ok"
       ? { ...finding, detail: [finding.detail, "simulated camera"].filter(Boolean).join("; ") }

@@ -140,6 +140,9 @@ export type JudgeFaces = (ask: {
   /** What was sent to the markers. */
   readonly marks: readonly MarkJob[];
   readonly pictures: Readonly<Record<Side, Picture>>;
+  /** Name of the camera that took them: each is judged by limits of its own. */
+  readonly camera: string;
+  readonly serial: Serial;
 }) => Promise<FacesVerdict>;
 
 export interface FacesVerdict {
@@ -147,6 +150,8 @@ export interface FacesVerdict {
   /** What is wrong and where; no personal datum. */
   readonly detail: string;
   readonly findings: readonly Finding[];
+  /** Not passed, and yet nothing is known against the card: another picture may tell more. */
+  readonly retake?: true;
 }
 
 /** The stripe of a bound record: what its faces say, or what the security module sealed for the encoder. Undefined: it has none. */

@@ -565,6 +565,15 @@ describe("quality", () => {
   const judged = (kind: "rejected" | "held") =>
     ({ kind, detail: "front, name: missing", findings: [{ what: "front name", result: "wrong" }] }) as const;
 
+  const pass: FacesVerdict = { kind: "passed", detail: "", findings: [] };
+  const blind: FacesVerdict = {
+    kind: "rejected",
+    detail: "front: card-not-found",
+    findings: [],
+    retake: true,
+  };
+  const doubt: FacesVerdict = { ...judged("held"), retake: true };
+
   test("a picture judged wrong decides before the chip is asked", async () => {
     const under = reader(["mute"]);
     const { visit } = scene([], { camera: camera([1, 2]), verdict: judged("rejected"), under });
@@ -586,6 +595,45 @@ describe("quality", () => {
     expect(leftOf({ ...card, stage: "chip-proved", passed: [] }, machine)).toEqual(["visual", "quality"]);
     const mute = scene(["mute"], { camera: camera([1, 2]), verdict: judged("held") });
     expect(await quality.visit(bound(), mute.visit)).toMatchObject({ kind: "rejected", code: "mute" });
+  });
+
+  test.each<[string, readonly (number | "none")[], FacesVerdict[], string, number]>([
+    ["there was none of a side", [1, "none", 3, 4], [pass], "passed", 4],
+    ["the card was not found, and then it was", [1, 2, 3, 4], [blind, pass], "passed", 4],
+    [
+      "the card was not found twice: no third time",
+      [1, 2, 3, 4, 5, 6],
+      [blind, blind, pass],
+      "picture-wrong",
+      4,
+    ],
+    ["doubt stays doubt", [1, 2, 3, 4], [doubt, doubt], "held", 4],
+    ["doubt, then a fault", [1, 2, 3, 4], [doubt, judged("rejected")], "picture-wrong", 4],
+    ["doubt, then no picture", [1, 2, "none"], [doubt], "no-picture", 4],
+    ["a fault of the card itself: never", [1, 2, 3, 4], [judged("rejected"), pass], "picture-wrong", 2],
+  ])("pictures are taken once more, and no more: %s", async (_, frames, verdicts, ended, exposures) => {
+    let [asked, judgedTimes] = [0, 0];
+    const eye = camera(frames);
+    const counting: Camera = {
+      ...eye,
+      capture: (side, card) => {
+        asked++;
+        return eye.capture(side, card);
+      },
+    };
+    const { visit } = scene([{ atr: completed }], { camera: counting });
+    const card = bound();
+    const outcome = await quality.visit(card, {
+      ...visit,
+      judgeFaces: () => Promise.resolve(verdicts[judgedTimes++] ?? pass),
+    });
+    expect(outcome.kind === "rejected" ? outcome.code : outcome.kind).toBe(ended);
+    expect(asked).toBe(exposures);
+    // The card's history says that and why there were two.
+    const again = card.findings.filter(({ what }) => what === "pictures");
+    expect(again.map(({ detail = "" }) => detail.slice(0, 15))).toEqual(
+      exposures > 2 ? ["taken once more"] : [],
+    );
   });
 
   test("good pictures do not save a chip that does not answer", async () => {

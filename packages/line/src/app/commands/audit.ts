@@ -61,7 +61,7 @@ async function verified(options: VerifyOptions, data: DataFolder, store: Store |
     if (verdict?.ok === true) {
       const { head, heads, unsigned } = verdict;
       print(
-        `The audit is whole: ${String(head.sequence)} entries, ${String(heads)} signed heads${unsigned > 0 ? `, ${String(unsigned)} entries since the last of them` : ""}.`,
+        `The audit is whole: ${String(head.sequence)} entries, ${String(heads)} signed head${heads === 1 ? "" : "s"}${unsigned > 0 ? `, ${String(unsigned)} entries since the last of them` : ""}.`,
       );
       print(
         heads === 0

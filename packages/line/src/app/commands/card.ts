@@ -20,7 +20,10 @@ export function addCardCommands(program: Command): void {
     )
     .option("--reader <name>", 'instead: the card in this reader ("persoline doctor" shows their names)')
     .option("--vpcd <port>", "instead: listen here as vpcd does, and ask the card that connects", port)
-    .option("--product <product.yaml>", "also look for this product's files")
+    .option(
+      "--product <product.yaml>",
+      "also look for this product's files, and ask in the way that its cards are declared to bear",
+    )
     .addHelpText(
       "after",
       '\nExamples:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml\n  $ persoline card inspect --reader "Gemalto PC Twin Reader"',

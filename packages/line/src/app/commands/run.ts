@@ -38,7 +38,10 @@ export function addRunCommand(program: Command): void {
     .argument("<order.yaml>", "the order file")
     .option("--line <line.yaml>", "another line than the order names")
     .option("--seed <number>", "seed of everything simulated (never of keys, PINs or challenges)", whole)
-    .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml --json --seed 7");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ persoline run examples/office-access/order.yaml\n  $ persoline run examples/office-access/order.yaml --line examples/lines/ideal.yaml --json --seed 7\n\nCtrl-C stops it at a safe place, twice at once; the same command goes on where it was.",
+    );
   withPassphrase(withOperator(withData(command))).action(run);
 }
 

@@ -9,8 +9,8 @@ import { Findings } from "../../orders/problem.js";
 import { type Verdict, verdicts } from "../../store/review.js";
 import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
-import { Refusal } from "../problem.js";
 import { heldPictures } from "../held-pictures.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { refreshing } from "../refresh-reports.js";
 import type { Store } from "../../store/store.js";
 import {
@@ -275,22 +275,25 @@ export function addStockCommands(program: Command): void {
           readonly reason: string;
           readonly witness: string;
         },
-      ) =>
-        withDecision(options, async (store, _, by) => {
+      ) => {
+        const { rejects } = options;
+        if (serials.length === 0 && rejects === undefined)
+          throw new WrongUsage("say what was destroyed: chip numbers, or --rejects ORDER");
+        return withDecision(options, async (store, _, by) => {
           const chosen = [...serials] as Serial[];
-          if (options.rejects !== undefined) {
-            for await (const blank of store.stock.list({ state: "rejected", order: options.rejects }))
+          if (rejects !== undefined) {
+            for await (const blank of store.stock.list({ state: "rejected", order: rejects }))
               chosen.push(blank.serial);
           }
-          await store.stock.destroy({
-            serials: chosen,
-            reason: options.reason,
-            by,
-            witness: options.witness,
-          });
+          if (rejects !== undefined && (await store.orders.find(rejects)) === undefined)
+            throw new Refusal(`there is no order ${rejects} here; "persoline order list" shows all`);
+          const { reason, witness } = options;
+          if (chosen.length > 0) await store.stock.destroy({ serials: chosen, reason, by, witness });
           if (options.json === true) return printJson({ destroyed: chosen.length });
-          print(`${String(chosen.length)} cards destroyed, seen by ${options.witness}.`);
-        }),
+          if (chosen.length === 0) return print("No rejects of this order are left to destroy.");
+          print(`${String(chosen.length)} cards destroyed, seen by ${witness}.`);
+        });
+      },
     );
 }
 

@@ -34,7 +34,7 @@ export function addTraceCommands(card: Command): void {
     .option("--keep-personal", "keeps what files hold, for test cards; PINs and keys are masked all the same")
     .addHelpText(
       "after",
-      '\nExamples:\n  $ persoline card trace record L2026A-000017 card.jsonl --apdu 00A4000C023F00 00B0810000\n  $ persoline card trace record --reader "Gemalto PC Twin Reader" card.jsonl',
+      '\nExamples:\n  $ persoline card trace record L2026A-000017 card.jsonl --apdu 80CA00CF00 00A4000C023F00\n  $ persoline card trace record --reader "Gemalto PC Twin Reader" card.jsonl',
     )
     .action(async (first: string | undefined, second: string | undefined, options: RecordOptions) => {
       const { file, reader, close } = recordAt(first, second, options);

@@ -8,6 +8,8 @@ import type { Sight } from "./sight.js";
 export interface JudgedField {
   readonly findings: readonly FaceFinding[];
   readonly measure: FieldMeasure;
+  /** How its ink was found, as a whole or piece by piece. */
+  readonly inks: readonly { readonly box: Box; readonly ink: Ink }[];
 }
 
 export interface FoundInk {

@@ -17,3 +17,14 @@ export {
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
 export { overlayPicture } from "./overlay.js";
+export { type Drift, drifted, driftText, DriftWatch } from "./drift.js";
+export { type GoldenCard, learnSide } from "./learn.js";
+export {
+  limitsOf,
+  parseProfile,
+  type Profile,
+  profileJsonSchema,
+  ProfileProblem,
+  profileText,
+  type SideProfile,
+} from "./profile.js";

@@ -6,17 +6,24 @@ import { judgeBare } from "./bare.js";
 import { judgeCode } from "./code.js";
 import { type Dots, judgedAt } from "./density.js";
 import { atDesk, type Desk } from "./desk.js";
-import { findInk } from "./field.js";
+import { judgeDouble } from "./double.js";
+import { findInk, type JudgedField } from "./field.js";
 import type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
 import { type JudgeOptions, lookAt, ofCard, wholeCard } from "./look.js";
 import { judgePhoto } from "./photo.js";
 import type { Plane } from "./plane.js";
 import type { Sight } from "./sight.js";
 import { findCard, straighten } from "./straighten.js";
-import { type FoundField, judgeDouble, judgeSurface } from "./surface.js";
+import { type FoundPart, judgeSurface } from "./surface.js";
 import { judgeText } from "./text.js";
 
-type Judged = { readonly findings: readonly FaceFinding[]; readonly measure?: FieldMeasure };
+export interface Inspected {
+  readonly verdict: FaceVerdict;
+  readonly straight: Plane | undefined;
+  readonly level?: number;
+}
+
+type Judged = Pick<JudgedField, "findings"> & Partial<JudgedField>;
 
 const conclude = (findings: readonly FaceFinding[], measures: readonly FieldMeasure[] = []): FaceVerdict => ({
   verdict: findings.some(({ weight }) => weight === "reject")
@@ -55,8 +62,9 @@ async function judgeField(
     case "signature":
       return judgePhoto(field, sight);
     case "code": {
-      const { findings, measure } = findInk(field, field.box, sight);
-      return { findings: [...findings, ...(await judgeCode(field, sight.seen))], measure };
+      const { findings, measure, ink } = findInk(field, field.box, sight);
+      const read = await judgeCode(field, sight.seen);
+      return { findings: [...findings, ...read], measure, inks: [{ box: field.box, ink }] };
     }
     case "art":
       return judgeArt(
@@ -100,7 +108,7 @@ export async function judgeFace(
   sent: Dots,
   options: JudgeOptions = {},
 ): Promise<FaceVerdict> {
-  return atDesk((desk) => judgeAt(desk, picture, face, sent, options));
+  return (await judged(picture, face, sent, options)).verdict;
 }
 
 async function judgeAt(
@@ -109,21 +117,22 @@ async function judgeAt(
   face: Face,
   sent: Dots,
   options: JudgeOptions,
-): Promise<FaceVerdict> {
-  if (picture.side !== face.side) return conclude([ofCard("wrong-side")]);
+): Promise<Omit<Inspected, "straight">> {
+  const only = (findings: readonly FaceFinding[]) => ({ verdict: conclude(findings) });
+  if (picture.side !== face.side) return only([ofCard("wrong-side")]);
   const contacts = (options.chip ?? "front") === face.side ? [chipKeepOut] : [];
   let looked: ReturnType<typeof lookAt>;
   try {
     const outline = findCard(picture);
-    if (outline === undefined) return conclude([ofCard("card-not-found")]);
+    if (outline === undefined) return only([ofCard("card-not-found")]);
     looked = lookAt(picture, outline, sent, options, contacts, desk);
   } catch (thrown) {
-    return conclude([failed(thrown)]);
+    return only([failed(thrown)]);
   }
-  if ("findings" in looked) return conclude(looked.findings);
-  const { sight } = looked;
+  if ("findings" in looked) return only(looked.findings);
+  const { sight, level } = looked;
   const judged: Judged[] = [];
-  const found: FoundField[] = [];
+  const found: FoundPart[] = [];
   // What the printer made is not among the dots that the engraver was sent.
   const judgedLayers = options.printed === undefined ? engraved : [...engraved, "colour"];
   for (const field of face.fields.filter(
@@ -131,35 +140,42 @@ async function judgeAt(
   )) {
     const one = await guarded(field, () => judgeField(field, face, sight, contacts));
     judged.push(one);
-    if (one.measure !== undefined)
-      found.push({
-        field,
-        measure: one.measure,
-        failed: isOther(field, one.findings),
-      });
+    const other = isOther(field, one.findings);
+    const parts = (one.inks ?? []).map(({ box, ink }) => ({ box, ink: other ? undefined : ink }));
+    // Artwork lies under the fields.
+    if (field.kind === "art") found.unshift(...parts);
+    else found.push(...parts);
   }
   const card = { name: "card", kind: "art", layer: "laser", box: wholeCard } as const;
   judged.push(await guarded(card, () => ({ findings: judgeBare(sight, contacts) })));
   judged.push(await guarded(card, () => ({ findings: judgeSurface(sight, found, contacts) })));
   if (judged.some(({ findings }) => findings.some(({ what }) => extraInk.includes(what))))
     judged.push(await guarded(card, () => ({ findings: judgeDouble(sight) })));
-  return conclude(
-    judged.flatMap(({ findings }) => findings),
-    judged.flatMap(({ measure }) => measure ?? []),
-  );
+  return {
+    verdict: conclude(
+      judged.flatMap(({ findings }) => findings),
+      judged.flatMap(({ measure }) => measure ?? []),
+    ),
+    level,
+  };
 }
 
-/** The same, with the straightened card (grey, 300 dpi) for whoever shows it; undefined when it could not be found. */
+const judged = (picture: Picture, face: Face, sent: Dots, options: JudgeOptions) =>
+  atDesk((desk) => judgeAt(desk, picture, face, sent, options));
+
+/**
+ * The same, with the straightened card (grey, 300 dpi) for whoever shows it, undefined when it could not be found; and the mean grey of
+ * its bare body, undefined when the judgement ended before the fields.
+ */
 export async function inspectFace(
   picture: Picture,
   face: Face,
   sent: Dots,
   options: JudgeOptions = {},
-): Promise<{ readonly verdict: FaceVerdict; readonly straight: Plane | undefined }> {
-  const verdict = await judgeFace(picture, face, sent, options);
+): Promise<Inspected> {
   const outline = findCard(picture);
   return {
-    verdict,
+    ...(await judged(picture, face, sent, options)),
     straight: outline === undefined ? undefined : straighten(picture, outline, judgedAt),
   };
 }

@@ -177,9 +177,14 @@ function bowl(
 }
 
 /** Columns of a row that lie on the card: beyond its rounded corners (and a rim of half a millimetre) there is belt. */
-function onCard(y: number, width: number, height: number): { readonly from: number; readonly to: number } {
+function onCard(
+  y: number,
+  width: number,
+  height: number,
+  more = 0,
+): { readonly from: number; readonly to: number } {
   const perMm = judgedAt / 25.4;
-  const rim = 0.5 * perMm;
+  const rim = 0.5 * perMm + more;
   const radius = 3.18 * perMm;
   if (y < rim || y >= height - rim) return { from: 0, to: 0 };
   const up = Math.max(radius - y, y - (height - radius), 0);
@@ -188,10 +193,10 @@ function onCard(y: number, width: number, height: number): { readonly from: numb
   return { from: Math.ceil(side), to: Math.floor(width - side) };
 }
 
-/** Takes away what is expected where nothing is seen: print that runs off the edge. */
-export function trimToCard({ width, height, data }: Plane): void {
+/** Takes away what is expected where nothing is seen: print that runs off the edge. `more`: so many dots farther in as well. */
+export function trimToCard({ width, height, data }: Plane, more = 0): void {
   for (let y = 0; y < height; y++) {
-    const { from, to } = onCard(y, width, height);
+    const { from, to } = onCard(y, width, height, more);
     data.fill(0, y * width, y * width + from);
     data.fill(0, y * width + to, (y + 1) * width);
   }

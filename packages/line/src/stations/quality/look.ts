@@ -46,7 +46,7 @@ export function lookAt(
   options: JudgeOptions,
   contacts: readonly Box[],
   desk: Desk,
-): { readonly sight: Sight } | { readonly findings: readonly FaceFinding[] } {
+): { readonly sight: Sight; readonly level: number } | { readonly findings: readonly FaceFinding[] } {
   const limits = options.limits ?? simulatedLimits;
   const across = desk.spare[0];
   const expected = expectedInk(sent, desk.expected, across, options.printed?.grey, limits.fullInk);
@@ -78,7 +78,7 @@ export function lookAt(
     };
   const seen = seenInk(straight, light, ground, desk.seen);
   const seenHalf = halve(seen, desk.seenHalf);
-  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf);
+  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf, limits.fullInk, options.printed);
   const lies = (what: "upside-down" | "mirrored", likeness: number): FaceFinding => ({
     ...ofCard(what),
     measured: upright.correlation,
@@ -125,5 +125,5 @@ export function lookAt(
       };
     return { findings: [stock(light.strange, strange, "share", "a part of the body has another tone")] };
   }
-  return { sight };
+  return { sight, level: light.level };
 }

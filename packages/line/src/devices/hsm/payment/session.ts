@@ -1,7 +1,7 @@
 /** A payment card's secrets while its commands are made: opened once for all of them, wiped right after. */
 import { concat } from "@persoline/card/bytes";
 import { kcvDes, pad80 } from "@persoline/card/crypto";
-import { type ModulePart, pinBlock2, preparePayment as prepareCard } from "@persoline/card/emv";
+import { type ModulePart, pinBlock2, staticDataOf } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
@@ -29,7 +29,7 @@ export function openedPayment(
   const { profile, card, sealed } = payment;
   if (aidOf(profile) !== application)
     throw new VaultRefusal(`application ${application} is another one than its profile's ${aidOf(profile)}`);
-  const { staticData } = refusing(() => prepareCard(profile, card));
+  const staticData = refusing(() => staticDataOf(profile, card));
   const place = { order: secrets.order, record: secrets.record, application, ...list };
   return { payment, secrets: openCard(ring.sealing(), place, bindingOf(card, staticData), sealed) };
 }

@@ -133,8 +133,8 @@ describe("payment cards", () => {
     const publicKey = { modulus: unhex(modulus), exponent: unhex(exponent) };
     const profile = samplePayment(issuerKeyFor(publicKey));
     const drawn = { ...names, issuer: ref("drawn-issuer"), ac: ref("drawn-ac"), cvk: ref("drawn-cvk") };
-    const sealedPin = await hsm.drawPin({ order: "P-1", record: 1, name: "pin", length: 4 });
-    const ask = { order: "P-1", record: 1, application, masters: drawn, profile, card: cardOf(1) };
+    const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4 });
+    const ask = { order: "P-3", record: 1, application, masters: drawn, profile, card: cardOf(1) };
     const [made] = await hsm.preparePayment([{ ...ask, pin: "pin", sealedPin, stripe: true }]);
     expect(made?.sealed.length).toBeGreaterThan(500);
     // The other issuer's certificate is not this key's.
