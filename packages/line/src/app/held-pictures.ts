@@ -6,7 +6,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import type { HeldPictures } from "../store/review.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
-import { pictureViewer } from "./pictures.js";
+import { overlayOf, pictureViewer } from "./pictures.js";
 import { Refusal } from "./problem.js";
 
 /** Writes both sides into the folder, readable by their owner only. The audit knows of it first. Throws Refusal, AccountsProblem. */
@@ -41,6 +41,12 @@ export async function heldPictures(
       // It shows a person: nobody else on the machine need see it.
       await writeFile(to, await viewer.show(file), { mode: 0o600 });
       files.push(to);
+      // Where something was wrong, the side as it was judged: expected beside seen, with boxes and labels.
+      const judged = await viewer.show(overlayOf(file)).catch(() => undefined);
+      if (judged === undefined) continue;
+      const beside = join(out, `${label}-${side}-judged.jpg`);
+      await writeFile(beside, judged, { mode: 0o600 });
+      files.push(beside);
     }
     return { ...held, files };
   } finally {

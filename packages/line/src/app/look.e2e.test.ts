@@ -23,6 +23,8 @@ const shown = join(folder, "shown");
 let imported: Ended;
 let doubtful: Serial;
 let foreign: Serial;
+/** The front as it was judged; what is in it is the judge's matter. */
+const judged = new TextEncoder().encode("front, judged");
 /** Grey of the picture of each side. */
 const tones = { front: 80, back: 160 } as const;
 
@@ -79,6 +81,7 @@ beforeAll(async () => {
         takenAt: 0,
       });
     const pictures = bound ? { front: await keep("front"), back: await keep("back") } : undefined;
+    if (bound) await archive.keepOverlay(serial, "front", judged);
     await store.accounts.finish({
       serial,
       end: { kind: "held", station: "quality", question: "front, name: doubtful" },
@@ -127,11 +130,13 @@ test("both sides, for their owner's eyes, with what was doubtful and where; the 
     order: "T-1",
     wrong: ["front name: name: wrong-glyph (0.35 share)"],
   });
-  expect(told.files.map((file) => file.slice(shown.length))).toEqual([
-    "/L1-000001-front.jpg",
-    "/L1-000001-back.jpg",
-  ]);
-  for (const [at, tone] of [tones.front, tones.back].entries()) {
+  const names = ["/L1-000001-front.jpg", "/L1-000001-front-judged.jpg", "/L1-000001-back.jpg"];
+  expect(told.files.map((file) => file.slice(shown.length))).toEqual(names);
+  expect(readFileSync(told.files[1] ?? "", "utf8")).toBe("front, judged");
+  for (const [at, tone] of [
+    [0, tones.front],
+    [2, tones.back],
+  ] as const) {
     const file = told.files[at] ?? "";
     expect(statSync(file).mode & 0o077).toBe(0);
     const { channels } = await sharp(readFileSync(file)).stats();

@@ -9,8 +9,8 @@ import { Findings } from "../../orders/problem.js";
 import { type Verdict, verdicts } from "../../store/review.js";
 import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
-import { Refusal, WrongUsage } from "../problem.js";
 import { heldPictures } from "../held-pictures.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { refreshing } from "../refresh-reports.js";
 import type { Store } from "../../store/store.js";
 import {
