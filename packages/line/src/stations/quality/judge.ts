@@ -6,15 +6,14 @@ import { judgeBare } from "./bare.js";
 import { judgeCode } from "./code.js";
 import { type Dots, judgedAt } from "./density.js";
 import { atDesk, type Desk } from "./desk.js";
-import { judgeDouble } from "./double.js";
-import { findInk, type JudgedField } from "./field.js";
+import { findInk } from "./field.js";
 import type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
 import { type JudgeOptions, lookAt, ofCard, wholeCard } from "./look.js";
 import { judgePhoto } from "./photo.js";
 import type { Plane } from "./plane.js";
 import type { Sight } from "./sight.js";
 import { findCard, straighten } from "./straighten.js";
-import { type FoundPart, judgeSurface } from "./surface.js";
+import { type FoundField, judgeDouble, judgeSurface } from "./surface.js";
 import { judgeText } from "./text.js";
 
 export interface Inspected {
@@ -23,7 +22,7 @@ export interface Inspected {
   readonly level?: number;
 }
 
-type Judged = Pick<JudgedField, "findings"> & Partial<JudgedField>;
+type Judged = { readonly findings: readonly FaceFinding[]; readonly measure?: FieldMeasure };
 
 const conclude = (findings: readonly FaceFinding[], measures: readonly FieldMeasure[] = []): FaceVerdict => ({
   verdict: findings.some(({ weight }) => weight === "reject")
@@ -62,9 +61,8 @@ async function judgeField(
     case "signature":
       return judgePhoto(field, sight);
     case "code": {
-      const { findings, measure, ink } = findInk(field, field.box, sight);
-      const read = await judgeCode(field, sight.seen);
-      return { findings: [...findings, ...read], measure, inks: [{ box: field.box, ink }] };
+      const { findings, measure } = findInk(field, field.box, sight);
+      return { findings: [...findings, ...(await judgeCode(field, sight.seen))], measure };
     }
     case "art":
       return judgeArt(
@@ -132,7 +130,7 @@ async function judgeAt(
   if ("findings" in looked) return only(looked.findings);
   const { sight, level } = looked;
   const judged: Judged[] = [];
-  const found: FoundPart[] = [];
+  const found: FoundField[] = [];
   // What the printer made is not among the dots that the engraver was sent.
   const judgedLayers = options.printed === undefined ? engraved : [...engraved, "colour"];
   for (const field of face.fields.filter(
@@ -140,11 +138,12 @@ async function judgeAt(
   )) {
     const one = await guarded(field, () => judgeField(field, face, sight, contacts));
     judged.push(one);
-    const other = isOther(field, one.findings);
-    const parts = (one.inks ?? []).map(({ box, ink }) => ({ box, ink: other ? undefined : ink }));
-    // Artwork lies under the fields.
-    if (field.kind === "art") found.unshift(...parts);
-    else found.push(...parts);
+    if (one.measure !== undefined)
+      found.push({
+        field,
+        measure: one.measure,
+        failed: isOther(field, one.findings),
+      });
   }
   const card = { name: "card", kind: "art", layer: "laser", box: wholeCard } as const;
   judged.push(await guarded(card, () => ({ findings: judgeBare(sight, contacts) })));
