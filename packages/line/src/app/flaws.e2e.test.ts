@@ -65,8 +65,8 @@ const named = ({ kind, side }: Spoiling, { code, station, findings }: Visit): bo
   if (station === "visual") return code === "mark-wrong";
   const own = Object.entries(ownFindings).find(([known]) => known === kind)?.[1] ?? [];
   const wrong = (JSON.parse(findings) as Finding[]).filter(({ result }) => result === "wrong");
-  // Of fine print that lies there twice, the second may show only as ink too much; that it is found is what a line needs.
-  const twice = ["extra-ink", "stray-ink", "wrong-glyph", "burnt", "scratch", "spot"];
+  // A print that lies there twice shows first as ink too much, or as contacts where it reaches their place; what a line needs is that it is found.
+  const twice = ["extra-ink", "stray-ink", "wrong-glyph", "burnt", "scratch", "spot", "wrong-side"];
   const told = kind === "double-print" ? [...own, ...twice] : own;
   return wrong.some(
     ({ what, detail = "" }) => what.startsWith(side) && told.some((one) => detail.includes(`: ${one}`)),
