@@ -83,7 +83,7 @@ export function addServeCommand(card: Command): void {
     )
     .addHelpText(
       "after",
-      '\nExamples:\n  $ persoline card serve --vpcd 127.0.0.1:35963\n  $ persoline card serve --vpcd 127.0.0.1:35963 --keep blanks --first 2\n  $ persoline card serve --vpcd 127.0.0.1:35963 --issued L2026A-000017 --data .persoline/runs/...\n  $ node tools/pcsc.mjs run sh -c "node_modules/.bin/persoline card serve --vpcd 127.0.0.1:35963 & opensc-tool -r 0 -w -a"\n\nA blank knows its chip number (80CA00CF00) and has no files; the --issued card of a product with files answers SELECT too: opensc-tool -r 0 -s 00A4000C023F00',
+      '\nExamples:\n  $ persoline card serve --vpcd 127.0.0.1:35963\n  $ persoline card serve --vpcd 127.0.0.1:35963 --keep blanks --first 2\n  $ persoline card serve --vpcd 127.0.0.1:35963 --issued L2026A-000017 --data .persoline/runs/...\n  $ node tools/pcsc.mjs run sh -c "node_modules/.bin/persoline card serve --vpcd 127.0.0.1:35963 & opensc-tool -r 0 -w -a; opensc-tool -r 0 -a"\n\nA blank knows its chip number (80CA00CF00) and has no files; the --issued card of a product with files answers SELECT too: opensc-tool -r 0 -s 00A4000C023F00',
     )
     .action(async (options: Words & { readonly fault: readonly Fault[] }) => {
       const served = await cardsFor({ ...options, faults: options.fault });
