@@ -76,8 +76,8 @@ test("what is erased is found nowhere in the data folder, and what is counted is
   expect(existsSync(join(data, "pictures/T-1"))).toBe(true);
   const ended = erase("--and", "Bo", "--json");
   expect(ended).toMatchObject({ code: 0, err: "" });
-  // Two sides of each card that was looked at, a letter each, the page, and the result with its signature.
-  expect(JSON.parse(ended.out)).toMatchObject({ order: "T-1", state: "erased", files: 2 * 5 + 4 + 3 });
+  // Two sides of each card that was looked at, the rejected side as it was judged, a letter each, the page, and the result with its signature.
+  expect(JSON.parse(ended.out)).toMatchObject({ order: "T-1", state: "erased", files: 2 * 5 + 1 + 4 + 3 });
 
   expect(leaks([...names, department])).toEqual([]);
   for (const gone of ["pictures/T-1", "letters/T-1", "reports/T-1/result.txt"])
@@ -96,7 +96,7 @@ test("what is erased is found nowhere in the data folder, and what is counted is
     if (/^order\.(erase|swept)/.test(what)) told.push([what, who, detail]);
   expect(told).toEqual([
     ["order.erase", "Ada", { records: 4, approvedBy: "Bo", holders: "keep" }],
-    ["order.swept", "Ada", { files: 17 }],
+    ["order.swept", "Ada", { files: 18 }],
   ]);
   await again.close();
 });

@@ -39,7 +39,10 @@ function orderOf(
   const line = lineText(name)
     .replace(/(name: visual, heads: )3/, "$11")
     .replace("spoils: 3", `spoils: ${String(percent)}`)
-    .replace("stations:", "limits: { rejectsInARow: 200, rejectsAtHead: 200 }\n\nstations:");
+    .replace(
+      "stations:",
+      "limits: { rejectsInARow: 200, rejectsAtHead: 200, cardsPerRecord: 100 }\n\nstations:",
+    );
   writeFileSync(join(own, "line.yaml"), line);
   const text = readFileSync(join(example, "order.yaml"), "utf8")
     .replaceAll("../", `${join(root, "examples")}/`)

@@ -93,7 +93,12 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
     await refuseOtherIssuer(hsm, job);
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
-      await openStore({ file: data.database, who: ask.by, place: `line ${line.line}` }),
+      await openStore({
+        file: data.database,
+        who: ask.by,
+        place: `line ${line.line}`,
+        attempts: line.limits.cardsPerRecord,
+      }),
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });

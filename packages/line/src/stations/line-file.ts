@@ -203,6 +203,9 @@ const lineSchema = z.strictObject({
         "So many cards in a row that do not know the key set halt the line (3)",
       ),
       jams: z.number().int().min(0).max(10),
+      cardsPerRecord: count(100).describe(
+        "A record is held, for two people to decide, when so many of its cards failed in a row (8)",
+      ),
     })
     .partial()
     .default({}),

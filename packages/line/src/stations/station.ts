@@ -173,6 +173,8 @@ export interface Limits {
   readonly cryptogramsInARow: number;
   /** So often a stuck move is tried again. */
   readonly jams: number;
+  /** A record whose cards fail so often in a row is held: it may be the record. */
+  readonly cardsPerRecord: number;
 }
 
 /** Modelled durations of what leaves the process, in milliseconds: used on virtual time only. */
@@ -191,6 +193,7 @@ export const usualLimits: Limits = {
   rejectsAtHead: 5,
   cryptogramsInARow: 3,
   jams: 2,
+  cardsPerRecord: 8,
 };
 export const usualOutside: Outside = { hsmMs: 1, journalMs: 2, accountsMs: 2, workerMs: 5 };
 
