@@ -256,8 +256,8 @@ describe("responses in pieces", () => {
     expect(response.data.length).toBe(16);
     expect(sent).toEqual([read, { ...read, le: 16 }]);
   });
-  test.each([0x20, 0x21, 0x24, 0x26, 0x28, 0x2c, 0x82, 0x86])(
-    "6CXX does not bring INS %i again: it may cost a try; a wrong Le of its GET RESPONSE is corrected",
+  test.each([0x20, 0x21, 0x24, 0x26, 0x28, 0x2c, 0x82, 0x86, 0xe0, 0xe2])(
+    "6CXX does not bring INS %i again: it may cost a try or make another; a wrong Le of its GET RESPONSE is corrected",
     async (ins) => {
       const costly: Command = { cla: 0, ins, p1: 0, p2: 0x81, data: new Uint8Array(8), le: 256 };
       const got: number[] = [];

@@ -26,11 +26,14 @@ const MAY_COST_A_TRY: ReadonlySet<number> = new Set([
   0x20, 0x21, 0x24, 0x25, 0x26, 0x28, 0x2c, 0x2d, 0x82, 0x86, 0x87,
 ]);
 
+/** Done twice, they make two of what they make: CREATE FILE, APPEND RECORD (ISO/IEC 7816-9, 6.3.2; 7816-4, 7.3.6). */
+const MAKES_ANOTHER: ReadonlySet<number> = new Set([0xe0, 0xe2]);
+
 const FIRST: FollowUpState = { pieces: [], exchanges: 1, corrected: false };
 
 /**
  * Continuation of a response (ISO/IEC 7816-4, 5.1.3; 7816-3, 12.2): 6CXX repeats the command with Le = XX, once, unless it may
- * cost a try; 61XX fetches the rest by GET RESPONSE. `command` is the command first sent, `state` that of the step before.
+ * cost a try or make a thing twice; 61XX fetches the rest by GET RESPONSE. `command` is the command first sent, `state` that of the step before.
  * Throws CardProblem `endless-response` beyond 64 KiB, 258 exchanges, or a second 6CXX.
  */
 export function followUp(response: Response, command: Command, state: FollowUpState = FIRST): FollowUp {
@@ -38,7 +41,7 @@ export function followUp(response: Response, command: Command, state: FollowUpSt
   const announced = (response.sw & 0xff) === 0 ? 256 : response.sw & 0xff;
   if (sw1 === 0x6c) {
     const isFirst = state.pieces.length === 0;
-    const costly = isFirst && MAY_COST_A_TRY.has(command.ins);
+    const costly = isFirst && (MAY_COST_A_TRY.has(command.ins) || MAKES_ANOTHER.has(command.ins));
     if (state.corrected || command.le === undefined || costly) return done(response, state);
     const next = { ...state, exchanges: state.exchanges + 1, corrected: true };
     const again = isFirst ? command : getResponse(command, announced);

@@ -18,7 +18,8 @@ async function isDone(segment: Segment, channel: CardChannel): Promise<boolean> 
  * The rules of `again` for a segment whose intent is open (docs/card-os.md 4, 5): done ones are skipped; a `never` step that nobody can
  * ask about ends the card; a `probe` step found done is replaced by its own question, which costs nothing and leaves the same file
  * selected as the command would have. `begun`: its intent is open; without one it may have been done all the same, where the notes of the
- * segments are there and that of the whole visit is not. Throws CardMute, DeviceFault.
+ * segments are there and that of the whole visit is not: then a `never` step was answered as it should be, or never sent, and does no harm.
+ * Throws CardMute, DeviceFault.
  */
 export async function whatRemains(
   segment: Segment,

@@ -118,6 +118,8 @@ const step = (ins: number, more: Partial<Step> = {}): Step => ({
   ...more,
 });
 
+const cycle = (card: ScriptedCard) => () => Promise.resolve(card.channel());
+
 const scp03 = { protocol: "scp03", keys: "fab" as KeyRef, kvn: 1, level: 0x33 } as const;
 
 function around(program: CardProgram, card: ScriptedCard, more: Partial<Run> = {}) {
@@ -291,6 +293,26 @@ describe("secure sessions", () => {
     expect(hsm.calls).toEqual(["open", "close"]);
   });
 
+  test("a card that is silent at its authentication is asked once more, and no third time, seated again or not", async () => {
+    for (const ins of ["50/1", "82"]) {
+      const card = new ScriptedCard({ [ins]: ["mute"] });
+      const { run, events } = around(secure([step(0xd6, { changes: true })]), card, {
+        powerCycle: cycle(card),
+      });
+      expect(await runProgram(run)).toMatchObject({
+        kind: "rejected",
+        code: "mute",
+        changed: true,
+        detail: expect.stringContaining("silent 2 times") as string,
+      });
+      expect(card.got.filter((name) => name === ins)).toHaveLength(2);
+      expect(events().at(-1)).toBe("0 failed");
+    }
+    const once = new ScriptedCard({ "50/1": ["mute", reply(0x9000)] });
+    const { run } = around(secure([step(0xd6, { changes: true })]), once, { powerCycle: cycle(once) });
+    expect(await runProgram(run)).toMatchObject({ kind: "passed", resumes: 1 });
+  });
+
   const desfire = { protocol: "desfire", version: "ev2", aid: 1, keyNumber: 0, key: "default" } as const;
   /** As many passes as told, then the steps alone. */
   class ManyPasses extends ScriptedModule {
@@ -396,7 +418,6 @@ describe("after an interruption", () => {
         absent: [{ value: 0x6a82, mask: 0xffff }],
       },
     });
-  const cycle = (card: ScriptedCard) => () => Promise.resolve(card.channel());
 
   test("what is done is skipped", async () => {
     const card = new ScriptedCard({ ca: [reply(0x9000, 1)] });

@@ -57,6 +57,9 @@ export async function runProgram(run: Run): Promise<RunEnd> {
   return new Walk(run).walk();
 }
 
+/** A card may count what it was asked and did not answer: an authentication that it met with silence is tried once more at most. */
+const mostSilentOpenings = 2;
+
 class Walk {
   readonly #run: Run;
   readonly #name: string;
@@ -64,6 +67,7 @@ class Walk {
   readonly #notes: Promise<void>[] = [];
   #channel: CardChannel;
   #changed = false;
+  #silentOpenings = 0;
   #resumes: number;
 
   constructor(run: Run) {
@@ -114,9 +118,18 @@ class Walk {
       if (end.kind === "fault") {
         return this.#rejected(index, end.fault.code, end.fault.detail);
       }
+      if (end.opening === true) this.#changed = true;
       if (!this.#changed) {
-        return this.#rejected(index, "mute", `the card fell silent at: ${end.where}`);
+        // Nothing is known against it yet: seated again it may be heard.
+        if (changesCard(segment)) this.#note(index, "failed");
+        return this.#end({ kind: "rejected", code: "mute", detail: `the card fell silent at: ${end.where}` });
       }
+      if (end.opening === true && ++this.#silentOpenings >= mostSilentOpenings)
+        return this.#rejected(
+          index,
+          "mute",
+          `the card fell silent ${this.#silentOpenings} times at: ${end.where}; it may count each, so it is not asked again`,
+        );
       if (sent.changing) doubt = "whole";
       const stopped = await this.#powerCycle(index, end.where);
       if (stopped !== undefined) return stopped;

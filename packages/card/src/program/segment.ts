@@ -31,11 +31,14 @@ export interface Around {
   readonly aboutToChange: () => Promise<void>;
 }
 
-/** How one walk through a segment ended: `mute` leaves it open what the card did with the last command. */
+/**
+ * How one walk through a segment ended: `mute` leaves it open what the card did with the last command; `opening`: it was one of an
+ * authentication, which the card may have counted.
+ */
 export type SegmentEnd =
   | { readonly kind: "done" }
   | { readonly kind: "fault"; readonly fault: Fault }
-  | { readonly kind: "mute"; readonly where: string };
+  | { readonly kind: "mute"; readonly where: string; readonly opening?: true };
 
 /** A secure session always writes the card's try and sequence counters, so opening one counts as a change. */
 export const changesCard = (segment: Segment): boolean =>
@@ -70,12 +73,13 @@ async function sendPlain(steps: readonly Step[], around: Around): Promise<Segmen
   return "kind" in answers ? answers : judged(steps, answers);
 }
 
+/** `free`: no card counts how often it is asked that. There are cards that count each INITIALIZE UPDATE. */
 const openings = {
-  loader: { open: "INITIALIZE LOADER (INS 50)", authenticate: "AUTHENTICATE LOADER" },
-  scp02: { open: "INITIALIZE UPDATE (INS 50)", authenticate: "EXTERNAL AUTHENTICATE" },
-  scp03: { open: "INITIALIZE UPDATE (INS 50)", authenticate: "EXTERNAL AUTHENTICATE" },
-  desfire: { open: "SelectApplication (INS 5A)", authenticate: "Authenticate" },
-  scp11: { open: "GET DATA BF21, the card's certificates", authenticate: "the key agreement" },
+  loader: { open: "INITIALIZE LOADER (INS 50)", free: false, authenticate: "AUTHENTICATE LOADER" },
+  scp02: { open: "INITIALIZE UPDATE (INS 50)", free: false, authenticate: "EXTERNAL AUTHENTICATE" },
+  scp03: { open: "INITIALIZE UPDATE (INS 50)", free: false, authenticate: "EXTERNAL AUTHENTICATE" },
+  desfire: { open: "SelectApplication (INS 5A)", free: true, authenticate: "Authenticate" },
+  scp11: { open: "GET DATA BF21, the card's certificates", free: true, authenticate: "the key agreement" },
 } as const;
 
 async function sendSecure(
@@ -148,7 +152,7 @@ async function authenticated(
   for (let pass = 0; pass < mostPasses; pass++) {
     const [name, sw] = pass === 0 ? [names.open, expected] : [names.authenticate, ANY];
     const answers = await exchange(channel, [{ command, sw: [sw] }], () => name);
-    if ("kind" in answers) return refused(answers);
+    if ("kind" in answers) return refused(pass === 0 && names.free ? answers : { ...answers, opening: true });
     const answer = answers[0];
     if (answer === undefined) return refused(fault("protocol-error", `${name}: no answer was handed over`));
     if ((answer.sw & sw.mask) !== sw.value)
@@ -185,7 +189,8 @@ async function sendWrapped(
     commands.map((command, at) => ({ command, sw: steps[at - before]?.sw ?? [OK] })),
     (at) => (at < before ? authenticate : steps[at - before]?.why),
   );
-  if ("kind" in answers || before === 0) return answers;
+  if ("kind" in answers) return answers.answered < before ? { ...answers, opening: true } : answers;
+  if (before === 0) return answers;
   const first = answers[0];
   if (first?.sw === 0x9000) return answers.slice(1);
   const sw = first === undefined ? "nothing" : swText(first.sw);
@@ -224,16 +229,19 @@ function judged(
   return found === undefined ? { kind: "done" } : { kind: "fault", fault: found };
 }
 
+type Silence = Extract<SegmentEnd, { kind: "mute" }> & { readonly answered: number };
+
 /** A silent card is a result; whatever else is thrown is not ours to judge. */
 async function exchange(
   channel: CardChannel,
   commands: readonly Sent[],
   whyOf: (answered: number) => string | undefined,
-): Promise<readonly Response[] | Extract<SegmentEnd, { kind: "mute" }>> {
+): Promise<readonly Response[] | Silence> {
   try {
     return await channel.exchange(commands);
   } catch (thrown) {
     if (!(thrown instanceof CardMute)) throw thrown;
-    return { kind: "mute", where: whyOf(thrown.answers.length) ?? "the last command" };
+    const answered = thrown.answers.length;
+    return { kind: "mute", where: whyOf(answered) ?? "the last command", answered };
   }
 }

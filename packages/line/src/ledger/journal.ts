@@ -8,6 +8,7 @@ interface Card {
   readonly passed: string[];
   readonly history: string[];
   rejected: JournalState["rejected"];
+  failed: JournalState["failed"];
   /** Intents without an outcome, by station: what another station does to the card tells nothing about this one. */
   readonly open: Map<string, NonNullable<JournalState["open"]>>;
 }
@@ -21,12 +22,12 @@ export function journalStates(
   for (const note of notes) {
     let card = cards.get(note.serial);
     if (card === undefined) {
-      card = { passed: [], history: [], rejected: undefined, open: new Map() };
+      card = { passed: [], history: [], rejected: undefined, failed: undefined, open: new Map() };
       cards.set(note.serial, card);
     }
     take(card, note);
   }
-  return [...cards].map(([serial, { passed, history, rejected, open }]) => {
+  return [...cards].map(([serial, { passed, history, rejected, failed, open }]) => {
     const [oldest] = open.values();
     return {
       serial,
@@ -34,6 +35,7 @@ export function journalStates(
       history,
       resumes: resumes.get(serial) ?? 0,
       ...(rejected === undefined ? {} : { rejected }),
+      ...(failed === undefined ? {} : { failed }),
       ...(oldest === undefined ? {} : { open: oldest }),
     };
   });
@@ -42,13 +44,19 @@ export function journalStates(
 function take(card: Card, { station, program, segment, event, detail }: Told): void {
   switch (event) {
     case "intent":
+      if (card.failed?.station === station) card.failed = undefined;
       card.open.set(station, { station, program, segment });
       return;
     case "done":
-    case "failed":
       card.open.delete(station);
       return;
+    case "failed":
+      card.open.delete(station);
+      // Without a code nothing is known against the card.
+      if (typeof detail === "string") card.failed = { station, code: detail };
+      return;
     case "passed":
+      if (card.failed?.station === station) card.failed = undefined;
       card.open.delete(station);
       card.passed.push(station);
       if (typeof detail === "string") card.history.push(detail);

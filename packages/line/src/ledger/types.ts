@@ -149,6 +149,8 @@ export interface JournalState {
   readonly history: readonly string[];
   /** It was judged bad: where, and what the first such note says. Nothing takes that back. */
   readonly rejected?: { readonly station: string; readonly detail: string };
+  /** Where its last program ended badly and with which code, when nothing was begun there since: the verdict itself did not become durable. */
+  readonly failed?: { readonly station: string; readonly code: string };
   /** The oldest intent without an outcome of its station; what other stations did afterwards does not close it. */
   readonly open?: { readonly station: string; readonly program: string; readonly segment: number };
   readonly resumes: number;

@@ -35,13 +35,17 @@ export const rejectedDetail = (card: CardInWork, { code, detail }: Verdict): str
 /** Gives a card that is taken up what the journal kept of it. */
 export function remind(
   card: CardInWork,
-  { history, rejected }: Pick<JournalState, "history" | "rejected">,
+  { history, rejected, failed }: Pick<JournalState, "history" | "rejected" | "failed">,
 ): void {
   for (const detail of history) take(card, JSON.parse(detail) as News);
   if (rejected !== undefined) {
     const { code, detail, ...news } = JSON.parse(rejected.detail) as News & Omit<Verdict, "station">;
     card.verdict = { station: rejected.station, code, detail };
     take(card, news);
+  } else if (failed !== undefined) {
+    const { station, code } = failed;
+    // Written by this program. Asked again, a card might lose another try, or be taken for good.
+    card.verdict = { station, code: code as Verdict["code"], detail: "found so before the interruption" };
   }
   card.noted = { times: card.times.length, findings: card.findings.length, pictures: card.pictures };
 }

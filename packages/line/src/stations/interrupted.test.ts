@@ -52,6 +52,35 @@ describe("kill at any moment", () => {
     expect(between).toBeGreaterThan(2);
   });
 
+  test("a card whose program had ended badly when the kill came is judged by that: nothing is sent to it again", async () => {
+    let between = 0;
+    for (let ms = 4000; ms < 10_000; ms += 250) {
+      const begun: string[] = [];
+      const bench: Bench = new Bench({
+        ...options,
+        acts: {
+          personalization: async (card, _head, world) => {
+            if (numberOf(card.label) !== 2) return passed;
+            begun.push(card.label);
+            const head = { serial: card.serial, station: "personalization", program: "p", segment: 1 };
+            await bench.journal.write({ ...head, event: "failed", detail: "card-cryptogram" });
+            await world.sleep(1500);
+            return rejected("card-cryptogram");
+          },
+        },
+      });
+      await bench.runUntil(ms);
+      if ((await bench.journal.states()).some(({ failed, rejected: told }) => failed && !told)) between++;
+      bench.newLine();
+      expect(await bench.run()).toMatchObject({ ended: "complete" });
+      expect(begun).toHaveLength(1);
+      expect(bench.accounts.ends.filter(({ end }) => end.kind === "rejected")).toMatchObject([
+        { end: { code: "card-cryptogram", station: "personalization" } },
+      ]);
+    }
+    expect(between).toBeGreaterThan(2);
+  });
+
   test("a card that went back to stock and is fed again has no notes of its way before", async () => {
     let seen = 0;
     for (let ms = 100; ms < 320; ms += 20) {

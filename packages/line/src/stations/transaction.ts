@@ -14,7 +14,13 @@ import {
   type TerminalData,
   type TransactionResult,
 } from "@persoline/card/emv";
-import { type CardChannel, CardMute, type Outcome, type SealedSecrets } from "@persoline/card/program";
+import {
+  type CardChannel,
+  CardMute,
+  type Note,
+  type Outcome,
+  type SealedSecrets,
+} from "@persoline/card/program";
 import type { PreparedPayment } from "../plan/gp/payment/record.js";
 import { withChip } from "./contact.js";
 import { boundOf, type CardInWork, type PaymentDesk, type Visit } from "./station.js";
@@ -52,19 +58,17 @@ export async function proveByTransaction(
 ): Promise<Outcome> {
   const { payment: desk, world, outside, journal } = visit;
   if (desk === undefined) throw new Error("this line has no terminal for payment cards");
-  const note = (event: "intent" | "done" | "failed"): Promise<void> =>
-    world.outside(
-      outside.journalMs,
-      journal.write({ serial: card.serial, station: noteName, program: noteName, segment: 0, event }),
-    );
+  const head = { serial: card.serial, station: noteName, program: noteName, segment: 0 };
+  const note = (news: Pick<Note, "event" | "detail">): Promise<void> =>
+    world.outside(outside.journalMs, journal.write({ ...head, ...news }));
   return withChip(card, visit, ["completed"], async (channel) => {
-    await note("intent");
+    await note({ event: "intent" });
     const { secrets } = boundOf(card);
     const terminal = new Terminal({ channel, visit, desk, payment, secrets });
     const { findings, verdict } = await heard(() =>
       terminal.prove(interrupted ? visit.limits.resumes + 1 : 0),
     );
-    await note(verdict === undefined ? "done" : "failed");
+    await note(verdict === undefined ? { event: "done" } : { event: "failed", detail: verdict.code });
     return verdict === undefined
       ? { kind: "passed", findings, changed: true }
       : { kind: "rejected", ...verdict, findings, changed: true };

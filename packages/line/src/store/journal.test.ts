@@ -57,6 +57,22 @@ test("an open mark outlives what other stations do to its card, and the first ve
   ]);
 });
 
+test("tells the code a program ended with until something is begun there again; without a code nothing is known against a card", async () => {
+  const j = await journal();
+  await j.write(note(1, "intent", 2));
+  await j.write({ ...note(1, "failed", 2), detail: "command-refused" });
+  await j.write(note(1, "intent", 0, "termination"));
+  await j.write(note(2, "intent", 1));
+  await j.write(note(2, "failed", 1));
+  expect(await j.states()).toMatchObject([
+    { failed: { station: "personalization", code: "command-refused" } },
+    { serial: serial(2) },
+  ]);
+  expect((await j.states())[1]).not.toHaveProperty("failed");
+  await j.write(note(1, "intent", 2));
+  expect((await j.states())[0]).not.toHaveProperty("failed");
+});
+
 test("counts a resume each time an open intent is written again", async () => {
   const j = await journal();
   await j.write(note(1, "intent", 2));

@@ -44,7 +44,8 @@ export class Moody {
       data: data === undefined ? [] : [data],
       ...(expected === undefined ? {} : { le: expected }),
       sw: [exact(0x9000), ...tolerated],
-      changes: kind === "update" || kind === "create",
+      // A card counts a PIN's tries down before it compares.
+      changes: kind === "update" || kind === "create" || kind === "verify",
       cost: { pages: 0 },
       ...more,
     };

@@ -1,10 +1,17 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { type Response, statusWord } from "@persoline/card/apdu";
-import { type CardChannel, runProgram, type SecurityModule, type Serial } from "@persoline/card/program";
+import { type Response, type StatusWord, statusWord, SW } from "@persoline/card/apdu";
+import {
+  type CardChannel,
+  CardMute,
+  runProgram,
+  type SecurityModule,
+  type Serial,
+} from "@persoline/card/program";
+import { idealWorld } from "../../stations/world.js";
 import { ContentProblem } from "../content.js";
 import { compileForeign } from "./compile.js";
-import { parseForeign } from "./product.js";
+import { type ForeignProduct, parseForeign } from "./product.js";
 import { foreignInitialisation, foreignPersonalization, foreignProof } from "./programs.js";
 
 const file = new URL("../../../../../examples/products/foreign-badge/product.yaml", import.meta.url);
@@ -128,6 +135,62 @@ describe("a product on a card of another maker", () => {
       ["probe", 2, 0x14],
     ]);
     expect(foreignInitialisation(product).segments.every(({ done }) => done?.length === 2)).toBe(true);
+  });
+
+  test("a PIN whose answer did not come is sent again only to a card that tells its counter, and tells it full", async () => {
+    const sent = async (
+      left: StatusWord | undefined,
+      answer: "mute" | StatusWord,
+    ): Promise<[number, string]> => {
+      let verified = 0;
+      const channel: CardChannel = {
+        exchange: (commands) => {
+          const answers: Response[] = [];
+          for (const { command } of commands) {
+            if (command.ins === 0x20 && command.data !== undefined) verified++;
+            const isPin = command.ins === 0x20 && command.data !== undefined;
+            if (isPin && answer === "mute" && verified === 1) return Promise.reject(new CardMute(answers));
+            const sw = isPin ? statusWord(0x9000) : command.ins === 0x20 && left !== undefined ? left : SW.ok;
+            answers.push({ data: new Uint8Array(0), sw });
+          }
+          return Promise.resolve(answers);
+        },
+      };
+      const pin = { reference: "00", transport: "1234", length: 8 };
+      const own: ForeignProduct = {
+        ...product,
+        write: {},
+        pin:
+          left === undefined
+            ? pin
+            : { ...pin, "tries-left": { "at-least": 3, "seen-on": "a test", evidence: "63C3" } },
+      };
+      const end = await runProgram({
+        program: foreignProof(own, person),
+        station: "bench",
+        serial: "00000000000000000001" as Serial,
+        channel,
+        powerCycle: () => Promise.resolve(channel),
+        hsm: undefined as never,
+        journal: { write: () => Promise.resolve() },
+        world: idealWorld(),
+      });
+      return [verified, "code" in end ? end.code : end.kind];
+    };
+    expect(await sent(undefined, "mute")).toEqual([1, "interrupted"]);
+    expect(await sent(statusWord(0x63c3), "mute")).toEqual([2, "passed"]);
+    expect(await sent(statusWord(0x63c3), SW.ok)).toEqual([1, "passed"]);
+  });
+
+  test("an EF record too many is found when the list is read back", () => {
+    const last = foreignProof(product, person).segments.flatMap(({ steps }) =>
+      steps.filter(({ ins }) => ins === 0xb2),
+    );
+    expect(last.map(({ p1, sw: [sw] }) => [p1, sw?.value])).toEqual([
+      [1, 0x9000],
+      [2, 0x9000],
+      [3, 0x6a83],
+    ]);
   });
 
   test("long contents go in pieces that the card takes, and are read back in the same", () => {

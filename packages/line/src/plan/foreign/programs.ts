@@ -148,7 +148,10 @@ function blocks(data: Uint8Array, most: number): { readonly offset: number; read
   }));
 }
 
-/** Everything read back; the PIN last, once: a wrong one costs a try and is never sent twice. */
+/**
+ * Everything read back; the PIN last, once: a wrong one costs a try. When its answer did not come, it is sent again only to a card that
+ * tells its counter, and tells it full.
+ */
 export function foreignProof(product: ForeignProduct, values: Values): CardProgram {
   const moody = new Moody(product.card.moods);
   const most = product.card["command-data"];
@@ -178,6 +181,7 @@ export function foreignProof(product: ForeignProduct, values: Values): CardProgr
               `compare EF record ${String(at + 1)} of ${ef.ef}`,
             ),
           );
+    if (ef.type !== "transparent" && parts.length > 0) steps.push(noMore(moody, ef, parts));
     return steps.length === 0
       ? []
       : [
@@ -192,6 +196,20 @@ export function foreignProof(product: ForeignProduct, values: Values): CardProgr
   const shown = pin === undefined ? [] : [pinSegment(moody, pin)];
   return { name: `${product.product}/proof`, segments: [...files, ...shown] };
 }
+
+/** An EF record too many was appended twice. */
+const noMore = (moody: Moody, ef: ForeignEf, parts: readonly Uint8Array[]): Step =>
+  moody.step(
+    "read",
+    { ...readRecord({ number: parts.length + 1 }), le: parts[0]?.length ?? 256 },
+    {
+      sw: [exact(0x6a83)],
+      why: `no EF record after number ${String(parts.length)} of ${ef.ef}`,
+      clause: "ISO/IEC 7816-4, 7.3.3",
+      again: "same",
+      reject: "wrong-answer",
+    },
+  );
 
 /** The counter before the PIN: whoever has tried already leaves too little room for what goes wrong here. */
 function triesLeft(moody: Moody, reference: string, least: number): Step {
@@ -210,15 +228,19 @@ function triesLeft(moody: Moody, reference: string, least: number): Step {
 function pinSegment(moody: Moody, pin: NonNullable<ForeignProduct["pin"]>): CardProgram["segments"][number] {
   const field = new Uint8Array(pin.length);
   field.set(utf8(pin.transport));
+  const least = pin["tries-left"]?.["at-least"];
+  const counter = least === undefined ? undefined : triesLeft(moody, pin.reference, least);
   const step = moody.step("verify", verify({ reference: Number.parseInt(pin.reference, 16), pin: field }), {
     why: "verify the maker's published PIN",
     clause: "ISO/IEC 7816-4, 7.5.6",
-    again: "never",
+    // Interrupted, a PIN that was wrong has cost a try: with the counter as full as before it was not sent, or was right.
+    ...(counter === undefined
+      ? { again: "never" }
+      : { again: "probe", probe: { ask: [{ ...counter, sw: [exact(0x9000)] }], absent: counter.sw } }),
   });
-  const least = pin["tries-left"]?.["at-least"];
   return {
     name: "pin",
     channel: "plain",
-    steps: least === undefined ? [step] : [triesLeft(moody, pin.reference, least), step],
+    steps: counter === undefined ? [step] : [counter, step],
   };
 }

@@ -1,5 +1,5 @@
 import { CardMute } from "@persoline/card/program";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { DeviceFault } from "../../problem.js";
 import { ask, atr, DawdlingCard, inserted, readerContract, ScriptedCard } from "../contract.test.data.js";
 import { type Daemon, slotNumber, startPcscd } from "../pcscd.test.data.js";
@@ -215,6 +215,21 @@ describe("a PC/SC service that dies", () => {
     pcscd = await startPcscd(4);
     expect(await back).toBe(true);
     expect(await (await inserted(own)).exchange([ask(0xca, 256)])).toHaveLength(1);
+  });
+
+  test("while a command is under way: the machine's fault too, no card is called silent for it", async () => {
+    const card = new ScriptedCard(both);
+    slotWith(card, "hang");
+    const own = reader({ answerMs: 8_000 });
+    await own.awaitCard("present", 3000);
+    const channel = await inserted(own);
+    const thrown = channel.exchange([ask(0xca, 256), ask(0x10)]).catch((problem: unknown) => problem);
+    await vi.waitFor(() => expect(card.got).toContain(0x10), { timeout: 3000 });
+    await pcscd.kill();
+    expect(await thrown).toBeInstanceOf(DeviceFault);
+    expect(await thrown).toMatchObject({ code: "no-service" });
+    expect(card.got.filter((ins) => ins === 0x10)).toHaveLength(1);
+    pcscd = await startPcscd(4);
   });
 });
 

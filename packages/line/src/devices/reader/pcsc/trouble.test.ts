@@ -15,6 +15,15 @@ test("a list of readers that is too long for its buffer is not the card's doing,
   expect(troubleOf(grown, "exchange").kind).toBe("silence");
 });
 
+test("a broken connection to the service is nothing the card did, in mid-command either; a failed transaction may be", () => {
+  for (const during of ["reset", "exchange", "other"] as const)
+    expect(troubleOf(new Error("Communication error"), during)).toMatchObject({
+      kind: "fault",
+      fault: { code: "no-service" },
+    });
+  expect(troubleOf(new Error("Transaction failed"), "exchange").kind).toBe("silence");
+});
+
 test("in mid-command a card that leaves is silent; before one there is none", () => {
   const removed = new Error("Card was removed");
   expect(troubleOf(removed, "exchange").kind).toBe("silence");

@@ -48,7 +48,6 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
       if (during === "exchange")
         return { kind: "silence", message: "the card's answer is far longer than an answer can be" };
       return fault("unplugged", "readers come and go faster than PC/SC can list them");
-    case "Communication error":
     case "Transaction failed":
     case "Operation timed out":
       if (during === "exchange") return { kind: "silence", message: `the card does not answer (${text})` };
@@ -69,6 +68,8 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
     case "PC/SC service stopped":
     case "Invalid handle":
     case "Internal error":
+    // The connection to the service broke; what a card or its driver fails at is "Transaction failed" (pcsc-lite, winscard_clnt.c).
+    case "Communication error":
       return fault("no-service", `the PC/SC service does not answer: ${serviceRemedy}`);
     case "Unknown PC/SC error":
       // A service that is just ending answers so. In mid-command it is told as it came; before one, a new context asks again.
