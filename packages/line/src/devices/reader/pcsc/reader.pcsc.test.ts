@@ -227,7 +227,9 @@ describe("a PC/SC service that dies", () => {
     await vi.waitFor(() => expect(card.got).toContain(0x10), { timeout: 3000 });
     await pcscd.kill();
     expect(await thrown).toBeInstanceOf(DeviceFault);
-    expect(await thrown).toMatchObject({ code: "no-service" });
+    expect(await thrown).toMatchObject({
+      message: expect.stringContaining("service does not answer") as string,
+    });
     expect(card.got.filter((ins) => ins === 0x10)).toHaveLength(1);
     pcscd = await startPcscd(4);
   });
