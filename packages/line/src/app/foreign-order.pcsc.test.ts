@@ -154,12 +154,13 @@ describe.each(["through pcscd", "over vpcd-direct"] as const)(
       expect(stock).toMatchObject({ totals: { received: 6, good: 4, inStock: 2 } });
     });
 
-    test("killed after a command whose answer it never had, again and again: every card is made once", async () => {
+    test("killed after a command whose answer it never had, again and again: every card is made once, and no PIN is sent twice", async () => {
       const { address, begin } = await arranged(way);
-      const pile = [body(), body(), body(), body()];
+      const pile = [body(), body(), body(), body(), body()];
+      const [shown] = pile.slice(3);
       const person = new Person(pile, address);
       let line: ChildProcess | undefined;
-      // Its number's file made; its number written; its second EF record appended; its PIN shown.
+      // Its number's file made; its number written; its second EF record appended; its PIN shown, by a card that does not tell its tries.
       const moments = [
         ["00e0", 1],
         ["00d6", 1],
@@ -180,15 +181,18 @@ describe.each(["through pcscd", "over vpcd-direct"] as const)(
       expect(JSON.parse(out)).toMatchObject({
         produced: 4,
         balanced: true,
-        rejects: [],
+        rejects: [{ station: "chip-proof", code: "interrupted" }],
         blanks: { good: 4 },
       });
-      expect(labelsOf(person)).toEqual(labels(1, 2, 3, 4));
-      expect(person.good).toEqual(pile);
-      // Three, one, two and two zones, in the order of the input.
-      expect(pile.map((one) => one.count("00e2"))).toEqual([3, 1, 2, 2]);
+      expect(labelsOf(person)).toEqual(labels(1, 2, 3, 5));
+      expect(person.aside).toEqual([shown]);
+      expect(person.good).toEqual(pile.filter((one) => one !== shown));
+      // Three, one, two and two zones, in the order of the input; the last record once more.
+      expect(pile.map((one) => one.count("00e2"))).toEqual([3, 1, 2, 2, 2]);
       // Three files each; the one whose answer was lost was asked for, and not made again.
-      expect(pile.map((one) => one.count("00e0"))).toEqual([3, 3, 3, 3]);
+      expect(pile.map((one) => one.count("00e0"))).toEqual([3, 3, 3, 3, 3]);
+      // Once when the chip is proved, once more in quality control.
+      expect(pile.map((one) => one.count("0020"))).toEqual([2, 2, 2, 1, 2]);
     });
   },
 );
