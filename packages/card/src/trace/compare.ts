@@ -1,5 +1,6 @@
-import { decodeCommand, encodeResponse } from "../apdu/index.js";
-import { hex, unhex } from "../bytes/index.js";
+import { type Command, decodeCommand, encodeResponse } from "../apdu/index.js";
+import { CardProblem, hex, unhex } from "../bytes/index.js";
+import { isHarmless } from "../inspect/index.js";
 import { type CardChannel, CardMute } from "../program/index.js";
 import { fits } from "./replay.js";
 import type { TraceLine } from "./types.js";
@@ -13,9 +14,6 @@ export interface Comparison {
   readonly same: boolean;
 }
 
-/** SELECT, GET DATA, READ BINARY, READ RECORD, GET CHALLENGE: asked again as often as anybody likes. */
-const harmless = new Set([0xa4, 0xca, 0xcb, 0xb0, 0xb1, 0xb2, 0xb3, 0x84]);
-
 /** Asks a card what a trace asked, where that is harmless, and compares the answers; masked bytes fit every byte. A mute card ends it. */
 export async function compareWith(
   lines: readonly TraceLine[],
@@ -26,20 +24,16 @@ export async function compareWith(
     if (line.what === "reset") continue;
     const { command } = line;
     const recorded = line.what === "apdu" ? line.answer : "mute";
-    const ins = Number.parseInt(command.slice(2, 4), 16);
-    // A session cannot be taken up again: what was secured by it would only be refused.
-    const plain = (Number.parseInt(command.slice(0, 2), 16) & 0x0c) === 0;
-    if (command.includes("*") || !harmless.has(ins) || !plain) {
+    const sent = command.includes("*") ? undefined : whole(command);
+    if (sent === undefined || !isHarmless(sent)) {
       found.push({ command, recorded, now: "not sent", same: true });
       continue;
     }
     try {
-      const [answer] = await channel.exchange([
-        { command: decodeCommand(unhex(command)), sw: [{ value: 0, mask: 0 }] },
-      ]);
+      const [answer] = await channel.exchange([{ command: sent, sw: [{ value: 0, mask: 0 }] }]);
       const now = answer === undefined ? "mute" : hex(encodeResponse(answer));
       // Challenges are another each time.
-      const same = ins === 0x84 ? now.length === recorded.length : fits(recorded, now);
+      const same = sent.ins === 0x84 ? now.length === recorded.length : fits(recorded, now);
       found.push({ command, recorded, now, same });
     } catch (thrown) {
       if (!(thrown instanceof CardMute)) throw thrown;
@@ -48,4 +42,14 @@ export async function compareWith(
     }
   }
   return found;
+}
+
+/** Undefined: bytes that are no command, which a trace from elsewhere may hold. */
+function whole(command: string): Command | undefined {
+  try {
+    return decodeCommand(unhex(command));
+  } catch (thrown) {
+    if (thrown instanceof CardProblem) return undefined;
+    throw thrown;
+  }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Command, Response, StatusWord } from "../apdu/index.js";
+import { type Command, encodeCommand, type Response, type StatusWord } from "../apdu/index.js";
 import { hex, unhex } from "../bytes/index.js";
 import { inspectCard } from "../inspect/index.js";
 import { type CardChannel, CardMute, type Sent } from "../program/index.js";
@@ -61,7 +61,11 @@ describe("recording", () => {
     ["APPEND RECORD", 0x00, 0xe2],
     ["PUT DATA", 0x00, 0xda],
     ["ENVELOPE", 0x00, 0xc2],
-    ["a command of somebody's own", 0x90, 0x5a],
+    ["a command of somebody's own", 0xb0, 0x5a],
+    ["CreateApplication, by an instruction that is GET DATA elsewhere", 0x90, 0xca],
+    ["ChangeKey", 0x90, 0xc4],
+    ["WriteData", 0x90, 0x3d],
+    ["a further frame of an authentication", 0x90, 0xaf],
     ["SELECT under secure messaging", 0x84, 0xa4],
   ])("%s: its data is masked, its lengths stay", async (_name, cla, ins) => {
     const { lines } = await recordedLines([sent({ cla, ins, data: secret, le: 256 })], () => "9000");
@@ -104,6 +108,25 @@ describe("recording", () => {
       () => "01029000",
     );
     expect(traceText(lines)).not.toContain("*");
+  });
+
+  test("a DESFire-style card: what it tells everybody stays, what its files hold does not", async () => {
+    const native = [
+      sent({ cla: 0x90, ins: 0x5a, data: unhex("F48120"), le: 256 }),
+      sent({ cla: 0x90, ins: 0x60, le: 256 }),
+      sent({ cla: 0x90, ins: 0xaf, le: 256 }),
+      sent({ cla: 0x90, ins: 0xbd, data: unhex("01000000040000"), le: 256 }),
+      sent({ cla: 0x90, ins: 0xaf, le: 256 }),
+      // READ BINARY elsewhere, nobody's here.
+      sent({ cla: 0x90, ins: 0xb0, le: 256 }),
+    ];
+    const shown = (lines: readonly TraceLine[]) => lines.map((line) => ("answer" in line ? line.answer : ""));
+    const hidden = await recordedLines(native, () => "313291AF");
+    const [open, closed] = ["313291AF", "****91AF"];
+    expect(shown(hidden.lines)).toEqual(["", open, open, open, closed, closed, closed]);
+    expect(traceText(hidden.lines)).toContain('"905A000003F4812000"');
+    const kept = await recordedLines(native, () => "313291AF", "kept");
+    expect(shown(kept.lines)).toEqual(["", open, open, open, open, open, closed]);
   });
 
   test("stops where the channel stops, and tells where the card fell silent", async () => {
@@ -195,6 +218,53 @@ describe("replaying", () => {
       ["6A82", false],
     ]);
     expect(asked).toEqual([0xb0, 0xb0]);
+  });
+});
+
+describe("what is asked again", () => {
+  const asks = async (...commands: readonly string[]): Promise<readonly string[]> => {
+    const asked: string[] = [];
+    const channel = card((command) => {
+      asked.push(hex(encodeCommand(command)));
+      return "9000";
+    });
+    const trace = commands.map((command) => ({ what: "apdu", ms: 1, command, answer: "9000" }) as const);
+    const found = await compareWith(trace, channel);
+    expect(found.map(({ now }) => now)).toEqual(
+      commands.map((command) => (asked.includes(command) ? "9000" : "not sent")),
+    );
+    return asked;
+  };
+
+  test.each([
+    ["SELECT", "00A4000C023F00"],
+    ["GET DATA", "00CA004200"],
+    ["GET DATA of GlobalPlatform", "80CA9F7F00"],
+    ["READ RECORD on another logical channel", "01B2010400"],
+    ["GetVersion", "9060000000"],
+    ["a further frame of its answer", "90AF000000"],
+    ["GetFileSettings", "90F50000010100"],
+  ])("%s", async (_name, command) => {
+    expect(await asks(command)).toEqual([command]);
+  });
+
+  test.each([
+    ["CreateApplication, whose instruction is GET DATA elsewhere", "90CA000005F481200F8500"],
+    ["CreateBackupDataFile, whose instruction is GET DATA elsewhere", "90CB0000070103EEEE20000000"],
+    ["a frame with data: of a command, or of an authentication", "90AF00000411223344"],
+    ["AuthenticateAES", "90AA0000010000"],
+    ["FormatPICC", "90FC000000"],
+    ["Commit", "90C7000000"],
+    ["SELECT's instruction in a class of nobody's knowledge", "B0A4000C023F00"],
+    ["and in GlobalPlatform's", "80A4000C023F00"],
+    ["GET DATA under secure messaging", "84CA004200"],
+    ["SELECT under secure messaging, further class", "60A4000C023F00"],
+    ["a link of a chain", "10A4000C023F00"],
+    ["VERIFY without data", "00200081"],
+    ["INITIALIZE UPDATE", "8050000008010203040506070800"],
+    ["bytes that are no command", "00A4000CFF3F"],
+  ])("not %s", async (_name, command) => {
+    expect(await asks(command)).toEqual([]);
   });
 });
 
