@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { equal } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import type {
   CardProgram,
@@ -67,8 +68,8 @@ export interface Kind {
   readonly chip: (content: Uint8Array, chance: Chance) => Chip;
   /** What may be gone at the end, whatever the card did; `unknown`: so many proofs were sent whose answers never came. */
   readonly mayBurn: (unknown: number) => number;
-  /** What of a passed card's memory is not as it must be; absent: an honest proof is asked. */
-  readonly wrongIn?: (content: Uint8Array) => readonly string[];
+  /** What of a passed card's memory is not as an untroubled one's; absent: an honest proof is asked. */
+  readonly wrongIn?: (content: Uint8Array, untroubled: Uint8Array) => readonly string[];
   /** One bit of a finished card that its proof must notice. */
   readonly spoil?: (content: Uint8Array, chance: Chance) => void;
 }
@@ -168,7 +169,10 @@ function foreignKind(name: string, text: string, rightPin: boolean): Kind {
       return { card, content: () => card.content(), burnt: () => triesBurnt(card.content()) };
     },
     mayBurn: () => (rightPin ? 0 : 1),
-    ...(rightPin ? {} : { wrongIn: () => [] }),
+    wrongIn: (content, untroubled) =>
+      rightPin && !equal(content, untroubled)
+        ? [`files that are others: ${Buffer.from(content).toString()}`]
+        : [],
   };
 }
 
@@ -380,7 +384,7 @@ export async function liveWith(chance: Chance): Promise<Lived> {
   if (outcome.kind === "halted") throw wrong(`the card stopped the line: ${outcome.detail}`);
   const burnt = life.chip.burnt();
   if (burnt > kind.mayBurn(life.card.tries.unknown)) throw wrong(`${String(burnt)} tries are gone`);
-  if (outcome.kind === "passed") await mustBeGood(kind, life.chip.content());
+  if (outcome.kind === "passed") await mustBeGood(kind, life.chip.content(), before.at(-1));
   return {
     kind: kind.name,
     answers: life.card.answers,
@@ -401,8 +405,12 @@ function killsOf(chance: Chance): NonNullable<Hostility["kills"]> {
 }
 
 /** Throws when its memory is another one than it must be, or an honest card with that memory does not pass. */
-async function mustBeGood(kind: Kind, content: Uint8Array): Promise<void> {
-  const wrong = kind.wrongIn?.(content) ?? (await provedWrong(kind, content));
+async function mustBeGood(
+  kind: Kind,
+  content: Uint8Array,
+  untroubled: Uint8Array = new Uint8Array(0),
+): Promise<void> {
+  const wrong = kind.wrongIn?.(content, untroubled) ?? (await provedWrong(kind, content));
   if (wrong.length > 0) throw new Error(`${kind.name}: passed as good with ${wrong.join(", ")}`);
 }
 
