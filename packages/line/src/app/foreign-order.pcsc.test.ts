@@ -208,16 +208,11 @@ test("killed when its last EF record was noted as done, and the visit was not no
     }),
   );
   expect((await person.watch(line)).code).toBe(null);
-  // Between the two notes lies one turn of the event loop: what the second wrote is taken back.
+  // The note of the visit is on its way to the disk then; where it had come there already, it is taken back.
   const journal = new Database(join(data, "journal-desk.db"));
-  const notes = journal.prepare<[], { id: number; station: string; event: string }>(
-    "select id, station, event from notes order by id desc limit 2",
-  );
-  expect(notes.all()).toMatchObject([
-    { station: "personalization", event: "passed" },
-    { station: "personalization", event: "done" },
-  ]);
-  journal.prepare("delete from notes where id = ?").run(notes.all()[0]?.id);
+  journal.prepare("delete from notes where station = 'personalization' and event = 'passed'").run();
+  const last = journal.prepare("select station, event from notes order by id desc limit 1");
+  expect(last.get()).toEqual({ station: "personalization", event: "done" });
   journal.close();
   line = begin();
   const { code, out } = await person.watch(line);
