@@ -1,6 +1,6 @@
 import { type Command, decodeCommand, encodeResponse } from "../apdu/index.js";
 import { CardProblem, hex, unhex } from "../bytes/index.js";
-import { isHarmless } from "../inspect/index.js";
+import { isHarmless, knownSilent } from "../inspect/index.js";
 import { type CardChannel, CardMute } from "../program/index.js";
 import { fits } from "./replay.js";
 import type { TraceLine } from "./types.js";
@@ -9,7 +9,7 @@ import type { TraceLine } from "./types.js";
 export interface Comparison {
   readonly command: string;
   readonly recorded: string;
-  /** What the card answers now; "mute", or "not sent": the command is masked, changes cards, or could burn a try. */
+  /** What the card answers now; "mute", or "not sent": the command is masked, changes cards, could burn a try, or is known to end this card. */
   readonly now: string;
   readonly same: boolean;
 }
@@ -17,15 +17,16 @@ export interface Comparison {
 /** Asks a card what a trace asked, where that is harmless, and compares the answers; masked bytes fit every byte. A mute card ends it. */
 export async function compareWith(
   lines: readonly TraceLine[],
-  channel: CardChannel,
+  { atr, channel }: { readonly atr: Uint8Array; readonly channel: CardChannel },
 ): Promise<readonly Comparison[]> {
   const found: Comparison[] = [];
+  const silently = knownSilent(atr) !== undefined;
   for (const line of lines) {
     if (line.what === "reset") continue;
     const { command } = line;
     const recorded = line.what === "apdu" ? line.answer : "mute";
     const sent = command.includes("*") ? undefined : whole(command);
-    if (sent === undefined || !isHarmless(sent)) {
+    if (sent === undefined || !isHarmless(sent) || (silently && wantsAnswer(sent))) {
       found.push({ command, recorded, now: "not sent", same: true });
       continue;
     }
@@ -43,6 +44,9 @@ export async function compareWith(
   }
   return found;
 }
+
+/** SELECT that is to be answered with what was selected (ISO/IEC 7816-4, 7.1.1). */
+const wantsAnswer = ({ ins, p2 }: Command): boolean => ins === 0xa4 && (p2 & 0x0c) !== 0x0c;
 
 /** Undefined: bytes that are no command, which a trace from elsewhere may hold. */
 function whole(command: string): Command | undefined {
