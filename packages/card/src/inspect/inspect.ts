@@ -6,7 +6,7 @@ import { asking, Ended } from "./ask.js";
 import { learnDesfire } from "./desfire.js";
 import { learnFacts } from "./facts.js";
 import { learnApplications, learnFiles, Looking } from "./files.js";
-import { desfireName, silentCards } from "./known.js";
+import { desfireName, knownSilent } from "./known.js";
 import type { Fact, FoundApplication, FoundFile, InspectOptions, Inspection } from "./types.js";
 
 /**
@@ -15,8 +15,7 @@ import type { Fact, FoundApplication, FoundFile, InspectOptions, Inspection } fr
  */
 export async function inspectCard(channel: CardChannel, options: InspectOptions): Promise<Inspection> {
   const ask = asking(channel);
-  const known = silentCards.find(({ atr }) => hex(atr) === hex(options.atr));
-  const silently = options.silently ?? known?.evidence;
+  const silently = options.silently ?? knownSilent(options.atr);
   const looking = new Looking(ask, { silently: silently !== undefined });
   const facts: Fact[] = [];
   const files: FoundFile[] = [];

@@ -1,4 +1,4 @@
-import { utf8, unhex } from "../bytes/index.js";
+import { hex, utf8, unhex } from "../bytes/index.js";
 
 /** Elementary and dedicated files that standards give a place under the MF. */
 export const standardFiles: readonly { readonly name: string; readonly fid: number }[] = [
@@ -37,10 +37,14 @@ export const knownApplications: readonly { readonly name: string; readonly aid: 
 ];
 
 /** Cards that were seen to end when SELECT asks for an answer, by their ATR: they are asked by P2 = 0C only. */
-export const silentCards: readonly { readonly atr: Uint8Array; readonly evidence: string }[] = [
+const silentCards: readonly { readonly atr: Uint8Array; readonly evidence: string }[] = [
   {
     atr: unhex("3B951381018073FF01000B"),
     evidence:
       "vicc 0.8 of vsmartcard-vpicc 3.3 was seen to end at 00A40004023F0000 and 00A40000023F0000, and to answer 00A4000C023F00",
   },
 ];
+
+/** Why a card is not asked a SELECT that wants an answer; undefined: nothing is known against it. */
+export const knownSilent = (atr: Uint8Array): string | undefined =>
+  silentCards.find((one) => hex(one.atr) === hex(atr))?.evidence;

@@ -51,6 +51,6 @@ export interface InspectOptions {
   /** Answer to reset as received. */
   readonly atr: Uint8Array;
   readonly wanted?: readonly WantedFiles[];
-  /** Why no SELECT may ask for an answer: words for people. Cards that are known for it (`silentCards`) are spared without it. */
+  /** Why no SELECT may ask for an answer: words for people. Cards that are known for it (`knownSilent`) are spared without it. */
   readonly silently?: string;
 }

@@ -1,7 +1,7 @@
-import type { Response } from "../apdu/index.js";
+import type { Command, Response } from "../apdu/index.js";
 import { hex } from "../bytes/index.js";
 import { type CardChannel, CardMute } from "../program/index.js";
-import { maskedAnswer, maskedCommand, type Personal } from "./mask.js";
+import { isFurtherFrame, maskedAnswer, maskedCommand, type Personal } from "./mask.js";
 import type { TraceLine } from "./types.js";
 
 export interface Recorder {
@@ -19,11 +19,13 @@ export interface Recorder {
 export function recorded(channel: CardChannel, atr: Uint8Array, recorder: Recorder): CardChannel {
   const { now, write, personal = "hidden" } = recorder;
   write({ what: "reset", ms: now(), atr: hex(atr) });
+  let begun: Command | undefined;
   return {
     exchange: async (commands) => {
       const answers: Response[] = [];
       for (const sent of commands) {
         const command = maskedCommand(sent.command);
+        if (begun === undefined || !isFurtherFrame(sent.command)) begun = sent.command;
         try {
           const [answer] = await channel.exchange([sent]);
           if (answer === undefined) break;
@@ -31,7 +33,7 @@ export function recorded(channel: CardChannel, atr: Uint8Array, recorder: Record
             what: "apdu",
             ms: now(),
             command,
-            answer: maskedAnswer(sent.command, answer, personal),
+            answer: maskedAnswer(begun, answer, personal),
           });
           answers.push(answer);
           if (!sent.sw.some(({ value, mask }) => (answer.sw & mask) === value)) break;

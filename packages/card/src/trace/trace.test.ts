@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Command, Response, StatusWord } from "../apdu/index.js";
+import { type Command, encodeCommand, type Response, type StatusWord } from "../apdu/index.js";
 import { hex, unhex } from "../bytes/index.js";
 import { inspectCard } from "../inspect/index.js";
 import { type CardChannel, CardMute, type Sent } from "../program/index.js";
@@ -61,7 +61,11 @@ describe("recording", () => {
     ["APPEND RECORD", 0x00, 0xe2],
     ["PUT DATA", 0x00, 0xda],
     ["ENVELOPE", 0x00, 0xc2],
-    ["a command of somebody's own", 0x90, 0x5a],
+    ["a command of somebody's own", 0xb0, 0x5a],
+    ["CreateApplication, by an instruction that is GET DATA elsewhere", 0x90, 0xca],
+    ["ChangeKey", 0x90, 0xc4],
+    ["WriteData", 0x90, 0x3d],
+    ["a further frame of an authentication", 0x90, 0xaf],
     ["SELECT under secure messaging", 0x84, 0xa4],
   ])("%s: its data is masked, its lengths stay", async (_name, cla, ins) => {
     const { lines } = await recordedLines([sent({ cla, ins, data: secret, le: 256 })], () => "9000");
@@ -104,6 +108,25 @@ describe("recording", () => {
       () => "01029000",
     );
     expect(traceText(lines)).not.toContain("*");
+  });
+
+  test("a DESFire-style card: what it tells everybody stays, what its files hold does not", async () => {
+    const native = [
+      sent({ cla: 0x90, ins: 0x5a, data: unhex("F48120"), le: 256 }),
+      sent({ cla: 0x90, ins: 0x60, le: 256 }),
+      sent({ cla: 0x90, ins: 0xaf, le: 256 }),
+      sent({ cla: 0x90, ins: 0xbd, data: unhex("01000000040000"), le: 256 }),
+      sent({ cla: 0x90, ins: 0xaf, le: 256 }),
+      // READ BINARY elsewhere, nobody's here.
+      sent({ cla: 0x90, ins: 0xb0, le: 256 }),
+    ];
+    const shown = (lines: readonly TraceLine[]) => lines.map((line) => ("answer" in line ? line.answer : ""));
+    const hidden = await recordedLines(native, () => "313291AF");
+    const [open, closed] = ["313291AF", "****91AF"];
+    expect(shown(hidden.lines)).toEqual(["", open, open, open, closed, closed, closed]);
+    expect(traceText(hidden.lines)).toContain('"905A000003F4812000"');
+    const kept = await recordedLines(native, () => "313291AF", "kept");
+    expect(shown(kept.lines)).toEqual(["", open, open, open, open, open, closed]);
   });
 
   test("stops where the channel stops, and tells where the card fell silent", async () => {
@@ -188,7 +211,7 @@ describe("replaying", () => {
       asked.push(ins);
       return p2 === 0 ? "AABBCCDD9000" : "6A82";
     });
-    const found = await compareWith(trace, again);
+    const found = await compareWith(trace, { atr: unhex("3B00"), channel: again });
     expect(found.map(({ now, same }) => [now, same])).toEqual([
       ["not sent", true],
       ["AABBCCDD9000", true],
@@ -198,17 +221,121 @@ describe("replaying", () => {
   });
 });
 
+describe("what is asked again", () => {
+  const asks = async (commands: readonly string[], atr = unhex("3B00")): Promise<readonly string[]> => {
+    const asked: string[] = [];
+    const channel = card((command) => {
+      asked.push(hex(encodeCommand(command)));
+      return "9000";
+    });
+    const trace = commands.map((command) => ({ what: "apdu", ms: 1, command, answer: "9000" }) as const);
+    const found = await compareWith(trace, { atr, channel });
+    expect(found.map(({ now }) => now)).toEqual(
+      commands.map((command) => (asked.includes(command) ? "9000" : "not sent")),
+    );
+    return asked;
+  };
+
+  test.each([
+    ["SELECT", "00A4000C023F00"],
+    ["GET DATA", "00CA004200"],
+    ["GET DATA of GlobalPlatform", "80CA9F7F00"],
+    ["READ RECORD on another logical channel", "01B2010400"],
+    ["GetVersion", "9060000000"],
+    ["a further frame of its answer", "90AF000000"],
+    ["GetFileSettings", "90F50000010100"],
+  ])("%s", async (_name, command) => {
+    expect(await asks([command])).toEqual([command]);
+  });
+
+  test.each([
+    ["CreateApplication, whose instruction is GET DATA elsewhere", "90CA000005F481200F8500"],
+    ["CreateBackupDataFile, whose instruction is GET DATA elsewhere", "90CB0000070103EEEE20000000"],
+    ["a frame with data: of a command, or of an authentication", "90AF00000411223344"],
+    ["AuthenticateAES", "90AA0000010000"],
+    ["FormatPICC", "90FC000000"],
+    ["Commit", "90C7000000"],
+    ["SELECT's instruction in a class of nobody's knowledge", "B0A4000C023F00"],
+    ["and in GlobalPlatform's", "80A4000C023F00"],
+    ["GET DATA under secure messaging", "84CA004200"],
+    ["SELECT under secure messaging, further class", "60A4000C023F00"],
+    ["a link of a chain", "10A4000C023F00"],
+    ["VERIFY without data", "00200081"],
+    ["INITIALIZE UPDATE", "8050000008010203040506070800"],
+    ["bytes that are no command", "00A4000CFF3F"],
+  ])("not %s", async (_name, command) => {
+    expect(await asks([command])).toEqual([]);
+  });
+
+  test("not what is known to end this very card", async () => {
+    const selects = ["00A4000C023F00", "00A40004023F0000", "00A40000023F0000"];
+    expect(await asks(selects, unhex("3B951381018073FF01000B"))).toEqual(selects.slice(0, 1));
+    expect(await asks(selects)).toEqual(selects);
+  });
+});
+
+/**
+ * Inspections: of Persoline cards as `tools/build-traces.ts` makes them; the others as `persoline card trace record --vpcd PORT
+ * --keep-personal` wrote them, of Debian's vicc 0.8 (`--type iso7816`) and of blanks of `card serve` for the GlobalPlatform and the
+ * DESFire-style example.
+ */
 describe("recorded cards", () => {
   const folder = new URL("../../vectors/traces/", import.meta.url);
   test.each([
-    ["persoline-blank", "ROM only", "5053000000000000002A"],
-    ["persoline-completed", "operating system completed", "5053000000000000002A"],
-  ])("%s: inspected again from its trace, to the last exchange", async (name, phase, chip) => {
-    const replay = replayed(readTrace(readFileSync(new URL(`${name}.jsonl`, folder), "utf8")));
-    const found = await inspectCard(replay.channel, { atr: replay.atr });
-    expect(found.facts.find(({ what }) => what === "chip status")?.value).toContain(phase);
-    expect(found.facts.find(({ what }) => what === "chip number")?.value).toBe(chip);
-    expect(found.ended).toBeUndefined();
-    expect(replay.remaining()).toBe(0);
-  });
+    ["persoline-blank", { "chip number": "5053000000000000002A", "chip status": "ROM only" }, [], []],
+    [
+      "persoline-completed",
+      {
+        "chip number": "5053000000000000002A",
+        "chip status": "operating system completed",
+        keys: "version 01 identifier 01: AES 128 bits",
+        "card data": "SCP03 i=70",
+        "secure channel counter": "0",
+      },
+      ["A000000151000000"],
+      [],
+    ],
+    ["vicc", {}, [], ["MF"]],
+    [
+      "gp-blank",
+      {
+        "chip number": "504CA3CE8F2600000001",
+        "production life cycle (CPLC)": "serial 00000001 batch 8F26",
+        keys: "version FF identifier 03: AES 128 bits",
+        "card data": "SCP03 i=70",
+        "secure channel counter": "0",
+      },
+      ["A000000151000000"],
+      [],
+    ],
+    [
+      "desfire-blank",
+      {
+        "DESFire version": "UID 048F2600000001",
+        "DESFire key settings": "1 AES key, master key changeable",
+        "DESFire version of the master key": "00",
+        "DESFire free memory": "7872 bytes",
+        "DESFire applications": "0",
+      },
+      ["D2760000850100"],
+      [],
+    ],
+  ] as const)(
+    "%s: inspected again from its trace, to the last exchange",
+    async (name, facts, applications, files) => {
+      const lines = readTrace(readFileSync(new URL(`${name}.jsonl`, folder), "utf8"));
+      const replay = replayed(lines);
+      const found = await inspectCard(replay.channel, { atr: replay.atr });
+      const told = found.facts.filter(({ state }) => state === "told");
+      expect(told.map(({ what }) => what)).toEqual(Object.keys(facts));
+      for (const { what, value } of told) expect(value).toContain((facts as Record<string, string>)[what]);
+      expect(found.applications.map(({ aid }) => aid)).toEqual(applications);
+      expect(found.files.map(({ path }) => path)).toEqual(files);
+      expect(found.ended).toBeUndefined();
+      expect(replay.remaining()).toBe(0);
+      // All of an inspection may be asked again; the card's own answers are what it is compared with.
+      const again = await compareWith(lines, replayed(lines));
+      expect(again.filter(({ now, same }) => now === "not sent" || !same)).toEqual([]);
+    },
+  );
 });

@@ -15,6 +15,9 @@ import { Listener, Served } from "./served.test.data.js";
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const chipNumber = "80CA00CF00";
+const recordedFile = fileURLToPath(
+  new URL("../../../card/vectors/traces/persoline-blank.jsonl", import.meta.url),
+);
 /** What the office product's test does longest. */
 const segment = office.test.segments.at(-1) ?? { name: "none", channel: "plain", steps: [] };
 const longest = segment.steps.map((step) => hex(encodeCommand(plainSent(step).command)));
@@ -223,6 +226,36 @@ describe("card serve, to whoever listens as vpcd does", () => {
     expect((JSON.parse(torn.out) as { ended: string }).ended).toMatch(/; it was asked [0-9A-F]{2}CA/);
   });
 
+  test("a trace is compared with the card that connects: its own, another, a silent one", async () => {
+    const reader = await listener();
+    reader.close();
+    const words = ["--vpcd", String(reader.port), "--json"];
+    const keep = join(folder, "compared");
+    const compared = async (file: string, ...more: readonly string[]) => {
+      const served = serve("--vpcd", at(reader.port), "--keep", keep, ...more);
+      await served.serving();
+      const { code, out } = persoline(["card", "trace", "replay", file, ...words]);
+      await served.end();
+      const found = JSON.parse(out) as {
+        readonly command: string;
+        readonly now: string;
+        readonly same: boolean;
+      }[];
+      return { code, different: found.filter(({ same }) => !same).map(({ command, now }) => [command, now]) };
+    };
+    const file = join(folder, "first.jsonl");
+    const first = serve("--vpcd", at(reader.port), "--keep", keep);
+    await first.serving();
+    const own = persoline(["card", "trace", "record", file, ...words, "--apdu", "80CADF0100", chipNumber]);
+    expect(own).toMatchObject({ code: 0 });
+    await first.end();
+    expect(await compared(file)).toEqual({ code: 0, different: [] });
+    const second = await compared(file, "--first", "2");
+    expect(second).toMatchObject({ code: 1, different: [[chipNumber, expect.stringMatching(/^CF0A/)]] });
+    const silent = ["--first", "3", "--fault", '{ kind: mute-at, ins: "CA", nth: 2 }'];
+    expect(await compared(file, ...silent)).toEqual({ code: 1, different: [[chipNumber, "mute"]] });
+  });
+
   test("wrong usage ends with 2 and says what is needed", () => {
     const at1 = ["card", "serve", "--vpcd", "127.0.0.1:1"];
     const wrong = [
@@ -234,6 +267,8 @@ describe("card serve, to whoever listens as vpcd does", () => {
       [["card", "inspect", "--vpcd", "0"], "1 to 65535"],
       [["card", "trace", "record", "X-000001"], "name a body and a new file"],
       [["card", "trace", "record", "X-000001", "t.jsonl", "--reader", "R"], "only the new file"],
+      [["card", "trace", "replay", recordedFile, "X-000001", "--vpcd", "41000"], "name either a body"],
+      [["card", "trace", "replay", recordedFile, "--vpcd", "0"], "1 to 65535"],
       [["card", "write", "--product", "product.yaml"], "name either a PC/SC reader"],
     ] as const;
     for (const [words, text] of wrong) {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unhex } from "@persoline/card/bytes";
@@ -7,14 +8,34 @@ import { random } from "@persoline/card/node";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
-import { CardSlot } from "../devices/reader/vpcd/card-side.js";
+import { type Address, CardSlot } from "../devices/reader/vpcd/card-side.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { LotPlan } from "../devices/shop-floor/lot.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import { persoline, root, smallOrder } from "./command.test.data.js";
 import { readKeyFile } from "./key-file.js";
 
-const { pcsc, slot: slotIn, address } = slotNumber(0);
+/** Where the desk's reader is, and where the person's cards go in. */
+const ways = {
+  "over pcscd": () => {
+    const { pcsc, slot, address } = slotNumber(0);
+    return Promise.resolve({ address, reader: `pcsc: "${pcsc}", slot: ${String(slot)}` });
+  },
+  "over vpcd-direct": async () => {
+    const port = await freePort();
+    return { address: { host: "127.0.0.1", port }, reader: `vpcd: ${String(port)}` };
+  },
+} as const;
+type Way = keyof typeof ways;
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const at = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof at === "object" ? (at?.port ?? 0) : 0;
+}
+
 const keyFile = join(root, "examples/keys/test-keys.yaml");
 
 let pcscd: Daemon;
@@ -33,7 +54,7 @@ afterEach(() => {
 
 /** Plays the person at the desk: reads what the line tells, and puts cards into the reader and takes them out. */
 class Robot {
-  readonly #slot = new CardSlot({ address });
+  readonly #slot: CardSlot;
   readonly #floor: ShopFloor;
   readonly told: string[] = [];
   readonly delivery: string;
@@ -50,8 +71,9 @@ class Robot {
     this.#slot.remove();
   }, 1);
 
-  constructor(plan: LotPlan, loaderMaster: Uint8Array) {
+  constructor(plan: LotPlan, loaderMaster: Uint8Array, address: Address) {
     this.#plan = plan;
+    this.#slot = new CardSlot({ address });
     this.#floor = new ShopFloor(join(folder, "tray"), virtualSilicon({ loaderMaster, random }));
     const items = this.#floor.makeLot(plan);
     this.delivery = ["label,serial", ...items.map(({ label, serial }) => `${label},${serial}`)].join("\n");
@@ -115,19 +137,17 @@ class Robot {
   }
 }
 
-async function arranged(plan: LotPlan, people: number) {
+async function arranged(plan: LotPlan, people: number, way: Way = "over pcscd") {
+  const { address, reader } = await ways[way]();
   const key = (await readKeyFile(keyFile)).keys.find(({ use }) => use === "loader");
-  const robot = new Robot(plan, unhex(key?.published ?? ""));
+  const robot = new Robot(plan, unhex(key?.published ?? ""), address);
   const data = join(folder, "data");
   const delivery = join(folder, "delivery.csv");
   writeFileSync(delivery, robot.delivery);
   expect(persoline(["stock", "receive", plan.lot, delivery, "--data", data]).code).toBe(0);
   const desk = readFileSync(join(root, "examples/lines/desk.yaml"), "utf8");
   const line = join(folder, "desk.yaml");
-  writeFileSync(
-    line,
-    desk.replace(/reader: \{.*\}/, `reader: { pcsc: "${pcsc}", slot: ${String(slotIn)}, answerSeconds: 5 }`),
-  );
+  writeFileSync(line, desk.replace(/reader: \{.*\}/, `reader: { ${reader}, answerSeconds: 5 }`));
   const words = ["run", smallOrder(folder, people), "--line", line, "--data", data];
   const begin = (...more: readonly string[]) =>
     spawn(process.execPath, [join(root, "packages/line/bin/persoline.js"), ...words, ...more], {
@@ -136,7 +156,50 @@ async function arranged(plan: LotPlan, people: number) {
   return { robot, begin, data };
 }
 
-describe("the desk on a real PC/SC service", () => {
+/** What a report's table says of each card: record, attempt, serial, label, end, station, code, chip. */
+interface Made {
+  readonly produced: number;
+  readonly balanced: boolean;
+  readonly blanks: Readonly<Record<string, number>>;
+  readonly rejects: readonly { readonly station: string; readonly code: string }[];
+  readonly cards: readonly (readonly string[])[];
+}
+function madeOf(out: string): Made {
+  const made = JSON.parse(out) as Omit<Made, "cards"> & { readonly reports: readonly string[] };
+  const table = made.reports.find((file) => file.endsWith(".csv")) ?? "";
+  const rows = readFileSync(table, "utf8").trim().split("\r\n");
+  // No cell before "detail" has a comma in it.
+  return { ...made, cards: rows.slice(1).map((row) => row.split(",").slice(0, 7)) };
+}
+
+/** The same blanks on a line of one head with a simulated reader. */
+function madeSimulated(plan: LotPlan, people: number): Made {
+  const line = join(folder, "simulated.yaml");
+  const faults = plan.faults.map(({ blanks, what }) => ({ blanks, fault: what }));
+  const file = {
+    line: "simulated",
+    mode: "ideal",
+    seed: plan.seed,
+    transport: { kind: "simulated-carousel", moveMs: 0 },
+    stations: [
+      {
+        name: "desk",
+        does: ["electrical-test", "completion", "initialisation", "personalization", "chip-proof", "quality"],
+        heads: 1,
+        reader: "simulated",
+      },
+    ],
+    without: ["visual"],
+    stock: [{ lot: plan.lot, count: plan.count, faults }],
+  };
+  writeFileSync(line, JSON.stringify(file));
+  const words = ["run", smallOrder(folder, people), "--line", line, "--data", join(folder, "simulated")];
+  const { code, out, err } = persoline([...words, "--json"]);
+  if (code !== 0) throw new Error(err);
+  return madeOf(out);
+}
+
+describe.each(["over pcscd", "over vpcd-direct"] as const)("the desk %s", (way) => {
   test("a person makes the office order card by card: good ones, a reject, a silent one, a bad seat", async () => {
     const faults = [
       { blanks: { number: 2 }, what: { kind: "ram-fault" } },
@@ -144,13 +207,13 @@ describe("the desk on a real PC/SC service", () => {
       { blanks: { number: 4 }, what: { kind: "bad-seat", times: 1 } },
     ] as const;
     const plan: LotPlan = { lot: "D1", count: 6, seed: 5, faults, flaws: [] };
-    const { robot, begin } = await arranged(plan, 3);
+    const { robot, begin } = await arranged(plan, 3, way);
     const { code, out } = await robot.watch(begin("--json"));
     robot.close();
     expect(robot.told.filter((text) => /error|fail/i.test(text))).toEqual([]);
     expect(code).toBe(0);
-    const result = JSON.parse(out) as Record<string, unknown>;
-    expect(result).toMatchObject({
+    const made = madeOf(out);
+    expect(made).toMatchObject({
       produced: 3,
       balanced: true,
       blanks: { good: 3, rejected: 1 },
@@ -171,8 +234,17 @@ describe("the desk on a real PC/SC service", () => {
       "GOOD",
       "card D1-000005",
     ]);
+    // A desk knows a card by its chip alone: the silent one is nobody's reject there, and stays in the stock.
+    const simulated = madeSimulated(plan, 3);
+    const silent = (label: string | undefined): boolean => label === "D1-000003";
+    expect(simulated.cards.filter(([, , , label]) => silent(label))).toHaveLength(1);
+    expect(made.cards).toHaveLength(4);
+    expect(made.cards).toEqual(simulated.cards.filter(([, , , label]) => !silent(label)));
+    expect(made.blanks["good"]).toBe(simulated.blanks["good"]);
   });
+});
 
+describe("the desk on a real PC/SC service", () => {
   test("cards torn out when they were just read, and in the middle of their work, are asked for again", async () => {
     const plan: LotPlan = { lot: "D3", count: 2, seed: 7, faults: [], flaws: [] };
     const { robot, begin } = await arranged(plan, 2);

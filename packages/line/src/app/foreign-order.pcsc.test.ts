@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
 import type { Address } from "../devices/reader/vpcd/card-side.js";
@@ -196,6 +197,34 @@ describe.each(["through pcscd", "over vpcd-direct"] as const)(
     });
   },
 );
+
+test("killed when its last EF record was noted as done, and the visit was not noted as passed: nothing is appended again", async () => {
+  const { address, begin, data } = await arranged("over vpcd-direct");
+  const pile = [body(), body(), body(), body()];
+  const [first] = pile;
+  if (first === undefined) throw new Error("there is no body");
+  const person = new Person(pile, address);
+  let line: ChildProcess | undefined = begin();
+  // The next SELECT after the third zone: the proof asks who the card is.
+  first.when("00e2", 3, () =>
+    first.when("00a4", first.count("00a4") + 1, () => {
+      line?.kill("SIGKILL");
+    }),
+  );
+  expect((await person.watch(line)).code).toBe(null);
+  // The note of the visit is on its way to the disk then; where it had come there already, it is taken back.
+  const journal = new Database(join(data, "journal-desk.db"));
+  journal.prepare("delete from notes where station = 'personalization' and event = 'passed'").run();
+  const last = journal.prepare("select station, event from notes order by id desc limit 1");
+  expect(last.get()).toEqual({ station: "personalization", event: "done" });
+  journal.close();
+  line = begin();
+  const { code, out } = await person.watch(line);
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ produced: 4, balanced: true, rejects: [], blanks: { good: 4 } });
+  expect(person.good).toEqual(pile);
+  expect(pile.map((one) => one.count("00e2"))).toEqual([3, 1, 2, 2]);
+});
 
 describe("a reject that had been personalized", () => {
   /** Its proof fails: the maker's PIN is another one than the product says. */

@@ -72,6 +72,19 @@ test("a stranger's card that ends when SELECT wants an answer lives through an i
   expect(made.otherCard).toBeUndefined();
 });
 
+test("the recorded inspection of such a card is compared with this one, through pcscd", async () => {
+  const recorded = join(root, "packages/card/vectors/traces/vicc.jsonl");
+  const { code, out, err } = await card("trace", "replay", recorded);
+  expect({ code, out, err }).toEqual({
+    code: 0,
+    out: "34 of 34 exchanges asked again, 0 different\n",
+    err: "",
+  });
+  const other = await card("trace", "replay", recorded.replace("vicc.jsonl", "gp-blank.jsonl"));
+  expect(other.code).toBe(1);
+  expect(other.out).toMatch(/80CA00CF00 +CF0A504C\w+ +6A81/);
+});
+
 test("a card that is not there yet is waited for", async () => {
   body.out();
   while ((await connectedReaders()).some(({ card }) => card !== "none"))

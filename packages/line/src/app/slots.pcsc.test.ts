@@ -1,9 +1,14 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
+import { connectedReaders, pcscReader } from "../devices/reader/pcsc/reader.js";
+import type { Address } from "../devices/reader/vpcd/card-side.js";
+import { contactByte, Frames, sendFrame } from "../devices/reader/vpcd/frames.js";
+import { realWorld } from "../stations/world.js";
 import { program, smallOrder } from "./command.test.data.js";
 
 const heads = 8;
@@ -94,4 +99,59 @@ describe("the office order on eight slots", () => {
     expect(judged(real)).toEqual(judged(simulated));
     expect(judged(without)).toEqual(judged(simulated));
   });
+});
+
+/** A card in a slot of vpcd that says 9000 to everything, when it is told to. */
+class PatientCard {
+  readonly #socket: Socket;
+  readonly #frames = new Frames();
+
+  constructor({ host, port }: Address, asked: (answer: () => void) => void) {
+    this.#socket = connect({ host, port, noDelay: true });
+    this.#socket.on("data", (bytes) => {
+      for (const body of this.#frames.take(bytes)) {
+        if (body.length > 1) asked(() => sendFrame(this.#socket, Buffer.of(0x90, 0x00)));
+        else if (body[0] === contactByte.atr) sendFrame(this.#socket, Buffer.from("3B800181", "hex"));
+      }
+    });
+  }
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+test("eight readers are asked at the same time, command after command: no card answers before all eight were asked", async () => {
+  const rounds = 25;
+  const waiting: (() => void)[] = [];
+  let full = 0;
+  const cards = Array.from(
+    { length: heads },
+    (_, at) =>
+      new PatientCard(slotNumber(at).address, (answer) => {
+        if (waiting.push(answer) < heads) return;
+        full++;
+        for (const one of waiting.splice(0)) one();
+      }),
+  );
+  while ((await connectedReaders()).filter(({ card }) => card === "present").length < heads)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  const readers = Array.from({ length: heads }, (_, at) => {
+    const { pcsc, slot } = slotNumber(at);
+    return pcscReader({ name: `slot ${String(at)}`, binding: { pcsc, slot }, world: realWorld() });
+  });
+  const sent = { command: { cla: 0, ins: 0x84, p1: 0, p2: 0 }, sw: [{ value: 0x9000, mask: 0xffff }] };
+  try {
+    const answers = await Promise.all(
+      readers.map(async (reader) => {
+        const reset = await reader.insert();
+        if (reset === "mute") throw new Error("the card is mute");
+        return reset.channel.exchange(Array.from({ length: rounds }, () => sent));
+      }),
+    );
+    expect(answers.map((of) => of.length)).toEqual(readers.map(() => rounds));
+    expect(full).toBe(rounds);
+  } finally {
+    for (const reader of readers) reader.close();
+    for (const card of cards) card.close();
+  }
 });

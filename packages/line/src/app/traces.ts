@@ -112,7 +112,7 @@ export async function inspectTrace(lines: readonly TraceLine[], file: string): P
 }
 
 export const compareTrace = (lines: readonly TraceLine[], reader: Reader): Promise<readonly Comparison[]> =>
-  atReader(reader, (_atr, channel) => compareWith(lines, channel));
+  atReader(reader, (atr, channel) => compareWith(lines, { atr, channel }));
 
 /** One line of a trace as cells: time, command, length of the answer's data, status in words. */
 export function traceRow(line: TraceLine): readonly string[] {

@@ -1,11 +1,11 @@
 /**
  * The fuzzer: generated answers of hostile cards against everything that reads what a card says. It ends with figures, or throws at the
- * first answer that makes a crash, a hang, a repeated authentication or a card that is passed and is not good. A seed tells all.
+ * first answer that makes a crash, a hang, a repeated authentication, a burnt try or a card that is passed and is not good. A seed tells
+ * all but the security module's own chance.
  */
-import { createHash } from "node:crypto";
 import { decodeResponse } from "@persoline/card/apdu";
 import { describeAtr, parseAtr } from "@persoline/card/atr";
-import { CardProblem, hex, unhex } from "@persoline/card/bytes";
+import { CardProblem, unhex } from "@persoline/card/bytes";
 import {
   parseCardData,
   parseCardResources,
@@ -18,43 +18,23 @@ import {
 import { inspectCard } from "@persoline/card/inspect";
 import { decodeFci } from "@persoline/card/iso7816";
 import { type ContactLine, decodeBlock, judgePps, Terminal } from "@persoline/card/iso7816-3";
-import { nodeCrypto } from "@persoline/card/node";
-import type { Outcome } from "@persoline/card/program";
 import { parseCompactTlv, parseTlv } from "@persoline/card/tlv";
-import { makeVirtualCard, memoryStore, type VirtualCard } from "@persoline/card/virtual";
-import { simulatedReader } from "../devices/reader/simulated.js";
 import { type Chance, chance as chanceOf } from "../devices/shop-floor/random.js";
-import {
-  contentBefore,
-  hsm,
-  liveOnce,
-  office,
-  personalization,
-  proof,
-  record,
-  sameCard,
-  secrets,
-  serial,
-  type Station as LifeStation,
-} from "../plan/life.test.data.js";
-import { Challenges } from "./challenges.js";
-import {
-  chipProof,
-  completion,
-  electricalTest,
-  initialisation,
-  personalization as personalize,
-} from "./chip.js";
-import { answerOf, atrOf, blockOf, bytesOf, pick, spoiled, tlvOf, whole } from "./fuzz-answers.test.data.js";
-import { newCard, type Station, usualLimits, usualOutside, type Visit } from "./station.js";
-import { idealWorld } from "./world.js";
+import { liveOnce } from "../plan/life.test.data.js";
+import { answerOf, atrOf, blockOf, bytesOf, pick, tlvOf, whole } from "./fuzz-answers.test.data.js";
+import { converseOnce } from "./fuzz-converse.test.data.js";
+import { type Lived, liveWith } from "./fuzz-lives.test.data.js";
+
+type Given = "readers" | "characters" | "conversation" | "inspection" | "line";
 
 export interface FuzzFigures {
   /** Generated answers by what they were given to. */
-  readonly answers: Readonly<Record<"readers" | "characters" | "inspection" | "line", number>>;
+  readonly answers: Readonly<Record<Given, number>>;
   readonly cards: number;
   /** Cards that were passed although an answer of theirs was spoiled: it did not matter, and their memory is as it must be. */
   readonly harmless: number;
+  /** The cards by their kind. */
+  readonly kinds: Readonly<Record<string, number>>;
   /** How the hostile cards' lives on the line ended. */
   readonly ends: Readonly<Record<string, number>>;
   /** CPU seconds of the slowest unit: one piece of bytes, one conversation, one card's whole life. */
@@ -65,19 +45,31 @@ export interface FuzzFigures {
 
 /** One unit may think so long. */
 const mostSeconds = 10;
-/** One card may be asked so often before it is given up. */
-const mostCommands = 20_000;
 
 class Tally {
-  readonly answers = { readers: 0, characters: 0, inspection: 0, line: 0 };
+  readonly answers: Record<Given, number> = {
+    readers: 0,
+    characters: 0,
+    conversation: 0,
+    inspection: 0,
+    line: 0,
+  };
+  readonly kinds: Record<string, number> = {};
   readonly ends: Record<string, number> = {};
   cards = 0;
   harmless = 0;
   slowest = 0;
 
   get all(): number {
-    const { readers, characters, inspection, line } = this.answers;
-    return readers + characters + inspection + line;
+    return Object.values(this.answers).reduce((sum, one) => sum + one, 0);
+  }
+
+  lived({ kind, answers, end, harmless }: Lived): void {
+    this.cards++;
+    this.answers.line += answers;
+    this.kinds[kind] = (this.kinds[kind] ?? 0) + 1;
+    this.ends[end] = (this.ends[end] ?? 0) + 1;
+    if (harmless) this.harmless++;
   }
 
   async timed(what: () => string, work: () => void | Promise<void>): Promise<void> {
@@ -229,192 +221,6 @@ function speakSomething(chance: Chance): number {
   return Math.max(1, line.answers);
 }
 
-/** A card of the line that is good in itself, and what comes of its answers on their way. */
-class HostileCard implements VirtualCard {
-  readonly store;
-  answers = 0;
-  spoiledAnswers = 0;
-  /** An authentication was refused: none may follow. */
-  refused: string | undefined;
-  readonly #card: VirtualCard;
-  readonly #chance: Chance;
-  readonly #rate: number;
-  readonly #after: number;
-  #left: number;
-  readonly #earlier: Uint8Array[] = [];
-
-  constructor(
-    content: Uint8Array,
-    chance: Chance,
-    more: { readonly after: number; readonly rate: number; readonly most: number },
-  ) {
-    this.store = memoryStore(content);
-    this.#chance = chance;
-    this.#rate = more.rate;
-    this.#after = more.after;
-    this.#left = more.most;
-    this.#card = makeVirtualCard({
-      eeprom: this.store,
-      random: (length) => bytesOf(chance, length),
-      crypto: nodeCrypto,
-    });
-  }
-  get elapsedMicros() {
-    return this.#card.elapsedMicros;
-  }
-  get counters() {
-    return this.#card.counters;
-  }
-  powerOn(): Uint8Array | undefined {
-    const atr = this.#card.powerOn();
-    this.answers++;
-    return atr !== undefined && this.#strikes(0.05) ? atrOf(this.#chance, atr) : atr;
-  }
-  warmReset(): Uint8Array | undefined {
-    return this.#card.warmReset();
-  }
-  powerOff(): void {
-    this.#card.powerOff();
-  }
-  transmit(apdu: Uint8Array): Uint8Array | undefined {
-    if (++this.answers > mostCommands) throw new Error(`${String(mostCommands)} commands and no end`);
-    this.#watch(apdu);
-    // A hostile card may also do nothing of what it says it did.
-    const lies = this.#strikes(0.2);
-    const good = lies ? Uint8Array.of(0x90, 0x00) : this.#card.transmit(apdu);
-    if (good === undefined) return undefined;
-    const answer = !lies && this.#strikes(1) ? spoiled(this.#chance, good, this.#earlier) : good;
-    if (this.#earlier.length < 32) this.#earlier.push(good);
-    const sw = answer === undefined ? 0 : ((answer.at(-2) ?? 0) << 8) | (answer.at(-1) ?? 0);
-    // Only a status word refuses; bytes that are no answer are silence, after which the card is reset and asked where it stands.
-    const says = answer !== undefined && answer.length >= 2 && answer.length <= 258;
-    if (isAuthentication(apdu) && says && sw !== 0x9000) this.refused = hex(answer);
-    return answer;
-  }
-
-  #strikes(weight: number): boolean {
-    if (this.#left <= 0 || this.answers <= this.#after || this.#chance.next() >= this.#rate * weight)
-      return false;
-    this.#left--;
-    this.spoiledAnswers++;
-    return true;
-  }
-
-  #watch(apdu: Uint8Array): void {
-    if (!isAuthentication(apdu)) return;
-    if (this.refused !== undefined)
-      throw new Error(
-        `an authentication was sent again after the card had answered one with ${this.refused}`,
-      );
-  }
-}
-
-/** EXTERNAL and MUTUAL AUTHENTICATE, and VERIFY, CHANGE and RESET with data: what can burn a try. */
-const isAuthentication = (apdu: Uint8Array): boolean =>
-  [0x82, 0x20, 0x24, 0x2c].includes(apdu[1] ?? 0) && apdu.length > 5;
-
-const way: readonly (readonly [LifeStation, Station])[] = [
-  ["test", electricalTest],
-  ["completion", completion],
-  ["initialisation", initialisation],
-  ["personalization", personalize],
-  ["proof", chipProof],
-];
-
-/** From a station on, all that follow, as long as it passes. */
-async function liveWith(chance: Chance, tally: Tally): Promise<void> {
-  const from = whole(chance, way.length);
-  const content = contentBefore(way[from]?.[0] ?? "test").slice();
-  if (from === way.length - 1 && chance.next() < 0.5) spoilMemory(content, chance);
-  const card = new HostileCard(content, chance, {
-    // Good for a while, then hostile at once or now and then.
-    after: whole(chance, 60),
-    rate: pick(chance, [0.05, 0.3, 0.8]),
-    most: pick(chance, [1, 1, 3, 1000]),
-  });
-  const stage = (["blank", "tested", "completed", "bound", "personalised"] as const)[from] ?? "blank";
-  const inWork = newCard({ label: "F-000001", serial, stage, lot: "F", state: "in-process" } as never, {
-    stage,
-  });
-  inWork.bound = {
-    record,
-    attempt: 1,
-    prepared: { number: 7, personalization, proof, faces: [], emboss: [] },
-    secrets,
-  };
-  const world = idealWorld();
-  const visit: Visit = {
-    world,
-    hsm,
-    journal: { write: () => Promise.resolve() },
-    product: office,
-    limits: usualLimits,
-    outside: usualOutside,
-    sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
-    makeMarks: () => Promise.resolve([]),
-    makeStripe: () => undefined,
-    hmacSha256: () => new Uint8Array(32),
-    judgeFaces: () => Promise.resolve({ kind: "passed", detail: "", findings: [] }),
-    keepPicture: () => Promise.resolve({ file: "", sha256: "" }),
-    head: {
-      station: "fuzz",
-      number: 0,
-      reader: simulatedReader({
-        name: "fuzz",
-        place: { at: "head", station: "fuzz", head: 0 },
-        floor: { cardAt: () => card },
-        world,
-        timing: "ideal",
-      }),
-      markers: [],
-      camera: undefined,
-      encoder: undefined,
-    },
-    challenges: new Challenges(),
-  };
-  let outcome: Outcome = { kind: "passed" };
-  for (const [, station] of way.slice(from)) {
-    outcome = await station.visit(inWork, visit);
-    if (outcome.kind !== "passed") break;
-  }
-  tally.cards++;
-  tally.answers.line += card.answers;
-  const end = outcome.kind === "rejected" ? outcome.code : outcome.kind;
-  tally.ends[end] = (tally.ends[end] ?? 0) + 1;
-  if (outcome.kind === "halted") throw new Error(`the card stopped the line: ${outcome.detail}`);
-  if (outcome.kind === "passed") {
-    if (card.spoiledAnswers > 0) tally.harmless++;
-    const wrong = sameCard(contentBefore("end"), card.store.load()).filter(concerns);
-    if (wrong.length > 0) throw new Error(`passed as good with ${wrong.join(", ")}`);
-  }
-}
-
-/** One bit of what was put into files: neither left there by the EEPROM test nor FF since the file was created. */
-function spoilMemory(content: Uint8Array, chance: Chance): void {
-  const tested = contentBefore("completion");
-  const put: number[] = [];
-  for (let at = firstBody; at < endOfBodies; at++)
-    if (content[at] !== 0xff && content[at] !== tested[at]) put.push(at);
-  const at = put[whole(chance, put.length)] ?? firstBody;
-  content[at] = (content[at] ?? 0) ^ (1 << whole(chance, 8));
-}
-
-/**
- * Pages that nothing was ever put into hold what the EEPROM test left there. A card that only says it tested them is a liar nobody can
- * find out, and as good as any other.
- */
-function concerns(difference: string): boolean {
-  const page = /^page (\d+)/.exec(difference)?.[1];
-  if (page === undefined) return true;
-  const [from, to] = [Number(page) * pageSize, (Number(page) + 1) * pageSize];
-  const [tested, end] = [contentBefore("completion"), contentBefore("end")];
-  return tested.subarray(from, to).some((byte, at) => byte !== end[from + at]);
-}
-const pageSize = 64;
-/** Bodies of files (docs/card-os.md 1), behind the page pairs of the MF's and the DF's secrets. */
-const firstBody = 0x3400 + 4 * pageSize;
-const endOfBodies = 0x7ec0;
-
 async function inspectSomething(chance: Chance): Promise<number> {
   let answers = 0;
   await inspectCard(
@@ -443,6 +249,7 @@ export async function fuzz(ask: {
   readonly round?: number;
   readonly progress?: (given: number) => void;
 }): Promise<FuzzFigures> {
+  // What a Persoline card must be in the end.
   await liveOnce();
   const tally = new Tally();
   const heap = process.memoryUsage().heapUsed;
@@ -451,10 +258,12 @@ export async function fuzz(ask: {
   while (tally.all < ask.answers) {
     const name = `${String(ask.seed)}/${String(round++)}`;
     const chance = chanceOf(`fuzz ${name}`);
-    const kind = pick<keyof Tally["answers"]>(chance, [
+    const kind = pick<Given>(chance, [
       "readers",
       "characters",
+      "conversation",
       "inspection",
+      "line",
       "line",
       "line",
     ]);
@@ -472,8 +281,11 @@ export async function fuzz(ask: {
           case "inspection":
             tally.answers.inspection += await inspectSomething(chance);
             break;
+          case "conversation":
+            for (let one = 0; one < 10; one++) tally.answers.conversation += await converseOnce(chance);
+            break;
           case "line":
-            await liveWith(chance, tally);
+            tally.lived(await liveWith(chance));
         }
       },
     );
@@ -488,6 +300,7 @@ export async function fuzz(ask: {
     answers: tally.answers,
     cards: tally.cards,
     harmless: tally.harmless,
+    kinds: tally.kinds,
     ends: tally.ends,
     slowestSeconds: tally.slowest,
     heapGrowth: (process.memoryUsage().heapUsed - heap) / 2 ** 20,

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { Command } from "commander";
+import type { Comparison } from "@persoline/card/trace";
 import type { Reader } from "../../devices/reader/port.js";
 import { WrongUsage } from "../problem.js";
 import { copiedCard } from "../copied-card.js";
@@ -67,17 +68,28 @@ export function addTraceCommands(card: Command): void {
       "asks a card again what a trace asked, where that costs no try, and tells what differs; without a card, reads a recorded inspection",
     )
     .argument("<file.jsonl>", "the trace")
-    .argument("[label]", "number printed on the body")
-    .addHelpText("after", "\nExample:\n  $ persoline card trace replay card.jsonl L2026A-000018")
-    .action(async (file: string, label: string | undefined, options: CommonOptions) => {
+    .argument("[label]", "a virtual card of the shop floor: number printed on the body")
+    .option("--reader <name>", "instead of a label: the card in this reader")
+    .option("--vpcd <port>", "instead: listen here as vpcd does, and ask the card that connects", port)
+    .addHelpText(
+      "after",
+      '\nExamples:\n  $ persoline card trace replay card.jsonl L2026A-000018\n  $ persoline card trace replay card.jsonl --reader "Gemalto PC Twin Reader"',
+    )
+    .action(async (file: string, label: string | undefined, options: CommonOptions & ReaderWords) => {
       const lines = traceIn(file);
-      if (label === undefined) {
+      const card = cardAt(label, options);
+      if (card === undefined) {
         const found = await inspectTrace(lines, file);
         if (options.json === true) printJson(found);
         else print(inspectionText(`Recorded in ${file}`, found));
         return;
       }
-      const compared = await compareTrace(lines, virtualReader(copiedCard(label, options)));
+      let compared: readonly Comparison[];
+      try {
+        compared = await compareTrace(lines, card.reader);
+      } finally {
+        card.close();
+      }
       const different = compared.filter(({ same }) => !same);
       if (options.json === true) printJson(compared);
       else {
@@ -97,16 +109,40 @@ function recordAt(
   first: string | undefined,
   second: string | undefined,
   options: RecordOptions,
-): { readonly file: string; readonly reader: Reader; readonly close: () => void } {
-  if (options.reader === undefined && options.vpcd === undefined) {
+): AtReader & { readonly file: string } {
+  if (!namesReader(options)) {
     if (first === undefined || second === undefined)
       throw new WrongUsage("name a body and a new file, or with --reader or --vpcd only the file");
-    return { file: second, reader: virtualReader(copiedCard(first, options)), close: () => undefined };
+    return { file: second, ...bodyAt(first, options) };
   }
   if (first === undefined || second !== undefined)
     throw new WrongUsage(
       "beside --reader or --vpcd stands only the new file: the card is the one that lies there",
     );
+  return { file: first, ...realAt(options) };
+}
+
+interface AtReader {
+  readonly reader: Reader;
+  readonly close: () => void;
+}
+
+const namesReader = ({ reader, vpcd }: ReaderWords): boolean => reader !== undefined || vpcd !== undefined;
+
+const bodyAt = (label: string, options: CommonOptions): AtReader => ({
+  reader: virtualReader(copiedCard(label, options)),
+  close: () => undefined,
+});
+
+function realAt(options: ReaderWords): AtReader {
   const reader = realReader(options);
-  return { file: first, reader, close: () => reader.close() };
+  return { reader, close: () => reader.close() };
+}
+
+/** The card to compare with; undefined: none was named. Throws WrongUsage. */
+function cardAt(label: string | undefined, options: CommonOptions & ReaderWords): AtReader | undefined {
+  if (!namesReader(options)) return label === undefined ? undefined : bodyAt(label, options);
+  if (label !== undefined)
+    throw new WrongUsage("name either a body or, with --reader or --vpcd, the card that lies there");
+  return realAt(options);
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { statusWord } from "@persoline/card/apdu";
 import { CardMute, type World } from "@persoline/card/program";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DeviceFault } from "../problem.js";
@@ -8,7 +9,7 @@ import { ShopFloor } from "../shop-floor/floor.js";
 import type { Place } from "../transport/port.js";
 import type { ContactsOptions } from "./contacts.js";
 import { ask, atr, type Bench, inserted, readerContract, ScriptedCard } from "./contract.test.data.js";
-import { deadlineMs, withDeadlines } from "./deadline.js";
+import { deadlineMs, type TellingChannel, withDeadlines } from "./deadline.js";
 import type { Reader } from "./port.js";
 import { simulatedReader } from "./simulated.js";
 
@@ -103,6 +104,35 @@ describe("deadlines", () => {
     await expect(channel.exchange([ask(0xca)])).rejects.toThrow(DeviceFault);
     const again = await inserted(withDeadlines(hanging("remove"), short));
     expect(await again.exchange([ask(0xca)])).toEqual([]);
+  });
+
+  test("what a card had answered before it hung is told with its silence", async () => {
+    const answers = [0x9000, 0x9000].map((sw) => ({ data: new Uint8Array(0), sw: statusWord(sw) }));
+    const telling: TellingChannel = {
+      exchange: (_commands, told) => {
+        for (const answer of answers) told?.(answer);
+        return never;
+      },
+    };
+    const hung = {
+      ...hanging("remove"),
+      insert: () => Promise.resolve({ atr, findings: [], channel: telling }),
+    };
+    const channel = await inserted(withDeadlines(hung, short));
+    await expect(channel.exchange([0xa4, 0xb0, 0xca].map((ins) => ask(ins)))).rejects.toMatchObject({
+      name: "CardMute",
+      answers,
+    });
+  });
+
+  test("the simulated reader tells each answer, also of a card that falls silent on the way", async () => {
+    const reset = await simulated(atr).reader.insert();
+    if (reset === "mute") throw new Error("the card is mute");
+    const channel: TellingChannel = reset.channel;
+    const heard: number[] = [];
+    const end = channel.exchange([ask(0xca), ask(0xca), ask(0x44)], ({ sw }) => heard.push(sw));
+    await expect(end).rejects.toThrow(CardMute);
+    expect(heard).toEqual([0x9000, 0x9000]);
   });
 
   test("a reader that hangs by itself is the machine's fault; taking the power away never throws", async () => {

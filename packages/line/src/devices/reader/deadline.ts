@@ -1,6 +1,6 @@
 /** How long a card may take, whatever it asks for (F21 of docs/requirements.md), and what happens when it takes longer. */
-import type { Command } from "@persoline/card/apdu";
-import { type CardChannel, CardMute } from "@persoline/card/program";
+import type { Command, Response } from "@persoline/card/apdu";
+import { type CardChannel, CardMute, type Sent } from "@persoline/card/program";
 import { DeviceFault } from "../problem.js";
 import type { Reader } from "./port.js";
 
@@ -51,6 +51,14 @@ async function within<T>(ms: number, answer: Promise<T>): Promise<T | typeof lat
 }
 
 /**
+ * A channel that tells each answer as it comes, beside the whole at the end: of one that hangs, that is all that is known. Other channels
+ * are these too, and tell nothing before the end.
+ */
+export interface TellingChannel {
+  exchange(commands: readonly Sent[], told?: (answer: Response) => void): Promise<readonly Response[]>;
+}
+
+/**
  * A reader whose every answer comes within a bound: a card that keeps it waiting is silent (CardMute; its channel is dead until the next
  * reset, so nothing is sent twice), a reader that does not even reset is at fault (DeviceFault). `factor`: for tests and slow clocks.
  */
@@ -60,7 +68,7 @@ export function withDeadlines(reader: Reader, factor = 1): Reader {
     if (came !== late) return came;
     throw new DeviceFault(reader.name, "timeout", `${what} was not done within ${String(readerMs / 1000)} s`);
   };
-  const guarded = (channel: CardChannel): CardChannel => {
+  const guarded = (channel: TellingChannel): CardChannel => {
     let dead = false;
     return {
       exchange: async (commands) => {
@@ -68,10 +76,15 @@ export function withDeadlines(reader: Reader, factor = 1): Reader {
           throw new DeviceFault(reader.name, "refused", "the card has to be reset: it answered too late");
         const ms =
           commands.reduce((sum, { command }) => sum + wholeMs(deadlineMs(command)), marginMs) * factor;
-        const came = await within(ms, channel.exchange(commands));
+        // What the card has answered counts: the history names the command after it.
+        const answers: Response[] = [];
+        const told = (answer: Response): void => {
+          if (!dead) answers.push(answer);
+        };
+        const came = await within(ms, channel.exchange(commands, told));
         if (came !== late) return came;
         dead = true;
-        throw new CardMute([], "the card did not answer within its deadline");
+        throw new CardMute(answers, "the card did not answer within its deadline");
       },
     };
   };

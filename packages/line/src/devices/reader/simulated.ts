@@ -1,10 +1,10 @@
 import { type Command, encodeCommand, followUp, type Response, type StatusWord } from "@persoline/card/apdu";
 import { CardProblem } from "@persoline/card/bytes";
-import { type CardChannel, CardMute, type Finding, type World } from "@persoline/card/program";
+import { CardMute, type Finding, type World } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import { type ContactsOptions, overContacts, type SpokenCard } from "./contacts.js";
-import { deadlineMs, wholeMs } from "./deadline.js";
+import { deadlineMs, type TellingChannel, wholeMs } from "./deadline.js";
 import type { ShopFloor } from "../shop-floor/floor.js";
 import { nameOf } from "../shop-floor/places.js";
 import type { Place } from "../transport/port.js";
@@ -43,8 +43,8 @@ export function simulatedReader(at: {
   /** Channels of an earlier power-up are dead. */
   let powerUp = 0;
 
-  const channel = (card: VirtualCard, since: number): CardChannel => ({
-    exchange: async (commands) => {
+  const channel = (card: VirtualCard, since: number): TellingChannel => ({
+    exchange: async (commands, told) => {
       if (powered !== card || since !== powerUp) {
         throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
       }
@@ -59,6 +59,7 @@ export function simulatedReader(at: {
             waited += micros;
           });
           answers.push(answer);
+          told?.(answer);
           if (!sw.some((pattern) => (answer.sw & pattern.mask) === pattern.value)) break;
         }
       } catch (thrown) {

@@ -159,7 +159,7 @@ export class GpHead extends Bench {
 }
 
 /** First byte of the newer valid page of the counters' pair; never written: all ten. */
-function triesIn(content: Uint8Array): number {
+export function triesIn(content: Uint8Array): number {
   const view = new DataView(content.buffer, content.byteOffset, content.length);
   const written = [0x01c0, 0x0200].filter((at) => view.getUint32(at) !== 0xffffffff);
   const newest = written.toSorted((a, b) => view.getUint32(b) - view.getUint32(a))[0];
