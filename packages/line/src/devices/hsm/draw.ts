@@ -1,6 +1,6 @@
 /** Random bytes of the module's process, watched while they come: a generator that is stuck must make no challenge, key or PIN. */
 import { randomBytes } from "node:crypto";
-import { equal } from "@persoline/card/bytes";
+import { equal, unmoved } from "@persoline/card/bytes";
 import { VaultRefusal } from "./vault-refusal.js";
 
 export type Source = (length: number) => Uint8Array;
@@ -43,7 +43,7 @@ const refusal = (): VaultRefusal =>
 
 /** Decimal digits in ASCII, each as likely as the other. The caller wipes them. */
 export function randomDigits(length: number): Uint8Array {
-  const digits = new Uint8Array(length);
+  const digits = unmoved(length);
   for (let done = 0; done < length; ) {
     const bytes = random(16);
     for (const byte of bytes) if (byte < 250 && done < length) digits[done++] = 0x30 + (byte % 10);

@@ -1,6 +1,6 @@
 /** A payment card's secrets while its commands are made: opened once for all of them, wiped right after. */
-import { concat } from "@persoline/card/bytes";
-import { kcvDes, pad80 } from "@persoline/card/crypto";
+import { concat, unmoved } from "@persoline/card/bytes";
+import { kcvDes } from "@persoline/card/crypto";
 import {
   type ModulePart,
   pinBlock2,
@@ -48,6 +48,15 @@ const READABLE: ReadonlySet<ModulePart["secret"]> = new Set([
   "emv-track2",
 ]);
 
+/** As `pad80`, where the garbage collector moves nothing; `value` is wiped. */
+function padded80(value: Uint8Array, block: 8 | 16): Uint8Array {
+  const padded = unmoved(value.length + block - (value.length % block));
+  padded.set(value);
+  padded[value.length] = 0x80;
+  value.fill(0);
+  return padded;
+}
+
 export class PaymentParts {
   readonly #ring: Keyring;
   readonly #secrets: SealedSecrets | undefined;
@@ -72,9 +81,7 @@ export class PaymentParts {
       );
     }
     if (pad === undefined) return value;
-    const padded = pad80(value, pad);
-    value.fill(0);
-    return padded;
+    return padded80(value, pad);
   }
 
   wipe(): void {
