@@ -152,7 +152,8 @@ export class TokenComputing extends TokenSession {
   #value(object: Handle): Uint8Array {
     return this.bytes((session) => {
       const [attribute] = this.module.C_GetAttributeValue(session, object, [{ type: this.p11.CKA_VALUE }]);
-      return Buffer.from((attribute?.value as Buffer | undefined) ?? []);
+      // The very bytes that the binding gave: a copy in a pool would stay.
+      return (attribute?.value as Buffer | undefined) ?? Buffer.alloc(0);
     });
   }
 
