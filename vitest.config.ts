@@ -1,5 +1,6 @@
 import { defaultServerConditions } from "vite";
 import { configDefaults, defineConfig } from "vitest/config";
+import LongestFirst from "./tools/longest-first.js";
 
 // Tests run from the sources of both packages; child processes and workers start from dist (tools/build.ts).
 const common = { ssr: { resolve: { conditions: ["persoline-source", ...defaultServerConditions] } } };
@@ -17,8 +18,8 @@ const realReaders = {
     name: "pcsc",
     include: [pcsc],
     exclude,
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
     fileParallelism: false,
   },
 };
@@ -28,6 +29,7 @@ export default defineConfig({
     globalSetup: "tools/build.ts",
     // Both cores: left to itself, the runner keeps one free.
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     reporters: ["default", "./tools/reporter.ts"],
     projects: [
       {
@@ -57,9 +59,9 @@ export default defineConfig({
           name: "e2e",
           include: [e2e, "packages/card/**/*.e2e.test.ts"],
           exclude,
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
+          // Beside each other: each file has folders, ports and tokens of its own, and a busy neighbour makes none fail.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       ...(process.env["PERSOLINE_PRIVATE_PCSC"] === undefined ? [] : [realReaders]),

@@ -76,7 +76,7 @@ const written = await writeLetters({
   store,
   hsm,
   data,
-  pins: [{ name: "pin", length: 6, tries: 3, letter: true }],
+  pins: [{ name: "pin", letter: true }],
 });
 const ms = performance.now() - began;
 if (written !== people || readdirSync(data.letters(order)).length !== people)

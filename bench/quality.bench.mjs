@@ -1,8 +1,12 @@
 // The camera's judge on seeded captures of every class of flaw: what was found, what passed, how long it took.
-// `npm run bench quality` takes 60 captures a class and severity, `node --expose-gc bench/quality.bench.mjs 600` is the nightly form;
-// further words name severities.
+//   npm run bench quality                                   60 captures a class and severity, and the time, two workers, memory
+//   node --expose-gc bench/quality.bench.mjs 600            the nightly form
+//   node --expose-gc bench/quality.bench.mjs 600 middle --from 60 --seeds training --only accuracy
+// Limits are set on training seeds alone; figures are counted on test seeds (--from: at a place no count has begun before).
 import { fileURLToPath } from "node:url";
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { parseArgs } from "node:util";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import sharp from "sharp";
 import {
   captureOf,
   classes,
@@ -11,20 +15,25 @@ import {
 import { decodePicture, judgeFace } from "../packages/line/dist/stations/quality/index.js";
 
 /** @typedef {import("../packages/line/dist/stations/quality/captures.test.data.js").Severity} Severity */
+/** @typedef {import("../packages/line/dist/stations/quality/captures.test.data.js").Space} Space */
+/** @typedef {import("../packages/line/dist/stations/quality/captures.test.data.js").Capture} Capture */
 /** @typedef {(typeof classes)[number]} Class */
-/** @typedef {{ kind: Class, severity: Severity, number: number }} Task */
+/** @typedef {{ kind: Class, severity: Severity, number: number, space: Space }} Task */
 /** @typedef {Task & { visible: boolean, verdict: string, whats: string[] }} Outcome */
 
 const print = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
 
-async function judged(/** @type {Awaited<ReturnType<typeof captureOf>>} */ { card, jpeg, options }) {
+// As in the line's picture workers: one picture at a time in each.
+sharp.concurrency(1);
+
+async function judged(/** @type {Capture} */ { card, jpeg, options }) {
   const picture = await decodePicture(jpeg);
   const { face, raster } = card;
   return judgeFace({ ...picture, side: face.side, frame: 1, takenAt: 0 }, face, raster, options);
 }
 
 async function outcome(/** @type {Task} */ task) {
-  const capture = await captureOf(task.kind, task.severity, task.number);
+  const capture = await captureOf(task.kind, task.severity, task.number, task.space);
   const { verdict, findings } = await judged(capture);
   return {
     ...task,
@@ -34,55 +43,139 @@ async function outcome(/** @type {Task} */ task) {
   };
 }
 
-if (!isMainThread) {
+/** One capture of each face, and good at that; grounds are the line's own from card to card. */
+async function goodOnes() {
+  const captures = [];
+  for (let i = 0; i < 6; i++) captures.push(await captureOf("good", "middle", i));
+  return captures;
+}
+
+const memory = () => {
+  globalThis.gc?.();
+  return process.memoryUsage().rss / 1e6;
+};
+
+if (!isMainThread && workerData === "accuracy") {
   parentPort?.on("message", (/** @type {Task} */ task) => {
     void outcome(task).then((result) => parentPort?.postMessage(result));
   });
+} else if (!isMainThread) {
+  const captures = await goodOnes();
+  const judgeSo = async (/** @type {number} */ faces) => {
+    for (let i = 0; i < faces; i++) {
+      const capture = captures[i % captures.length];
+      if (capture !== undefined) await judged(capture);
+    }
+    parentPort?.postMessage(faces);
+  };
+  parentPort?.on("message", (/** @type {number} */ faces) => void judgeSo(faces));
+  parentPort?.postMessage("ready");
 } else {
-  const count = Number(process.argv[2] ?? 60);
-  const asked = process.argv.slice(3);
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: "string", default: "test" },
+      from: { type: "string", default: "0" },
+      only: { type: "string" },
+    },
+  });
+  const [first = "60", ...asked] = positionals;
   const severities = /** @type {const} */ (["mild", "middle", "hard"]).filter(
     (name) => asked.length === 0 || asked.includes(name),
   );
-  await speed();
-  for (const severity of severities) table(severity, await all(severity, count));
+  const space = values.seeds === "training" ? "training" : "test";
+  if (values.only !== "accuracy") {
+    await speed();
+    await twoWorkers();
+    await longRun();
+  }
+  if (values.only !== "speed") {
+    for (const severity of severities)
+      table(severity, space, await all(severity, Number(first), Number(values.from), space));
+  }
 }
 
+const median = (/** @type {number[]} */ list) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
+
 async function speed() {
-  const captures = [];
-  for (let i = 0; i < 6; i++) captures.push(await captureOf("good", "middle", i));
+  const captures = await goodOnes();
   const [clock, processor] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
-  const memory = [];
-  for (let i = 0; i < 120; i++) {
+  for (let i = 0; i < 180; i++) {
     const capture = captures[i % captures.length];
     if (capture === undefined) throw new Error("no capture");
     const [start, used] = [performance.now(), process.cpuUsage()];
     await judged(capture);
-    if (i < 30) continue;
+    if (i < 60) continue;
     clock.push(performance.now() - start);
     const { user, system } = process.cpuUsage(used);
     processor.push((user + system) / 1000);
-    if (i % 30 === 0) {
-      globalThis.gc?.();
-      memory.push((process.memoryUsage().rss / 1e6).toFixed(0));
-    }
   }
-  const median = (/** @type {number[]} */ list) => list.sort((a, b) => a - b)[list.length >> 1] ?? 0;
   print(
-    `  a face of 1600 × 1200 in JPEG, decoding included: ${median(clock).toFixed(0)} ms by the clock, ${median(processor).toFixed(0)} ms of a processor (medians of 90); MB in use ${memory.join(", ")}`,
+    `  a face of 1600 × 1200 in JPEG, decoding included: ${median(clock).toFixed(0)} ms by the clock, ${median(processor).toFixed(0)} ms of a processor (medians of 120 after 60)`,
+  );
+}
+
+/** Rounds of one worker and of two take turns, so that other work on the machine hits both alike. */
+async function twoWorkers() {
+  const faces = 60;
+  const workers = [0, 1].map(() => new Worker(fileURLToPath(import.meta.url), { workerData: "speed" }));
+  const answer = (/** @type {Worker} */ worker) =>
+    new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+  const run = async (/** @type {Worker[]} */ busy) => {
+    const [start, used] = [performance.now(), process.cpuUsage()];
+    const done = busy.map(answer);
+    for (const worker of busy) worker.postMessage(faces);
+    await Promise.all(done);
+    const { user, system } = process.cpuUsage(used);
+    const judged = faces * busy.length;
+    return {
+      perSecond: (1000 * judged) / (performance.now() - start),
+      used: (user + system) / 1000 / judged,
+    };
+  };
+  await Promise.all(workers.map(answer));
+  await run(workers);
+  /** @type {{ one: Awaited<ReturnType<typeof run>>, two: Awaited<ReturnType<typeof run>> }[]} */
+  const rounds = [];
+  for (let i = 0; i < 7; i++) rounds.push({ one: await run(workers.slice(0, 1)), two: await run(workers) });
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  const of = (/** @type {(round: (typeof rounds)[number]) => number} */ what) => median(rounds.map(what));
+  print(
+    `  one worker ${of(({ one }) => one.perSecond).toFixed(1)} faces a second, two ${of(({ two }) => two.perSecond).toFixed(1)}: ${of(({ one, two }) => two.perSecond / one.perSecond).toFixed(2)} times (median of 7 rounds); ` +
+      `a face costs ${of(({ one }) => one.used).toFixed(0)} ms of a processor with one, ${of(({ two }) => two.used).toFixed(0)} ms with two: ${of(({ one, two }) => (2 * one.used) / two.used).toFixed(2)} times when both have a processor of their own`,
+  );
+}
+
+async function longRun() {
+  const captures = await goodOnes();
+  const measured = [];
+  for (let i = 1; i <= 2000; i++) {
+    const capture = captures[i % captures.length];
+    if (capture !== undefined) await judged(capture);
+    if (i % 200 === 0) measured.push(memory());
+  }
+  const middle = median(measured);
+  const off = Math.max(...measured.map((one) => Math.abs(one / middle - 1)));
+  print(
+    `  memory over 2,000 faces, every 200: ${measured.map((one) => one.toFixed(0)).join(", ")} MB: within ${(100 * off).toFixed(0)} % of their median`,
   );
 }
 
 /** @returns {Promise<Outcome[]>} */
-function all(/** @type {Severity} */ severity, /** @type {number} */ count) {
-  const tasks = classes.flatMap((kind) =>
-    Array.from({ length: count }, (_, number) => ({ kind, severity, number })),
+function all(
+  /** @type {Severity} */ severity,
+  /** @type {number} */ count,
+  /** @type {number} */ from,
+  /** @type {Space} */ space,
+) {
+  const tasks = Array.from({ length: count }, (_, i) => from + i).flatMap((number) =>
+    classes.map((kind) => ({ kind, severity, number, space })),
   );
   /** @type {Outcome[]} */
   const outcomes = [];
   const lane = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(fileURLToPath(import.meta.url));
+      const worker = new Worker(fileURLToPath(import.meta.url), { workerData: "accuracy" });
       const next = () => {
         const task = tasks.shift();
         if (task === undefined) void worker.terminate().then(resolve);
@@ -98,8 +191,13 @@ function all(/** @type {Severity} */ severity, /** @type {number} */ count) {
   return Promise.all([lane(), lane()]).then(() => outcomes);
 }
 
-function table(/** @type {Severity} */ severity, /** @type {Outcome[]} */ outcomes) {
-  print(`\n  ${severity}`);
+function table(
+  /** @type {Severity} */ severity,
+  /** @type {Space} */ space,
+  /** @type {Outcome[]} */ outcomes,
+) {
+  const numbers = outcomes.map(({ number }) => number);
+  print(`\n  ${severity}, ${space} seeds ${String(Math.min(...numbers))} to ${String(Math.max(...numbers))}`);
   print("  class              captures  pass  doubtful  reject  not passed  own finding  most told");
   for (const kind of classes) {
     const shown = outcomes.filter((one) => one.kind === kind && one.visible);
@@ -119,4 +217,14 @@ function table(/** @type {Severity} */ severity, /** @type {Outcome[]} */ outcom
       `  ${kind.padEnd(18)} ${String(shown.length).padStart(8)} ${String(of("pass")).padStart(5)} ${String(of("doubtful")).padStart(9)} ${String(of("reject")).padStart(7)}  ${share(shown.length - of("pass")).padStart(10)}  ${(kind === "good" ? "" : share(own.length)).padStart(11)}  ${most.join(", ")}`,
     );
   }
+  const missed = outcomes.filter((one) => one.visible && one.kind !== "good" && one.verdict === "pass");
+  const alarms = outcomes.filter((one) => one.kind === "good" && one.verdict !== "pass");
+  for (const [what, which] of /** @type {const} */ ([
+    ["passed though flawed", missed],
+    ["good but not passed", alarms],
+  ]))
+    if (which.length > 0)
+      print(
+        `  ${what}: ${which.map(({ kind, number, whats }) => `${kind} ${String(number)}${whats.length > 0 ? ` (${whats.join(", ")})` : ""}`).join("; ")}`,
+      );
 }

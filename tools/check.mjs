@@ -8,6 +8,10 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** What the slowest files of tests took is said at the end, so that growth is seen. */
+const namedSlow = 10;
+/** Seconds of every file of tests, by its path. @type {Record<string, number>} */
+const seconds = {};
 
 /**
  * @param {string} script path of a program's JavaScript entry
@@ -54,7 +58,7 @@ async function tests(script, words) {
     env: { PERSOLINE_COUNTS: file },
     live: true,
   });
-  let counts = { passed: 0, failed: 0, skipped: 0 };
+  let counts = { passed: 0, failed: 0, skipped: 0, seconds: {} };
   try {
     counts = /** @type {typeof counts} */ (JSON.parse(readFileSync(file, "utf8")));
   } catch {
@@ -64,21 +68,28 @@ async function tests(script, words) {
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
+  Object.assign(seconds, counts.seconds);
   rmSync(folder, { recursive: true, force: true });
 }
 
 await check("types", "node_modules/typescript/bin/tsc", ["-b"]);
+const all = process.argv.includes("--all");
+// Beside all that follows: it waits more than it computes. It lives in a private PC/SC world; without one it fails, and says what to install.
+const withReaders = all
+  ? tests("tools/pcsc.mjs", ["namespace", process.execPath, vitest, "run", "--project", "pcsc"])
+  : undefined;
 await check("format", "node_modules/@biomejs/biome/bin/biome", ["format"]);
 await check("lint", "node_modules/oxlint/bin/oxlint", ["--type-aware", "--deny-warnings"]);
 await check("unused code (knip)", "node_modules/knip/bin/knip.js", []);
-const all = process.argv.includes("--all");
 await tests(vitest, ["run", "--project", "card", "--project", "line"]);
-if (all)
-  // Beside each other: both wait more than they compute. The second lives in a private PC/SC world; without one it fails, and says what to install.
-  await Promise.all([
-    tests(vitest, ["run", "--project", "e2e"]),
-    tests("tools/pcsc.mjs", ["namespace", process.execPath, vitest, "run", "--project", "pcsc"]),
-  ]);
+if (all) await tests(vitest, ["run", "--project", "e2e"]);
+await withReaders;
+
+process.stdout.write("The slowest files of tests, in seconds:\n");
+for (const [file, took] of Object.entries(seconds)
+  .toSorted(([, a], [, b]) => b - a)
+  .slice(0, namedSlow))
+  process.stdout.write(`${took.toFixed(1).padStart(7)}  ${file}\n`);
 
 const skipped = total.skipped > 0 ? `, ${String(total.skipped)} skipped` : "";
 process.stdout.write(`${String(total.passed)} passed, ${String(total.failed)} failed${skipped}\n`);

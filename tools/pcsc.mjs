@@ -352,10 +352,11 @@ switch (verb) {
     if (process.env[mark] === undefined)
       stop("only in a private world: node tools/pcsc.mjs namespace COMMAND...");
     const { pid, end } = await startDaemon(slots);
-    process.stdout.write(`ready ${String(pid)}\n`);
+    // Heard before it is told: whoever reads it may end this at once.
     for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "disconnect"])) {
       process.on(signal, () => void end().then(() => process.exit(0)));
     }
+    process.stdout.write(`ready ${String(pid)}\n`);
     setInterval(() => {}, 60_000);
     break;
   }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 
@@ -10,8 +10,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const cache = `${root}node_modules/.cache`;
 let folder: string | undefined;
 
-/** Runs vitest with the reporter on these files and returns the last line it prints. */
-function lastLine(files: Readonly<Record<string, string>>): string | undefined {
+/** Runs vitest with the reporter on these files and returns the last line it prints. `counts`: where the caller wants them. */
+function lastLine(files: Readonly<Record<string, string>>, counts?: string): string | undefined {
   mkdirSync(cache, { recursive: true });
   folder = mkdtempSync(`${cache}/reporter-`);
   writeFileSync(
@@ -29,7 +29,7 @@ function lastLine(files: Readonly<Record<string, string>>): string | undefined {
     process.execPath,
     [`${root}node_modules/vitest/vitest.mjs`, "run", "--root", folder],
     {
-      env,
+      env: counts === undefined ? env : { ...env, PERSOLINE_COUNTS: counts },
       encoding: "utf8",
     },
   );
@@ -56,6 +56,18 @@ test("counts a module that does not load, a failed hook and an error outside eve
         'test("a", async () => { Promise.reject(new Error("stray")); await new Promise((r) => setTimeout(r, 50)); });',
     }),
   ).toBe("2 passed, 3 failed, 1 skipped");
+});
+
+test("a caller gets the counts, and the seconds of every file with its imports and hooks", () => {
+  const counts = `${cache}/reporter-${String(process.pid)}.json`;
+  const slow =
+    'await new Promise((r) => setTimeout(r, 300)); beforeAll(() => new Promise((r) => setTimeout(r, 300))); test("a", () => {});';
+  lastLine({ "slow.test.js": slow, "quick.test.js": 'test("b", () => {});' }, counts);
+  const told = JSON.parse(readFileSync(counts, "utf8")) as { readonly seconds: Record<string, number> };
+  rmSync(counts);
+  expect(told).toMatchObject({ passed: 2, failed: 0, skipped: 0 });
+  expect(Object.keys(told.seconds).toSorted()).toEqual(["quick.test.js", "slow.test.js"]);
+  expect(told.seconds["slow.test.js"]).toBeGreaterThanOrEqual(0.59);
 });
 
 test("an empty run and a run that dies are failures", () => {

@@ -6,13 +6,15 @@ import type { Reporter, SerializedError, TestModule, TestRunEndReason } from "vi
  *
  * Whatever kept a test from being seen counts as a failure: a module that would not load, a failed hook,
  * an error outside every test, an interruption, an empty run, a run that never reported its end.
- * With PERSOLINE_COUNTS set, the counts go to that file instead, and the caller prints the total.
+ * With PERSOLINE_COUNTS set, the counts go to that file instead, with the seconds of every file, and the caller prints the total.
  */
 export default class ClosingLine implements Reporter {
   #ended = false;
   #passed = 0;
   #failed = 0;
   #skipped = 0;
+  /** By path from the root: from a file's first import to its last hook. */
+  readonly #seconds: Record<string, number> = {};
 
   onInit(): void {
     process.once("exit", () => {
@@ -31,6 +33,8 @@ export default class ClosingLine implements Reporter {
     this.#failed = unhandled.length + (reason === "interrupted" ? 1 : 0);
     for (const module of modules) {
       this.#failed += module.errors().length;
+      const { collectDuration, duration } = module.diagnostic();
+      this.#seconds[module.relativeModuleId] = (collectDuration + duration) / 1000;
       for (const suite of module.children.allSuites()) this.#failed += suite.errors().length;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
@@ -47,7 +51,7 @@ export default class ClosingLine implements Reporter {
     const counts = { passed: this.#passed, failed: this.#failed, skipped: this.#skipped };
     const file = process.env["PERSOLINE_COUNTS"];
     if (file !== undefined) {
-      writeFileSync(file, JSON.stringify(counts));
+      writeFileSync(file, JSON.stringify({ ...counts, seconds: this.#seconds }));
       return;
     }
     const skipped = counts.skipped > 0 ? `, ${String(counts.skipped)} skipped` : "";

@@ -10,6 +10,7 @@ import { foreignJsonSchema } from "../packages/line/dist/plan/foreign/product.js
 import { laserJsonSchema } from "../packages/line/dist/plan/laser/index.js";
 import { productJsonSchema } from "../packages/line/dist/plan/json-schema.js";
 import { lineJsonSchema } from "../packages/line/dist/stations/line-file.js";
+import { profileJsonSchema } from "../packages/line/dist/stations/quality/index.js";
 
 const schemas = {
   order: orderJsonSchema(),
@@ -20,6 +21,7 @@ const schemas = {
   gates: siteJsonSchema(),
   "emboss-station": embossStationJsonSchema(),
   laser: laserJsonSchema(),
+  "quality-profile": profileJsonSchema(),
   ...layoutJsonSchemas(),
 };
 

@@ -1,5 +1,4 @@
 import {
-  checkPrimeSync,
   constants,
   createPrivateKey,
   createPublicKey,
@@ -9,6 +8,7 @@ import {
 } from "node:crypto";
 import { CardProblem } from "../src/bytes/index.js";
 import type { RsaCrt, RsaPublicKey } from "../src/crypto/index.js";
+import { drawPrime } from "./primes.js";
 
 /** A key pair, drawn for a card or an issuer. Whoever has it wipes the private parts. */
 export interface RsaKeyPair {
@@ -71,7 +71,7 @@ export function rsaPrivateKey(key: RsaCrt): KeyObject {
 
 /**
  * A key of `bits` (even; modulus of exactly that length) whose primes come from `random` alone: chance makes a secret key, a seeded stream
- * the same test key each time. Exponent 3 or 65537. Primes as FIPS 186-5, A.1.3: fresh candidates, both top bits set, tested by OpenSSL.
+ * the same test key each time. Exponent 3 or 65537.
  */
 export function drawRsaKey(ask: {
   readonly bits: number;
@@ -83,20 +83,10 @@ export function drawRsaKey(ask: {
     throw new CardProblem("bad-value", "RSA", `${bits} is not a size from 512 to 4096 bits in steps of 16`);
   const e = BigInt(exponent);
   const length = bits / 16;
-  const prime = (): bigint => {
-    for (;;) {
-      const bytes = Uint8Array.from(random(length));
-      bytes[0] = (bytes[0] ?? 0) | 0xc0;
-      bytes[length - 1] = (bytes[length - 1] ?? 0) | 0x01;
-      const candidate = numberOf(bytes);
-      // 3 and 65537 are primes: e and p − 1 have no common factor unless it is e.
-      if ((candidate - 1n) % e !== 0n && !hasSmallFactor(candidate) && checkPrimeSync(candidate))
-        return candidate;
-    }
-  };
-  const first = prime();
-  let second = prime();
-  while (second === first) second = prime();
+  // 3 and 65537 are primes: e and p − 1 have no common factor unless it is e.
+  const first = drawPrime(length, e, random);
+  let second = drawPrime(length, e, random);
+  while (second === first) second = drawPrime(length, e, random);
   const [p, q] = first > second ? [first, second] : [second, first];
   const d = inverse(e, (p - 1n) * (q - 1n));
   const fixed = (n: bigint): Uint8Array => bytesOf(n, length);
@@ -111,34 +101,6 @@ export function drawRsaKey(ask: {
     },
   };
 }
-
-/**
- * Odd primes up to 1,000 in products that a number holds exactly: a candidate is divided by a product once, the rest by its primes. OpenSSL
- * would find the same composites out, after a modular exponentiation each.
- */
-const PRODUCTS = productsOfPrimes(1000);
-
-function productsOfPrimes(
-  most: number,
-): readonly { readonly primes: readonly number[]; readonly product: bigint }[] {
-  const groups: { primes: number[]; product: number }[] = [];
-  for (let candidate = 3; candidate <= most; candidate += 2) {
-    if (groups.some(({ primes }) => primes.some((prime) => candidate % prime === 0))) continue;
-    const last = groups.at(-1);
-    if (last !== undefined && last.product * candidate <= Number.MAX_SAFE_INTEGER) {
-      last.primes.push(candidate);
-      last.product *= candidate;
-    } else groups.push({ primes: [candidate], product: candidate });
-  }
-  return groups.map(({ primes, product }) => ({ primes, product: BigInt(product) }));
-}
-
-/** Of candidates far above these primes. */
-const hasSmallFactor = (candidate: bigint): boolean =>
-  PRODUCTS.some(({ primes, product }) => {
-    const rest = Number(candidate % product);
-    return primes.some((prime) => rest % prime === 0);
-  });
 
 function keyOf(make: () => KeyObject): KeyObject {
   try {

@@ -1,10 +1,11 @@
 // Drives a virtual GlobalPlatform card by the host's own commands: for tests and benches of both sides.
 import { nodeCrypto } from "../node/index.js";
 import { type Command, decodeResponse, encodeCommand, type Response } from "../src/apdu/index.js";
-import { unhex } from "../src/bytes/index.js";
+import { aid, unhex } from "../src/bytes/index.js";
 import type { Crypto } from "../src/crypto/index.js";
 import {
   initializeUpdate,
+  installForInstall,
   type KeySet,
   openScp02,
   openScp03,
@@ -29,6 +30,24 @@ import {
 
 export const gpNumber = unhex("504C0102030400000007");
 export const isdAid = unhex("A000000151000000");
+/** The access applet in the mask (docs/gp-card.md 7), and an application of it. */
+export const accessPackage = aid(unhex("A00000087602"));
+export const accessModule = aid(unhex("A0000008760201"));
+export const accessApp = aid(unhex("A000000876020101"));
+export const installAccess = installForInstall({
+  loadFile: accessPackage,
+  module: accessModule,
+  application: accessApp,
+});
+/** SELECT by DF name, hexadecimal; empty: the security domain. */
+export const selectOf = (name: string, p2 = 0): Command => ({
+  cla: 0,
+  ins: 0xa4,
+  p1: 4,
+  p2,
+  ...(name === "" ? {} : { data: unhex(name) }),
+  le: 256,
+});
 const filled = (length: number, first: number): Uint8Array =>
   Uint8Array.from({ length }, (_, at) => (first + at) & 0xff);
 /** Three keys that differ. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import wabt from "wabt";
 import { codeLength } from "../src/virtual/image.js";
 import { machineCode } from "../src/virtual/rom.js";
-import { imageRoutine, routine } from "../src/virtual/routines.js";
+import { DRAW_REFERENCE_DATA, imageRoutine, routine } from "../src/virtual/routines.js";
 
 interface ImageSource {
   readonly version: { readonly major: number; readonly minor: number };
@@ -15,6 +15,8 @@ interface ImageSource {
   readonly code?: Readonly<Record<number, string>>;
 }
 
+const { [DRAW_REFERENCE_DATA]: _, ...codeOf20 } = imageRoutine;
+
 /** All images there are, by file name. */
 export const images: Readonly<Record<string, ImageSource>> = {
   "persoline-os-1.0.img": { version: { major: 1, minor: 0 }, own: [] },
@@ -25,6 +27,12 @@ export const images: Readonly<Record<string, ImageSource>> = {
   },
   "persoline-os-2.0.img": {
     version: { major: 2, minor: 0 },
+    module: "persoline-os-1.2.wat",
+    own: [routine.cyclicSlot],
+    code: codeOf20,
+  },
+  "persoline-os-2.1.img": {
+    version: { major: 2, minor: 1 },
     module: "persoline-os-1.2.wat",
     own: [routine.cyclicSlot],
     code: imageRoutine,

@@ -6,12 +6,13 @@ import {
   type CertificateContent,
   makeCertificate,
   Scp11Handshake,
+  sendCertificates,
   type Scp11Plan,
   type Scp11Session,
   type Scp11Variant,
 } from "../src/globalplatform/index.js";
 import type { FabEllipticKey } from "../src/virtual/index.js";
-import { type GpBench, gpNumber } from "./gp-bench.js";
+import { GpBench, gpNumber } from "./gp-bench.js";
 
 export interface Pair {
   readonly privateKey: Uint8Array;
@@ -119,6 +120,27 @@ export function openScp11(
     const answer = whole(bench, damage.command?.(command, at) ?? command);
     const next = handshake.next(damage.answer?.(answer, at) ?? answer);
     if ("session" in next) return next.session;
+    command = next.send;
+  }
+}
+
+export const variants = ["a", "b", "c"] as const;
+/** A chip with all of that, and a key set beside it. */
+export const fresh = (): GpBench => new GpBench({ elliptic: elliptic() });
+export const getStatus: Command = { cla: 0x80, ins: 0xf2, p1: 0x80, p2: 2, data: unhex("4F00"), le: 256 };
+export const sendHost = (bench: GpBench, certificates: readonly Uint8Array[]): string =>
+  sendCertificates(certificates, hostAuthority)
+    .map((command) => bench.say(command))
+    .join();
+export const hostCertificate = (): Uint8Array => certify(authorities.hosts, host);
+/** The command that agrees upon keys, as the host makes it. */
+export function agreement(variant: (typeof variants)[number]): Command {
+  const bench = fresh();
+  const handshake = new Scp11Handshake(planOf(variant));
+  for (let command = handshake.first; ; ) {
+    if (command.ins === 0x82 || command.ins === 0x88) return command;
+    const next = handshake.next(whole(bench, command));
+    if ("session" in next) throw new Error("opened before keys were agreed upon");
     command = next.send;
   }
 }

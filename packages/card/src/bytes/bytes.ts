@@ -100,10 +100,11 @@ export function readU16(bytes: Uint8Array, at = 0): number {
 export function unsigned(n: number, atLeast = 1): Uint8Array {
   if (!Number.isSafeInteger(n) || n < 0)
     throw new CardProblem("bad-value", "unsigned", `${n} is not a whole number from 0 up`);
-  const bytes: number[] = [];
-  for (let rest = n; rest > 0 || bytes.length < atLeast; rest = Math.floor(rest / 256))
-    bytes.unshift(rest % 256);
-  return Uint8Array.from(bytes);
+  let length = atLeast;
+  for (let most = 256 ** atLeast; n >= most; most *= 256) length++;
+  const bytes = new Uint8Array(length);
+  for (let at = length - 1, rest = n; at >= 0; at--, rest = Math.floor(rest / 256)) bytes[at] = rest % 256;
+  return bytes;
 }
 
 /** An unsigned number of 0 to 6 bytes, most significant first. Throws CardProblem `bad-value` when longer. */

@@ -27,7 +27,11 @@ const nibbles = (bytes: Uint8Array): string =>
 function pack(text: string, length: number): Uint8Array {
   if (text.length !== 2 * length)
     throw new CardProblem("bad-value", "digits", `${text.length} digits do not fit ${length} bytes`);
-  return Uint8Array.from({ length }, (_, at) => Number.parseInt(text.slice(2 * at, 2 * at + 2), 16));
+  const bytes = new Uint8Array(length);
+  // Decimal digits, and F where `packCompressed` fills up.
+  const nibble = (at: number): number => Math.min(text.charCodeAt(at) - 0x30, 0x0f);
+  for (let at = 0; at < length; at++) bytes[at] = (nibble(2 * at) << 4) | nibble(2 * at + 1);
+  return bytes;
 }
 
 /** Says nothing of what stands there instead: it may belong to a PAN. */

@@ -30,7 +30,7 @@ export function parseDol(bytes: Uint8Array): DolEntry[] {
 }
 
 export function encodeDol(entries: readonly DolEntry[]): Uint8Array {
-  return Uint8Array.from(
+  return new Uint8Array(
     entries.flatMap(({ tag, length }) => {
       const bytes =
         tag > 0xffff

@@ -73,6 +73,8 @@ export const CVM_CONDITION = {
   overY: 0x09,
 } as const;
 
+const OR_NEXT = 0x40;
+
 export interface CvmRule {
   readonly method: CvmMethod;
   /** When it fails, the next rule is tried. */
@@ -90,20 +92,49 @@ export interface CvmList {
 const keyOf = <T extends string>(table: Readonly<Record<T, number>>, value: number): T | undefined =>
   (Object.keys(table) as T[]).find((name) => table[name] === value);
 
-/** Rules that this package does not know are refused with CardProblem `emv-answer`: a terminal must not guess. */
-export function parseCvmList(bytes: Uint8Array): CvmList {
-  if (bytes.length < 10 || bytes.length % 2 !== 0)
+/** A rule as it stands in the list, whether anybody knows its codes or not. */
+export interface RawCvmRule {
+  /** Method in bits 6 to 1; bit 7: when it fails, the next rule is tried. */
+  readonly code: number;
+  readonly condition: number;
+}
+
+/** Two amounts, then rules, perhaps none. Throws CardProblem `emv-answer`. */
+export function parseCvmRules(bytes: Uint8Array): {
+  readonly x: number;
+  readonly y: number;
+  readonly rules: readonly RawCvmRule[];
+} {
+  if (bytes.length < 8 || bytes.length % 2 !== 0)
     throw new CardProblem("emv-answer", "CVM list", `${bytes.length} bytes are not two amounts and rules`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const rules = Array.from({ length: (bytes.length - 8) / 2 }, (_, at): CvmRule => {
-    const [code = 0, condition = 0] = bytes.subarray(8 + 2 * at);
-    const method = keyOf<CvmMethod>(CVM, code & 0x3f);
-    const when = keyOf(CVM_CONDITION, condition);
-    if (method === undefined || when === undefined || (code & 0x80) !== 0)
-      throw new CardProblem("emv-answer", `CVM list, rule ${at + 1}`, "method or condition is unknown");
-    return { method, orNext: (code & 0x40) !== 0, when };
-  });
+  const rules = Array.from({ length: (bytes.length - 8) / 2 }, (_, at) => ({
+    code: view.getUint8(8 + 2 * at),
+    condition: view.getUint8(9 + 2 * at),
+  }));
   return { x: view.getUint32(0), y: view.getUint32(4), rules };
+}
+
+/** Undefined: not one of annex C3 (bit 8 is reserved). */
+export const cvmMethodOf = (code: number): CvmMethod | undefined =>
+  (code & 0x80) !== 0 ? undefined : keyOf<CvmMethod>(CVM, code & 0x3f);
+export const cvmConditionOf = (condition: number): CvmRule["when"] | undefined =>
+  keyOf<CvmRule["when"]>(CVM_CONDITION, condition);
+
+/** Rules that this package does not know are refused with CardProblem `emv-answer`, and so is a list without any. */
+export function parseCvmList(bytes: Uint8Array): CvmList {
+  const { x, y, rules } = parseCvmRules(bytes);
+  if (rules.length === 0) throw new CardProblem("emv-answer", "CVM list", "it has no rule");
+  return {
+    x,
+    y,
+    rules: rules.map(({ code, condition }, at): CvmRule => {
+      const [method, when] = [cvmMethodOf(code), cvmConditionOf(condition)];
+      if (method === undefined || when === undefined)
+        throw new CardProblem("emv-answer", `CVM list, rule ${at + 1}`, "method or condition is unknown");
+      return { method, orNext: (code & OR_NEXT) !== 0, when };
+    }),
+  };
 }
 
 export function encodeCvmList({ x, y, rules }: CvmList): Uint8Array {
@@ -112,7 +143,7 @@ export function encodeCvmList({ x, y, rules }: CvmList): Uint8Array {
   view.setUint32(0, x);
   view.setUint32(4, y);
   rules.forEach(({ method, orNext, when }, at) => {
-    bytes[8 + 2 * at] = CVM[method] | (orNext ? 0x40 : 0);
+    bytes[8 + 2 * at] = CVM[method] | (orNext ? OR_NEXT : 0);
     bytes[9 + 2 * at] = CVM_CONDITION[when];
   });
   return bytes;

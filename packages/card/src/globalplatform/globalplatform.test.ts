@@ -25,6 +25,7 @@ import {
   parseStatus,
   parseStatusOld,
   putKey,
+  sessionsLeft,
   setStatus,
   storeData,
   storeDataBlocks,
@@ -391,4 +392,14 @@ describe("commands", () => {
       "bad-value",
     );
   });
+});
+
+test.each([
+  ["0000", 65_535],
+  ["FFFE", 1],
+  ["FFFF", 0],
+  ["000001", 16_777_214],
+  ["FFFFFF", 0],
+])("a sequence counter %s leaves %i sessions", (counter, left) => {
+  expect(sessionsLeft(unhex(counter))).toBe(left);
 });

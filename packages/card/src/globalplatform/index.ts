@@ -5,6 +5,7 @@ export * from "./diversify.js";
 export * from "./kdf.js";
 export * from "./put-key.js";
 export * from "./registry.js";
+export * from "./sequence.js";
 export * from "./store-data.js";
 export * from "./scp02/index.js";
 export * from "./scp03/index.js";

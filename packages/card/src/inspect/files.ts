@@ -1,5 +1,5 @@
-import type { Response } from "../apdu/index.js";
-import { CardProblem, fid, hex, MF, u16 } from "../bytes/index.js";
+import type { Command } from "../apdu/index.js";
+import { CardProblem, fid, hex, u16 } from "../bytes/index.js";
 import {
   decodeFci,
   lifeCycle,
@@ -15,25 +15,77 @@ import type { Ask } from "./ask.js";
 import { knownApplications, standardFiles } from "./known.js";
 import type { Fact, FoundApplication, FoundFile, WantedFiles } from "./types.js";
 
-/** Which answers cards can be asked for differs: FCP first, then whatever they like, then nothing (ISO/IEC 7816-4, 7.1.1). */
-const answers: readonly SelectAnswer[] = ["fcp", "fci", "none"];
+/** 6A86, 6A81, 6B00: the card knows the file perhaps, but not this form of the question (ISO/IEC 7816-4, 7.1.1). */
+const otherForm: ReadonlySet<number> = new Set([0x6a86, 0x6a81, 0x6b00]);
 
-/** The answer of a SELECT that found something, or undefined. */
+type Select = (answer: SelectAnswer) => Command;
+
+/** The answer of a SELECT that found something, with the form that was understood, or undefined. */
 async function selected(
   ask: Ask,
-  select: (answer: SelectAnswer) => Parameters<Ask>[0],
-): Promise<Response | undefined> {
-  for (const form of answers) {
-    const answer = await ask(select(form));
+  forms: readonly SelectAnswer[],
+  select: Select,
+): Promise<{ readonly data: Uint8Array; readonly form: SelectAnswer } | undefined> {
+  for (const form of forms) {
+    const { data, sw } = await ask(select(form));
     // 62XX: found, with a warning (deactivated, terminated, badly formatted).
-    if (answer.sw === 0x9000 || answer.sw >> 8 === 0x62) return answer;
-    if (answer.sw !== 0x6a86 && answer.sw !== 0x6a81 && answer.sw !== 0x6b00) return undefined;
+    if (sw === 0x9000 || sw >> 8 === 0x62) return { data, form };
+    if (!otherForm.has(sw)) return undefined;
   }
   return undefined;
 }
 
+/** SELECTs from the MF on; the last one is of the file itself. */
+type Way = readonly [last: Select] | readonly [before: Select, last: Select];
+
+const lastOf = (way: Way): Select => way[1] ?? way[0];
+
+/**
+ * Looks for files and applications in two rounds. The first only asks whether they are there: SELECT without an answer is the question
+ * that costs a card the least. The second asks those that are there for their control parameters, so that a card which does not bear that
+ * has told everything else.
+ */
+export class Looking {
+  readonly #ask: Ask;
+  readonly #silently: boolean;
+  readonly #undescribed: { readonly file: FoundFile; readonly way: Way; readonly among: FoundFile[] }[] = [];
+
+  /** `silently`: no SELECT ever asks for an answer, and there is no second round. */
+  constructor(ask: Ask, { silently }: { readonly silently: boolean }) {
+    this.#ask = ask;
+    this.#silently = silently;
+  }
+
+  async isThere(select: Select): Promise<boolean> {
+    return (await this.#look(select)) !== undefined;
+  }
+
+  /** Whether the file is there, and then it is noted `among` others. What stands before it in its way is selected already. */
+  async find(named: Pick<FoundFile, "path" | "fid">, way: Way, among: FoundFile[]): Promise<boolean> {
+    const found = await this.#look(lastOf(way));
+    if (found === undefined) return false;
+    const file = fileOf(named, found.data);
+    among.push(file);
+    if (found.form === "none" && !this.#silently) this.#undescribed.push({ file, way, among });
+    return true;
+  }
+
+  /** The second round: structures, sizes and life cycles. */
+  async describe(): Promise<void> {
+    for (const { file, way, among } of this.#undescribed) {
+      if (way.length === 2) await this.isThere(way[0]);
+      const told = await selected(this.#ask, ["fcp", "fci"], lastOf(way));
+      if (told !== undefined) among[among.indexOf(file)] = fileOf(file, told.data);
+    }
+  }
+
+  #look(select: Select): ReturnType<typeof selected> {
+    return selected(this.#ask, this.#silently ? ["none"] : ["none", "fcp", "fci"], select);
+  }
+}
+
 /** A card that answers no FCP, or a damaged one, has the file all the same. */
-function fileOf(path: string, id: string, data: Uint8Array): FoundFile {
+function fileOf({ path, fid: id }: Pick<FoundFile, "path" | "fid">, data: Uint8Array): FoundFile {
   try {
     const { fcp } = decodeFci(data);
     const { descriptor, size, lcs } = fcp;
@@ -50,37 +102,38 @@ function fileOf(path: string, id: string, data: Uint8Array): FoundFile {
   }
 }
 
+const mf: Select = (answer) => selectMf({ answer });
+
 /** MF and the files that standards put under it; what EF.DIR lists and EF.ATR says goes to `listed` and `facts`. */
 export async function learnFiles(
   ask: Ask,
+  looking: Looking,
   into: { readonly files: FoundFile[]; readonly facts: Fact[]; readonly listed: FoundApplication[] },
 ): Promise<void> {
-  const mf = await selected(ask, (answer) => selectByFid(MF, { answer }));
-  if (mf !== undefined) into.files.push(fileOf("MF", "3F00", mf.data));
+  await looking.find({ path: "MF", fid: "3F00" }, [mf], into.files);
   for (const { name, fid: id } of standardFiles) {
-    const found = await selected(ask, (answer) => selectByFid(fid(id), { answer }));
-    if (found === undefined) continue;
-    const file = fileOf(name, hex(u16(id)), found.data);
-    into.files.push(file);
-    if (name === "EF.DIR") into.listed.push(...(await directory(ask, file)));
+    const own: Select = (answer) => selectByFid(fid(id), { answer });
+    if (!(await looking.find({ path: name, fid: hex(u16(id)) }, [mf, own], into.files))) continue;
+    if (name === "EF.DIR") into.listed.push(...(await directory(ask)));
     if (name === "EF.ATR/INFO") into.facts.push(await cardInfo(ask));
     // Back to the MF: what comes next is looked for there, wherever a DF among these has led.
-    if (name.startsWith("DF.")) await selected(ask, (answer) => selectByFid(MF, { answer }));
+    if (name.startsWith("DF.")) await looking.isThere(mf);
   }
 }
 
+const whole = { offset: 0, length: 256 } as const;
 const mostEntries = 32;
 
 /** Application templates 61 in EF.DIR, record by record or in one transparent piece (ISO/IEC 7816-4, 8.2.1.1). */
-async function directory(ask: Ask, { structure }: FoundFile): Promise<FoundApplication[]> {
+async function directory(ask: Ask): Promise<FoundApplication[]> {
   const found: FoundApplication[] = [];
-  if (structure === "transparent") {
-    const { data } = await ask(readBinary({ offset: 0, length: 256 }));
-    return entriesOf(data);
-  }
   for (let number = 1; number <= mostEntries; number++) {
     const { data, sw } = await ask(readRecord({ number }));
-    if (sw !== 0x9000) break;
+    if (sw !== 0x9000) {
+      // No records: a transparent file, then, unless the first of them is only empty.
+      if (number === 1 && sw !== 0x6a83) found.push(...entriesOf((await ask(readBinary(whole))).data));
+      break;
+    }
     found.push(...entriesOf(data));
   }
   return found.slice(0, mostEntries);
@@ -99,7 +152,7 @@ function entriesOf(data: Uint8Array): FoundApplication[] {
 }
 
 async function cardInfo(ask: Ask): Promise<Fact> {
-  const { data, sw } = await ask(readBinary({ offset: 0, length: 256 }));
+  const { data, sw } = await ask(readBinary(whole));
   const what = "card information (EF.ATR/INFO)";
   if (sw !== 0x9000 && sw !== 0x6282)
     return { what, value: "it exists but cannot be read", state: "refused" };
@@ -126,30 +179,33 @@ const printable = (bytes: Uint8Array | undefined): string =>
 const nameOf = (name: Uint8Array): string =>
   knownApplications.find(({ aid }) => hex(name).startsWith(hex(aid)))?.name ?? "";
 
-/** Known applications by name, and the wanted files within theirs. */
+/** Known applications by name, and the wanted files within theirs. Answers what of the wanted is not there. */
 export async function learnApplications(
-  ask: Ask,
+  looking: Looking,
   wanted: readonly WantedFiles[],
   into: { readonly files: FoundFile[]; readonly selected: FoundApplication[] },
-): Promise<void> {
+): Promise<string[]> {
   for (const { name, aid } of knownApplications) {
-    const found = await selected(ask, (answer) => selectByAid(aid, { answer }));
-    if (found !== undefined) into.selected.push({ aid: hex(aid), name, seen: "selected" });
+    if (await looking.isThere((answer) => selectByAid(aid, { answer })))
+      into.selected.push({ aid: hex(aid), name, seen: "selected" });
   }
-  for (const df of wanted) {
-    const { aid } = df;
-    const there = await selected(ask, (answer) =>
-      aid === undefined ? selectMf({ answer }) : selectByAid(aid, { answer }),
-    );
-    if (there === undefined) continue;
+  const missing: string[] = [];
+  for (const { name, aid, files } of wanted) {
+    const df: Select = (answer) => (aid === undefined ? selectMf({ answer }) : selectByAid(aid, { answer }));
     // The MF itself was looked at among the standard files.
-    if (aid !== undefined) {
-      into.files.push(fileOf(df.name, "", there.data));
-      into.selected.push({ aid: hex(aid), name: df.name, seen: "selected" });
+    const there = await (aid === undefined
+      ? looking.isThere(df)
+      : looking.find({ path: name, fid: "" }, [df], into.files));
+    if (!there) {
+      missing.push(name);
+      continue;
     }
-    for (const ef of df.files) {
-      const found = await selected(ask, (answer) => selectByFid(fid(ef.fid), { in: "child-ef", answer }));
-      if (found !== undefined) into.files.push(fileOf(`${df.name}/${ef.name}`, hex(u16(ef.fid)), found.data));
+    if (aid !== undefined) into.selected.push({ aid: hex(aid), name, seen: "selected" });
+    for (const { name: own, fid: id } of files) {
+      const ef: Select = (answer) => selectByFid(fid(id), { in: "child-ef", answer });
+      const path = `${name}/${own}`;
+      if (!(await looking.find({ path, fid: hex(u16(id)) }, [df, ef], into.files))) missing.push(path);
     }
   }
+  return missing;
 }

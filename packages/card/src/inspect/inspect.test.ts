@@ -76,8 +76,8 @@ describe("a stranger's card", () => {
     if (command === "80CA004200") return "6E00";
     if (command === "00CA004200") return concat(encodeTlv(tlv(0x42, unhex("498720"))), u16(0x9000));
     if (command.slice(2, 4) === "CA") return "6A88";
-    // FCP is not to be had, only FCI by P2 00.
-    if (command.startsWith("00A4") && command.slice(6, 8) === "04") return "6A86";
+    // Neither silence nor FCP is to be had, only FCI by P2 00.
+    if (command.startsWith("00A4") && command.slice(6, 8) !== "00") return "6A86";
     if (command.startsWith("00A40000023F00")) return concat(fcp(0x3f00, "38"), u16(0x9000));
     if (command.startsWith("00A40000022F00")) return concat(fcp(0x2f00, "0221001402"), u16(0x9000));
     if (command.startsWith("00A4040007A0000000871002")) return "9000";
@@ -104,6 +104,51 @@ describe("a stranger's card", () => {
       value: "498720",
       state: "told",
     });
+  });
+
+  /** Bears SELECT without an answer only, and holds MF, a transparent EF.DIR and one file more. */
+  const fragile = (command: string): Answer => {
+    if (!command.startsWith("00A4")) {
+      if (command.startsWith("00B2")) return "6981";
+      return command.startsWith("00B0") ? concat(entry("A0000000871002FF49", "USIM"), u16(0x9000)) : "6D00";
+    }
+    const there = ["00023F00", "00022F00", "02020101"].includes(command.slice(4, 6) + command.slice(8, 14));
+    if (!there) return "6A82";
+    return command.slice(6, 8) === "0C" ? "9000" : undefined;
+  };
+  const wanted = [
+    {
+      name: "MF",
+      files: [
+        { name: "holder", fid: 0x0101 },
+        { name: "zones", fid: 0x0102 },
+      ],
+    },
+  ];
+
+  test("falls silent where SELECT wants an answer: everything else was learned before, and the command is told", async () => {
+    const found = await inspectCard(channelOf(fragile), { atr, wanted });
+    expect(found.files.map(({ path, fid, structure }) => [path, fid, structure])).toEqual([
+      ["MF", "3F00", ""],
+      ["EF.DIR", "2F00", ""],
+      ["MF/holder", "0101", ""],
+    ]);
+    expect(found.missing).toEqual(["MF/zones"]);
+    expect(found.applications).toEqual([{ aid: "A0000000871002FF49", name: "USIM", seen: "listed" }]);
+    expect(found.ended).toContain("it was asked 00A40004023F0000");
+  });
+
+  test.each([
+    ["by its ATR", { atr: unhex("3B951381018073FF01000B") }, "vicc 0.8"],
+    ["as its product declares", { atr, silently: "seen on a badge" }, "seen on a badge"],
+  ])("%s: it is never asked for an answer, and what it was spared is told", async (_by, options, why) => {
+    const channel = channelOf(fragile);
+    const found = await inspectCard(channel, { ...options, wanted });
+    expect(found.ended).toBeUndefined();
+    expect(found.files.map(({ path }) => path)).toEqual(["MF", "EF.DIR", "MF/holder"]);
+    expect(found.notAsked).toContain(why);
+    const selects = channel.sent.filter((command) => command.startsWith("00A4"));
+    expect(new Set(selects.map((command) => command.slice(6, 8)))).toEqual(new Set(["0C"]));
   });
 
   test("silent from the third command on: what was learned stays, the end is told", async () => {

@@ -5,8 +5,8 @@ import { hex } from "../bytes/index.js";
 import { asking, Ended } from "./ask.js";
 import { learnDesfire } from "./desfire.js";
 import { learnFacts } from "./facts.js";
-import { learnApplications, learnFiles } from "./files.js";
-import { desfireName } from "./known.js";
+import { learnApplications, learnFiles, Looking } from "./files.js";
+import { desfireName, silentCards } from "./known.js";
 import type { Fact, FoundApplication, FoundFile, InspectOptions, Inspection } from "./types.js";
 
 /**
@@ -15,17 +15,22 @@ import type { Fact, FoundApplication, FoundFile, InspectOptions, Inspection } fr
  */
 export async function inspectCard(channel: CardChannel, options: InspectOptions): Promise<Inspection> {
   const ask = asking(channel);
+  const known = silentCards.find(({ atr }) => hex(atr) === hex(options.atr));
+  const silently = options.silently ?? known?.evidence;
+  const looking = new Looking(ask, { silently: silently !== undefined });
   const facts: Fact[] = [];
   const files: FoundFile[] = [];
   const listed: FoundApplication[] = [];
   const selected: FoundApplication[] = [];
+  let missing: readonly string[] = [];
   let ended: string | undefined;
   try {
     await learnFacts(ask, facts);
-    await learnFiles(ask, { files, facts, listed });
-    await learnApplications(ask, options.wanted ?? [], { files, selected });
+    await learnFiles(ask, looking, { files, facts, listed });
+    missing = await learnApplications(looking, options.wanted ?? [], { files, selected });
     if (selected.some((one) => one.aid === hex(desfireName)))
       await learnDesfire(ask, { facts, files, listed });
+    await looking.describe();
   } catch (thrown) {
     if (!(thrown instanceof Ended)) throw thrown;
     ended = thrown.message;
@@ -35,6 +40,8 @@ export async function inspectCard(channel: CardChannel, options: InspectOptions)
     facts,
     applications: merged(listed, selected),
     files,
+    missing,
+    ...(silently === undefined ? {} : { notAsked: `structure, size and life cycle of files: ${silently}` }),
     ...(ended === undefined ? {} : { ended }),
   };
 }

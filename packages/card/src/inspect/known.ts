@@ -35,3 +35,12 @@ export const knownApplications: readonly { readonly name: string; readonly aid: 
   { name: "Visa", aid: unhex("A0000000031010") },
   { name: "Mastercard", aid: unhex("A0000000041010") },
 ];
+
+/** Cards that were seen to end when SELECT asks for an answer, by their ATR: they are asked by P2 = 0C only. */
+export const silentCards: readonly { readonly atr: Uint8Array; readonly evidence: string }[] = [
+  {
+    atr: unhex("3B951381018073FF01000B"),
+    evidence:
+      "vicc 0.8 of vsmartcard-vpicc 3.3 was seen to end at 00A40004023F0000 and 00A40000023F0000, and to answer 00A4000C023F00",
+  },
+];

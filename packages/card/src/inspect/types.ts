@@ -32,6 +32,10 @@ export interface Inspection {
   readonly facts: readonly Fact[];
   readonly applications: readonly FoundApplication[];
   readonly files: readonly FoundFile[];
+  /** What was wanted and did not answer to SELECT, as `DF` or `DF/EF`. */
+  readonly missing: readonly string[];
+  /** What was not asked for, and why the card was spared it. */
+  readonly notAsked?: string;
   /** Why the rest is missing: the card fell silent, or its answers had no end. */
   readonly ended?: string;
 }
@@ -47,4 +51,6 @@ export interface InspectOptions {
   /** Answer to reset as received. */
   readonly atr: Uint8Array;
   readonly wanted?: readonly WantedFiles[];
+  /** Why no SELECT may ask for an answer: words for people. Cards that are known for it (`silentCards`) are spared without it. */
+  readonly silently?: string;
 }

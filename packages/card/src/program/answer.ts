@@ -1,14 +1,6 @@
 import type { Command, Response } from "../apdu/index.js";
-import type {
-  ExpectedData,
-  KeyForm,
-  Part,
-  RejectCode,
-  SecureChannelSpec,
-  Sent,
-  Step,
-  SwPattern,
-} from "./types.js";
+import type { KeyForm, SecureChannelSpec } from "./channel-spec.js";
+import type { ExpectedData, Part, RejectCode, Sent, Step, SwPattern } from "./types.js";
 
 /** What a step's parts are wrapped for. */
 export type Wrapping = "plain" | SecureChannelSpec["protocol"];
@@ -130,6 +122,10 @@ export function firstFault(
         code: step.reject ?? "wrong-answer",
         detail: `${named(step)}: the card answered ${lengths} not as expected`,
       };
+    }
+    if (step.draws !== undefined && answer.verdict !== "right") {
+      const detail = `${named(step)}: what the card answered is no PIN of ${step.draws.length} digits`;
+      return { code: step.reject ?? "wrong-answer", detail };
     }
     // Where there is nothing to prove, a verdict is on the check values of a key that was put in.
     if (answer.verdict === "wrong" && step.judge === undefined) {

@@ -1,6 +1,6 @@
 import { cmacBlocks, type Estimate, figure } from "./figure.js";
 import { type CardTiming, exchangeWire, type Wire } from "./timing.js";
-import type { Scp11ChannelSpec, Scp11HostSpec } from "./types.js";
+import type { Scp11ChannelSpec, Scp11HostSpec } from "./channel-spec.js";
 
 /** The card's work (docs/gp-card.md 8): an agreement or a new pair, a signature's verification, a block of SHA-256. */
 const multiplyMicros = 15_000;

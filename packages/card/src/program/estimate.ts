@@ -2,7 +2,8 @@ import { dataLength } from "./answer.js";
 import { cmacBlocks, type Estimate, figure, type Work } from "./figure.js";
 import { scp11AgreementCost, scp11HostCost, scp11OpenCost } from "./estimate-scp11.js";
 import { type CardTiming, exchangeWire, powerUpWire } from "./timing.js";
-import type { CardProgram, SecureChannelSpec, Step } from "./types.js";
+import type { SecureChannelSpec } from "./channel-spec.js";
+import type { CardProgram, Step } from "./types.js";
 
 export type { Estimate } from "./figure.js";
 

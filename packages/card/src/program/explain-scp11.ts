@@ -1,4 +1,4 @@
-import { type Scp11ChannelSpec, scp11Kids } from "./types.js";
+import { type Scp11ChannelSpec, scp11Kids } from "./channel-spec.js";
 
 const byte = (value: number): string => value.toString(16).toUpperCase().padStart(2, "0");
 const clauseOf = (clause: string): string => `GlobalPlatform Amendment F ${clause}`;

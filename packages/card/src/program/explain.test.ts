@@ -4,7 +4,8 @@ import { digest } from "./digest.js";
 import { costs, estimate } from "./estimate.js";
 import { explain, explanationText } from "./explain.js";
 import { blankTiming, completedTiming, exchangeWire, powerUpWire } from "./timing.js";
-import type { CardProgram, KeyRef, SecureChannelSpec, Step } from "./types.js";
+import type { KeyRef, SecureChannelSpec } from "./channel-spec.js";
+import type { CardProgram, Step } from "./types.js";
 
 const ok = [{ value: 0x9000, mask: 0xffff }];
 const step = (more: Partial<Step> = {}): Step => ({

@@ -3,17 +3,8 @@ import { dataLength, swText, type Wrapping } from "./answer.js";
 import { channelSize, type Cost, costs, type Estimate, type EstimateOptions, total } from "./estimate.js";
 import { scp11AgreementText, scp11ChannelText, scp11HostText, scp11OpeningText } from "./explain-scp11.js";
 import type { CardTiming } from "./timing.js";
-import type {
-  Again,
-  CardProgram,
-  DesfireInput,
-  DesfireKey,
-  ExpectedData,
-  Part,
-  SecureChannelSpec,
-  Step,
-  SwPattern,
-} from "./types.js";
+import type { DesfireInput, DesfireKey, SecureChannelSpec } from "./channel-spec.js";
+import type { Again, CardProgram, ExpectedData, Part, Step, SwPattern } from "./types.js";
 
 export interface ExplainedCommand {
   /** The plain command, bytes in hexadecimal; what the security module fills in stands in ⟨⟩. */

@@ -1,3 +1,4 @@
+export * from "./channel-spec.js";
 export * from "./types.js";
 export { dataLength, partLength, plainSent } from "./answer.js";
 export * from "./digest.js";

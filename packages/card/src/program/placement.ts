@@ -4,7 +4,8 @@
  */
 import { hex } from "../bytes/index.js";
 import { partLength } from "./answer.js";
-import type { CardProgram, DesfireKey, Part, SecureChannelSpec, Step } from "./types.js";
+import type { DesfireKey, SecureChannelSpec } from "./channel-spec.js";
+import type { CardProgram, Part, Step } from "./types.js";
 
 export interface Placement {
   /** Number of the step in its session, from 0. */

@@ -8,7 +8,7 @@ export type Remainder =
   | { readonly kind: "fault"; readonly fault: Fault };
 
 /** Whether a segment's `done` steps all answer as expected. Only plain commands that cost nothing. Throws CardMute, DeviceFault. */
-export async function isDone(segment: Segment, channel: CardChannel): Promise<boolean> {
+async function isDone(segment: Segment, channel: CardChannel): Promise<boolean> {
   if (segment.done === undefined) return false;
   const answers = await channel.exchange(segment.done.map(plainSent));
   return segment.done.every((step, at) => asExpected(step, answers[at]));
@@ -17,12 +17,17 @@ export async function isDone(segment: Segment, channel: CardChannel): Promise<bo
 /**
  * The rules of `again` for a segment whose intent is open (docs/card-os.md 4, 5): done ones are skipped; a `never` step that nobody can
  * ask about ends the card; a `probe` step found done is replaced by its own question, which costs nothing and leaves the same file
- * selected as the command would have. Throws CardMute, DeviceFault.
+ * selected as the command would have. `begun`: its intent is open; without one it may have been done all the same, where the notes of the
+ * segments are there and that of the whole visit is not. Throws CardMute, DeviceFault.
  */
-export async function whatRemains(segment: Segment, channel: CardChannel): Promise<Remainder> {
+export async function whatRemains(
+  segment: Segment,
+  channel: CardChannel,
+  begun: boolean,
+): Promise<Remainder> {
   if (await isDone(segment, channel)) return { kind: "done" };
   const never = segment.steps.find((step) => step.again === "never");
-  if (never !== undefined && segment.done === undefined) {
+  if (begun && never !== undefined && segment.done === undefined) {
     return {
       kind: "fault",
       fault: {

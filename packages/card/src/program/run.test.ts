@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { type Command, type Response, statusWord } from "../apdu/index.js";
 import { type Run, type RunEnd, runProgram } from "./run.js";
+import { type KeyRef, type SecureChannelSpec } from "./channel-spec.js";
 import {
   type CardChannel,
   CardMute,
   type CardProgram,
-  type KeyRef,
   type Note,
-  type SecureChannelSpec,
   type SecurityModule,
   type Sent,
   type Serial,
@@ -488,6 +487,28 @@ describe("after an interruption", () => {
     const { run } = around(program, card, { resume: { segment: 1, resumes: 0 } });
     expect(await runProgram(run)).toMatchObject({ kind: "passed" });
     expect(card.got).toEqual(["22", "ca"]);
+  });
+
+  test("what would be another file or EF record is asked for in later segments too: all were done, and the kill came before the visit's note", async () => {
+    const there: Step = {
+      ...step(0x33, { changes: true }),
+      again: "probe",
+      probe: { ask: [ask], absent: [{ value: 0x6a83, mask: 0xffff }] },
+    };
+    const program: CardProgram = {
+      name: "p",
+      segments: [
+        { name: "a", channel: "plain", steps: [step(0x11, { changes: true, again: "same" })] },
+        { name: "b", channel: "plain", steps: [there] },
+      ],
+    };
+    const appended = new ScriptedCard({ ca: [reply(0x9000, 1), reply(0x9000, 1)] });
+    const resume = { segment: 0, resumes: 0 };
+    expect(await runProgram(around(program, appended, { resume }).run)).toMatchObject({ kind: "passed" });
+    expect(appended.got).toEqual(["11", "ca", "ca"]);
+    const absent = new ScriptedCard({ ca: [reply(0x6a83)] });
+    expect(await runProgram(around(program, absent, { resume }).run)).toMatchObject({ kind: "passed" });
+    expect(absent.got).toEqual(["11", "ca", "33"]);
   });
 
   test("a program that has changed since is not continued, and no card is blamed", async () => {

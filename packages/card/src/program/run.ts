@@ -1,4 +1,4 @@
-import { whatRemains, isDone } from "./resume.js";
+import { whatRemains } from "./resume.js";
 import { type Around, changesCard, type SegmentEnd, sendSegment } from "./segment.js";
 import type {
   CardChannel,
@@ -28,6 +28,8 @@ export interface Run {
   readonly journal: Journal;
   /** Of the record that the card is bound to; absent when the program writes none. */
   readonly secrets?: SealedSecrets;
+  /** Keeps a PIN that the card has drawn, sealed by the security module: durable when it resolves. Needed by programs with such a step. */
+  readonly keep?: (pin: string, sealed: Uint8Array) => Promise<void>;
   readonly world: World;
   /**
    * After an interruption: the segment with the open intent and the journal's program name. When the journal knows of none for this
@@ -129,9 +131,8 @@ class Walk {
   ): Promise<SegmentEnd> {
     let steps = segment.steps;
     try {
-      if (doubt === "maybe" && (await isDone(segment, this.#channel))) return { kind: "done" };
-      if (doubt === "whole") {
-        const remains = await whatRemains(segment, this.#channel);
+      if (doubt !== "none") {
+        const remains = await whatRemains(segment, this.#channel, doubt === "whole");
         if (remains.kind !== "steps") return remains;
         steps = remains.steps;
       }
@@ -139,7 +140,7 @@ class Walk {
       if (!(thrown instanceof CardMute)) throw thrown;
       return { kind: "mute", where: `asking how far "${segment.name}" came` };
     }
-    const { hsm, serial, secrets, world } = this.#run;
+    const { hsm, keep, serial, secrets, world } = this.#run;
     // The intent is written while the session is being opened: only the first changing command waits for it.
     const durable = changesCard(segment) ? this.#intent(index, doubt === "whole") : Promise.resolve();
     durable.catch(() => undefined);
@@ -148,6 +149,7 @@ class Walk {
       hsm,
       serial,
       secrets,
+      keep,
       world,
       hsmMs: this.#run.outside?.hsmMs ?? 1,
       aboutToChange: async () => {

@@ -1,10 +1,10 @@
 import type { Command, Response } from "../apdu/index.js";
 import { type Fault, firstFault, plainSent, swText } from "./answer.js";
+import type { SecureChannelSpec } from "./channel-spec.js";
 import type {
   CardChannel,
   Ready,
   SealedSecrets,
-  SecureChannelSpec,
   SecureStep,
   SecurityModule,
   Segment,
@@ -25,6 +25,8 @@ export interface Around {
   readonly world: World;
   /** Modelled duration of one message to the security module, for virtual time. */
   readonly hsmMs: number;
+  /** Resolves when what the security module sealed of the card's own PIN is durable. */
+  readonly keep: ((pin: string, sealed: Uint8Array) => Promise<void>) | undefined;
   /** Resolves when the segment's intent is durable; called once, right before the first command that changes the card. */
   readonly aboutToChange: () => Promise<void>;
 }
@@ -81,7 +83,10 @@ async function sendSecure(
   steps: readonly Step[],
   around: Around,
 ): Promise<SegmentEnd> {
-  const { hsm, world, hsmMs, serial, secrets } = around;
+  const { hsm, world, hsmMs, serial, secrets, keep } = around;
+  // Nobody would ever know the card's PIN.
+  if (keep === undefined && steps.some(({ draws }) => draws !== undefined))
+    throw new TypeError("the card is to draw a PIN, and nobody keeps it");
   const asked = await world.outside(
     hsmMs,
     hsm.openSession({ channel: spec, serial, ...(secrets === undefined ? {} : { secrets }) }),
@@ -105,7 +110,16 @@ async function sendSecure(
       const why = steps[bare.at]?.why ?? "an answer";
       return fault("response-mac", `${why}: the card's response MAC does not match`);
     }
-    return judged(steps, bare.answers);
+    const end = judged(steps, bare.answers);
+    if (end.kind === "done" && keep !== undefined)
+      for (const [at, { draws }] of steps.entries()) {
+        if (draws === undefined) continue;
+        const sealed = bare.answers[at]?.sealed;
+        if (sealed === undefined)
+          return fault("protocol-error", "the security module gave no sealed PIN for the one the card drew");
+        await keep(draws.pin, sealed);
+      }
+    return end;
   } finally {
     if (session !== undefined) await world.outside(hsmMs, hsm.closeSession(session));
   }
@@ -182,13 +196,14 @@ const OK = { value: 0x9000, mask: 0xffff };
 const DONE = { value: 0x9100, mask: 0xffff };
 const ANY = { value: 0, mask: 0 };
 
-const secureStep = ({ cla, ins, p1, p2, data, judge, le, native, answer }: Step): SecureStep => ({
+const secureStep = ({ cla, ins, p1, p2, data, judge, draws, le, native, answer }: Step): SecureStep => ({
   cla,
   ins,
   p1,
   p2,
   data,
   ...(judge === undefined ? {} : { judge }),
+  ...(draws === undefined ? {} : { draws }),
   ...(le === undefined ? {} : { le }),
   ...(native === undefined ? {} : { native }),
   ...(native === undefined || answer === undefined || answer.mask !== undefined

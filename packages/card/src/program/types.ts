@@ -8,9 +8,8 @@
 import type { Command, Response } from "../apdu/index.js";
 import type { Brand } from "../bytes/index.js";
 import type { ModulePart, PaymentProfile, PaymentRecord } from "../emv/index.js";
+import type { DesfireKey, Diversification, KeyForm, KeyRef, SecureChannelSpec } from "./channel-spec.js";
 
-/** Name of a key (a master or a set of masters) in the security module, e.g. "issuer-2026". */
-export type KeyRef = Brand<string, "KeyRef">;
 /** The chip's number in hexadecimal, ten bytes (DESFire: its UID, seven): how a blank or card is known. */
 export type Serial = Brand<string, "Serial">;
 
@@ -92,6 +91,12 @@ export type Judge =
       readonly content: Uint8Array;
     };
 
+/** By its name in `SealedSecrets.pins`. */
+export interface DrawnPin {
+  readonly pin: string;
+  readonly length: number;
+}
+
 /** A status word pattern: `(sw & mask) === value`. */
 export interface SwPattern {
   readonly value: number;
@@ -125,6 +130,11 @@ export interface Step {
   readonly sw: readonly SwPattern[];
   readonly answer?: ExpectedData;
   readonly judge?: Judge;
+  /**
+   * The card draws this PIN and tells it in the answer, once: the security module takes it from there, hands it back sealed and nothing
+   * else of the answer. It must be kept before anything is built upon it (`Run.keep`).
+   */
+  readonly draws?: DrawnPin;
   /** Of a native command of a DESFire card; elsewhere absent. */
   readonly native?: NativeShape;
   readonly again: Again;
@@ -156,87 +166,6 @@ export interface Step {
     readonly instead?: readonly Step[];
   };
 }
-
-/** How a card's keys come from their master and its chip number (docs/products.md); "none": all cards have the master's own. */
-export type Diversification = "kdf3" | "emv-cps" | "visa2" | "visa" | "none";
-/** What the keys of a set are. */
-export type KeyForm = "aes-128" | "aes-192" | "aes-256" | "3des";
-
-/** What NXP AN10922 makes a card's key of, in this order: UID (7 bytes), AID (3, as it is written), key number (1), constants. */
-export type DesfireInput = readonly ("uid" | "aid" | "key" | Uint8Array)[];
-/** An AES-128 key of a DESFire card by its master; without `input` all cards have the master itself. */
-export interface DesfireKey {
-  readonly keys: KeyRef;
-  readonly input?: DesfireInput;
-}
-
-/** `kvn` FF is the set a card came with: it is asked for by 00. `isd`: AID of the security domain, default A000000151000000. */
-export type SecureChannelSpec =
-  | { readonly protocol: "loader"; readonly keys: KeyRef }
-  /** `aid` 0 is the card itself; "default": the published key of a fresh card or application, sixteen zeros. */
-  | {
-      readonly protocol: "desfire";
-      readonly version: "ev1" | "ev2";
-      readonly aid: number;
-      readonly keyNumber: number;
-      readonly key: DesfireKey | "default";
-      /** A session of a gate: the card proves its UID first, files are only read, and answers that nobody foresees may come in any place. */
-      readonly gate?: true;
-    }
-  | {
-      readonly protocol: "scp02";
-      readonly keys: KeyRef;
-      readonly kvn: number;
-      readonly level: 0x01 | 0x03 | 0x11 | 0x13;
-      readonly i: 0x15 | 0x35 | 0x55 | 0x75;
-      readonly diversify: Exclude<Diversification, "kdf3">;
-      readonly isd?: Uint8Array;
-    }
-  | {
-      readonly protocol: "scp03";
-      readonly keys: KeyRef;
-      readonly kvn: number;
-      readonly level: 0x01 | 0x03 | 0x11 | 0x13 | 0x33;
-      /** A card that says another one is refused; absent: whatever the card says, in S8 mode. */
-      readonly i?: number;
-      /** Default KDF3. */
-      readonly diversify?: "kdf3" | "none";
-      readonly isd?: Uint8Array;
-    }
-  | Scp11ChannelSpec;
-
-/** SCP11 (GlobalPlatform Amendment F): keys agreed upon by P-256, each side known by its certificate. */
-export interface Scp11ChannelSpec {
-  readonly protocol: "scp11";
-  /** b does not tell the card who the host is: nothing is written in it. */
-  readonly variant: "a" | "b" | "c";
-  /** Version of the card's key pair; its identifier follows from the variant. */
-  readonly kvn: number;
-  /** MACs both ways, or MACs and encryption both ways. */
-  readonly level: 0x11 | 0x33;
-  readonly keyLength: 16 | 24 | 32;
-  /** The authority whose public key the cards' certificates are judged by. */
-  readonly authority: KeyRef;
-  /** What the cards' certificates call it; absent: whatever they do. */
-  readonly authorityName?: Uint8Array;
-  /** "chip-number": a certificate names its chip by the number that the card itself tells; "any": it names it otherwise, and is not compared. */
-  readonly subject: "chip-number" | "any";
-  /** For a and c. */
-  readonly host?: Scp11HostSpec;
-  readonly isd?: Uint8Array;
-}
-
-export interface Scp11HostSpec {
-  /** The host's private key. */
-  readonly keys: KeyRef;
-  /** From the certificate that the card's authority signed to that of `keys`, 7F21 each; nothing secret. */
-  readonly certificates: readonly Uint8Array[];
-  /** Version of the card's key 10 (CA-KLOC), which the first certificate is under. */
-  readonly authorityKvn: number;
-}
-
-/** Identifiers of the card's key pairs, and of the authority of hosts. */
-export const scp11Kids = { a: 0x11, b: 0x13, c: 0x15, authority: 0x10 } as const;
 
 export interface Segment {
   /** Unique in the program: "create files", "issuer keys". */
@@ -271,12 +200,15 @@ export type RejectCode =
   | "memory-failure"
   | "protocol-error"
   | "card-cryptogram"
+  /** The key set's sequence counter is at its end, or close to it. */
+  | "keys-used-up"
   | "response-mac"
   | "proof-wrong"
-  /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its counters, or anything else of it. */
+  /** A payment card's transaction: certificates or signatures, its PIN, its cryptogram, its scripts, its counters, or anything else of it. */
   | "offline-proof-wrong"
   | "pin-wrong"
   | "cryptogram-wrong"
+  | "script-wrong"
   | "counter-wrong"
   | "transaction-wrong"
   | "weak-challenge"
@@ -284,6 +216,8 @@ export type RejectCode =
   | "too-many-resumes"
   | "mark-unknown"
   | "mark-wrong"
+  /** Chip, print, raised characters, stripe and record are not of one person. */
+  | "contradiction"
   | "picture-wrong"
   | "no-picture"
   | "foreign-card"
@@ -319,6 +253,10 @@ export interface Finding {
   readonly what: string;
   readonly result: "ok" | "wrong" | "not measured" | "simulated";
   readonly detail?: string;
+  /** Which of several equal devices measured it. */
+  readonly by?: string;
+  /** What was measured, by name; units are those of whoever measured it. */
+  readonly measures?: Readonly<Record<string, number>>;
 }
 
 /** What a command must answer so that a channel goes on to the next one of the same exchange. */
@@ -350,7 +288,7 @@ export class CardMute extends Error {
 export type SessionId = Brand<number, "SessionId">;
 
 /** A step as the security module gets it: it fills in the parts, wraps, later unwraps and judges. */
-export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judge" | "native"> & {
+export type SecureStep = Pick<Step, "cla" | "ins" | "p1" | "p2" | "data" | "judge" | "draws" | "native"> & {
   readonly le?: number;
   /** The answer's data where they are known to the byte: EV1 of DESFire chains the next command to them. */
   readonly answer?: Uint8Array;
@@ -398,8 +336,10 @@ export interface PaymentSecrets {
 }
 
 export interface UnwrappedAnswer extends Response {
-  /** For steps with `judge`, and for those that put keys in (the check values the card answered). */
+  /** For steps with `judge` or `draws`, and for those that put keys in (the check values the card answered). */
   readonly verdict?: "right" | "wrong";
+  /** For a step that `draws` a PIN: the PIN, sealed for its place. The answer's data are empty then. */
+  readonly sealed?: Uint8Array;
 }
 
 /** The session's next command, or all of them. */
@@ -437,7 +377,7 @@ export interface SecurityModule {
     | Ready
     | {
         readonly ok: false;
-        readonly code: "card-cryptogram" | "protocol-error" | "chip-number";
+        readonly code: "card-cryptogram" | "protocol-error" | "chip-number" | "keys-used-up";
         readonly detail: string;
       }
   >;

@@ -34,8 +34,11 @@ export const routine = {
 
 export type RoutineName = keyof typeof routine;
 
+/** Of image 2.1 alone. */
+export const DRAW_REFERENCE_DATA = 0x2b;
+
 /**
- * Machine code that image 2.0 brings (docs/card-os.md, section 10); those with the number of a ROM routine replace it.
+ * Machine code that images 2.0 and 2.1 bring (docs/card-os.md, section 10); those with the number of a ROM routine replace it.
  * `front` stands for the reading of commands: chains, extended lengths, ISO secure messaging.
  */
 export const imageRoutine = {
@@ -66,6 +69,7 @@ export const imageRoutine = {
   0x28: "MANAGE SECURITY ENVIRONMENT",
   0x29: "TERMINATE DF",
   0x2a: "TERMINATE EF",
+  [DRAW_REFERENCE_DATA]: "DRAW REFERENCE DATA",
   0x2f: "FRONT",
 } as const satisfies Readonly<Record<number, string>>;
 

@@ -6,13 +6,17 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { SecurityModule, Serial, World } from "@persoline/card/program";
 import type { Camera } from "../devices/camera/port.js";
 import { simulatedCamera } from "../devices/camera/simulated.js";
-import { fileEngraver } from "../devices/marker/file-engraver.js";
+import { fileEngraver, type FileEngraverOptions } from "../devices/marker/file-engraver.js";
+import { simulatedPrinter } from "../devices/marker/printer/simulated.js";
 import { simulatedEngraver } from "../devices/marker/simulated.js";
 import type { SimulatedEncoderOptions } from "../devices/encoder/simulated.js";
-import type { Marker } from "../devices/marker/port.js";
+import type { Marker, Side } from "../devices/marker/port.js";
 import { DeviceFault } from "../devices/problem.js";
+import { holdMachine } from "../devices/shop-floor/body-hold.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import type { StockItem } from "../devices/shop-floor/lot.js";
+import { type Spoiler, spoiler } from "../devices/shop-floor/spoiler.js";
+import type { Preprint } from "../devices/shop-floor/wear.js";
 import { type GlobalPlatformFab, virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Desk } from "../devices/transport/operator.js";
 import type { Place, Transport } from "../devices/transport/port.js";
@@ -64,9 +68,16 @@ export interface AssembleLine {
   readonly makeMarks: Surroundings["makeMarks"];
   /** Without it, the stripe that the layout places. */
   readonly makeStripe?: Surroundings["makeStripe"];
+  readonly keepPin?: Surroundings["keepPin"];
   /** Opens what the security module sealed for the simulated encoder. */
   readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   readonly judgeFaces: Surroundings["judgeFaces"];
+  /** Side of the cards that carries the contacts; "front" when not said. */
+  readonly chip?: Side | "none";
+  /** Field and resolution of the laser whose engravers take files. */
+  readonly laser?: NonNullable<FileEngraverOptions["laser"]>;
+  /** What virtual blanks show before the line begins. */
+  readonly preprint?: Preprint;
   readonly keepPicture: Surroundings["keepPicture"];
   readonly payment?: Surroundings["payment"];
   /** The published test key that the fab of virtual blanks diversifies (16 bytes); absent where blanks are real. */
@@ -106,8 +117,8 @@ type Known = Parameters<OpenDesk["census"]>[0][number];
 /** Whether anything of it is simulated. */
 const simulates = (file: LineFile): boolean =>
   file.transport.kind !== "operator" ||
-  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera }) =>
-    [reader, engraver, embosser, indenter, encoder, camera].includes("simulated"),
+  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera, printer }) =>
+    [reader, engraver, embosser, indenter, encoder, camera, printer].includes("simulated"),
   );
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
@@ -129,7 +140,8 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     offersT0: offered.includes(0),
     random: (length) => world.random(length),
   });
-  const floor = new ShopFloor(join(data, "shop-floor"), silicon);
+  const shopFloor = join(data, "shop-floor");
+  const floor = new ShopFloor(shopFloor, silicon);
   let desk: OpenDesk | undefined;
   const readers = lineReaders({
     file,
@@ -139,23 +151,27 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     ...(file.transport.kind === "operator" ? { putBack: async () => desk?.transport.putBack() } : {}),
   });
   const wheels = machines({ order, line: file.line, data });
-  const heads = file.stations.map((station) =>
-    Array.from({ length: station.heads }, (_, number) =>
+  const heads = file.stations.map((station) => {
+    const spoiling = spoilerOf(station, file, floor);
+    return Array.from({ length: station.heads }, (_, number) =>
       headOf(station, number, {
         file,
         floor,
         world,
         readers,
         wheels,
+        chip: parts.chip ?? "front",
+        ...(spoiling === undefined ? {} : { spoiling }),
+        ...(parts.laser === undefined ? {} : { laser: parts.laser }),
         ...(parts.openStripe === undefined ? {} : { openStripe: parts.openStripe }),
       }),
-    ),
-  );
+    );
+  });
   const { transport: moving } = file;
   let transport: Transport;
   if (moving.kind === "operator") {
     desk = openDesk({
-      desk: parts.desk ?? { tell: () => undefined },
+      desk: parts.desk ?? { tell: () => undefined, awaits: () => undefined },
       reader: readers.only(),
       book: join(data, "desk", `${file.line}.book`),
       labelOf: parts.labelOf ?? (() => Promise.resolve(undefined)),
@@ -194,11 +210,14 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       makeStripe: parts.makeStripe ?? placedStripe,
       judgeFaces: parts.judgeFaces,
       keepPicture: parts.keepPicture,
+      ...(parts.keepPin === undefined ? {} : { keepPin: parts.keepPin }),
       ...(parts.payment === undefined ? {} : { payment: parts.payment }),
     },
     ...(parts.onEvent === undefined ? {} : { onEvent: parts.onEvent }),
   });
   readers.begin();
+  // At a desk a person has the bodies, and no machine.
+  const held = moving.kind === "operator" ? undefined : holdMachine(shopFloor, file.line);
   return {
     world,
     floor,
@@ -206,7 +225,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     deliver: () =>
       file.stock.map(({ lot, count, faults, flaws }) => ({
         lot,
-        items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }),
+        items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }, parts.preprint),
       })),
     census: (blanks) => desk?.census(blanks) ?? floor.census(),
     run: () => run(() => line.run()),
@@ -220,6 +239,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
       wheels.close();
       desk?.close();
       floor.close();
+      if (held !== undefined && "release" in held) held.release();
     },
   };
 }
@@ -251,6 +271,14 @@ function worldOf({ mode, seed, speed }: LineFile): { readonly world: World; read
   return { world, run: (work) => world.run(work) };
 }
 
+/** For a station whose machines are to spoil cards. */
+const spoilerOf = (
+  { name, spoils }: StationFile,
+  { seed }: LineFile,
+  { spoilt: record }: ShopFloor,
+): Spoiler | undefined =>
+  spoils === undefined ? undefined : spoiler({ ...spoils, seed: `${String(seed)} ${name}`, record });
+
 function headOf(
   station: StationFile,
   number: number,
@@ -260,6 +288,9 @@ function headOf(
     world,
     readers,
     wheels,
+    chip,
+    spoiling,
+    laser,
     openStripe,
   }: {
     readonly file: LineFile;
@@ -267,6 +298,9 @@ function headOf(
     readonly world: World;
     readonly readers: LineReaders;
     readonly wheels: Machines;
+    readonly chip: Side | "none";
+    readonly spoiling?: Spoiler;
+    readonly laser?: NonNullable<AssembleLine["laser"]>;
     readonly openStripe?: NonNullable<SimulatedEncoderOptions["open"]>;
   },
 ): Head {
@@ -277,6 +311,7 @@ function headOf(
     world,
     seed: String(file.seed),
     bodyAt: (at: Place) => floor.bodyAt(at)?.dir,
+    ...(spoiling === undefined ? {} : { spoiler: spoiling }),
   };
   const markers: Marker[] = [];
   const { engraver } = station;
@@ -289,6 +324,7 @@ function headOf(
         format: engraver.format,
         ...(engraver.command === undefined ? {} : { command: engraver.command }),
         withinMs: engraver.withinSeconds * 1000,
+        ...(laser === undefined ? {} : { laser }),
       }),
     );
   const { embosser, indenter, encoder } = station;
@@ -296,8 +332,10 @@ function headOf(
     markers.push(wheels.wheels(embosser, "emboss", { ...machine, name: named("embosser") }));
   if (indenter !== undefined)
     markers.push(wheels.wheels(indenter, "indent", { ...machine, name: named("indenter") }));
-  const printer = station.printer?.[number];
-  if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
+  const { printer: printing } = station;
+  const printer = printing === "simulated" ? undefined : printing?.[number];
+  if (printing === "simulated") markers.push(simulatedPrinter({ ...machine, name: named("printer") }));
+  else if (printer !== undefined) markers.push(printerOf(named("printer"), printer));
   return {
     station: station.name,
     number,
@@ -316,7 +354,7 @@ function headOf(
 
   function cameraOf(): Camera | undefined {
     const name = named("camera");
-    if (station.camera === "simulated") return simulatedCamera({ ...machine, name });
+    if (station.camera === "simulated") return simulatedCamera({ ...machine, name, chip });
     const camera = station.camera?.[number];
     if (camera === undefined) return undefined;
     // At a desk the person's steps tell that the card lies there; the floor of a carousel knows it.

@@ -110,7 +110,7 @@ beforeAll(async () => {
   const { code, err } = persoline(words);
   if (code !== 0) throw new Error(err);
   taken.push(snapshot());
-}, 240_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("the snapshots were taken while cards were in work, with what was not yet in the database's file", () => {
@@ -184,4 +184,4 @@ test("no PIN is, though its letter tells it", () => {
   );
   // Not the PIN itself in the test's output.
   expect(found).toBe(false);
-}, 60_000);
+});

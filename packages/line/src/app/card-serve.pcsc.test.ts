@@ -228,7 +228,7 @@ describe("card serve, to whoever listens as vpcd does", () => {
     const wrong = [
       [[...at1, "--count", "0"], "1 or more"],
       [[...at1, "--issued", "X-000001", "--count", "3"], "are for blanks"],
-      [[...at1, "--product", "product.yaml"], "belong together"],
+      [[...at1, "--keys", "keys.yaml"], "belong together"],
       [["card", "inspect"], "name either a body"],
       [["card", "inspect", "X-000001", "--vpcd", "41000"], "name either a body"],
       [["card", "inspect", "--vpcd", "0"], "1 to 65535"],
@@ -240,6 +240,14 @@ describe("card serve, to whoever listens as vpcd does", () => {
       const { code, err } = persoline([...words]);
       expect({ words, code, told: err.includes(text) }).toEqual({ words, code: 2, told: true });
     }
+  });
+
+  test("--product of cards that come with a key everybody knows needs no key list", async () => {
+    const reader = await listener();
+    const product = join(root, "examples/products/desfire-access/product.yaml");
+    const [one] = await serve("--vpcd", at(reader.port), "--product", product).serving();
+    expect(one?.serial).toMatch(/^[0-9A-F]{14}$/);
+    expect(await reader.powered()).toMatch(/^3B/);
   });
 
   test("--product: a blank that the product's line makes an office card of, over vpcd-direct", async () => {
@@ -277,9 +285,19 @@ describe("card serve, to whoever listens as vpcd does", () => {
   test("--product and --keys belong together, and cards of other makers are not simulated", () => {
     const words = ["card", "serve", "--vpcd", "127.0.0.1:1"];
     const product = join(root, "examples/products/foreign-badge/product.yaml");
-    expect(persoline([...words, "--product", product]).err).toContain("belong together");
+    const office = join(root, "examples/products/office-access/product.yaml");
+    expect(persoline([...words, "--product", office]).err).toContain("belong together");
     const keys = ["--keys", join(root, "examples/keys/test-keys.yaml")];
-    expect(persoline([...words, "--product", product, ...keys]).err).toContain("no simulated blanks");
+    expect(persoline([...words, ...keys]).err).toContain("belong together");
+    // The product is the reason, whatever keys stand beside it.
+    for (const more of [[], keys]) {
+      const { code, err } = persoline([...words, "--product", product, ...more]);
+      expect(code).toBe(1);
+      expect(err).toMatch(
+        /^\S*foreign-badge\/product\.yaml: foreign-badge is made on cards of another maker/,
+      );
+      expect(err).not.toContain("test-keys");
+    }
     expect(persoline([...words.slice(0, 3), "nowhere"]).err).toContain("HOST:PORT");
     expect(persoline([...words.slice(0, 3), "127.0.0.1:65535", "--count", "2"]).err).toContain(
       "not so many ports",
@@ -298,12 +316,12 @@ describe("card serve through pcscd, for tools that strangers wrote", () => {
 
   /** pcscd looks every 400 ms: a card that is put in before its next look does not count as another one. */
   async function leftAlone(): Promise<void> {
-    while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(50);
+    while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(250);
     await pause(500);
   }
   async function present(cards: number): Promise<void> {
     while ((await connectedReaders()).filter(({ card }) => card === "present").length < cards)
-      await pause(50);
+      await pause(250);
   }
 
   async function ran(command: string, words: readonly string[], input = "") {

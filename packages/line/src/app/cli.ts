@@ -1,58 +1,5 @@
 /** `persoline`: reads the command line, runs one command, ends with 0 only when its work is whole. */
-import { Command, CommanderError } from "commander";
-import { addAuditCommands } from "./commands/audit.js";
-import { addCardCommands } from "./commands/card.js";
-import { addDoctorCommand } from "./commands/doctor.js";
-import { addExplainCommand } from "./commands/explain.js";
-import { addGateCommands } from "./commands/gate.js";
-import { addKeyCommands } from "./commands/keys.js";
-import { addLaserCommands } from "./commands/laser.js";
-import { addLayoutCommands } from "./commands/layout.js";
-import { addQualityCommands } from "./commands/quality.js";
-import { addLetterCommands } from "./commands/letters.js";
-import { addOrderCommands } from "./commands/order.js";
-import { addPlanCommand } from "./commands/plan.js";
-import { addReportCommands } from "./commands/report.js";
-import { addRunCommand } from "./commands/run.js";
-import { addSecurityCommand } from "./commands/security.js";
-import { addStationCommands } from "./commands/station.js";
-import { addStockCommands } from "./commands/stock.js";
-import { version } from "./config.js";
-import { harmless } from "../ledger/harmless.js";
-import { exitCode, problemText, WrongUsage } from "./problem.js";
-
-const program = new Command("persoline")
-  .description("Smart card personalization line: from an order's spreadsheet to verified cards")
-  .version(version)
-  .showHelpAfterError("(--help shows how it is used)")
-  .showSuggestionAfterError()
-  .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml");
-
-addRunCommand(program);
-addOrderCommands(program);
-addSecurityCommand(program);
-addStockCommands(program);
-addStationCommands(program);
-addLetterCommands(program);
-addKeyCommands(program);
-addExplainCommand(program);
-addPlanCommand(program);
-addLayoutCommands(program);
-addQualityCommands(program);
-addLaserCommands(program);
-addCardCommands(program);
-addReportCommands(program);
-addAuditCommands(program);
-addGateCommands(program);
-addDoctorCommand(program);
-for (const command of program.commands) throwing(command);
-
-/** Commander would end the process by itself; wrong usage is 2 here, and 1 is for refused or unfinished work. */
-function throwing(command: Command): void {
-  command.exitOverride().showHelpAfterError("(--help shows how it is used)").showSuggestionAfterError();
-  if (command.commands.length === 0) command.option("--debug", "show where a problem arose");
-  for (const inner of command.commands) throwing(inner);
-}
+import { perform } from "./perform.js";
 
 // Whoever read the output has had enough ("| head"): nothing is wrong, and the work goes on to its end.
 for (const stream of [process.stdout, process.stderr]) {
@@ -61,13 +8,4 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-try {
-  await program.exitOverride().parseAsync();
-} catch (problem) {
-  if (problem instanceof CommanderError) {
-    process.exitCode = problem.exitCode === 0 ? exitCode.whole : exitCode.usage;
-  } else {
-    process.stderr.write(`${harmless(problemText(problem, process.argv.includes("--debug")))}\n`);
-    process.exitCode = problem instanceof WrongUsage ? exitCode.usage : exitCode.refused;
-  }
-}
+await perform(process.argv.slice(2));

@@ -1,6 +1,7 @@
 /** What lies where in a data folder. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { Refusal } from "./problem.js";
 
 export interface DataFolder {
   readonly root: string;
@@ -32,6 +33,14 @@ export interface DataFolder {
 
 /** The production database's name in its folder. */
 export const databaseName = "persoline.db";
+
+/** For commands that only look: a folder is not made by a slip in its name. Throws Refusal. */
+export function knownDataFolder(root: string): DataFolder {
+  if (existsSync(root)) return dataFolder(root);
+  throw new Refusal(
+    `there is no data folder of Persoline at ${root}: name it with --data or PERSOLINE_DATA (npm start prints the one it made)`,
+  );
+}
 
 /** Makes what is missing. */
 export function dataFolder(root: string): DataFolder {

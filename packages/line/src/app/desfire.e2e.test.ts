@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Ended, idealLine, persoline, root } from "./command.test.data.js";
-import type { Produced } from "./end-run.js";
+import { idealLine, persoline, root } from "./command.test.data.js";
+import { allBlanks, expectThreeInARow, rejectsOf, type Run, run } from "./produced.test.data.js";
 
 const order = join(root, "examples/desfire-access/order.yaml");
 let folder: string;
@@ -13,31 +13,18 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("twelve access cards on DESFire-style chips", () => {
-  let made: Produced;
-  let ended: Ended;
+  let ended: Run;
   const data = (): string => join(folder, "data");
   beforeAll(() => {
-    ended = persoline([
-      "run",
-      order,
-      "--line",
-      idealLine(folder, "desk-desfire"),
-      "--json",
-      "--data",
-      data(),
-    ]);
-    made = JSON.parse(ended.out) as Produced;
-  }, 120_000);
+    ended = run(order, idealLine(folder, "desk-desfire"), data());
+  });
 
   test("are made; bad chips are thrown out where they show, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });
-    expect(made).toMatchObject({ order: "2026-320", produced: 12, held: 0, balanced: true });
-    expect(made.rejects.map(({ station, code }) => `${station}: ${code}`).sort()).toEqual([
-      "electrical-test: mute",
-      "initialisation: memory-failure",
-    ]);
+    expect(ended.made).toMatchObject({ order: "2026-320", produced: 12, held: 0, balanced: true });
+    expect(rejectsOf(ended)).toEqual(["electrical-test: mute", "initialisation: memory-failure"]);
     // Serials are UIDs: 04, and seven bytes of them.
-    for (const { serial } of made.rejects) expect(serial).toMatch(/^04[0-9A-F]{12}$/);
+    for (const { serial } of ended.made.rejects) expect(serial).toMatch(/^04[0-9A-F]{12}$/);
   });
 
   test("explain shows every APDU, the keys by name", () => {
@@ -88,20 +75,11 @@ describe("twelve access cards on DESFire-style chips", () => {
 
 describe("keys that are wrong", () => {
   test("three cards in a row stop the line after one attempt each; none is written to, none is called good", () => {
-    const line = idealLine(folder, "desk-desfire", (text) =>
-      text.replace(/faults:[\s\S]*$/, "faults:\n      - { blanks: 18, fault: { kind: wrong-loader-key } }\n"),
-    );
-    const wrong = join(folder, "wrong");
-    const { code, out, err } = persoline(["run", order, "--line", line, "--json", "--data", wrong]);
-    const made = JSON.parse(out) as Produced;
-    expect(code).not.toBe(0);
-    expect(made).toMatchObject({ produced: 0, balanced: true });
-    expect(made.rejects.map(({ station, code: why }) => `${station}: ${why}`)).toEqual(
-      Array.from({ length: 3 }, () => "initialisation: card-cryptogram"),
-    );
-    expect(made.rejects[0]?.reason).toContain("91AE");
-    expect(err).toContain("do not know the key set");
-    const bin = join(wrong, "shop-floor/reject");
+    const line = idealLine(folder, "desk-desfire", allBlanks(18, "wrong-loader-key"));
+    const stopped = run(order, line, join(folder, "wrong"));
+    expectThreeInARow(stopped);
+    expect(stopped.made.rejects[0]?.reason).toContain("91AE");
+    const bin = join(stopped.data, "shop-floor/reject");
     for (const body of readdirSync(bin)) {
       const memory = readFileSync(join(bin, body, "chip.eeprom"));
       // Behind the card's own pages nothing was ever written.

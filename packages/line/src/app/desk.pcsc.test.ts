@@ -128,9 +128,9 @@ async function arranged(plan: LotPlan, people: number) {
     line,
     desk.replace(/reader: \{.*\}/, `reader: { pcsc: "${pcsc}", slot: ${String(slotIn)}, answerSeconds: 5 }`),
   );
-  const words = ["run", smallOrder(folder, people), "--line", line, "--data", data, "--json"];
-  const begin = () =>
-    spawn(process.execPath, [join(root, "packages/line/bin/persoline.js"), ...words], {
+  const words = ["run", smallOrder(folder, people), "--line", line, "--data", data];
+  const begin = (...more: readonly string[]) =>
+    spawn(process.execPath, [join(root, "packages/line/bin/persoline.js"), ...words, ...more], {
       stdio: ["ignore", "pipe", "pipe"],
     });
   return { robot, begin, data };
@@ -145,7 +145,7 @@ describe("the desk on a real PC/SC service", () => {
     ] as const;
     const plan: LotPlan = { lot: "D1", count: 6, seed: 5, faults, flaws: [] };
     const { robot, begin } = await arranged(plan, 3);
-    const { code, out } = await robot.watch(begin());
+    const { code, out } = await robot.watch(begin("--json"));
     robot.close();
     expect(robot.told.filter((text) => /error|fail/i.test(text))).toEqual([]);
     expect(code).toBe(0);
@@ -177,7 +177,7 @@ describe("the desk on a real PC/SC service", () => {
     const plan: LotPlan = { lot: "D3", count: 2, seed: 7, faults: [], flaws: [] };
     const { robot, begin } = await arranged(plan, 2);
     robot.tears.push(1, 60);
-    const { code, out } = await robot.watch(begin());
+    const { code, out } = await robot.watch(begin("--json"));
     robot.close();
     expect(robot.tears).toEqual([]);
     expect(robot.told.filter((text) => /^(Put card|The card was taken out)/.test(text)).length).toBe(2);
@@ -191,20 +191,24 @@ describe("the desk on a real PC/SC service", () => {
     const { robot, begin } = await arranged(plan, 2);
     robot.close();
     const run = begin();
-    let err = "";
+    let [out, err] = ["", ""];
+    run.stdout.on("data", (bytes: Buffer) => (out += bytes.toString()));
     run.stderr.on("data", (bytes: Buffer) => {
       const waits = err.includes("Insert the next card");
       err += bytes.toString();
       if (!waits && err.includes("Insert the next card")) run.kill("SIGINT");
     });
     expect(await new Promise((resolve) => run.once("close", resolve))).toBe(1);
+    // Once when it is heard, once when it is done.
+    expect(err.match(/stopp\w+/gi)).toEqual(["Stopping", "stopped"]);
     expect(err).toContain("stopped by hand; 2 of 2 records are left: run the same command again");
+    expect(out).not.toMatch(/stopp/i);
   });
 
   test("killed with a card in the reader: the same command goes on with that card and makes it once", async () => {
     const plan: LotPlan = { lot: "D2", count: 3, seed: 6, faults: [], flaws: [] };
     const { robot, begin } = await arranged(plan, 2);
-    const first = begin();
+    const first = begin("--json");
     const end = robot.watch(first);
     // The first card is good by now; the second has been told a good deal.
     while (!robot.told.some((text) => text.startsWith("GOOD")) || robot.apdus < 40) {
@@ -212,7 +216,7 @@ describe("the desk on a real PC/SC service", () => {
     }
     first.kill("SIGKILL");
     await end;
-    const { code, out } = await robot.watch(begin());
+    const { code, out } = await robot.watch(begin("--json"));
     robot.close();
     const good = robot.told.filter((text) => text.startsWith("GOOD"));
     expect(good.map((text) => /card (\S+)/.exec(text)?.[1])).toEqual(["D2-000001", "D2-000002"]);

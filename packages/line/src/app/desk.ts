@@ -2,7 +2,12 @@
 import { matchAtr } from "@persoline/card/atr";
 import { CardMute, type Serial } from "@persoline/card/program";
 import { DeskBook } from "../devices/transport/desk-book.js";
-import { type Desk, operatorTransport, type OperatorTransport } from "../devices/transport/operator.js";
+import {
+  asked,
+  type Desk,
+  operatorTransport,
+  type OperatorTransport,
+} from "../devices/transport/operator.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BlankState } from "../ledger/types.js";
 import type { CompiledProduct } from "../plan/types.js";
@@ -36,12 +41,12 @@ export function openDesk(from: {
   const book = new DeskBook(from.book);
   const identity = identityOf(product);
   const reseat = async (): Promise<void> => {
-    desk.tell(
-      (await reader.awaitCard("present", 0))
-        ? "The card does not answer well: take it out, wipe its contacts and put it in again."
-        : "The card was taken out: put it in again.",
-    );
-    if (await reader.awaitCard("absent", reseatMs)) await reader.awaitCard("present", reseatMs);
+    const words = (await reader.awaitCard("present", 0))
+      ? "The card does not answer well: take it out, wipe its contacts and put it in again."
+      : "The card was taken out: put it in again.";
+    await asked(desk, words, async () => {
+      if (await reader.awaitCard("absent", reseatMs)) await reader.awaitCard("present", reseatMs);
+    });
   };
   const transport = operatorTransport({
     desk,

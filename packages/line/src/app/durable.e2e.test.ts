@@ -80,7 +80,7 @@ beforeAll(() => {
   const calls = "write,pwrite64,pwritev,fsync,fdatasync";
   events = eventsOf(traced(calls, ["run", smallOrder(folder, 1), "--line", line]));
   writeFileSync(join(folder, "events"), events.map(({ kind, file }) => `${kind} ${file}`).join("\n"));
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("three cards, one after the other: every change of a chip comes after the syncs of what announced it", () => {
@@ -121,4 +121,4 @@ test("the issuer's file and its signature are synced before they have their name
     "name /result.txt.sig",
     "sync ",
   ]);
-}, 60_000);
+});

@@ -173,6 +173,8 @@ function whyUnfinished(
   const made = records.produced + records.givenUp;
   if (result.ended === "stopped")
     return `${result.detail}; ${String(records.total - made)} of ${String(records.total)} records are left: run the same command again`;
+  if (result.ended === "stock-too-small")
+    return `${result.detail}: take them in ("persoline stock receive LOT delivery.csv"; simulated ones are in the line file) and run the same command again`;
   if (result.ended !== "complete") return result.detail;
   return made === records.total
     ? undefined
@@ -186,12 +188,12 @@ const whyUnwritten = (order: string, letters: number | Error): string | undefine
 
 export const simulatedDevices = (file: LineFile): string[] => {
   const desk = file.transport.kind === "operator";
-  const simulated = (
-    device: "reader" | "engraver" | "embosser" | "indenter" | "encoder" | "camera",
-  ): boolean => file.stations.some((station) => station[device] === "simulated");
+  const devices = ["reader", "printer", "engraver", "embosser", "indenter", "encoder", "camera"] as const;
+  const simulated = (device: (typeof devices)[number]): boolean =>
+    file.stations.some((station) => station[device] === "simulated");
   return [
     ...(desk ? [] : [`transport: ${file.transport.kind}`]),
-    ...(["reader", "engraver", "embosser", "indenter", "encoder", "camera"] as const).filter(simulated),
+    ...devices.filter(simulated),
     ...(desk ? [] : ["blanks: virtual cards"]),
   ];
 };

@@ -53,7 +53,7 @@ beforeAll(() => {
   said("run", order, "--line", line);
   said("order", "result", "T-1");
   said("order", "deliver", "T-1", "--by", "Ada");
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("what is erased is found nowhere in the data folder, and what is counted is there as before", async () => {
@@ -99,4 +99,4 @@ test("what is erased is found nowhere in the data folder, and what is counted is
     ["order.swept", "Ada", { files: 17 }],
   ]);
   await again.close();
-}, 120_000);
+});

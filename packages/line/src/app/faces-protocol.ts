@@ -1,9 +1,9 @@
 /** What the line asks of its picture workers. */
 import type { Picture } from "../devices/camera/port.js";
-import type { ColourPicture, FaceRaster } from "../plan/layout/index.js";
+import type { ColourPicture, FaceRaster, GreyGround } from "../plan/layout/index.js";
 import type { LaserFile, LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face } from "../plan/types.js";
-import type { FaceVerdict } from "../stations/quality/index.js";
+import type { FaceVerdict, QualityLimits } from "../stations/quality/index.js";
 
 export type FacesTask =
   | {
@@ -25,12 +25,17 @@ export type FacesTask =
     }
   | {
       readonly task: "judge";
+      /** Side with the contacts. */
+      readonly chip: "front" | "back" | "none";
+      /** Of the camera's profile; for a side without, the built-in ones. */
+      readonly limits: Partial<Readonly<Record<"front" | "back", QualityLimits>>>;
       readonly pairs: readonly {
         readonly picture: Picture;
         readonly face: Face;
         readonly raster: Omit<FaceRaster, "areas">;
       }[];
     }
+  | { readonly task: "preprint"; readonly faces: readonly Face[] }
   | { readonly task: "encode"; readonly picture: Picture; readonly width: number }
   | { readonly task: "preview"; readonly raster: FaceRaster; readonly emboss: readonly EmbossLine[] };
 
@@ -39,7 +44,10 @@ export interface FacesAnswers {
   readonly laser: readonly LaserFile[];
   /** Of the sides on which something is printed. */
   readonly print: readonly ColourPicture[];
-  readonly judge: readonly FaceVerdict[];
+  /** Each with a JPEG of what was expected beside what was seen, where it did not pass. */
+  readonly judge: readonly { readonly verdict: FaceVerdict; readonly overlay?: Uint8Array }[];
+  /** Of each face; undefined where the blank is bare. */
+  readonly preprint: readonly (GreyGround | undefined)[];
   /** JPEG, scaled down. */
   readonly encode: Uint8Array;
   /** PNG. */

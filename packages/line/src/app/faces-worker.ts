@@ -1,15 +1,25 @@
 /** Draws and judges faces beside the line's thread: pictures are the heaviest work of a card. */
 import { parentPort } from "node:worker_threads";
 import sharp from "sharp";
-import { readFonts, renderColour, renderFace, renderPreview } from "../plan/layout/index.js";
+import {
+  readFonts,
+  renderColour,
+  renderFace,
+  renderGround,
+  renderPreprint,
+  renderPreview,
+} from "../plan/layout/index.js";
 import { laserFile } from "../plan/laser/index.js";
-import { judgeFace } from "../stations/quality/index.js";
+import { inspectFace, overlayPicture } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
 
 // One picture at a time in each worker; the workers themselves are what runs side by side.
 sharp.concurrency(1);
 
-const fonts = readFonts();
+/** Pixels across: both sides of the comparison stay readable. */
+const overlayWidth = 1400;
+
+let fonts: ReturnType<typeof readFonts> | undefined;
 
 async function done(ask: FacesTask): Promise<unknown> {
   switch (ask.task) {
@@ -32,10 +42,11 @@ async function done(ask: FacesTask): Promise<unknown> {
     }
     case "judge": {
       const verdicts = [];
-      for (const { picture, face, raster } of ask.pairs)
-        verdicts.push(await judgeFace(picture, face, raster));
+      for (const pair of ask.pairs) verdicts.push(await judged(pair, ask));
       return verdicts;
     }
+    case "preprint":
+      return ask.faces.map((face) => renderPreprint(face, 300));
     case "encode": {
       const { width, height, grey } = ask.picture;
       const jpeg = await sharp(grey, { raw: { width, height, channels: 1 } })
@@ -45,11 +56,33 @@ async function done(ask: FacesTask): Promise<unknown> {
       return new Uint8Array(jpeg);
     }
     case "preview":
+      fonts ??= readFonts();
       return renderPreview(ask.raster, {
         chip: ask.raster.side === "front",
         emboss: { lines: ask.emboss, fonts },
       });
   }
+}
+
+type Judging = Extract<FacesTask, { task: "judge" }>;
+
+/** One side with all that is printed on it, and with the other side's print, which a card that lies turned over shows. */
+async function judged({ picture, face, raster }: Judging["pairs"][number], { pairs, chip, limits }: Judging) {
+  const ground = await renderGround(face, 300);
+  const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
+  const behind = other === undefined ? undefined : await renderGround(other, 300);
+  const own = limits[face.side];
+  const { verdict, straight } = await inspectFace(picture, face, raster, {
+    chip,
+    ...(own === undefined ? {} : { limits: own }),
+    ...(ground === undefined ? {} : { ground: ground.common }),
+    ...(ground?.own === undefined ? {} : { printed: ground.own }),
+    ...(behind === undefined ? {} : { otherGround: behind.common }),
+  });
+  if (verdict.verdict === "pass") return { verdict };
+  const png = await overlayPicture(face, raster, ground?.common, straight, verdict);
+  const jpeg = await sharp(png).resize({ width: overlayWidth }).jpeg({ quality: 72 }).toBuffer();
+  return { verdict, overlay: new Uint8Array(jpeg) };
 }
 
 parentPort?.on("message", (ask: FacesAsk) => {

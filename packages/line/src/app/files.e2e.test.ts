@@ -29,7 +29,7 @@ beforeAll(() => {
     if (code !== 0) throw new Error(`${name} ended with ${String(code)}: ${err}`);
     made.set(name, JSON.parse(out));
   }
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each(Object.keys(orders) as Name[])("%s: six good cards, none thrown out", (name) => {

@@ -25,7 +25,7 @@ beforeAll(async () => {
   bench = new Bench(after("proof"));
   slot.insert(bench.card);
   while (!(await connectedReaders()).some(({ card }) => card === "present")) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 });
 afterAll(async () => {
@@ -161,7 +161,7 @@ describe.each(["3DES", "AES"])("an independent client of ISO secure messaging, %
   beforeAll(async () => {
     second.insert((await shieldedCard()).card);
     while ((await connectedReaders()).filter(({ card }) => card === "present").length < 2) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 250));
     }
   });
   afterAll(async () => {

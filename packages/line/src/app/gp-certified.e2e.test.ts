@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Ended, idealLine, persoline, root } from "./command.test.data.js";
-import type { Produced } from "./end-run.js";
+import { idealLine, persoline, root } from "./command.test.data.js";
+import { exampleOrder, expectThreeInARow, rejectsOf, type Run, run } from "./produced.test.data.js";
 
 const order = join(root, "examples/gp-certified/order.yaml");
 let folder: string;
@@ -12,24 +12,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const run = (line: string, data: string, from = order): Ended =>
-  persoline(["run", from, "--line", line, "--json", "--data", join(folder, data)]);
-
 describe("ten access cards on chips with a certified key pair (SCP11)", () => {
-  let made: Produced;
-  let ended: Ended;
+  let ended: Run;
   beforeAll(() => {
-    ended = run(idealLine(folder, "desk-ten"), "data");
-    made = JSON.parse(ended.out) as Produced;
-  }, 120_000);
+    ended = run(order, idealLine(folder, "desk-ten"), join(folder, "data"));
+  });
 
   test("are made; a chip without its certificate's key is thrown out, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });
-    expect(made).toMatchObject({ order: "2026-311", produced: 10, held: 0, balanced: true });
-    expect(made.rejects.map(({ station, code }) => `${station}: ${code}`).sort()).toEqual([
-      "electrical-test: mute",
-      "initialisation: card-cryptogram",
-    ]);
+    expect(ended.made).toMatchObject({ order: "2026-311", produced: 10, held: 0, balanced: true });
+    expect(rejectsOf(ended)).toEqual(["electrical-test: mute", "initialisation: card-cryptogram"]);
   });
 
   test("explain shows the opening as it will be sent, and the keys by name", () => {
@@ -75,25 +67,13 @@ test("chips of another authority do not accept the line's certificate: three in 
   const text = readFileSync(join(root, "examples/keys/gp-certified-test-keys.yaml"), "utf8");
   const other = "7A1E5B0C".repeat(8);
   const line = idealLine(folder, "desk-ten", (desk) => desk.replace(/ {4}faults:[\s\S]*$/, ""));
-  const orderFile = join(folder, "order.yaml");
-  const asIs = readFileSync(order, "utf8").replaceAll(
-    /\.\.\/(products|lines|gp-access)/g,
-    join(root, "examples/$1"),
-  );
   writeFileSync(
     keys,
     text.replace(/published: "[0-9A-F]{64}" }\n {2}# The line/, `published: "${other}" }\n  # The line`),
   );
-  writeFileSync(orderFile, asIs.replace(/keys: .*/, `keys: ${keys}`));
-  const { code, out, err } = run(line, "wrong", orderFile);
-  const made = JSON.parse(out) as Produced;
-  expect(code).not.toBe(0);
-  expect(made).toMatchObject({ produced: 0, balanced: true });
+  const orderFile = exampleOrder(folder, "gp-certified", (asIs) => asIs.replace(/keys: .*/, `keys: ${keys}`));
   // The line knows the other authority, and believes its chips; its own certificate is still the first one's.
-  expect(made.rejects.map(({ station, code: why }) => `${station}: ${why}`)).toEqual(
-    Array.from({ length: 3 }, () => "initialisation: card-cryptogram"),
-  );
-  expect(err).toContain("do not know the key set");
+  expectThreeInARow(run(orderFile, line, join(folder, "wrong")));
   const bin = join(folder, "wrong/shop-floor/reject");
   expect(readdirSync(bin)).toHaveLength(3);
 });

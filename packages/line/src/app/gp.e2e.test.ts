@@ -6,8 +6,15 @@ import { nodeCrypto } from "@persoline/card/node";
 import { makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLetter } from "../devices/hsm/letter.js";
-import { type Ended, idealLine, persoline, root } from "./command.test.data.js";
-import type { Produced } from "./end-run.js";
+import { idealLine, persoline, root } from "./command.test.data.js";
+import {
+  allBlanks,
+  exampleOrder,
+  expectThreeInARow,
+  rejectsOf,
+  type Run,
+  run,
+} from "./produced.test.data.js";
 
 const order = join(root, "examples/gp-access/order.yaml");
 let folder: string;
@@ -17,28 +24,15 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("ten access cards on GlobalPlatform chips", () => {
-  let made: Produced;
-  let ended: Ended;
+  let ended: Run;
   beforeAll(() => {
-    ended = persoline([
-      "run",
-      order,
-      "--line",
-      idealLine(folder, "desk-ten"),
-      "--json",
-      "--data",
-      join(folder, "data"),
-    ]);
-    made = JSON.parse(ended.out) as Produced;
-  }, 120_000);
+    ended = run(order, idealLine(folder, "desk-ten"), join(folder, "data"));
+  });
 
   test("are made; the planted bad chips are thrown out where they show, the torn one is taken up again", () => {
     expect(ended).toMatchObject({ code: 0, err: "" });
-    expect(made).toMatchObject({ order: "2026-310", produced: 10, held: 0, balanced: true });
-    expect(made.rejects.map(({ station, code }) => `${station}: ${code}`).sort()).toEqual([
-      "electrical-test: mute",
-      "initialisation: card-cryptogram",
-    ]);
+    expect(ended.made).toMatchObject({ order: "2026-310", produced: 10, held: 0, balanced: true });
+    expect(rejectsOf(ended)).toEqual(["electrical-test: mute", "initialisation: card-cryptogram"]);
   });
 
   test("explain shows every APDU, the keys by name", () => {
@@ -82,13 +76,8 @@ describe("the same cards with a PIN", () => {
     const text = readFileSync(join(root, "examples/products/gp-access/product.yaml"), "utf8");
     const pin = "pin: { method: drawn, application: access, length: 6, tries: 3, letter: true }";
     writeFileSync(product, `${text}\n${pin}\n`);
-    const orderFile = join(folder, "pin-order.yaml");
-    const asIs = readFileSync(order, "utf8").replaceAll(/\.\.\/(keys|lines)/g, join(root, "examples/$1"));
-    writeFileSync(
-      orderFile,
-      asIs
-        .replace(/product: .*/, `product: ${product}`)
-        .replace("file: employees.csv", `file: ${join(root, "examples/gp-access/employees.csv")}`),
+    const pinned = exampleOrder(folder, "gp-access", (asIs) =>
+      asIs.replace(/product: .*/, `product: ${product}`),
     );
     // A chip that says it took its PIN, and did not, is found by the proof and made again.
     const line = idealLine(folder, "desk-ten", (file) =>
@@ -98,10 +87,9 @@ describe("the same cards with a PIN", () => {
       ),
     );
     const data = join(folder, "pins");
-    const run = persoline(["run", orderFile, "--line", line, "--json", "--data", data]);
-    expect(run).toMatchObject({ code: 0, err: "" });
-    const pinned = JSON.parse(run.out) as Produced;
-    expect(pinned).toMatchObject({ produced: 10, blanks: { remade: 1 }, balanced: true });
+    const ended = run(pinned, line, data);
+    expect(ended).toMatchObject({ code: 0, err: "" });
+    expect(ended.made).toMatchObject({ produced: 10, blanks: { remade: 1 }, balanced: true });
     // The reject's letter is void and gone; there is one for each good card, and each card opens by the digits of one.
     const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
     const places = readdirSync(join(data, "letters"), { recursive: true, encoding: "utf8" });
@@ -118,30 +106,13 @@ describe("the same cards with a PIN", () => {
         return pins.some((pin) => isPinOf(memory, pin));
       });
     expect(opened).toEqual(Array.from({ length: 10 }, () => true));
-  }, 120_000);
+  });
 });
 
 describe("keys that are wrong", () => {
   test("three cards in a row stop the line after one question each; none has lost a try, none is called good", () => {
-    const line = idealLine(folder, "desk-ten", (text) =>
-      text.replace(/faults:[\s\S]*$/, "faults:\n      - { blanks: 16, fault: { kind: wrong-loader-key } }\n"),
-    );
-    const { code, out, err } = persoline([
-      "run",
-      order,
-      "--line",
-      line,
-      "--json",
-      "--data",
-      join(folder, "wrong"),
-    ]);
-    const made = JSON.parse(out) as Produced;
-    expect(code).not.toBe(0);
-    expect(made).toMatchObject({ produced: 0, balanced: true });
-    expect(made.rejects.map(({ station, code: why }) => `${station}: ${why}`)).toEqual(
-      Array.from({ length: 3 }, () => "initialisation: card-cryptogram"),
-    );
-    expect(err).toContain("do not know the key set");
+    const line = idealLine(folder, "desk-ten", allBlanks(16, "wrong-loader-key"));
+    expectThreeInARow(run(order, line, join(folder, "wrong")));
     const bin = join(folder, "wrong/shop-floor/reject");
     const bodies = readdirSync(bin);
     expect(bodies).toHaveLength(3);
@@ -156,15 +127,8 @@ describe("keys that are wrong", () => {
     const keys = join(folder, "keys.yaml");
     const text = readFileSync(join(root, "examples/keys/gp-test-keys.yaml"), "utf8");
     writeFileSync(keys, text.replace(", algorithm: AES-256", "").replace("use: application", "use: scp03"));
-    const orderFile = join(folder, "order.yaml");
-    const asIs = readFileSync(order, "utf8").replaceAll(/\.\.\/(products|lines)/g, join(root, "examples/$1"));
-    writeFileSync(
-      orderFile,
-      asIs
-        .replace(/keys: .*/, `keys: ${keys}`)
-        .replace("file: employees.csv", `file: ${join(root, "examples/gp-access/employees.csv")}`),
-    );
-    const { code, err } = persoline(["run", orderFile, "--data", join(folder, "none")]);
+    const other = exampleOrder(folder, "gp-access", (asIs) => asIs.replace(/keys: .*/, `keys: ${keys}`));
+    const { code, err } = persoline(["run", other, "--data", join(folder, "none")]);
     expect(code).toBe(1);
     expect(err).toContain("needs gp-issuer to be AES-256, and here it is AES-128");
     expect(err).toContain('needs a key access-app for "application"');

@@ -5,13 +5,15 @@ import { policyDigest } from "../devices/hsm/order-policy.js";
 import { isIssuerInput, readInput } from "../orders/input.js";
 import { DataProblem, Findings } from "../orders/problem.js";
 import type { OrderRecord } from "../orders/types.js";
-import { LayoutProblem } from "../plan/layout/index.js";
+import type { MachineReach } from "../plan/layout/index.js";
+import { LayoutProblem } from "../plan/layout/problem.js";
 import { recordProblems, valuesOf } from "../plan/prepare.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import { proveIssuerInput } from "./issuer-file.js";
 import { type Job } from "./job.js";
 import { orderPolicy } from "./order-policy.js";
+import { tellUnreachable } from "./reach.js";
 
 export interface ImportProgress {
   readonly doing: "checking" | "drawing PINs" | "preparing payment cards" | "writing PIN letters";
@@ -20,7 +22,7 @@ export interface ImportProgress {
 }
 
 /**
- * `line`: the name of the line that is to make it. Throws DataProblem with everything that is wrong with the input, AccountsProblem for
+ * `line`: the name of the line that is to make it, `machines`: what its machines reach. Throws DataProblem with everything that is wrong with the input, AccountsProblem for
  * an order or file that is here already.
  */
 export async function importOrder(
@@ -28,6 +30,7 @@ export async function importOrder(
   line: string,
   store: Store,
   hsm: Hsm,
+  machines: readonly MachineReach[],
   onProgress: (progress: ImportProgress) => void = () => undefined,
 ): Promise<StoredOrder> {
   const { order, planned } = job;
@@ -43,6 +46,7 @@ export async function importOrder(
   let seen = 0;
   for await (const record of input.records()) {
     checkRecord(job, record, findings);
+    tellUnreachable(job, record, machines, findings, seen === 0);
     onProgress({ doing: "checking", done: ++seen, of: input.count });
   }
   findings.refuse();

@@ -160,7 +160,7 @@ function judgeRecord(job: Job, { number, applications }: IssuerRecord): void {
   const { product } = job.planned;
   if (product.kind !== "globalplatform" && applications.length > 0)
     throw wrong(
-      "it has groupings for the chip; cards of this product take the person's data from an issuer's file, and their keys and PINs from the security module",
+      "it has groupings for the chip; cards of this product take the person's data from an issuer's file, and their keys and PINs from the security module (a PIN of the issuer's own is a field: pin: method: issuer)",
     );
   const level = product.kind === "globalplatform" ? product.initial.level : 0;
   for (const { aid, groupings, level: asked } of applications) {

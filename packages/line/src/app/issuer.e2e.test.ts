@@ -320,7 +320,7 @@ describe("a file is refused whole, before any card moves", () => {
     const altered = persoline(["explain", order, "--data", data()]);
     expect([altered.code, altered.out]).toEqual([1, ""]);
     expect(altered.err).toContain("the proof of the whole file is wrong");
-  }, 60_000);
+  });
 });
 
 describe("cards of our own operating system", () => {
@@ -370,5 +370,5 @@ describe("cards of our own operating system", () => {
     expect(refused.err).toContain(
       "take the person's data from an issuer's file, and their keys and PINs from the security module",
     );
-  }, 120_000);
+  });
 });

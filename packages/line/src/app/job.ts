@@ -33,6 +33,7 @@ import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.
 import type { AnyPlanned, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import type { OrderFile } from "../store/order-runs.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
+import type { PinOrigin } from "../plan/pin-origin.js";
 
 /** How a product's cards look. */
 export type Drawing = VisualLayout;
@@ -50,6 +51,8 @@ export interface Job {
   readonly files: readonly MadeFrom[];
   readonly planned: AnyPlanned;
   readonly drawing: Drawing | undefined;
+  /** Digest of its layouts as `layoutDigest` makes it. */
+  readonly layout: string;
   /** What the product says about how well its keys must be kept. */
   readonly security: SecurityLevels | undefined;
 }
@@ -72,6 +75,7 @@ export async function readJob(
     files: [settings, ...files, ...layouts],
     planned,
     drawing,
+    layout: layoutDigest(layouts),
     security: "security" in product ? product.security : undefined,
   };
 }
@@ -79,7 +83,7 @@ export async function readJob(
 const sha256Of = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /** What the order file itself says about the cards. Not the line: that is what makes them; and paths only name what has a digest of its own. */
-const settingsOf = ({ customer, environment, records, input, security }: Order): string =>
+const settingsOf = ({ customer, environment, records, input, security, testSeed }: Order): string =>
   JSON.stringify([
     customer,
     environment,
@@ -87,6 +91,7 @@ const settingsOf = ({ customer, environment, records, input, security }: Order):
     input.sheet ?? null,
     input.encoding ?? null,
     ...(security === undefined ? [] : [security]),
+    ...(testSeed === undefined ? [] : [{ testSeed }]),
   ]);
 
 /** Better told now than by the security module when the first card is in the machine. */
@@ -149,16 +154,30 @@ const desfireKeys = ({ initial, picc, applications }: DesfireProduct): readonly 
     ({ keys }) => ({ name: keys, use: "desfire" as const }),
   );
 
-const osKeys = ({ completion, channel, dfs }: Product): readonly NeededKey[] => [
+/** Issuers' own PINs come under a key for PIN blocks alone. */
+const pinKeys = (pin: { readonly by: PinOrigin } | undefined): readonly NeededKey[] =>
+  pin?.by.method === "issuer"
+    ? [{ name: pin.by.keys, use: "pin-transport", algorithms: pinAlgorithms(pin.by.format) }]
+    : [];
+
+const osKeys = ({ completion, channel, dfs, pin }: Product): readonly NeededKey[] => [
   { name: completion.loaderKey, use: "loader" },
   { name: completion.initialKeys, use: "scp03" },
   { name: channel.keys, use: "scp03" },
   ...dfs.flatMap((df) =>
     df.keys === undefined ? [] : [{ name: df.keys.master, use: "application" as const }],
   ),
+  ...pinKeys(pin),
 ];
 
-const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct): readonly NeededKey[] => [
+const gpKeys = ({
+  initial,
+  initialForm,
+  channel,
+  form,
+  applications,
+  pin,
+}: GpProduct): readonly NeededKey[] => [
   ...(initial.protocol === "scp11"
     ? [
         { name: initial.authority, use: "card-authority" as const },
@@ -170,6 +189,7 @@ const gpKeys = ({ initial, initialForm, channel, form, applications }: GpProduct
     ...(keys === undefined ? [] : [{ name: keys.master, use: "application" as const }]),
     ...(payment === undefined ? [] : paymentKeys(payment)),
   ]),
+  ...pinKeys(pin),
 ];
 const paymentKeys = ({ masters, pin }: PaymentModel): readonly NeededKey[] => {
   const { ac, smi, smc, cvk, pvk, issuer } = masters;
@@ -265,22 +285,17 @@ async function readSchemeOf(
   return read.scheme;
 }
 
-/** The same for cards of the Persoline OS only: what looks at files of such cards. Throws DataProblem. */
-export async function readProduct(file: string): Promise<ReadProduct<Product, PlannedProduct>> {
-  const { product, planned, files } = await readAnyProduct(file);
-  if (product.kind === "persoline-os" && "personal" in planned) return { product, planned, files };
-  throw new DataProblem([
-    {
-      file,
-      code: "other-card",
-      message: "this product is for cards without the Persoline OS, which have no files to look at here",
-      remedy: "name a product of the Persoline OS",
-    },
-  ]);
-}
-
 const isPayment = (product: AnyProduct): boolean =>
   product.kind === "globalplatform" && product.applications.some(({ payment }) => payment !== undefined);
+
+/** Of the layouts and what they extend, SHA-256 in hexadecimal: other layouts, other cards. */
+export const layoutDigest = (files: readonly MadeFrom[]): string =>
+  sha256Of(
+    files
+      .map(({ part, sha256 }) => JSON.stringify([part, sha256]))
+      .toSorted((a, b) => (a < b ? -1 : 1))
+      .join("\n"),
+  );
 
 /** A product's layouts with what they extend and their artwork. Throws DataProblem, LayoutProblem. */
 export async function readDrawing(

@@ -219,7 +219,7 @@ ann keys retire gate --reason "end of its period"; bob keys confirm C-0013`);
     const whole = readFileSync(file, "utf8");
     const lines = whole.trimEnd().split("\n");
     expect(done("persoline audit verify")).toContain(
-      `The key office's acts are whole: ${String(lines.length)}, each signed.`,
+      `The key office's acts are whole: ${String(lines.length)}, each signed`,
     );
     expect(whole).toContain("ceremony.expire");
     expect(whole).toContain("refused");

@@ -251,7 +251,7 @@ test("kill -9 at forty random moments, each time the same command again: nothing
   ).toBeGreaterThan(0);
   // Marks that were under way are the only cards the kills may cost: at most the engraving heads' cards each time.
   expect(resumed).toBeLessThanOrEqual(kills * 3);
-}, 600_000);
+});
 
 test("Ctrl-C lets cards in work end safely, says so, and the same command finishes the order", async () => {
   const order = smallOrder(folder, people);
@@ -279,4 +279,4 @@ test("Ctrl-C lets cards in work end safely, says so, and the same command finish
     last: whole ? 1 : 0,
     produced: people,
   });
-}, 120_000);
+});

@@ -7,9 +7,10 @@ import { readInput } from "../orders/input.js";
 import { readOrder } from "../orders/order-file.js";
 import type { OrderInput, OrderRecord } from "../orders/types.js";
 import { type LintRecord, sampleRecords } from "../plan/layout/index.js";
+import { specimenFields } from "../plan/gp/payment/record.js";
 import { valuesOf } from "../plan/prepare.js";
 import type { AnyPlanned } from "../plan/types.js";
-import { type Drawing, readAnyProduct, readDrawing } from "./job.js";
+import { type Drawing, layoutDigest, readAnyProduct, readDrawing } from "./job.js";
 import { Refusal } from "./problem.js";
 
 export interface LayoutDesk {
@@ -17,6 +18,8 @@ export interface LayoutDesk {
   readonly name: string;
   readonly planned: AnyPlanned;
   readonly drawing: Drawing;
+  /** Digest of the layouts as `layoutDigest` makes it. */
+  readonly layout: string;
   /** Where the records come from, in words. */
   readonly from: string;
   readonly count: number;
@@ -57,7 +60,7 @@ export async function layoutDesk(
   const order = source.order === undefined ? undefined : await readOrder(source.order);
   const file = order?.product ?? resolve(source.product);
   const { product, planned } = await readAnyProduct(file);
-  const { drawing } = await readDrawing(product, file);
+  const { drawing, files } = await readDrawing(product, file);
   if (drawing === undefined)
     throw new Refusal(
       `product ${product.name} has no layout: its cards stay blank outside (give it visual: with front and back)`,
@@ -69,7 +72,7 @@ export async function layoutDesk(
     values: valuesOf(planned, one, label),
     photos: one.photos,
   });
-  const base = { name: product.name, planned, drawing };
+  const base = { name: product.name, planned, drawing, layout: layoutDigest(files) };
   if (options.input !== undefined || order !== undefined) {
     const input: OrderInput | undefined =
       options.input === undefined ? order?.input : inputOf(options.input, options.photos);
@@ -89,7 +92,10 @@ export async function layoutDesk(
   const signatures = sides.flatMap(({ fields }) =>
     fields.flatMap((field) => (field.kind === "signature" ? [field.photo] : [])),
   );
-  const samples = sampleRecords(columns, alphabets, signatures);
+  const samples = sampleRecords(columns, alphabets, signatures).map((one, nth) => ({
+    ...one,
+    fields: { ...one.fields, ...("payment" in planned ? specimenFields(planned.payment, nth) : {}) },
+  }));
   return {
     ...base,
     from: "sample records",

@@ -1,9 +1,18 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { persoline, root } from "./command.test.data.js";
+import { idealLine, persoline, root, smallOrder } from "./command.test.data.js";
 
 let folder: string;
 let product: string;
@@ -17,20 +26,22 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const example = (name: string): string => join(root, "examples", name);
 
 describe("layout lint", () => {
-  test.each(["office-access/order.yaml", "warehouse-access/order.yaml", "products/resident-card"])(
-    "%s is ready for production",
-    (name) => {
-      const { code, out } = persoline(["layout", "lint", example(name), "--strict", "--json"]);
-      const told = JSON.parse(out) as {
-        readonly errors: number;
-        readonly records: number;
-        readonly findings: unknown[];
-      };
-      expect(told.findings).toEqual([]);
-      expect(told.records).toBeGreaterThan(5);
-      expect(code).toBe(0);
-    },
-  );
+  test.each([
+    "office-access/order.yaml",
+    "warehouse-access/order.yaml",
+    "products/resident-card",
+    "payment/order.yaml",
+  ])("%s is ready for production", (name) => {
+    const { code, out } = persoline(["layout", "lint", example(name), "--strict", "--json"]);
+    const told = JSON.parse(out) as {
+      readonly errors: number;
+      readonly records: number;
+      readonly findings: unknown[];
+    };
+    expect(told.findings).toEqual([]);
+    expect(told.records).toBeGreaterThan(5);
+    expect(code).toBe(0);
+  });
   test("an error ends with 1, is told with file and line, and the inherited file is named", () => {
     const base = join(product, "layout/base.yaml");
     const sound = readFileSync(base, "utf8");
@@ -40,6 +51,44 @@ describe("layout lint", () => {
     expect(code).toBe(1);
     expect(out).toMatch(/layout\/base\.yaml:9:5 error \[off-card\] city: its box .* leaves the card/);
     expect(err).toContain("not ready for production");
+  });
+  test("what a line's machines cannot reach is told by the linter, and refused before a card moves", () => {
+    const own = join(folder, "reach");
+    mkdirSync(own);
+    const office = join(folder, "products/office-access");
+    const file = join(office, "layout/emboss.yaml");
+    const sound = readFileSync(file, "utf8");
+    const carousel = example("lines/carousel.yaml");
+    expect(persoline(["layout", "lint", office, "--line", carousel]).code).toBe(0);
+    writeFileSync(file, sound.replace("yFromBottom: 3.5", "yFromBottom: 3.1"));
+    expect(persoline(["layout", "lint", office]).code).toBe(0);
+    const { code, out } = persoline(["layout", "lint", office, "--line", carousel]);
+    expect([code, out]).toEqual([
+      1,
+      expect.stringMatching(
+        /emboss\.yaml:7:\d+ error \[machine\] emboss-number: 3\.10 mm .* the embosser of visual/,
+      ),
+    ]);
+    const order = smallOrder(own, 3);
+    writeFileSync(
+      order,
+      readFileSync(order, "utf8").replace(join(root, "examples/products"), join(folder, "products")),
+    );
+    const run = persoline([
+      "run",
+      order,
+      "--line",
+      idealLine(own, "carousel"),
+      "--data",
+      join(own, "data"),
+      "--json",
+    ]);
+    writeFileSync(file, sound);
+    expect(run).toMatchObject({ code: 1, out: "" });
+    expect(run.err).toMatch(
+      /employees\.csv:2 "field "emboss-number" of the card".*beyond the way of the embosser/,
+    );
+    expect(existsSync(join(own, "data/shop-floor"))).toBe(false);
   });
   test("a product without a layout, and what is no product", () => {
     expect(persoline(["layout", "lint", example("products/pkcs15")]).err).toContain("has no layout");
@@ -76,6 +125,29 @@ describe("layout preview", () => {
     expect(told).not.toMatch(/Wi.niewski/u);
     expect(statSync(out).mode & 0o077).toBe(0);
     expect((await sharp(out).metadata()).width).toBe(2223);
+  });
+  test("a payment card's sample is nobody's; a card that is only embossed has a bare front", async () => {
+    const payment = join(folder, "products/payment");
+    const out = join(folder, "payment.png");
+    const preview = () => persoline(["layout", "preview", payment, "--record", "2", "--out", out]);
+    expect(preview().out).toContain("front and back of record 2");
+    const both = (await sharp(out).metadata()).width ?? 0;
+    const file = join(payment, "product.yaml");
+    const sound = readFileSync(file, "utf8");
+    writeFileSync(file, sound.replace(/^visual: .*$/m, "visual: { emboss: layout/emboss.yaml }"));
+    expect(preview().out).toContain("front of record 2");
+    const dots = () => sharp(out).greyscale().raw().toBuffer({ resolveWithObject: true });
+    const { data: raised, info } = await dots();
+    expect(info.width).toBeLessThan(both);
+    // Without its raised characters nothing but the bare card is left.
+    expect(
+      persoline(["layout", "preview", payment, "--layers", "laser", "--no-caption", "--out", out]).code,
+    ).toBe(0);
+    writeFileSync(file, sound);
+    const { data: bare } = await dots();
+    let other = 0;
+    for (let i = 0; i < 700 * info.width; i++) if (Math.abs((raised[i] ?? 0) - (bare[i] ?? 0)) > 25) other++;
+    expect(other).toBeGreaterThan(5_000);
   });
   test("one side, some layers, as SVG and PDF", () => {
     const [svg, pdf] = [join(folder, "card.svg"), join(folder, "card.pdf")];

@@ -262,7 +262,7 @@ describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
         }
     }
     await store.close();
-  }, 400_000);
+  });
   afterAll(() => {
     vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });

@@ -14,7 +14,7 @@ interface WriteLetters {
   readonly store: Store;
   readonly hsm: Hsm;
   readonly data: DataFolder;
-  readonly pins: PlannedProduct["pins"];
+  readonly pins: readonly Pick<PlannedProduct["pins"][number], "name" | "letter">[];
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 

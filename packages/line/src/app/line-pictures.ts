@@ -8,7 +8,7 @@ import type { Camera } from "../devices/camera/port.js";
 import type { Marker } from "../devices/marker/port.js";
 import { cupsPrinter } from "../devices/marker/printer/cups.js";
 import { filePrinter } from "../devices/marker/printer/files.js";
-import type { CameraFile, PrinterFile } from "../stations/line-pictures.js";
+import { type CameraFile, type PrinterFile, simulatedPrinting } from "../stations/line-pictures.js";
 import type { LineFile } from "../stations/line-file.js";
 
 function sourceOf(name: string, camera: CameraFile): ExposureSource {
@@ -42,10 +42,16 @@ export function realCameraOf(
 export function printerOf(name: string, printer: PrinterFile): Marker {
   const { ribbon } = printer;
   if ("folder" in printer)
-    return filePrinter({ name, folder: printer.folder, format: printer.format, ribbon });
+    return filePrinter({
+      name,
+      folder: printer.folder,
+      format: printer.format,
+      printing: printer,
+      ribbon,
+    });
   const { cups: queue, server, media, confirmedBy, seconds } = printer;
   const timeoutMs = seconds === undefined ? undefined : seconds * 1000;
-  return cupsPrinter({ name, queue, server, media, confirmedBy, timeoutMs, ribbon });
+  return cupsPrinter({ name, queue, server, media, confirmedBy, timeoutMs, printing: printer, ribbon });
 }
 
 /** How a line's printers want their pictures; undefined: it has none, and its cards get no colour. */
@@ -56,6 +62,8 @@ export interface Printing {
 }
 
 export function printingOf({ stations }: LineFile): Printing | undefined {
-  const [printer] = stations.flatMap((station) => station.printer ?? []);
+  const [printer] = stations.flatMap(({ printer: one = [] }): readonly Printing[] =>
+    one === "simulated" ? [simulatedPrinting] : one,
+  );
   return printer === undefined ? undefined : { dpi: printer.dpi, bleed: printer.bleed };
 }

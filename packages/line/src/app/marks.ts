@@ -1,17 +1,21 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
-import type { MarkJob } from "../devices/marker/port.js";
+import type { Serial } from "@persoline/card/program";
+import type { MarkArea, MarkJob, StruckLine } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
-import type { PreparedRecord } from "../plan/types.js";
+import type { EmbossLine, Face, PreparedRecord } from "../plan/types.js";
+import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
-import { summarize } from "../stations/quality/index.js";
+import { type Drift, DriftWatch, summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
+import type { Drawing } from "./job.js";
 import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
+import type { CameraLimits } from "./quality-profiles.js";
 
-/** Dots of the engraver. */
-const dpi = 300;
+/** Dots of the simulated engraver. */
+const simulatedDpi = 300;
 
 /** For engravers that take files: with what settings, and which files. */
 export interface Lasered {
@@ -40,11 +44,13 @@ export async function marksOf(
   { laser, printing }: MarkedWith,
 ): Promise<readonly MarkJob[]> {
   const { faces, emboss } = prepared;
-  // What the card is to look like, also for the camera; a laser's curve makes it come out so.
+  // What the card is to look like, also for the camera, in the machine's own dots: the same photo in other dots is another picture.
+  const dpi = laser?.settings.dpi ?? simulatedDpi;
   const rasters = faces.length === 0 ? [] : await desk.do({ task: "render", faces, dpi });
   const sides =
     printing === undefined || faces.length === 0 ? [] : await desk.do({ task: "print", faces, ...printing });
-  const [first] = sides;
+  const printed = sides.map((side) => ({ ...side, areas: areasOf(faces, side.side) }));
+  const [first] = printed;
   const files =
     laser === undefined || faces.length === 0 ? [] : await desk.do({ task: "laser", faces, ...laser });
   const jobs = rasters.map((raster, at): MarkJob => {
@@ -59,31 +65,86 @@ export async function marksOf(
   });
   // Raised characters last: nothing can be printed or pressed over them.
   return [
-    ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides } as const]),
+    ...(first === undefined ? [] : [{ kind: "colour", side: first.side, sides: printed } as const]),
     ...jobs,
     ...indents,
-    ...(emboss.length === 0 ? [] : [{ kind: "emboss", side: "front", lines: emboss } as const]),
+    ...(emboss.length === 0 ? [] : [{ kind: "emboss", side: "front", lines: emboss.map(bare) } as const]),
   ];
 }
+
+/** A line as the wheels need it; whose words it holds is nobody's matter but the cross-check's. */
+const bare = ({ text, font, x, yFromBottom, pitch }: EmbossLine): StruckLine => ({
+  text,
+  font,
+  x,
+  yFromBottom,
+  pitch,
+});
+
+/** What is printed where on a side. */
+const areasOf = (faces: readonly Face[], side: Face["side"]): readonly MarkArea[] =>
+  faces
+    .filter((face) => face.side === side)
+    .flatMap(({ fields }) => fields)
+    .filter(({ layer }) => layer === "colour")
+    .map(({ name, kind, box, glyphs }) => ({ name, kind, box, ...(glyphs === undefined ? {} : { glyphs }) }));
 
 export const marksBy =
   (faces: FacesDesk, machines: MarkedWith): MakeMarks =>
   (prepared) =>
     marksOf(prepared, faces, machines);
 
-export const judgedBy =
-  (faces: FacesDesk): JudgeFaces =>
-  async ({ prepared, marks, pictures }) => {
+/** The side of a product's cards that carries the contacts. */
+export const chipSideOf = (drawing: Drawing | undefined): "front" | "back" | "none" =>
+  drawing?.sides.find(({ template }) => template.chip)?.template.side ?? "none";
+
+/** How the blanks of a product come from their maker; nothing where they are bare. `faces`: of any record, for what its cards share. */
+export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Promise<Preprint> {
+  const { faces } = prepared;
+  if (faces.length === 0) return {};
+  const grounds = await desk.do({ task: "preprint", faces });
+  return Object.fromEntries(
+    faces.flatMap(({ side }, at) => (grounds[at] === undefined ? [] : [[side, grounds[at]]])),
+  );
+}
+
+export interface JudgedWith {
+  readonly faces: FacesDesk;
+  readonly chip: ReturnType<typeof chipSideOf>;
+  /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
+  readonly profiles: ReadonlyMap<string, CameraLimits>;
+  /** Keeps the JPEG of a side that did not pass, for the report. */
+  readonly keepOverlay: (serial: Serial, side: Face["side"], jpeg: Uint8Array) => Promise<void>;
+  /** A field drifts towards its limit. */
+  readonly onDrift?: (drift: Drift) => void;
+}
+
+export function judgedBy({ faces, chip, profiles, keepOverlay, onDrift }: JudgedWith): JudgeFaces {
+  const watch = new DriftWatch();
+  return async ({ prepared, marks, pictures, camera, serial }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
     const pairs = prepared.faces.flatMap((face) => {
       const raster = rasters.find(({ side }) => side === face.side);
       return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
     });
-    const verdicts = await faces.do({ task: "judge", pairs });
-    return summarize(
+    const limits = profiles.get(camera) ?? {};
+    const judged = await faces.do({ task: "judge", chip, limits, pairs });
+    for (const [at, { overlay }] of judged.entries()) {
+      const side = pairs[at]?.face.side;
+      if (overlay !== undefined && side !== undefined) await keepOverlay(serial, side, overlay);
+    }
+    const summary = summarize(
       prepared.faces.map((face) => ({
         face,
-        verdict: verdicts[pairs.findIndex((pair) => pair.face === face)],
+        verdict: judged[pairs.findIndex((pair) => pair.face === face)]?.verdict,
+        limits: limits[face.side],
       })),
+      camera,
     );
+    for (const finding of summary.findings) {
+      const drift = watch.see(finding);
+      if (drift !== undefined) onDrift?.(drift);
+    }
+    return summary;
   };
+}

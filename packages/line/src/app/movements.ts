@@ -14,9 +14,12 @@ export interface Movement {
   readonly row: number;
 }
 
-/** In order of time. Throws DataProblem with everything that is wrong with the list. */
+/** So many problems of one list are told in full: a list for another site has one in each row. */
+export const mostTold = 12;
+
+/** In order of time. Throws DataProblem with what is wrong with the list. */
 export async function readMovements(file: string, site: Site): Promise<readonly Movement[]> {
-  const findings = new Findings(file);
+  const findings = new Findings(file, mostTold);
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) {
     findings.tell({
@@ -53,6 +56,16 @@ export async function readMovements(file: string, site: Site): Promise<readonly 
     });
   }
   findings.refuse();
+  const gates = site.gates.map(({ name }) => name);
+  if (lines.length > 0 && !lines.some(({ record: [, gate = ""] }) => gates.includes(gate))) {
+    findings.tell({
+      column: "gate",
+      code: "other-site",
+      message: `none of its gates is one of ${site.name} (${gates.join(", ")})`,
+      remedy: "name the gates file of their site with --gates",
+    });
+    findings.refuse();
+  }
   const seen = new Map<string, number>();
   const movements = lines.map(({ record, info: { lines: row } }): Movement => {
     const own = { time: record[0] ?? "", gate: record[1] ?? "", card: record[2] ?? "" };
@@ -77,13 +90,13 @@ export async function readMovements(file: string, site: Site): Promise<readonly 
       });
     }
     seen.set(key, row);
-    if (!site.gates.some((known) => known.name === own.gate)) {
+    if (!gates.includes(own.gate)) {
       findings.tell({
         row,
         column: "gate",
         code: "unknown-gate",
         message: "there is no such gate",
-        remedy: `use one of ${site.gates.map((known) => known.name).join(", ")}`,
+        remedy: `use one of ${gates.join(", ")}`,
       });
     }
     if (!/^(serial:(?:[0-9A-F]{14}|[0-9A-F]{20})|rejected:[1-9]\d{0,5}|[^:]{1,64})$/.test(own.card)) {

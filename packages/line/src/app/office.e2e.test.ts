@@ -30,7 +30,7 @@ beforeAll(() => {
   // The example's own line and stock, without waiting.
   first = run("run", order, "--line", idealLine(folder, "carousel"), "--json", "--seed", "7");
   made = JSON.parse(first.out) as Produced;
-}, 240_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("120 employees of a plastics company", () => {

@@ -5,6 +5,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { readInput } from "../orders/input.js";
 import type { OrderRecord } from "../orders/types.js";
 import { pinWay } from "../plan/gp/payment/record.js";
+import { originWay } from "../plan/pin-origin.js";
 import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
 import type { UnlockOptions } from "./commands/options.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
@@ -21,11 +22,14 @@ function placesOf(programs: readonly CardProgram[]): readonly string[] {
 
 function madeOf(planned: AnyPlanned): readonly string[] {
   const payment = "payment" in planned ? planned.payment : undefined;
-  const by = payment === undefined ? undefined : pinWay(payment);
   return [
-    ...planned.pins.map(({ name, length }) =>
-      pinSentence({ name, length, ...(by === undefined ? {} : { by }) }),
-    ),
+    // PINs that cards draw come out of them, and go nowhere but into letters.
+    ...planned.pins
+      .filter(({ by }) => by.method !== "card")
+      .map(({ name, length, by: origin }) => {
+        const by = payment?.pin.name === name ? pinWay(payment) : originWay(origin);
+        return pinSentence({ name, length, ...(by === undefined ? {} : { by }) });
+      }),
     ...(payment === undefined ? [] : [paymentSentence(payment.application, payment.masters)]),
   ];
 }

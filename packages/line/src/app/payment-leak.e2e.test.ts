@@ -199,7 +199,7 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
   let drill: Drill;
   beforeAll(async () => {
     drill = await drilled(name);
-  }, 600_000);
+  });
   const pinNeedles = (): Map<string, Buffer[]> =>
     new Map(
       drill.pins.map((pin, at) => [

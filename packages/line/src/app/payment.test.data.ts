@@ -8,6 +8,8 @@ export const example = join(root, "examples/payment");
 export interface PaymentOrder {
   readonly order?: string;
   readonly people: number;
+  /** More lines of the order file. */
+  readonly more?: string;
   /** Changes product and rows (header first). */
   readonly product?: (text: string) => string;
   readonly rows?: (rows: string[]) => string[];
@@ -25,6 +27,7 @@ export function paymentOrder(
   const {
     order = "P-1",
     people,
+    more = "",
     product = (text) => text,
     rows = (all) => all,
     faults = {},
@@ -32,7 +35,7 @@ export function paymentOrder(
   } = ask;
   const products = join(root, "examples/products/payment");
   const absolute = (text: string): string =>
-    text.replaceAll(/(certificate|authority|emboss): (\S+\.yaml)/g, `$1: ${products}/$2`);
+    text.replaceAll(/(certificate|authority|front|back|emboss): ([^\s,]+\.yaml)/g, `$1: ${products}/$2`);
   const productFile = join(folder, "product.yaml");
   writeFileSync(productFile, product(absolute(readFileSync(join(products, "product.yaml"), "utf8"))));
   const lines = readFileSync(join(example, "cardholders.csv"), "utf8").trimEnd().split("\n");
@@ -59,7 +62,7 @@ input: { file: cardholders.csv }
 line: ${line}
 environment: test
 keys: ${join(root, "examples/keys/payment-test-keys.yaml")}
-`,
+${more}`,
   );
   return { order: file, line };
 }

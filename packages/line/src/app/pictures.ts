@@ -14,6 +14,9 @@ const keptWidth = 640;
 const bound = (order: string, file: string): Buffer =>
   Buffer.from(JSON.stringify(["persoline picture", 1, order, file]));
 
+/** Where the judged form of a kept picture lies. */
+export const overlayOf = (file: string): string => `${file}.judged`;
+
 export interface PictureViewer {
   /** JPEG. Throws when it was altered, moved, or the order's key is gone. */
   show(file: string): Promise<Uint8Array>;
@@ -21,6 +24,8 @@ export interface PictureViewer {
 
 export interface PictureArchive extends PictureViewer {
   keep(serial: Serial, picture: Picture): Promise<{ readonly file: string; readonly sha256: string }>;
+  /** The same side as it was judged, a JPEG, beside its picture: `overlayOf` names it. */
+  keepOverlay(serial: Serial, side: Picture["side"], jpeg: Uint8Array): Promise<void>;
 }
 
 /** `dataKey` belongs to the caller. */
@@ -44,16 +49,22 @@ export function pictureArchive(
 ): PictureArchive {
   const folder = data.pictures(order);
   mkdirSync(folder, { recursive: true });
+  const seal = async (file: string, jpeg: Uint8Array): Promise<void> => {
+    const nonce = randomBytes(12);
+    const cipher = createCipheriv("aes-256-gcm", dataKey, nonce).setAAD(bound(order, file));
+    const sealed = Buffer.concat([nonce, cipher.update(jpeg), cipher.final(), cipher.getAuthTag()]);
+    await writeFile(join(data.root, file), sealed, { mode: 0o600 });
+  };
+  const fileOf = (serial: Serial, side: Picture["side"]): string =>
+    relative(data.root, join(folder, `${serial}.${side}`));
   return {
     ...pictureViewer(data, order, dataKey),
     keep: async (serial, picture) => {
       const jpeg = await faces.do({ task: "encode", picture, width: keptWidth });
-      const file = relative(data.root, join(folder, `${serial}.${picture.side}`));
-      const nonce = randomBytes(12);
-      const cipher = createCipheriv("aes-256-gcm", dataKey, nonce).setAAD(bound(order, file));
-      const sealed = Buffer.concat([nonce, cipher.update(jpeg), cipher.final(), cipher.getAuthTag()]);
-      await writeFile(join(data.root, file), sealed, { mode: 0o600 });
+      const file = fileOf(serial, picture.side);
+      await seal(file, jpeg);
       return { file, sha256: createHash("sha256").update(picture.grey).digest("hex") };
     },
+    keepOverlay: (serial, side, jpeg) => seal(overlayOf(fileOf(serial, side)), jpeg),
   };
 }

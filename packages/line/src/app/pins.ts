@@ -8,6 +8,7 @@ import type { OrderRecord } from "../orders/types.js";
 import type { PaymentPlan } from "../plan/gp/payment/plan.js";
 import { paymentCard, pinSource } from "../plan/gp/payment/record.js";
 import { type Sealed, sealedCardName, sealedStripeName, stripeBytes } from "../plan/gp/payment/sealed.js";
+import { originOf } from "../plan/pin-origin.js";
 import { valuesOf } from "../plan/prepare.js";
 import type { Store } from "../store/store.js";
 import type { ImportProgress } from "./import.js";
@@ -27,22 +28,34 @@ interface Wanted {
 const paymentOf = ({ planned }: Job): PaymentPlan | undefined =>
   "payment" in planned ? planned.payment : undefined;
 
+/** Without those that cards draw themselves: they come when the card has. */
+const pinsBefore = ({ planned }: Job): Job["planned"]["pins"] =>
+  planned.pins.filter(({ by }) => by.method !== "card");
+
 /** All that must be there before a card of the record moves, by name. */
 const namesOf = (job: Job): readonly string[] => {
   const payment = paymentOf(job);
   return [
-    ...job.planned.pins.map(({ name }) => name),
+    ...pinsBefore(job).map(({ name }) => name),
     ...(payment === undefined ? [] : [sealedCardName(payment.application)]),
   ];
 };
 
-async function drawn(job: Job, record: OrderRecord, hsm: Hsm): Promise<Sealed> {
-  const { order } = job.order;
+async function drawn(job: Job, { record, attempt }: Wanted, hsm: Hsm): Promise<Sealed> {
+  const { order, testSeed } = job.order;
   const payment = paymentOf(job);
   const values = payment === undefined ? {} : valuesOf(job.planned, record, order);
-  const by = payment === undefined ? undefined : pinSource(payment, values, paymentCard(payment, values));
-  const pins = job.planned.pins.map(async ({ name, length }) => {
-    const ask = { order, record: record.number, name, length, ...(by === undefined ? {} : { by }) };
+  const paid = payment === undefined ? undefined : pinSource(payment, values, paymentCard(payment, values));
+  const pins = pinsBefore(job).map(async ({ name, length, by: origin }) => {
+    const by = payment?.pin.name === name ? paid : originOf(origin, record.fields);
+    const ask = {
+      order,
+      record: record.number,
+      name,
+      length,
+      ...(by === undefined ? {} : { by }),
+      ...(testSeed === undefined || by !== undefined ? {} : { seed: `${testSeed}/${String(attempt)}` }),
+    };
     return [name, await hsm.drawPin(ask)] as const;
   });
   return Object.fromEntries(await Promise.all(pins));
@@ -50,7 +63,7 @@ async function drawn(job: Job, record: OrderRecord, hsm: Hsm): Promise<Sealed> {
 
 /** At most `paymentsAtOnce`. */
 async function sealedFor(job: Job, wanted: readonly Wanted[], hsm: Hsm): Promise<readonly Sealed[]> {
-  const pins = await Promise.all(wanted.map(({ record }) => drawn(job, record, hsm)));
+  const pins = await Promise.all(wanted.map((one) => drawn(job, one, hsm)));
   const payment = paymentOf(job);
   if (payment === undefined) return pins;
   const { application } = payment;
@@ -65,7 +78,7 @@ async function sealedFor(job: Job, wanted: readonly Wanted[], hsm: Hsm): Promise
 
 function paymentAsk(job: Job, payment: PaymentPlan, { record, attempt }: Wanted, pins: Sealed): PaymentAsk {
   const { application, masters, profile, pin, stripe } = payment;
-  const { order } = job.order;
+  const { order, testSeed } = job.order;
   return {
     order,
     record: record.number,
@@ -76,6 +89,7 @@ function paymentAsk(job: Job, payment: PaymentPlan, { record, attempt }: Wanted,
     pin: pin.name,
     sealedPin: pins[pin.name] ?? new Uint8Array(0),
     stripe,
+    ...(testSeed === undefined ? {} : { seed: `${testSeed}/${String(attempt)}` }),
   };
 }
 
@@ -104,9 +118,9 @@ export async function drawSecrets(
   }
 }
 
-/** What a PIN needs of its record is the number; only payment cards need the whole of it. */
+/** What a PIN needs of its record is the number; payment cards need the whole of it, and so do PINs that the issuer sent. */
 const recordOf = (job: Job, store: Store, number: number): Promise<OrderRecord> =>
-  paymentOf(job) === undefined
+  paymentOf(job) === undefined && !job.planned.pins.some(({ by }) => by.method === "issuer")
     ? Promise.resolve({ number, row: 0, fields: {}, photos: {} })
     : store.orders.record(job.order.order, number);
 

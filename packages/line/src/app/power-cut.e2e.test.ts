@@ -119,7 +119,7 @@ beforeAll(() => {
   commands = found;
   end = disk.left(() => false);
   cuts = cutsOf(found, syncs);
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function cutsOf(all: readonly Command[], syncs: readonly { call: number; journal: boolean }[]): Cut[] {
@@ -328,7 +328,7 @@ test("cut everywhere: the same cards, no command lost or doubled, no try lost, a
   expect(
     await told(all, async (state, place) => [...unannounced(state, place), ...(await afterwards(place))]),
   ).toEqual([]);
-}, 300_000);
+});
 
 test("a journal that never syncs is found out: chips change, and no note says so", async () => {
   const half = cuts.filter(({ point }) => point === "half");

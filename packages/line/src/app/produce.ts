@@ -7,13 +7,15 @@ import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
+import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
 import { type LineFile, readLine } from "../stations/line-file.js";
+import { driftText } from "../stations/quality/index.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
 import { openJournal } from "../store/journal.js";
 import type { StoredOrder } from "../store/orders.js";
 import { openStore, type Store } from "../store/store.js";
-import { assembleLine } from "./assemble-line.js";
+import { type AssembledLine, assembleLine } from "./assemble-line.js";
 import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { closingAll, type Opened } from "./closing.js";
 import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
@@ -23,8 +25,8 @@ import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
+import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
 import { forOrder } from "./order-policy.js";
-import { judgedBy, laserOf, marksBy } from "./marks.js";
 import { pictureArchive } from "./pictures.js";
 import {
   hasSealedStripe,
@@ -36,6 +38,7 @@ import {
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
+import { profilesOf } from "./quality-profiles.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
 import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
@@ -94,6 +97,14 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });
+    const profiles = await profilesOf({
+      line,
+      store,
+      environment: job.order.environment,
+      product: job.planned.product.name,
+      layout: job.layout,
+      sides: job.drawing?.sides.map(({ template: { side } }) => side) ?? [],
+    });
     const { seed, onProgress } = ask;
     const stored = await takeUp({
       job,
@@ -106,7 +117,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       ...(onProgress === undefined ? {} : { onProgress }),
     });
     const file = { ...line, seed: stored.seed };
-    const ended = await run(opened, { job, file, data, hsm, faces, store, stored, ask });
+    const ended = await run(opened, { job, file, data, hsm, faces, store, stored, profiles, ask });
     const unsigned = await signAudit({ store, data, hsm }).catch((problem: unknown) => {
       // The cards are made and their report is written; the next run or decision signs what is left.
       if (problem instanceof DeviceFault) return problem;
@@ -124,7 +135,12 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
   const engraves = file.stations.some(({ engraver }) => engraver !== undefined);
-  if (marks && job.drawing !== undefined && job.drawing.sides.length > 0 && !engraves) {
+  const prints = file.stations.some(({ printer }) => printer !== undefined);
+  const has = (...layers: readonly Layer[]): boolean =>
+    job.drawing?.sides.some(({ template: { art, fields } }) =>
+      [...art, ...fields].some((one) => "layer" in one && layers.includes(one.layer)),
+    ) === true;
+  if (marks && has("laser", "code") && !engraves) {
     const problem = {
       file: path,
       code: "no-engraver",
@@ -133,6 +149,11 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
     throw new DataProblem([
       { ...problem, remedy: "add engraver: simulated to the visual station, or use another line" },
     ]);
+  }
+  if (marks && has("colour") && !prints) {
+    const message = "the product's cards are printed in colour, but no station has a printer";
+    const remedy = "add printer: simulated to the visual station, or use another line";
+    throw new DataProblem([{ file: path, code: "no-printer", message, remedy }]);
   }
   if (marks && job.drawing?.embossed === true && !embosses) {
     const problem = {
@@ -199,11 +220,12 @@ interface Running {
   readonly faces: FacesDesk;
   readonly store: Store;
   readonly stored: StoredOrder;
+  readonly profiles: Awaited<ReturnType<typeof profilesOf>>;
   readonly ask: ProduceAsk;
 }
 
 async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
-  const { job, file, data, hsm, faces, store, stored, ask } = running;
+  const { job, file, data, hsm, faces, store, stored, profiles, ask } = running;
   const order = stored.order;
   const example = prepareRecord(job, await store.orders.record(order, 1));
   await keeps(hsm, job, file, [example.personalization, example.proof]);
@@ -214,7 +236,8 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     (key) => key.fill(0),
   );
   const pictures = pictureArchive(data, order, dataKey, faces);
-  const assembled = opened.add(
+  const laser = await laserOf(file);
+  const assembled: AssembledLine = opened.add(
     assembleLine({
       line: file,
       data: data.root,
@@ -225,9 +248,20 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
-      makeMarks: marksBy(faces, { laser: await laserOf(file), printing: printingOf(file) }),
-      judgeFaces: judgedBy(faces),
+      makeMarks: marksBy(faces, { laser, printing: printingOf(file) }),
+      ...(laser === undefined ? {} : { laser: laser.settings }),
+      judgeFaces: judgedBy({
+        faces,
+        chip: chipSideOf(job.drawing),
+        profiles,
+        keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
+        onDrift: (drift) =>
+          ask.onEvent?.({ kind: "alarm", at: assembled.world.now(), detail: driftText(drift) }),
+      }),
+      chip: chipSideOf(job.drawing),
+      ...(file.stock.length === 0 ? {} : { preprint: await preprintOf(example, faces) }),
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
+      keepPin: (place, pin, sealed) => store.orders.storePins(place.order, place.record, { [pin]: sealed }),
       payment: paymentDesk(hsm),
       ...paymentStripes(order, data.stripeEncoderKey),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),

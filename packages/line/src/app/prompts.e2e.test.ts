@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type SoftToken, softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { program, root } from "./command.test.data.js";
+import { type Seen, typed } from "./typed.test.data.js";
 
 const passphrase = "Größe des Stores, geheim";
 const meyer = "meyer's own passphrase";
@@ -13,66 +14,13 @@ const novak = "novak's own passphrase";
 let folder: string;
 let soft: SoftToken;
 
-/**
- * Runs words with a terminal of its own: for each `[wait, type]` it waits until the terminal shows the one and types the other ("TERM" is a
- * signal). Tells what was shown, how it ended, and whether the terminal echoes and reads lines afterwards.
- */
-const driver = `
-import fcntl, json, os, pty, select, signal, subprocess, sys, termios, time
-words, steps = json.loads(sys.argv[1]), json.loads(sys.argv[2])
-master, slave = pty.openpty()
-before = termios.tcgetattr(slave)
-def own():
-    os.setsid()
-    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-child = subprocess.Popen(words, stdin=slave if "--stdin" in sys.argv else subprocess.DEVNULL, stdout=slave, stderr=slave, preexec_fn=own)
-shown, at, end, during = b"", 0, time.time() + 50, []
-while time.time() < end:
-    ready, _, _ = select.select([master], [], [], 0.05)
-    if ready:
-        shown += os.read(master, 4096)
-    elif child.poll() is not None:
-        break
-    if steps and steps[0][0].encode() in shown[at:]:
-        wait, send = steps.pop(0)
-        at = len(shown)
-        time.sleep(0.1)
-        during.append(bool(termios.tcgetattr(slave)[3] & termios.ECHO))
-        if send == "TERM":
-            child.send_signal(signal.SIGTERM)
-        else:
-            os.write(master, send.encode())
-else:
-    child.kill()
-after = termios.tcgetattr(slave)
-print(json.dumps({"shown": shown.decode(), "status": child.wait(), "left": len(steps), "during": during, "same": before == after}))
-`;
-
-interface Seen {
-  readonly shown: string;
-  readonly status: number;
-  /** Steps that never came. */
-  readonly left: number;
-  /** Whether the terminal echoed at each question. */
-  readonly during: readonly boolean[];
-  /** The terminal's settings are those of before. */
-  readonly same: boolean;
-}
-
 function typing(
   words: readonly string[],
   steps: readonly (readonly [wait: string, type: string])[],
   stdin = false,
 ): Seen {
   const place = words.includes("--data") ? [] : ["--data", join(folder, "data")];
-  const whole = [process.execPath, program, ...words, ...place];
-  const args = ["-c", driver, JSON.stringify(whole), JSON.stringify(steps), ...(stdin ? ["--stdin"] : [])];
-  const { stdout, stderr } = spawnSync("python3", args, {
-    encoding: "utf8",
-    env: { PATH: "/usr/bin:/bin", ...soft.environment },
-  });
-  expect(stderr).toBe("");
-  const seen = JSON.parse(stdout) as Seen;
+  const seen = typed([...words, ...place], steps, { env: soft.environment, stdin });
   for (const secret of [passphrase, meyer, novak, soft.access.pin, "wrong one"])
     expect(seen.shown).not.toContain(secret);
   return seen;

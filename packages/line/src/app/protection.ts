@@ -78,6 +78,7 @@ export function operationsOf(programs: readonly CardProgram[], keys: Keys): Read
       .flatMap(({ segments }) => segments)
       .flatMap(({ channel, steps }) => [
         ...(channel === "plain" ? [] : ofChannel(channel, keys)),
+        ...(steps.some(({ draws }) => draws !== undefined) ? (["pin"] as const) : []),
         ...steps.flatMap(({ data }) =>
           data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel, keys))),
         ),

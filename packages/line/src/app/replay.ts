@@ -17,7 +17,8 @@ import { idealWorld } from "../stations/world.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import { holdersOf, registerOf } from "./hand-over.js";
-import type { Movement } from "./movements.js";
+import { type Movement, mostTold } from "./movements.js";
+import { Refusal } from "./problem.js";
 import type { SiteFile } from "./site-file.js";
 
 export interface Replayed {
@@ -43,7 +44,7 @@ export async function replay(ask: {
   const handedOver = await handOverAll(siteFile, store, hsm);
   // No blank is made here: every body a gate sees has been through the machine.
   const floor = new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
-  const presented = await cardsOf(ask.movements, ask.file, { store, floor });
+  const presented = await cardsOf(ask.movements, ask.file, { store, floor, siteFile, root: data.root });
 
   const tree = new ZoneTree(site);
   const recorded: Passage[] = [];
@@ -158,11 +159,22 @@ interface Card {
   readonly dir: string;
 }
 
-/** The card each movement names, and where it lies. Throws DataProblem with all that cannot be held to a gate. */
+/** The card each movement names, and where it lies. Throws DataProblem with what cannot be held to a gate. */
 async function cardsOf(
   movements: readonly Movement[],
   file: string,
-  { store, floor }: { readonly store: Store; readonly floor: ShopFloor },
+  {
+    store,
+    floor,
+    siteFile,
+    root,
+  }: {
+    readonly store: Store;
+    readonly floor: ShopFloor;
+    readonly siteFile: SiteFile;
+    /** Of the data folder, for messages. */
+    readonly root: string;
+  },
 ): Promise<ReadonlyMap<string, Card>> {
   const serials = new Map<string, Serial>();
   for await (const { reference, serial } of store.access.holders()) serials.set(reference, serial);
@@ -171,7 +183,7 @@ async function cardsOf(
     if (!unbound.has(stage)) serials.set(`rejected:${String(++rejected)}`, serial);
   }
   const bodies = floor.bodies();
-  const findings = new Findings(file);
+  const findings = new Findings(file, mostTold);
   const cards = new Map<string, Card>();
   for (const { card, row } of movements) {
     if (cards.has(card)) continue;
@@ -194,6 +206,16 @@ async function cardsOf(
     else if (!existsSync(join(body.dir, "chip.eeprom")))
       tell("this is a blank that was never in the machine", "remove the movement");
     else cards.set(card, { serial, dir: body.dir });
+  }
+  // Of another site's people not one has a card here: row by row the same would be told of all of them.
+  const people = new Set(movements.map(({ card }) => card).filter((card) => !card.includes(":")));
+  if (people.size > 1 && ![...people].some((card) => serials.has(card))) {
+    const made = (await store.orders.list()).map(({ product }) => product);
+    const has = made.length === 0 ? "nothing" : `orders of ${[...new Set(made)].join(", ")}`;
+    const opens = siteFile.products.map(({ product }) => product.name).join(", ");
+    throw new Refusal(
+      `${file}: none of its ${String(people.size)} people has a card that was made in ${root}. ${siteFile.site.name} opens to cards of ${opens}; this data folder has ${has}. Produce the orders of this site here first, or name another folder with --data`,
+    );
   }
   findings.refuse();
   return cards;

@@ -10,7 +10,8 @@ import { reportJson } from "../ledger/report-json.js";
 import type { CardPicture, ProductionReport } from "../ledger/report.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
-import type { PictureViewer } from "./pictures.js";
+import { driftsOf } from "./drifts.js";
+import { overlayOf, type PictureViewer } from "./pictures.js";
 
 export interface ReportFiles {
   readonly html: string;
@@ -20,6 +21,9 @@ export interface ReportFiles {
 
 /** Cards shown with pictures of both sides; more would make the page heavy. */
 const shown = 24;
+/** Rejected sides shown as they were judged, and visits looked through for them. */
+const shownRejects = 16;
+const rejectsSearched = 500;
 
 export async function writeReports(ask: {
   readonly report: ProductionReport;
@@ -37,7 +41,21 @@ export async function writeReports(ask: {
     const jpeg = Buffer.from(shownPicture).toString("base64");
     shots.push({ record, serial, side, source: `data:image/jpeg;base64,${jpeg}` });
   }
-  const illustrated: ProductionReport = { ...report, pictures: shots };
+  const judged: CardPicture[] = [];
+  for (const { record, serial, side, file } of await store.reports.pictures(
+    order,
+    rejectsSearched,
+    "rejected",
+  )) {
+    if (judged.length >= shownRejects) break;
+    // Only sides that did not pass have one, and not every reject was thrown out by its picture.
+    const overlay = await pictures.show(overlayOf(file)).catch(() => undefined);
+    if (overlay === undefined) continue;
+    const jpeg = Buffer.from(overlay).toString("base64");
+    judged.push({ record, serial, side, source: `data:image/jpeg;base64,${jpeg}` });
+  }
+  const whole: ProductionReport = { ...report, drifts: await driftsOf(store, order) };
+  const illustrated: ProductionReport = { ...whole, pictures: shots, judged };
   const folder = data.reports(order);
   const files = {
     html: join(folder, "report.html"),
@@ -45,7 +63,7 @@ export async function writeReports(ask: {
     csv: join(folder, "cards.csv"),
   };
   await write(files.html, reportHtml(illustrated));
-  await write(files.json, reportJson(report));
+  await write(files.json, reportJson(whole));
   await write(files.csv, reportCsv(report));
   return files;
 }

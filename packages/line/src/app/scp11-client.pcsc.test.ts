@@ -73,7 +73,7 @@ afterAll(async () => {
 });
 afterEach(async () => {
   await served?.end();
-  while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(50);
+  while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(250);
   // The daemon looks every 400 ms.
   await pause(500);
 });
@@ -85,7 +85,7 @@ async function insert(variant: "a" | "c"): Promise<string> {
   const at = `127.0.0.1:${String(slotNumber(0).address.port)}`;
   served = new Served(["--vpcd", at, "--product", product, "--keys", keyList]);
   const [one] = await served.serving();
-  while (!(await connectedReaders()).some(({ card }) => card === "present")) await pause(50);
+  while (!(await connectedReaders()).some(({ card }) => card === "present")) await pause(250);
   return one?.serial ?? "";
 }
 

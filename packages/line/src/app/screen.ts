@@ -41,7 +41,8 @@ export function screen({
     },
     draw: (lines) => {
       if (!live) return;
-      const width = out.columns;
+      // A terminal that does not know its width says 0.
+      const width = out.columns || 80;
       const fitted = lines.map((line) => fit(painted(line), width));
       out.write(`${clear()}${fitted.join("\n")}\n`);
       drawn = fitted.length;

@@ -41,7 +41,7 @@ export class Served {
 
   /** As Ctrl-C does; its exit code. */
   async end(): Promise<number | null> {
-    if (this.#process.exitCode !== null) return this.#process.exitCode;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return this.#process.exitCode;
     const ended = once(this.#process, "exit");
     this.#process.kill("SIGINT");
     await ended;

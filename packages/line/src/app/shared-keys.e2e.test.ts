@@ -68,4 +68,4 @@ test("the same order with EMV CPS is made", () => {
   withMethod("emv-cps");
   expect(persoline(["plan", order])).toMatchObject({ code: 0 });
   expect(persoline(["run", order, "--data", join(folder, "made")])).toMatchObject({ code: 0 });
-}, 120_000);
+});

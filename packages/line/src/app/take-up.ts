@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
 import { inputDigest, photosNow } from "../orders/input.js";
 import { readOrder } from "../orders/order-file.js";
+import { Findings } from "../orders/problem.js";
+import type { MachineReach } from "../plan/layout/index.js";
 import type { LineFile } from "../stations/line-file.js";
 import type { InWork } from "../store/order-runs.js";
 import type { StoredOrder } from "../store/orders.js";
@@ -12,6 +14,7 @@ import type { Job } from "./job.js";
 import { orderPolicy } from "./order-policy.js";
 import { drawSecrets } from "./pins.js";
 import { Refusal } from "./problem.js";
+import { reachOf, tellUnreachable } from "./reach.js";
 
 export interface TakeUp {
   readonly job: Job;
@@ -35,9 +38,11 @@ export async function takeUp(ask: TakeUp): Promise<StoredOrder & { readonly seed
   const seed = seedOf(known, ask);
   // A new order needs its input, whatever was allowed of one that is here.
   if (known === undefined) await readOrder(job.orderFile);
-  const stored = known ?? (await importOrder(job, line.line, store, hsm, onProgress));
+  const machines = await reachOf(line);
+  const stored = known ?? (await importOrder(job, line.line, store, hsm, machines, onProgress));
   const gone = known === undefined ? nothingGone : await release(known, ask);
   await openPolicy(job, stored, store, hsm);
+  if (known !== undefined) await refuseUnreachable(known, machines, ask);
   if (stored.state === "imported") await drawSecrets(job, stored.records, store, hsm, onProgress);
   await store.runs.takeUp({
     order: number,
@@ -61,6 +66,18 @@ async function openPolicy(
   const policy = orderPolicy(job, await store.orders.record(order, 1));
   const key = await hsm.releaseDataKey({ order, sealed: sealedDataKey, policy });
   key.fill(0);
+}
+
+/** It may go on with another line than it was taken in for, or with other machines in it. Throws DataProblem. */
+async function refuseUnreachable(
+  { order, records }: StoredOrder,
+  machines: readonly MachineReach[],
+  { job, store }: TakeUp,
+): Promise<void> {
+  const findings = new Findings(job.order.input.file);
+  for (let number = 1; number <= records; number++)
+    tellUnreachable(job, await store.orders.record(order, number), machines, findings, number === 1);
+  findings.refuse();
 }
 
 /** Interrupted between its last card and its last report, a produced order is not finished. */

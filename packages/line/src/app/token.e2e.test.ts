@@ -210,7 +210,7 @@ test.each(["SIGKILL", "SIGSTOP"] as const)(
     );
     const words = ["run", large, "--line", slow, "--data", data, "--json", ...tokenWords(other)];
     const pin = openSync(pinFile, "r");
-    const child = begun(words, { ...other.environment, PERSOLINE_HSM_SECONDS: "2" }, pin);
+    const child = begun(words, { ...other.environment, PERSOLINE_HSM_SECONDS: "15" }, pin);
     let out = "";
     let err = "";
     child.stdout?.on("data", (part: Buffer) => (out += part.toString()));
@@ -226,7 +226,9 @@ test.each(["SIGKILL", "SIGSTOP"] as const)(
     process.kill(children(child.pid ?? 0).find(isModule) ?? 0, signal);
     expect(await closed).toEqual([1, null]);
     expect(err).toMatch(
-      signal === "SIGKILL" ? /the token's process ended|the token does not hear/ : /has not answered for 2 s/,
+      signal === "SIGKILL"
+        ? /the token's process ended|the token does not hear/
+        : /has not answered for 15 s/,
     );
     if (out === "") throw new Error(err);
     expect(JSON.parse(out)).toMatchObject({ records: many, balanced: true, rejects: [] });

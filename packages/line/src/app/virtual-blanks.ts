@@ -11,7 +11,7 @@ import type { Job } from "./job.js";
 import { readKeyFile } from "./key-file.js";
 
 /** How the line's virtual blanks are made. Throws DataProblem. */
-export const fabOf = ({ order, planned: { product } }: Job): Promise<Fab> => fabFor(product, order.keys);
+export const fabOf = ({ order, planned: { product } }: Job): Promise<Fab> => fabFor(product, order);
 
 export interface Fab {
   readonly loaderMaster: Uint8Array;
@@ -19,20 +19,32 @@ export interface Fab {
   readonly desfire?: true;
 }
 
-/** Virtual blanks are made with a published key; the fab and the security module both know it. Throws DataProblem. */
-export async function fabFor(product: AnyProduct, keyFile: string): Promise<Fab> {
+/** Whether such blanks are made with a key of a key list: those of DESFire-style cards come with a published one of their own. */
+export const needsKeys = (product: AnyProduct): boolean =>
+  product.kind === "persoline-os" || product.kind === "globalplatform";
+
+/**
+ * Virtual blanks are made with a published key; the fab and the security module both know it. `files`: where product and keys were read
+ * from, for what is wrong in them. Throws DataProblem.
+ */
+export async function fabFor(
+  product: AnyProduct,
+  files: { readonly product: string; readonly keys: string },
+): Promise<Fab> {
+  const { keys: keyFile } = files;
   if (product.kind === "persoline-os")
     return { loaderMaster: await published(keyFile, product.completion.loaderKey, "loader") };
   if (product.kind === "iso7816") {
     const message = `${product.name} is made on cards of another maker, and there are no simulated blanks of these`;
-    const remedy = "use a line with real readers (transport: { kind: operator })";
-    throw new DataProblem([{ file: keyFile, code: "no-such-blanks", message, remedy }]);
+    const remedy =
+      "use a line with real readers (transport: { kind: operator }), or a virtual card of that maker, such as Debian's vicc (docs/cards-and-readers.md)";
+    throw new DataProblem([{ file: files.product, code: "no-such-blanks", message, remedy }]);
   }
   if (product.kind === "desfire") {
     if (product.initial === "default") return { loaderMaster: new Uint8Array(16), desfire: true };
     const message = `virtual blanks of this kind come with the published default key, and ${product.name} names another`;
     const remedy = "leave out initial: in the product, or use a line with real blanks";
-    throw new DataProblem([{ file: keyFile, code: "initial-key", message, remedy }]);
+    throw new DataProblem([{ file: files.product, code: "initial-key", message, remedy }]);
   }
   const { initial, isd } = product;
   if (initial.protocol === "scp11") {

@@ -137,6 +137,21 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
     expect(told).toThrow(/wrong\.csv:2 "time"[\s\S]*wrong\.csv:3 "gate"[\s\S]*wrong\.csv:4 "card"/);
     writeFileSync(file, "time,gate,card\n2026-12-01T07:00:00,main-in,FM-9999\n");
     expect(told).toThrow(/no card was made for this number/);
+    // Of another site: none of its cards is here. With one that is, the rows are told, not all of them.
+    const strange = Array.from(
+      { length: 30 },
+      (_, at) => `2026-12-01T07:00:${String(10 + at)},main-in,NK-${String(at)}`,
+    );
+    writeFileSync(file, `time,gate,card\n2026-12-01T07:00:00,main-in,rejected:1\n${strange.join("\n")}\n`);
+    expect(told).toThrow(
+      /none of its 30 people has a card that was made in .*opens to cards of warehouse-access; this data folder has/,
+    );
+    expect(told).not.toThrow(/no card was made for this number/);
+    writeFileSync(
+      file,
+      `time,gate,card\n${[...strange, "2026-12-01T07:00:00,main-in,FM-0001"].join("\n")}\n`,
+    );
+    expect(told).toThrow(/:2 "card": no card was made for this number[\s\S]*… and 18 more/);
     const rows = [
       "2026-12-01T07:00:00,main-in,FM-0001",
       "2026-12-01T07:00:00,main-in,FM-0001",

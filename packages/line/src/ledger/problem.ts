@@ -10,6 +10,7 @@ export type AccountsProblemCode =
   | "wrong-count"
   | "not-bound"
   | "not-passed"
+  | "no-pictures"
   | "unbalanced"
   | "open-ends"
   | "two-people"

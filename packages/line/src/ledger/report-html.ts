@@ -10,7 +10,7 @@ import {
   wording,
   type Wording,
 } from "./page.js";
-import type { CardLine, ProductionReport, StationFigures, Throughput } from "./report.js";
+import type { CardLine, DriftLine, ProductionReport, StationFigures, Throughput } from "./report.js";
 import { blankStates } from "./life.js";
 import { termOf } from "./balance.js";
 import type { BlankState } from "./types.js";
@@ -207,6 +207,28 @@ function gallery(report: ProductionReport): Markup {
 `;
 }
 
+const driftColumns = (words: Wording): readonly Column<DriftLine>[] => [
+  { head: "Camera", cell: ({ camera }) => camera },
+  { head: "Field", cell: ({ field }) => field },
+  { head: "What", cell: ({ what }) => what },
+  { head: "Cards", numeric: true, cell: ({ cards }) => cards },
+  { head: "Farthest way to its limit", numeric: true, cell: ({ farthest }) => words.percent(farthest) },
+  { head: "At the end", numeric: true, cell: ({ now }) => words.percent(now) },
+];
+
+/** Whoever finds a reject asks first what the camera saw. */
+function judgedSides({ judged = [] }: ProductionReport): Markup {
+  if (judged.length === 0) return html``;
+  return html`<h2>Rejected cards as they were judged</h2>
+<p class="soft">Left what was expected, right what the camera saw; boxes name what was found and by how much.</p>
+<div class="judged">${judged.map(
+    ({ record, serial, side, source }) =>
+      html`<figure><img src="${source}" alt="Record ${record}, ${side}, as it was judged" loading="lazy" style="width:100%"><figcaption>Record ${record}, ${side} · <code>${serial}</code></figcaption></figure>
+`,
+  )}</div>
+`;
+}
+
 /** The page in pieces of text. Asks `visits` twice. */
 export async function* reportHtml(report: ProductionReport): AsyncGenerator<string> {
   const words = wording(report.timeZone);
@@ -224,6 +246,13 @@ export async function* reportHtml(report: ProductionReport): AsyncGenerator<stri
     yield "<p></p>\n";
     const bad = only(report.visits(), ({ end }) => end === "rejected" || end === "held");
     for await (const row of table(rejectColumns(words), bad, { limit: rowsAtMost, more })) yield String(row);
+  }
+  yield String(judgedSides(report));
+  const { drifts = [] } = report;
+  if (drifts.length > 0) {
+    yield "<h2>Fields that drift</h2>\n";
+    yield '<p class="notice"><b>Look at the machine before cards are thrown out for it.</b> Running means over some ten cards went half of the way to a limit or more.</p>\n';
+    for await (const row of table(driftColumns(words), drifts)) yield String(row);
   }
   if (report.cards.remade > 0) {
     yield "<h2>Records made again</h2>\n";

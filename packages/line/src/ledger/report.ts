@@ -56,6 +56,17 @@ export interface CardPicture {
   readonly source: string;
 }
 
+/** A field of one side that one camera saw move towards its limit. No personal data. */
+export interface DriftLine {
+  readonly camera: string;
+  readonly field: string;
+  readonly cards: number;
+  readonly what: string;
+  /** Farthest way to the limit, 0 to 1, and the way at the order's end. */
+  readonly farthest: number;
+  readonly now: number;
+}
+
 export interface ProductionReport {
   readonly order: string;
   readonly customer: string;
@@ -100,4 +111,8 @@ export interface ProductionReport {
   /** All visits in the order in which cards left the line; may be asked for again. */
   readonly visits: () => AsyncIterable<CardLine> | Iterable<CardLine>;
   readonly pictures: readonly CardPicture[];
+  /** Rejected sides as they were judged: what was expected beside what the camera saw. */
+  readonly judged?: readonly CardPicture[];
+  /** Fields that drifted at least half of the way to their limit. */
+  readonly drifts?: readonly DriftLine[];
 }

@@ -52,6 +52,8 @@ describe("the order file", () => {
       keys: join(folder, "keys.yaml"),
       records: 3,
     });
+    expect(await problemsOf(`${good}test-seed: terminal tests\n`)).toEqual([]);
+    expect((await readOrder(join(folder, "order.yaml"))).testSeed).toBe("terminal tests");
   });
 
   test("tells every missing file at once, each with its place", async () => {
@@ -81,6 +83,11 @@ describe("the order file", () => {
       "an unknown encoding",
       good.replace("people.csv", "people.csv\n  encoding: latin1"),
       /:6:13 input\.encoding: /,
+    ],
+    [
+      "a seed of live cards",
+      `${good.replace("environment: test", "environment: live")}test-seed: any\n`,
+      /^order\.yaml:9:12 test-seed: live cards have keys and PINs of chance/,
     ],
     ["no records", `${good}records: 0\n`, /^order\.yaml:9:10 records: /],
     ["an alias", good.replace("Polymerica", "&a Polymerica").replace("line.yaml", "*a"), /aliases/],

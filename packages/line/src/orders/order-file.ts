@@ -46,6 +46,11 @@ const orderSchema = z.strictObject({
   environment: z.enum(["test", "live"]).describe("Test and live keys never meet"),
   keys: path.describe("The key file of the security module"),
   security: securitySchema.optional(),
+  "test-seed": text(64)
+    .optional()
+    .describe(
+      "Test cards only: drawn PINs, and payment cards' key pairs and certificates, follow from this text, the same each time",
+    ),
 });
 
 /** Its JSON Schema (draft 2020-12), for editors. */
@@ -115,7 +120,17 @@ export async function readOrder(
     keys: await absolute(value.keys, "keys"),
     ...(value.records === undefined ? {} : { records: value.records }),
     ...(value.security === undefined ? {} : { security: value.security }),
+    ...(value["test-seed"] === undefined ? {} : { testSeed: value["test-seed"] }),
   };
+  if (order.testSeed !== undefined && order.environment === "live")
+    missing.push(
+      read.problem(
+        ["test-seed"],
+        "test-seed",
+        "live cards have keys and PINs of chance",
+        "remove this line, or make test cards",
+      ),
+    );
   if (missing.length > 0) throw new DataProblem(missing);
   return order;
 }

@@ -80,4 +80,6 @@ export interface Order {
   readonly records?: number;
   /** The least protection of keys and secrets that the customer accepts. */
   readonly security?: SecurityLevels;
+  /** What test cards' PINs and key pairs follow from; absent: chance. */
+  readonly testSeed?: string;
 }

@@ -1,4 +1,4 @@
-import readWorkbook from "read-excel-file/universal";
+import type readWorkbook from "read-excel-file/universal";
 import type { Cell, Row } from "./columns.js";
 import type { Findings } from "./problem.js";
 import { nearest } from "./near.js";
@@ -41,7 +41,8 @@ export async function xlsxRows(
   let sheets: Awaited<ReturnType<typeof readWorkbook<WrittenNumber>>>;
   try {
     const archive = store(parts);
-    sheets = await readWorkbook<WrittenNumber>(new Uint8Array(archive).buffer, {
+    const workbooks = await import("read-excel-file/universal");
+    sheets = await workbooks.default<WrittenNumber>(new Uint8Array(archive).buffer, {
       trim: false,
       parseNumber: (written) => new WrittenNumber(written),
     });

@@ -38,6 +38,67 @@ describe("strict YAML", () => {
     ]);
   });
 
+  describe("a value with several forms", () => {
+    const some = z.strictObject({
+      blanks: z
+        .union([z.number().int().min(1), z.strictObject({ number: z.number().min(1) })])
+        .describe("so many, or this one"),
+      what: z.discriminatedUnion("kind", [
+        z.strictObject({ kind: z.enum(["dead", "silent", "late"]) }),
+        z.strictObject({ kind: z.literal("slow"), factor: z.number().max(9) }),
+      ]),
+    });
+    const saidOf = (blanks: string, what = "{ kind: dead }"): string[] => {
+      const read = strictYaml(some, `blanks: ${blanks}\nwhat: ${what}\n`, "x.yaml");
+      return read.ok ? [] : read.problems.map(problemText);
+    };
+    const forms =
+      "x.yaml:1:1 blanks: this has none of the forms that are allowed; write a number or { number: … }: so many, or this one";
+
+    test.each([
+      ["a group of other keys", "{ from: 1, to: 3 }", [forms]],
+      ["a list", "[1, 2]", [forms]],
+      ["a slip in the only key", "{ nubmer: 1 }", [/number: this key is missing/, /did you mean "number"/]],
+      [
+        "one key too many",
+        "{ number: 1, to: 3 }",
+        [/^x\.yaml:1:22 blanks\.to: the key "to" is not known here/],
+      ],
+      [
+        "too little",
+        "{ number: 0 }",
+        ["x.yaml:1:19 blanks.number: this must be at least 1; correct the value"],
+      ],
+    ])("%s", (_, text, expected) => {
+      const said = saidOf(text);
+      expect(said).toHaveLength(expected.length);
+      const isSo = (one: string, wanted: string | RegExp = "") =>
+        typeof wanted === "string" ? one === wanted : wanted.test(one);
+      expect(said.filter((one, at) => !isSo(one, expected[at]))).toEqual([]);
+    });
+
+    test("another kind than there is: those that there are, and the near one", () => {
+      expect(saidOf("1", "{ kind: deed }")).toEqual([
+        'x.yaml:2:15 what.kind: this value is not one of those allowed; did you mean "dead"? use dead, silent, late, slow',
+      ]);
+      expect(saidOf("1", "{ factor: 3 }")).toEqual([
+        "x.yaml:2:1 what.kind: this key is missing; add it: dead or silent or late or slow",
+      ]);
+      expect(saidOf("1", "{ kind: slow, factor: 10 }")).toEqual([
+        "x.yaml:2:29 what.factor: this must be at most 9; correct the value",
+      ]);
+    });
+  });
+
+  test("lengths are told in characters and entries", () => {
+    const long = z.strictObject({ name: z.string().max(3), list: z.array(z.string()).min(2) });
+    const read = strictYaml(long, "name: abcd\nlist: [a]\n", "x.yaml");
+    expect(read.ok ? [] : read.problems.map(problemText)).toEqual([
+      "x.yaml:1:7 name: this must have at most 3 characters; write fewer",
+      "x.yaml:2:1 list: this must have at least 2 entries; write more",
+    ]);
+  });
+
   test.each([
     ["doubled keys", "name: x\nname: y\nsize: 1\n", /^x\.yaml:2:1 .*keep one/],
     ["broken syntax", 'name: "x\nsize: 1\n', /^x\.yaml:\d+:\d+ /],

@@ -1,4 +1,4 @@
-import { isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
+import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
 import type { Document, Node } from "yaml";
 import { z } from "zod";
 import { nearest } from "./near.js";
@@ -135,60 +135,134 @@ function told(
       ];
     }
     case "invalid_union": {
-      // The branch with the least to correct is the one that was meant.
-      const branches = issue.errors
-        .map((issues) => issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })))
+      if ("options" in issue) return [oneOf(issue.options, path, document, problem)];
+      const branches = issue.errors.map((issues) =>
+        issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
+      );
+      // Of the forms that this could be, the one with the least to correct is the one that was meant.
+      const [best] = branches
+        .filter((issues) => mayBeMeant(issues, path, sourceOf(document, path), keysAt(schema, path)))
         .toSorted((a, b) => corrections(a) - corrections(b) || depth(b) - depth(a));
-      const best = branches[0];
       return best === undefined
-        ? [
-            problem(
-              path,
-              "wrong-form",
-              "this has none of the allowed forms",
-              "see the schema named at the top of the file",
-            ),
-          ]
+        ? [problem(path, "wrong-form", "this has none of the forms that are allowed", formsAt(schema, path))]
         : best.flatMap((inner) => told(inner, schema, document, problem));
     }
     case "invalid_value":
-      if (sourceOf(document, path) === undefined) {
-        return [
-          problem(path, "missing", "this key is missing", `add it: ${issue.values.map(String).join(" or ")}`),
-        ];
-      }
-      return [
-        problem(
-          path,
-          "not-allowed",
-          "this value is not one of those allowed",
-          `use ${issue.values.map(String).join(", ")}`,
-        ),
-      ];
+      return [oneOf(issue.values.map(String), path, document, problem)];
+    case "too_small":
+    case "too_big":
+      return [problem(path, "bad-value", ...outOfBounds(issue))];
     default:
       return [problem(path, "bad-value", issue.message, "correct the value")];
   }
+}
+
+function oneOf(
+  values: readonly unknown[],
+  path: YamlPath,
+  document: Document,
+  problem: Problem,
+): FileProblem {
+  const source = sourceOf(document, path);
+  const known = values.map(String);
+  if (source === undefined) {
+    return problem(path, "missing", "this key is missing", `add it: ${known.join(" or ")}`);
+  }
+  const meant = nearest(source.text, known);
+  return problem(
+    path,
+    "not-allowed",
+    "this value is not one of those allowed",
+    `${meant === undefined || known.length < 4 ? "" : `did you mean "${meant}"? `}use ${known.join(", ")}`,
+  );
+}
+
+const counted: Readonly<Record<string, string>> = { string: "characters", array: "entries" };
+
+/** In the schema's own words where it has some; the validator's are none for people. */
+function outOfBounds(
+  issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig,
+): [message: string, remedy: string] {
+  const { origin, message, inclusive = true } = issue;
+  if (!/^Too (small|big): /.test(message)) return [message, "correct the value"];
+  const small = issue.code === "too_small";
+  const limit = String(small ? issue.minimum : issue.maximum);
+  const least = small ? "at least" : "at most";
+  const more = small ? "more than" : "less than";
+  const what = counted[origin];
+  const bound = `${inclusive ? least : more} ${limit}`;
+  return what === undefined
+    ? [`this must be ${bound}`, "correct the value"]
+    : [`this must have ${bound} ${what}`, `write ${small ? "more" : "fewer"}`];
+}
+
+/** Whether a value of a union was meant to have this form: it is of its kind, and of a group of keys one at least is known, or nearly. */
+function mayBeMeant(
+  issues: readonly z.core.$ZodIssue[],
+  path: YamlPath,
+  source: ReturnType<typeof sourceOf>,
+  known: readonly string[],
+): boolean {
+  return !issues.some(
+    (issue) =>
+      issue.path.length === path.length &&
+      (issue.code === "invalid_type" ||
+        (issue.code === "unrecognized_keys" &&
+          issue.keys.length === source?.keys &&
+          issue.keys.every((key) => nearest(key, known) === undefined))),
+  );
+}
+
+/** "write a number or { number }: what that means", as far as the schema says. */
+function formsAt(schema: z.core.$ZodType, path: YamlPath): string {
+  const union = schemasAt(schema, path).find((one) => one instanceof z.ZodUnion);
+  if (union === undefined) return "see the schema named at the top of the file";
+  const forms = union.options.map((option) => formOf(option));
+  const { description } = union;
+  return `write ${[...new Set(forms)].join(" or ")}${description === undefined ? "" : `: ${description}`}`;
+}
+
+function formOf(schema: z.core.$ZodType): string {
+  const [form = schema] = schemasAt(schema, []);
+  if (form instanceof z.ZodObject) {
+    const keys = Object.entries<z.core.$ZodType>(form.shape).filter(
+      ([, inner]) => !(inner instanceof z.ZodOptional || inner instanceof z.ZodDefault),
+    );
+    return `{ ${keys.map(([key]) => `${key}: …`).join(", ")} }`;
+  }
+  if (form instanceof z.ZodEnum) return form.options.join(" or ");
+  if (form instanceof z.ZodLiteral) return [...form.values].map(String).join(" or ");
+  return article(form._zod.def.type);
 }
 
 const corrections = (issues: readonly z.core.$ZodIssue[]): number =>
   issues.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 1), 0);
 
 /** The keys a schema knows at a place; of a union, those of all its forms. */
-function keysAt(schema: z.core.$ZodType, path: YamlPath): string[] {
+const keysAt = (schema: z.core.$ZodType, path: YamlPath): string[] =>
+  schemasAt(schema, path).flatMap((one) =>
+    one instanceof z.ZodObject
+      ? Object.keys(one.shape)
+      : one instanceof z.ZodUnion
+        ? one.options.flatMap((option) => keysAt(option, []))
+        : [],
+  );
+
+/** The schemas of a place: several where the way leads through a union. */
+function schemasAt(schema: z.core.$ZodType, path: YamlPath): z.core.$ZodType[] {
+  if (schema instanceof z.ZodPipe) return schemasAt(schema.in, path);
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault)
+    return schemasAt(schema.unwrap(), path);
+  const [step, ...rest] = path;
+  if (step === undefined) return [schema];
   if (schema instanceof z.ZodObject) {
     const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
-    const [step, ...rest] = path;
-    if (step === undefined) return Object.keys(shape);
     const inner = shape[String(step)];
-    return inner === undefined ? [] : keysAt(inner, rest);
+    return inner === undefined ? [] : schemasAt(inner, rest);
   }
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path));
-  if (schema instanceof z.ZodArray) return keysAt(schema.element, path.slice(1));
-  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, path.slice(1));
-  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path);
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
-    return keysAt(schema.unwrap(), path);
-  }
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => schemasAt(option, path));
+  if (schema instanceof z.ZodArray) return schemasAt(schema.element, rest);
+  if (schema instanceof z.ZodRecord) return schemasAt(schema.valueType, rest);
   return [];
 }
 
@@ -212,14 +286,15 @@ const reading = (value: unknown): string =>
       ? `the number ${value}`
       : "nothing";
 
+/** `keys`: how many a group has. */
 function sourceOf(
   document: Document,
   path: YamlPath,
-): { readonly text: string; readonly value: unknown } | undefined {
+): { readonly text: string; readonly value: unknown; readonly keys?: number } | undefined {
   const node = document.getIn(path, true);
   if (node === undefined) return undefined;
   if (isScalar(node)) return { text: node.source ?? String(node.value), value: node.value };
-  return { text: "", value: {} };
+  return { text: "", value: {}, ...(isMap(node) ? { keys: node.items.length } : {}) };
 }
 
 /** Where a key stands; for a missing one, the nearest thing around it that is there. */

@@ -362,6 +362,22 @@ export const setPin = (pin: string, length: number, tries: number): Step =>
     clause: "docs/card-os.md 4, CHANGE REFERENCE DATA",
   });
 
+/** Sent again after an interruption: the card has another PIN then, and nobody has kept the one before. */
+export const drawPin = (pin: string, length: number, tries: number): Step =>
+  command({
+    cla: 0x80,
+    ins: 0x5e,
+    p1: 0x00,
+    p2: PIN_REFERENCE,
+    data: [bytes(tries, length)],
+    le: 256,
+    draws: { pin, length },
+    changes: true,
+    cost: { pages: 2, answer: 8 },
+    why: `the card draws its PIN (${length} digits, ${tries} tries) and tells it once, to the security module`,
+    clause: "docs/card-os.md 10.7, DRAW REFERENCE DATA",
+  });
+
 export const setStatus = (state: 0x07 | 0x0f, done: Step): Step =>
   command({
     cla: 0x80,

@@ -42,17 +42,15 @@ export function imageProblems(
   bytes: Uint8Array,
   problem: ReadYaml<unknown>["problem"],
 ): FileProblem[] {
-  const what = imageFault(product, readImage(bytes));
-  return what === undefined
-    ? []
-    : [
-        problem(
-          ["completion", "image"],
-          "wrong-image",
-          what,
-          "name the image of this card's operating system",
-        ),
-      ];
+  const image = readImage(bytes);
+  const what = imageFault(product, image);
+  if (what !== undefined || typeof image === "string") {
+    const remedy = "name the image of this card's operating system";
+    return [problem(["completion", "image"], "wrong-image", what ?? "", remedy)];
+  }
+  const lack = lackOf(product, image);
+  const remedy = "name an image from 2.1 on and the ATR it brings, or write method: drawn";
+  return lack === undefined ? [] : [problem(["pin", "method"], "cannot-draw", lack, remedy)];
 }
 
 function imageFault(product: Product, image: CompletionImage | string): string | undefined {
@@ -68,6 +66,15 @@ function imageFault(product: Product, image: CompletionImage | string): string |
     : `the image brings version ${image.os.major}.${image.os.minor}, the completed ATR says ${major}.${minor}`;
 }
 
+/** Nothing when its cards can do what the product wants of them. */
+function lackOf({ pin }: Product, { links, os }: CompletionImage): string | undefined {
+  if (pin?.by.method !== "card" || links.has(DRAW_ROUTINE)) return undefined;
+  return `the image brings version ${os.major}.${os.minor}, whose cards cannot draw a PIN (DRAW REFERENCE DATA is missing)`;
+}
+
+/** Number of the routine DRAW REFERENCE DATA (docs/card-os.md 10). */
+const DRAW_ROUTINE = 0x2b;
+
 /**
  * Builds once what all cards of a product share. Pure. Throws RangeError for an image that does not fit (see `imageProblems`) and
  * ContentProblem for constants that do not.
@@ -76,14 +83,15 @@ export function compile(product: Product, imageBytes: Uint8Array): PlannedProduc
   const image = readImage(imageBytes);
   const wrong = imageFault(product, image);
   if (typeof image === "string" || wrong !== undefined) throw new RangeError(wrong);
+  const lack = lackOf(product, image);
+  if (lack !== undefined) throw new RangeError(lack);
   const { pin, channel, completion } = product;
   return {
     name: product.name,
     product,
     os: image.os,
     columns: product.columns,
-    pins:
-      pin === undefined ? [] : [{ name: pin.name, length: pin.length, tries: pin.tries, letter: pin.letter }],
+    pins: pin === undefined ? [] : [pin],
     atr: product.atr,
     test: test(product),
     completion: complete(product, image),

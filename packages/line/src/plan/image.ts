@@ -7,6 +7,8 @@ export interface CompletionImage {
   /** Where the file's first byte comes to lie. */
   readonly start: number;
   readonly bytes: Uint8Array;
+  /** Numbers of the routines that its link table names: what a completed card can do. */
+  readonly links: ReadonlySet<number>;
 }
 
 const headerSize = 16;
@@ -40,10 +42,14 @@ export function readImage(bytes: Uint8Array): CompletionImage | string {
   if (start < area.from || start + bytes.length > area.to) {
     return "it does not lie within 0280 to 1FFF, where images belong";
   }
+  const linked = bytes[headerSize] ?? 0;
+  if (bytes.length < headerSize + 1 + 2 * linked) return "its link table is cut off";
+  const links = new Set(Array.from({ length: linked }, (_, at) => bytes[headerSize + 1 + 2 * at] ?? 0));
   return {
     os: { major: osMajor, minor: osMinor },
     rom: { major: romMajor, minor: romMinor },
     start,
     bytes,
+    links,
   };
 }

@@ -81,7 +81,7 @@ const masters: Readonly<Record<string, [StoredKey["use"], string]>> = {
   "access-app": ["application", "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF"],
   "store-seal": ["seal", "00".repeat(32)],
 };
-const ring = new Keyring(
+export const ring = new Keyring(
   "test",
   Object.entries(masters).map(([name, [use, value]]) => ({
     name: name as StoredKey["name"],
@@ -92,15 +92,20 @@ const ring = new Keyring(
     value: Buffer.from(value, "hex").toString("base64"),
   })),
 );
-const calls = vaultCalls(ring);
+export const calls = vaultCalls(ring);
 const whose = { record: 7 };
 /** Orders by what their programs need: a test's own product is an order of its own. */
 const sealedPins = new Map<string, Uint8Array>();
-/** The PIN of the record, of so many digits, in an order of these programs. */
-export function secretsFor(programs: readonly CardProgram[], length = 6): SealedSecrets {
+/** An order of these programs, opened; its name. */
+export function orderOf(programs: readonly CardProgram[]): string {
   const places = [...placesIn(programs), ...anyPin()];
   const order = `OF-${policyDigest(places).slice(0, 16)}`;
   openOrderNow(calls, order, places);
+  return order;
+}
+/** The PIN of the record, of so many digits, in an order of these programs. */
+export function secretsFor(programs: readonly CardProgram[], length = 6): SealedSecrets {
+  const order = orderOf(programs);
   const name = `${order}/${length}`;
   const pin = sealedPins.get(name) ?? calls.drawPin({ ...whose, order, name: "pin", length });
   sealedPins.set(name, pin);

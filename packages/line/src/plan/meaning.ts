@@ -3,6 +3,7 @@ import type { FileProblem, ReadYaml, Tell, YamlPath } from "../orders/yaml.js";
 import { securityAttributes } from "./fcp.js";
 import { checkContents } from "./meaning-contents.js";
 import { checkPerson, checkRegister } from "./meaning-person.js";
+import { checkPinMethod } from "./meaning-pin.js";
 import { accessOf } from "./product-model.js";
 import { type DfEntry, type EfEntry, isDf, type ProductFile } from "./product-schema.js";
 
@@ -28,6 +29,19 @@ export function checkMeaning(product: ProductFile, problem: Problem): FileProble
   checkRegister(product, tell);
   checkContents(product, tell);
   checkQuality(product, tell);
+  if (product.pin !== undefined) {
+    const { level } = product.channel;
+    checkPinMethod(
+      product.pin,
+      {
+        person: product.person,
+        ...(level === "33"
+          ? {}
+          : { noDrawing: `a card tells its PIN in a channel of level 33 only, and this one has ${level}` }),
+      },
+      tell,
+    );
+  }
   return found.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 

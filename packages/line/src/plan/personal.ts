@@ -13,6 +13,7 @@ import {
   activeProbe,
   type ChipStatus,
   chipStatus,
+  drawPin,
   internalAuthenticate,
   keyInformation,
   type Place,
@@ -109,7 +110,7 @@ export function dfPlans(product: Product): DfPlan[] {
               putDfKey(df.keys.master, df.keys.gate, df.keys.kvn, "that gates authenticate with"),
               putDfKey(df.keys.master, df.keys.proof, df.keys.kvn, "that proves files"),
             ]),
-        ...(pin === undefined ? [] : [setPin(pin.name, pin.length, pin.tries)]),
+        ...(pin === undefined || pin.by.method === "card" ? [] : [setPin(pin.name, pin.length, pin.tries)]),
         ...files.map((file) => activateFile(file.place, file.model.fid, file.active)),
         // The MF itself is activated last of all.
         ...(isMf ? [] : [activateFile(place, df.fid, activeProbe(place, fcp))]),
@@ -290,7 +291,18 @@ export function personalization(
     steps: [...steps, ...plan.ending],
     done: plan.done,
   };
-  return { name: `${product.name}/personalization`, segments: [segment] };
+  return { name: `${product.name}/personalization`, segments: [...drawing(product, plan), segment] };
+}
+
+/**
+ * A PIN that the card draws comes first and in a session of its own: it is kept before the files are written, so that no card which is
+ * finished has a PIN that nobody kept. A card with the issuer's keys has had its own.
+ */
+function drawing({ pin }: Product, { channel, dfs, done }: PersonalPlan): readonly Segment[] {
+  const df = dfs.find(({ model }) => model.name === pin?.df);
+  if (pin?.by.method !== "card" || df === undefined) return [];
+  const steps = [df.select, drawPin(pin.name, pin.length, pin.tries)];
+  return [{ name: "draw the PIN", channel, steps, done }];
 }
 
 /** What the chip shows of itself under the issuer's keys, as the product's `quality.chip` asks. */

@@ -112,6 +112,8 @@ export type Symbology = (typeof symbologies)[number];
 export interface PlacedLine extends Placed {
   readonly kind: "line";
   readonly layer: "emboss" | "indent";
+  /** Parts of it that come of the record. */
+  readonly said?: readonly Said[];
   readonly text: string;
   /** 7B: digits of the number line; 4B: letters of the name lines; rear: digits of an indent printer. */
   readonly font: "7B" | "4B" | "rear";
@@ -140,6 +142,12 @@ export type PlacedElement =
   | PlacedLine
   | PlacedStripe;
 
+/** A part of a text that comes of one field of the record, as it is drawn. */
+export interface Said {
+  readonly field: string;
+  readonly text: string;
+}
+
 /** One expected field of one side as laid out: what is drawn and what the camera must find, in millimetres. */
 export interface PlacedField {
   readonly name: string;
@@ -150,6 +158,8 @@ export interface PlacedField {
   /** Text as drawn (after shrink or transliteration), a line feed between lines; content of a code; absent for a picture. */
   readonly text?: string;
   readonly symbology?: Symbology;
+  /** Parts of the text that come of the record. */
+  readonly said?: readonly Said[];
   /** One box a glyph, for text, ocr and mrz, from left to right. */
   readonly glyphs?: readonly { readonly char: string; readonly box: Box }[];
   /** Size a text was set at, and the size it should have, in points: less means it was shrunk. */

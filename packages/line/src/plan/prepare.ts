@@ -5,10 +5,12 @@ import { desfirePersonalization, desfireProblems, desfireProof } from "./desfire
 import { foreignProblems, type PlannedForeign } from "./foreign/compile.js";
 import { foreignPersonalization, foreignProof } from "./foreign/programs.js";
 import type { PlannedGp } from "./gp/compile.js";
-import { embossedValues, preparedPayment } from "./gp/payment/record.js";
+import { embossedValues, type PreparedPayment, preparedPayment } from "./gp/payment/record.js";
 import { gpPersonalization, type GpProblem, gpProblems, gpProof } from "./gp/prepare.js";
 import { type Content, contentOf, personalization, proof } from "./personal.js";
+import { chipSays, paymentTold, recordTold, type Sayings, type Told } from "./told.js";
 import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
+import { pinProblems } from "./pin-origin.js";
 
 export interface PrepareOptions {
   /** The customer's order number, as `{order}` in templates. */
@@ -33,9 +35,12 @@ export function valuesOf(compiled: AnyPlanned, record: OrderRecord, order: strin
 export function prepare(compiled: AnyPlanned, record: OrderRecord, options: PrepareOptions): PreparedRecord {
   const values = valuesOf(compiled, record, options.order);
   const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
+  const tell = (chip: Sayings): Told => recordTold(registerOf(compiled), record.fields, chip);
   if (!("personal" in compiled)) {
     const { attempt } = options;
-    return { number: record.number, ...otherPrograms(compiled, values, attempt), ...drawn };
+    const programs = otherPrograms(compiled, values, attempt);
+    const told = programs.payment === undefined ? tell({}) : payedTold(programs.payment);
+    return { number: record.number, ...programs, ...drawn, told };
   }
   const { product, personal } = compiled;
   const contents = new Map<string, Content>();
@@ -48,8 +53,13 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
     personalization: personalization(product, personal, contents),
     proof: proof(product, personal, contents),
     ...drawn,
+    told: tell(chipSays([...contents.values()].flatMap((one) => (one.kind === "bytes" ? [one.bytes] : [])))),
   };
 }
+
+const registerOf = ({ product }: AnyPlanned) => ("register" in product ? product.register : undefined);
+
+const payedTold = ({ plan, card }: PreparedPayment): Told => paymentTold(plan.fields, card);
 
 type OtherPlanned = PlannedGp | PlannedDesfire | PlannedForeign;
 
@@ -57,7 +67,11 @@ type OtherPlanned = PlannedGp | PlannedDesfire | PlannedForeign;
 const isGp = (compiled: OtherPlanned): compiled is PlannedGp => compiled.product.kind === "globalplatform";
 const isForeign = (compiled: OtherPlanned): compiled is PlannedForeign => compiled.product.kind === "iso7816";
 
-function otherPrograms(compiled: OtherPlanned, values: Values, attempt?: number) {
+function otherPrograms(
+  compiled: OtherPlanned,
+  values: Values,
+  attempt?: number,
+): Pick<PreparedRecord, "personalization" | "proof" | "payment"> {
   if (isGp(compiled)) {
     return {
       personalization: gpPersonalization(compiled, values, attempt),
@@ -101,7 +115,11 @@ export function recordProblems(
       ...(told.code === undefined ? {} : { code: told.code }),
     }));
   }
-  return compiled.personal.dfs.flatMap((df) =>
+  const pins = pinProblems(compiled.product, values).map(({ columns, message, remedy, code }) => ({
+    ...fault(columns, message, remedy),
+    code,
+  }));
+  const files = compiled.personal.dfs.flatMap((df) =>
     df.files.flatMap((file): InputProblem[] => {
       if (!file.personal) return [];
       try {
@@ -113,4 +131,5 @@ export function recordProblems(
       }
     }),
   );
+  return [...pins, ...files];
 }

@@ -4,6 +4,7 @@ import type { SecurityLevels } from "../orders/security.js";
 import type { ColumnRule } from "../orders/types.js";
 import type { ValueForm } from "./content.js";
 import type { ProductFile } from "./product-schema.js";
+import { type PinOrigin, pinOrigin } from "./pin-origin.js";
 
 export type Level = 0x01 | 0x03 | 0x11 | 0x13 | 0x33;
 export type Condition = "always" | "never" | "perso" | "pin" | "gate";
@@ -85,6 +86,7 @@ export interface Product {
     readonly length: number;
     readonly tries: number;
     readonly letter: boolean;
+    readonly by: PinOrigin;
   };
   /** The least protection of keys and secrets that these cards need. */
   readonly security?: SecurityLevels;
@@ -138,6 +140,7 @@ export function productModel(file: ProductFile): Product {
             length: pin.length,
             tries: pin.tries,
             letter: pin.letter,
+            by: pinOrigin(pin),
           },
         }),
     ...(security === undefined ? {} : { security }),

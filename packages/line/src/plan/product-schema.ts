@@ -22,6 +22,29 @@ export const word = z
     /^[a-z][A-Za-z0-9-]{0,31}$/,
     "a name begins with a small letter and has letters, digits and dashes, at most 32",
   );
+/** How holders of cards without an account number come to a PIN; whoever has it spreads these into a `pin:` of its own. */
+export const pinMethods = {
+  method: z
+    .enum(["drawn", "card", "trivial", "issuer"])
+    .describe(
+      "drawn by the security module; card: drawn by the card, which tells it once (Persoline OS from image 2.1 on); trivial: the same for all, to be changed; issuer: enciphered in the input",
+    ),
+  length: z.number().int().min(4).max(12),
+  tries: z.number().int().min(1).max(15),
+  letter: z.boolean(),
+  digits: z
+    .string()
+    .regex(/^[0-9]{4,12}$/, "a PIN has 4 to 12 digits, in quotes")
+    .optional()
+    .describe("trivial: the PIN"),
+  block: z
+    .strictObject({
+      field: word.describe("Field with the PIN block, hexadecimal"),
+      keys: keyName.describe("Transport key (triple DES) it is enciphered under"),
+    })
+    .optional()
+    .describe("issuer: where its PIN blocks are, ISO 9564-1 format 1"),
+};
 export const path = z.string().min(1).max(255).describe("File, relative to this one");
 export const version = hexBytes(1, 1, "a key version").describe("Key version number (KVN), 01 to 7F");
 const keyId = hexBytes(1, 1, "a key identifier");
@@ -203,15 +226,7 @@ export const productSchema = z
       .describe(
         "Which fields go into the access register when an order is delivered; none: these cards open no gates",
       ),
-    pin: z
-      .strictObject({
-        method: z.literal("drawn"),
-        df: word.optional(),
-        length: z.number().int().min(4).max(12),
-        tries: z.number().int().min(1).max(15),
-        letter: z.boolean(),
-      })
-      .optional(),
+    pin: z.strictObject({ ...pinMethods, df: word.optional() }).optional(),
     visual: z.strictObject({ front: path, back: path, emboss: path.optional() }).optional(),
     security: securitySchema.optional(),
     quality: z

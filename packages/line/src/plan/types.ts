@@ -4,10 +4,13 @@ import type { ColumnRule } from "../orders/types.js";
 import type { PlannedDesfire } from "./desfire/compile.js";
 import type { PlannedForeign } from "./foreign/compile.js";
 import type { PlannedGp } from "./gp/compile.js";
+import type { PinMethod } from "./gp/payment/model.js";
 import type { PreparedPayment } from "./gp/payment/record.js";
 import type { PersonalPlan } from "./personal.js";
-import type { Face } from "./placed.js";
+import type { PinOrigin } from "./pin-origin.js";
+import type { Face, Said } from "./placed.js";
 import type { Product } from "./product-model.js";
+import type { Told } from "./told.js";
 
 export type { Box, Face, PlacedField } from "./placed.js";
 
@@ -20,6 +23,8 @@ export interface CompiledProduct {
     readonly length: number;
     readonly tries: number;
     readonly letter: boolean;
+    /** Of a payment application also derived from the account number. */
+    readonly by: PinOrigin | PinMethod;
   }[];
   /** Expected ATR of the blank, and after completion; mask bytes FF = compare. */
   readonly atr: { readonly blank: Uint8Array; readonly completed: Uint8Array };
@@ -63,6 +68,8 @@ export interface PlannedProduct extends CompiledProduct {
 export type AnyPlanned = PlannedProduct | PlannedGp | PlannedDesfire | PlannedForeign;
 
 export interface EmbossLine {
+  /** Parts of it that come of the record. */
+  readonly said?: readonly Said[];
   readonly text: string;
   readonly font: "7B" | "4B";
   readonly x: number;
@@ -80,4 +87,6 @@ export interface PreparedRecord {
   readonly emboss: readonly EmbossLine[];
   /** Of a payment card: what its transaction is judged by. */
   readonly payment?: PreparedPayment;
+  /** What record and chip say of whose card it is. */
+  readonly told?: Told;
 }

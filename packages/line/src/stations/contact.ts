@@ -8,6 +8,7 @@ import {
   digest,
   type Finding,
   type Outcome,
+  type Run,
   type RunEnd,
   runProgram,
   type SealedSecrets,
@@ -168,6 +169,14 @@ function digestOf(program: CardProgram, visit: Visit): string {
   return made;
 }
 
+/** A PIN that the card draws is kept for the record whose secrets are in hand. */
+function keeping({ order, record }: SealedSecrets, { keepPin, world, outside }: Visit): Pick<Run, "keep"> {
+  if (keepPin === undefined) return {};
+  return {
+    keep: (pin, sealed) => world.outside(outside.journalMs, keepPin({ order, record }, pin, sealed)),
+  };
+}
+
 /** One program on one card, taken up where an interruption left it. */
 export async function runOn(
   work: Work,
@@ -213,7 +222,7 @@ export async function runOn(
       world,
       maxResumes: limits.resumes,
       outside,
-      ...(ask.secrets === undefined ? {} : { secrets: ask.secrets }),
+      ...(ask.secrets === undefined ? {} : { secrets: ask.secrets, ...keeping(ask.secrets, visit) }),
       ...(resume === undefined ? {} : { resume }),
     });
     if (before !== undefined) before = { ...before, resumes: end.resumes };

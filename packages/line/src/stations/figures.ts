@@ -46,7 +46,10 @@ export function resultOf(shift: Shift, missing: number, inProduction: number): L
   const ms = shift.now() - shift.began;
   return {
     ended,
-    detail: ended === "stock-too-small" ? `${String(stillMissing)} more blanks are needed` : shift.why,
+    detail:
+      ended === "stock-too-small"
+        ? `${String(stillMissing)} more blank${stillMissing === 1 ? " is" : "s are"} needed`
+        : shift.why,
     missing: ended === "stock-too-small" ? stillMissing : 0,
     counts: { ...shift.counts } satisfies LineCounts,
     parked: [...shift.parked],

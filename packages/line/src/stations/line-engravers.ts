@@ -1,7 +1,7 @@
 /** The real engravers of a line file: how they are named, and what cannot be. */
 import { z } from "zod";
 import type { FileProblem, ReadYaml } from "../orders/yaml.js";
-import { laserFormats, type LaserFormat } from "../plan/laser/index.js";
+import { laserFormats, type LaserFormat } from "../plan/laser/settings.js";
 
 const formats = Object.keys(laserFormats) as [LaserFormat, ...LaserFormat[]];
 

@@ -72,6 +72,25 @@ stations:
     );
   });
 
+  test("machines that spoil cards are simulated ones that mark them", () => {
+    const spoiling = good.replace("name: visual,", "name: visual, spoils: 3,");
+    expect(parseLine(spoiling, "line.yaml").stations[5]?.spoils).toEqual({ percent: 3 });
+    const some = good.replace("name: visual,", "name: visual, spoils: { percent: 2, kinds: [faint] },");
+    expect(parseLine(some, "line.yaml").stations[5]?.spoils).toEqual({ percent: 2, kinds: ["faint"] });
+    expect(told(good.replace("name: quality,", "name: quality, spoils: 3,")).join()).toContain(
+      "nothing-to-spoil",
+    );
+    expect(told(good.replace("name: visual,", "name: visual, spoils: 0,"))).not.toEqual([]);
+    expect(told(some.replace("kinds: [faint]", "kinds: [ugly]"))).not.toEqual([]);
+  });
+
+  test("a flaw of the printer is told from the engraver's", () => {
+    const printed = good.replace("missing-line front name", "print look-alike back");
+    expect(parseLine(printed, "line.yaml").stock[0]?.flaws.map(({ what }) => what)).toContain(
+      "print look-alike back",
+    );
+  });
+
   test("faults come out as the virtual card knows them", () => {
     const source = good.replace(
       'fault: { kind: dies-at, ins: "B0", nth: 1 }',

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { unhex } from "@persoline/card/bytes";
 import type { Fault } from "@persoline/card/virtual";
 import { z } from "zod";
+import { stripeFlawKinds, visualFlawKinds } from "../devices/flaw-kinds.js";
 import { bins } from "../devices/transport/port.js";
 import { DataProblem } from "../orders/problem.js";
 import { type SecurityLevels, securitySchema } from "../orders/security.js";
@@ -22,6 +23,7 @@ import { type EngraverFile, engraverFile, engraverProblems, realEngraver } from 
 import {
   type CameraFile,
   pictureProblems,
+  profileFile,
   type PrinterFile,
   realCamera,
   realPrinter,
@@ -84,15 +86,35 @@ export const faultSchema = z
 const planted = {
   blanks: z
     .union([count(1_000_000), z.strictObject({ number: count(1_000_000) })])
-    .describe("So many blanks, chosen by the seed, or the one with this number"),
+    .describe(
+      "so many blanks, chosen by the seed, or the one with this number; the first three are blanks: 3, among: 3",
+    ),
   among: count(1_000_000).optional().describe("Only among the first so many of the lot"),
 };
 
 const flaw = z
   .string()
   .regex(
-    /^((missing-line|wrong-text|wrong-photo|shift|faint)( (front|back)( [a-z][a-z0-9-]*)?)?|weak-stripe|wrong-coercivity|stripe-parity|stripe-lrc)$/,
-    "a flaw is missing-line, wrong-text, wrong-photo, shift or faint, then perhaps front or back, then perhaps a field; or weak-stripe, wrong-coercivity, stripe-parity or stripe-lrc",
+    new RegExp(
+      `^((print )?(${visualFlawKinds.join("|")})( (front|back)( [a-z][a-z0-9-]*)?)?|${stripeFlawKinds.join("|")})$`,
+    ),
+    `a flaw is ${visualFlawKinds.join(", ")}, then perhaps front or back, then perhaps a field, and before it print when the printer makes it; or ${stripeFlawKinds.join(", ")}`,
+  );
+
+const percent = z.number().min(0.1).max(100);
+const spoils = z
+  .union([
+    percent.transform((share) => ({ percent: share })),
+    z.strictObject({
+      percent,
+      kinds: z
+        .array(z.enum([...visualFlawKinds, ...stripeFlawKinds]))
+        .min(1)
+        .optional(),
+    }),
+  ])
+  .describe(
+    "For trials: its simulated machines spoil so many percent of its cards, by the seed, each kind of flaw in turn; spoilt.jsonl on the shop floor tells which",
   );
 
 const lot = z.strictObject({
@@ -129,10 +151,12 @@ const station = z.strictObject({
     .union([device, realCamera, z.array(realCamera).min(1)])
     .optional()
     .describe("simulated, or the real camera of its head, or a list of them, one a head"),
+  profile: profileFile.optional(),
   printer: z
-    .union([realPrinter, z.array(realPrinter).min(1)])
+    .union([device, realPrinter, z.array(realPrinter).min(1)])
     .optional()
-    .describe("The card printer of its head, or a list of them, one a head"),
+    .describe("simulated, or the card printer of its head, or a list of them, one a head"),
+  spoils: spoils.optional(),
 });
 
 const lineSchema = z.strictObject({
@@ -203,13 +227,18 @@ const lineSchema = z.strictObject({
 type LineYaml = z.output<typeof lineSchema>;
 
 export interface StationFile
-  extends Omit<LineYaml["stations"][number], "does" | "reader" | "engraver" | "camera" | "printer"> {
+  extends Omit<
+    LineYaml["stations"][number],
+    "does" | "reader" | "engraver" | "camera" | "profile" | "printer"
+  > {
   readonly does: readonly Work[];
   /** One a head. */
   readonly reader: "simulated" | readonly ReaderFile[];
   readonly engraver?: "simulated" | EngraverFile;
   readonly camera?: "simulated" | readonly CameraFile[];
-  readonly printer?: readonly PrinterFile[];
+  /** Quality profiles of its cameras, one a head. */
+  readonly profile?: readonly string[];
+  readonly printer?: "simulated" | readonly PrinterFile[];
 }
 
 export interface StockFile {
@@ -264,7 +293,7 @@ export function parseLine(text: string, file: string): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
-  const stations = value.stations.map(({ engraver, camera, printer, ...one }) => ({
+  const stations = value.stations.map(({ engraver, camera, profile, printer, ...one }) => ({
     ...one,
     ...(engraver === undefined
       ? {}
@@ -277,9 +306,13 @@ export function parseLine(text: string, file: string): LineFile {
           camera:
             camera === "simulated" ? camera : [camera].flat().map((one) => withPaths(one, dirname(file))),
         }),
+    ...(profile === undefined ? {} : { profile: [profile].flat().map((one) => resolve(dirname(file), one)) }),
     ...(printer === undefined
       ? {}
-      : { printer: [printer].flat().map((one) => withPaths(one, dirname(file))) }),
+      : {
+          printer:
+            printer === "simulated" ? printer : [printer].flat().map((one) => withPaths(one, dirname(file))),
+        }),
     ...devicesOf(one, dirname(file)),
   }));
   const problems = [
@@ -355,7 +388,18 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   };
   // Raised characters are told by the embosser itself; what is engraved or printed is looked at.
   const pictures = stations.some(({ engraver, printer }) => engraver !== undefined || printer !== undefined);
-  for (const [at, { name: own, does, engraver, embosser, printer, camera }] of stations.entries()) {
+  for (const [at, station] of stations.entries()) {
+    const {
+      name: own,
+      does,
+      engraver,
+      embosser,
+      printer,
+      indenter,
+      encoder,
+      camera,
+      spoils: spoiling,
+    } = station;
     const path = ["stations", at];
     if (stations.findIndex((other) => other.name === own) !== at) {
       say(
@@ -381,6 +425,19 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
     ) {
       const remedy = "add engraver: simulated, name one that takes files, or add a printer";
       say(path, "no-engraver", `${own} marks cards, but has no engraver`, remedy);
+    }
+    const machines = { engraver, embosser, printer, indenter, encoder };
+    if (
+      spoiling !== undefined &&
+      (!does.includes("visual") || !Object.values(machines).includes("simulated"))
+    ) {
+      const remedy = "take spoils away, or give it to a station whose machines are simulated";
+      say(
+        [...path, "spoils"],
+        "nothing-to-spoil",
+        `${own} has no simulated machine that marks cards`,
+        remedy,
+      );
     }
     if (does.includes("quality") && camera === undefined && pictures) {
       say(path, "no-camera", `${own} judges cards, but has no camera`, "add camera: simulated");

@@ -72,6 +72,15 @@ export const realCamera = z.union([
 ]);
 export type CameraFile = z.output<typeof realCamera>;
 
+const path = z.string().min(1);
+
+/** Which quality profiles a station's cameras are judged by. */
+export const profileFile = z
+  .union([path, z.array(path).min(1)])
+  .describe(
+    'Quality profile of its camera ("persoline quality learn"), or a list of them, one a head; without it the built-in limits of the simulated camera',
+  );
+
 const printed = {
   dpi: z.union([z.literal(300), z.literal(600)]).default(300),
   bleed: z
@@ -80,6 +89,12 @@ const printed = {
     .max(5)
     .default(0)
     .describe("Millimetres printed beyond each edge, where the printer takes them"),
+  margin: z
+    .number()
+    .min(0)
+    .max(10)
+    .optional()
+    .describe("Millimetres at each edge that its head leaves white; 0 when not said"),
   ribbon: z.boolean().default(true).describe("Its ribbon keeps the images, which the record then says"),
 };
 
@@ -115,12 +130,16 @@ export const realPrinter = z.union([
 ]);
 export type PrinterFile = z.output<typeof realPrinter>;
 
+/** Dots an inch and bleed of the simulated printer. */
+export const simulatedPrinting = { dpi: 300, bleed: 0 } as const;
+
 interface StationOfDevices {
   readonly name: string;
   readonly heads: number;
   readonly does: readonly string[];
   readonly camera?: "simulated" | readonly CameraFile[] | undefined;
-  readonly printer?: readonly PrinterFile[] | undefined;
+  readonly profile?: readonly string[] | undefined;
+  readonly printer?: "simulated" | readonly PrinterFile[] | undefined;
 }
 
 const cameraKey = (camera: CameraFile): string =>
@@ -137,7 +156,7 @@ export function pictureProblems(
     problems.push(read.problem(path, code, message, remedy));
   };
   const used = new Set<string>();
-  const printers: PrinterFile[] = [];
+  const printers: Pick<PrinterFile, "dpi" | "bleed">[] = [];
   const each = (
     path: (string | number)[],
     { name, heads }: StationOfDevices,
@@ -170,13 +189,20 @@ export function pictureProblems(
     }
   };
   for (const [at, station] of stations.entries()) {
-    const { name, does, camera, printer } = station;
+    const { name, heads, does, camera, profile, printer } = station;
+    if (profile !== undefined && (camera === undefined || profile.length !== heads))
+      say(
+        ["stations", at, "profile"],
+        "heads-and-profiles",
+        `${name} has ${camera === undefined ? "no camera" : `${String(heads)} heads`} and ${String(profile.length)} quality profiles`,
+        "name one profile for each head's camera: no two see alike",
+      );
     if (camera !== undefined && camera !== "simulated")
       each(["stations", at, "camera"], station, "camera", camera.map(cameraKey));
     if (printer === undefined) continue;
     const path = ["stations", at, "printer"];
-    each(path, station, "printer", printer.map(printerKey));
-    printers.push(...printer);
+    if (printer !== "simulated") each(path, station, "printer", printer.map(printerKey));
+    printers.push(...(printer === "simulated" ? [simulatedPrinting] : printer));
     if (!does.includes("visual"))
       say(
         path,

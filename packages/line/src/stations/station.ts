@@ -140,6 +140,9 @@ export type JudgeFaces = (ask: {
   /** What was sent to the markers. */
   readonly marks: readonly MarkJob[];
   readonly pictures: Readonly<Record<Side, Picture>>;
+  /** Name of the camera that took them: each is judged by limits of its own. */
+  readonly camera: string;
+  readonly serial: Serial;
 }) => Promise<FacesVerdict>;
 
 export interface FacesVerdict {
@@ -147,6 +150,8 @@ export interface FacesVerdict {
   /** What is wrong and where; no personal datum. */
   readonly detail: string;
   readonly findings: readonly Finding[];
+  /** Not passed, and yet nothing is known against the card: another picture may tell more. */
+  readonly retake?: true;
 }
 
 /** The stripe of a bound record: what its faces say, or what the security module sealed for the encoder. Undefined: it has none. */
@@ -218,13 +223,22 @@ export interface Surroundings {
   readonly judgeFaces: JudgeFaces;
   /** Keeps a picture with the card; the answer goes into the card's history. */
   readonly keepPicture: (serial: Serial, picture: Picture) => Promise<KeptPicture>;
+  /** Keeps what the security module sealed of a card's own PIN, for its letter; absent where no card draws one. Durable when it resolves. */
+  readonly keepPin?: (
+    place: { readonly order: string; readonly record: number },
+    pin: string,
+    sealed: Uint8Array,
+  ) => Promise<void>;
   /** For payment cards; absent where none are made. */
   readonly payment?: PaymentDesk;
 }
 
 /** What a terminal needs beside the card: its issuer, whoever enciphers PINs for it, and the calendar. */
 export interface PaymentDesk {
-  readonly hsm: Pick<Hsm, "judgeCryptogram" | "paymentScripts" | "encipherPin">;
+  readonly hsm: Pick<
+    Hsm,
+    "judgeCryptogram" | "paymentScripts" | "encipherPin" | "judgeTrack2" | "stripeAgain"
+  >;
   readonly crypto: Crypto;
   /** YYMMDD. */
   readonly today: () => string;

@@ -6,15 +6,17 @@ import {
   type CardChannel,
   completedTiming,
   estimate,
+  type KeyRef,
   type Outcome,
   type Serial,
   stepCost,
 } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
+import type { Encoder } from "../devices/encoder/port.js";
+import { openStripe } from "../devices/hsm/payment/stripe.js";
 import type { Hsm } from "../devices/hsm/port.js";
-import { DeviceFault } from "../devices/problem.js";
 import type { Fault } from "@persoline/card/virtual";
-import { hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
+import { calls, encoderPem, hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
 import { cardholder, paymentText, withProof } from "../plan/gp/payment/payment.test.data.js";
 import { transactionTimes } from "../plan/gp/payment/transaction.js";
 import { Challenges } from "./challenges.js";
@@ -130,16 +132,26 @@ describe("a payment card's proof is a transaction", () => {
       "transaction: script: ok",
       "transaction: second cryptogram: ok",
       "transaction: script: ok",
+      "transaction: script: ok",
       "transaction: ARQC by the security module: ok",
       "transaction: ok",
     ]);
     expect(JSON.stringify(outcome)).toMatch(/encipheredPin/);
+    // A new card above the floor limit; every step was done; the list's second rule, successful.
+    expect(JSON.stringify(outcome)).toContain("TVR 0008008000, TSI FC00, CVM results 440302");
     const own = journal.notes.filter(({ station }) => station === "quality/transaction");
     expect(own.map(({ event }) => event)).toEqual(["intent", "done"]);
   });
 
   test.each(["none", "sda", "dda"] as const)("with proof %s", async (proof) => {
     expect(await judged({ text: withProof(paymentText, proof) })).toBe("passed");
+  });
+
+  test.each([
+    ["at an ATM", 'usage: "8200"'],
+    ["abroad", 'usage: "1100"'],
+  ])("a product that is meant for use %s only is proved there", async (_, usage) => {
+    expect(await judged({ text: paymentText.replace("usage: FF00", usage) })).toBe("passed");
   });
 
   test("nothing that is told of it holds PAN, name, key or cryptogram", async () => {
@@ -208,12 +220,13 @@ describe("its time is planned", () => {
 describe("a bad card is thrown out with its own reason", () => {
   test.each<[string, How, string]>([
     ["another cryptogram key", { faults: stores(0x8000, 3) }, "cryptogram-wrong"],
-    ["another script key", { faults: stores(0x8000, 19) }, "transaction-wrong"],
+    ["another key of scripts' integrity", { faults: stores(0x8000, 19) }, "script-wrong"],
+    ["another key of confidential scripts", { faults: stores(0x8000, 35) }, "script-wrong"],
     ["another PIN", { faults: stores(0x8010, 1) }, "pin-wrong"],
     ["a damaged RSA key", { faults: stores(0x8203, 30) }, "transaction-wrong"],
     ["lies about the PIN", { through: lying(0x20) }, "pin-wrong"],
     ["lies about its cryptogram", { through: lying(0xae) }, "transaction-wrong"],
-    ["lies about scripts", { through: lying(0x24) }, "transaction-wrong"],
+    ["lies about scripts", { through: lying(0x24) }, "script-wrong"],
     ["lies about its counters", { through: lying(0xca, 0x9f) }, "counter-wrong"],
     ["falls silent", { faults: [{ kind: "mute-at", ins: 0xae, nth: 1 }] }, "mute"],
   ])("%s", async (_, how, code) => {
@@ -242,6 +255,32 @@ describe("a bad card is thrown out with its own reason", () => {
   ])("what neither certificate nor cryptogram covers: %s", async (_, text, faults, code) => {
     expect(await judged({ text })).toBe("passed");
     expect(await judged({ text, faults })).toBe(code);
+  });
+
+  /** Of the track 2 equivalent the digits that only the module knows: PVV (4), the chip's verification value (3). */
+  const withDigits =
+    (change: (digits: string) => string) =>
+    (channel: CardChannel): CardChannel => ({
+      exchange: async (commands) =>
+        (await channel.exchange(commands)).map((answer) => {
+          const text = hex(answer.data);
+          const found = /(57[0-9A-F]{2}\d{16}D\d{7}\d)(\d{7})/.exec(text);
+          if (found === null) return answer;
+          const [whole, kept = "", digits = ""] = found;
+          return { ...answer, data: unhex(text.replace(whole, kept + change(digits))) };
+        }),
+    });
+  test.each<[string, (digits: string) => string]>([
+    ["PVV and verification value changed places", (digits) => digits.slice(4) + digits.slice(0, 4)],
+    ["one digit of the PVV", (digits) => String((Number(digits[0]) + 1) % 10) + digits.slice(1)],
+    ["the last digit", (digits) => digits.slice(0, 6) + String((Number(digits[6]) + 1) % 10)],
+  ])("verification values in track 2 that only the module knows: %s", async (_, change) => {
+    const kept = await scene({ through: withDigits((digits) => digits) });
+    expect(codeOf(await quality.visit(kept.card, kept.visit))).toBe("passed");
+    const { card, visit } = await scene({ through: withDigits(change) });
+    const outcome = await quality.visit(card, visit);
+    expect(codeOf(outcome)).toBe("wrong-answer");
+    expect(outcome).toHaveProperty("detail", expect.stringContaining("verification values"));
   });
 
   test("a certificate of a scheme that terminals do not know", async () => {
@@ -281,55 +320,110 @@ describe("a bad card is thrown out with its own reason", () => {
     expect(await judged({ text: withProof(paymentText, "dda"), through })).toBe("cryptogram-wrong");
   });
 
+  test("a card that takes what it cannot decipher has another PIN after the script, and is found out", async () => {
+    let verify = 0;
+    const through = (channel: CardChannel): CardChannel => ({
+      exchange: async (commands) => {
+        const answers = await channel.exchange(commands);
+        return answers.map((answer, at) =>
+          commands[at]?.command.ins === 0x20 && ++verify === 2
+            ? { ...answer, sw: statusWord(0x63c2) }
+            : answer,
+        );
+      },
+    });
+    expect(await judged({ through })).toBe("script-wrong");
+    expect(verify).toBe(2);
+  });
+
+  test("masters that were changed since the card was made: its scripts are refused by the card", async () => {
+    const change = (how: Made): Made => {
+      const { payment } = how.prepared;
+      if (payment === undefined) throw new Error("no payment");
+      const { application } = payment.plan;
+      const masters = { ...payment.plan.masters, smc: "pay-smc-new" as KeyRef };
+      const own = how.secrets.payment?.[application];
+      if (own === undefined) throw new Error("nothing was prepared");
+      return {
+        ...how,
+        prepared: { ...how.prepared, payment: { ...payment, plan: { ...payment.plan, masters } } },
+        secrets: { ...how.secrets, payment: { [application]: { ...own, masters } } },
+      };
+    };
+    const { card, visit } = await scene({ change });
+    const outcome = await quality.visit(card, visit);
+    expect(codeOf(outcome)).toBe("script-wrong");
+    expect(outcome).toHaveProperty("detail", expect.stringContaining("key of confidential scripts"));
+  });
+
+  test("a card with another PIN gets no script: it is rejected as it is", async () => {
+    const { card, visit, head } = await scene({ faults: stores(0x8010, 1) });
+    const transmit = head.card.transmit.bind(head.card);
+    const scripts: number[] = [];
+    head.card.transmit = (apdu) => {
+      if (apdu[0] === 0x84 || apdu[0] === 0x04) scripts.push(apdu[1] ?? 0);
+      return transmit(apdu);
+    };
+    expect(codeOf(await quality.visit(card, visit))).toBe("pin-wrong");
+    // Sessions of the proof before it are closed by then: what is secured here is an issuer's script.
+    expect(scripts.filter((ins) => ins === 0x24 || ins === 0xda)).toEqual([]);
+  });
+
   test("a module that does not believe the card is believed", async () => {
     const judgeCryptogram = () => Promise.resolve({ verdict: "wrong" as const });
     expect(await judged({ module: { judgeCryptogram } })).toBe("cryptogram-wrong");
   });
 });
 
-describe("the card and the machine", () => {
-  test("a module that cannot answer halts the line and rejects nobody; the PIN was shown once at most", async () => {
-    const shown: number[] = [];
-    for (const name of ["encipherPin", "judgeCryptogram", "paymentScripts"] as const) {
-      const gone = () => Promise.reject(new DeviceFault("module", "security-module", "it is gone"));
-      const { card, visit, head } = await scene({ module: { [name]: gone } });
-      const transmit = head.card.transmit.bind(head.card);
-      let verify = 0;
-      head.card.transmit = (apdu) => {
-        if (apdu[1] === 0x20) verify++;
-        return transmit(apdu);
-      };
-      await expect(quality.visit(card, visit)).rejects.toThrow("it is gone");
-      shown.push(verify);
-      // Taken up again it passes: a second transaction, which an interruption explains.
-      card.interrupted = { resumes: 1 };
-      expect(
-        codeOf(
-          await quality.visit(card, {
-            ...visit,
-            payment: { hsm, crypto: nodeCrypto, today: () => "261128" },
-          }),
-        ),
-      ).toBe("passed");
-    }
-    expect(shown).toEqual([0, 1, 1]);
+describe("the stripe is judged by what the module makes of the record now", () => {
+  /** An encoder over a stripe with these tracks: it opens what it is to compare with its own key. */
+  const encoderOver = (stripe: string): Encoder => ({
+    name: "encoder",
+    kind: "simulated",
+    duration: () => 0,
+    encode: nobody,
+    verify: ({ content }) => {
+      if (content.kind !== "sealed") throw new Error("the stripe of a payment card is sealed");
+      const { track2 } = openStripe(
+        encoderPem,
+        { order: content.order, record: content.record },
+        content.content,
+      );
+      return Promise.resolve(track2 === stripe ? [] : [{ track: 2, fault: "different" }]);
+    },
+    confirms: () => Promise.resolve(true),
+    read: () => Promise.resolve(undefined),
   });
 
-  test("a transaction that nobody knows of was made by somebody else", async () => {
+  /** A card that was not yet judged, with the stripe that its record's becomes. */
+  async function judgedWith(stripeOf: (track2: string) => string): Promise<Outcome> {
     const { card, visit } = await scene();
-    expect(codeOf(await quality.visit(card, visit))).toBe("passed");
-    expect(codeOf(await quality.visit(card, visit))).toBe("counter-wrong");
-  });
+    const { secrets } = card.bound ?? {};
+    if (secrets === undefined) throw new Error("no record");
+    const application = Object.keys(secrets.payment ?? {})[0] ?? "";
+    const place = { order: secrets.order, record: secrets.record };
+    const { track2 } = openStripe(encoderPem, place, calls.stripeAgain({ secrets, application }));
+    const sealed = { kind: "sealed", ...place, content: "kept since the order was taken in" } as const;
+    return quality.visit(card, {
+      ...visit,
+      hmacSha256: () => new Uint8Array(32),
+      makeStripe: () => ({ coercivity: "high", content: sealed }),
+      head: { ...visit.head, encoder: encoderOver(stripeOf(track2)) },
+    });
+  }
 
-  test("a wrong PIN is shown once: no second try is burnt", async () => {
-    const { card, visit, head } = await scene({ faults: stores(0x8010, 1) });
-    const transmit = head.card.transmit.bind(head.card);
-    let verify = 0;
-    head.card.transmit = (apdu) => {
-      if (apdu[1] === 0x20) verify++;
-      return transmit(apdu);
-    };
-    expect(codeOf(await quality.visit(card, visit))).toBe("pin-wrong");
-    expect(verify).toBe(1);
+  test("a stripe of an earlier PIN of this record, though its content was kept as this record's", async () => {
+    // Four digits of the PIN's verification value are another PIN's.
+    const earlier = (track2: string): string =>
+      track2.replace(
+        /(=\d{8})(\d{4})/,
+        (_, kept: string, pvv: string) => kept + String((Number(pvv) + 1) % 10_000).padStart(4, "0"),
+      );
+    expect(await judgedWith(earlier)).toMatchObject({
+      kind: "rejected",
+      code: "mark-wrong",
+      detail: expect.stringContaining("track 2") as string,
+    });
+    expect(codeOf(await judgedWith((track2) => track2))).toBe("passed");
   });
 });

@@ -4,40 +4,41 @@
  * card's acceptance of what the module enciphered, the script keys by commands that the card carries out.
  */
 import { SW } from "@persoline/card/apdu";
-import { CardProblem, equal, hex, utf8 } from "@persoline/card/bytes";
+import { CardProblem, equal } from "@persoline/card/bytes";
+import type { RsaPublicKey } from "@persoline/card/crypto";
 import {
-  knownBytes,
   type OnlineAnswer,
   type OnlineRequest,
-  type PaymentProfile,
-  packCompressed,
-  packNumeric,
-  preparePayment,
-  recoverStaticData,
   runTransaction,
+  showEnciphered,
   type TerminalData,
   type TransactionResult,
 } from "@persoline/card/emv";
-import type { Crypto } from "@persoline/card/crypto";
-import {
-  type CardChannel,
-  CardMute,
-  type Finding,
-  type Outcome,
-  type RejectCode,
-  type SealedSecrets,
-} from "@persoline/card/program";
-import { encodeTlv, parseTlv, tlv } from "@persoline/card/tlv";
+import { type CardChannel, CardMute, type Outcome, type SealedSecrets } from "@persoline/card/program";
 import type { PreparedPayment } from "../plan/gp/payment/record.js";
 import { withChip } from "./contact.js";
 import { boundOf, type CardInWork, type PaymentDesk, type Visit } from "./station.js";
+import {
+  countersOf,
+  differing,
+  findingsOf,
+  misconfigured,
+  type Proved,
+  saysPinRight,
+  scriptsUncounted,
+  scriptTrouble,
+  staticProof,
+  unexpectedTvr,
+  validDay,
+  type Verdict,
+} from "./transaction-checks.js";
 
 /** Its intent has a name of its own in the journal: nothing but this counts a card's transactions up. */
 const noteName = "quality/transaction";
 const ALL = new Uint8Array(5).fill(0xff);
 const NONE = new Uint8Array(5);
-
-type Verdict = { readonly code: RejectCode; readonly detail: string } | undefined;
+/** Issuer scripts before and after the second cryptogram. */
+const SCRIPTS = { before: 1, after: 2 } as const;
 
 /**
  * `interrupted`: an earlier visit may have begun transactions already. Nothing is tried again here: a card that falls silent or answers
@@ -70,11 +71,6 @@ export async function proveByTransaction(
   });
 }
 
-interface Proved {
-  readonly findings: readonly Finding[];
-  readonly verdict: Verdict;
-}
-
 /** A card that falls silent is a bad one, whatever it was asked: its PIN may have been in that command. */
 async function heard(work: () => Promise<Proved>): Promise<Proved> {
   try {
@@ -99,6 +95,8 @@ interface Proving {
 class Terminal {
   readonly #ask: Proving;
   #judged: "right" | "wrong" | "not asked" = "not asked";
+  /** For which the PIN was enciphered. */
+  #pinKey: RsaPublicKey | undefined;
 
   constructor(ask: Proving) {
     this.#ask = ask;
@@ -111,33 +109,28 @@ class Terminal {
     const found =
       this.#verdict(result) ??
       differing(result, payment) ??
+      (await this.#track2(result)) ??
       misconfigured(result, payment) ??
       staticProof(desk.crypto, result, payment) ??
       (await this.#clearing(result)) ??
+      unexpectedTvr(result, payment) ??
+      scriptsUncounted(result, SCRIPTS.before) ??
+      (await this.#keptPin()) ??
       (await countersOf(channel, result, payment.plan.profile, begun));
     return { findings: findingsOf(result, this.#judged), verdict: found };
   }
 
   #terminal(): TerminalData {
     const { desk, payment, visit } = this.#ask;
-    const { profile, scheme } = payment.plan;
+    const { profile, scheme, terminal } = payment.plan;
     return {
       applications: [profile.aid],
       ...(payment.plan.directory ? { directory: "contact" as const } : {}),
-      country: profile.country,
+      ...terminal,
       currency: profile.currency,
+      applicationVersion: profile.applicationVersion,
       date: validDay(desk.today(), payment),
-      amount: amountFor(profile),
-      methods: ["encipheredPin", "signature", "none"],
-      pin: ({ key: publicKey, challenge }) =>
-        this.#outside(
-          desk.hsm.encipherPin({
-            secrets: this.#ask.secrets,
-            application: payment.plan.application,
-            publicKey,
-            challenge,
-          }),
-        ),
+      pin: (asked) => this.#encipheredPin(asked),
       proofs: ["sda", "dda", "cda"],
       authority: (provider, index) =>
         scheme !== undefined && equal(provider, scheme.authority.provider) && index === scheme.authority.index
@@ -151,35 +144,85 @@ class Terminal {
     };
   }
 
+  #encipheredPin({ key, challenge }: { key: RsaPublicKey; challenge: Uint8Array }): Promise<Uint8Array> {
+    const { desk, payment, secrets } = this.#ask;
+    const { application } = payment.plan;
+    this.#pinKey = key;
+    return this.#outside(desk.hsm.encipherPin({ secrets, application, publicKey: key, challenge }));
+  }
+
   #outside<T>(answer: Promise<T>): Promise<T> {
     const { world, outside } = this.#ask.visit;
     return world.outside(outside.hsmMs, answer);
   }
 
-  /** The module is the issuer's host: a right cryptogram is approved, and answered with commands that change nothing. */
+  /**
+   * The module is the issuer's host: a right cryptogram is approved, and answered with commands that change nothing. The PIN that the card
+   * has already is set once more: only a card with both keys of scripts can do that, and its second cryptogram covers that it did.
+   */
   async #answer(request: OnlineRequest): Promise<OnlineAnswer | "unreachable"> {
-    const { desk, payment } = this.#ask;
-    const { masters, profile } = payment.plan;
+    const { desk, payment, secrets } = this.#ask;
+    const { application, masters, profile, terminal } = payment.plan;
     const { option } = profile.cryptogram;
     const responseCode = "00";
     const judged = await this.#outside(desk.hsm.judgeCryptogram({ masters, option, request, responseCode }));
     this.#judged = judged.verdict;
     if (judged.verdict === "wrong") return { responseCode: "05" };
+    // A card with another PIN is a reject, and stays as it is.
+    if (terminal.showsPin && !saysPinRight(request.data)) return { responseCode: "05" };
     const value = Uint8Array.of(profile.offlineLimits.lower);
-    const [unblock, limit] = await this.#outside(
+    const scripts = await this.#outside(
       desk.hsm.paymentScripts({
         masters,
         option,
         request,
-        scripts: [{ do: "pin-unblock" }, { do: "put-data", tag: 0x9f14, value }],
+        scripts: [
+          { do: "pin-change", secrets, application },
+          { do: "pin-unblock" },
+          { do: "put-data", tag: 0x9f14, value },
+        ],
       }),
     );
     return {
       responseCode,
       authentication: judged.authentication,
-      before: unblock === undefined ? [] : [unblock],
-      after: limit === undefined ? [] : [limit],
+      before: scripts.slice(0, SCRIPTS.before),
+      after: scripts.slice(SCRIPTS.before),
     };
+  }
+
+  /** The PIN that the script left is the record's: a card that takes what it cannot decipher has another one now. */
+  async #keptPin(): Promise<Verdict> {
+    const { channel, desk, payment, visit } = this.#ask;
+    const key = this.#pinKey;
+    if (key === undefined || !payment.plan.terminal.showsPin) return undefined;
+    try {
+      const { sw } = await showEnciphered(channel, desk.crypto, key, {
+        pin: (asked) => this.#encipheredPin(asked),
+        random: (length) => visit.world.random(length),
+      });
+      if (sw === SW.ok) return undefined;
+    } catch (problem) {
+      if (!(problem instanceof CardProblem)) throw problem;
+      return { code: "transaction-wrong", detail: problem.message };
+    }
+    const detail =
+      "after the script that set it anew the card has another PIN: its key of confidential scripts is another";
+    return { code: "script-wrong", detail };
+  }
+
+  /** Its last digits are known to the security module alone, and nothing that the card signs covers them. */
+  async #track2({ data }: TransactionResult): Promise<Verdict> {
+    const { desk, payment, secrets } = this.#ask;
+    const { application } = payment.plan;
+    const track2 = data.get(0x57) ?? NONE;
+    const judged = await this.#outside(desk.hsm.judgeTrack2({ secrets, application, track2 }));
+    return judged === "right"
+      ? undefined
+      : {
+          code: "wrong-answer",
+          detail: "verification values in the card's track 2 are not its record's",
+        };
   }
 
   /** The TC is what the issuer is paid by: like the ARQC it must be one, and no signature need cover it. */
@@ -204,7 +247,7 @@ class Terminal {
 
   /** What of the transaction says that this is not the card it must be. */
   #verdict({ evidence, outcome, first, second }: TransactionResult): Verdict {
-    const { profile } = this.#ask.payment.plan;
+    const { profile, terminal } = this.#ask.payment.plan;
     const failed = (step: string) => evidence.find((one) => one.step === step && one.result !== "ok");
     const proof = failed("offline data authentication");
     const combined = evidence.find(({ detail }) => detail.endsWith("combined signature wrong"));
@@ -215,11 +258,13 @@ class Terminal {
     const last = evidence.at(-1);
     if (outcome === "stopped")
       return { code: "transaction-wrong", detail: `${last?.step ?? ""}: ${last?.detail ?? ""}` };
-    if (provesPin(profile) && !(failed("cardholder verification") === undefined && saysPinRight(first)))
+    if (terminal.showsPin && !(failed("cardholder verification") === undefined && saysPinRight(first?.data)))
       return {
         code: "pin-wrong",
         detail: failed("cardholder verification")?.detail ?? "the card's own record of it says otherwise",
       };
+    const script = scriptTrouble(evidence);
+    if (script !== undefined) return script;
     const other = evidence.find(
       ({ result, step }) => result === "failed" && step !== "cardholder verification",
     );
@@ -227,141 +272,8 @@ class Terminal {
     if (outcome !== "approved online" || first?.type !== "ARQC" || second?.type !== "TC")
       return { code: "transaction-wrong", detail: `it ended ${outcome}` };
     const scripts = evidence.filter(({ step }) => step === "script").length;
-    return scripts === 2 ? undefined : { code: "transaction-wrong", detail: "not all scripts were run" };
+    return scripts === SCRIPTS.before + SCRIPTS.after
+      ? undefined
+      : { code: "transaction-wrong", detail: "not all scripts were run" };
   }
-}
-
-/** Enciphered PINs need the card's own key; a PIN that could only be shown in plain is proved by its counter. */
-const provesPin = ({ cvm, proof }: PaymentProfile): boolean =>
-  (proof === "dda" || proof === "cda") && cvm.rules.some(({ method }) => method === "encipheredPin");
-
-/** Card verification results: PIN verification done, and not failed (docs/payment-card.md 5). The cryptogram covers them. */
-function saysPinRight(first: TransactionResult["first"]): boolean {
-  const [bits = 0] = first?.data.issuerApplicationData?.subarray(4) ?? [];
-  return (bits & 0x06) === 0x04;
-}
-
-/** Above all amounts for which the card wants no or another verification. */
-const amountFor = ({ cvm }: PaymentProfile): number => Math.max(cvm.x, cvm.y) + 1;
-
-/** Today, or the first day on which the card is valid: cards are made before their time, and test cards at any. */
-function validDay(today: string, { card }: PreparedPayment): string {
-  const month = today.slice(0, 4);
-  return month >= card.effective && month <= card.expiry ? today : `${card.effective}01`;
-}
-
-/** What the card said of itself against its record: who it is, until when, and what its stripe would say. */
-function differing({ data }: TransactionResult, { card, plan }: PreparedPayment): Verdict {
-  const expected: readonly (readonly [tag: number, what: string, value: Uint8Array])[] = [
-    [0x5a, "PAN", packCompressed(card.pan)],
-    [0x5f34, "PAN sequence number", packNumeric(card.psn, 1)],
-    [0x5f20, "name", utf8(card.name)],
-    [0x5f30, "service code", packNumeric(plan.profile.serviceCode, 2)],
-  ];
-  const { serviceCode, pvvKeyIndex } = plan.profile;
-  // The digits behind are the security module's.
-  if (!hex(data.get(0x57) ?? NONE).startsWith(`${card.pan}D${card.expiry}${serviceCode}${pvvKeyIndex}`))
-    return { code: "wrong-answer", detail: "the card's track 2 is not its record's" };
-  for (const [tag, what, value] of expected)
-    if (!equal(data.get(tag) ?? NONE, value))
-      return { code: "wrong-answer", detail: `the card's ${what} is not its record's` };
-  const [year, month] = data.get(0x5f24) ?? [];
-  const expiry = packNumeric(card.expiry, 2);
-  return year === expiry[0] && month === expiry[1]
-    ? undefined
-    : { code: "wrong-answer", detail: "the card's expiry date is not its record's" };
-}
-
-/**
- * What says how the card works: no signature covers profile and file locator of a card without offline data authentication, and a
- * cryptogram of version 10 does not cover the key's index.
- */
-function misconfigured({ data, first }: TransactionResult, { card, plan }: PreparedPayment): Verdict {
-  const { profile } = plan;
-  const { dgis } = preparePayment(profile, card);
-  const options = knownBytes(dgis.find(({ id }) => id === 0x9104)?.parts ?? []) ?? NONE;
-  const said = [0x82, 0x94].map((tag) => tlv(tag, data.get(tag) ?? NONE));
-  if (!equal(encodeTlv(said), options))
-    return { code: "wrong-answer", detail: "the card's AIP or AFL is not its product's" };
-  const { keyIndex, version } = profile.cryptogram;
-  return equal(first?.data.issuerApplicationData.subarray(1, 3) ?? NONE, Uint8Array.of(keyIndex, version))
-    ? undefined
-    : {
-        code: "wrong-answer",
-        detail: "key index or cryptogram version of the card are not its product's",
-      };
-}
-
-/** Terminals that know nothing better than static data authentication believe the card too, whatever this one used. */
-function staticProof(crypto: Crypto, { data }: TransactionResult, { card, plan }: PreparedPayment): Verdict {
-  const { profile, scheme } = plan;
-  if (scheme === undefined) return undefined;
-  try {
-    const { staticData } = preparePayment(profile, card);
-    recoverStaticData(crypto, scheme.issuer, data.get(0x93) ?? NONE, staticData);
-    return undefined;
-  } catch (problem) {
-    if (!(problem instanceof CardProblem)) throw problem;
-    return { code: "offline-proof-wrong", detail: problem.message };
-  }
-}
-
-/** The card's counters after its transaction: ATC, ATC of the last online one, PIN tries, and the limits of its offline ones. */
-async function countersOf(
-  channel: CardChannel,
-  { first }: TransactionResult,
-  { pinTries, offlineLimits }: PaymentProfile,
-  begun: number,
-): Promise<Verdict> {
-  const atc = first?.data.atc ?? new Uint8Array(2);
-  const count = ((atc[0] ?? 0) << 8) | (atc[1] ?? 0);
-  if (count < 1 || count > 1 + begun)
-    return {
-      code: "counter-wrong",
-      detail: `it was the card's transaction ${count}, and ${begun === 0 ? "must be its first" : `at most ${begun} were begun before`}`,
-    };
-  const wanted = [
-    [0x9f36, "application transaction counter", atc],
-    [0x9f13, "counter of the last online transaction", atc],
-    [0x9f17, "PIN tries left", Uint8Array.of(pinTries)],
-    [0x9f14, "lower consecutive offline limit", Uint8Array.of(offlineLimits.lower)],
-    [0x9f23, "upper consecutive offline limit", Uint8Array.of(offlineLimits.upper)],
-  ] as const;
-  for (const [tag, what, value] of wanted) {
-    const command = { cla: 0x80, ins: 0xca, p1: tag >> 8, p2: tag & 0xff, le: 256 };
-    const [answer] = await channel.exchange([{ command, sw: [{ value: SW.ok, mask: 0xffff }] }]);
-    if (answer?.sw !== SW.ok || !equal(valueOf(answer.data, tag), value))
-      return { code: "counter-wrong", detail: `the ${what} is not what it must be after this transaction` };
-  }
-  return undefined;
-}
-
-function valueOf(bytes: Uint8Array, tag: number): Uint8Array {
-  try {
-    const [object, ...more] = parseTlv(bytes);
-    return object?.tag === tag && more.length === 0 ? object.value : NONE;
-  } catch {
-    return NONE;
-  }
-}
-
-/** Step by step, in EMV's words: no PAN, PIN, key or cryptogram among them. */
-function findingsOf(
-  { evidence, outcome }: TransactionResult,
-  judged: "right" | "wrong" | "not asked",
-): readonly Finding[] {
-  const results = { ok: "ok", failed: "wrong", "not done": "not measured" } as const;
-  return [
-    ...evidence.map(({ step, result, detail }) => ({
-      what: `transaction: ${step}`,
-      result: results[result],
-      detail,
-    })),
-    {
-      what: "transaction: ARQC by the security module",
-      result: judged === "right" ? "ok" : judged === "wrong" ? "wrong" : "not measured",
-      detail: judged,
-    },
-    { what: "transaction", result: outcome === "approved online" ? "ok" : "wrong", detail: outcome },
-  ];
 }

@@ -3,6 +3,7 @@ import { unhex } from "@persoline/card/bytes";
 import { CardMute, type Note, type Serial } from "@persoline/card/program";
 import type { StatusWord } from "@persoline/card/apdu";
 import { describe, expect, test } from "vitest";
+import { engraverGeometry, wheelsGeometry } from "../devices/marker/geometry.js";
 import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Encoder, StripeProblem } from "../devices/encoder/port.js";
 import type { Marker, MarkJob } from "../devices/marker/port.js";
@@ -115,6 +116,7 @@ function scene(
     name: does,
     kind: "simulated",
     does,
+    geometry: does === "emboss" || does === "indent" ? wheelsGeometry(does) : engraverGeometry({ dpi: 300 }),
     duration: () => 1,
     mark: (job) => {
       const intents = journal.notes.filter(({ event }) => event === "intent").length;
@@ -276,6 +278,7 @@ describe("the magnetic stripe", () => {
         ...card.bound.prepared,
         faces: [face],
         emboss: [{ text: raised, font: "7B", x: 10, yFromBottom: 21.42, pitch: 3.63 }],
+        told: { record: { number: record }, fields: {}, chip: {} },
       },
     };
     return card;
@@ -345,7 +348,7 @@ describe("the magnetic stripe", () => {
     const outcome = await quality.visit(striped(numbers), visit);
     const said = outcome.kind === "rejected" ? `${outcome.code} ${outcome.detail}` : outcome.kind;
     expect(said).toMatch(
-      pair === undefined ? /^passed$/ : new RegExp(`^mark-wrong .*number: ${pair} contradict`),
+      pair === undefined ? /^passed$/ : new RegExp(`^contradiction .*number: ${pair} contradict`),
     );
   });
   test("at quality control a sealed stripe is compared by digest with what is raised, inside the encoder", async () => {
@@ -562,6 +565,15 @@ describe("quality", () => {
   const judged = (kind: "rejected" | "held") =>
     ({ kind, detail: "front, name: missing", findings: [{ what: "front name", result: "wrong" }] }) as const;
 
+  const pass: FacesVerdict = { kind: "passed", detail: "", findings: [] };
+  const blind: FacesVerdict = {
+    kind: "rejected",
+    detail: "front: card-not-found",
+    findings: [],
+    retake: true,
+  };
+  const doubt: FacesVerdict = { ...judged("held"), retake: true };
+
   test("a picture judged wrong decides before the chip is asked", async () => {
     const under = reader(["mute"]);
     const { visit } = scene([], { camera: camera([1, 2]), verdict: judged("rejected"), under });
@@ -583,6 +595,45 @@ describe("quality", () => {
     expect(leftOf({ ...card, stage: "chip-proved", passed: [] }, machine)).toEqual(["visual", "quality"]);
     const mute = scene(["mute"], { camera: camera([1, 2]), verdict: judged("held") });
     expect(await quality.visit(bound(), mute.visit)).toMatchObject({ kind: "rejected", code: "mute" });
+  });
+
+  test.each<[string, readonly (number | "none")[], FacesVerdict[], string, number]>([
+    ["there was none of a side", [1, "none", 3, 4], [pass], "passed", 4],
+    ["the card was not found, and then it was", [1, 2, 3, 4], [blind, pass], "passed", 4],
+    [
+      "the card was not found twice: no third time",
+      [1, 2, 3, 4, 5, 6],
+      [blind, blind, pass],
+      "picture-wrong",
+      4,
+    ],
+    ["doubt stays doubt", [1, 2, 3, 4], [doubt, doubt], "held", 4],
+    ["doubt, then a fault", [1, 2, 3, 4], [doubt, judged("rejected")], "picture-wrong", 4],
+    ["doubt, then no picture", [1, 2, "none"], [doubt], "no-picture", 4],
+    ["a fault of the card itself: never", [1, 2, 3, 4], [judged("rejected"), pass], "picture-wrong", 2],
+  ])("pictures are taken once more, and no more: %s", async (_, frames, verdicts, ended, exposures) => {
+    let [asked, judgedTimes] = [0, 0];
+    const eye = camera(frames);
+    const counting: Camera = {
+      ...eye,
+      capture: (side, card) => {
+        asked++;
+        return eye.capture(side, card);
+      },
+    };
+    const { visit } = scene([{ atr: completed }], { camera: counting });
+    const card = bound();
+    const outcome = await quality.visit(card, {
+      ...visit,
+      judgeFaces: () => Promise.resolve(verdicts[judgedTimes++] ?? pass),
+    });
+    expect(outcome.kind === "rejected" ? outcome.code : outcome.kind).toBe(ended);
+    expect(asked).toBe(exposures);
+    // The card's history says that and why there were two.
+    const again = card.findings.filter(({ what }) => what === "pictures");
+    expect(again.map(({ detail = "" }) => detail.slice(0, 15))).toEqual(
+      exposures > 2 ? ["taken once more"] : [],
+    );
   });
 
   test("good pictures do not save a chip that does not answer", async () => {

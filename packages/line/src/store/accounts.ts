@@ -8,9 +8,77 @@ import { record as audit } from "./audit.js";
 import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { recordCounts, recount, totals } from "./counters.js";
 import { dataKey, type Desk, read, stamp, type Tx, write } from "./desk.js";
+import { prepared } from "./prepared.js";
 import { readPins, readRecord, stepRecord } from "./records.js";
 import { completeOrder, dropPins, givenUpOf, goodCards, loseCard } from "./record-ends.js";
-import type { BlanksTable } from "./tables.js";
+import type { BlanksTable, NewVisit } from "./tables.js";
+
+const blankLabelled = prepared((db, { label }: { readonly label: string }) =>
+  db.selectFrom("blanks").selectAll().where("label", "=", label),
+);
+const orderState = prepared((db, { order }: { readonly order: string }) =>
+  db.selectFrom("orders").select(["state", "imported_at"]).where("order_number", "=", order),
+);
+const boundTo = prepared((db, { serial }: { readonly serial: Serial }) =>
+  db
+    .selectFrom("cards")
+    .select(["order_number", "record", "attempt"])
+    .where("serial", "=", serial)
+    .where("end_kind", "is", null),
+);
+const nextWaiting = prepared((db, { order }: { readonly order: string }) =>
+  db
+    .selectFrom("records")
+    .select(["number", "state", "attempts"])
+    .where("order_number", "=", order)
+    .where(sql<boolean>`state in ('received', 'prepared')`)
+    .orderBy("number")
+    .limit(1),
+);
+
+interface NewCard {
+  readonly serial: Serial;
+  readonly order: string;
+  readonly record: number;
+  readonly attempt: number;
+  readonly at: string;
+}
+const insertCard = prepared((db, { serial, order, record, attempt, at }: NewCard) =>
+  db.insertInto("cards").values({
+    serial,
+    order_number: order,
+    record,
+    attempt,
+    bound_at: at,
+    ended_at: null,
+    end_kind: null,
+    station: null,
+    code: null,
+    detail: null,
+    personalised: null,
+    terminated: null,
+  }),
+);
+const insertVisit = prepared((db, visit: NewVisit) =>
+  db.insertInto("visits").values({
+    serial: visit.serial,
+    order_number: visit.order_number,
+    record: visit.record,
+    line: visit.line,
+    ended_at: visit.ended_at,
+    end_kind: visit.end_kind,
+    station: visit.station,
+    code: visit.code,
+    detail: visit.detail,
+    times: visit.times,
+    findings: visit.findings,
+    front_file: visit.front_file,
+    front_sha256: visit.front_sha256,
+    back_file: visit.back_file,
+    back_sha256: visit.back_sha256,
+    not_passed: visit.not_passed,
+  }),
+);
 
 export interface AccountsLimits {
   /** A record whose cards fail so often in a row is held: it may be the record. */
@@ -44,27 +112,24 @@ async function keepVisit(
   history: CardHistory,
 ): Promise<void> {
   const { front, back } = history.pictures ?? {};
-  await tx
-    .insertInto("visits")
-    .values({
-      serial: row.serial,
-      order_number: row.order_number,
-      record: row.record,
-      line: row.line,
-      ended_at: stamp(desk),
-      end_kind: end.kind,
-      station: end.kind === "rejected" || end.kind === "held" ? end.station : null,
-      code: end.kind === "rejected" ? end.code : null,
-      detail: end.kind === "rejected" ? end.detail : end.kind === "held" ? end.question : null,
-      times: JSON.stringify(history.times.map(({ station, head, ms }) => [station, head, ms])),
-      findings: JSON.stringify(history.findings),
-      front_file: front?.file ?? null,
-      front_sha256: front?.sha256 ?? null,
-      back_file: back?.file ?? null,
-      back_sha256: back?.sha256 ?? null,
-      not_passed: history.left === undefined ? null : JSON.stringify(history.left),
-    })
-    .execute();
+  await insertVisit(tx, {
+    serial: row.serial,
+    order_number: row.order_number,
+    record: row.record,
+    line: row.line,
+    ended_at: stamp(desk),
+    end_kind: end.kind,
+    station: end.kind === "rejected" || end.kind === "held" ? end.station : null,
+    code: end.kind === "rejected" ? end.code : null,
+    detail: end.kind === "rejected" ? end.detail : end.kind === "held" ? end.question : null,
+    times: JSON.stringify(history.times.map(({ station, head, ms }) => [station, head, ms])),
+    findings: JSON.stringify(history.findings),
+    front_file: front?.file ?? null,
+    front_sha256: front?.sha256 ?? null,
+    back_file: back?.file ?? null,
+    back_sha256: back?.sha256 ?? null,
+    not_passed: history.left === undefined ? null : JSON.stringify(history.left),
+  });
 }
 
 /** A finish that was committed before the answer got through comes again after a restart: same end, nothing to do. */
@@ -94,12 +159,9 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
   });
 
   async function boundIn(tx: Tx, serial: Serial): Promise<BoundRecord | undefined> {
-    const card = await tx
-      .selectFrom("cards")
-      .select(["order_number", "record", "attempt"])
-      .where("serial", "=", serial)
-      .where("end_kind", "is", null)
-      .executeTakeFirst();
+    const {
+      rows: [card],
+    } = await boundTo(tx, { serial });
     return card === undefined ? undefined : readBound(tx, card.order_number, card.record, card.attempt);
   }
 
@@ -107,7 +169,9 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
     async start({ label, order, line }) {
       limits.room();
       return write(desk, async (tx) => {
-        const row = await tx.selectFrom("blanks").selectAll().where("label", "=", label).executeTakeFirst();
+        const {
+          rows: [row],
+        } = await blankLabelled(tx, { label });
         if (row === undefined || row.state !== "in-stock") {
           const why = row?.state ?? ("unknown" as const);
           await audit(tx, desk, {
@@ -124,11 +188,9 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
               : {};
           return { ok: false as const, why, ...made };
         }
-        const found = await tx
-          .selectFrom("orders")
-          .select(["state", "imported_at"])
-          .where("order_number", "=", order)
-          .executeTakeFirst();
+        const {
+          rows: [found],
+        } = await orderState(tx, { order });
         if (found === undefined || found.imported_at === null)
           throw new AccountsProblem("unknown-order", `order ${order} was not imported`);
         // A blank fed while the last records are finished finds nobody waiting and goes back to stock.
@@ -168,35 +230,14 @@ export function lineAccounts(desk: Desk, limits: AccountsLimits): LineAccounts {
             "wrong-state",
             `card ${serial} is ${row.state}${row.order_number === null ? "" : ` for order ${row.order_number}`}, not in process for order ${order}; no record was bound to it`,
           );
-        const next = await tx
-          .selectFrom("records")
-          .select(["number", "state", "attempts"])
-          .where("order_number", "=", order)
-          .where(sql<boolean>`state in ('received', 'prepared')`)
-          .orderBy("number")
-          .limit(1)
-          .executeTakeFirst();
+        const {
+          rows: [next],
+        } = await nextWaiting(tx, { order });
         if (next === undefined) return "none-waiting" as const;
         const attempt = next.attempts + 1;
         if (attempt > 1) await dropPins(tx, order, next.number);
         await stepRecord(tx, order, next.number, next.state, "bind", { attempts: attempt });
-        await tx
-          .insertInto("cards")
-          .values({
-            serial,
-            order_number: order,
-            record: next.number,
-            attempt,
-            bound_at: stamp(desk),
-            ended_at: null,
-            end_kind: null,
-            station: null,
-            code: null,
-            detail: null,
-            personalised: null,
-            terminated: null,
-          })
-          .execute();
+        await insertCard(tx, { serial, order, record: next.number, attempt, at: stamp(desk) });
         await changeBlank(
           tx,
           desk,

@@ -11,7 +11,8 @@ import {
   type SignedHead,
   verifyChain,
 } from "../ledger/audit.js";
-import { type Desk, stamp, type Tx, write } from "./desk.js";
+import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { prepared } from "./prepared.js";
 import type { AuditTable } from "./tables.js";
 
 /** Facts without who and where: those are the desk's, unless told otherwise. */
@@ -64,19 +65,43 @@ const entryOf = (row: AuditTable): AuditEntry => ({
   ...(row.detail === null ? {} : { detail: detailOf(row.detail) }),
 });
 
-async function headIn(
-  tx: Pick<Tx, "selectFrom">,
-  node: string,
-): Promise<AuditHead & { readonly at?: string }> {
-  const last = await tx
+const lastOf = prepared((db, { node }: { node: string }) =>
+  db
     .selectFrom("audit")
     .select(["sequence", "hash", "at"])
     .where("node", "=", node)
     .orderBy("sequence", "desc")
-    .limit(1)
-    .executeTakeFirst();
+    .limit(1),
+);
+
+async function headIn(
+  tx: Pick<Tx, "executeQuery">,
+  node: string,
+): Promise<AuditHead & { readonly at?: string }> {
+  const {
+    rows: [last],
+  } = await lastOf(tx, { node });
   return last === undefined ? genesis(node) : { node, ...last };
 }
+
+const insertEntry = prepared((db, row: AuditTable) =>
+  db.insertInto("audit").values({
+    node: row.node,
+    sequence: row.sequence,
+    at: row.at,
+    who: row.who,
+    what: row.what,
+    place: row.place,
+    object: row.object,
+    order_number: row.order_number,
+    result: row.result,
+    before_hash: row.before_hash,
+    after_hash: row.after_hash,
+    detail: row.detail,
+    previous: row.previous,
+    hash: row.hash,
+  }),
+);
 
 /** Writes the entry into the open transaction. */
 export async function record(tx: Tx, desk: Desk, deed: Deed): Promise<void> {
@@ -91,11 +116,11 @@ export async function record(tx: Tx, desk: Desk, deed: Deed): Promise<void> {
       result: "ok",
       detail: { from: head.at, to: at },
     });
-    await tx.insertInto("audit").values(rowOf(step)).execute();
+    await insertEntry(tx, rowOf(step));
     head = step;
   }
   const entry = nextEntry(head, at, { who: desk.who, where: desk.place, ...deed });
-  await tx.insertInto("audit").values(rowOf(entry)).execute();
+  await insertEntry(tx, rowOf(entry));
 }
 
 /** All entries that name an order, node by node, in order. */
@@ -136,6 +161,10 @@ export const officeKinds = { act: "key-office.act", record: "key-office.record" 
 export interface AuditLog {
   /** Records something that has no transaction of its own: a start, a failed log-in, a report that was read. */
   note(deed: Deed): Promise<void>;
+  /** The same of a deed that takes two: `witness` is the second person, whom the deed's detail names. Throws AccountsProblem unless they are two. */
+  noteByTwo(what: string, deed: Deed & { readonly who: string }, witness: string): Promise<void>;
+  /** The last entry of that kind, of any node, after which its object had this digest. */
+  latest(which: { readonly what: string; readonly after: string }): Promise<AuditEntry | undefined>;
   head(): Promise<AuditHead>;
   /** Signs the present head and keeps it: first outside this database, so that no head here can lack there, then here. */
   signHead(
@@ -201,6 +230,21 @@ export function auditLog(desk: Desk): AuditLog {
       });
     },
     note: (deed) => write(desk, (tx) => record(tx, desk, deed)),
+    async noteByTwo(what, deed, witness) {
+      twoPeople(what, deed.who, witness);
+      await write(desk, (tx) => record(tx, desk, { ...deed, detail: { ...deed.detail, witness } }));
+    },
+    async latest({ what, after }) {
+      const row = await desk.db
+        .selectFrom("audit")
+        .selectAll()
+        .where("what", "=", what)
+        .where("after_hash", "=", after)
+        .orderBy("at", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row === undefined ? undefined : entryOf(row);
+    },
     async head() {
       const { node, sequence, hash } = await headIn(desk.db, desk.node);
       return { node, sequence, hash };

@@ -3,6 +3,7 @@ import { agree, noBlanks, termOf } from "../ledger/balance.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import type { BlankState, RecordState, Totals } from "../ledger/types.js";
 import type { Tx } from "./desk.js";
+import { prepared } from "./prepared.js";
 
 const stock = "stock";
 const scopeOf = (order: string): string => `order ${order}`;
@@ -21,14 +22,17 @@ type RecordTerm = (typeof recordTerms)[number];
 const recordTerm = (state: RecordState): RecordTerm =>
   state === "received" || state === "prepared" ? "waiting" : state;
 
-async function add(tx: Tx, scope: string, term: string, by: number): Promise<void> {
-  const { numUpdatedRows } = await tx
+const step = prepared((db, { scope, term, by }: { scope: string; term: string; by: number }) =>
+  db
     .updateTable("counters")
     .set((row) => ({ value: row("value", "+", by) }))
     .where("scope", "=", scope)
-    .where("term", "=", term)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) await tx.insertInto("counters").values({ scope, term, value: by }).execute();
+    .where("term", "=", term),
+);
+
+async function add(tx: Tx, scope: string, term: string, by: number): Promise<void> {
+  const { numAffectedRows } = await step(tx, { scope, term, by });
+  if (numAffectedRows === 0n) await tx.insertInto("counters").values({ scope, term, value: by }).execute();
 }
 
 export async function countReceived(tx: Tx, blanks: number): Promise<void> {
@@ -56,8 +60,12 @@ export async function countRecord(
   await add(tx, scopeOf(order), recordTerm(to), records);
 }
 
+const termsOf = prepared((db, { scope }: { scope: string }) =>
+  db.selectFrom("counters").select(["term", "value"]).where("scope", "=", scope),
+);
+
 export async function totals(tx: Tx): Promise<Totals> {
-  const rows = await tx.selectFrom("counters").select(["term", "value"]).where("scope", "=", stock).execute();
+  const { rows } = await termsOf(tx, { scope: stock });
   return {
     ...noBlanks,
     ...(Object.fromEntries(rows.map(({ term, value }) => [term, value])) as Partial<Totals>),
@@ -74,11 +82,7 @@ export async function recordCounts(tx: Tx, order: string): Promise<Readonly<Reco
     delivered: 0,
     erased: 0,
   };
-  const rows = await tx
-    .selectFrom("counters")
-    .select(["term", "value"])
-    .where("scope", "=", scopeOf(order))
-    .execute();
+  const { rows } = await termsOf(tx, { scope: scopeOf(order) });
   for (const { term, value } of rows) {
     const known = recordTerms.find((one) => one === term);
     if (known !== undefined) counts[known] = value;

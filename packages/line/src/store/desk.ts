@@ -1,6 +1,6 @@
 /** What all parts of the store share: the one connection, the clock on the wall, who is at work, and the data keys released just now. */
 import { setImmediate } from "node:timers/promises";
-import { type Kysely, sql, type Transaction } from "kysely";
+import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { AccountsProblem } from "../ledger/problem.js";
 import { StoreFault } from "./fault.js";
 import type { Tables } from "./tables.js";
@@ -29,6 +29,12 @@ interface Job {
 /** ISO 8601, UTC. */
 export const stamp = (desk: Desk): string => new Date(desk.clock()).toISOString();
 
+const savepoint = {
+  begin: CompiledQuery.raw("savepoint job"),
+  undo: CompiledQuery.raw("rollback to savepoint job"),
+  end: CompiledQuery.raw("release savepoint job"),
+};
+
 /** So many heads at most share a commit. */
 const together = 64;
 
@@ -37,18 +43,18 @@ async function commitTogether(desk: Desk, jobs: readonly Job[]): Promise<void> {
   const tell: (() => void)[] = [];
   await desk.db.transaction().execute(async (tx) => {
     for (const job of jobs) {
-      await sql`savepoint job`.execute(tx);
+      await tx.executeQuery(savepoint.begin);
       try {
         tell.push(await job.work(tx));
       } catch (error) {
         // The file's own fault is everyone's: nothing of this transaction is certain.
         if (error instanceof StoreFault) throw error;
-        await sql`rollback to savepoint job`.execute(tx);
+        await tx.executeQuery(savepoint.undo);
         tell.push(() => {
           job.reject(error);
         });
       }
-      await sql`release savepoint job`.execute(tx);
+      await tx.executeQuery(savepoint.end);
     }
   });
   for (const one of tell) one();

@@ -2,6 +2,7 @@
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { prepared } from "./prepared.js";
 
 export interface Letter {
   /** The number printed on it: tells neither person nor card. */
@@ -71,34 +72,92 @@ const letterOf = (row: Row): Letter => ({
   ...(row.void_reason === null ? {} : { voidReason: row.void_reason }),
 });
 
-async function nextNumber(tx: Tx): Promise<string> {
-  await tx
+const noLetter = (letter: string): AccountsProblem =>
+  new AccountsProblem(
+    "unknown-letter",
+    `there is no letter ${letter}; "persoline letters list ORDER" shows those of an order`,
+  );
+
+/** Which PIN of which record. */
+interface Which {
+  readonly order: string;
+  readonly record: number;
+  readonly pin: string;
+}
+
+const countOn = prepared((db) =>
+  db
     .insertInto("counters")
-    .values({ scope: "letters", term: "last", value: 0 })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-  const { value } = await tx
-    .updateTable("counters")
-    .set((row) => ({ value: row("value", "+", 1) }))
-    .where("scope", "=", "letters")
-    .where("term", "=", "last")
-    .returning("value")
-    .executeTakeFirstOrThrow();
-  return `L-${String(value).padStart(7, "0")}`;
+    .values({ scope: "letters", term: "last", value: 1 })
+    .onConflict((conflict) =>
+      conflict.columns(["scope", "term"]).doUpdateSet((row) => ({ value: row("counters.value", "+", 1) })),
+    )
+    .returning("value"),
+);
+const insertLetter = prepared(
+  (
+    db,
+    { letter, order, record, pin, attempt }: Which & { readonly letter: string; readonly attempt: number },
+  ) =>
+    db.insertInto("letters").values({
+      letter,
+      order_number: order,
+      record,
+      pin,
+      attempt,
+      state: "numbered",
+      file: null,
+      released_at: null,
+      released_by: null,
+      void_reason: null,
+    }),
+);
+const inForce = prepared((db, { order, record, pin }: Which) =>
+  db
+    .selectFrom("letters")
+    .selectAll()
+    .where("order_number", "=", order)
+    .where("record", "=", record)
+    .where("pin", "=", pin)
+    .where("state", "!=", "void"),
+);
+const lastWritten = prepared((db, { order, record, pin, attempt }: Which & { readonly attempt: number }) =>
+  db
+    .selectFrom("letters")
+    .selectAll()
+    .where("order_number", "=", order)
+    .where("record", "=", record)
+    .where("pin", "=", pin)
+    .where("attempt", "=", attempt)
+    .where("file", "is not", null)
+    .orderBy("letter", "desc"),
+);
+const attemptsOf = prepared((db, { order, record }: Omit<Which, "pin">) =>
+  db.selectFrom("records").select("attempts").where("order_number", "=", order).where("number", "=", record),
+);
+const letterWith = prepared((db, { letter }: { readonly letter: string }) =>
+  db.selectFrom("letters").selectAll().where("letter", "=", letter),
+);
+
+async function nextNumber(tx: Tx): Promise<string> {
+  const {
+    rows: [counted],
+  } = await countOn(tx, {});
+  return `L-${String(counted?.value).padStart(7, "0")}`;
 }
 
 async function numbered(tx: Tx, ask: Pick<Row, "order_number" | "record" | "pin" | "attempt">) {
-  const row = {
-    letter: await nextNumber(tx),
+  const letter = await nextNumber(tx);
+  const { order_number: order, record, pin, attempt } = ask;
+  await insertLetter(tx, { letter, order, record, pin, attempt });
+  return {
+    letter,
     ...ask,
     state: "numbered" as const,
     file: null,
     released_at: null,
-    released_by: null,
     void_reason: null,
   };
-  await tx.insertInto("letters").values(row).execute();
-  return row;
 }
 
 /** The letter must be the last of its card, the card good, and the PIN kept. */
@@ -156,8 +215,10 @@ export function letterStore(desk: Desk): Letters {
     change: Partial<Row> & { readonly released_by?: string },
     deed: { readonly what: string; readonly who?: string; readonly detail?: Record<string, string> },
   ): Promise<void> => {
-    const row = await tx.selectFrom("letters").selectAll().where("letter", "=", letter).executeTakeFirst();
-    if (row === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+    const {
+      rows: [row],
+    } = await letterWith(tx, { letter });
+    if (row === undefined) throw noLetter(letter);
     if (!from.includes(row.state))
       throw new AccountsProblem(
         "wrong-state",
@@ -170,33 +231,18 @@ export function letterStore(desk: Desk): Letters {
   return {
     number: ({ order, record, pin }) =>
       write(desk, async (tx) => {
-        const known = await tx
-          .selectFrom("letters")
-          .selectAll()
-          .where("order_number", "=", order)
-          .where("record", "=", record)
-          .where("pin", "=", pin)
-          .where("state", "!=", "void")
-          .executeTakeFirst();
+        const {
+          rows: [known],
+        } = await inForce(tx, { order, record, pin });
         if (known !== undefined) return letterOf(known);
-        const found = await tx
-          .selectFrom("records")
-          .select("attempts")
-          .where("order_number", "=", order)
-          .where("number", "=", record)
-          .executeTakeFirst();
+        const {
+          rows: [found],
+        } = await attemptsOf(tx, { order, record });
         if (found === undefined)
           throw new AccountsProblem("unknown-order", `order ${order} has no record ${record}`);
-        const before = await tx
-          .selectFrom("letters")
-          .selectAll()
-          .where("order_number", "=", order)
-          .where("record", "=", record)
-          .where("pin", "=", pin)
-          .where("attempt", "=", found.attempts)
-          .where("file", "is not", null)
-          .orderBy("letter", "desc")
-          .executeTakeFirst();
+        const {
+          rows: [before],
+        } = await lastWritten(tx, { order, record, pin, attempt: found.attempts });
         if (before !== undefined) return letterOf(before);
         const row = await numbered(tx, { order_number: order, record, pin, attempt: found.attempts });
         await audit(tx, desk, {
@@ -220,7 +266,7 @@ export function letterStore(desk: Desk): Letters {
           .selectAll()
           .where("letter", "=", letter)
           .executeTakeFirst();
-        if (old === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+        if (old === undefined) throw noLetter(letter);
         await mayReprint(tx, old);
         if (old.state !== "void")
           await step(
@@ -244,15 +290,25 @@ export function letterStore(desk: Desk): Letters {
       });
     },
     void: ({ letter, reason, by }) =>
-      write(desk, (tx) =>
-        step(
+      write(desk, async (tx) => {
+        const found = await tx
+          .selectFrom("letters")
+          .select(["state", "void_reason"])
+          .where("letter", "=", letter)
+          .executeTakeFirst();
+        if (found?.state === "void")
+          throw new AccountsProblem(
+            "wrong-state",
+            `letter ${letter} is void already: ${found.void_reason ?? ""}`,
+          );
+        await step(
           tx,
           letter,
           ["numbered", "written", "released"],
           { state: "void", void_reason: reason },
           { what: "letter.void", who: by, detail: { reason } },
-        ),
-      ),
+        );
+      }),
     release: async ({ order, by, witness }) => {
       twoPeople("releasing PIN letters", by, witness);
       return write(desk, async (tx) => {
@@ -287,7 +343,7 @@ export function letterStore(desk: Desk): Letters {
         .select("order_number")
         .where("letter", "=", letter)
         .executeTakeFirst();
-      if (row === undefined) throw new AccountsProblem("unknown-letter", `there is no letter ${letter}`);
+      if (row === undefined) throw noLetter(letter);
       return row.order_number;
     },
     async list(order) {

@@ -7,6 +7,7 @@ import { type GiveUp, giveUp } from "./give-up.js";
 import { closeOrder, type DeliverAsk, deliverOrder, type EraseAsk, eraseOrder } from "./order-ends.js";
 import { type ImportAsk, importOrder } from "./order-import.js";
 import { orderOf, type StoredOrder } from "./order-row.js";
+import { prepared } from "./prepared.js";
 import { readPins, readRecord, stepRecord } from "./records.js";
 
 export type { ImportAsk } from "./order-import.js";
@@ -55,6 +56,19 @@ export interface Orders {
   erase(ask: EraseAsk): Promise<void>;
 }
 
+interface PinOf {
+  readonly order: string;
+  readonly record: number;
+  readonly pin: string;
+  readonly sealed: Uint8Array;
+}
+const storePin = prepared((db, { order, record, pin, sealed }: PinOf) =>
+  db
+    .insertInto("record_pins")
+    .values({ order_number: order, record, pin, sealed })
+    .onConflict((conflict) => conflict.columns(["order_number", "record", "pin"]).doUpdateSet({ sealed })),
+);
+
 export function orderStore(desk: Desk, room: () => void): Orders {
   const forget = (order: string): void => {
     desk.keys.get(order)?.fill(0);
@@ -67,12 +81,7 @@ export function orderStore(desk: Desk, room: () => void): Orders {
     record: number,
     pins: Readonly<Record<string, Uint8Array>>,
   ): Promise<void> => {
-    for (const [pin, sealed] of Object.entries(pins))
-      await tx
-        .insertInto("record_pins")
-        .values({ order_number: order, record, pin, sealed })
-        .onConflict((conflict) => conflict.columns(["order_number", "record", "pin"]).doUpdateSet({ sealed }))
-        .execute();
+    for (const [pin, sealed] of Object.entries(pins)) await storePin(tx, { order, record, pin, sealed });
   };
 
   const find = async (order: string): Promise<StoredOrder | undefined> => {

@@ -95,6 +95,61 @@ test("the page is one file, names what was simulated, shows local time, and lets
   expect(page.match(/<table>/g)?.length).toBe(page.match(/<\/table>/g)?.length);
 });
 
+test("the page shows rejects as they were judged, and fields that drift; JSON has the drift and no picture", async () => {
+  const s = await produced();
+  const report = await s.reports.production(ask);
+  const picture = {
+    record: 2,
+    serial: serial(2),
+    side: "front",
+    source: "data:image/jpeg;base64,AAAA",
+  } as const;
+  const drift = { camera: "<eye>", field: "front name", cards: 40, what: "place", farthest: 0.62, now: 0.1 };
+  const more = { ...report, judged: [picture], drifts: [drift] };
+  const page = await text(reportHtml(more));
+  expect(page).toContain("Rejected cards as they were judged");
+  expect(page).toContain('<img src="data:image/jpeg;base64,AAAA" alt="Record 2, front, as it was judged"');
+  expect(page).toMatch(/Fields that drift[^]*&lt;eye&gt;[^]*front name[^]*62/);
+  const plain = await text(reportHtml(report));
+  expect(plain).not.toMatch(/as they were judged|Fields that drift/);
+  const json = await text(reportJson(more));
+  expect(JSON.parse(json)).toMatchObject({ drifts: [drift] });
+  expect(json).not.toContain("AAAA");
+});
+
+test("measures and pictures of rejects come by order, as the cards left the line", async () => {
+  const s = await store();
+  await s.stock.receive({ lot: "L1", blanks: blanks(2), by: "Ada" });
+  await s.orders.import(importAsk(1));
+  const measures = { dx: 0.1, dy: 0, ink: 1 };
+  const file = (side: string) => ({ file: `pictures/x.${side}`, sha256: side });
+  for (const number of [1, 2]) {
+    await s.accounts.start({ label: label(number), order: "A-1", line: "carousel" });
+    await s.accounts.bind({ serial: serial(number), order: "A-1" });
+    const finding = { station: "quality", what: "front name", result: "ok", by: "eye", measures } as const;
+    await s.accounts.finish({
+      serial: serial(number),
+      end: number === 1 ? rejected(true) : { kind: "good" },
+      history: {
+        times: [],
+        findings: [
+          finding,
+          { ...finding, measures: { ...measures, dx: number } },
+          { station: "t", what: "ATR", result: "ok" },
+        ],
+        pictures: { front: file("front"), back: file("back") },
+      },
+    });
+  }
+  const told = [];
+  for await (const { measures: own } of s.reports.measured("A-1")) told.push(own?.["dx"]);
+  expect(told).toEqual([0.1, 1, 0.1, 2]);
+  const serials = async (of: "good" | "rejected") =>
+    (await s.reports.pictures("A-1", 9, of)).map((one) => `${one.serial} ${one.side}`);
+  expect(await serials("rejected")).toEqual([`${serial(1)} front`, `${serial(1)} back`]);
+  expect(await serials("good")).toEqual([`${serial(2)} front`, `${serial(2)} back`]);
+});
+
 test("JSON and CSV hold the same visits", async () => {
   const s = await produced();
   const report = await s.reports.production(ask);

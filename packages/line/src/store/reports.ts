@@ -1,4 +1,5 @@
 /** What reports and result files are made of, read by pages. */
+import type { Finding } from "@persoline/card/program";
 import { difference } from "../ledger/balance.js";
 import { gatherStations } from "../ledger/figures.js";
 import type { CardLine, ProductionReport, Throughput } from "../ledger/report.js";
@@ -35,10 +36,13 @@ export interface Reports {
   visits(order: string): AsyncGenerator<CardLine>;
   /** Rows of the result file, in input order. The order's data key must be released when it has a reference field. */
   result(order: string): AsyncGenerator<ResultRow>;
-  /** Pictures kept with the good cards of an order, lowest records first. */
+  /** What was measured of the cards of an order, in the order in which they left the line. */
+  measured(order: string): AsyncGenerator<Finding>;
+  /** Pictures kept with the good or the rejected cards of an order, lowest records first. */
   pictures(
     order: string,
     atMost: number,
+    of?: "good" | "rejected",
   ): Promise<
     readonly {
       readonly record: number;
@@ -257,7 +261,25 @@ export function reportStore(desk: Desk): Reports {
 
     result: (order) => resultRows(desk, order),
 
-    async pictures(order, atMost) {
+    async *measured(order) {
+      for (let after = 0; ; ) {
+        const rows = await desk.db
+          .selectFrom("visits")
+          .select(["id", "findings"])
+          .where("order_number", "=", order)
+          .where("id", ">", after)
+          .orderBy("id")
+          .limit(pageSize)
+          .execute();
+        for (const { findings } of rows)
+          for (const one of JSON.parse(findings) as Finding[]) if (one.measures !== undefined) yield one;
+        const last = rows.at(-1);
+        if (last === undefined) return;
+        after = last.id;
+      }
+    },
+
+    async pictures(order, atMost, of = "good") {
       const rows = await desk.db
         .selectFrom("visits")
         .innerJoin("blanks", (join) =>
@@ -266,7 +288,7 @@ export function reportStore(desk: Desk): Reports {
         .select(["visits.serial", "visits.record", "front_file", "front_sha256", "back_file", "back_sha256"])
         .where("visits.order_number", "=", order)
         // As it is now: one that people found good counts, one that they withdrew does not.
-        .where("blanks.state", "=", "good")
+        .where("blanks.state", "in", of === "good" ? ["good"] : ["rejected", "destroyed"])
         .where((row) => row.or([row("front_file", "is not", null), row("back_file", "is not", null)]))
         .orderBy("visits.record")
         .limit(atMost)

@@ -25,6 +25,18 @@ export interface HeldCard extends Blank {
   readonly left?: readonly string[];
 }
 
+/** Pictures of a held card: files relative to the data folder, sealed under the order's data key. */
+export interface HeldPictures {
+  readonly label: string;
+  readonly order: string;
+  readonly record: number;
+  readonly question: string;
+  /** What was found wrong, where; no personal datum. */
+  readonly wrong: readonly string[];
+  readonly front: string;
+  readonly back: string;
+}
+
 /** A record whose cards failed too often. */
 export interface HeldRecord {
   readonly order: string;
@@ -45,6 +57,11 @@ export interface Review {
   held(): Promise<readonly HeldCard[]>;
   /** All records that wait for a decision (`Orders.releaseRecord`). */
   heldRecords(): Promise<readonly HeldRecord[]>;
+  /**
+   * What two people need to judge a held card by looking, and the audit that they were shown it. Throws AccountsProblem, also when the card
+   * has no pictures: then nobody can find it good.
+   */
+  look(ask: Omit<Decision, "reason">): Promise<HeldPictures>;
   /** A body that the accounts do not have as held was taken out of the hold bin: two people tell the audit what it was. */
   takenAway(ask: Omit<Decision, "serial"> & { readonly label: string }): Promise<void>;
   /**
@@ -130,8 +147,68 @@ async function foundBad(tx: Tx, row: BlanksTable): Promise<void> {
     await stepRecord(tx, record.order, record.number, "held", "release", { hold_reason: null });
 }
 
+interface Found {
+  readonly what: string;
+  readonly result: string;
+  readonly detail?: string;
+}
+
+async function heldPictures(tx: Tx, serial: Serial): Promise<HeldPictures> {
+  const row = await findBlank(tx, serial);
+  if (row.state !== "held")
+    throw new AccountsProblem(
+      "wrong-state",
+      `card ${serial} is ${row.state}, not held: there is nothing to decide`,
+    );
+  const visit = await tx
+    .selectFrom("visits")
+    .select(["order_number", "record", "detail", "findings", "front_file", "back_file"])
+    .where("serial", "=", serial)
+    .orderBy("id", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  const { order_number: order, record, front_file: front, back_file: back } = visit ?? {};
+  if (
+    typeof order !== "string" ||
+    typeof record !== "number" ||
+    typeof front !== "string" ||
+    typeof back !== "string"
+  )
+    throw new AccountsProblem(
+      "no-pictures",
+      `card ${serial} was put aside before it had pictures: look at the card itself`,
+    );
+  const found = JSON.parse(visit?.findings ?? "[]") as readonly Found[];
+  return {
+    label: row.label,
+    order,
+    record,
+    question: visit?.detail ?? "",
+    wrong: found
+      .filter(({ result }) => result === "wrong")
+      .map(({ what, detail = "" }) => `${what}: ${detail}`),
+    front,
+    back,
+  };
+}
+
 export function reviewOf(desk: Desk): Review {
   return {
+    look({ serial, by, witness }) {
+      twoPeople("looking at a person's card", by, witness);
+      return write(desk, async (tx) => {
+        const pictures = await heldPictures(tx, serial);
+        await audit(tx, desk, {
+          who: by,
+          what: "card.look",
+          object: `card ${serial}`,
+          result: "ok",
+          detail: { witness, order: pictures.order, record: pictures.record },
+        });
+        return pictures;
+      });
+    },
+
     async held() {
       const rows = await desk.db
         .selectFrom("blanks")

@@ -133,6 +133,8 @@ interface VisitsTable {
   not_passed: string | null;
 }
 
+export type NewVisit = Omit<VisitsTable, "id">;
+
 interface CountersTable {
   /** "stock", or "order " and its number. */
   scope: string;

@@ -5,7 +5,7 @@ import { nodeCrypto } from "../../../node/index.js";
 import { type Command, type Response, statusWord } from "../../apdu/index.js";
 import { concat, hex, unhex } from "../../bytes/index.js";
 import type { CardChannel } from "../../program/index.js";
-import { encodeTlv, tlv } from "../../tlv/index.js";
+import { encodeTlv, parseTlv, tlv } from "../../tlv/index.js";
 import {
   encipherPinForCard,
   type EncipherPin,
@@ -36,6 +36,7 @@ const through = (channel: CardChannel, tamper: Tamper): CardChannel => ({
     });
   },
 });
+const untouched: Tamper = (_command, response) => response;
 const bit = (bytes: Uint8Array, at: number): Uint8Array =>
   bytes.map((byte, index) => (index === at ? byte ^ 0x01 : byte));
 const when =
@@ -325,5 +326,150 @@ describe("a kernel that believes nothing", () => {
     expect(pan.length).toBe(16);
     for (const secret of [pan, pan.slice(6, 15), hex(result.first?.cryptogram ?? unhex(""))])
       expect(text).not.toContain(secret);
+  });
+});
+
+describe("what was done (9B) and found (95, 9F34) is told", () => {
+  test.each<[OfflineProof, Partial<TerminalData>, string, string]>([
+    // Offline proof, holder, card risk, issuer authentication, terminal risk.
+    ["cda", { amount: 3000 }, "F800", "440302"],
+    ["dda", { amount: 3000 }, "F800", "440302"],
+    ["sda", { amount: 3000, methods: ["plainPin", "none"] }, "F800", "410302"],
+    ["none", { amount: 1234 }, "7800", "1F0602"],
+    // Nobody proves itself behind an issuer that cannot be reached.
+    ["dda", { amount: 1234, issuer: () => Promise.resolve("unreachable") }, "E800", "1F0602"],
+  ])("%s %j: %s, %s", async (proof, change, tsi, results) => {
+    const bench = new PaymentBench({ profile: { proof } }).personalize();
+    const result = await runTransaction(bench.channel, nodeCrypto, bench.terminal(change));
+    expect([hex(result.tsi), hex(result.cvmResults)]).toEqual([tsi, results]);
+  });
+
+  test("scripts are a step of their own", async () => {
+    const bench = new PaymentBench().personalize();
+    const result = await runTransaction(
+      bench.channel,
+      nodeCrypto,
+      bench.terminal({
+        issuer: (request) =>
+          Promise.resolve(bench.answer(request, { after: (script) => [script.pinUnblock()] })),
+      }),
+    );
+    expect(hex(result.tsi)).toBe("FC00");
+  });
+
+  test("a card that asks for nothing of it: only its own cryptogram was made", async () => {
+    const bare = when(0xa8, undefined, (data) => {
+      const at = hex(data).indexOf("8202") / 2 + 2;
+      return data.map((byte, index) => (index === at ? 0x00 : byte));
+    });
+    const result = await against("none", bare, { issuer: () => Promise.resolve("unreachable" as const) });
+    expect([hex(result.tsi), hex(result.cvmResults)]).toEqual(["2000", "3F0000"]);
+  });
+
+  test("no list of methods though the profile promises one: data are missing, nothing is performed", async () => {
+    const result = await against(
+      "none",
+      readSigned((record) => {
+        const [template] = parseTlv(record);
+        return encodeTlv(tlv(0x70, ...(template?.children ?? []).filter(({ tag }) => tag !== 0x8e)));
+      }),
+    );
+    expect([hex(result.tvr).slice(0, 6), hex(result.tsi), hex(result.cvmResults)]).toEqual([
+      "A00800",
+      "3800",
+      "3F0000",
+    ]);
+  });
+
+  test("a card that may not be used here tells its issuer so, and is declined where that is its wish", async () => {
+    const sent: string[] = [];
+    const terminal = { country: "756", transactionType: 0x01 };
+    const usual = new PaymentBench().profile.actions;
+    for (const denial of ["0000000000", "0010000000"]) {
+      const actions = { ...usual, denial: unhex(denial) };
+      const bench = new PaymentBench({ profile: { usage: unhex("A900"), actions } }).personalize();
+      const result = await runTransaction(bench.channel, nodeCrypto, bench.terminal(terminal));
+      sent.push(`${result.outcome} ${hex(result.tvr).slice(2, 4)}`);
+      expect(result.evidence.find(({ step: name }) => name === "restrictions")).toMatchObject({
+        result: "failed",
+        detail: "it is not meant for international cash",
+      });
+    }
+    expect(sent).toEqual(["approved online 18", "declined offline 18"]);
+  });
+
+  test("another version of the application than the terminal's", async () => {
+    const known = { applicationVersion: unhex("0001") };
+    expect(hex((await against("sda", untouched, known)).tvr).slice(2, 4)).toBe("08");
+    const other = { applicationVersion: unhex("0002") };
+    expect(hex((await against("sda", untouched, other)).tvr).slice(2, 4)).toBe("88");
+  });
+
+  test("a list that asks for them gets 9F33, 9F34, 9F35, 9B and 9F09 of this terminal", async () => {
+    const bench = new PaymentBench({ profile: { proof: "none" } }).personalize();
+    let asked = "";
+    // A card of the same data whose list goes on: its own application would take other lengths only.
+    const longer: Tamper = (command, response) => {
+      if (command.ins === 0xb2 && command.p2 === 0x14 && command.p1 === 1) {
+        const objects = (parseTlv(response.data)[0]?.children ?? []).map((one) =>
+          one.tag === 0x8c ? tlv(0x8c, concat(one.value, unhex("9F33039F34039F35019B029F0902"))) : one,
+        );
+        return { ...response, data: encodeTlv(tlv(0x70, ...objects)) };
+      }
+      if (command.ins === 0xae) asked = hex(command.data ?? unhex(""));
+      return response;
+    };
+    const change = { amount: 1234, applicationVersion: unhex("0107") };
+    await runTransaction(through(bench.channel, longer), nodeCrypto, bench.terminal(change));
+    // Plain and enciphered PIN, none; three proofs; no CVM by condition 06; offline with online capability; holder and terminal risk.
+    expect(asked.slice(-22)).toBe("2098C8" + "1F0602" + "22" + "4800" + "0107");
+  });
+});
+
+describe("velocity checking", () => {
+  const counting =
+    (atc: string, last: string): Tamper =>
+    (command, response) => {
+      if (command.ins !== 0xca || command.p1 !== 0x9f) return response;
+      const told = { 0x36: `9F3602${atc}`, 0x13: `9F1302${last}` }[command.p2];
+      if (told === undefined) return response;
+      return told.length < 10
+        ? { data: unhex(""), sw: statusWord(0x6a88) }
+        : { ...response, data: unhex(told) };
+    };
+  /** Byte 4, and whether it is a new card. */
+  const found = async (atc: string, last: string): Promise<string> => {
+    const { tvr } = await against("sda", counting(atc, last));
+    return `${hex(tvr).slice(6, 8)} ${String(((tvr[1] ?? 0) & 0x08) !== 0)}`;
+  };
+
+  // Limits 3 and 5; the text of 10.6.3.
+  test.each([
+    ["0004", "0001", "00 false"],
+    ["0005", "0001", "40 false"],
+    ["0006", "0001", "40 false"],
+    ["0007", "0001", "60 false"],
+    ["0001", "0000", "00 true"],
+    ["0009", "0000", "60 true"],
+    ["0005", "0005", "60 false"],
+    ["0004", "0005", "60 false"],
+    ["", "0001", "60 false"],
+    ["0004", "", "60 false"],
+    ["", "0000", "60 true"],
+  ])("ATC %s, last online %s: %s", async (atc, last, bits) => {
+    expect(await found(atc, last)).toBe(bits);
+  });
+
+  test("a card without both limits among its data is not counted", async () => {
+    const asked: string[] = [];
+    const without: Tamper = (command, response) => {
+      if (command.ins === 0xca) asked.push(hex(Uint8Array.of(command.p1, command.p2)));
+      return readSigned((record) => {
+        const [template] = parseTlv(record);
+        return encodeTlv(tlv(0x70, ...(template?.children ?? []).filter(({ tag }) => tag !== 0x9f23)));
+      })(command, response);
+    };
+    const { tvr } = await against("none", without);
+    expect([hex(tvr).slice(2, 4), hex(tvr).slice(6, 8), asked]).toEqual(["00", "00", []]);
   });
 });

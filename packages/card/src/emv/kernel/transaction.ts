@@ -2,13 +2,15 @@ import { type Command, SW } from "../../apdu/index.js";
 import { CardProblem, concat, utf8 } from "../../bytes/index.js";
 import type { Crypto } from "../../crypto/index.js";
 import type { CardChannel } from "../../program/index.js";
-import { parseTlv } from "../../tlv/index.js";
 import { AIP, packNumeric, unpackCompressed, unpackNumeric } from "../basics.js";
 import { type CombinedProof, generate, type Generated } from "./cryptogram.js";
-import { verifyHolder } from "./holder.js";
+import { type CvmResults, NONE_PERFORMED, verifyHolder } from "./holder.js";
 import { authenticateDynamically, CardKeys, type ChosenProof, chooseProof } from "./proof.js";
+import { restrictionsOf } from "./restrictions.js";
+import { checkVelocity } from "./risk.js";
 import { processingOptions, readRecords, selectApplication } from "./select.js";
 import { need, say } from "./talk.js";
+import { terminalObjects } from "./terminal-objects.js";
 import type {
   CardCryptogram,
   CryptogramType,
@@ -17,7 +19,7 @@ import type {
   TerminalData,
   TransactionResult,
 } from "./types.js";
-import { TVR, Verification } from "./verification.js";
+import { Status, TVR, Verification } from "./verification.js";
 
 /**
  * One contact transaction from selection to the last script (EMV Book 3, 10), over a card that has just been reset: what a terminal finds is
@@ -47,6 +49,8 @@ class Run {
   readonly #data = new Map<number, Uint8Array>();
   readonly #values: Map<number, Uint8Array>;
   readonly #tvr = new Verification();
+  readonly #tsi = new Status();
+  #cvmResults: CvmResults = NONE_PERFORMED;
   #first: CardCryptogram | undefined;
   #second: CardCryptogram | undefined;
   /** The step in work. */
@@ -65,6 +69,7 @@ class Run {
       [0x9a, packNumeric(date, 3)],
       [0x9c, Uint8Array.of(transactionType)],
       [0x9f37, terminal.random(4)],
+      ...terminalObjects(terminal),
     ]);
   }
 
@@ -78,6 +83,8 @@ class Run {
       evidence: this.#evidence,
       data: this.#data,
       tvr: this.#tvr.bytes,
+      tsi: this.#tsi.bytes,
+      cvmResults: Uint8Array.from(this.#cvmResults),
       ...(this.#first === undefined ? {} : { first: this.#first }),
       ...(this.#second === undefined ? {} : { second: this.#second }),
     };
@@ -128,26 +135,28 @@ class Run {
           data: this.#data,
           values: this.#values,
         });
+      this.#tsi.did("offlineProof");
       this.note(this.at, "ok", proof.toUpperCase());
     } catch (problem) {
       if (!(problem instanceof CardProblem)) throw problem;
+      this.#tsi.did("offlineProof");
       this.#tvr.set(FAILED[proof]);
       this.note(this.at, "failed", `${proof.toUpperCase()}: ${problem.message}`);
     }
     return undefined;
   }
 
-  /** Processing restrictions (10.4): dates. */
+  /** Processing restrictions (10.4). */
   #restrict(): void {
     this.at = "restrictions";
-    const { date } = this.#terminal;
-    const expired = unpackNumeric(need(this.#data, 0x5f24)) < date;
-    const effective = this.#data.get(0x5f25);
-    const early = effective !== undefined && unpackNumeric(effective) > date;
-    if (expired) this.#tvr.set(TVR.expired);
-    if (early) this.#tvr.set(TVR.notYetEffective);
-    const detail = expired ? "it has expired" : early ? "it is not effective yet" : "dates fit";
-    this.note(this.at, expired || early ? "failed" : "ok", detail);
+    const found = restrictionsOf(this.#terminal, this.#data);
+    for (const { bit } of found) this.#tvr.set(TVR[bit]);
+    const detail = found.map((one) => one.detail).join("; ");
+    this.note(
+      this.at,
+      detail === "" ? "ok" : "failed",
+      detail === "" ? "version, usage and dates fit" : detail,
+    );
   }
 
   async #verifyHolder(keys: CardKeys, aip: Uint8Array): Promise<void> {
@@ -156,11 +165,15 @@ class Run {
       this.note(this.at, "not done", "the card does not ask for it");
       return;
     }
-    const card = { list: this.#data.get(0x8e), keys, tvr: this.#tvr };
-    this.#evidence.push(await verifyHolder(this.#channel, this.#crypto, this.#terminal, card));
+    const [list, currency] = [0x8e, 0x9f42].map((tag) => this.#data.get(tag));
+    const card = { list, currency, keys, tvr: this.#tvr };
+    const found = await verifyHolder(this.#channel, this.#crypto, this.#terminal, card);
+    this.#evidence.push(found.evidence);
+    this.#cvmResults = found.results;
+    if (found.performed) this.#tsi.did("holderVerification");
   }
 
-  /** Floor limit, and whether the card was ever online (10.6). */
+  /** Floor limit, and for a card with limits of its own how often it was offline (10.6). */
   async #manageRisk(aip: Uint8Array): Promise<void> {
     this.at = "risk management";
     const { amount, floorLimit } = this.#terminal;
@@ -168,15 +181,14 @@ class Run {
       this.note(this.at, "not done", "the card does not ask for it");
       return;
     }
+    this.#tsi.did("terminalRiskManagement");
     if (amount >= floorLimit) this.#tvr.set(TVR.aboveFloorLimit);
-    const { data, sw } = await say(this.#channel, { cla: 0x80, ins: 0xca, p1: 0x9f, p2: 0x13, le: 256 });
-    const last = sw === SW.ok ? parseTlv(data)[0]?.value : undefined;
-    const fresh = last?.every((byte) => byte === 0) === true;
-    if (fresh) this.#tvr.set(TVR.newCard);
+    const counted = await checkVelocity(this.#channel, this.#data);
+    for (const bit of counted.bits) this.#tvr.set(TVR[bit]);
     this.note(
       this.at,
       "ok",
-      `${amount >= floorLimit ? "above" : "below"} the floor limit${fresh ? ", never online yet" : ""}`,
+      [`${amount >= floorLimit ? "above" : "below"} the floor limit`, ...counted.words].join(", "),
     );
   }
 
@@ -200,6 +212,7 @@ class Run {
       combined,
     });
     this.#first = first;
+    this.#tsi.did("cardRiskManagement");
     if (ORDER[first.type] > ORDER[type])
       throw new CardProblem("emv-answer", "GENERATE AC", `the card gave ${first.type} for ${type}`);
     this.#noteCryptogram(first, type);
@@ -207,6 +220,7 @@ class Run {
   }
 
   #noteCryptogram(one: Generated, asked: CryptogramType): void {
+    if (one.signature !== "none") this.#tsi.did("offlineProof");
     if (one.signature === "wrong") this.#tvr.set(TVR.cdaFailed);
     const signature = one.signature === "none" ? "" : `, combined signature ${one.signature}`;
     const given = one.type === asked ? one.type : `${one.type} for ${asked}`;
@@ -214,7 +228,13 @@ class Run {
   }
 
   #asked(more: readonly (readonly [number, Uint8Array])[] = []): Map<number, Uint8Array> {
-    return new Map([...this.#values, [0x95, this.#tvr.bytes], ...more]);
+    return new Map([
+      ...this.#values,
+      [0x95, this.#tvr.bytes],
+      [0x9b, this.#tsi.bytes],
+      [0x9f34, Uint8Array.from(this.#cvmResults)],
+      ...more,
+    ]);
   }
 
   #signed(one: Generated): boolean {
@@ -286,6 +306,7 @@ class Run {
       return;
     }
     const { sw } = await say(this.#channel, { cla: 0x00, ins: 0x82, p1: 0, p2: 0, data });
+    this.#tsi.did("issuerAuthentication");
     if (sw !== SW.ok) this.#tvr.set(TVR.issuerAuthenticationFailed);
     this.note(
       this.at,
@@ -298,6 +319,7 @@ class Run {
   async #runScripts(commands: readonly Command[]): Promise<boolean> {
     this.at = "script";
     for (const command of commands) {
+      this.#tsi.did("scripts");
       const { sw } = await say(this.#channel, command);
       const good = sw === SW.ok || sw >> 8 === 0x62 || sw >> 8 === 0x63;
       const word = sw.toString(16).toUpperCase().padStart(4, "0");

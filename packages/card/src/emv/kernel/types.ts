@@ -18,6 +18,10 @@ export interface TerminalData {
   readonly cashback?: number;
   /** 9C; default 00, purchase. */
   readonly transactionType?: number;
+  /** It stands unattended and gives cash. */
+  readonly atm?: boolean;
+  /** 9F09 for this application, two bytes; absent: any version will do. */
+  readonly applicationVersion?: Uint8Array;
   readonly methods: readonly ("plainPin" | "encipheredPin" | "signature" | "none")[];
   /**
    * What the cardholder enters, or whoever enciphers it for a card without showing it; absent: nobody does. One attempt only: a terminal
@@ -108,8 +112,12 @@ export interface TransactionResult {
   readonly evidence: readonly Evidence[];
   /** Card's data by tag, personal ones among them. */
   readonly data: ReadonlyMap<number, Uint8Array>;
-  /** Terminal verification results, 5 bytes. */
+  /** Terminal verification results (95), 5 bytes. */
   readonly tvr: Uint8Array;
+  /** Transaction status information (9B), 2 bytes. */
+  readonly tsi: Uint8Array;
+  /** Cardholder verification method results (9F34), 3 bytes; 3F 00 00: none was performed. */
+  readonly cvmResults: Uint8Array;
   readonly first?: CardCryptogram;
   readonly second?: CardCryptogram;
 }

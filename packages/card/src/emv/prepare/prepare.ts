@@ -1,5 +1,5 @@
 import { CardProblem, concat, utf8 } from "../../bytes/index.js";
-import { encodeTlv, type Tlv, tlv } from "../../tlv/index.js";
+import { encodeTlv, encodeTlvLength, type Tlv, tlv } from "../../tlv/index.js";
 import {
   AIP,
   encodeAfl,
@@ -37,6 +37,8 @@ const PDOL = [
   { tag: 0x9f1a, length: 2 },
   { tag: 0x5f2a, length: 2 },
 ] as const;
+const cdol1 = encodeDol(CDOL1);
+const cdol2 = encodeDol([{ tag: 0x8a, length: 2 }, { tag: 0x91, length: 10 }, ...CDOL1]);
 /** Bytes of PVKI (1 digit), PVV (4) and verification value (3) behind PAN, separator, expiry and service code. */
 const DISCRETIONARY_DIGITS = 8;
 const ICC_CERTIFICATE_AROUND = 42;
@@ -77,13 +79,10 @@ function lastDay(yymm: string): string {
  * can know is named, with its length. Throws CardProblem `bad-value` naming the field; no text holds its value.
  */
 export function preparePayment(profile: PaymentProfile, record: PaymentRecord): PreparedCard {
-  check(profile, record);
   const dynamic = profile.proof === "dda" || profile.proof === "cda";
   const issuerKey = profile.proof === "none" ? undefined : profile.issuerKey;
-  const signed = recordOf(signedObjects(profile, record));
-  const aip = Uint8Array.of(aipByte(profile), 0x00);
-  const staticData = staticDataToAuthenticate([{ sfi: 2, whole: signed.whole, inside: signed.inside }], aip);
-  const records = [...openRecords(profile, record, signed.whole), ...keyRecords(profile, dynamic)];
+  const { signed, aip, staticData } = signedData(profile, record);
+  const records = [...openRecords(profile, record, signed), ...keyRecords(profile, dynamic)];
   const more = issuerKey === undefined ? 1 : dynamic ? 3 : 2;
   const afl = encodeAfl([
     { sfi: 1, first: 1, last: 1, authenticated: 0 },
@@ -126,6 +125,18 @@ export function preparePayment(profile: PaymentProfile, record: PaymentRecord): 
   };
 }
 
+/** What offline data authentication covers, as `preparePayment` has it. Throws CardProblem as it does. */
+export const staticDataOf = (profile: PaymentProfile, record: PaymentRecord): Uint8Array =>
+  signedData(profile, record).staticData;
+
+/** The record that is signed, and what is signed of the card. */
+function signedData(profile: PaymentProfile, record: PaymentRecord) {
+  check(profile, record);
+  const { whole, inside } = recordOf(signedObjects(profile, record));
+  const aip = Uint8Array.of(aipByte(profile), 0x00);
+  return { signed: whole, aip, staticData: staticDataToAuthenticate([{ sfi: 2, whole, inside }], aip) };
+}
+
 const aipByte = ({ proof }: PaymentProfile): number =>
   AIP.cardholderVerification |
   AIP.terminalRiskManagement |
@@ -150,7 +161,7 @@ function fci({ label, language, aid }: PaymentProfile): Uint8Array {
 }
 
 function signedObjects(profile: PaymentProfile, { pan, psn, expiry, effective }: PaymentRecord): Tlv[] {
-  const { actions, usage, applicationVersion, currencyExponent } = profile;
+  const { actions, usage, applicationVersion, currencyExponent, offlineLimits } = profile;
   if ([actions.default, actions.denial, actions.online].some(({ length }) => length !== 5))
     throw wrong("issuer action codes", "they have 5 bytes each");
   if (usage.length !== 2 || applicationVersion.length !== 2)
@@ -165,19 +176,22 @@ function signedObjects(profile: PaymentProfile, { pan, psn, expiry, effective }:
     tlv(0x9f44, Uint8Array.of(currencyExponent)),
     tlv(0x9f07, usage),
     tlv(0x9f08, applicationVersion),
-    tlv(0x8c, encodeDol(CDOL1)),
-    tlv(0x8d, encodeDol([{ tag: 0x8a, length: 2 }, { tag: 0x91, length: 10 }, ...CDOL1])),
+    tlv(0x8c, cdol1),
+    tlv(0x8d, cdol2),
     tlv(0x8e, encodeCvmList(profile.cvm)),
     tlv(0x9f0d, actions.default),
     tlv(0x9f0e, actions.denial),
     tlv(0x9f0f, actions.online),
+    // For the terminal's own count (EMV Book 3, 10.6.3); the card counts by what is in 3001.
+    tlv(0x9f14, Uint8Array.of(offlineLimits.lower)),
+    tlv(0x9f23, Uint8Array.of(offlineLimits.upper)),
     ...(profile.proof === "none" ? [] : [tlv(0x9f4a, Uint8Array.of(0x82))]),
   ];
 }
 
 function recordOf(objects: readonly Tlv[]): { readonly whole: Uint8Array; readonly inside: Uint8Array } {
   const inside = encodeTlv(objects);
-  const whole = encodeTlv(tlv(0x70, ...objects));
+  const whole = concat(Uint8Array.of(0x70), encodeTlvLength(inside.length), inside);
   if (whole.length > 254) throw wrong("record", `${whole.length} bytes are more than 254`);
   return { whole, inside };
 }

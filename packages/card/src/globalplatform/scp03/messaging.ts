@@ -22,10 +22,13 @@ export interface Scp03Start {
   readonly name: string;
 }
 
-/** What one wrapped command leaves behind for its response. */
-interface Wrapped {
-  readonly chaining: Uint8Array;
+interface Counted {
   readonly counter: number;
+}
+
+/** What one wrapped command leaves behind for its response. */
+interface Wrapped extends Counted {
+  readonly chaining: Uint8Array;
 }
 
 /**
@@ -84,26 +87,39 @@ export class Scp03Messaging {
    * Throws CardProblem `too-long`, `bad-apdu` when the class is secured already, `session-closed`.
    */
   wrap(command: Command): Command {
-    this.#checkOpen();
-    const plain = command.data ?? new Uint8Array(0);
-    this.#checkFits(command, plain.length);
-    const counts = plain.length > 0 || this.#counts === "all";
-    const counter = this.#counter + (counts ? 1 : 0);
-    let secured = command;
-    if (this.level !== 0x00) {
-      const encrypts = (this.level & 0x02) !== 0 && plain.length > 0;
-      const data = encrypts ? this.#sEnc.cbcEncrypt(this.#icv(counter, 0x00), pad80(plain, 16)) : plain;
-      secured = this.#withMac({ ...command, data });
-    }
-    this.#counter = counter;
-    this.#wrapped.set(this.#nextCommand++, { chaining: this.#chaining, counter });
+    const [secured = command] = this.wrapAll([command]);
     return secured;
   }
 
   /** Secures a batch in advance; nothing is wrapped when one command does not fit. */
   wrapAll(commands: readonly Command[]): Command[] {
+    this.#checkOpen();
     for (const command of commands) this.#checkFits(command, command.data?.length ?? 0);
-    return commands.map((command) => this.wrap(command));
+    let counter = this.#counter;
+    const counted = commands.map((command) => {
+      const plain = command.data ?? new Uint8Array(0);
+      if (plain.length > 0 || this.#counts === "all") counter++;
+      const encrypts = (this.level & 0x02) !== 0 && plain.length > 0;
+      return { command, plain, counter, encrypts };
+    });
+    // Of all commands at once: where the keys are in a token, each asking costs more than its block.
+    const vectors = this.#icvs(
+      counted.filter(({ encrypts }) => encrypts),
+      0x00,
+    );
+    return counted.map((one) => this.#wrap(one, one.encrypts ? vectors.shift() : undefined));
+  }
+
+  /** `vector`: of a command whose data are encrypted. */
+  #wrap(
+    { command, plain, counter }: { readonly command: Command; readonly plain: Uint8Array } & Counted,
+    vector: Uint8Array | undefined,
+  ): Command {
+    const data = vector === undefined ? plain : this.#sEnc.cbcEncrypt(vector, pad80(plain, 16));
+    const secured = this.level === 0x00 ? command : this.#withMac({ ...command, data });
+    this.#counter = counter;
+    this.#wrapped.set(this.#nextCommand++, { chaining: this.#chaining, counter });
+    return secured;
   }
 
   /**
@@ -205,7 +221,8 @@ export class Scp03Messaging {
     if ((this.level & 0x20) === 0 || body.length === 0) return { data: body, sw };
     if (body.length % 16 !== 0) throw this.#refused(number, "the encrypted response is not whole blocks");
     try {
-      const padded = this.#sEnc.cbcDecrypt(this.#icv(wrapped.counter, 0x80), body);
+      const [vector = new Uint8Array(16)] = this.#icvs([wrapped], 0x80);
+      const padded = this.#sEnc.cbcDecrypt(vector, body);
       return { data: unpad80(padded), sw };
     } catch (error) {
       this.close();
@@ -213,12 +230,17 @@ export class Scp03Messaging {
     }
   }
 
-  /** Initial chaining vector: the counter, 16 bytes, encrypted; 80 in front for responses (Amendment D, 6.2.6 and 6.2.7). */
-  #icv(counter: number, first: 0x00 | 0x80): Uint8Array {
-    const block = new Uint8Array(16);
-    block[0] = first;
-    for (let at = 15, rest = counter; rest > 0; at--, rest = Math.floor(rest / 256)) block[at] = rest % 256;
-    return this.#sEnc.encrypt(block);
+  /** Initial chaining vectors: the counters, 16 bytes, encrypted; 80 in front for responses (Amendment D, 6.2.6 and 6.2.7). */
+  #icvs(of: readonly Counted[], first: 0x00 | 0x80): Uint8Array[] {
+    if (of.length === 0) return [];
+    const blocks = new Uint8Array(16 * of.length);
+    for (const [number, { counter }] of of.entries()) {
+      blocks[16 * number] = first;
+      for (let at = 16 * number + 15, rest = counter; rest > 0; at--, rest = Math.floor(rest / 256))
+        blocks[at] = rest % 256;
+    }
+    const encrypted = this.#sEnc.encrypt(blocks);
+    return of.map((_, number) => encrypted.subarray(16 * number, 16 * number + 16));
   }
 
   #checkFits(command: Command, length: number): void {

@@ -74,7 +74,6 @@ export class GpCard {
   reset(): void {
     this.config = readConfig(this.chip);
     this.vault.load();
-    for (const app of this.vault.state.applications) this.vault.dataOf(app).settle();
     this.select(this.#byDefault());
   }
 

@@ -1,9 +1,13 @@
 import type { Answer, Apdu } from "../os/command.js";
 
+/** Stands for the identifiers 01 to 03, the keys of a set. */
+export const WHOLE_SET = 0x00;
+
 /** The card's side of an open secure channel, whichever its protocol. */
 export interface Channel {
-  /** Version of the keys it was opened with. */
+  /** What it was opened with: a version alone is no key, for a set and several pairs may have the same one. */
   readonly kvn: number;
+  readonly kid: number;
   /** 00: the host is known, but nothing is secured. */
   readonly level: number;
   /** Who the host is has been proved; else it manages no content (SCP11b). */

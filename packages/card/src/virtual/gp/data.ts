@@ -1,7 +1,6 @@
 import { type Answer, answer, type Apdu, join, status, SW } from "../os/command.js";
 import type { GpCard } from "./card.js";
 import { certificateStore, ellipticInformation, i11 } from "./elliptic.js";
-import { LIFE } from "./layout.js";
 import { readCounters, type State } from "./state.js";
 import { item } from "./tlv.js";
 
@@ -13,15 +12,13 @@ const oid = (...arcs: readonly number[]): Uint8Array =>
     arcs.flatMap((arc) => (arc > 0x7f ? [0x80 | (arc >> 7), arc & 0x7f] : [arc])),
   );
 
-/** GET DATA of the security domain (GPCS 11.3); free in every state but TERMINATED, where CPLC and chip number remain. */
+/** GET DATA of the security domain (GPCS 11.3); free in every state, TERMINATED too (5.1.1.5), where it tells of no keys any more. */
 export function getData(card: GpCard, { p1, p2, data }: Apdu): Answer {
-  const { state } = card.vault;
   const tag = (p1 << 8) | p2;
-  if (tag === 0xbf21 && state.life !== LIFE.terminated) return certificateStore(card, data);
+  if (tag === 0xbf21) return certificateStore(card, data);
   if (data.length > 0) return status(SW.wrongLength);
   if (tag === 0x00cf) return answer(card.chip.chipNumberObject());
   if (tag === 0x9f7f) return answer(item(0x9f7f, cplc(card)));
-  if (state.life === LIFE.terminated) return status(SW.conditionsNotSatisfied);
   const object = objectOf(card, tag);
   return object === undefined ? status(SW.referenceNotFound) : answer(object);
 }
@@ -42,8 +39,9 @@ function objectOf(card: GpCard, tag: number): Uint8Array | undefined {
       );
     case 0x00c1: {
       const set = state.keySets[0];
-      const n = readCounters(card.chip).sequences.get(set?.kvn ?? 0) ?? 0;
-      return item(0xc1, set?.type === 0x80 ? [n >> 8, n & 0xff] : [n >> 16, (n >> 8) & 0xff, n & 0xff]);
+      if (set === undefined) return undefined;
+      const n = readCounters(card.chip).sequences.get(set.kvn) ?? 0;
+      return item(0xc1, set.type === 0x80 ? [n >> 8, n & 0xff] : [n >> 16, (n >> 8) & 0xff, n & 0xff]);
     }
     case 0x0042:
       return state.iin.length > 0 ? item(0x42, state.iin) : undefined;

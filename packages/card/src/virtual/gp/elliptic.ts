@@ -62,16 +62,6 @@ function readKey(
   }
 }
 
-/** DELETE [key] of one: never the pair that the channel was opened with. */
-export function deleteElliptic(card: GpCard, kid: number, kvn: number): Answer {
-  const { elliptic } = card.vault.state;
-  const found = elliptic.find((one) => one.kid === kid && one.kvn === kvn);
-  if (found === undefined) return status(SW.referenceNotFound);
-  if (isPair(kid) && card.channel?.kvn === kvn) return status(SW.conditionsNotSatisfied);
-  card.vault.change({ elliptic: elliptic.filter((one) => one !== found) });
-  return answer(Uint8Array.of(0x00));
-}
-
 /**
  * STORE DATA of the domain: `A6 { 83 02 KID KVN }` names a key, and behind it stands `BF21 { certificates }` for a pair, or `42` identifier
  * for an authority (Amendment F, 7.6). Undefined: it is something else.

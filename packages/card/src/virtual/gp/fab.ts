@@ -3,8 +3,8 @@ import { layout, pageSize, phase } from "../layout.js";
 import { pairPage } from "../memory.js";
 import { phaseContent } from "../phase.js";
 import { crc32 } from "../crc32.js";
-import { DEFAULT_ISD, gpLayout, LIFE } from "./layout.js";
-import { type EllipticKey, freshState, stateBytes } from "./state.js";
+import { CHANNEL_TRIES, DEFAULT_ISD, gpLayout, LIFE } from "./layout.js";
+import { counterBytes, type EllipticKey, freshState, stateBytes } from "./state.js";
 
 /** One initial key set: three keys of 16 bytes (3DES: SCP02), or of 16, 24 or 32 (AES: SCP03). */
 export interface FabKeySet {
@@ -14,6 +14,8 @@ export interface FabKeySet {
   readonly enc: Uint8Array;
   readonly mac: Uint8Array;
   readonly dek: Uint8Array;
+  /** So many sessions were opened with it before; default 0. */
+  readonly sessions?: number;
 }
 
 export interface GlobalPlatformChip {
@@ -89,6 +91,9 @@ export function fabricateGlobalPlatform(fresh: GlobalPlatformChip): Uint8Array {
   const record = { phase: phase.globalPlatform, ...version, state: 0, imageStart: 0, imageLength: 0 };
   bytes.set(pairPage(1, phaseContent(record)), layout.phasePair);
   bytes.set(pairPage(1, Uint8Array.of(i02, i03, isd.length, ...isd)), gpLayout.configPair);
+  const used = new Map(keySets.flatMap(({ kvn, sessions = 0 }) => (sessions === 0 ? [] : [[kvn, sessions]])));
+  if (used.size > 0)
+    bytes.set(pairPage(1, counterBytes({ tries: CHANNEL_TRIES, sequences: used })), gpLayout.counterPair);
   const content = firstArea(stateBytes(state));
   if (content.length > gpLayout.statePages * pageSize)
     throw new RangeError("keys and certificates are more than the chip has room for");

@@ -175,7 +175,10 @@ class System implements OperatingSystem {
     const plain = OPENS.includes(apdu.ins)
       ? status(SW.conditionsNotSatisfied)
       : this.#perform({ ...apdu, data }, run);
-    return channel.wrap(plain, (mac) => this.#chip.responseMac(mac));
+    const wrapped = channel.wrap(plain, (mac) => this.#chip.responseMac(mac));
+    // Its session keys end with the keys they came from.
+    if (card.vault.state.life === LIFE.terminated) card.endChannel();
+    return wrapped;
   }
 
   /** Certificates are longer than an answer; a channel's answers are never so long. */

@@ -1,9 +1,9 @@
 import { type Answer, answer, type Apdu, join, same, status, SW } from "../os/command.js";
 import type { Grouping } from "./applets.js";
 import { type GpCard, unlessSecured } from "./card.js";
-import type { Channel } from "./channel.js";
+import { type Channel, WHOLE_SET } from "./channel.js";
 import { checkValue } from "./ciphers.js";
-import { deleteElliptic, isElliptic, putElliptic } from "./elliptic.js";
+import { isElliptic, putElliptic } from "./elliptic.js";
 import type { KeySet, KeyType } from "./state.js";
 import { readCounters, writeCounters } from "./state.js";
 import { items } from "./tlv.js";
@@ -146,16 +146,29 @@ export function storeKeys(card: GpCard, [description, ...values]: readonly Group
   return SW.ok;
 }
 
-/** DELETE [key]: never the version the channel was opened with, nor the last one, so that one always remains. */
+/**
+ * DELETE [key] (GPCS 11.2.2.3.2): one key by identifier and version; by one of them alone all keys that have it, sets and elliptic keys alike.
+ * All or none: never what the channel was opened with, nor the last set, so that one always remains.
+ */
 export function deleteKeys(card: GpCard, ask: { readonly id?: number; readonly kvn?: number }): Answer {
-  const { keySets } = card.vault.state;
-  if (ask.id !== undefined && ask.kvn !== undefined && isElliptic(ask.id))
-    return deleteElliptic(card, ask.id, ask.kvn);
+  const { id, kvn } = ask;
+  const { keySets, elliptic } = card.vault.state;
+  if (id === undefined && kvn === undefined) return status(SW.wrongData);
+  const hasVersion = (key: { readonly kvn: number }): boolean => kvn === undefined || kvn === key.kvn;
+  const sets = keySets.filter((set) => hasVersion(set) && (id === undefined || (id >= 1 && id <= 3)));
+  const keys = elliptic.filter((key) => hasVersion(key) && (id === undefined || id === key.kid));
+  if (sets.length + keys.length === 0) return status(SW.referenceNotFound);
   // Keys go as sets: half a set opens nothing.
-  if (ask.id !== undefined || ask.kvn === undefined) return status(SW.conditionsNotSatisfied);
-  if (!keySets.some(({ kvn }) => kvn === ask.kvn)) return status(SW.referenceNotFound);
-  if (ask.kvn === card.channel?.kvn || keySets.length === 1) return status(SW.conditionsNotSatisfied);
-  card.vault.change({ keySets: keySets.filter(({ kvn }) => kvn !== ask.kvn) });
-  forgetCounters(card, ask.kvn);
+  if (sets.length > 0 && (id !== undefined || sets.length === keySets.length))
+    return status(SW.conditionsNotSatisfied);
+  const { channel } = card;
+  const opened = [...sets.map((set) => ({ ...set, kid: WHOLE_SET })), ...keys];
+  if (opened.some((key) => key.kid === channel?.kid && key.kvn === channel.kvn))
+    return status(SW.conditionsNotSatisfied);
+  card.vault.change({
+    keySets: keySets.filter((set) => !sets.includes(set)),
+    elliptic: elliptic.filter((key) => !keys.includes(key)),
+  });
+  forgetCounters(card, ...sets.map((set) => set.kvn));
   return answer(Uint8Array.of(0x00));
 }

@@ -43,5 +43,8 @@ export const LOADED = 0x01;
 
 /** Privileges in three bytes, as this card knows them. */
 export const PRIVILEGE = { cardReset: 0x040000, cardLock: 0x100000, securityDomain: 0x800000 } as const;
-/** Security domain, card lock, card terminate, card reset, CVM management. */
-export const ISD_PRIVILEGES = 0x9e0000;
+/**
+ * Security domain, card lock, card terminate, card reset, CVM management; authorized management, global delete, global lock, global
+ * registry, and the final application, which alone is there when the card is locked or terminated (GPCS 6.6.1).
+ */
+export const ISD_PRIVILEGES = 0x9e5e00;

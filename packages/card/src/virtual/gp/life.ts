@@ -14,13 +14,12 @@ export function cardMay(now: number, next: number): boolean {
   return way.includes(next) && way.indexOf(next) > way.indexOf(now);
 }
 
-/** An application's state after SET STATUS, or undefined when it may not have it (GPCS 5.3.1): only what is selectable moves. */
+/**
+ * An application's state after SET STATUS of its security domain, or undefined when it may not have it: a domain locks an application and
+ * unlocks it again to what it was, and moves it nowhere else (GPCS 11.10.2.2); its own states are its own affair.
+ */
 export function applicationMay(now: number, next: number): number | undefined {
   const locked = (now & APP.lock) !== 0;
   const wantsLock = (next & APP.lock) !== 0;
-  if (wantsLock && !locked) return now | APP.lock;
-  // Unlocked, an application is again what it was.
-  if (locked) return wantsLock ? undefined : now & ~APP.lock;
-  if ((now & 0x07) !== 0x07 || (next & 0x07) !== 0x07) return undefined;
-  return next;
+  return locked === wantsLock ? undefined : now ^ APP.lock;
 }

@@ -17,6 +17,7 @@ export interface Secured {
 /** Secure messaging with AES keys, once they are there. */
 export abstract class AesMessaging implements Channel {
   abstract readonly kvn: number;
+  abstract readonly kid: number;
   abstract readonly knowsHost: boolean;
   level = 0;
   readonly #size: 8 | 16;

@@ -99,7 +99,8 @@ export function setStatus(card: GpCard, { p1, p2, data }: Apdu): Answer {
   if (p1 === 0x80) {
     if (data.length > 0 && !same(data, card.config.isd)) return status(SW.wrongData);
     if (!cardMay(state.life, p2)) return status(SW.conditionsNotSatisfied);
-    vault.change({ life: p2 });
+    if (p2 === LIFE.terminated) vault.terminate();
+    else vault.change({ life: p2 });
     return status(SW.ok);
   }
   if (p1 !== 0x40) return status(SW.wrongP1P2);

@@ -1,6 +1,6 @@
 import type { Chip } from "../chip.js";
 import { type Answer, answer, type Apdu, join, same } from "../os/command.js";
-import type { OpeningChannel } from "./channel.js";
+import { type OpeningChannel, WHOLE_SET } from "./channel.js";
 import { TripleDes, unpadded } from "./ciphers.js";
 import type { KeySet } from "./state.js";
 
@@ -12,6 +12,7 @@ const zeros = new Uint8Array(8);
 /** SCP02 (GPCS annex E) of the card: three keys, explicit initiation, MAC over the modified command, encrypted ICV. */
 export class Scp02Channel implements OpeningChannel {
   readonly kvn: number;
+  readonly kid = WHOLE_SET;
   readonly knowsHost = true;
   readonly greeting: Uint8Array;
   readonly proofLength = 16;

@@ -1,7 +1,7 @@
 import type { Chip } from "../chip.js";
 import { type Apdu, join, same } from "../os/command.js";
 import { Cipher } from "../os/cipher.js";
-import type { OpeningChannel } from "./channel.js";
+import { type OpeningChannel, WHOLE_SET } from "./channel.js";
 import { AesMessaging } from "./messaging.js";
 import type { KeySet } from "./state.js";
 
@@ -14,6 +14,7 @@ const zeros = new Uint8Array(16);
 /** SCP03 (Amendment D) of the card, S8 and S16, any i and key length. */
 export class Scp03Channel extends AesMessaging implements OpeningChannel {
   readonly kvn: number;
+  readonly kid = WHOLE_SET;
   readonly knowsHost = true;
   readonly greeting: Uint8Array;
   readonly proofLength: number;

@@ -1,73 +1,42 @@
-import fc from "fast-check";
-import { describe, expect, test } from "vitest";
 import { nodeCrypto, nodeP256 } from "../../../node/index.js";
 import { codeOf } from "../../../node/testing.js";
-import { aes, GpBench, keysOf } from "../../../tools/gp-bench.js";
+import { GpBench, installAccess, keysOf } from "../../../tools/gp-bench.js";
 import {
+  agreement,
   authorities,
   cardKey,
   certify,
   elliptic,
-  host,
-  hostAuthority,
+  fresh,
+  getStatus,
+  hostCertificate,
   kids,
   named,
   openScp11,
   pairKvn,
   planOf,
-  whole,
+  sendHost,
+  variants,
 } from "../../../tools/scp11-bench.js";
 import { type Command, decodeResponse } from "../../apdu/index.js";
-import { aid, concat, hex, unhex } from "../../bytes/index.js";
+import { concat, hex, unhex } from "../../bytes/index.js";
 import {
-  certificatesFor,
-  deleteKey,
   getCardData,
   getCertificates,
-  identifierFor,
-  initializeUpdate,
-  installForInstall,
-  parseCardData,
   parseKeyInformation,
-  putAuthority,
   putKey,
-  putKeyPair,
-  sendCertificates,
   Scp11Handshake,
   storeData,
 } from "../../globalplatform/index.js";
-import { findTlv, parseTlv } from "../../tlv/index.js";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
 
-const variants = ["a", "b", "c"] as const;
-const fresh = (): GpBench => new GpBench({ elliptic: elliptic() });
-const getStatus: Command = { cla: 0x80, ins: 0xf2, p1: 0x80, p2: 2, data: unhex("4F00"), le: 256 };
-const install = installForInstall({
-  loadFile: aid(unhex("A00000087602")),
-  module: aid(unhex("A0000008760201")),
-  application: aid(unhex("A000000876020101")),
-});
 const storeIin = storeData({
   structure: "ber-tlv",
   data: unhex("42021234"),
   block: 0,
   last: true,
 });
-const sendHost = (bench: GpBench, certificates: readonly Uint8Array[]): string =>
-  sendCertificates(certificates, hostAuthority)
-    .map((command) => bench.say(command))
-    .join();
-const hostCertificate = (): Uint8Array => certify(authorities.hosts, host);
-/** The command that agrees upon keys, as the host makes it. */
-function agreement(variant: (typeof variants)[number]): Command {
-  const bench = fresh();
-  const handshake = new Scp11Handshake(planOf(variant));
-  for (let command = handshake.first; ; ) {
-    if (command.ins === 0x82 || command.ins === 0x88) return command;
-    const next = handshake.next(whole(bench, command));
-    if ("session" in next) throw new Error("opened before keys were agreed upon");
-    command = next.send;
-  }
-}
 
 describe.each(variants)("SCP11%s", (variant) => {
   test.each([16, 24, 32] as const)("opens with keys of %i bytes, MACs only and encrypted", (keyLength) => {
@@ -95,7 +64,7 @@ describe.each(variants)("SCP11%s", (variant) => {
       crypto: nodeCrypto,
       dekEncrypt: (data) => opened.encryptWithDek(data),
     });
-    const ends = [getStatus, install, storeIin, keys.command].map((command) =>
+    const ends = [getStatus, installAccess, storeIin, keys.command].map((command) =>
       bench.secured(opened, command),
     );
     const knows = variant !== "b";
@@ -222,265 +191,6 @@ describe.each(variants)("SCP11%s", (variant) => {
     for (const point of [beside, compressed, hybrid, zeros, new Uint8Array(1), new Uint8Array(0)])
       expect(say(point)).toBe("6A80");
     expect(say(publicKey)).toBe("9000");
-  });
-});
-
-describe("the host's certificates", () => {
-  const { hosts, nobody } = authorities;
-  const mutual = agreement("a");
-  /** What the certificates are answered by, and then the agreement. */
-  const ends = (certificates: readonly Uint8Array[]) => {
-    const bench = fresh();
-    return [sendHost(bench, certificates), bench.say(mutual)];
-  };
-  test("without one there is no agreement, and one is good for one", () => {
-    const bench = fresh();
-    expect(bench.say(mutual)).toBe("6985");
-    expect(sendHost(bench, [hostCertificate()])).toBe("9000");
-    expect(bench.say(mutual)).toBe("9000");
-    expect(bench.say(mutual)).toBe("6985");
-    for (const between of [
-      initializeUpdate({ kvn: 0, hostChallenge: new Uint8Array(8) }),
-      { cla: 0, ins: 0xa4, p1: 4, p2: 0, le: 256 },
-    ]) {
-      expect(sendHost(bench, [hostCertificate()])).toBe("9000");
-      expect(bench.say(between)).toBe("9000");
-      expect(bench.say(mutual)).toBe("6985");
-    }
-    expect(sendHost(bench, [hostCertificate()])).toBe("9000");
-    bench.power();
-    expect(bench.say(mutual)).toBe("6985");
-  });
-  test("every bit of one", () => {
-    const right = hostCertificate();
-    const found = new Set<string>();
-    for (let at = 0; at < right.length; at++) {
-      const damaged = right.slice();
-      damaged[at] = (damaged[at] ?? 0) ^ 0x01;
-      const [certificate = "", agreed] = ends([damaged]);
-      found.add(certificate);
-      expect(agreed).toBe("6985");
-    }
-    expect([...found].sort()).toEqual(["6300", "6A80"]);
-  });
-  test("of others, for something else, out of order", () => {
-    const below = named("below");
-    const ca = certify(hosts, below, { use: "verification" });
-    expect(ends([certify(nobody, host)])).toEqual(["6300", "6985"]);
-    expect(ends([certify({ ...nobody, name: hosts.name }, host)])).toEqual(["6300", "6985"]);
-    expect(ends([certify(hosts, host, { use: "verification" })])).toEqual(["6300", "6985"]);
-    // The right signature under another name; where the card knows no name, any will do.
-    const misnamed = certify({ ...hosts, name: nobody.name }, host);
-    expect(ends([misnamed])).toEqual(["6300", "6985"]);
-    const unnamed = elliptic().map((key) =>
-      key.kid === 0x10 ? { ...key, identifier: new Uint8Array(0) } : key,
-    );
-    expect(sendHost(new GpBench({ elliptic: unnamed }), [misnamed])).toBe("9000");
-    expect(ends([certify(hosts, below), certify(below, host)])[0]).toBe("6300,6300");
-    expect(ends([certify(below, host), ca])).toEqual(["6300,6300", "6985"]);
-    expect(ends([ca, certify(below, host)])).toEqual(["9000,9000", "9000"]);
-    expect(ends([ca, certify(hosts, host)])).toEqual(["9000,6300", "6985"]);
-    expect(ends([ca])[1]).toBe("6985");
-  });
-  test("an authority that the card does not have; a chain that something breaks", () => {
-    const bench = fresh();
-    const send = (kvn: number, id = 0x10) =>
-      sendCertificates([hostCertificate()], { id, kvn }).map((command) => bench.say(command))[0];
-    expect(send(0x02)).toBe("6A88");
-    expect(send(0x03, 0x11)).toBe("6A88");
-    const long = certify(hosts, named("below"), { use: "verification" });
-    const [first, second] = [long.subarray(0, 100), long.subarray(100)];
-    const part = (data: Uint8Array, cla: number, p2 = 0x90): Command => ({
-      cla,
-      ins: 0x2a,
-      p1: 1,
-      p2,
-      data,
-    });
-    expect(bench.say(part(first, 0x90))).toBe("9000");
-    expect(bench.say(part(second, 0x80))).toBe("9000");
-    expect(bench.say(part(first, 0x90))).toBe("9000");
-    expect(bench.say(part(second, 0x80, 0x10))).toBe("6A86");
-    expect(bench.say(part(first, 0x90))).toBe("9000");
-    expect(bench.say(getCardData(0x66))).toBe("9000");
-    expect(bench.say(part(second, 0x80))).toBe("6A80");
-    // RAM has an end.
-    const sent = Array.from({ length: 6 }, () => bench.say(part(new Uint8Array(200), 0x90)));
-    expect(sent).toEqual(["9000", "9000", "9000", "9000", "9000", "6A84"]);
-    // Nothing else is chained, and nobody chains in a channel.
-    expect(bench.say({ ...install, cla: 0x90 })).toBe("6884");
-    expect(bench.say({ ...part(first, 0x94) })).toBe("6884");
-  });
-  test("a chain of several, with certificates longer than one command", () => {
-    const below = named("0123456789ABCDEF");
-    const leaf = { ...named("FEDCBA9876543210") };
-    const discretionary = new Uint8Array(100).fill(7);
-    const certificates = [
-      certify(hosts, below, { use: "verification", discretionary }),
-      certify(below, leaf, { discretionary }),
-    ];
-    expect(certificates.every(({ length }) => length > 255)).toBe(true);
-    const plan = planOf("a", {
-      host: { privateKey: leaf.privateKey, certificates, authority: hostAuthority },
-    });
-    const bench = fresh();
-    expect(bench.secured(openScp11(bench, plan), getStatus)).toBe("9000");
-    // The certificate's owner must have its key.
-    const stolen = planOf("a", {
-      host: { privateKey: host.privateKey, certificates, authority: hostAuthority },
-    });
-    expect(codeOf(() => openScp11(fresh(), stolen))).toBe("scp11-receipt");
-  });
-});
-
-describe("keys and certificates come into a card that had none", () => {
-  const place = { oldKvn: 0, newKvn: pairKvn } as const;
-  const begin = () => {
-    const bench = new GpBench({ keySets: [aes()] });
-    const session = bench.open({ keys: keysOf(16), level: 0x33 });
-    const put = (privateKey: Uint8Array, change: { readonly oldKvn?: number; readonly kid?: number } = {}) =>
-      putKeyPair({
-        ...place,
-        kid: kids.a,
-        privateKey,
-        dekEncrypt: (data) => session.encryptWithDek(data),
-        ...change,
-      });
-    const say = (command: Command) => bench.secured(session, command);
-    const store = (data: Uint8Array) => say(storeData({ structure: "ber-tlv", data, block: 0, last: true }));
-    return { bench, session, put, say, store };
-  };
-
-  test("by PUT KEY and STORE DATA; then the card is spoken to by them", () => {
-    const { bench, session, put, say, store } = begin();
-    const pair = put(cardKey.privateKey);
-    expect(hex(bench.secure(session, pair.command).data)).toBe(hex(pair.expected));
-    const authority = putAuthority({
-      oldKvn: 0,
-      newKvn: hostAuthority.kvn,
-      kid: hostAuthority.id,
-      publicKey: authorities.hosts.publicKey,
-    });
-    expect(say(authority.command)).toBe("9000");
-    expect(bench.send(getCertificates({ id: kids.a, kvn: pairKvn })).sw).toBe(0x6a88);
-    const [first, second] = [named("0123456789ABCDEF"), cardKey];
-    const chain = [certify(authorities.cards, first, { use: "verification" }), certify(first, second)];
-    const content = certificatesFor({ id: kids.a, kvn: pairKvn }, chain);
-    // Longer than one STORE DATA.
-    const blocks = [content.subarray(0, 200), content.subarray(200, 400), content.subarray(400)];
-    const sent = blocks.map((data, block) =>
-      say(storeData({ structure: "ber-tlv", data, block, last: block === blocks.length - 1 })),
-    );
-    expect(sent).toEqual(["9000", "9000", "9000"]);
-    expect(store(identifierFor(hostAuthority, authorities.hosts.name))).toBe("9000");
-
-    expect(parseCardData(bench.send(getCardData(0x66)).data).scps).toEqual([
-      { scp: 3, i: 0x70 },
-      { scp: 0x11, i: 0x09 },
-    ]);
-    const information = parseKeyInformation(bench.send(getCardData(0xe0)).data);
-    expect(information.filter(({ id }) => id > 3)).toEqual([
-      {
-        id: 0x11,
-        kvn: 3,
-        components: [expect.objectContaining({ type: 0xb1, length: 32 }), { type: 0xf0, length: 1 }],
-      },
-      {
-        id: 0x10,
-        kvn: 1,
-        components: [
-          { type: 0xb0, length: 65 },
-          { type: 0xf0, length: 1 },
-        ],
-      },
-    ]);
-    bench.power();
-    const again = openScp11(bench, planOf("a"));
-    expect(bench.secured(again, getStatus)).toBe("9000");
-    // Certificates longer than an answer come in parts, and in plain only.
-    const asked = getCertificates({ id: kids.a, kvn: pairKvn });
-    expect(bench.secured(again, asked)).toBe("6985");
-    const { data, sw } = bench.send(asked);
-    expect([data.length, sw >> 8]).toEqual([256, 0x61]);
-    expect(bench.say({ cla: 0, ins: 0xc0, p1: 0, p2: 0, le: 10 })).toMatch(/^61/);
-    expect(
-      hex(findTlv(parseTlv(whole(bench, asked).data, { opaque: [0xbf21] }), 0xbf21)?.value ?? data),
-    ).toBe(hex(concat(...chain)));
-    expect(bench.say({ cla: 0, ins: 0xc0, p1: 0, p2: 0, le: 256 })).toBe("6985");
-    // Its own pair is not taken away under the channel; the authority is, and then no host is known.
-    const third = openScp11(bench, planOf("a"));
-    expect(bench.secured(third, deleteKey({ id: kids.a, kvn: pairKvn }))).toBe("6985");
-    expect(bench.secured(third, deleteKey({ id: kids.c, kvn: pairKvn }))).toBe("6A88");
-    expect(bench.secured(third, deleteKey({ id: hostAuthority.id, kvn: hostAuthority.kvn }))).toBe("9000");
-    expect(sendHost(bench, [hostCertificate()])).toBe("6A88");
-  });
-
-  test("replaced, the pair before and its certificates are gone", () => {
-    const { bench, put, say, store } = begin();
-    const other = named("other");
-    expect(say(put(cardKey.privateKey).command)).toBe("9000");
-    expect(store(certificatesFor({ id: kids.a, kvn: pairKvn }, [certify(authorities.cards, cardKey)]))).toBe(
-      "9000",
-    );
-    expect(say(put(other.privateKey, { oldKvn: pairKvn }).command)).toBe("9000");
-    expect(bench.send(getCertificates({ id: kids.a, kvn: pairKvn })).sw).toBe(0x6a88);
-    expect(hex(bench.store.load())).not.toContain(hex(cardKey.privateKey));
-    expect(hex(bench.store.load())).toContain(hex(other.privateKey));
-  });
-
-  test("what is no key, no place, no certificate", () => {
-    const { bench, put } = begin();
-    const { command } = put(cardKey.privateKey);
-    const data = command.data ?? new Uint8Array(0);
-    const changed = (at: number, value: number): Command => {
-      const copy = data.slice();
-      copy.set([value], at < 0 ? copy.length + at : at);
-      return { ...command, data: copy };
-    };
-    expect(bench.say(command)).toBe("6982");
-    const again = bench.open({ keys: keysOf(16), level: 0x33 });
-    const under = (one: Command) => bench.secured(again, one);
-    // New version, type, length, parameters, check value.
-    expect([0, 1, 2, -4, -2, -1].map((at) => under(changed(at, 0x80)))).toEqual(Array(6).fill("6A80"));
-    expect(under({ ...command, data: concat(data, unhex("00")) })).toBe("6A80");
-    // Nothing of the curve: zero, and its order.
-    const order = unhex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
-    for (const scalar of [new Uint8Array(32), order]) {
-      const made = putKeyPair({
-        ...place,
-        kid: kids.a,
-        privateKey: scalar,
-        dekEncrypt: (bytes) => again.encryptWithDek(bytes),
-      });
-      expect(under(made.command)).toBe("6A80");
-    }
-    expect(under(put(cardKey.privateKey, { oldKvn: 0x05 }).command)).toBe("6A88");
-    expect(hex(bench.send(getCardData(0xe0)).data)).toBe(
-      hex(new GpBench({ keySets: [aes()] }).send(getCardData(0xe0)).data),
-    );
-    expect(
-      under(
-        putKeyPair({
-          ...place,
-          kid: kids.a,
-          privateKey: cardKey.privateKey,
-          dekEncrypt: (bytes) => again.encryptWithDek(bytes),
-        }).command,
-      ),
-    ).toBe("9000");
-    expect(under(command)).toBe("6A80");
-    const stored = (content: Uint8Array) =>
-      under(storeData({ structure: "ber-tlv", data: content, block: 0, last: true }));
-    expect(stored(identifierFor({ id: kids.a, kvn: pairKvn }, authorities.hosts.name))).toBe("6A80");
-    expect(stored(certificatesFor({ id: kids.c, kvn: pairKvn }, [hostCertificate()]))).toBe("6A88");
-    expect(stored(certificatesFor({ id: kids.a, kvn: pairKvn }, []))).toBe("6A80");
-    const all = Array.from({ length: 8 }, (_, at) =>
-      under(
-        putAuthority({ oldKvn: 0, newKvn: at + 1, kid: 0x10, publicKey: authorities.hosts.publicKey })
-          .command,
-      ),
-    );
-    expect(all).toEqual([...Array<string>(7).fill("9000"), "6A84"]);
   });
 });
 

@@ -33,14 +33,21 @@ export const isPair = (kid: number): boolean => VARIANTS.has(kid);
 /** SCP11 (Amendment F) once keys are agreed upon: secure messaging of SCP03 that chains from the receipt. */
 class Scp11Channel extends AesMessaging {
   readonly kvn: number;
+  readonly kid: number;
   readonly knowsHost: boolean;
 
   constructor(
     start: ConstructorParameters<typeof AesMessaging>[0],
-    is: { readonly kvn: number; readonly knowsHost: boolean; readonly level: number },
+    is: {
+      readonly kvn: number;
+      readonly kid: number;
+      readonly knowsHost: boolean;
+      readonly level: number;
+    },
   ) {
     super(start);
     this.kvn = is.kvn;
+    this.kid = is.kid;
     this.knowsHost = is.knowsHost;
     this.level = is.level;
   }
@@ -80,6 +87,7 @@ export function agree(card: GpCard, command: Apdu): Answer {
   keys.fill(0);
   card.channel = new Scp11Channel(start, {
     kvn: p1,
+    kid: p2,
     knowsHost: p2 !== HOST_UNKNOWN,
     level: asked.level,
   });

@@ -1,6 +1,29 @@
-import type { Chip } from "../chip.js";
+import { type Chip, MemoryFailure } from "../chip.js";
 import { crc32 } from "../crc32.js";
 import { pageSize } from "../layout.js";
+
+/**
+ * Whole pages to FF; those that are erased already cost nothing. One that fails keeps none of the others, which may hold keys. Throws its
+ * MemoryFailure when all have been tried.
+ */
+export function erasePages(
+  chip: Chip,
+  first: number,
+  count: number,
+  unless?: (page: number) => boolean,
+): void {
+  let failure: MemoryFailure | undefined;
+  for (let page = first; page < first + count; page++) {
+    if (chip.isErased(page * pageSize, 1) || unless?.(page) === true) continue;
+    try {
+      chip.fill(page * pageSize, 1, 0xff);
+    } catch (problem) {
+      if (!(problem instanceof MemoryFailure)) throw problem;
+      failure ??= problem;
+    }
+  }
+  if (failure !== undefined) throw failure;
+}
 
 /** Sequence number (4) ‖ length (2) ‖ content ‖ CRC-32 (4). */
 const FRAME = 10;
@@ -74,12 +97,9 @@ export class Shadow {
     return this.#at + area * this.#pages * pageSize;
   }
 
-  /** Only pages that are not erased already cost a write. The first page goes first: it makes the area invalid. */
+  /** The first page goes first: it makes the area invalid. */
   #erase(area: 0 | 1): void {
-    for (let page = 0; page < this.#pages; page++) {
-      const at = this.#areaAt(area) + page * pageSize;
-      if (!this.#chip.isErased(at, 1)) this.#chip.fill(at, 1, 0xff);
-    }
+    erasePages(this.#chip, this.#areaAt(area) / pageSize, this.#pages);
   }
 
   #newer(): { readonly area: 0 | 1; readonly sequence: number; readonly content: Uint8Array } | undefined {

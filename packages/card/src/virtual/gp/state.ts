@@ -1,4 +1,4 @@
-import type { Chip } from "../chip.js";
+import { type Chip, MemoryFailure, unlessMemoryFails } from "../chip.js";
 import { same } from "../os/command.js";
 import { pageSize } from "../layout.js";
 import {
@@ -12,7 +12,7 @@ import {
   PAYMENT_MODULE,
   PAYMENT_PACKAGE,
 } from "./layout.js";
-import { Shadow } from "./shadow.js";
+import { erasePages, Shadow } from "./shadow.js";
 
 /** 80 3DES (SCP02), 88 AES (SCP03). */
 export type KeyType = 0x80 | 0x88;
@@ -188,10 +188,13 @@ export function readCounters(chip: Chip): Counters {
   return { tries: bytes[0] ?? 0, sequences };
 }
 
-export function writeCounters(chip: Chip, { tries, sequences }: Counters): void {
+export function counterBytes({ tries, sequences }: Counters): Uint8Array {
   const each = [...sequences].flatMap(([kvn, n]) => [kvn, n >> 16, (n >> 8) & 0xff, n & 0xff]);
-  chip.writePair(gpLayout.counterPair, Uint8Array.of(tries, ...each));
+  return Uint8Array.of(tries, ...each);
 }
+
+export const writeCounters = (chip: Chip, counters: Counters): void =>
+  chip.writePair(gpLayout.counterPair, counterBytes(counters));
 
 /** Registry, keys and memory of a running card. */
 export class Vault {
@@ -205,8 +208,15 @@ export class Vault {
     this.#state = freshState([]);
   }
 
+  /** At a reset: finishes what a tear or a failing page left undone. A page that fails keeps no card from answering. */
   load(): void {
-    this.#shadow.settle();
+    unlessMemoryFails(() => this.#shadow.settle());
+    this.#read();
+    for (const app of this.#state.applications) unlessMemoryFails(() => this.dataOf(app).settle());
+    if (this.#state.life === LIFE.terminated) unlessMemoryFails(() => this.#eraseData());
+  }
+
+  #read(): void {
     const bytes = this.#shadow.read();
     this.#state = bytes === undefined ? freshState([]) : readState(bytes);
   }
@@ -220,9 +230,38 @@ export class Vault {
     const next = { ...this.#state, ...change };
     const bytes = stateBytes(next);
     if (bytes.length > this.#shadow.room) return false;
-    this.#shadow.write(bytes);
+    try {
+      this.#shadow.write(bytes);
+    } catch (problem) {
+      // A page failed: the new content may be in force all the same.
+      if (problem instanceof MemoryFailure) this.#read();
+      throw problem;
+    }
     this.#state = next;
     return true;
+  }
+
+  /**
+   * TERMINATED, for ever (GPCS 5.1.1.5), and nothing secret or personal stays (docs/gp-card.md 1). The state goes first and takes the
+   * domain's keys with it: a card that is torn from here on is terminated, and its next reset erases the rest. Throws MemoryFailure.
+   */
+  terminate(): void {
+    try {
+      this.change({ life: LIFE.terminated, keySets: [], elliptic: [], applications: [] });
+    } catch (problem) {
+      if (!(problem instanceof MemoryFailure) || this.#state.life !== LIFE.terminated) throw problem;
+      unlessMemoryFails(() => this.#eraseData());
+      throw problem;
+    }
+    this.#eraseData();
+  }
+
+  /** The heap but for load files: their code is nobody's secret. */
+  #eraseData(): void {
+    const { loadFiles } = this.#state;
+    const isCode = (page: number): boolean =>
+      loadFiles.some((file) => page >= file.page && page < file.page + file.pages);
+    erasePages(this.chip, firstHeapPage, this.chip.pages - firstHeapPage, isCode);
   }
 
   get loadFiles(): readonly LoadFile[] {

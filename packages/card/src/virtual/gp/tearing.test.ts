@@ -1,11 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { nodeCrypto } from "../../../node/index.js";
-import { aes, GpBench, isdAid, keysOf, type Session } from "../../../tools/gp-bench.js";
+import {
+  accessApp,
+  aes,
+  GpBench,
+  installAccess,
+  isdAid,
+  keysOf,
+  selectOf,
+  type Session,
+} from "../../../tools/gp-bench.js";
 import type { Command } from "../../apdu/index.js";
 import { aid, hex, unhex } from "../../bytes/index.js";
 import {
   getCardData,
-  installForInstall,
   installForPersonalization,
   putKey,
   putKeyPair,
@@ -14,10 +22,6 @@ import {
 } from "../../globalplatform/index.js";
 import { memoryStore } from "../index.js";
 
-const accessPackage = aid(unhex("A00000087602"));
-const accessModule = aid(unhex("A0000008760201"));
-const application = aid(unhex("A000000876020101"));
-const install = installForInstall({ loadFile: accessPackage, module: accessModule, application });
 const made = keysOf(16, 0x21);
 const replace = (session: Session): Command =>
   putKey({
@@ -65,8 +69,8 @@ const acts: readonly Act[] = [
   {
     name: "INSTALL",
     before: nothing,
-    command: () => install,
-    seen: (bench) => bench.say({ cla: 0, ins: 0xa4, p1: 4, p2: 0, data: application, le: 256 }),
+    command: () => installAccess,
+    seen: (bench) => bench.say(selectOf(hex(accessApp))),
   },
   {
     name: "SET STATUS",
@@ -81,12 +85,12 @@ const acts: readonly Act[] = [
   {
     name: "STORE DATA",
     before: (bench, session) => {
-      secured(bench, session, install);
-      secured(bench, session, installForPersonalization(application));
+      secured(bench, session, installAccess);
+      secured(bench, session, installForPersonalization(accessApp));
     },
     command: store,
     seen: (bench) => {
-      bench.send({ cla: 0, ins: 0xa4, p1: 4, p2: 0, data: application, le: 256 });
+      bench.send(selectOf(hex(accessApp)));
       return bench.say({ cla: 0, ins: 0xca, p1: 1, p2: 1, le: 256 });
     },
   },

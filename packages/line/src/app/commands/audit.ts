@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Store } from "../../store/store.js";
 import { verifyAudit } from "../audit-heads.js";
 import { dataRoot } from "../config.js";
-import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
+import { databaseName, type DataFolder, knownDataFolder } from "../data-folder.js";
 import { openKeystore } from "../key-file.js";
 import { verifyActs } from "../office-acts.js";
 import { type LinksVerdict, verifyLinks } from "../office-chain.js";
@@ -33,9 +33,16 @@ export function addAuditCommands(program: Command): void {
       const root = dataRoot(options.data);
       if (existsSync(join(root, databaseName)))
         return withStore(options, (store, data) => verified(options, data, store));
+      const data = knownDataFolder(root);
+      const heads = [data.auditHeads, ...(options.heads ?? [])].filter((file) => existsSync(file));
+      if (heads.length > 0)
+        throw new Refusal(
+          `there is no ${databaseName} at ${root}, and ${heads.join(", ")} holds signed heads of its audit: the database is gone, or lies elsewhere (--data)`,
+        );
       // Ceremonies may be held long before the first order: their acts stand for themselves.
-      if (!existsSync(root)) throw new Refusal(`there is no data folder at ${root}: name it with --data`);
-      return verified(options, dataFolder(root), undefined);
+      if (!existsSync(data.officeActs))
+        throw new Refusal(`there is no audit in ${root}: neither orders nor key ceremonies were ever there`);
+      return verified(options, data, undefined);
     });
 }
 
@@ -69,7 +76,7 @@ async function verified(options: VerifyOptions, data: DataFolder, store: Store |
     if (verdict?.ok === true) {
       const { head, heads, unsigned } = verdict;
       print(
-        `The audit is whole: ${String(head.sequence)} entries, ${String(heads)} signed heads${unsigned > 0 ? `, ${String(unsigned)} entries since the last of them` : ""}.`,
+        `The audit is whole: ${String(head.sequence)} entries, ${String(heads)} signed head${heads === 1 ? "" : "s"}${unsigned > 0 ? `, ${String(unsigned)} entries since the last of them` : ""}.`,
       );
       print(
         heads === 0

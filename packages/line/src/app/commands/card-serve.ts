@@ -15,11 +15,11 @@ import { chipNumberOf, stockItem } from "../../devices/shop-floor/lot.js";
 import { virtualSilicon } from "../../devices/shop-floor/silicon.js";
 import { faultOf, faultSchema } from "../../stations/line-file.js";
 import { dataRoot } from "../config.js";
-import { servedText } from "../copied-card.js";
-import { dataFolder } from "../data-folder.js";
+import { knownDataFolder } from "../data-folder.js";
 import { readAnyProduct } from "../job.js";
+import { lyingBody, servedText } from "../lying-body.js";
 import { Refusal, WrongUsage } from "../problem.js";
-import { fabFor } from "../virtual-blanks.js";
+import { type Fab, fabFor, needsKeys } from "../virtual-blanks.js";
 import { type CommonOptions, counting, print, printJson, withData } from "./options.js";
 
 type Words = CommonOptions & {
@@ -63,7 +63,10 @@ export function addServeCommand(card: Command): void {
       "--keep <dir>",
       "keep the blanks here, to be served again as they are then, with their delivery.csv",
     )
-    .option("--product <product.yaml>", "blanks that this product's line can complete (with --keys)")
+    .option(
+      "--product <product.yaml>",
+      "blanks that this product's line can complete (with --keys, unless its cards come with a key that everybody knows)",
+    )
     .option("--keys <keys.yaml>", "key list that publishes the key such blanks are made with")
     .option(
       "--issued <label>",
@@ -80,7 +83,7 @@ export function addServeCommand(card: Command): void {
     )
     .addHelpText(
       "after",
-      '\nExamples:\n  $ persoline card serve --vpcd 127.0.0.1:35963\n  $ persoline card serve --vpcd 127.0.0.1:35963 --keep blanks --first 2\n  $ persoline card serve --vpcd 127.0.0.1:35963 --issued L2026A-000017 --data .persoline/runs/...\n  $ node tools/pcsc.mjs run sh -c "node_modules/.bin/persoline card serve --vpcd 127.0.0.1:35963 & sleep 3; opensc-tool -r 0 -a"\n\nA blank knows its chip number (80CA00CF00) and has no files; the --issued card of a product with files answers SELECT too: opensc-tool -r 0 -s 00A4000C023F00',
+      '\nExamples:\n  $ persoline card serve --vpcd 127.0.0.1:35963\n  $ persoline card serve --vpcd 127.0.0.1:35963 --keep blanks --first 2\n  $ persoline card serve --vpcd 127.0.0.1:35963 --issued L2026A-000017 --data .persoline/runs/...\n  $ node tools/pcsc.mjs run sh -c "node_modules/.bin/persoline card serve --vpcd 127.0.0.1:35963 & opensc-tool -r 0 -w -a"\n\nA blank knows its chip number (80CA00CF00) and has no files; the --issued card of a product with files answers SELECT too: opensc-tool -r 0 -s 00A4000C023F00',
     )
     .action(async (options: Words & { readonly fault: readonly Fault[] }) => {
       const served = await cardsFor({ ...options, faults: options.fault });
@@ -108,11 +111,13 @@ export function addServeCommand(card: Command): void {
         label,
         ...(serial === undefined ? {} : { serial }),
       }));
+      // Heard before it is told: whoever reads it may end this at once.
+      const toEnd = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       if (options.json === true) printJson({ serving: told });
       else
         for (const one of told)
           print(`${host}:${String(one.port)}  ${one.label}${"serial" in one ? `  chip ${one.serial}` : ""}`);
-      await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+      await toEnd;
       for (const slot of slots) slot.remove();
       for (const { close } of served) close();
     });
@@ -145,17 +150,9 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
         "--issued names cards that are there already: --count, --first, --keep, --product, --keys and --fault are for blanks",
       );
     }
-    return issuedCards(dataFolder(dataRoot(options.data)).shopFloor, issued);
+    return issuedCards(knownDataFolder(dataRoot(options.data)).shopFloor, issued);
   }
-  if ((product === undefined) !== (keys === undefined)) {
-    throw new WrongUsage(
-      "--product and --keys belong together: the key list publishes the key that the blanks are made with",
-    );
-  }
-  const fab =
-    product === undefined || keys === undefined
-      ? { loaderMaster: random(16) }
-      : await fabFor((await readAnyProduct(product)).product, keys);
+  const fab = await fabOf(options);
   const silicon = virtualSilicon({ ...fab, random });
   const lot = { lot: "SERVED", seed: 1 };
   const blanks = Array.from({ length: count ?? 1 }, (_, at) => {
@@ -173,6 +170,20 @@ async function cardsFor(options: Words): Promise<readonly Served[]> {
     const eeprom = memoryStore(silicon.fabricate(chip));
     return { label, serial, card: silicon.power({ eeprom, faults: options.faults }), close: () => {} };
   });
+}
+
+/** How the blanks are made. Throws DataProblem, WrongUsage. */
+async function fabOf({ product: file, keys }: Pick<Words, "product" | "keys">): Promise<Fab> {
+  const together =
+    "--product and --keys belong together: the key list publishes the key that the blanks are made with";
+  if (file === undefined) {
+    if (keys !== undefined) throw new WrongUsage(together);
+    return { loaderMaster: random(16) };
+  }
+  const { product } = await readAnyProduct(file);
+  // What can have no blanks, keys would not help.
+  if (keys === undefined && needsKeys(product)) throw new WrongUsage(together);
+  return fabFor(product, { product: file, keys: keys ?? "" });
 }
 
 /** Memories in files: what was written into a blank is in it when it is served again. The delivery list names all that were ever served. */
@@ -212,11 +223,7 @@ function taken(dir: string, label: string): () => void {
 function issuedCards(shopFloor: string, labels: readonly string[]): readonly Served[] {
   const floor = new ShopFloor(shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
   return labels.map((label) => {
-    const body = floor.find(label);
-    if (body === undefined) throw new Refusal(`there is no body ${label} on the shop floor at ${shopFloor}`);
-    if (!existsSync(`${body.dir}/chip.eeprom`) || readFileSync(`${body.dir}/chip.eeprom`).length === 0) {
-      throw new Refusal(`${label} lies untouched in the hopper: its chip is made when it is first fed`);
-    }
+    const body = lyingBody(floor, shopFloor, label);
     const release = taken(body.dir, label);
     const { card, eeprom } = floor.loadCard(body.dir);
     return {

@@ -9,7 +9,7 @@ import { realWorld } from "../../stations/world.js";
 import { readAnyProduct } from "../job.js";
 import type { RealReader } from "../line-readers.js";
 import { exitCode, Refusal, WrongUsage } from "../problem.js";
-import { port, print, printJson } from "./options.js";
+import { port, print, printJson, withJson } from "./options.js";
 import { realReader } from "./real-reader.js";
 
 interface Words {
@@ -23,8 +23,7 @@ interface Words {
 const visits = ["initialisation", "personalization", "proof"] as const;
 
 export function addWriteCommand(card: Command): void {
-  card
-    .command("write")
+  withJson(card.command("write"))
     .description(
       "make, fill and read back the files of one card of another maker (a product with os: iso7816)",
     )
@@ -37,7 +36,6 @@ export function addWriteCommand(card: Command): void {
       (text: string, before: readonly string[]) => [...before, text],
       [],
     )
-    .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
       '\nExample:\n  $ persoline card write --reader "Virtual PCD 00 00" --product examples/products/foreign-badge/product.yaml --set name="Ada Byron" --set zones="YARD;CRANE" --set cardNumber=F-1',

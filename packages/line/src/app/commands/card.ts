@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { copiedCard } from "../copied-card.js";
 import { inspectVirtual } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
-import { readProduct } from "../job.js";
+import { readAnyProduct } from "../job.js";
 import { exitCode, WrongUsage } from "../problem.js";
 import { addServeCommand } from "./card-serve.js";
 import { addWriteCommand } from "./card-write.js";
@@ -20,7 +20,10 @@ export function addCardCommands(program: Command): void {
     )
     .option("--reader <name>", 'instead: the card in this reader ("persoline doctor" shows their names)')
     .option("--vpcd <port>", "instead: listen here as vpcd does, and ask the card that connects", port)
-    .option("--product <product.yaml>", "also look for this product's files")
+    .option(
+      "--product <product.yaml>",
+      "also look for this product's files, and ask in the way that its cards are declared to bear",
+    )
     .addHelpText(
       "after",
       '\nExamples:\n  $ persoline card inspect L2026A-000017 --product examples/products/office-access/product.yaml\n  $ persoline card inspect --reader "Gemalto PC Twin Reader"',
@@ -37,7 +40,7 @@ export function addCardCommands(program: Command): void {
       }
       const copy = copiedCard(label, options);
       const product =
-        options.product === undefined ? undefined : (await readProduct(options.product)).product;
+        options.product === undefined ? undefined : (await readAnyProduct(options.product)).product;
       const found = await inspectVirtual(copy, product);
       if (options.json === true) printJson({ label, simulated: true, ...found });
       else print(inspectionText(`Body ${label} (a virtual card)`, found));

@@ -1,7 +1,7 @@
 /** `card inspect --reader` or `--vpcd`: whatever card lies there. */
 import { inspectAt } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
-import { readProduct } from "../job.js";
+import { readAnyProduct } from "../job.js";
 import { type CommonOptions, print, printJson } from "./options.js";
 import { type ReaderWords, realReader } from "./real-reader.js";
 
@@ -10,7 +10,7 @@ export type InspectWords = CommonOptions & ReaderWords & { readonly product?: st
 /** Answers whether the card stayed to the end. */
 export async function inspectReader(options: InspectWords): Promise<boolean> {
   const { product: file } = options;
-  const product = file === undefined ? undefined : (await readProduct(file)).product;
+  const product = file === undefined ? undefined : (await readAnyProduct(file)).product;
   const reader = realReader(options);
   try {
     const found = await inspectAt(reader, product);

@@ -123,9 +123,12 @@ const text = (file: string): string => {
   }
 };
 
-function told(answer: OfficeAnswer, json: boolean | undefined): void {
+const fileOf = (file: string | undefined): { readonly file?: string } => (file === undefined ? {} : { file });
+
+/** `more`: what the ceremony gave out, for programs. */
+function told(answer: OfficeAnswer, json: boolean | undefined, more: object = {}): void {
   if (json === true) {
-    printJson({ ceremony: answer.ceremony, keys: answer.keys, pending: answer.pending });
+    printJson({ ceremony: answer.ceremony, keys: answer.keys, pending: answer.pending, ...more });
     return;
   }
   const { ceremony } = answer;
@@ -173,9 +176,10 @@ function addOffice(keys: Command): void {
     )
     .action(
       async (
-        options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
+        options: Options & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
       ) => {
         const what = await makeOffice(options);
+        if (options.json === true) return printJson({ made: what, environment: options.environment });
         print(
           `${what} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
         );
@@ -397,8 +401,9 @@ function addCertificates(keys: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline keys request pay-issuer --out pay-issuer.request.json")
     .action(async (name: string, options: Options & { readonly out?: string }) => {
       const { request = "" } = await office({ ask: "request", name }, options);
+      if (options.out !== undefined) writeFileSync(options.out, `${request}\n`);
+      if (options.json === true) return printJson({ key: name, request, ...fileOf(options.out) });
       if (options.out === undefined) return print(request);
-      writeFileSync(options.out, `${request}\n`);
       print(`The request is in ${options.out}: send it to the authority, and read them its fingerprint.`);
     });
 
@@ -492,11 +497,11 @@ function addCeremonies(keys: Command): void {
         { ask: "confirm", number, by, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
         options,
       );
-      told(answer, options.json);
-      if (answer.block === undefined) return;
-      if (out === undefined) return print(answer.block);
-      writeFileSync(out, `${answer.block}\n`, { mode: 0o600 });
-      print(`The key block is in ${out}.`);
+      const { block } = answer;
+      if (block !== undefined && out !== undefined) writeFileSync(out, `${block}\n`, { mode: 0o600 });
+      told(answer, options.json, block === undefined ? {} : out === undefined ? { block } : fileOf(out));
+      if (block === undefined || options.json === true) return;
+      print(out === undefined ? block : `The key block is in ${out}.`);
     });
 
   withCustodian(keys.command("cancel"))
@@ -505,6 +510,7 @@ function addCeremonies(keys: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline keys cancel C-0003 --by 'A. Meyer'")
     .action(async (number: string, options: Options & { readonly by: string }) => {
       await office({ ask: "cancel", number, by: options.by }, options);
+      if (options.json === true) return printJson({ ceremony: number, state: "cancelled" });
       print(`Ceremony ${number} is over; nothing of it stays.`);
     });
 
@@ -520,9 +526,9 @@ function addCeremonies(keys: Command): void {
         throw new Refusal(
           `no ceremony ${number} is whole; "persoline keys ceremonies" shows those that wait`,
         );
-      if (options.json === true) return printJson({ ...record, signedBy });
+      if (options.html !== undefined) writeFileSync(options.html, recordPage(record, signedBy));
+      if (options.json === true) return printJson({ ...record, signedBy, ...fileOf(options.html) });
       if (options.html === undefined) return print(recordText(record, signedBy));
-      writeFileSync(options.html, recordPage(record, signedBy));
       print(`The record is in ${options.html}.`);
     });
 }

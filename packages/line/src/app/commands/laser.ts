@@ -21,7 +21,7 @@ import { readLaser } from "../laser-desk.js";
 import { layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
 import { type Source, withSource } from "./layout.js";
-import { print, printJson, textTable, whole } from "./options.js";
+import { print, printJson, textTable, whole, withJson } from "./options.js";
 
 interface WriteOptions extends Source {
   readonly laser: string;
@@ -35,6 +35,7 @@ interface CalibrateOptions {
   readonly format?: LaserFormat;
   readonly dither: "floyd-steinberg" | "atkinson";
   readonly out?: string;
+  readonly json?: boolean;
 }
 
 interface FitOptions {
@@ -70,8 +71,7 @@ export function addLaserCommands(program: Command): void {
       "\nExample:\n  $ persoline laser write examples/office-access/order.yaml --laser examples/lasers/fibre.yaml --record 17 --format gcode",
     )
     .action(write);
-  laser
-    .command("calibrate")
+  withJson(laser.command("calibrate"))
     .description("writes the calibration card: 17 flat patches from black to white between four square marks")
     .argument("<laser.yaml>", "the machine")
     .addOption(formatOption())
@@ -86,8 +86,7 @@ export function addLaserCommands(program: Command): void {
       "\nExample:\n  $ persoline laser calibrate examples/lasers/gantry.yaml --out calibration.gcode",
     )
     .action(calibrate);
-  laser
-    .command("fit")
+  withJson(laser.command("fit"))
     .description(
       "makes a dot-gain curve from the burnt calibration card: a table of its tones, or a picture of it",
     )
@@ -101,7 +100,6 @@ export function addLaserCommands(program: Command): void {
       "--out <curve.yaml>",
       "where to; a curve that is there already becomes the next version (default: NAME-curve.yaml here)",
     )
-    .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline laser fit capture.jpg --laser examples/lasers/gantry.yaml --out gantry-curve.yaml" +
@@ -160,6 +158,7 @@ async function calibrate(file: string, options: CalibrateOptions): Promise<void>
   const made = await calibrationFile(settings, format, options.dither);
   const out = `${stem}${made.extension}`;
   await keep(out, made);
+  if (options.json === true) return printJson({ laser: settings.name, format, file: out, ...made.figures });
   print(`${out}: ${figuresText(made.figures)}`);
   print(
     "Burn it on a blank of the order's stock with this machine's power and speed for photos. Then measure the patches, row by row from black, " +

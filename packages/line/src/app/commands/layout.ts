@@ -5,6 +5,7 @@ import {
   findingText,
   type Layer,
   layers,
+  layoutFace,
   type LayoutFinding,
   type LintRecord,
   type ProductFields,
@@ -20,7 +21,9 @@ import type { Face } from "../../plan/types.js";
 import { readLaser } from "../laser-desk.js";
 import { type LayoutDesk, layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
-import { print, printJson, unfinished, whole } from "./options.js";
+import { reachOf } from "../reach.js";
+import { readLine } from "../../stations/line-file.js";
+import { print, printJson, unfinished, whole, withJson } from "./options.js";
 
 export interface Source {
   readonly input?: string;
@@ -40,18 +43,20 @@ interface PreviewOptions extends Source {
 }
 
 interface LintOptions extends Source {
+  readonly line?: string;
   readonly strict?: boolean;
 }
 
 export const withSource = (command: Command): Command =>
-  command
-    .argument("<product>", "a product's folder, its product.yaml, or an order file")
-    .option(
-      "--input <file>",
-      "records to lay out: CSV, XLSX or JSON (default: the order's, or samples of nobody)",
-    )
-    .option("--photos <dir>", "pictures of --input (default: photos beside it)")
-    .option("--json", "print the result as JSON");
+  withJson(
+    command
+      .argument("<product>", "a product's folder, its product.yaml, or an order file")
+      .option(
+        "--input <file>",
+        "records to lay out: CSV, XLSX or JSON (default: the order's, or samples of nobody)",
+      )
+      .option("--photos <dir>", "pictures of --input (default: photos beside it)"),
+  );
 
 function layerList(text: string): readonly Layer[] {
   return text.split(",").map((word) => {
@@ -87,11 +92,12 @@ export function addLayoutCommands(program: Command): void {
     .description(
       "checks a product's layouts against the card, the machines and its records: places, letters, sizes, codes, contrast; ends with 1 when there is an error",
     )
+    .option("--line <line.yaml>", "also against what the machines of this line reach")
     .option("--strict", "end with 1 on a warning too")
     .addHelpText(
       "after",
       "\nExamples:\n  $ persoline layout lint examples/products/office-access" +
-        "\n  $ persoline layout lint examples/office-access/order.yaml --json" +
+        "\n  $ persoline layout lint examples/office-access/order.yaml --line examples/lines/carousel.yaml --json" +
         "\n\nEach line is file:line:column severity [rule] field: what is wrong; what to do.",
     )
     .action(lint);
@@ -106,16 +112,16 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
   if (options.dpi < 72 || options.dpi > 1200) throw new Refusal("--dpi must be 72 to 1200");
   const { drawing } = desk;
   const { values, photos } = await recordOf(desk, options.record);
-  const { faces, emboss } = drawing.draw(values, photos);
+  const drawn = drawing.draw(values, photos);
+  const { emboss } = drawn;
   const own = (drawing.raised?.lines ?? []).length;
-  const [first] = drawing.sides;
-  if (first === undefined)
-    throw new Refusal(
-      `cards of ${desk.name} are only embossed: there is no face to preview; "persoline layout lint" judges their lines`,
-    );
+  // Cards that are only embossed have a bare front.
+  const { bare } = drawing;
+  const layouts = drawing.sides.length === 0 ? [bare] : drawing.sides;
+  const faces = drawing.sides.length === 0 ? [layoutFace(bare, {}, {})] : drawn.faces;
   const sides: SheetSide[] = [];
   for (const [at, face] of faces.entries()) {
-    const layout = drawing.sides[at];
+    const layout = layouts[at];
     if (layout === undefined || (options.side !== "both" && options.side !== face.side)) continue;
     const picture = await pictureOfFace(face, layout, {
       dpi: options.dpi,
@@ -134,7 +140,7 @@ async function preview(what: string, options: PreviewOptions): Promise<void> {
         .join(" · ")
     : undefined;
   const lasered = await timesOf(options, faces);
-  const svg = sheetSvg(sides, caption, first.fonts);
+  const svg = sheetSvg(sides, caption, bare.fonts);
   const content =
     form === ".svg" ? svg : form === ".pdf" ? sheetPdf(sides, options.dpi) : await sheetPng(svg, options.dpi);
   // A card shows a person: nobody else on the machine need see it.
@@ -191,7 +197,8 @@ async function lint(what: string, options: LintOptions): Promise<void> {
   const desk = await layoutDesk(what, options);
   const records: LintRecord[] = [];
   for await (const record of desk.records()) records.push(record);
-  const findings = lintVisual(desk.drawing, records, fieldsOf(desk));
+  const machines = options.line === undefined ? [] : await reachOf(await readLine(options.line));
+  const findings = lintVisual(desk.drawing, records, fieldsOf(desk), machines);
   const count = (severity: LayoutFinding["severity"]): number =>
     findings.filter((one) => one.severity === severity).length;
   const [errors, warnings] = [count("error"), count("warning")];

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import { readAnyProduct } from "../job.js";
+import type { Letter } from "../../store/letters.js";
+import type { Store } from "../../store/store.js";
 import { takeAwayVoid, writeLetters } from "../letters.js";
 import { Refusal } from "../problem.js";
 import { withOrder } from "./order.js";
@@ -16,6 +18,24 @@ import {
   withStore,
 } from "./options.js";
 
+async function mustBeThere(store: Store, order: string): Promise<void> {
+  if ((await store.orders.find(order)) === undefined)
+    throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
+}
+
+const letterCount = (count: number): string => `${String(count)} ${count === 1 ? "letter" : "letters"}`;
+
+/** "98 are released, 2 are void". */
+function counted(list: readonly Letter[]): string {
+  const states = ["numbered", "written", "released", "void"] as const;
+  const words = { numbered: "not written yet", written: "written", released: "released", void: "void" };
+  const found = states.flatMap((state) => {
+    const count = list.filter((one) => one.state === state).length;
+    return count === 0 ? [] : [`${String(count)} ${count === 1 ? "is" : "are"} ${words[state]}`];
+  });
+  return found.length === 0 ? "it has none" : found.join(", ");
+}
+
 export function addLetterCommands(program: Command): void {
   const letters = program.command("letters").description("PIN letters, apart from cards");
 
@@ -25,15 +45,21 @@ export function addLetterCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline letters list 2026-117")
     .action((order: string, options: CommonOptions) =>
       withStore(options, async (store) => {
-        if ((await store.orders.find(order)) === undefined) {
-          throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
-        }
+        await mustBeThere(store, order);
         const list = await store.letters.list(order);
         if (options.json === true) return printJson(list);
         print(
           textTable(
-            ["letter", "record", "card", "state", "file"],
-            list.map((one) => [one.letter, one.record, one.attempt, one.state, one.file ?? ""]),
+            ["letter", "record", "card", "state", "since or why", "file"],
+            list.map((one) => [
+              one.letter,
+              one.record,
+              one.attempt,
+              one.state,
+              one.voidReason ?? one.releasedAt ?? "",
+              // The file of a void letter is taken away: nobody may print it.
+              one.state === "void" ? "" : (one.file ?? ""),
+            ]),
           ),
         );
       }),
@@ -48,7 +74,11 @@ export function addLetterCommands(program: Command): void {
         const { planned } = await readAnyProduct(stored.spec.product);
         const written = await writeLetters({ order, store, hsm, data, pins: planned.pins });
         if (options.json === true) return printJson({ order, written });
-        print(`${String(written)} letters of order ${order} written.`);
+        print(
+          written === 0
+            ? `No good card of order ${order} lacks a letter.`
+            : `${letterCount(written)} of order ${order} written.`,
+        );
       }),
     );
 
@@ -62,11 +92,14 @@ export function addLetterCommands(program: Command): void {
     )
     .action((order: string, options: DecisionOptions & { readonly witness: string }) =>
       withDecision(options, async (store, data, by) => {
+        await mustBeThere(store, order);
         await takeAwayVoid(order, store, data);
         const released = await store.letters.release({ order, by, witness: options.witness });
         if (options.json === true) return printJson(released);
         print(
-          `${String(released.length)} letters of order ${order} released; they lie in ${data.letters(order)}, encrypted for the letter printer.`,
+          released.length === 0
+            ? `No letter of order ${order} waits for its release: ${counted(await store.letters.list(order))}.`
+            : `${letterCount(released.length)} of order ${order} released; they lie in ${data.letters(order)}, encrypted for the letter printer.`,
         );
       }),
     );
@@ -110,8 +143,12 @@ export function addLetterCommands(program: Command): void {
     .action((letter: string, options: DecisionOptions & { readonly reason: string }) =>
       withDecision(options, async (store, data, by) => {
         await store.letters.void({ letter, reason: options.reason, by });
-        await takeAwayVoid(await store.letters.orderOf(letter), store, data);
-        print(`Letter ${letter} is void.`);
+        const order = await store.letters.orderOf(letter);
+        await takeAwayVoid(order, store, data);
+        if (options.json === true) return printJson({ letter, state: "void" });
+        print(
+          `Letter ${letter} is void and its file gone. Until order ${order} is delivered, two people may have it printed again: "letters reprint ${letter}".`,
+        );
       }),
     );
 }

@@ -5,12 +5,12 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
+import { warn } from "../answer.js";
 import { openKeystore, type Unlocking } from "../key-file.js";
 import { hidden } from "../hidden.js";
 import { exitCode, Refusal } from "../problem.js";
-import { harmless, harmlessJson } from "../../ledger/harmless.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
-import { openStore, type Store } from "../../store/store.js";
+import type { Store } from "../../store/store.js";
 
 export interface CommonOptions {
   readonly data?: string;
@@ -18,13 +18,18 @@ export interface CommonOptions {
   readonly by?: string;
 }
 
+export { print, printJson } from "../answer.js";
+
+export const withJson = (command: Command): Command =>
+  command.option("--json", "print the result, or why there is none, as JSON");
+
 export const withData = (command: Command): Command =>
-  command
-    .option(
+  withJson(
+    command.option(
       "--data <dir>",
       "folder of database, journal, keystore, shop floor and reports (default: $PERSOLINE_DATA or ./.persoline)",
-    )
-    .option("--json", "print the result as JSON");
+    ),
+  );
 
 export const withOperator = (command: Command): Command =>
   command.option("--by <name>", "who does it, for the audit (default: the login name)");
@@ -118,6 +123,8 @@ export async function withStore<T>(
   }
   const data = dataFolder(root);
   const by = operator(options.by);
+  // Only here: a third of what starting costs, and many commands need no database.
+  const { openStore } = await import("../../store/store.js");
   const store = await openStore({ file: data.database, who: by, place: "command line" });
   try {
     return await work(store, data, by);
@@ -151,18 +158,11 @@ export const withDecision = <T>(
     more,
   );
 
-/** Whatever of it came from outside does nothing to the terminal. */
-export const print = (text: string): void => {
-  process.stdout.write(`${harmless(text)}\n`);
-};
-
 /** Told beside the result; the command's work is not whole. */
 export const unfinished = (why: string): void => {
-  process.stderr.write(`${harmless(why)}\n`);
+  warn(why);
   process.exitCode = exitCode.refused;
 };
-
-export const printJson = (value: unknown): void => print(harmlessJson(JSON.stringify(value)));
 
 /** Columns padded to their widest cell. */
 export function textTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {

@@ -14,6 +14,7 @@ import { importOrder } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { Refusal } from "../problem.js";
+import { reachOf } from "../reach.js";
 import { refreshing } from "../refresh-reports.js";
 import { writeResult } from "../result-file.js";
 import {
@@ -50,7 +51,8 @@ export function addOrderCommands(program: Command): void {
           options,
           async (store) => {
             await refuseBrokenAudit({ store, data });
-            const stored = await importOrder(job, (await readLine(job.order.line)).line, store, hsm);
+            const line = await readLine(job.order.line);
+            const stored = await importOrder(job, line.line, store, hsm, await reachOf(line));
             await signAudit({ store, data, hsm });
             if (options.json === true) printJson(shown(stored));
             else

@@ -1,10 +1,18 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { renderFace, renderGround } from "../../plan/layout/index.js";
-import { decodePicture, foreignLimits, inspectFace, overlayPicture } from "../../stations/quality/index.js";
-import { layoutDesk, recordOf } from "../layout-desk.js";
+import {
+  foreignLimits,
+  inspectFace,
+  limitsOf,
+  overlayPicture,
+  type QualityLimits,
+} from "../../stations/quality/index.js";
+import { type LayoutDesk, layoutDesk } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
+import { expectedSide, readPicture } from "../quality-desk.js";
+import { readProfile } from "../quality-profiles.js";
 import { print, printJson, unfinished, whole } from "./options.js";
+import { addProfileCommands } from "./quality-profile.js";
 
 interface JudgeCommand {
   readonly record: number;
@@ -13,13 +21,18 @@ interface JudgeCommand {
   readonly photos?: string;
   readonly cardNumber?: string;
   readonly overlay?: string;
+  readonly profile?: string;
   readonly json?: boolean;
 }
 
 export function addQualityCommands(program: Command): void {
-  program
+  const quality = program
     .command("quality")
-    .description("judges pictures of cards against what must be on them")
+    .description(
+      "judges pictures of cards against what must be on them, and learns what good ones look like",
+    );
+  addProfileCommands(quality);
+  quality
     .command("judge")
     .argument("<picture>", "a camera's picture of one side: JPEG, PNG, TIFF, WebP or PGM")
     .argument("<product>", "a product's folder, its product.yaml, or an order file")
@@ -32,6 +45,7 @@ export function addQualityCommands(program: Command): void {
     .option("--photos <dir>", "pictures of --input (default: photos beside it)")
     .option("--card-number <text>", "the card number that the line gave to this card")
     .option("--overlay <file>", "PNG with the expected side beside the straightened one, boxes and labels")
+    .option("--profile <profile.yaml>", "judge by the limits learned for this camera, whoever approved them")
     .option("--json", "print verdict, findings and measures as JSON")
     .addHelpText(
       "after",
@@ -43,48 +57,46 @@ export function addQualityCommands(program: Command): void {
 
 async function judge(picture: string, product: string, options: JudgeCommand): Promise<void> {
   const desk = await layoutDesk(product, options);
-  const { drawing } = desk;
-  const { values, photos } = await recordOf(desk, options.record);
-  const all = options.cardNumber === undefined ? values : { ...values, cardNumber: options.cardNumber };
-  const { faces } = drawing.draw(all, photos);
-  const face = faces.find(({ side }) => side === options.side);
-  const other = faces.find(({ side }) => side !== options.side);
-  if (face === undefined) throw new Refusal(`${desk.name} has no ${options.side}`);
-  const bytes = await readFile(picture).catch(() => {
-    throw new Refusal(`${picture} cannot be read: name a picture file`);
-  });
-  const seen = await decodePicture(bytes).catch(() => {
-    throw new Refusal(`${picture} is no whole picture: JPEG, PNG, TIFF, WebP and PGM are read`);
-  });
-  const dots = await renderFace(face, 300);
-  const ground = await renderGround(face, 300);
-  const otherGround = other === undefined ? undefined : await renderGround(other, 300);
+  const side = await expectedSide(desk, options);
+  const { face, dots, options: told } = side;
+  const seen = await readPicture(picture);
+  const { limits, from } = await limitsBy(options, desk);
   const { verdict, straight } = await inspectFace(
     { ...seen, side: face.side, frame: 1, takenAt: 0 },
     face,
     dots,
-    {
-      limits: foreignLimits,
-      chip: drawing.sides.find(({ template }) => template.chip)?.template.side ?? "none",
-      ...(ground === undefined ? {} : { ground: ground.common }),
-      ...(ground?.own === undefined ? {} : { printed: ground.own }),
-      ...(otherGround === undefined ? {} : { otherGround: otherGround.common }),
-    },
+    { ...told, limits },
   );
   if (options.overlay !== undefined) {
-    const png = await overlayPicture(face, dots, ground?.common, straight, verdict);
+    const png = await overlayPicture(face, dots, told.ground, straight, verdict);
     // It shows a person: nobody else on the machine need see it.
     await writeFile(options.overlay, png, { mode: 0o600 });
   }
-  if (options.json === true) printJson({ picture, product: desk.name, side: face.side, ...verdict });
+  if (options.json === true)
+    printJson({ picture, product: desk.name, side: face.side, limits: from, ...verdict });
   else {
     for (const { field, what, measured, limit, unit, box, weight, detail } of verdict.findings)
       print(
         `${weight} ${field}: ${what}, ${measured.toFixed(2)} ${unit} (limit ${limit.toFixed(2)}) at ${box.x.toFixed(1)}, ${box.y.toFixed(1)} mm${detail === undefined ? "" : `, ${detail}`}`,
       );
     print(
-      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured)`,
+      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; limits: ${from})`,
     );
   }
   if (verdict.verdict !== "pass") unfinished(`the ${face.side} does not pass`);
+}
+
+/** The learned limits of a profile, approved or not; without one, those that fit any light. Throws DataProblem, Refusal. */
+async function limitsBy(
+  { profile, side }: JudgeCommand,
+  { name, layout }: LayoutDesk,
+): Promise<{ readonly limits: QualityLimits; readonly from: string }> {
+  if (profile === undefined)
+    return { limits: foreignLimits, from: "built-in, measured on the simulated camera; any exposure" };
+  const read = await readProfile(profile);
+  if (read.product !== name || read.layout !== layout)
+    throw new Refusal(`${profile} was learned from other layouts than those of ${name} as it is now`);
+  const own = read.sides.find((one) => one.side === side);
+  if (own === undefined) throw new Refusal(`${profile} knows nothing of the ${side}: learn it too`);
+  return { limits: limitsOf(own), from: `${read.profile}, version ${String(read.version)}` };
 }

@@ -2,6 +2,7 @@
 import { pcscReader } from "../../devices/reader/pcsc/reader.js";
 import { vpcdReader } from "../../devices/reader/vpcd/reader.js";
 import { realWorld } from "../../stations/world.js";
+import { warn } from "../answer.js";
 import { pcscSocket } from "../config.js";
 import type { RealReader } from "../line-readers.js";
 import { WrongUsage } from "../problem.js";
@@ -15,24 +16,30 @@ export interface ReaderWords {
 const quietMs = 2_000;
 const patienceMs = 30_000;
 
-/** Throws WrongUsage unless exactly one of the two is named. */
+/** A card that is not there yet is waited for. Throws WrongUsage unless exactly one of the two is named. */
 export function realReader({ reader: name, vpcd: port }: ReaderWords): RealReader {
   if ((name === undefined) === (port === undefined)) {
     throw new WrongUsage("name either a PC/SC reader with --reader or a port with --vpcd");
   }
   const world = realWorld();
-  if (port === undefined) {
-    const binding = { pcsc: name ?? "" };
-    return pcscReader({ name: binding.pcsc, binding, world, socket: pcscSocket(), patienceMs: 0 });
-  }
-  const reader = vpcdReader({ name: `port ${String(port)}`, port, world, patienceMs });
+  const reader =
+    port === undefined
+      ? pcscReader({
+          name: name ?? "",
+          binding: { pcsc: name ?? "" },
+          world,
+          socket: pcscSocket(),
+          patienceMs: 0,
+        })
+      : vpcdReader({ name: `port ${String(port)}`, port, world, patienceMs });
+  const where = port === undefined ? (name ?? "") : `127.0.0.1:${String(port)}`;
   return {
     ...reader,
     insert: async () => {
       if (!(await reader.awaitCard("present", quietMs))) {
-        process.stderr.write(
-          `waiting for a card at 127.0.0.1:${String(port)} (${String(patienceMs / 1000)} s)\n`,
-        );
+        warn(`waiting for a card at ${where} (${String(patienceMs / 1000)} s)`);
+        // Whoever waits in vain is told so by the reset; at a port that one waits by itself.
+        if (port === undefined) await reader.awaitCard("present", patienceMs);
       }
       return reader.insert();
     },

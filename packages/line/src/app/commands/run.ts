@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
-import { harmless } from "../../ledger/harmless.js";
+import { refuseJson, warn } from "../answer.js";
 import { dataRoot, operator, timeZone } from "../config.js";
+import { deskScreen } from "../desk-screen.js";
 import { exitCode } from "../problem.js";
 import { simulatedDevices } from "../end-run.js";
 import { produce, type ProduceEnd } from "../produce.js";
@@ -12,6 +13,7 @@ import {
   passphrase,
   print,
   printJson,
+  unfinished,
   whole,
   withData,
   withOperator,
@@ -36,7 +38,10 @@ export function addRunCommand(program: Command): void {
     .argument("<order.yaml>", "the order file")
     .option("--line <line.yaml>", "another line than the order names")
     .option("--seed <number>", "seed of everything simulated (never of keys, PINs or challenges)", whole)
-    .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml --json --seed 7");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ persoline run examples/office-access/order.yaml\n  $ persoline run examples/office-access/order.yaml --line examples/lines/ideal.yaml --json --seed 7\n\nCtrl-C stops it at a safe place, twice at once; the same command goes on where it was.",
+    );
   withPassphrase(withOperator(withData(command))).action(run);
 }
 
@@ -46,18 +51,23 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
   let draw = (): void => undefined;
   let stop: (() => void) | undefined;
   let signals = 0;
-  /** What a desk was told last. */
-  let prompt: string | undefined;
   let progress = "";
+  // A person is told also where only the result is wanted.
+  const desk = deskScreen({
+    say: options.json === true ? warn : (text) => shown.say(text),
+    live: shown.live,
+  });
   const onSignal = (): void => {
     signals++;
     if (stop === undefined || signals > 1) {
       // Nothing is lost by this: what is in work is taken up by the next run.
+      refuseJson({ code: "interrupted", message: "interrupted: run the same command again" });
       process.exit(exitCode.refused);
     }
     shown.say("Stopping: cards in work are brought to a safe end (once more Ctrl-C ends at once).");
     // A desk's stop waits for a person like everything at a desk.
-    if (prompt !== undefined && !prompt.startsWith("Insert")) shown.say(`Still to be done: ${prompt}`);
+    const { open } = desk;
+    if (open !== undefined && !open.startsWith("Insert")) desk.tell(`Still to be done: ${open}`);
     stop();
   };
   process.on("SIGINT", onSignal);
@@ -73,15 +83,7 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
       ...(options.line === undefined ? {} : { lineFile: options.line }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...(key === undefined ? {} : { passphrase: key }),
-      desk: {
-        // A person is told also where only the result is wanted.
-        tell: (text) => {
-          prompt = text;
-          if (options.json === true) process.stderr.write(`${harmless(text)}\n`);
-          else shown.say(text);
-        },
-        typed: keyboard?.typed,
-      },
+      desk: { tell: desk.tell, awaits: desk.awaits, typed: keyboard?.typed },
       onProgress: ({ doing, done, of }) => {
         // Letters are written when the line has come to rest: its table must not draw over their number.
         clearInterval(timer);
@@ -91,7 +93,7 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
         stop = stopLine;
         const simulated = simulatedDevices(file).join(", ");
         shown.say(
-          `Line ${file.line}, ${file.mode} time. Simulated: ${simulated === "" ? "nothing" : simulated}.`,
+          `Line ${file.line}, mode ${file.mode}. Simulated: ${simulated === "" ? "nothing" : simulated}.`,
         );
         shown.say(
           `Planned: ${Math.round(planned.cardsPerHour).toLocaleString("en")} cards/h, bottleneck ${planned.bottleneck}.\n`,
@@ -101,7 +103,9 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
         draw = () => {
           const now = view();
           goal = Math.max(goal, now.waiting + now.counts.good);
-          shown.draw(lineTable(now, goal, shown.paint));
+          const waiting = desk.line();
+          const table = lineTable(now, goal, shown.paint);
+          shown.draw(waiting === undefined ? table : [...table, "", shown.paint("bold", waiting)]);
         };
         if (shown.live) timer = setInterval(draw, redraw);
         else {
@@ -114,6 +118,8 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
         }
       },
       onEvent: (event) => {
+        // Whoever stopped it has been told so.
+        if (event.kind === "stopping" && signals > 0) return;
         const text = eventLine(event, shown.paint);
         if (text !== undefined) shown.say(text);
       },
@@ -121,15 +127,15 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
     clearInterval(timer);
     draw();
     shown.settle();
-    if (options.json === true) printJson(end.produced);
+    const why = end.unfinished ?? (end.produced.balanced ? undefined : "the accounts do not balance");
+    if (options.json === true)
+      printJson(why === undefined ? end.produced : { ...end.produced, unfinished: why });
     else print(summary(end));
-    if (end.unfinished !== undefined || !end.produced.balanced) {
-      process.stderr.write(`${harmless(end.unfinished ?? "the accounts do not balance")}\n`);
-      process.exitCode = exitCode.refused;
-    }
+    if (why !== undefined) unfinished(why);
   } finally {
     clearInterval(timer);
     keyboard?.close();
+    desk.close();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
@@ -160,8 +166,10 @@ function plainLine(view: Parameters<typeof lineTable>[0]): string {
   return `${String(good)} good, ${String(rejected)} rejected, ${String(remade)} remade, ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h`;
 }
 
-function summary({ produced, letters, reports, line, commits, planned }: ProduceEnd): string {
+/** Why it is unfinished is told beside it. */
+function summary({ produced, letters, reports, commits, planned }: ProduceEnd): string {
   const { blanks, rejects } = produced;
+  const [seconds, byClock] = [produced.seconds, produced.simulatedSeconds].map((one) => one.toFixed(1));
   const perCard = blanks.used === 0 ? 0 : (commits.accounts + commits.journal) / blanks.used;
   const reasons = new Map<string, number>();
   for (const { station, code } of rejects) {
@@ -180,8 +188,7 @@ function summary({ produced, letters, reports, line, commits, planned }: Produce
     ...(letters > 0
       ? [`${String(letters)} PIN letters written for the letter printer, apart from the cards.`]
       : []),
-    `${produced.seconds.toFixed(1)} s${produced.simulatedSeconds === produced.seconds ? "" : ` (${produced.simulatedSeconds.toFixed(1)} s by the line's clock)`}, ${produced.cardsPerHour.toLocaleString("en")} cards/h; planned ${Math.round(planned.cardsPerHour).toLocaleString("en")}.`,
-    ...(line.ended === "complete" ? [] : [line.detail]),
+    `${seconds} s${byClock === seconds ? "" : ` (${byClock} s by the line's clock)`}, ${produced.cardsPerHour.toLocaleString("en")} cards/h; planned ${Math.round(planned.cardsPerHour).toLocaleString("en")}.`,
     `Report: ${reports.html}`,
   ].join("\n");
 }

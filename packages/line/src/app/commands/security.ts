@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { hsmOperations } from "../../devices/hsm/port.js";
 import { openKeystore } from "../key-file.js";
-import { dataFolder } from "../data-folder.js";
+import { knownDataFolder } from "../data-folder.js";
 import { dataRoot } from "../config.js";
 import { Refusal } from "../problem.js";
 import {
@@ -25,7 +25,7 @@ export function addSecurityCommand(program: Command): void {
       "\nExample:\n  $ persoline security --security pkcs11 --token persoline --token-library /usr/lib/softhsm/libsofthsm2.so",
     )
     .action(async (options: CommonOptions & UnlockOptions) => {
-      const data = dataFolder(dataRoot(options.data));
+      const data = knownDataFolder(dataRoot(options.data));
       const hsm = await openKeystore(data, passphrase(options));
       if (hsm === undefined)
         throw new Refusal(

@@ -9,7 +9,8 @@ import { Findings } from "../../orders/problem.js";
 import { type Verdict, verdicts } from "../../store/review.js";
 import { emptyBin, settle, strangers, takeAway, takeOut } from "../by-hand.js";
 import type { DataFolder } from "../data-folder.js";
-import { Refusal } from "../problem.js";
+import { heldPictures } from "../held-pictures.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { refreshing } from "../refresh-reports.js";
 import type { Store } from "../../store/store.js";
 import {
@@ -161,6 +162,34 @@ export function addStockCommands(program: Command): void {
       withStore(options, (store, data) => showHeld(store, data, options.json === true)),
     );
 
+  withPassphrase(withData(stock.command("look")))
+    .description(
+      "shows two people the pictures of a held card and what was found doubtful; the audit says who looked",
+    )
+    .argument("<serial>", "chip number, 20 hexadecimal digits (UID of a DESFire card: 14)")
+    .requiredOption("--by <name>", "the first person")
+    .requiredOption("--and <name>", "the second person")
+    .option("--out <dir>", "where LABEL-front.jpg and LABEL-back.jpg are written (default: here)", ".")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ persoline stock look 504C0011223300000017 --by 'A. Meyer' --and 'B. Novak' --out /dev/shm",
+    )
+    .action((serial: string, options: DecisionOptions & { readonly and: string; readonly out: string }) =>
+      withDecision(options, async (store, data, by, hsm) => {
+        if (!isSerial(serial)) throw new Refusal(`${serial} is no chip number`);
+        const asked = { serial: serial as Serial, by, witness: options.and };
+        const { files, question, wrong, order, record } = await heldPictures(
+          { store, data, hsm, ...asked },
+          options.out,
+        );
+        if (options.json === true) return printJson({ serial, order, record, question, wrong, files });
+        for (const one of wrong) print(one);
+        print(
+          `${files.join(", ")}: record ${String(record)} of order ${order}. Destroy them when you have decided.`,
+        );
+      }),
+    );
+
   withPassphrase(withData(stock.command("settle")))
     .description(
       "enter what two people decided about a held card; good only when nothing but the look at its pictures is left",
@@ -246,22 +275,25 @@ export function addStockCommands(program: Command): void {
           readonly reason: string;
           readonly witness: string;
         },
-      ) =>
-        withDecision(options, async (store, _, by) => {
+      ) => {
+        const { rejects } = options;
+        if (serials.length === 0 && rejects === undefined)
+          throw new WrongUsage("say what was destroyed: chip numbers, or --rejects ORDER");
+        return withDecision(options, async (store, _, by) => {
           const chosen = [...serials] as Serial[];
-          if (options.rejects !== undefined) {
-            for await (const blank of store.stock.list({ state: "rejected", order: options.rejects }))
+          if (rejects !== undefined) {
+            for await (const blank of store.stock.list({ state: "rejected", order: rejects }))
               chosen.push(blank.serial);
           }
-          await store.stock.destroy({
-            serials: chosen,
-            reason: options.reason,
-            by,
-            witness: options.witness,
-          });
+          if (rejects !== undefined && (await store.orders.find(rejects)) === undefined)
+            throw new Refusal(`there is no order ${rejects} here; "persoline order list" shows all`);
+          const { reason, witness } = options;
+          if (chosen.length > 0) await store.stock.destroy({ serials: chosen, reason, by, witness });
           if (options.json === true) return printJson({ destroyed: chosen.length });
-          print(`${String(chosen.length)} cards destroyed, seen by ${options.witness}.`);
-        }),
+          if (chosen.length === 0) return print("No rejects of this order are left to destroy.");
+          print(`${String(chosen.length)} cards destroyed, seen by ${witness}.`);
+        });
+      },
     );
 }
 
@@ -289,7 +321,9 @@ async function showHeld(store: Store, data: DataFolder, json: boolean): Promise<
         ]),
       ),
     );
-    print(`"persoline stock settle SERIAL" enters what two people decide.\n`);
+    print(
+      `"persoline stock look SERIAL" shows a card's pictures, "persoline stock settle SERIAL" enters what two people decide.\n`,
+    );
   }
   if (bodies.length > 0) {
     print(`In the hold bin, but in no stock list or there twice: ${bodies.join(", ")}.`);

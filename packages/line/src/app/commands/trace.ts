@@ -6,7 +6,7 @@ import { copiedCard } from "../copied-card.js";
 import { virtualReader } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
 import { compareTrace, inspectTrace, record, traceIn, traceRow } from "../traces.js";
-import { type CommonOptions, port, print, printJson, textTable, withData } from "./options.js";
+import { type CommonOptions, port, print, printJson, textTable, withData, withJson } from "./options.js";
 import { type ReaderWords, realReader } from "./real-reader.js";
 
 interface RecordOptions extends CommonOptions, ReaderWords {
@@ -34,7 +34,7 @@ export function addTraceCommands(card: Command): void {
     .option("--keep-personal", "keeps what files hold, for test cards; PINs and keys are masked all the same")
     .addHelpText(
       "after",
-      '\nExamples:\n  $ persoline card trace record L2026A-000017 card.jsonl --apdu 00A4000C023F00 00B0810000\n  $ persoline card trace record --reader "Gemalto PC Twin Reader" card.jsonl',
+      '\nExamples:\n  $ persoline card trace record L2026A-000017 card.jsonl --apdu 80CA00CF00 00A4000C023F00\n  $ persoline card trace record --reader "Gemalto PC Twin Reader" card.jsonl',
     )
     .action(async (first: string | undefined, second: string | undefined, options: RecordOptions) => {
       const { file, reader, close } = recordAt(first, second, options);
@@ -53,7 +53,7 @@ export function addTraceCommands(card: Command): void {
       if (options.json === true) printJson({ file, exchanges });
       else print(`${file}: ${String(exchanges)} exchanges`);
     });
-  withOnlyJson(trace.command("show"))
+  withJson(trace.command("show"))
     .description("a trace as a table")
     .argument("<file.jsonl>", "the trace")
     .addHelpText("after", "\nExample:\n  $ persoline card trace show card.jsonl")
@@ -110,5 +110,3 @@ function recordAt(
   const reader = realReader(options);
   return { file: first, reader, close: () => reader.close() };
 }
-
-const withOnlyJson = (command: Command): Command => command.option("--json", "print the result as JSON");

@@ -17,7 +17,7 @@ export function addWithdrawCommand(stock: Command): void {
     .description(
       "enter that two people found a good card bad, or cannot find it, before its order is delivered; its record waits for another",
     )
-    .argument("<serial>", "chip number, 20 hexadecimal digits")
+    .argument("<serial>", "chip number, 20 hexadecimal digits (UID of a DESFire card: 14)")
     .option("--lost", "its body is nowhere: it is booked as destroyed")
     .requiredOption("--reason <text>", "why; no personal data: it stays in the audit")
     .requiredOption("--by <name>", "the first person")

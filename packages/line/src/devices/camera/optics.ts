@@ -78,6 +78,19 @@ export const severities = {
 
 type Point = readonly [x: number, y: number];
 
+/** Rows of a projective map of the plane. */
+export type Projection = readonly [
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  e: number,
+  f: number,
+  g: number,
+  h: number,
+  i: number,
+];
+
 /** Projective map of the unit square onto four corners (Heckbert). */
 function homography([[x0, y0], [x1, y1], [x2, y2], [x3, y3]]: readonly [
   Point,
@@ -108,13 +121,13 @@ function inverse(m: readonly number[]): number[] {
   ];
 }
 
-/** Where the pixels of a picture look on a card whose corners lie there: card as unit square. */
-export function looks(corners: readonly [Point, Point, Point, Point]): (x: number, y: number) => Point {
+/**
+ * Where the pixels of a picture look on a card whose corners lie there: the card, as unit square, is at
+ * ((ax + by + c) / (gx + hy + i), (dx + ey + f) / (gx + hy + i)).
+ */
+export function looks(corners: readonly [Point, Point, Point, Point]): Projection {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, i = 1] = inverse(homography(corners));
-  return (x, y) => {
-    const w = 1 / (g * x + h * y + i);
-    return [(a * x + b * y + c) * w, (d * x + e * y + f) * w];
-  };
+  return [a, b, c, d, e, f, g, h, i];
 }
 
 /** Blurs rows, then columns, with one kernel each; the border stays. */
@@ -125,18 +138,45 @@ export function convolve(
   across: readonly number[],
   down: readonly number[],
 ): void {
-  const line = new Float32Array(Math.max(width, height));
-  const run = (kernel: readonly number[], from: number, step: number, length: number): void => {
-    const reach = kernel.length >> 1;
-    for (let i = 0; i < length; i++) line[i] = picture[from + i * step] ?? 0;
-    for (let i = reach; i < length - reach; i++) {
-      let sum = 0;
-      for (let k = 0; k < kernel.length; k++) sum += (kernel[k] ?? 0) * (line[i + k - reach] ?? 0);
-      picture[from + i * step] = sum;
-    }
-  };
-  if (across.length > 1) for (let y = 0; y < height; y++) run(across, y * width, 1, width);
-  if (down.length > 1) for (let x = 0; x < width; x++) run(down, x, width, height);
+  if (across.length > 1) blurRows(picture, width, height, across);
+  if (down.length > 1) blurColumns(picture, width, height, down);
+}
+
+function blurRows(picture: Float32Array, width: number, height: number, kernel: readonly number[]): void {
+  const reach = kernel.length >> 1;
+  const row = new Float32Array(width);
+  for (let from = 0; from < height * width; from += width) {
+    row.set(picture.subarray(from, from + width));
+    blend(picture.subarray(from + reach, from + width - reach), row, 1, kernel);
+  }
+}
+
+/** Row by row too: down a column, every step would be another line of the processor's cache. */
+function blurColumns(picture: Float32Array, width: number, height: number, kernel: readonly number[]): void {
+  const reach = kernel.length >> 1;
+  // The rows under the kernel as they were before they were blurred.
+  const rows = new Float32Array(width * kernel.length);
+  rows.set(picture.subarray(0, width * kernel.length));
+  for (let y = reach; y < height - reach; y++) {
+    blend(picture.subarray(y * width, (y + 1) * width), rows, width, kernel);
+    rows.copyWithin(0, width);
+    rows.set(picture.subarray((y + reach + 1) * width, (y + reach + 2) * width), width * (kernel.length - 1));
+  }
+}
+
+/** Every value becomes the sum of those that follow it in `source` by this step, weighed; most kernels have five weights. */
+function blend(target: Float32Array, source: Float32Array, step: number, kernel: readonly number[]): void {
+  const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0, ...more] = kernel;
+  for (let x = 0; x < target.length; x++) {
+    let sum =
+      first * (source[x] ?? 0) +
+      second * (source[x + step] ?? 0) +
+      third * (source[x + 2 * step] ?? 0) +
+      fourth * (source[x + 3 * step] ?? 0) +
+      fifth * (source[x + 4 * step] ?? 0);
+    for (let k = 0; k < more.length; k++) sum += (more[k] ?? 0) * (source[x + (5 + k) * step] ?? 0);
+    target[x] = sum;
+  }
 }
 
 /** A bell of this deviation, drawn out by a motion of so many pixels; sums to 1. */

@@ -2,7 +2,7 @@ import { type Plastic, readFace, type Side } from "../shop-floor/faces.js";
 import { type Chance, chance } from "../shop-floor/random.js";
 import { type Damage, type Ground, readGround, readWear, type Wear } from "../shop-floor/wear.js";
 import type { Place } from "../transport/port.js";
-import { type Conditions, convolve, kept, kernel, looks } from "./optics.js";
+import { type Conditions, convolve, kept, kernel, looks, type Projection } from "./optics.js";
 import type { Camera, Picture } from "./port.js";
 
 interface Clock {
@@ -46,12 +46,12 @@ function metal(x: number, y: number): number | undefined {
   return column < 0.06 || column > 0.94 || row < 0.08 || row > 0.92 ? tone.gap : tone.metal;
 }
 
-/** Millimetres from the card's rounded outline, negative inside. */
-function outside(x: number, y: number): number {
-  const fromX = Math.abs(x - card.width / 2) - (card.width / 2 - card.radius);
-  const fromY = Math.abs(y - card.height / 2) - (card.height / 2 - card.radius);
-  const [cornerX, cornerY] = [Math.max(fromX, 0), Math.max(fromY, 0)];
-  return Math.sqrt(cornerX * cornerX + cornerY * cornerY) + Math.min(Math.max(fromX, fromY), 0) - card.radius;
+/** Millimetres from the card's rounded outline, negative inside, of a point so far beyond the straight parts of its edges. */
+function outside(beyondX: number, beyondY: number): number {
+  const [cornerX, cornerY] = [Math.max(beyondX, 0), Math.max(beyondY, 0)];
+  return (
+    Math.sqrt(cornerX * cornerX + cornerY * cornerY) + Math.min(Math.max(beyondX, beyondY), 0) - card.radius
+  );
 }
 
 /** Reflection of one side, one byte a dot of 300 dpi: what light comes back before the lens sees it. */
@@ -142,6 +142,18 @@ function hurt(
   }
 }
 
+/** What chance made of one exposure; pixels where nothing else is said. */
+interface Shot {
+  readonly width: number;
+  readonly height: number;
+  /** Pixels a millimetre. */
+  readonly scale: number;
+  readonly light: { readonly x: number; readonly y: number; readonly bowl: number; readonly all: number };
+  readonly look: Projection;
+  readonly belt: number;
+  readonly glare: { readonly x: number; readonly y: number; readonly wide: number; readonly peak: number };
+}
+
 function expose(plastic: ReturnType<typeof reflection>, seen: Conditions, luck: Chance): Uint8Array {
   const { width, height } = seen;
   const angle = (luck.between(-seen.turn, seen.turn) * Math.PI) / 180;
@@ -170,26 +182,53 @@ function expose(plastic: ReturnType<typeof reflection>, seen: Conditions, luck: 
     wide: luck.between(12, 22) * scale,
     peak: luck.between(0, seen.glare),
   };
+  const picture = lit(plastic, { width, height, scale, light, look, belt, glare });
+  const blur = luck.between(...seen.blur);
+  convolve(picture, width, height, kernel(blur, luck.between(0, seen.motion)), kernel(blur));
+  return sensed(picture, seen, luck);
+}
+
+/** What falls on the sensor through a lens without blur, in grey levels. The hottest loop of a simulated line: plain numbers only. */
+function lit(plastic: ReturnType<typeof reflection>, shot: Shot): Float32Array {
+  const { width, height, scale, light, belt, glare } = shot;
+  const [a, b, c, d, e, f, g, h, i] = shot.look;
+  const { grey: dots, width: dotsAcross, height: dotsDown } = plastic;
   const perDot = 300 / 25.4;
   const picture = new Float32Array(width * height);
+  const columns = Float64Array.from({ length: width }, (_, x) => (2 * x) / width - 1);
+  const weave = Float64Array.from({ length: width }, (_, x) => 4 * Math.sin(x / 3.1));
+  const { x: slopeX, y: slopeY, bowl, all } = light;
+  const straightX = card.width / 2 - card.radius;
+  const straightY = card.height / 2 - card.radius;
+  let pixel = 0;
   for (let y = 0; y < height; y++) {
+    const acrossY = b * (y + 0.5);
+    const downY = e * (y + 0.5);
+    const depthY = h * (y + 0.5);
+    const down = (2 * y) / height - 1;
+    const woven = Math.sin(y / 4.3);
     for (let x = 0; x < width; x++) {
-      const [u, v] = look(x + 0.5, y + 0.5);
-      const [mmX, mmY] = [u * card.width, v * card.height];
+      const w = 1 / (g * (x + 0.5) + depthY + i);
+      const mmX = (a * (x + 0.5) + acrossY + c) * w * card.width;
+      const mmY = (d * (x + 0.5) + downY + f) * w * card.height;
       // A pixel on the outline sees a part of the card and a part of the belt.
-      const covered = Math.min(Math.max(0.5 - outside(mmX, mmY) * scale, 0), 1);
+      const beyondX = Math.abs(mmX - card.width / 2) - straightX;
+      const beyondY = Math.abs(mmY - card.height / 2) - straightY;
+      let covered = 1;
+      if (beyondX > card.radius + 1 || beyondY > card.radius + 1) covered = 0;
+      else if (beyondX > 0 || beyondY > 0)
+        covered = Math.min(Math.max(0.5 - outside(beyondX, beyondY) * scale, 0), 1);
       let value = 0;
       if (covered > 0) {
-        const dotX = Math.min(Math.max(mmX * perDot - 0.5, 0), plastic.width - 1.001);
-        const dotY = Math.min(Math.max(mmY * perDot - 0.5, 0), plastic.height - 1.001);
-        const left = Math.floor(dotX);
-        const top = Math.floor(dotY);
-        const [fx, fy] = [dotX - left, dotY - top];
-        const at = top * plastic.width + left;
-        const upper = (plastic.grey[at] ?? 0) * (1 - fx) + (plastic.grey[at + 1] ?? 0) * fx;
-        const lower =
-          (plastic.grey[at + plastic.width] ?? 0) * (1 - fx) +
-          (plastic.grey[at + plastic.width + 1] ?? 0) * fx;
+        const dotX = Math.min(Math.max(mmX * perDot - 0.5, 0), dotsAcross - 1.001);
+        const dotY = Math.min(Math.max(mmY * perDot - 0.5, 0), dotsDown - 1.001);
+        const left = Math.trunc(dotX);
+        const top = Math.trunc(dotY);
+        const fx = dotX - left;
+        const fy = dotY - top;
+        const at = top * dotsAcross + left;
+        const upper = (dots[at] ?? 0) * (1 - fx) + (dots[at + 1] ?? 0) * fx;
+        const lower = (dots[at + dotsAcross] ?? 0) * (1 - fx) + (dots[at + dotsAcross + 1] ?? 0) * fx;
         value = covered * (upper * (1 - fy) + lower * fy);
         if (glare.peak > 0) {
           const far = ((x - glare.x) ** 2 + (y - glare.y) ** 2) / (2 * glare.wide * glare.wide);
@@ -197,25 +236,30 @@ function expose(plastic: ReturnType<typeof reflection>, seen: Conditions, luck: 
         }
       }
       // The belt's weave runs with the machine, not with the card.
-      if (covered < 1) value += (1 - covered) * (belt + 4 * Math.sin(x / 3.1) * Math.sin(y / 4.3));
-      const [across, down] = [(2 * x) / width - 1, (2 * y) / height - 1];
-      picture[y * width + x] =
-        value *
-        light.all *
-        (1 + light.x * across + light.y * down - light.bowl * (across * across + down * down));
+      if (covered < 1) value += (1 - covered) * (belt + (weave[x] ?? 0) * woven);
+      const across = columns[x] ?? 0;
+      picture[pixel++] =
+        value * all * (1 + slopeX * across + slopeY * down - bowl * (across * across + down * down));
     }
   }
-  const blur = luck.between(...seen.blur);
-  convolve(picture, width, height, kernel(blur, luck.between(0, seen.motion)), kernel(blur));
-  // A table of noise, read from another place in every row, is as good here as a new number for every pixel.
-  const noise = Float32Array.from({ length: 4096 + 613 }, () => luck.normal() * seen.noise);
+  return picture;
+}
+
+/** Noise is read from a table, from another place in every row: as good here as a new number for every pixel. */
+const noiseRun = 397;
+const noiseLength = 4096 + 613;
+
+/** What the sensor makes of it: noise, and whole grey levels. */
+function sensed(picture: Float32Array, { width, height, noise: deviation }: Conditions, luck: Chance) {
+  const noise = Float32Array.from({ length: noiseLength }, () => luck.normal() * deviation);
   const grey = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
-    let from = Math.floor(luck.next() * 4096);
+    let from = Math.trunc(luck.next() * 4096);
     for (let x = 0; x < width; x++) {
-      if (x % 397 === 0) from = Math.floor(luck.next() * 4096);
-      const value = (picture[y * width + x] ?? 0) + (noise[(from + x) % 4709] ?? 0);
-      grey[y * width + x] = value < 0 ? 0 : value > 255 ? 255 : Math.round(value);
+      if (x % noiseRun === 0) from = Math.trunc(luck.next() * 4096);
+      const at = y * width + x;
+      const value = (picture[at] ?? 0) + (noise[(from + x) % noiseLength] ?? 0);
+      grey[at] = Math.min(Math.max(value, 0), 255) + 0.5;
     }
   }
   return grey;

@@ -1,9 +1,9 @@
 /** What can be wrong with a stripe, planted in a body (`faults.json`, line file) or in a simulated encoder. */
 
-import { stripeFlawKinds } from "../shop-floor/stripe.js";
+import { type StripeFlawKind, stripeFlawKinds } from "../flaw-kinds.js";
 
 export interface StripeFlaw {
-  readonly kind: (typeof stripeFlawKinds)[number];
+  readonly kind: StripeFlawKind;
   /** The encoder's nth writing (1 = first), or the body with a label. */
   readonly nth?: number;
   readonly label?: string;

@@ -1,8 +1,11 @@
 /** An encoder over bodies of the shop floor: it writes bits as a real head would, and reads what is there, not what it was told. */
+import { headOf } from "../shop-floor/places.js";
+import { stripeFlawKinds } from "../flaw-kinds.js";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/lot-book.js";
+import type { Spoiler } from "../shop-floor/spoiler.js";
 import { type Coercivity, type MagneticStripe, readStripe, writeStripe } from "../shop-floor/stripe.js";
 import type { Place } from "../transport/port.js";
 import { bitsOf, charactersOf, readBits, trackForms } from "./bits.js";
@@ -20,6 +23,8 @@ export interface SimulatedEncoderOptions {
    */
   readonly open?: (sealed: Extract<StripeContent, { kind: "sealed" }>) => readonly TrackText[];
   readonly flaws?: readonly StripeFlaw[];
+  /** Spoils a share of the cards at this head. */
+  readonly spoiler?: Spoiler;
 }
 
 /** Card past the head at 500 mm/s, twice (write and read), and its handling; ms. */
@@ -44,6 +49,24 @@ const readable = { least: 0.6, most: 1.36 } as const;
 export function simulatedEncoder(options: SimulatedEncoderOptions): Encoder {
   const { name, place, world } = options;
   let nth = 0;
+  /** Whatever is wrong at the head for a card stays wrong when it is written once more. */
+  let spoilt: { readonly label: string; readonly flaw: StripeFlaw } | undefined;
+  const spoiltBy = (label: string): StripeFlaw | undefined => {
+    if (spoilt?.label === label) return spoilt.flaw;
+    const job = {
+      label,
+      head: headOf(place),
+      machine: name,
+      side: "back",
+      kinds: stripeFlawKinds,
+      can: () => true,
+    } as const;
+    const kind = options.spoiler?.next(job);
+    if (kind === undefined) return undefined;
+    options.spoiler?.made({ label, machine: name, side: "back", kind });
+    spoilt = { label, flaw: { kind } };
+    return spoilt.flaw;
+  };
   const refuse = (message: string): DeviceFault => new DeviceFault(name, "refused", `${name} ${message}`);
   const body = (): string => {
     const found = options.bodyAt(place);
@@ -78,12 +101,13 @@ export function simulatedEncoder(options: SimulatedEncoderOptions): Encoder {
       }
       nth++;
       const label = basename(dir).replace(/^\d{6}-/, "");
-      const flaw = [
+      const planted = [
         ...faultsOf(dir).faces.flatMap((words) => stripeFlawIn(words) ?? []),
         ...(options.flaws ?? []).filter((one) =>
           one.label === undefined ? one.nth === nth : one.label === label,
         ),
       ][0];
+      const flaw = planted ?? spoiltBy(label);
       // Blanks come with the stripe that was ordered, unless the flaw is that they did not.
       const material =
         readStripe(dir)?.coercivity ??

@@ -1,4 +1,7 @@
 /** Cards with keys that tests know, and whole sessions with them through a security module, whichever it is. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Command, decodeResponse, encodeCommand, type Response } from "@persoline/card/apdu";
 import { hex, unhex } from "@persoline/card/bytes";
 import type { KeySet } from "@persoline/card/globalplatform";
@@ -14,6 +17,7 @@ import {
 import { expect } from "vitest";
 import { orderOfSteps } from "./order.test.data.js";
 import type { Hsm } from "./port.js";
+import { createKeystore, openVault } from "./vault.js";
 
 /** Published values of these tests' own; each is made of one byte that grows. */
 export const masterOf = (length: number, first: number): Uint8Array =>
@@ -36,6 +40,31 @@ export const publishedMasters = Object.entries(masters).map(([name, { use, algor
 export const chip = unhex("504C0102030400000042");
 export const serial = hex(chip) as Serial;
 export const ref = (name: string) => name as KeyRef;
+
+export interface OpenedVault {
+  readonly hsm: Hsm;
+  /** Where its keystore lies. */
+  readonly folder: string;
+  readonly end: () => Promise<void>;
+}
+
+/** A security module in a process of its own, with these keys, in a folder of its own. */
+export async function vaultWith(keys: Parameters<typeof createKeystore>[0]["keys"]): Promise<OpenedVault> {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-channel-"));
+  const file = join(folder, "keystore.json");
+  const unlock = { keyFile: join(folder, "vault.key") };
+  const letterPrinter = { writePrivateKeyTo: join(folder, "printer.pem") };
+  await createKeystore({ file, environment: "test", unlock, keys, letterPrinter });
+  const hsm = await openVault({ file, unlock });
+  return {
+    hsm,
+    folder,
+    end: async () => {
+      await hsm.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
 
 export function cardWith(
   keys: KeySet,

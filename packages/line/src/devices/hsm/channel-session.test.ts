@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hex } from "@persoline/card/bytes";
 import { diversify3des, diversifyKdf3 } from "@persoline/card/globalplatform";
@@ -18,39 +17,27 @@ import {
   ref,
   send,
   serial,
+  type OpenedVault,
   sessionBy,
+  vaultWith,
 } from "./channel-cards.test.data.js";
 import type { Hsm } from "./port.js";
-import { createKeystore, openVault } from "./vault.js";
 
-let folder: string;
+let vault: OpenedVault;
 let hsm: Hsm;
-
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "persoline-channel-"));
-  const file = join(folder, "keystore.json");
-  const unlock = { keyFile: join(folder, "vault.key") };
-  await createKeystore({
-    file,
-    environment: "test",
-    unlock,
-    keys: [
-      ...publishedMasters,
-      { name: "issuer192", use: "scp03", algorithm: "AES-192" },
-      { name: "issuer256", use: "scp03", algorithm: "AES-256" },
-      { name: "issuerdes", use: "scp02" },
-      { name: "app", use: "application" },
-      { name: "singledes", use: "scp02", published: "1F2E3D4C5B6A79881F2E3D4C5B6A7988" },
-      { name: "weakdes", use: "scp02", published: "1F2E3D4C5B6A798801FE01FE01FE01FE" },
-    ],
-    letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
-  });
-  hsm = await openVault({ file, unlock });
+  vault = await vaultWith([
+    ...publishedMasters,
+    { name: "issuer192", use: "scp03", algorithm: "AES-192" },
+    { name: "issuer256", use: "scp03", algorithm: "AES-256" },
+    { name: "issuerdes", use: "scp02" },
+    { name: "app", use: "application" },
+    { name: "singledes", use: "scp02", published: "1F2E3D4C5B6A79881F2E3D4C5B6A7988" },
+    { name: "weakdes", use: "scp02", published: "1F2E3D4C5B6A798801FE01FE01FE01FE" },
+  ]);
+  hsm = vault.hsm;
 });
-afterAll(async () => {
-  await hsm.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => vault.end());
 
 const session = (card: VirtualCard, channel: SecureChannelSpec, steps: readonly SecureStep[]) =>
   sessionBy(hsm, card, channel, steps);
@@ -186,7 +173,7 @@ describe("what the vault refuses", () => {
     const list = await hsm.keys();
     expect(list.find(({ name }) => name === "fabdes")).toMatchObject({ algorithm: "3DES", use: "scp02" });
     expect(list.find(({ name }) => name === "issuer192")?.kcv).toMatch(/^[0-9A-F]{6}$/);
-    const kept = readFileSync(join(folder, "keystore.json"), "utf8");
+    const kept = readFileSync(join(vault.folder, "keystore.json"), "utf8");
     expect(kept).not.toContain(Buffer.from(masters.fab256.value).toString("base64"));
   });
 });

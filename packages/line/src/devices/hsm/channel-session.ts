@@ -32,6 +32,7 @@ import { VaultRefusal } from "./vault-refusal.js";
 import { random } from "./draw.js";
 import { PaymentParts } from "./payment/session.js";
 import { Scp11SessionOpening } from "./scp11-opening.js";
+import { mustDraw, takeDrawnPin } from "./drawn-pin.js";
 import { unseal } from "./seal.js";
 import {
   type Authenticated,
@@ -42,12 +43,14 @@ import {
   otherChip,
   proofOf,
   type Unwrapped,
+  usedUp,
   verdicts,
   WRONG_CRYPTOGRAM,
 } from "./session-parts.js";
 
 /** The card manager: its AID enters the pseudo-random card challenge (docs/card-os.md 4). */
 const CARD_MANAGER = unhex("A000000151000000");
+const NONE = new Uint8Array(0);
 /** The set a card came with is named by 00 (GPCS table 11-67). */
 const INITIAL_KVN = 0xff;
 
@@ -65,6 +68,9 @@ export class ChannelSession implements CardSession {
   readonly #agreement: Scp11SessionOpening | undefined;
   #session: Session | undefined;
   #awaited: readonly Awaited[] = [];
+  /** PINs that the card draws, by the place of their step, and whose they are. */
+  #draws: readonly SecureStep["draws"][] = [];
+  #secrets: SealedSecrets | undefined;
 
   constructor(ring: Keyring, channel: Spec, serial: Serial) {
     this.#ring = ring;
@@ -105,6 +111,9 @@ export class ChannelSession implements CardSession {
 
   #secured(session: Session, steps: readonly SecureStep[], secrets: SealedSecrets | undefined) {
     this.#session = session;
+    for (const step of steps) mustDraw(step, this.#channel, secrets);
+    this.#draws = steps.map(({ draws }) => draws);
+    this.#secrets = secrets;
     const payments = new PaymentParts(this.#ring, secrets);
     try {
       const ready = steps.map((step) => this.#ready(step, session, secrets, payments));
@@ -129,6 +138,7 @@ export class ChannelSession implements CardSession {
       const { i, level, diversify } = channel;
       return (
         this.#stranger(answer) ??
+        usedUp(answer.sequenceCounter) ??
         this.#with(
           this.#ring.desKeySet(channel.keys, this.#serial, diversify),
           (keys: KeySet) => new Scp02Session({ ...common, keys, answer, i, level }),
@@ -143,6 +153,7 @@ export class ChannelSession implements CardSession {
     }
     return (
       this.#stranger(answer) ??
+      usedUp(answer.sequenceCounter) ??
       this.#with(
         this.#ring.kept?.keySet(channel.keys, this.#serial, diversify) ??
           this.#ring.keySet(channel.keys, this.#serial, diversify),
@@ -355,10 +366,24 @@ export class ChannelSession implements CardSession {
         bare.push(session.unwrap(answer));
       } catch (error) {
         if (!(error instanceof CardProblem)) throw error;
-        return { ok: false, code: "response-mac", at: bare.length, answers: verdicts(bare, this.#awaited) };
+        // Nothing of a PIN leaves, whatever became of the others.
+        const before = bare.map((one, at) => (this.#draws[at] === undefined ? one : { ...one, data: NONE }));
+        return {
+          ok: false,
+          code: "response-mac",
+          at: bare.length,
+          answers: verdicts(before, this.#awaited),
+        };
       }
     }
-    return { ok: true, answers: verdicts(bare, this.#awaited) };
+    const judged = verdicts(bare, this.#awaited);
+    return {
+      ok: true,
+      answers: judged.map((answer, at) => {
+        const drawn = this.#draws[at];
+        return drawn === undefined ? answer : takeDrawnPin(this.#ring, drawn, this.#secrets, answer);
+      }),
+    };
   }
 
   close(): void {

@@ -40,8 +40,7 @@ export function random(length: number): Uint8Array {
 }
 
 /** What is remembered for the comparison is no byte of a key or PIN. */
-const told = (first: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(first).digest());
+const told = (first: Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(first).digest());
 
 const refusal = (): VaultRefusal =>
   new VaultRefusal(
@@ -49,10 +48,10 @@ const refusal = (): VaultRefusal =>
   );
 
 /** Decimal digits in ASCII, each as likely as the other. The caller wipes them. */
-export function randomDigits(length: number): Uint8Array {
+export function randomDigits(length: number, from: Source = random): Uint8Array {
   const digits = unmoved(length);
   for (let done = 0; done < length; ) {
-    const bytes = random(16);
+    const bytes = from(16);
     for (const byte of bytes) if (byte < 250 && done < length) digits[done++] = 0x30 + (byte % 10);
     bytes.fill(0);
   }

@@ -111,7 +111,13 @@ interface Open {
   /** Without its value: text cannot be wiped, and is let go. */
   readonly stored: Omit<StoredKey, "value">;
   readonly bytes: Uint8Array;
+  /** Set up with its first use: reading an RSA key takes as long as signing with it. */
+  object?: KeyObject;
 }
+
+/** SPKI. */
+const openKey = (bytes: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
 
 /** The same three keys for every card: what cards come with from many a maker. */
 const theSame = (master: Uint8Array): KeySet => ({
@@ -264,7 +270,7 @@ export class Keyring {
   /** An issuer's public key, Ed25519. */
   issuerSignature(name: KeyRef): KeyObject {
     const bytes = this.#issuerKey(name, "issuer-signature");
-    return createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
+    return openKey(bytes);
   }
 
   /** Files that are under way when a key is deactivated are still read with it. */
@@ -307,7 +313,7 @@ export class Keyring {
   }
 
   issuerSigner(name: KeyRef): IssuerSigner {
-    const key = issuerKeyObject(this.#master(name, "emv-issuer"));
+    const key = this.#object(this.#key(name, "emv-issuer"), issuerKeyObject);
     const publicKey = rsaPublicOf(key);
     const certificate = this.#keys.get(name)?.stored.issuer?.certificate;
     return {
@@ -329,7 +335,7 @@ export class Keyring {
       throw new VaultRefusal(
         'this keystore has no public key of a stripe encoder: bring it in with "persoline keys import --use stripe-encoder --public FILE"',
       );
-    return createPublicKey({ key: Buffer.from(found.bytes), format: "der", type: "spki" });
+    return this.#object(found, openKey);
   }
 
   /** The one key that seals PINs and data keys. */
@@ -362,15 +368,25 @@ export class Keyring {
 
   /** The letter printer's public key. */
   letterPrinter(): KeyObject {
-    return createPublicKey({ key: Buffer.from(this.#only("letter").bytes), format: "der", type: "spki" });
+    return this.#object(this.#only("letter"), openKey);
   }
 
   wipe(): void {
+    // Key objects go with what held them, and OpenSSL zeroes them then.
     for (const { bytes } of this.#keys.values()) bytes.fill(0);
     this.#keys.clear();
   }
 
+  #object(open: Open, read: (bytes: Uint8Array) => KeyObject): KeyObject {
+    open.object ??= read(open.bytes);
+    return open.object;
+  }
+
   #master(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Uint8Array {
+    return this.#key(name, use, purpose).bytes;
+  }
+
+  #key(name: KeyRef, use: KeyDescription["use"], purpose: Purpose = "make"): Open {
     const found = this.#keys.get(name);
     if (found === undefined) {
       throw new VaultRefusal(
@@ -383,7 +399,7 @@ export class Keyring {
     const { life } = found.stored;
     const why = life === undefined ? undefined : whyNot(name, life, purpose, this.#now());
     if (why !== undefined) throw new VaultRefusal(why);
-    return found.bytes;
+    return found;
   }
 
   #only(use: KeyDescription["use"]): Open {

@@ -233,7 +233,12 @@ export interface PaymentPrepared {
 /** A command for a card that an issuer secures. */
 export type PaymentScript =
   | { readonly do: "pin-unblock" | "application-block" | "application-unblock" | "card-block" }
-  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array };
+  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array }
+  /**
+   * PIN CHANGE to the PIN that the record has already: the card stays as it is, and has shown that it knows the keys of both, MACs and
+   * confidential data. Refused for a cryptogram of another card than the record's, or under other masters.
+   */
+  | { readonly do: "pin-change"; readonly secrets: SealedSecrets; readonly application: string };
 
 export interface PaymentJudgement {
   readonly masters: Pick<PaymentMasters, "ac">;
@@ -264,6 +269,8 @@ export interface Hsm extends SecurityModule {
     readonly length: number;
     /** Absent: of chance. */
     readonly by?: PinSource;
+    /** In the test environment, in place of chance: the same PIN each time for this seed, order, record and name. */
+    readonly seed?: string;
   }): Promise<Uint8Array>;
   /**
    * Renders PIN letters and writes each to its `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); no PIN ever comes
@@ -301,6 +308,18 @@ export interface Hsm extends SecurityModule {
       readonly scripts: readonly PaymentScript[];
     },
   ): Promise<readonly Command[]>;
+  /**
+   * Is this the track 2 equivalent (57) that the record's chip must have, to the last digit? Its PIN verification value and its own
+   * verification value are known to the module alone.
+   */
+  judgeTrack2(ask: {
+    readonly secrets: SealedSecrets;
+    /** AID, hexadecimal in capitals. */
+    readonly application: string;
+    readonly track2: Uint8Array;
+  }): Promise<"right" | "wrong">;
+  /** The record's stripe for the encoder, as in `PaymentPrepared`, made anew from masters, PIN and person: what a stripe is judged by. */
+  stripeAgain(ask: { readonly secrets: SealedSecrets; readonly application: string }): Promise<string>;
   /**
    * The record's PIN for VERIFY, enciphered for the card (EMV Book 2, 7.2) and for no other: refused when `publicKey` is not of the pair that
    * the module drew for this card.

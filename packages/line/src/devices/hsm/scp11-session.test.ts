@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, decodeResponse, encodeCommand, type Response } from "@persoline/card/apdu";
 import { concat, hex, unhex } from "@persoline/card/bytes";
@@ -10,12 +9,10 @@ import {
   type CardProgram,
   costs,
   type Journal,
-  type KeyRef,
   type Part,
   runProgram,
   type Scp11ChannelSpec,
   type SecureStep,
-  type Serial,
   type Step,
   scp11Kids,
   type World,
@@ -28,14 +25,12 @@ import {
   type PersolineCard,
 } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chip, type OpenedVault, ref, serial, vaultWith } from "./channel-cards.test.data.js";
 import { probeScp11 } from "./scp11-probe.js";
 import type { Hsm } from "./port.js";
 import { orderOfSteps } from "./order.test.data.js";
-import { createKeystore, openVault } from "./vault.js";
+import { createKeystore } from "./vault.js";
 
-const chip = unhex("504C0102030400000042");
-const serial = hex(chip) as Serial;
-const ref = (name: string) => name as KeyRef;
 const master = unhex("000102030405060708090A0B0C0D0E0F");
 const name = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -63,30 +58,18 @@ const certify = (
     (message) => nodeP256.sign(by.privateKey, message),
   );
 
-let folder: string;
+let vault: OpenedVault;
 let hsm: Hsm;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "persoline-scp11-"));
-  const file = join(folder, "keystore.json");
-  const unlock = { keyFile: join(folder, "vault.key") };
-  await createKeystore({
-    file,
-    environment: "test",
-    unlock,
-    keys: [
-      { name: "maker", use: "card-authority", open: hex(authority.publicKey) },
-      { name: "host", use: "scp11", published: hex(host.privateKey) },
-      { name: "drawn", use: "scp11" },
-      { name: "issuer", use: "scp03", published: hex(master) },
-    ],
-    letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
-  });
-  hsm = await openVault({ file, unlock });
+  vault = await vaultWith([
+    { name: "maker", use: "card-authority", open: hex(authority.publicKey) },
+    { name: "host", use: "scp11", published: hex(host.privateKey) },
+    { name: "drawn", use: "scp11" },
+    { name: "issuer", use: "scp03", published: hex(master) },
+  ]);
+  hsm = vault.hsm;
 });
-afterAll(async () => {
-  await hsm.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => vault.end());
 
 const specOf = (variant: "a" | "b" | "c", change: Partial<Scp11ChannelSpec> = {}): Scp11ChannelSpec => ({
   protocol: "scp11",
@@ -286,11 +269,11 @@ test("the examples' authority certifies no live cards", async () => {
   const [, secret = ""] =
     /use: card-authority, published: "([0-9A-F]{64})"/.exec(readFileSync(examples, "utf8")) ?? [];
   const ceremony = (open: Uint8Array, file: string) => ({
-    file: join(folder, file),
+    file: join(vault.folder, file),
     environment: "live" as const,
-    unlock: { keyFile: join(folder, `${file}.key`) },
+    unlock: { keyFile: join(vault.folder, `${file}.key`) },
     keys: [{ name: "maker", use: "card-authority" as const, open: hex(open) }],
-    letterPrinter: { writePrivateKeyTo: join(folder, `${file}.pem`) },
+    letterPrinter: { writePrivateKeyTo: join(vault.folder, `${file}.pem`) },
   });
   await expect(createKeystore(ceremony(nodeP256.publicKeyOf(unhex(secret)), "known.json"))).rejects.toThrow(
     "published test keys are refused",

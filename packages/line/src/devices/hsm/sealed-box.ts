@@ -25,6 +25,13 @@ export interface BoxLabel {
   readonly belongs: string;
 }
 
+/** SPKI (RFC 8410) around a point: what exporting it as DER gives, for a fifteenth of the time. */
+const spkiOf = (open: KeyObject): Uint8Array =>
+  Buffer.concat([
+    Buffer.from("302a300506032b656e032100", "hex"),
+    Buffer.from(open.export({ format: "jwk" }).x ?? "", "base64url"),
+  ]);
+
 const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 const unb64 = (text: string): Buffer => Buffer.from(text, "base64");
 
@@ -49,7 +56,7 @@ export function boxFor(open: KeyObject, { purpose, belongs }: BoxLabel, clear: U
   clear.fill(0);
   key.fill(0);
   return {
-    ephemeral: b64(pair.publicKey.export({ format: "der", type: "spki" })),
+    ephemeral: b64(spkiOf(pair.publicKey)),
     iv: b64(iv),
     tag: b64(cipher.getAuthTag()),
     sealed: b64(sealed),

@@ -2,6 +2,7 @@
 import type { Command, Response } from "@persoline/card/apdu";
 import { concat, equalConstantTime, hex } from "@persoline/card/bytes";
 import { type BlockCipher, cmac, type KeptKey } from "@persoline/card/crypto";
+import { sessionsLeft } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Keyring } from "./keyring.js";
 import type {
@@ -18,7 +19,7 @@ export type Authenticated =
   | Ready
   | {
       readonly ok: false;
-      readonly code: "card-cryptogram" | "protocol-error" | "chip-number";
+      readonly code: "card-cryptogram" | "protocol-error" | "chip-number" | "keys-used-up";
       readonly detail: string;
     };
 export type Unwrapped =
@@ -51,6 +52,18 @@ export const otherChip = (answered: Uint8Array, serial: Serial): Authenticated =
   code: "chip-number",
   detail: `the card says it is chip ${hex(answered)}, expected was ${serial}`,
 });
+/** Fewer sessions than these are not begun with: a card's way through the line takes a handful, and its owner wants some too. */
+const FEWEST_SESSIONS = 256;
+/** The key set has too few sessions in it; undefined: it has enough, or does not say. */
+export function usedUp(counter: Uint8Array | undefined): Authenticated | undefined {
+  const left = counter === undefined ? FEWEST_SESSIONS : sessionsLeft(counter);
+  if (left >= FEWEST_SESSIONS) return undefined;
+  return {
+    ok: false,
+    code: "keys-used-up",
+    detail: `INITIALIZE UPDATE: the sequence counter of the card's keys leaves ${left} sessions, fewer than ${FEWEST_SESSIONS}; the card was left alone, no try is lost`,
+  };
+}
 export const WRONG_CRYPTOGRAM: Authenticated = {
   ok: false,
   code: "card-cryptogram",

@@ -1,8 +1,11 @@
 /** The vault inside its process: every operation of the port, on the open keys. */
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
+import { seededBytes } from "@persoline/card/emv";
+import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SecureChannelSpec, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
 import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
+import { Held } from "./held.js";
 import type { Keyring } from "./keyring.js";
 import { VaultRefusal } from "./vault-refusal.js";
 import { sealLetter } from "./letter.js";
@@ -12,6 +15,7 @@ import { encipherPin, judgeCryptogram, paymentScripts } from "./payment/online.j
 import { preparePayment } from "./payment/prepare.js";
 import { wipeCard } from "./payment/sealed-card.js";
 import { openedPayment } from "./payment/session.js";
+import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
 import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
@@ -30,15 +34,15 @@ export type VaultCalls = {
 /** Cards in hand at one time, over all heads; more means that somebody forgets to close. */
 const SESSIONS_AT_MOST = 1024;
 
-/** No card's keys are kept longer, whoever forgot to close its session. */
+/** No card's keys are kept longer, whoever forgot to close its session; nor the answer that a card at a gate has to give. */
 const SESSION_LIFE_MS = 30 * 60_000;
+const MUTUAL_LIFE_MS = 2 * 60_000;
 
 interface OpenSession {
   readonly card: CardSession;
   readonly channel: SecureChannelSpec;
   readonly order: string | undefined;
   readonly secrets: SealedSecrets | undefined;
-  readonly since: number;
   passes: number;
 }
 
@@ -50,16 +54,20 @@ export function vaultCalls(
   },
 ): VaultCalls & { wipe(): void } {
   const policies = new OrderPolicies(ring.environment, () => ring.policies);
-  const sessions = new Map<number, OpenSession>();
-  const mutual = new Map<number, Uint8Array>();
   let next = 1;
-
-  const room = (map: Map<number, unknown>): number => {
-    if (map.size >= SESSIONS_AT_MOST) {
-      throw new VaultRefusal(`${map.size} sessions are open: close those that are done`);
-    }
-    return next++;
-  };
+  const nextId = (): number => next++;
+  const sessions = new Held<OpenSession>(nextId, {
+    what: "session",
+    most: SESSIONS_AT_MOST,
+    lifeMs: SESSION_LIFE_MS,
+    end: ({ card }) => card.close(),
+  });
+  const mutual = new Held<Uint8Array>(nextId, {
+    what: "mutual authentication",
+    most: SESSIONS_AT_MOST,
+    lifeMs: MUTUAL_LIFE_MS,
+    end: (expected) => expected.fill(0),
+  });
   /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
   const again = <T>(work: () => T): T => {
     try {
@@ -70,15 +78,7 @@ export function vaultCalls(
     }
   };
   const iccKeys = new IccKeys((length) => again(() => random(length)));
-  const sessionOf = (id: SessionId) => {
-    const session = sessions.get(id);
-    if (session === undefined) throw new VaultRefusal(`there is no session ${id}`);
-    return session;
-  };
-  const close = (id: SessionId): void => {
-    sessions.get(id)?.card.close();
-    sessions.delete(id);
-  };
+  const close = (id: SessionId): void => sessions.close(id);
 
   return {
     capabilities: (): CapabilityReport => ({
@@ -98,17 +98,13 @@ export function vaultCalls(
         if (secrets !== undefined) judgeSeals(ring, policies, secrets);
         return openCardSession(ring, channel, serial);
       });
-      const since = performance.now();
-      for (const [old, { since: opened }] of sessions)
-        if (since - opened > SESSION_LIFE_MS) close(old as SessionId);
-      const id = room(sessions) as SessionId;
-      sessions.set(id, { card, channel, order, secrets, since, passes: 0 });
+      const id = sessions.add({ card, channel, order, secrets, passes: 0 }) as SessionId;
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
       let done: ReturnType<CardSession["authenticate"]> | undefined;
       try {
-        const session = sessionOf(id);
+        const session = sessions.get(id);
         const { card, channel, order, secrets } = session;
         session.passes++;
         policies.allowAll(order, channel, steps);
@@ -127,7 +123,7 @@ export function vaultCalls(
     },
     unwrap: ({ session: id, answers }) => {
       try {
-        return sessionOf(id).card.unwrap(answers);
+        return sessions.get(id).card.unwrap(answers);
       } finally {
         close(id);
       }
@@ -135,7 +131,6 @@ export function vaultCalls(
     closeSession: close,
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
-      const id = room(mutual);
       const chip = unhex(serial);
       const challenge = again(() => random(16));
       const host = concat(Uint8Array.of(0x03), chip, cardChallenge, challenge);
@@ -144,24 +139,30 @@ export function vaultCalls(
         proofOf(ring, { keys, kid, serial, purpose: "check" }, host, card),
       );
       if (proof === undefined || expected === undefined) throw new VaultRefusal("no proof was made");
-      mutual.set(id, expected);
-      return { session: id, data: concat(challenge, proof) };
+      return { session: mutual.add(expected), data: concat(challenge, proof) };
     },
     judgeMutual: ({ session: id, answer }) => {
-      const expected = mutual.get(id);
-      mutual.delete(id);
-      if (expected === undefined) throw new VaultRefusal(`there is no mutual authentication ${id}`);
-      return equalConstantTime(expected, answer) ? "right" : "wrong";
+      try {
+        return equalConstantTime(mutual.get(id), answer) ? "right" : "wrong";
+      } finally {
+        mutual.close(id);
+      }
     },
 
-    drawPin: ({ order, record, name, length, by }) => {
+    drawPin: ({ order, record, name, length, by, seed }) => {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
       policies.allow(order, pinSentence({ name, length, ...(by === undefined ? {} : { by }) }));
       const policy = policies.digestFor(order);
+      if (seed !== undefined && ring.environment === "live")
+        throw new VaultRefusal("live cards have PINs of chance: a seed makes test cards only");
+      const source =
+        seed === undefined
+          ? undefined
+          : seededBytes(nodeCrypto, `${seed}/PIN/${order}/${String(record)}/${name}`);
       return again(() => {
-        const digits = by === undefined ? randomDigits(length) : pinFrom(ring, by, length);
+        const digits = by === undefined ? randomDigits(length, source) : pinFrom(ring, by, length);
         try {
           return seal(ring.sealing(), { purpose: "pin", order, record, name, policy }, digits);
         } finally {
@@ -197,6 +198,8 @@ export function vaultCalls(
     drawIccKeysAhead: (ask) => iccKeys.ahead(ask),
     judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, ask)),
     paymentScripts: (ask) => again(() => paymentScripts(ring, ask)),
+    judgeTrack2: (ask) => again(() => judgeTrack2(ring, ask)),
+    stripeAgain: (ask) => again(() => stripeAgain(ring, ask)),
     encipherPin: (ask) => again(() => encipherPin(ring, ask)),
 
     createDataKey: ({ order, policy: sentences }) => {
@@ -229,7 +232,6 @@ export function vaultCalls(
     verify: (purpose, bytes, signature) => ring.verify(marked(purpose, bytes), signature),
     random: (length) => again(() => random(length)),
     wipe: () => {
-      for (const { card } of sessions.values()) card.close();
       sessions.clear();
       mutual.clear();
       iccKeys.close();

@@ -276,6 +276,8 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     drawIccKeysAhead: call("drawIccKeysAhead"),
     judgeCryptogram: call("judgeCryptogram"),
     paymentScripts: call("paymentScripts"),
+    judgeTrack2: call("judgeTrack2"),
+    stripeAgain: call("stripeAgain"),
     encipherPin: call("encipherPin"),
     createDataKey: call("createDataKey"),
     releaseDataKey: call("releaseDataKey"),

@@ -13,14 +13,16 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { DeviceFault } from "../problem.js";
 import { markUnderWay, readEmboss, readFace } from "../shop-floor/faces.js";
-import { readWear, unworn, type Wear } from "../shop-floor/wear.js";
+import { keepPreprint, readGround, readWear, unworn, type Wear, wearPreprint } from "../shop-floor/wear.js";
 import { bmp } from "../../plan/laser/bmp.js";
 import { fileEngraver, type FileEngraverOptions } from "./file-engraver.js";
-import { type VisualFlaw, visualFlawKinds } from "./flaws.js";
+import { visualFlawKinds } from "../flaw-kinds.js";
+import type { VisualFlaw } from "./flaws.js";
 import type { Marker, MarkJob } from "./port.js";
 import { escapeEmbosser } from "./emboss/escape.js";
 import type { Wire } from "./emboss/wire.js";
 import { embossingMachine, machineForm } from "./emboss/machine.test.data.js";
+import { simulatedPrinter } from "./printer/simulated.js";
 import {
   simulatedEmbosser,
   simulatedEngraver,
@@ -83,6 +85,19 @@ const indent: StruckJob = {
   ],
 };
 
+/** A bar of a person's own tone on the front, nothing on the back. */
+function printed(person: number): Extract<MarkJob, { kind: "colour" }> {
+  const [width, height, bleed] = [1035, 662, 12];
+  const side = (name: "front" | "back") => {
+    const pixels = new Uint8Array(4 * width * height);
+    if (name === "front")
+      for (let y = bleed + 100; y < bleed + 200; y++)
+        for (let x = 0; x < width; x++) pixels.set([0, 0, 20 * person, 255], 4 * (y * width + x));
+    return { side: name, dpi: 300, width, height, bleed, pixels, areas: [] };
+  };
+  return { kind: "colour", side: "front", sides: [side("front"), side("back")] };
+}
+
 let bodies = 0;
 function set(more: Partial<SimulatedMarkerOptions> = {}): {
   options: SimulatedMarkerOptions;
@@ -134,6 +149,12 @@ const markers: Record<
     does: indent,
     not: emboss,
     marked: (body) => readEmboss(body, "indent").length > 0,
+  },
+  "simulated printer": {
+    make: (o) => simulatedPrinter(o),
+    does: printed(1),
+    not: raster(1),
+    marked: (body) => readGround(body, "front") !== undefined,
   },
   "escape-style embosser": {
     make: (o) =>
@@ -259,6 +280,16 @@ const rigs: Readonly<Record<string, (confirmed: boolean) => Rig>> = {
   "engraver that is handed files by a command": (confirmed) => commanded(confirmed ? 0 : 3),
 };
 
+/** Hundredths of a millimetre. */
+const reachOf = ({ geometry }: Marker): readonly number[] =>
+  ("reach" in geometry
+    ? [geometry.reach.x, geometry.reach.y, geometry.reach.width, geometry.reach.height, geometry.dpi]
+    : [geometry.across.from, geometry.across.to, geometry.up.from, geometry.up.to]
+  ).map((value) => Math.round(value * 100));
+const wholeCard = [0, 0, 8560, 5398, 30_000];
+/** 100 to 3275 mils, and 135 to 1460. */
+const carriageWay = [254, 8318, 343, 3708];
+
 describe.each(Object.entries(rigs))("the promise of markers: %s", (_, rigOf) => {
   test("resolves when the machine confirms the card, which is then marked once", async () => {
     const rig = rigOf(true);
@@ -274,8 +305,12 @@ describe.each(Object.entries(rigs))("the promise of markers: %s", (_, rigOf) => 
     expect(rig.marked()).toBeLessThanOrEqual(1);
     rig.stop();
   });
-  test("says beforehand how long it takes, what it is, and refuses the other kind of job unmarked", async () => {
+  test("says beforehand how long it takes, what it is, what it reaches, and refuses the other kind of job unmarked", async () => {
     const rig = rigOf(true);
+    expect(rig.marker.geometry.does).toBe(rig.marker.does);
+    expect(reachOf(rig.marker)).toEqual(
+      rig.marker.does === "raster" || rig.marker.does === "colour" ? wholeCard : carriageWay,
+    );
     expect(rig.marker.kind).toBe(rig.kind);
     expect(rig.marker.duration(rig.does)).toBeGreaterThan(100);
     await expect(rig.marker.mark(rig.not)).rejects.toBeInstanceOf(DeviceFault);
@@ -393,6 +428,54 @@ describe.each(Object.entries(markers))("%s", (_, { make, does, not, marked, kind
   });
   test("simulated devices say so, and no others", () => {
     expect(make(set().options).kind).toBe(kind);
+  });
+});
+
+describe("a simulated printer", () => {
+  test("lays its dyes over the blank's own print, the bleed cut off, and each side on its own", async () => {
+    const one = set();
+    const grey = new Uint8Array(1011 * 638).fill(200);
+    const lots = join(root, "lots");
+    mkdirSync(lots, { recursive: true });
+    mkdirSync(one.body, { recursive: true });
+    keepPreprint(lots, "L1", { front: { width: 1011, height: 638, grey } });
+    wearPreprint(one.body, lots, "L1");
+    await simulatedPrinter(one.options).mark(printed(5));
+    const front = readGround(one.body, "front");
+    const at = (x: number, y: number): number => front?.grey[y * 1011 + x] ?? -1;
+    // 100 of blue are 11 of grey, and light goes through both.
+    expect([at(5, 98), at(5, 102), at(1008, 197), at(5, 202)]).toEqual([200, 9, 9, 200]);
+    expect(readGround(one.body, "back")?.grey.every((tone) => tone === 255)).toBe(true);
+    // The next blank of the lot is as it came.
+    const other = set();
+    mkdirSync(other.body, { recursive: true });
+    wearPreprint(other.body, lots, "L1");
+    expect(readGround(other.body, "front")?.grey.every((tone) => tone === 200)).toBe(true);
+  });
+  test("600 dots an inch are brought to what the camera sees", async () => {
+    const one = set();
+    const [width, height] = [2022, 1275];
+    const pixels = new Uint8Array(4 * width * height);
+    for (let at = 3; at < pixels.length; at += 8) pixels[at] = 255;
+    const side = { side: "front", dpi: 600, width, height, bleed: 0, pixels } as const;
+    await simulatedPrinter(one.options).mark({ kind: "colour", side: "front", sides: [side] });
+    // Every other column black.
+    expect(new Set(readGround(one.body, "front")?.grey)).toEqual(new Set([127]));
+  });
+  test("its flaws are its own: planted in the body or in the machine", async () => {
+    const one = set({ flaws: [{ kind: "faint", nth: 1, size: 0.5 }] });
+    await simulatedPrinter(one.options).mark(printed(0));
+    expect(new Set(readGround(one.body, "front")?.grey)).toEqual(new Set([255, 127]));
+    const other = set();
+    mkdirSync(other.body, { recursive: true });
+    const faces = ["print upside-down front", "faint front"];
+    writeFileSync(join(other.body, "faults.json"), JSON.stringify({ chip: [], faces }));
+    await simulatedPrinter(other.options).mark(printed(0));
+    const grey = readGround(other.body, "front")?.grey ?? new Uint8Array();
+    expect([grey[150 * 1011], grey[(637 - 150) * 1011]]).toEqual([255, 0]);
+    // The engraver heeds what is not the printer's.
+    await simulatedEngraver(other.options).mark(raster(1));
+    expect(readFace(other.body, "front")?.power).toBeLessThan(0.6);
   });
 });
 

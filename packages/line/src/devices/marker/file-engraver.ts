@@ -9,6 +9,7 @@ import { constants } from "node:fs";
 import { access, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DeviceFault } from "../problem.js";
+import { engraverGeometry } from "./geometry.js";
 import type { MachineFile, Marker, MarkJob } from "./port.js";
 
 export interface FileEngraverOptions {
@@ -19,6 +20,8 @@ export interface FileEngraverOptions {
   readonly format: MachineFile["format"];
   /** Program and words, `{file}` in place of the job's path; never through a shell. Without it a `.done` file is waited for. */
   readonly command?: readonly string[];
+  /** Field and resolution of the laser; the whole card at 300 dots an inch when not said. */
+  readonly laser?: Parameters<typeof engraverGeometry>[0];
   /** So long a mark may take beyond its estimate. */
   readonly withinMs: number;
   /** How often the folder is looked at. */
@@ -127,6 +130,7 @@ export function fileEngraver(options: FileEngraverOptions): Marker {
     name,
     kind: "real",
     does: "raster",
+    geometry: engraverGeometry(options.laser ?? { dpi: 300 }),
     duration: (job) => fileOf(job).ms,
     ready,
     async mark(job) {

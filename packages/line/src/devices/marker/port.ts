@@ -36,6 +36,8 @@ export interface PrintedSide {
   readonly bleed: number;
   /** RGBA, premultiplied; transparent where nothing is printed. */
   readonly pixels: Uint8Array;
+  /** What lies where, in millimetres. */
+  readonly areas?: readonly MarkArea[];
 }
 
 /** Millimetres: centre of the first character from the left edge, vertical middle from the bottom edge, distance of centres. */
@@ -79,10 +81,24 @@ interface AreaBox {
   readonly height: number;
 }
 
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * What a machine reaches, and how finely it marks, in millimetres as jobs have them: for whoever checks a layout before a card moves.
+ * `across` bounds the centres of a line's first and last character, `up` the middle of its characters above the bottom edge.
+ */
+export type MarkerGeometry =
+  | { readonly does: "raster" | "colour"; readonly reach: AreaBox; readonly dpi: number }
+  | { readonly does: "emboss" | "indent"; readonly across: Range; readonly up: Range };
+
 export interface Marker {
   readonly name: string;
   readonly kind: "real" | "simulated";
   readonly does: MarkJob["kind"];
+  readonly geometry: MarkerGeometry;
   /**
    * Who says that a mark is on the card: the machine itself before `mark` resolves (usual), or only the camera, later, because the machine
    * tells no more than that its job has ended.

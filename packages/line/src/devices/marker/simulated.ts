@@ -1,14 +1,20 @@
+import { headOf } from "../shop-floor/places.js";
+import { visualFlawKinds, stripeFlawKinds } from "../flaw-kinds.js";
 import { basename } from "node:path";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/lot-book.js";
 import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
 import { wear } from "../shop-floor/wear.js";
-import { stripeFlawKinds } from "../shop-floor/stripe.js";
+
 import type { Place } from "../transport/port.js";
 import { recordsOf } from "./emboss/records.js";
-import { flawOf, spoil, type VisualFlaw } from "./flaws.js";
-import type { Marker, MarkJob } from "./port.js";
+import { chance } from "../shop-floor/random.js";
+import type { Spoiler } from "../shop-floor/spoiler.js";
+import { engraverGeometry, wheelsGeometry } from "./geometry.js";
+import { canSpoil, flawOf, spoil, type Spoilt, type VisualFlaw } from "./flaws.js";
+import type { Marker, MarkJob, Side, StruckLine } from "./port.js";
 import { printingMs } from "./printer/job.js";
+import { burnt, type Canvas } from "./redraw.js";
 
 /** The part of the line's world a simulated machine needs. */
 interface Clock {
@@ -24,6 +30,8 @@ export interface SimulatedMarkerOptions {
   readonly world: Clock;
   readonly seed: string;
   readonly flaws?: readonly VisualFlaw[];
+  /** Spoils a share of the cards at this head. */
+  readonly spoiler?: Spoiler;
 }
 
 /** Rates of a small galvo engraver and of a wheel embosser; change them with the machine. */
@@ -93,49 +101,100 @@ export function markingMs(job: MarkJob, rates: MarkerRates = usualRates): number
   return job.kind === "raster" ? rasterMs(job, rates) : embossMs(job, rates);
 }
 
+const labelOf = (body: string): string => basename(body).replace(/^\d{6}-/, "");
+
+/** Flaws in a body's `faults.json` that are of another machine. */
+const others = (words: string): boolean =>
+  stripeFlawKinds.some((kind) => kind === words) || words.startsWith("print ");
+
 /** Burns what the simulated camera sees. Keeps the job before, for the flaw of another person's data. */
 export function simulatedEngraver(options: SimulatedMarkerOptions, rates: MarkerRates = usualRates): Marker {
+  const { name, spoiler } = options;
   const marks = { front: 0, back: 0 };
-  const before: {
-    front?: Extract<MarkJob, { kind: "raster" }>;
-    back?: Extract<MarkJob, { kind: "raster" }>;
-  } = {};
+  const before: Partial<Record<Side, Canvas>> = {};
   const duration = (job: MarkJob): number => {
-    if (job.kind !== "raster") throw refuse(options.name, "raster", job.kind);
+    if (job.kind !== "raster") throw refuse(name, "raster", job.kind);
     return rasterMs(job, rates);
   };
+
+  /** A body's own flaws come before the machine's. */
+  function flawFor(body: string, side: Side, job: Canvas): VisualFlaw | undefined {
+    const nth = ++marks[side];
+    const label = labelOf(body);
+    const planted = [
+      ...faultsOf(body)
+        .faces.filter((words) => !others(words))
+        .map(flawOf),
+      ...(options.flaws ?? []).filter((one) =>
+        one.label === undefined ? one.nth === nth : one.label === label,
+      ),
+    ].find((one) => (one.side ?? "front") === side);
+    if (planted !== undefined) return planted;
+    const kind = spoiler?.next({
+      label,
+      head: headOf(options.place),
+      machine: name,
+      side,
+      kinds: visualFlawKinds,
+      can: (one) => canSpoil(job, one, before[side]),
+    });
+    return kind === undefined ? undefined : { kind, side, label, shows: true };
+  }
+
   return {
-    name: options.name,
+    name,
     kind: "simulated",
     does: "raster",
+    geometry: engraverGeometry({ dpi: 300 }),
     duration,
     async mark(job) {
       const ms = duration(job);
-      if (job.kind !== "raster") throw refuse(options.name, "raster", job.kind);
+      if (job.kind !== "raster") throw refuse(name, "raster", job.kind);
+      const { side } = job;
       const body = bodyOf(options);
-      const nth = ++marks[job.side];
-      // A body's folder is called number-label; its own flaws come before the machine's.
-      const label = basename(body).replace(/^\d{6}-/, "");
-      const flaw = [
-        ...faultsOf(body)
-          .faces.filter((words) => !stripeFlawKinds.some((kind) => kind === words))
-          .map(flawOf),
-        ...(options.flaws ?? []).filter((one) =>
-          one.label === undefined ? one.nth === nth : one.label === label,
-        ),
-      ].find((one) => (one.side ?? "front") === job.side);
-      const { wear: worn, ...burnt } =
+      const canvas = burnt(job);
+      const flaw = flawFor(body, side, canvas);
+      const made: Spoilt =
         flaw === undefined
-          ? { bits: job.bits, power: 1, wear: undefined }
-          : {
-              wear: undefined,
-              ...spoil(job, flaw, before[job.side], `${options.seed} ${options.name} ${label}`),
-            };
-      if (worn !== undefined) wear(body, job.side, worn);
-      before[job.side] = job;
-      await drawFace(body, job.side, { ...job, ...burnt }, (_, strips) => options.world.sleep(ms / strips));
+          ? { canvas, power: 1 }
+          : spoil(canvas, flaw, before[side], `${options.seed} ${name} ${labelOf(body)}`);
+      before[side] = canvas;
+      if (made.wear !== undefined) wear(body, side, made.wear);
+      if (flaw !== undefined)
+        spoiler?.made({
+          label: labelOf(body),
+          machine: name,
+          side,
+          kind: flaw.kind,
+          ...(made.field === undefined ? {} : { field: made.field }),
+        });
+      const plastic = { ...job, bits: made.canvas.content, power: made.power };
+      await drawFace(body, side, plastic, (_, strips) => options.world.sleep(ms / strips));
     },
   };
+}
+
+/** What wheels can do wrong. */
+const wheelFlaws = ["missing-line", "wrong-character", "shift-field"] as const;
+
+/** The lines as spoilt wheels strike them, and which of them was hit. */
+function struckWrong(
+  lines: readonly StruckLine[],
+  kind: (typeof wheelFlaws)[number],
+  seed: string,
+): { readonly lines: readonly StruckLine[]; readonly field: string } {
+  const luck = chance(seed);
+  const hit = Math.floor(luck.next() * lines.length);
+  const field = `line ${String(hit + 1)}`;
+  if (kind === "missing-line") return { lines: lines.filter((_, at) => at !== hit), field };
+  const spoilt = (line: StruckLine): StruckLine => {
+    if (kind === "shift-field") return { ...line, x: line.x + luck.between(0.5, 1) };
+    const places = Array.from(line.text).flatMap((char, at) => (/[0-9A-Z]/.test(char) ? [at] : []));
+    const at = places[Math.floor(luck.next() * places.length)] ?? 0;
+    const wrong = String((Number(/\d/.exec(line.text[at] ?? "")?.[0] ?? 3) + 1) % 10);
+    return { ...line, text: line.text.slice(0, at) + wrong + line.text.slice(at + 1) };
+  };
+  return { lines: lines.map((line, at) => (at === hit ? spoilt(line) : line)), field };
 }
 
 /** Strikes the characters of a job; the body's own record is what an embosser would report back. */
@@ -144,22 +203,38 @@ function simulatedWheels(
   options: SimulatedMarkerOptions,
   rates: MarkerRates = usualRates,
 ): Marker {
+  const { name, spoiler } = options;
   const struck = (job: MarkJob): StruckJob => {
-    if (job.kind !== does) throw refuse(options.name, does, job.kind);
+    if (job.kind !== does) throw refuse(name, does, job.kind);
     return job as StruckJob;
   };
   const duration = (job: MarkJob): number => embossMs(struck(job), rates);
   return {
-    name: options.name,
+    name,
     kind: "simulated",
     does,
+    geometry: wheelsGeometry(does),
     duration,
     async mark(job) {
       const ms = duration(job);
       const { side, lines } = struck(job);
+      const body = bodyOf(options);
       // What a real wheel could not strike, the simulated one refuses as well.
-      recordsOf(options.name, struck(job));
-      await raiseLines(bodyOf(options), side, lines, (_, of) => options.world.sleep(ms / of), does);
+      recordsOf(name, struck(job));
+      const label = labelOf(body);
+      const kind = spoiler?.next({
+        label,
+        head: headOf(options.place),
+        machine: name,
+        side,
+        kinds: wheelFlaws,
+        can: () => true,
+      });
+      const made =
+        kind === undefined ? undefined : struckWrong(lines, kind, `${options.seed} ${name} ${label}`);
+      if (kind !== undefined && made !== undefined)
+        spoiler?.made({ label, machine: name, side, kind, field: made.field });
+      await raiseLines(body, side, made?.lines ?? lines, (_, of) => options.world.sleep(ms / of), does);
     },
     embossed: () => Promise.resolve(readEmboss(bodyOf(options), does)),
   };

@@ -66,6 +66,20 @@ export const ask = (ins: number, le?: number): Sent => ({
   sw: ok,
 });
 
+/** Keeps whoever fetches its answer waiting: each piece in time, and always one more. */
+export class DawdlingCard extends ScriptedCard {
+  readonly #ms: number;
+  constructor(cardAtr: Uint8Array, ms: number) {
+    super(cardAtr);
+    this.#ms = ms;
+  }
+  override transmit(apdu: Uint8Array): Uint8Array | undefined {
+    // It works, and holds up nobody but who waits for it.
+    this.elapsedMicros += this.#ms * 1000;
+    return super.transmit(apdu);
+  }
+}
+
 export interface Bench {
   readonly reader: Reader;
   readonly card: ScriptedCard;

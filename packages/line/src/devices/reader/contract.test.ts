@@ -135,6 +135,22 @@ describe("deadlines", () => {
   });
 });
 
+describe("an answer in pieces", () => {
+  test("whose card's clock runs on is silent once the whole has taken too long, and nobody waits longer", async () => {
+    const { reader, card } = simulated(atr, "timed");
+    const channel = await inserted(reader);
+    const plain = card.transmit.bind(card);
+    card.transmit = (apdu) => {
+      card.elapsedMicros += 7_000_000;
+      return plain(apdu);
+    };
+    const began = clock;
+    await expect(channel.exchange([ask(0xb2, 256)])).rejects.toThrow("not whole within 40 s");
+    expect(clock - began).toBeLessThan(40_100);
+    expect(card.got).toEqual([0xb2, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0]);
+  });
+});
+
 describe("the simulated reader's time", () => {
   test("ideal: it never waits for the card", async () => {
     const { reader } = simulated(atr, "ideal");

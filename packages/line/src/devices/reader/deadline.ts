@@ -18,8 +18,14 @@ const usual = 20_000;
 export const deadlineMs = (command: Pick<Command, "ins">): number => slow.get(command.ins) ?? usual;
 
 /** The same at a real reader, which gives every command `answerMs` and those that take long not less than they may need. */
-export const apduMs = (apdu: Uint8Array, answerMs: number): number =>
-  Math.max(answerMs, slow.get(apdu[1] ?? 0) ?? 0);
+export const apduMs = ({ ins }: Pick<Command, "ins">, answerMs: number): number =>
+  Math.max(answerMs, slow.get(ins) ?? 0);
+
+/**
+ * A command with all that fetches its answer (GET RESPONSE, the Le that 6Cxx names): as long again as the command alone may take. Else a
+ * card that announces more and more could keep a reader for 258 times that long.
+ */
+export const wholeMs = (ms: number): number => 2 * ms;
 
 /** Powering a card and lifting contacts: these are the reader's own, so beyond it the reader is at fault. */
 const readerMs = 30_000;
@@ -60,7 +66,8 @@ export function withDeadlines(reader: Reader, factor = 1): Reader {
       exchange: async (commands) => {
         if (dead)
           throw new DeviceFault(reader.name, "refused", "the card has to be reset: it answered too late");
-        const ms = commands.reduce((sum, { command }) => sum + deadlineMs(command), marginMs) * factor;
+        const ms =
+          commands.reduce((sum, { command }) => sum + wholeMs(deadlineMs(command)), marginMs) * factor;
         const came = await within(ms, channel.exchange(commands));
         if (came !== late) return came;
         dead = true;

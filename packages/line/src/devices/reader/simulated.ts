@@ -4,7 +4,7 @@ import { type CardChannel, CardMute, type Finding, type World } from "@persoline
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import { type ContactsOptions, overContacts, type SpokenCard } from "./contacts.js";
-import { deadlineMs } from "./deadline.js";
+import { deadlineMs, wholeMs } from "./deadline.js";
 import type { ShopFloor } from "../shop-floor/floor.js";
 import { nameOf } from "../shop-floor/places.js";
 import type { Place } from "../transport/port.js";
@@ -124,15 +124,26 @@ function cardTime(
 }
 
 /**
- * One command, with 61xx and 6Cxx followed within bounds. A card that never ends shows its last status word, which no step expects.
+ * One command, with 61xx and 6Cxx followed within bounds. A card that never ends shows its last status word, which no step expects; one that
+ * takes for ever about it is silent.
  * Throws CardMute (without answers) when the card is silent or says what no card may.
  */
 function followed(card: VirtualCard, command: Command, unwaited: (micros: number) => void): Response {
+  const began = card.elapsedMicros;
+  const whole = wholeMs(deadlineMs(command));
   let answer = once(card, command, unwaited);
   try {
     let next = followUp(answer, command);
     while (next.do === "send") {
       answer = once(card, next.command, unwaited);
+      const late = card.elapsedMicros - began - whole * 1000;
+      if (late > 0) {
+        unwaited(late);
+        throw new CardMute(
+          [],
+          `its answer came in pieces and was not whole within ${String(whole / 1000)} s`,
+        );
+      }
       next = followUp(answer, command, next.state);
     }
     return next.response;

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { hold, servedBy } from "./body-hold.js";
+import { hold, holdMachine, inMachineOf, servedBy } from "./body-hold.js";
 
 let dir: string;
 beforeEach(() => {
@@ -31,4 +31,18 @@ test("what a killed process held, and a process that only bears its number, hold
     expect("release" in held).toBe(true);
     if ("release" in held) held.release();
   }
+});
+
+test("bodies in the machine are those of the line that runs, all others are not, and none are when it has ended", () => {
+  const [inside, outside] = ["machine/quality.head-0/000001-A", "good/T-1/000001-B"].map((place) =>
+    join(dir, place),
+  );
+  expect(inMachineOf(dir, inside ?? "")).toBeUndefined();
+  const held = holdMachine(dir, "carousel");
+  expect(inMachineOf(dir, inside ?? "")).toEqual({ line: "carousel", heldBy: process.pid });
+  expect(inMachineOf(dir, outside ?? "")).toBeUndefined();
+  if ("release" in held) held.release();
+  expect(inMachineOf(dir, inside ?? "")).toBeUndefined();
+  writeFileSync(join(dir, "machine-killed.json"), JSON.stringify({ pid: process.pid, began: "1" }));
+  expect(inMachineOf(dir, inside ?? "")).toBeUndefined();
 });

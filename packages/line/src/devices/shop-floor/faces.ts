@@ -41,7 +41,8 @@ export interface RaisedLine {
  * comment line. `emboss.json`: the raised lines; `indent.json`: those pressed in.
  */
 const faceFile = (body: string, side: Side): string => join(body, `${side}.pbm`);
-const underWayFile = (body: string, side: Side): string => join(body, `${side}.under-way`);
+/** There as long as a side is being marked, and after a kill in the middle of it. */
+export const underWayFile = (body: string, side: Side): string => join(body, `${side}.under-way`);
 /** Raised, or pressed in. */
 export type Struck = "emboss" | "indent";
 const struckFile = (body: string, how: Struck): string => join(body, `${how}.json`);

@@ -32,6 +32,7 @@ import {
   numberIn,
 } from "./places.js";
 import type { Silicon } from "./silicon.js";
+import { keepPreprint, type Preprint, wearPreprint } from "./wear.js";
 
 /** A body somewhere on the shop floor. */
 export interface Body {
@@ -73,12 +74,17 @@ export class ShopFloor {
     }
   }
 
+  /** What its machines spoilt on purpose, a line of JSON each; not there when they spoil nothing. */
+  get spoilt(): string {
+    return join(this.#root, "spoilt.jsonl");
+  }
+
   /**
    * Delivers a lot into the hopper and gives the delivery list. Doing it again with the same plan changes nothing (the list is
    * the same), also after a kill in the middle; with another plan it is refused. A lot is what it was when it was first delivered:
-   * another seed finds the blanks of the first one.
+   * another seed finds the blanks of the first one, and another print is none of theirs.
    */
-  makeLot(asked: LotPlan): readonly StockItem[] {
+  makeLot(asked: LotPlan, preprint: Preprint = {}): readonly StockItem[] {
     const known = this.#lots.find(asked.lot);
     const plan = { ...asked, seed: known?.plan.seed ?? asked.seed };
     const { numbered } = this.#silicon;
@@ -92,6 +98,7 @@ export class ShopFloor {
     if (known?.complete === true) return items;
     const before = known?.before ?? this.#lots.delivered();
     this.#lots.keep({ plan, before, complete: false });
+    keepPreprint(join(this.#root, "lots"), plan.lot, preprint);
     for (const [at, { label }] of items.entries()) {
       mkdirSync(join(this.#root, "hopper", bodyName(before + at + 1, label)), { recursive: true });
     }
@@ -387,6 +394,7 @@ export class ShopFloor {
     }
     const faults = made.faults.get(number);
     if (faults !== undefined) writeFileSync(join(dir, "faults.json"), faultsToText(faults));
+    wearPreprint(dir, join(this.#root, "lots"), lot);
     const silicon = this.#silicon.fabricate(chipNumberOf(made.plan, number));
     writeFileSync(`${file}.new`, silicon);
     renameSync(`${file}.new`, file);

@@ -53,3 +53,6 @@ export function machinePlace(folder: string): Place | undefined {
     ? { at: "head", station, head: Number(number) }
     : { at: "queue", station, slot: Number(number) };
 }
+
+/** The number of a head; 0 for whatever is none. */
+export const headOf = (place: Place): number => (place.at === "head" ? place.head : 0);

@@ -2,9 +2,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Flaws of a body that are the stripe's, beside those of engraving; in the words of `faults.json` and of the line file. */
-export const stripeFlawKinds = ["weak-stripe", "wrong-coercivity", "stripe-parity", "stripe-lrc"] as const;
-
 export type Coercivity = "low" | "high";
 
 export interface StripeTrack {

@@ -1,10 +1,11 @@
 /**
  * What a side of a body shows besides the engraver's marks: damage, places burnt too weakly, another stock, a printed ground. Files in
- * the body's folder, `front.wear.json` and `front.ground.pgm` (back likewise), which simulators write and the simulated camera reads.
+ * the body's folder, `front.wear.json` and `front.ground.pgm` (back likewise), which simulators write and the simulated camera reads;
+ * `front.preprint.pgm` is how the blank came, one file for its whole lot.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Side } from "./faces.js";
+import { type Side, underWayFile } from "./faces.js";
 
 /** A scratch (a line) or a spot (a line of no length), mm; `tone` is the light that comes back from it, 0..1. */
 export interface Damage {
@@ -44,6 +45,7 @@ export const unworn: Wear = { damage: [], weak: [] };
 
 const wearFile = (body: string, side: Side): string => join(body, `${side}.wear.json`);
 const groundFile = (body: string, side: Side): string => join(body, `${side}.ground.pgm`);
+const preprintFile = (body: string, side: Side): string => join(body, `${side}.preprint.pgm`);
 
 export const readWear = (body: string, side: Side): Wear =>
   existsSync(wearFile(body, side))
@@ -63,20 +65,81 @@ export function wear(body: string, side: Side, more: Partial<Wear>): void {
   writeFileSync(wearFile(body, side), JSON.stringify(now));
 }
 
-export function writeGround(body: string, side: Side, { width, height, grey }: Ground): void {
-  mkdirSync(body, { recursive: true });
-  writeFileSync(
-    groundFile(body, side),
-    Buffer.concat([Buffer.from(`P5\n${String(width)} ${String(height)}\n255\n`, "latin1"), grey]),
-  );
-}
+/** A ground as a plain greymap (PGM P5), which any picture viewer opens. */
+const pgm = ({ width, height, grey }: Ground): Buffer =>
+  Buffer.concat([Buffer.from(`P5\n${String(width)} ${String(height)}\n255\n`, "latin1"), grey]);
 
-/** Undefined: nothing is printed on that side. */
-export function readGround(body: string, side: Side): Ground | undefined {
-  if (!existsSync(groundFile(body, side))) return undefined;
-  const bytes = readFileSync(groundFile(body, side));
+function readPgm(file: string): Ground | undefined {
+  if (!existsSync(file)) return undefined;
+  const bytes = readFileSync(file);
   const head = /^P5\n(\d+) (\d+)\n255\n/.exec(bytes.subarray(0, 40).toString("latin1"));
   if (head === null) return undefined;
   const [whole, width, height] = head;
   return { width: Number(width), height: Number(height), grey: new Uint8Array(bytes.subarray(whole.length)) };
+}
+
+/** Lays a ground on a body, whatever was there. */
+export function writeGround(body: string, side: Side, ground: Ground): void {
+  mkdirSync(body, { recursive: true });
+  writeFileSync(groundFile(body, side), pgm(ground));
+}
+
+/** The blank's own print and what a printer laid over it. Undefined: nothing is printed on that side. */
+export const readGround = (body: string, side: Side): Ground | undefined =>
+  readPgm(groundFile(body, side)) ?? readPgm(preprintFile(body, side));
+
+/** How the blanks of a lot come from their maker, bare sides left out. */
+export type Preprint = Readonly<Partial<Record<Side, Ground>>>;
+
+const sides: readonly Side[] = ["front", "back"];
+
+/** Keeps the print of a lot in a folder, under its name. */
+export function keepPreprint(folder: string, lot: string, preprint: Preprint): void {
+  for (const side of sides) {
+    const ground = preprint[side];
+    if (ground !== undefined) writeFileSync(join(folder, `${lot}.${side}.pgm`), pgm(ground));
+  }
+}
+
+/** A body of the lot comes with its print: the same file, under another name, so that twenty thousand take no room. */
+export function wearPreprint(body: string, folder: string, lot: string): void {
+  for (const side of sides) {
+    const [from, to] = [join(folder, `${lot}.${side}.pgm`), preprintFile(body, side)];
+    if (!existsSync(from) || existsSync(to)) continue;
+    try {
+      linkSync(from, to);
+    } catch {
+      // A file system without links.
+      copyFileSync(from, to);
+    }
+  }
+}
+
+/** What a printer's dyes leave of the light, in strips from top to bottom, over what is there; a kill leaves the upper ones. */
+export async function printOver(
+  body: string,
+  side: Side,
+  dyes: Ground,
+  pause: (strip: number, strips: number) => Promise<void>,
+  strips = 8,
+): Promise<void> {
+  mkdirSync(body, { recursive: true });
+  writeFileSync(underWayFile(body, side), "");
+  const { width, height, grey } = dyes;
+  const before = readGround(body, side);
+  const seen = new Uint8Array(width * height).fill(255);
+  if (before !== undefined)
+    for (let y = 0; y < height; y++) {
+      const row = Math.floor(((y + 0.5) * before.height) / height) * before.width;
+      for (let x = 0; x < width; x++)
+        seen[y * width + x] = before.grey[row + Math.floor(((x + 0.5) * before.width) / width)] ?? 255;
+    }
+  for (let strip = 0; strip < strips; strip++) {
+    const from = width * Math.floor((height * strip) / strips);
+    const to = width * Math.floor((height * (strip + 1)) / strips);
+    for (let i = from; i < to; i++) seen[i] = Math.round(((seen[i] ?? 255) * (grey[i] ?? 255)) / 255);
+    writeGround(body, side, { width, height, grey: seen });
+    await pause(strip, strips);
+  }
+  rmSync(underWayFile(body, side));
 }

@@ -19,6 +19,8 @@ afterEach(() => {
 /** A reader whose card comes and goes by what the person is told. */
 class Person {
   readonly told: string[] = [];
+  /** What the line waits for now. */
+  awaited: string | undefined;
   present = false;
   obeys = true;
   label: string | undefined = "D1-000001";
@@ -30,6 +32,8 @@ class Person {
   /** Cards that are pulled out while they are read. */
   pulled = 0;
   read(): Promise<string | undefined> {
+    // What is in the reader is not waited for.
+    if (this.awaited !== undefined) throw new Error("the desk waits for a card that is in the reader");
     if (this.pulled-- <= 0) return Promise.resolve(this.label);
     this.present = false;
     return Promise.reject(new DeviceFault("desk reader", "refused", "no card lies in this reader"));
@@ -45,6 +49,9 @@ class Person {
           if (!this.obeys) return;
           if (/^(Insert|Put)|insert it again/.test(text)) this.present = true;
           else if (/^(GOOD|REJECT|ASIDE|BACK|OTHER)/.test(text)) this.present = false;
+        },
+        awaits: (text) => {
+          this.awaited = text;
         },
         typed: keyboard
           ? (signal) => {
@@ -108,8 +115,10 @@ describe("the operator's transport", () => {
     person.obeys = false;
     const transport = person.transport();
     const fed = transport.feed(head);
+    expect(person.awaited).toBe("Insert the next card.");
     transport.stop();
     expect(await fed).toBe("empty");
+    expect(person.awaited).toBeUndefined();
     person.typed.push("what?", "e");
     expect(await person.transport(true).feed(head)).toBe("empty");
   });

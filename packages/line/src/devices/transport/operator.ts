@@ -7,6 +7,8 @@ import type { Place, Transport } from "./port.js";
 export interface Desk {
   /** Something to do, in words. */
   tell(text: string): void;
+  /** What of it the line waits for from now on; undefined: for nothing any more. */
+  awaits(text: string | undefined): void;
   /** The next line that is typed; absent where there is no keyboard. */
   readonly typed?: ((signal: AbortSignal) => Promise<string>) | undefined;
 }
@@ -29,6 +31,21 @@ export interface OperatorTransport extends Transport {
   putBack(): Promise<void>;
   /** The person need not bring further cards: whoever waits for one hears that there is none. */
   stop(): void;
+}
+
+/** Tells what there is to do, and is known to wait for it until the wait ends. */
+export async function asked<T>(
+  desk: Pick<Desk, "tell" | "awaits">,
+  text: string,
+  wait: () => Promise<T>,
+): Promise<T> {
+  desk.tell(text);
+  desk.awaits(text);
+  try {
+    return await wait();
+  } finally {
+    desk.awaits(undefined);
+  }
 }
 
 const gone = Symbol("gone");
@@ -75,16 +92,16 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
 
   const putBack = async (label: string | undefined): Promise<void> => {
     for (;;) {
-      desk.tell(`Put ${named(label)} back into the reader: it was being worked on.`);
-      if (!(await until("present", true))) {
+      const back = `Put ${named(label)} back into the reader: it was being worked on.`;
+      if (!(await asked(desk, back, () => until("present", true)))) {
         throw new DeviceFault("desk", "refused", `${named(label)} was not put back into the reader`);
       }
       const told = await whileThere(recognise);
       if (told === gone) continue;
       // One that does not say who it is, the stations judge.
       if (told === undefined || label === undefined || told === label) return;
-      desk.tell(`OTHER CARD: This is ${named(told)}, not ${named(label)}: take it out.`);
-      if (!(await until("absent", true))) {
+      const other = `OTHER CARD: This is ${named(told)}, not ${named(label)}: take it out.`;
+      if (!(await asked(desk, other, () => until("absent", true)))) {
         throw new DeviceFault("desk", "refused", `${named(label)} was not put back into the reader`);
       }
     }
@@ -92,12 +109,14 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
 
   /** A card that does not tell who it is: the number on its body does, if somebody can type it. */
   const readBody = async (): Promise<string | undefined> => {
-    if (desk.typed === undefined) return undefined;
-    desk.tell(
+    const { typed } = desk;
+    if (typed === undefined) return undefined;
+    const text = await asked(
+      desk,
       "This card does not say who it is. Type the number printed on it, or only Enter to put it aside.",
+      () => typed(new AbortController().signal),
     );
-    const text = (await desk.typed(new AbortController().signal)).trim();
-    return text === "" ? undefined : text;
+    return text.trim() || undefined;
   };
 
   return {
@@ -105,17 +124,16 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
     moveMs,
     feed: async (to) => {
       if (stopped) return "empty";
-      desk.tell(
+      let words =
         desk.typed === undefined
           ? "Insert the next card."
-          : "Insert the next card. (No more cards: type e and Enter.)",
-      );
+          : "Insert the next card. (No more cards: type e and Enter.)";
       let told: string | undefined | typeof gone;
       for (;;) {
-        if (!(await until("present", true))) return "empty";
+        if (!(await asked(desk, words, () => until("present", true)))) return "empty";
         told = await whileThere(identify);
         if (told !== gone) break;
-        desk.tell("The card was taken out before it could be read: insert it again.");
+        words = "The card was taken out before it could be read: insert it again.";
       }
       const label = told ?? (await readBody());
       book.put(label, to);
@@ -126,12 +144,11 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
       if (from.at !== "head" || lying === undefined) {
         throw new DeviceFault("desk", "jam", "there is no card at the reader that could be moved");
       }
-      desk.tell(
+      const words =
         again === "again" && to.at === "good"
           ? `BACK: ${capital(named(lying.label))} was made already: take it out and put it back into the good tray of order ${to.order}, place ${String(to.slot)}.`
-          : wordsFor(to, lying.label),
-      );
-      await until("absent", false);
+          : wordsFor(to, lying.label);
+      await asked(desk, words, () => until("absent", false));
       book.put(lying.label, to);
     },
     occupied: async () => {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
-import type { CardProgram, Run, RunEnd, SecurityModule, Serial } from "@persoline/card/program";
+import type { CardProgram, Run, RunEnd, Serial } from "@persoline/card/program";
 import { type Fault, fabricateDesfire, makeDesfireCard } from "@persoline/card/virtual";
 import { Keyring } from "../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../devices/hsm/keystore.js";
@@ -82,7 +82,6 @@ export const calls = vaultCalls(
     })),
   ),
 );
-export const hsm: SecurityModule = sessionsOf(calls);
 
 export const chip = (): Uint8Array => fabricateDesfire({ uid: unhex(uid) });
 

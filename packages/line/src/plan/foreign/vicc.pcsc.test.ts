@@ -31,7 +31,7 @@ afterAll(() => pcscd.stop());
 const open: (() => void)[] = [];
 afterEach(async () => {
   for (const close of open.splice(0)) close();
-  while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(50);
+  while ((await connectedReaders()).some(({ card }) => card !== "none")) await pause(250);
   await pause(500);
 });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

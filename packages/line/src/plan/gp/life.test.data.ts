@@ -124,8 +124,8 @@ export const pinDigits = ({ order, record, pins }: SealedSecrets): string =>
   ).toString();
 const none = new Uint8Array(0);
 
-/** A chip as its maker left it: keys of the published master. */
-export function chip({ product: { initial } }: PlannedGp): Uint8Array {
+/** A chip as its maker left it: keys of the published master; so many sessions were opened with them before. */
+export function chip({ product: { initial } }: PlannedGp, sessions = 0): Uint8Array {
   const master = unhex(masters["gp-fab"]?.[2] ?? "");
   const number = unhex(serial);
   if (initial.protocol === "scp11") {
@@ -139,7 +139,7 @@ export function chip({ product: { initial } }: PlannedGp): Uint8Array {
     : diversifyKdf3(nodeCrypto, master, number);
   return fabricateGlobalPlatform({
     chipNumber: number,
-    keySets: [{ kvn: initial.kvn, algorithm: isDes ? "3des" : "aes", ...keys }],
+    keySets: [{ kvn: initial.kvn, algorithm: isDes ? "3des" : "aes", ...keys, sessions }],
     i02: 0x55,
     i03: 0x70,
   });

@@ -95,6 +95,68 @@ describe("keys are asked for, never tried", () => {
   });
 });
 
+/** What a card tells of its keys before a try is risked (docs/cards-and-readers.md, "Tries"). */
+describe.each([
+  ["SCP03", productText, 0xff_ffff],
+  ["SCP02", scp02Text, 0xffff],
+])("a blank whose keys somebody has used, %s", (_, text, dead) => {
+  const compiled = planned(text);
+  /** Wrong keys, as often as this. */
+  const tried = (head: GpHead, times: number): GpHead => {
+    head.card.powerOn();
+    for (let at = 0; at < times; at++) {
+      head.card.transmit(unhex("8050000008010203040506070800"));
+      head.card.transmit(unhex(`8482010010${"00".repeat(16)}`));
+    }
+    head.card.powerOff();
+    return head;
+  };
+  /** How the first session ends, which commands went, and that nothing was written. */
+  const begun = async (head: GpHead) => {
+    const sent: number[] = [];
+    const transmit = head.card.transmit.bind(head.card);
+    head.card.transmit = (apdu) => {
+      sent.push(apdu[1] ?? 0);
+      return transmit(apdu);
+    };
+    const [pages, tries] = [head.card.counters.pagesWritten, head.tries];
+    const end = await head.run(compiled.initialisation);
+    expect([head.card.counters.pagesWritten, head.tries]).toEqual([pages, tries]);
+    return { end: end.kind === "rejected" ? `${end.code}: ${end.detail}` : end.kind, sent };
+  };
+
+  test("the first test asks for no session: there are cards that count every question as a failure", async () => {
+    const head = new GpHead(chip(compiled));
+    expect((await head.run(compiled.test)).kind).toBe("passed");
+    expect(compiled.test.segments.flatMap(({ steps }) => steps.map(({ ins }) => ins))).not.toContain(0x50);
+  });
+  test("blocked, it is thrown out at its one question, with its status word", async () => {
+    const head = tried(new GpHead(chip(compiled)), 10);
+    expect(head.tries).toBe(0);
+    const { end, sent } = await begun(head);
+    expect(end).toMatch(/^command-refused: .*INITIALIZE UPDATE.*6983/);
+    expect(sent).toEqual([0x50]);
+  });
+  test("with one try left, and other keys than ours: that try is not risked", async () => {
+    const head = tried(new GpHead(chip(compiled), [{ kind: "wrong-loader-key" }]), 9);
+    expect(head.tries).toBe(1);
+    const { end, sent } = await begun(head);
+    expect(end).toMatch(/^card-cryptogram/);
+    expect(sent).toEqual([0x50]);
+  });
+  test("with one try left, and our keys: it is opened, and has all its tries again", async () => {
+    const head = tried(new GpHead(chip(compiled)), 9);
+    expect((await head.run(compiled.initialisation)).kind).toBe("passed");
+    expect(head.tries).toBe(10);
+  });
+  test("with 256 sessions left it is good, with one fewer it is thrown out before anything is proved to it", async () => {
+    expect((await new GpHead(chip(compiled, dead - 256)).run(compiled.initialisation)).kind).toBe("passed");
+    const { end, sent } = await begun(new GpHead(chip(compiled, dead - 255)));
+    expect(end).toMatch(/^keys-used-up: .*leaves 255 sessions/);
+    expect(sent).toEqual([0x50]);
+  });
+});
+
 describe("a reject is ended for ever", () => {
   test.each([
     ["personalization", "terminationInitial"],

@@ -5,6 +5,7 @@ import { plainForms, templateOf } from "../content.js";
 import { checkCardNumber, checkTemplate } from "../meaning-contents.js";
 import { checkPerson } from "../meaning-person.js";
 import { checkGate, checkHolder, unknownPlace } from "../meaning-gate.js";
+import { checkPinMethod } from "../meaning-pin.js";
 import { checkPayment } from "./payment/meaning.js";
 import type { GpProductFile } from "./schema.js";
 
@@ -24,6 +25,16 @@ export function checkGpMeaning(product: GpProductFile, problem: ReadYaml<unknown
   const names = product.applications.map(({ name }) => name);
   if (pin !== undefined && !names.includes(pin.application))
     unknownPlace(tell, ["pin", "application"], `application ${pin.application}`, names);
+  if (pin !== undefined)
+    checkPinMethod(
+      pin,
+      {
+        person: product.person,
+        noDrawing:
+          "the access applet draws no PIN: of the cards here those with the Persoline OS do, from image 2.1 on",
+      },
+      tell,
+    );
   checkPayment(product, tell);
   checkVisual(product, tell);
   for (const [name, form] of Object.entries(product.issuer)) {

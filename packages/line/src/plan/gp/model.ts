@@ -20,6 +20,7 @@ import {
 } from "../product-model.js";
 import { type PaymentModel, paymentModel } from "./payment/model.js";
 import type { GpProductFile } from "./schema.js";
+import { type PinOrigin, pinOrigin } from "../pin-origin.js";
 
 /** By keys that both sides have: an issuer's. */
 export type GpKeyChannel = Extract<SecureChannelSpec, { protocol: "scp02" | "scp03" }>;
@@ -81,6 +82,7 @@ export interface GpProduct extends Pick<Product, "name" | "atr" | "cardNumber" |
     readonly length: number;
     readonly tries: number;
     readonly letter: boolean;
+    readonly by: PinOrigin;
   };
   readonly issuer: { readonly identification?: ValueForm; readonly cardImage?: ValueForm };
   readonly applications: readonly GpApplication[];
@@ -211,18 +213,10 @@ export function gpProductModel(file: GpProductFile): GpProduct {
   };
 }
 
-const pinOf = ({
-  application,
-  length,
-  tries,
-  letter,
-}: NonNullable<GpProductFile["pin"]>): NonNullable<GpProduct["pin"]> => ({
-  name: "pin",
-  application,
-  length,
-  tries,
-  letter,
-});
+const pinOf = (pin: NonNullable<GpProductFile["pin"]>): NonNullable<GpProduct["pin"]> => {
+  const { application, length, tries, letter } = pin;
+  return { name: "pin", application, length, tries, letter, by: pinOrigin(pin) };
+};
 
 const gateOf = ({
   application,

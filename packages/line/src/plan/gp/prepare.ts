@@ -34,6 +34,7 @@ import { mostData, type PlannedGp } from "./compile.js";
 import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
 import { paymentCard, paymentFaults } from "./payment/record.js";
 import { directoryReading, paymentReading, paymentSegment } from "./payment/steps.js";
+import { pinProblems } from "../pin-origin.js";
 
 /** Most bytes of a grouping that GET DATA gives back in one answer. */
 const mostRead = 239;
@@ -321,6 +322,7 @@ export function gpProblems({ product, payment }: PlannedGp, values: Values): rea
   const { identification, cardImage } = product.issuer;
   const issuer = [identification, cardImage].filter((form) => form !== undefined);
   return [
+    ...pinProblems(product, values),
     ...paid.map(({ field, ...told }) => ({ columns: [columnOf(field)], ...told })),
     ...fitting(issuer, () => issuerSteps(product, values)),
     ...product.applications.flatMap((app) =>

@@ -5,6 +5,7 @@ import {
   hexBytes,
   keyName,
   path,
+  pinMethods,
   productSchema,
   template,
   value,
@@ -163,14 +164,11 @@ export const gpProductSchema = z
       .describe("What a gate uses (docs/gp-card.md 7); without it these cards open no gates"),
     pin: z
       .strictObject({
-        method: z.literal("drawn"),
+        ...pinMethods,
         application: word.describe("The access applet that keeps it, by its name"),
-        length: z.number().int().min(4).max(12),
-        tries: z.number().int().min(1).max(15),
-        letter: z.boolean(),
       })
       .optional()
-      .describe("A PIN of the access applet (docs/gp-card.md 7), drawn by the security module"),
+      .describe("A PIN of the access applet (docs/gp-card.md 7)"),
     visual: z
       .strictObject({ front: path.optional(), back: path.optional(), emboss: path.optional() })
       .optional()

@@ -1,9 +1,10 @@
+import { id1 } from "@persoline/card/id1";
 import type { Box, PlacedOutline } from "../placed.js";
 import { plainPaths } from "./paths.js";
 import type { Art } from "./template.js";
 
 /** ISO/IEC 7810 ID-1, mm. */
-export const card = { width: 85.6, height: 53.98, radius: 3.18 } as const;
+export const card = id1;
 
 /** Four decimals of a millimetre: the same text on every machine. */
 export const mm = (value: number): string => {

@@ -1,5 +1,6 @@
 /** Codes for readers, as modules that are whole dots of the machine. */
-import bwip from "bwip-js";
+import { createRequire } from "node:module";
+import type bwipJs from "bwip-js";
 import type { Box, PlacedCode, PlacedField, Symbology } from "../placed.js";
 import { boxOf } from "./art.js";
 import { LayoutProblem } from "./problem.js";
@@ -76,6 +77,8 @@ function encoded(field: FieldOf<"code">, text: string): Modules {
     if (columns !== undefined) ask["columns"] = columns;
   }
   if (symbology === "azteccode" && level !== undefined) ask["eclevel"] = level;
+  // Loaded with the first code that is drawn: most processes draw none.
+  const bwip = createRequire(import.meta.url)("bwip-js") as typeof bwipJs;
   const [code] = bwip.raw(ask);
   if (code !== undefined && "pixs" in code) {
     const dark = Uint8Array.from(code.pixs);

@@ -1,17 +1,10 @@
+import { lackedBy, wheels } from "@persoline/card/id1";
 import type { Face, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { characterName, LayoutProblem } from "./problem.js";
 import type { EmbossTemplate, FieldOf } from "./template.js";
-import { type FieldValues, fill } from "./text.js";
+import { type FieldValues, fill, saidBy } from "./text.js";
 import { transliterate } from "./transliterate.js";
-
-/** Character sets and pitches of the wheels: ISO/IEC 7811-1 (7B: 7 a inch; visual fonts: 10 a inch). */
-export const wheels = {
-  "7B": { pitch: 25.4 / 7, allowed: /^[0-9 ]$/, most: 19, height: 4.32 },
-  "4B": { pitch: 2.54, allowed: /^[A-Z0-9 .,/'&-]$/, most: 27, height: 2.9 },
-  /** Indent printing, as the security number beside the signature panel. */
-  rear: { pitch: 25.4 / 15, allowed: /^[0-9A-Z /-]$/, most: 27, height: 2.2 },
-} as const;
 
 type Struck = Pick<FieldOf<"emboss">, "name" | "text" | "font" | "x" | "yFromBottom" | "max" | "place">;
 
@@ -33,7 +26,7 @@ function embossLine(
       "fill the field",
     );
   }
-  const wrong = Array.from(text).find((char) => !wheel.allowed.test(char));
+  const wrong = lackedBy(line.font, text);
   if (wrong !== undefined) {
     throw new LayoutProblem(
       "wrong-character",
@@ -55,7 +48,13 @@ function embossLine(
       "shorten the value, or use the modifier short",
     );
   }
-  return { text, x: line.x, yFromBottom: line.yFromBottom, pitch: wheel.pitch };
+  return {
+    ...saidBy([line.text], values),
+    text,
+    x: line.x,
+    yFromBottom: line.yFromBottom,
+    pitch: wheel.pitch,
+  };
 }
 
 /** The embosser's lines for one record. Pure. Throws LayoutProblem on a character the wheel lacks or a text too long. */
@@ -83,6 +82,7 @@ export const raisedOn = ({ side, own }: Face): readonly EmbossLine[] =>
         element.kind === "line" && element.layer === "emboss" && element.font !== "rear"
           ? [
               {
+                ...(element.said === undefined ? {} : { said: element.said }),
                 text: element.text,
                 font: element.font,
                 x: element.x,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Face, PlacedElement, PlacedField } from "../placed.js";
 import { card, placeArt } from "./art.js";
 import { placeArtwork } from "./artwork.js";
+import { bodyMarks } from "./body.js";
 import { placeCode } from "./codes.js";
 import { holds } from "./conditions.js";
 import { placeEmboss } from "./emboss.js";
@@ -12,7 +13,8 @@ import { LayoutProblem } from "./problem.js";
 import { placeText } from "./set-text.js";
 import { placeStripe } from "./stripe.js";
 import type { Art, FaceTemplate, LayoutField, SvgArt } from "./template.js";
-import { type FieldValues, fill } from "./text.js";
+import { bodySchema, limitsSchema } from "./template-schema.js";
+import { type FieldValues, fill, saidBy } from "./text.js";
 
 /** A template with its fonts, its static part laid out once for all cards. */
 export interface FaceLayout {
@@ -41,8 +43,10 @@ function lay(
     case "photo":
     case "signature":
       return placePicture(field, photos);
-    case "mrz":
-      return placeMrz(field, values, fonts);
+    case "mrz": {
+      const placed = placeMrz(field, values, fonts);
+      return { ...placed, field: { ...placed.field, ...saidBy([field.surname, field.given], values) } };
+    }
     case "stripe":
       return { elements: [placeStripe(field, values)] };
     case "emboss":
@@ -63,8 +67,10 @@ function lay(
     );
   }
   switch (field.kind) {
-    case "text":
-      return placeText(field, text, fonts);
+    case "text": {
+      const placed = placeText(field, text, fonts);
+      return { ...placed, field: { ...placed.field, ...saidBy([field.text], values) } };
+    }
     case "ocr":
       return placeOcr(field, text, fonts);
     case "code": {
@@ -109,7 +115,11 @@ export function compileLayout(template: FaceTemplate, fonts: Fonts): FaceLayout 
     .filter(isCommon)
     .flatMap((field) => lay(field, {}, {}, { fonts, template }) ?? []);
   const always = template.art.filter(({ when }) => when === undefined);
-  const elements = [...always.flatMap(elementsOf), ...texts.flatMap(({ elements }) => elements)];
+  const elements = [
+    ...always.flatMap(elementsOf),
+    ...bodyMarks(template.body),
+    ...texts.flatMap(({ elements }) => elements),
+  ];
   const commonFields = texts.flatMap(({ field }) => field ?? []);
   if (always.some(({ layer }) => layer === "laser")) {
     commonFields.push({
@@ -146,3 +156,20 @@ export function layoutFace(layout: FaceLayout, values: FieldValues, photos: Phot
     fields: [...layout.commonFields, ...laid.flatMap(({ field }) => field ?? [])],
   };
 }
+
+/** The front of a card on which nothing is drawn: characters alone are raised on it. */
+export const bareFront = (fonts: Fonts): FaceLayout =>
+  compileLayout(
+    {
+      side: "front",
+      chip: true,
+      dpi: 300,
+      alphabets: [],
+      body: bodySchema.parse({}),
+      limits: limitsSchema.parse({}),
+      art: [],
+      fields: [],
+      file: "",
+    },
+    fonts,
+  );

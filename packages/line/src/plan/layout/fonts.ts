@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
-import { create, type Font } from "fontkit";
+import { createRequire } from "node:module";
+import type * as fontkit from "fontkit";
+import type { Font } from "fontkit";
 
 export const fontNames = [
   "Inter-Regular",
@@ -114,6 +116,8 @@ const fileOf = (name: FontName): string => `${name}.${name.startsWith("DejaVu") 
 
 /** Reads the fonts that come with the package (never fonts of the machine). About 2.3 MB; do it once. */
 export function readFonts(): Fonts {
+  // Loaded only here: that takes a tenth of a second, and whoever draws what is laid out already needs no font.
+  const { create } = createRequire(import.meta.url)("fontkit") as typeof fontkit;
   const folder = new URL("../../../fonts/", import.meta.url);
   const read = (name: FontName): LayoutFont =>
     layoutFont(name, create(readFileSync(new URL(fileOf(name), folder))));

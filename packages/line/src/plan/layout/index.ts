@@ -2,6 +2,7 @@
 export { type FieldValues } from "./text.js";
 export { indentedOn } from "./emboss.js";
 export { type Fonts, readFonts } from "./fonts.js";
+export { transliterate } from "./transliterate.js";
 export { LayoutProblem } from "./problem.js";
 export {
   type EmbossTemplate,
@@ -23,6 +24,7 @@ export {
   lintVisual,
   type ProductFields,
 } from "./lint.js";
+export { type MachineReach, unreachable } from "./machines.js";
 export { chipKeepOut } from "./zones.js";
 export { dotsAt, type FaceRaster, renderFace } from "./raster.js";
 export { contactSheet, type PreviewOptions, renderPreview } from "./preview.js";
@@ -33,7 +35,7 @@ export { sheetPdf, sheetPng, type SheetSide, sheetSvg } from "./sheet.js";
 export { sampleRecords } from "./sample.js";
 export { type Outline, outlinesOf, type PathCommand } from "./outlines.js";
 export { type ColourPicture, renderColour } from "./colour.js";
-export { type FaceGround, type GreyGround, renderGround } from "./ground.js";
+export { type FaceGround, type GreyGround, renderGround, renderPreprint } from "./ground.js";
 export { pictureDots } from "./tones.js";
 export { dither } from "./dither.js";
 export { card } from "./art.js";

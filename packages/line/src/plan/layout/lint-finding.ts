@@ -25,7 +25,9 @@ export type LintRule =
   | "art-under"
   | "hairline"
   | "artwork-shape"
-  | "near";
+  | "near"
+  /** A machine of the line cannot mark it. */
+  | "machine";
 
 export interface LayoutFinding {
   readonly rule: LintRule;

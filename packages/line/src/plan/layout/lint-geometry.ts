@@ -1,4 +1,5 @@
 /** Rules about places: nothing off the card, nothing on what the standards keep free, nothing on one another. */
+import { embossAreas } from "@persoline/card/id1";
 import type { Box, Face, PlacedField, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { boxOf, card } from "./art.js";
@@ -9,8 +10,8 @@ import {
   beyondOutline,
   border,
   chipKeepOut,
+  chipModule,
   describe,
-  embossAreas,
   fromBehind,
   gap,
   grown,
@@ -215,13 +216,13 @@ function ofStruck(line: StruckLine, fields: readonly PlacedField[], template: Fa
         `keep its middle ${String(lowest)} to ${highest.toFixed(2)} mm above the bottom edge, its characters between ${String(left)} and ${String(right)} mm`,
       );
   }
-  if (template.chip && meet(box, chipKeepOut))
+  if (template.chip && meet(box, chipModule))
     say(
       "chip",
       "error",
       name,
-      `characters would be struck into the contacts (${describe(chipKeepOut)})`,
-      wayOut(box, chipKeepOut),
+      `characters would be struck into the contacts (${describe(chipModule)})`,
+      wayOut(box, chipModule),
     );
   for (const field of fields) {
     if (inkBoxes(field).some((ink) => meet(ink, box)))
@@ -260,6 +261,16 @@ function behind(line: StruckLine, fields: readonly PlacedField[], template: Face
 
 /** A line that a wheel strikes, with the name it has in its file. */
 export type StruckLine = (EmbossLine | PlacedLine) & { readonly field: string };
+
+/** Lines of an embossing layout, which stands in a file of its own. */
+export const raisedLines = (
+  raised: { readonly lines: readonly { readonly name: string }[] } | undefined,
+  emboss: readonly EmbossLine[],
+): StruckLine[] =>
+  (raised?.lines ?? []).flatMap(({ name }, at) => {
+    const line = emboss[at];
+    return line === undefined ? [] : [{ ...line, field: name }];
+  });
 
 export interface Struck {
   /** Struck on this side. */

@@ -3,6 +3,7 @@ import { Resvg } from "@resvg/resvg-js";
 import { type Box, engraved, type Face, type PlacedElement, type PlacedField } from "../placed.js";
 import { aspectOf } from "./artwork.js";
 import { boxOf, card, mm } from "./art.js";
+import { isOfBody } from "./body.js";
 import { dotOf } from "./codes.js";
 import { drawElement } from "./draw.js";
 import type { FaceLayout } from "./face.js";
@@ -77,9 +78,12 @@ const ratio = (a: number, b: number): number => (Math.max(a, b) + 0.05) / (Math.
 
 function contrast(face: Face, layout: FaceLayout, say: Say): void {
   const { body, limits, fields } = layout.template;
+  // Marks on the stripe or the panel have rules of their own.
   const under = [...face.common.elements, ...face.own].filter(
-    ({ layer, kind }) =>
-      (layer === "preprint" || layer === "colour") && (kind === "artwork" || kind === "outline"),
+    (element) =>
+      (element.layer === "preprint" || element.layer === "colour") &&
+      (element.kind === "artwork" || element.kind === "outline") &&
+      !isOfBody(element),
   );
   const ground = drawn(under, body.colour);
   for (const placed of face.fields) {

@@ -1,10 +1,11 @@
 /** The linter: what is wrong with a product's layouts, before a card is wasted on it. */
 import type { Face } from "../placed.js";
-import type { FaceLayout } from "./face.js";
+import { type FaceLayout, layoutFace } from "./face.js";
 import type { LayoutFinding, Say } from "./lint-finding.js";
-import { lintGeometry, type Struck, type StruckLine } from "./lint-geometry.js";
+import { lintGeometry, raisedLines, type Struck, type StruckLine } from "./lint-geometry.js";
 import { lintArt, lintInk } from "./lint-ink.js";
 import { lintAlphabets, lintCapacity, lintSizes, type ProductFields } from "./lint-text.js";
+import { lintMachines, type MachineReach } from "./machines.js";
 import type { Photos } from "./pictures.js";
 import { type LayoutPlace, type LayoutProblem, placeText } from "./problem.js";
 import type { FieldValues } from "./text.js";
@@ -112,15 +113,17 @@ const inkRecords = 12;
 
 /**
  * Both sides of a product, with the records at hand (samples, or an order's input): every record is laid out, and what is wrong is told
- * once with the records it was seen with. Errors first, in the files' order.
+ * once with the records it was seen with. Errors first, in the files' order. `machines`: those of a line that is to make the cards.
  */
 export function lintVisual(
   visual: VisualLayout,
   records: readonly LintRecord[],
   fields: ProductFields = unsaid,
+  machines: readonly MachineReach[] = [],
 ): readonly LayoutFinding[] {
   const merged = new Merged();
-  const { sides } = visual;
+  // Characters that are raised on an otherwise bare card are judged as well.
+  const sides = visual.sides.length === 0 ? [visual.bare] : visual.sides;
   const back = sides.find(({ template }) => template.side === "back");
   const raised = visual.raised?.lines ?? [];
   const others: Places = Object.fromEntries(raised.map(({ name, place }) => [name, place]));
@@ -130,12 +133,10 @@ export function lintVisual(
     for (const problem of problems)
       merged.add(ofProblem(problem, problem.at.file === back?.template.file ? "back" : "front"), number);
     if (problems.length > 0) return;
-    const { faces, emboss } = visual.draw(values, photos);
+    const { faces: drawn, emboss } = visual.draw(values, photos);
+    const faces = visual.sides.length === 0 ? [layoutFace(visual.bare, {}, {})] : drawn;
     const struckOn = (face: Face): StruckLine[] => [
-      ...(face.side === "front" ? raised : []).flatMap(({ name }, at) => {
-        const line = emboss[at];
-        return line === undefined ? [] : [{ ...line, field: name }];
-      }),
+      ...(face.side === "front" ? raisedLines(visual.raised, emboss) : []),
       ...face.own.flatMap((element) => (element.kind === "line" ? [element] : [])),
     ];
     for (const [at, face] of faces.entries()) {
@@ -153,6 +154,7 @@ export function lintVisual(
         (say) => {
           lintGeometry(face, layout.template, struck, say);
           lintSizes(face, layout, say);
+          lintMachines(face, struck.here, machines, say);
           if (i < inkRecords) lintInk(face, layout, say);
         },
         others,

@@ -1,15 +1,16 @@
 /** The card as it will look, as SVG: for designers, customers and reports. */
+import { wheels } from "@persoline/card/id1";
 import sharp from "sharp";
 import type { Box, Face, Layer, PlacedElement, PlacedImage, PlacedLine } from "../placed.js";
 import type { EmbossLine } from "../types.js";
 import { boxOf, card, mm } from "./art.js";
+import { isOfBody } from "./body.js";
 import { drawElement } from "./draw.js";
-import { wheels } from "./emboss.js";
 import type { FaceLayout } from "./face.js";
 import type { Fonts } from "./fonts.js";
 import { guides } from "./guides.js";
 import { pictureDots, pictureRgb } from "./tones.js";
-import { stripeZone } from "./zones.js";
+import { stripeBox } from "./zones.js";
 
 export interface PictureOptions {
   /** Layers that are shown; all when not said. */
@@ -58,10 +59,10 @@ function struck(lines: readonly (EmbossLine | PlacedLine)[], fonts: Fonts): stri
             `<path transform="matrix(${scale.toFixed(8)} 0 0 ${(-scale).toFixed(8)} ${mm(x + by)} ${mm(baseline + by)})" fill="${fill}" d="${glyph.outline}"/>`;
           return pressed
             ? path(0.05, "#ffffffb0") + path(0, "#3a3a3a")
-            : path(0.16, "#00000022") +
-                path(0.09, "#00000040") +
-                path(-0.08, "#ffffffe6") +
-                path(0, "#c4c8c6");
+            : path(0.17, "#00000026") +
+                path(0.1, "#00000059") +
+                path(-0.08, "#fffffff2") +
+                path(0, "#aab1b5");
         })
         .join("");
     })
@@ -150,7 +151,10 @@ export async function pictureOfFace(
   const { body, chip } = layout.template;
   const shown = (layer: Layer): boolean => options.layers?.includes(layer) ?? true;
   const id = `${face.side}-`;
-  const elements = [...face.common.elements, ...face.own].filter(({ layer }) => shown(layer));
+  // What the blank carries is there whatever is shown of its marks.
+  const elements = [...face.common.elements, ...face.own].filter(
+    (element) => shown(element.layer) || isOfBody(element),
+  );
   const on = (...layers: readonly Layer[]): PlacedElement[] =>
     elements.filter(({ layer }) => layers.includes(layer));
   const images = new Map<PlacedElement, string>();
@@ -159,8 +163,7 @@ export async function pictureOfFace(
   const palette = { mark: burnt, clear: body.colour };
   const inColour = (element: PlacedElement): string =>
     drawElement(element, palette, (image) => images.get(image));
-  const zone = body.stripe === "none" ? undefined : stripeZone(body.stripe);
-  const panel = body.panel === undefined ? undefined : boxOf(body.panel);
+  const stripe = body.stripe === "none" ? undefined : stripeBox(body.stripe);
   const lines: (EmbossLine | PlacedLine)[] = [
     ...(shown("emboss") ? (options.emboss ?? []) : []),
     ...on("emboss", "indent").flatMap((element) => (element.kind === "line" ? [element] : [])),
@@ -174,13 +177,9 @@ export async function pictureOfFace(
     `<rect width="${mm(card.width)}" height="${mm(card.height)}" fill="url(#${id}body)"/>`,
     `<g id="${id}preprint">${on("preprint").map(inColour).join("")}</g>`,
     `<g id="${id}colour">${on("colour").map(inColour).join("")}</g>`,
-    zone === undefined
+    stripe === undefined
       ? ""
-      : `<rect x="0" y="${mm(zone.y)}" width="${mm(card.width)}" height="${mm(zone.height)}" fill="#2a211c"/>` +
-        `<rect x="0" y="${mm(zone.y)}" width="${mm(card.width)}" height="${mm(zone.height * 0.4)}" fill="#ffffff" opacity="0.05"/>`,
-    panel === undefined
-      ? ""
-      : `<rect x="${mm(panel.x)}" y="${mm(panel.y)}" width="${mm(panel.width)}" height="${mm(panel.height)}" rx="0.6" fill="#fdfdfa" stroke="#d8dad4" stroke-width="0.1"/>`,
+      : `<rect x="0" y="${mm(stripe.y)}" width="${mm(card.width)}" height="${mm(stripe.height * 0.4)}" fill="#ffffff" opacity="0.05"/>`,
     `<g id="${id}laser">${engravings(
       on("laser").filter(({ kind }) => kind !== "image"),
       id,

@@ -1,8 +1,8 @@
+import { wheels } from "@persoline/card/id1";
 import { Resvg } from "@resvg/resvg-js";
 import sharp from "sharp";
 import type { EmbossLine } from "../types.js";
 import { card, mm } from "./art.js";
-import { wheels } from "./emboss.js";
 import type { Fonts } from "./fonts.js";
 import type { FaceRaster } from "./raster.js";
 

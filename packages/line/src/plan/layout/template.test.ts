@@ -203,6 +203,7 @@ describe("stripe and wheels", () => {
         kind: "line",
         layer: "emboss",
         field: "s",
+        said: [{ field: "name", text: "Ann Li" }],
         text: "ANN LI",
         font: "4B",
         x: 7.65,

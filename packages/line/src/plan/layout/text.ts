@@ -1,3 +1,4 @@
+import type { Said } from "../placed.js";
 import { checkDigit, transliterate } from "./transliterate.js";
 
 /** Values of one record, by field. */
@@ -88,19 +89,34 @@ export function parseTemplate(source: string): TextTemplate | string {
   };
 }
 
+function filled(part: Part, values: FieldValues): string {
+  if ("literal" in part) return part.literal;
+  const value = values[part.field] ?? "";
+  const glue = part.modifiers.find(({ name }) => name === "join")?.argument ?? ", ";
+  const text = typeof value === "string" ? value : value.join(glue);
+  return part.modifiers.reduce(
+    (done, { name, argument }) => modifiers[name]?.act(done, argument) ?? done,
+    text,
+  );
+}
+
 /** The text for one record, NFC; a field the record lacks is the empty text. */
-export function fill(template: TextTemplate, values: FieldValues): string {
-  return template.parts
-    .map((part) => {
-      if ("literal" in part) return part.literal;
-      const value = values[part.field] ?? "";
-      const glue = part.modifiers.find(({ name }) => name === "join")?.argument ?? ", ";
-      const text = typeof value === "string" ? value : value.join(glue);
-      return part.modifiers.reduce(
-        (done, { name, argument }) => modifiers[name]?.act(done, argument) ?? done,
-        text,
-      );
-    })
+export const fill = (template: TextTemplate, values: FieldValues): string =>
+  template.parts
+    .map((part) => filled(part, values))
     .join("")
     .normalize("NFC");
+
+/** Which fields of the record a text says, each in its own words; nothing where it says none. */
+export function saidBy(
+  templates: readonly TextTemplate[],
+  values: FieldValues,
+): { readonly said?: readonly Said[] } {
+  const said = templates.flatMap(({ parts }) =>
+    parts.flatMap((part): Said[] => {
+      const text = "field" in part ? filled(part, values).normalize("NFC") : "";
+      return "field" in part && text !== "" ? [{ field: part.field, text }] : [];
+    }),
+  );
+  return said.length === 0 ? {} : { said };
 }

@@ -1,8 +1,10 @@
 import type { ColumnRule, Photo } from "../../orders/types.js";
 import type { EmbossLine, Face } from "../types.js";
-import { embossLines, raisedOn } from "./emboss.js";
-import { compileLayout, type FaceLayout, layoutFace } from "./face.js";
+import { holds } from "./conditions.js";
+import { embossLines, placeEmboss, raisedOn } from "./emboss.js";
+import { bareFront, compileLayout, type FaceLayout, layoutFace } from "./face.js";
 import type { Fonts } from "./fonts.js";
+import { raisedLines, type StruckLine } from "./lint-geometry.js";
 import { LayoutProblem } from "./problem.js";
 import {
   type EmbossTemplate,
@@ -32,6 +34,8 @@ type Photos = Readonly<Record<string, Photo>>;
 export interface VisualLayout {
   /** Front and back, in the order that they are drawn; none where cards are only embossed. */
   readonly sides: readonly FaceLayout[];
+  /** Takes the front's place where nothing is drawn. */
+  readonly bare: FaceLayout;
   /** The embossing layout, where there is one. */
   readonly raised: EmbossTemplate | undefined;
   /** Cards of it need an embosser. */
@@ -41,6 +45,8 @@ export interface VisualLayout {
     values: FieldValues,
     photos: Photos,
   ) => { readonly faces: readonly Face[]; readonly emboss: readonly EmbossLine[] };
+  /** The raised and pressed lines of one record alone: nothing else is laid out. Throws LayoutProblem. */
+  readonly struck: (values: FieldValues, photos: Photos) => readonly StruckLine[];
   /** Everything that keeps a record from being drawn, one problem for each side and for the raised lines at most. */
   readonly problems: (values: FieldValues, photos: Photos) => readonly LayoutProblem[];
 }
@@ -90,6 +96,7 @@ export function compileVisual(
   );
   return {
     sides,
+    bare: bareFront(fonts),
     raised,
     embossed:
       raised !== undefined ||
@@ -101,6 +108,14 @@ export function compileVisual(
       const faces = parts.map((part) => part(values, photos));
       return { faces, emboss: [...emboss(values), ...faces.flatMap(raisedOn)] };
     },
+    struck: (values, photos) => [
+      ...raisedLines(raised, emboss(values)),
+      ...sides.flatMap(({ template }) =>
+        template.fields.flatMap((field) =>
+          field.kind === "emboss" && holds(field.when, values, photos) ? [placeEmboss(field, values)] : [],
+        ),
+      ),
+    ],
     problems: (values, photos) =>
       [...parts, emboss].flatMap((part) => {
         try {

@@ -1,30 +1,34 @@
 /** Places of an ID-1 card that the standards keep for something, mm from the upper left corner of the side that carries it. */
+import { stripe, wheels } from "@persoline/card/id1";
 import type { Box, PlacedLine } from "../placed.js";
 import { card } from "./art.js";
-import { wheels } from "./emboss.js";
 
 /** Around the contacts and their module (ISO/IEC 7816-2). */
 export const chipKeepOut: Box = { x: 9.5, y: 16.5, width: 11.5, height: 14.5 };
 
+/**
+ * Where nothing may be raised: the module of the contacts (they end 28.55 mm below the upper edge, ISO/IEC 7816-2) and half a millimetre
+ * around it. The number line of ISO/IEC 7811-3 passes right below.
+ */
+export const chipModule: Box = { x: 9.1, y: 17.8, width: 12, height: 12.2 };
+
 /** The engraver's field ends so far from the edge: cards are never clamped to a hair. */
 export const border = 1;
 
-/** Magnetic stripe (ISO/IEC 7811-2, -6): its upper edge at most 5.54 mm from the card's, 6.35 or 10.28 mm high, and half a millimetre around. */
-export const stripeZone = (kind: "two-track" | "three-track"): Box => {
-  const around = 0.5;
-  return {
-    x: 0,
-    y: 5.54 - around,
-    width: card.width,
-    height: (kind === "two-track" ? 6.35 : 10.28) + 2 * around,
-  };
-};
+/** Magnetic stripe (ISO/IEC 7811-2, -6): its upper edge at most 5.54 mm from the card's, 6.35 or 10.28 mm high. */
+export const stripeBox = (kind: "two-track" | "three-track"): Box => ({
+  x: 0,
+  y: stripe.top,
+  width: card.width,
+  height: kind === "two-track" ? stripe.twoTracks : stripe.threeTracks,
+});
 
-/** Embossing (ISO/IEC 7811-3): the number line, and the area of name and address; heights from the bottom edge. */
-export const embossAreas = {
-  number: { centre: 21.42, slack: 0.2, left: 9.9, right: 80.5 },
-  name: { lowest: 2.41, highest: 14.53 + 2.41, left: 7.4, right: 76.5 },
-} as const;
+/** The stripe and half a millimetre above and below it. */
+export const stripeZone = (kind: "two-track" | "three-track"): Box => {
+  const { x, y, width, height } = stripeBox(kind);
+  const around = 0.5;
+  return { x, y: y - around, width, height: height + 2 * around };
+};
 
 export const right = (box: Box): number => box.x + box.width;
 export const bottom = (box: Box): number => box.y + box.height;

@@ -13,7 +13,7 @@ import { chance } from "../../devices/shop-floor/random.js";
 import type { GreyGround } from "../../plan/layout/index.js";
 import { type Drawn, drawnCard, optionsOf, type Product, together } from "./cards.test.data.js";
 import type { FaultOfFace } from "./finding.js";
-import type { JudgeOptions } from "./judge.js";
+import type { JudgeOptions } from "./look.js";
 
 export type Severity = keyof typeof severities;
 type Class = VisualFlaw["kind"] | "good" | "another-card";
@@ -120,15 +120,27 @@ function beltFor(grounds: readonly GreyGround[], { belt }: Conditions, seed: str
 const world = { now: () => 0, sleep: () => Promise.resolve() };
 const place = { at: "head", station: "visual", head: 0 } as const;
 
-export async function captureOf(kind: Class, severity: Severity, number: number): Promise<Capture> {
+/**
+ * People and exposures of two kinds: limits are set while looking at the first, figures are counted on the second alone. The third is what
+ * tests take: a few people with odd names.
+ */
+export type Space = keyof typeof firstPerson;
+const firstPerson = { training: 10_000, test: 500_000, few: 0 } as const;
+
+/** A class's capture of that number: faces take turns, and people and exposures are those of the space. */
+export async function captureOf(
+  kind: Class,
+  severity: Severity,
+  number: number,
+  space: Space = "few",
+): Promise<Capture> {
+  const who = firstPerson[space] + number;
   for (let turn = 0; ; turn++) {
     const [product, side] = faces[(number + turn) % faces.length] ?? ["office-access", "front"];
-    const card = await drawnCard(product, side, number);
+    const card = await drawnCard(product, side, who);
     if (!can(kind, card)) continue;
-    return {
-      card,
-      ...(await expose(kind, severity, number, product, card, await drawnCard(product, side, number + 1013))),
-    };
+    const other = await drawnCard(product, side, who + 1013);
+    return { card, ...(await expose(kind, severity, who, product, card, other)) };
   }
 }
 

@@ -6,6 +6,7 @@ import { type Conditions, kept } from "../../devices/camera/optics.js";
 import { simulatedCamera } from "../../devices/camera/simulated.js";
 import type { VisualFlaw } from "../../devices/marker/flaws.js";
 import { simulatedEngraver } from "../../devices/marker/simulated.js";
+import { chance } from "../../devices/shop-floor/random.js";
 import { writeGround } from "../../devices/shop-floor/wear.js";
 import {
   compileLayout,
@@ -23,7 +24,8 @@ import { samplePhoto, sampleSignature } from "../../plan/layout/portraits.test.d
 import { readerIn } from "../../plan/layout/reader.test.data.js";
 import type { Face } from "../../plan/types.js";
 import type { FaceVerdict } from "./finding.js";
-import { judgeFace, type JudgeOptions } from "./judge.js";
+import { judgeFace } from "./judge.js";
+import type { JudgeOptions } from "./look.js";
 
 const fonts = readFonts();
 const offered = {
@@ -64,8 +66,46 @@ const given = ["Ann Marie", "Željko", "Øyvind", "Siobhán", "Łukasz Jan"];
 const premises = [["A1"], ["A1", "B2"], ["A1", "B2", "DOCK"], ["LAB", "YARD", "C3"]];
 const letters = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789";
 
+const firstNames = [
+  ..."Ada Bruno Chloé Dag Elif Fatma Gábor Hélène Ines Jörg Kateřina Liam Maëlle Niko Oğuz Päivi".split(" "),
+  ..."Quentin Renée Søren Tomáš Ursula Věra Willem Ximena Yannick Zoë".split(" "),
+  ..."Алексей Борис Вера Галина Дмитрий Евгения Жанна Зоя Илья Ксения Лев Мария".split(" "),
+];
+const lastNames = [
+  ..."Abbott Baumgärtner Castañeda Dvořák Eriksson Fitzgerald Grünwald Hjørnevik Iversen Jansen-Kuiper".split(
+    " ",
+  ),
+  ..."Kowalczyk Lindqvist Müller Nagy O’Connor Petrović Quigley Rasmussen Şahin Tóth Ullmann Vásquez".split(
+    " ",
+  ),
+  ..."Wójcik Xavier Yılmaz Žižka Ng Fox".split(" "),
+];
+const lastNamesCyrillic =
+  "Абрамов Богданова Васильев Гончаренко Данилова Егоров Жуковский Зайцева Иванов Кузнецова-Орлова".split(
+    " ",
+  );
+
+/** A name that only few others have: tests with hand-made people use the short list, captures in any number these. */
+function nameOf(i: number): { readonly name: string; readonly given: string; readonly surname: string } {
+  const luck = chance(`name ${String(i)}`);
+  const one = (list: readonly string[]): string => pick(list, Math.floor(luck.next() * list.length));
+  const first = one(firstNames);
+  const cyrillic = /[А-я]/.test(first);
+  const middle = !cyrillic && luck.next() < 0.2 ? ` ${one(firstNames.slice(0, 26))}` : "";
+  const last = one(cyrillic ? lastNamesCyrillic : lastNames);
+  return {
+    name: `${first}${middle} ${last}`,
+    given: `${one(firstNames.slice(0, 26))}${middle}`,
+    surname: one(lastNames),
+  };
+}
+
 /** People who differ in every field. */
 function person(i: number): FieldValues {
+  return { ...ofLists(i), ...(i < 1000 ? {} : nameOf(i)) };
+}
+
+function ofLists(i: number): FieldValues {
   const code = Array.from({ length: 12 }, (_, k) =>
     letters.charAt((i * 31 + k * 17 + ((i * i * 13 + k * 5) % 29)) % letters.length),
   ).join("");

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { prepareZXingModule, readBarcodes } from "zxing-wasm/reader";
 import type { PlacedField } from "../../plan/types.js";
-import { windowOf } from "./fields.js";
+import { windowOf } from "./match.js";
 import type { FaceFinding } from "./finding.js";
 import { cut, type Plane } from "./plane.js";
 
@@ -37,10 +37,10 @@ export async function judgeCode(field: PlacedField, ink: Plane): Promise<readonl
   const window = windowOf(field.box, 0.8, ink);
   const part = cut(ink, window);
   const data = new Uint8ClampedArray(part.data.length * 4);
-  part.data.forEach((value, i) => {
-    const grey = 235 * (1 - value);
-    data.set([grey, grey, grey, 255], i * 4);
-  });
+  for (let i = 0, out = 0; i < part.data.length; i++, out += 4) {
+    data[out] = data[out + 1] = data[out + 2] = 235 * (1 - (part.data[i] ?? 0));
+    data[out + 3] = 255;
+  }
   const image = { data, width: part.width, height: part.height, colorSpace: "srgb" as const };
   const [code] = await readBarcodes(image, {
     formats: [formats[field.symbology ?? "qrcode"]],

@@ -4,65 +4,77 @@
  * machine is compared inside it, and comes here as agreed or not.
  */
 
+import { transliterate } from "../../plan/layout/index.js";
+import type { Said } from "../../plan/placed.js";
+import { type Sayings, type Thing, things, type Told } from "../../plan/told.js";
+
 export const witnesses = ["record", "chip", "print", "emboss", "indent", "stripe"] as const;
 export type Witness = (typeof witnesses)[number];
-/** `number`: the card's (PAN, ISO/IEC 7812); `expiry`: month and year; `name`: the holder's. */
-export const crossedThings = ["number", "expiry", "name"] as const;
-export type CrossedThing = (typeof crossedThings)[number];
 
 export type Statement =
-  | { readonly witness: Witness; readonly about: CrossedThing; readonly says: string }
+  | { readonly witness: Witness; readonly about: Thing; readonly says: string }
   /** Compared where it is sealed: in the encoder, or in the security module. */
   | {
       readonly witness: Witness;
       /** The record, when it does not say with whom. */
       readonly with?: Witness;
-      readonly about: CrossedThing | "everything";
+      readonly about: Thing | "everything";
       readonly agrees: boolean;
     };
 
 export interface Contradiction {
-  readonly about: CrossedThing | "everything";
+  readonly about: Thing | "everything";
   readonly between: readonly [Witness, Witness];
   /** For reports; no personal datum. */
   readonly detail: string;
 }
 
-/** Letters of a name in any order, without marks and signs: SURNAME/FIRST and FIRST SURNAME are one. */
+/**
+ * Words of a name in any order: SURNAME/FIRST and FIRST SURNAME are one. Letters of other scripts and with marks are those of the declared
+ * transliteration (ICAO Doc 9303-3, ELOT 743), as embosser, stripe and machine readable zone have them.
+ */
 const wordsOf = (name: string): string[] =>
-  name
-    .normalize("NFD")
-    .replaceAll(/\p{M}/gu, "")
+  transliterate(name)
     .toUpperCase()
-    .split(/[^A-Z0-9]+/)
+    .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== "")
     .toSorted();
 
-/** Month and year as YYMM; `12/30`, `12/2030` and `3012` are one. */
+/** Month and year as YYMM, of the ways in which cards say it: 12/30, 12/2030, 3012, 301231, 2030-12-31, 31.12.2030. */
 function expiryOf(text: string): string {
-  const [, month, year] = /^(0[1-9]|1[0-2])[/.-](?:20)?(\d\d)$/.exec(text.trim()) ?? [];
-  return month === undefined || year === undefined ? text.trim() : `${year}${month}`;
+  const said = text.trim();
+  const [, year, month] =
+    /^(?:20)?(\d\d)-(0[1-9]|1[0-2])-\d\d$/.exec(said) ?? /^(\d\d)(0[1-9]|1[0-2])(?:\d\d)?$/.exec(said) ?? [];
+  if (year !== undefined && month !== undefined) return `${year}${month}`;
+  const [, turned, last] = /^(?:\d\d[/. -])?(0[1-9]|1[0-2])[/. -](?:20)?(\d\d)$/.exec(said) ?? [];
+  return turned === undefined || last === undefined ? said : `${last}${turned}`;
 }
 
-/** A stripe or a raised line has less room: an initial stands for its word, and a name may be cut. */
+/** Characters from which on a raised line or a stripe may have cut a name. */
+const long = 26;
+
+/** A stripe or a raised line has less room: an initial stands for its word, and the last word of a long one may be cut. */
 function sameName(one: string, other: string): boolean {
-  const [few, many] = [wordsOf(one), wordsOf(other)].toSorted((a, b) => a.length - b.length);
-  if (few === undefined || many === undefined || few.length === 0) return false;
-  const left = [...many];
-  for (const word of few.toSorted((a, b) => b.length - a.length)) {
-    const at = left.findIndex(
-      (candidate) =>
-        candidate === word ||
-        (word.length === 1 && candidate.startsWith(word)) ||
-        (candidate.length === 1 && word.startsWith(candidate)),
-    );
+  const [few, many] = [one, other].toSorted((a, b) => wordsOf(a).length - wordsOf(b).length);
+  if (few === undefined || many === undefined) return false;
+  const [words, left] = [wordsOf(few), wordsOf(many)];
+  if (words.length === 0) return false;
+  const cut = few.length >= long || many.length >= long;
+  const alike = (word: string, candidate: string): boolean =>
+    candidate === word ||
+    (word.length === 1 && candidate.startsWith(word)) ||
+    (candidate.length === 1 && word.startsWith(candidate)) ||
+    (cut && (candidate.startsWith(word) || word.startsWith(candidate)));
+  for (const word of words.toSorted((a, b) => b.length - a.length)) {
+    const whole = left.indexOf(word);
+    const at = whole >= 0 ? whole : left.findIndex((candidate) => alike(word, candidate));
     if (at < 0) return false;
     left.splice(at, 1);
   }
   return true;
 }
 
-function same(about: CrossedThing, one: string, other: string): boolean {
+function same(about: Thing, one: string, other: string): boolean {
   switch (about) {
     case "number":
       return one.replaceAll(/\D/g, "") === other.replaceAll(/\D/g, "");
@@ -87,7 +99,7 @@ export function crossCheck(statements: readonly Statement[]): readonly Contradic
   for (const statement of statements)
     if ("agrees" in statement && !statement.agrees)
       say(statement.about, statement.with ?? "record", statement.witness);
-  for (const about of crossedThings) {
+  for (const about of things) {
     const spoken = statements.flatMap((each) => ("says" in each && each.about === about ? [each] : []));
     for (const [at, one] of spoken.entries())
       for (const other of spoken.slice(at + 1))
@@ -118,42 +130,43 @@ export function stripeSays(
   });
 }
 
-/** What raised characters say: the digits of a number line (Farrington 7B), and of two dates the later, which ends the card. */
-export function embossSays(lines: readonly { readonly text: string; readonly font: string }[]): Statement[] {
-  return lines.flatMap(({ text, font }): Statement[] => {
+/** What raised or pressed characters say: the digits of a number line (Farrington 7B), of two dates the later, and the record's own words. */
+export function embossSays(
+  lines: readonly { readonly text: string; readonly font: string; readonly said?: readonly Said[] }[],
+  told?: Told,
+): Statement[] {
+  return lines.flatMap(({ text, font, said }): Statement[] => {
     const digits = text.replaceAll(" ", "");
     if (font === "7B")
       return /^\d{8,19}$/.test(digits) ? [{ witness: "emboss", about: "number", says: digits }] : [];
     const last = text.match(/\b(?:0[1-9]|1[0-2])\/\d\d\b/g)?.at(-1);
-    return last === undefined ? [] : [{ witness: "emboss", about: "expiry", says: last }];
+    if (last !== undefined) return [{ witness: "emboss", about: "expiry", says: last }];
+    // A name runs over its whole line, whatever it was made of.
+    return sayings("emboss", said, told).map((one) =>
+      "says" in one && one.about === "name" ? { ...one, says: text } : one,
+    );
   });
 }
 
-/** What print says: a field that is nothing but a number as long as a card's. */
-export function printSays(fields: readonly { readonly text?: string; readonly kind: string }[]): Statement[] {
-  return fields.flatMap(({ text, kind }): Statement[] => {
-    const digits = text?.replaceAll(/[ \u00a0-]/g, "") ?? "";
-    return kind !== "mrz" && /^\d{12,19}$/.test(digits)
-      ? [{ witness: "print", about: "number", says: digits }]
-      : [];
-  });
+/** What print says: the texts that come of the fields in which the record says it. */
+export const printSays = (fields: readonly { readonly said?: readonly Said[] }[], told?: Told): Statement[] =>
+  fields.flatMap(({ said }) => sayings("print", said, told));
+
+function sayings(witness: Witness, said: readonly Said[] = [], told?: Told): Statement[] {
+  return said.flatMap(({ field, text }) =>
+    things.flatMap((about): Statement[] =>
+      told?.fields[about]?.includes(field) === true ? [{ witness, about, says: text }] : [],
+    ),
+  );
 }
 
-/** What the record says: the only value of it that is a number as long as a card's and has the right check digit (ISO/IEC 7812-1). */
-export function recordSays(fields: Readonly<Record<string, string | readonly string[]>>): Statement[] {
-  const numbers = Object.values(fields).flatMap((value) => {
-    const digits = typeof value === "string" ? value.replaceAll(/[ -]/g, "") : "";
-    return /^\d{12,19}$/.test(digits) && luhn(digits) ? [digits] : [];
+const statements = (witness: Witness, says: Sayings = {}): Statement[] =>
+  things.flatMap((about): Statement[] => {
+    const text = says[about];
+    return text === undefined ? [] : [{ witness, about, says: text }];
   });
-  const [only] = numbers;
-  return only === undefined || numbers.length > 1 ? [] : [{ witness: "record", about: "number", says: only }];
-}
 
-function luhn(digits: string): boolean {
-  let sum = 0;
-  for (const [at, digit] of Array.from(digits).reverse().entries()) {
-    const value = Number(digit) * (at % 2 === 0 ? 1 : 2);
-    sum += value > 9 ? value - 9 : value;
-  }
-  return sum % 10 === 0;
-}
+export const recordSays = (told?: Told): Statement[] => statements("record", told?.record);
+
+/** What the chip was proven to hold. */
+export const chipSays = (told?: Told): Statement[] => statements("chip", told?.chip);

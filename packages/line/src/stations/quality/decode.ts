@@ -4,17 +4,29 @@ import type { Grey } from "./straighten.js";
 /** Largest side of a picture that is taken: more is no camera of a line. */
 const largest = 8000;
 
+/** Luma of interleaved 8-bit RGB (ITU-R BT.601), as printed grounds are drawn in grey too; greys stay what they are. */
+function lumaOf(rgb: Uint8Array): Uint8Array {
+  const grey = new Uint8Array(rgb.length / 3);
+  for (let i = 0, at = 0; i < grey.length; i++, at += 3)
+    grey[i] = (77 * (rgb[at] ?? 0) + 150 * (rgb[at + 1] ?? 0) + 29 * (rgb[at + 2] ?? 0) + 128) >> 8;
+  return grey;
+}
+
 /** Any JPEG, PNG, TIFF, WebP or PGM file as grey. Throws when it is no picture, or a larger one than a camera of a line takes. */
 export async function decodePicture(bytes: Uint8Array): Promise<Grey> {
   const picture = sharp(bytes, { limitInputPixels: largest * largest, failOn: "error" });
-  const { data, info } = await picture
-    .autoOrient()
-    .flatten({ background: "#000" })
-    .greyscale()
+  const { space, depth, hasAlpha } = await picture.metadata();
+  const upright = picture.autoOrient();
+  // What cameras send needs no colour management: turning it to grey there costs as much as decoding.
+  const plain = depth === "uchar" && !hasAlpha && (space === "srgb" || space === "b-w");
+  const { data, info } = await (plain ? upright : upright.flatten({ background: "#000" }).greyscale())
     .raw()
     .toBuffer({ resolveWithObject: true });
-  if (info.channels === 1) return { width: info.width, height: info.height, grey: new Uint8Array(data) };
-  const grey = new Uint8Array(info.width * info.height);
-  for (let i = 0; i < grey.length; i++) grey[i] = data[i * info.channels] ?? 0;
-  return { width: info.width, height: info.height, grey };
+  const { width, height, channels } = info;
+  const all = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  if (channels === 1) return { width, height, grey: all };
+  if (plain && channels === 3) return { width, height, grey: lumaOf(all) };
+  const grey = new Uint8Array(width * height);
+  for (let i = 0; i < grey.length; i++) grey[i] = all[i * channels] ?? 0;
+  return { width, height, grey };
 }

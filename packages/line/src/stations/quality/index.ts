@@ -1,10 +1,12 @@
 /** Judging pictures of cards: what stations and commands use. */
 export type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
-export { inspectFace, type JudgeOptions, judgeFace } from "./judge.js";
+export { inspectFace, judgeFace } from "./judge.js";
+export type { JudgeOptions } from "./look.js";
 export { decodePicture } from "./decode.js";
 export { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
 export {
+  chipSays,
   crossCheck,
   embossSays,
   printSays,
@@ -15,3 +17,14 @@ export {
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
 export { overlayPicture } from "./overlay.js";
+export { type Drift, drifted, driftText, DriftWatch } from "./drift.js";
+export { type GoldenCard, learnSide } from "./learn.js";
+export {
+  limitsOf,
+  parseProfile,
+  type Profile,
+  profileJsonSchema,
+  ProfileProblem,
+  profileText,
+  type SideProfile,
+} from "./profile.js";

@@ -1,43 +1,28 @@
 import type { Picture } from "../../devices/camera/port.js";
 import { chipKeepOut } from "../../plan/layout/index.js";
 import { engraved, type Face, type PlacedField } from "../../plan/placed.js";
+import { judgeArt } from "./art.js";
+import { judgeBare } from "./bare.js";
 import { judgeCode } from "./code.js";
-import { type Dots, expectedInk, judgedAt, nearInk } from "./density.js";
-import { judgeArt, judgeBare, judgeInk, judgePhoto, judgeText, type Sight, sightOf } from "./fields.js";
+import { type Dots, judgedAt } from "./density.js";
+import { atDesk, type Desk } from "./desk.js";
+import { findInk } from "./field.js";
 import type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
-import { type QualityLimits, simulatedLimits } from "./limits.js";
-import { contactsSeen, lieOf } from "./lie.js";
-import { type ExpectedGround, groundSeen, lightOn, seenInk, trimToCard } from "./light.js";
-import { halve, type Plane } from "./plane.js";
+import { type JudgeOptions, lookAt, ofCard, wholeCard } from "./look.js";
+import { judgePhoto } from "./photo.js";
+import type { Plane } from "./plane.js";
+import type { Sight } from "./sight.js";
 import { findCard, straighten } from "./straighten.js";
 import { type FoundField, judgeDouble, judgeSurface } from "./surface.js";
+import { judgeText } from "./text.js";
 
-export interface JudgeOptions {
-  readonly limits?: QualityLimits;
-  /** Side with the contacts; default "front". */
-  readonly chip?: "front" | "back" | "none";
-  /** What is printed on that side of all cards of the layout, where the camera sees it. */
-  readonly ground?: ExpectedGround;
-  /** The same of the other side: a card that lies with the wrong side up shows it. */
-  readonly otherGround?: ExpectedGround;
-  /** What the printer adds for this record alone: it is verified like the engraver's marks. */
-  readonly printed?: ExpectedGround;
+export interface Inspected {
+  readonly verdict: FaceVerdict;
+  readonly straight: Plane | undefined;
+  readonly level?: number;
 }
 
 type Judged = { readonly findings: readonly FaceFinding[]; readonly measure?: FieldMeasure };
-
-const wholeCard = { x: 0, y: 0, width: 85.6, height: 53.98 };
-
-const ofCard = (what: FaultOfFace, detail?: string): FaceFinding => ({
-  field: "card",
-  what,
-  measured: 0,
-  limit: 1,
-  unit: "count",
-  box: wholeCard,
-  weight: "reject",
-  ...(detail === undefined ? {} : { detail }),
-});
 
 const conclude = (findings: readonly FaceFinding[], measures: readonly FieldMeasure[] = []): FaceVerdict => ({
   verdict: findings.some(({ weight }) => weight === "reject")
@@ -49,13 +34,15 @@ const conclude = (findings: readonly FaceFinding[], measures: readonly FieldMeas
   measures,
 });
 
+const failed = (thrown: unknown): FaceFinding =>
+  ofCard("detector-failed", thrown instanceof Error ? thrown.message : "unknown reason");
+
 /** A detector that fails has seen nothing: that is a reject, never a pass. */
 async function guarded(field: PlacedField, detect: () => Judged | Promise<Judged>): Promise<Judged> {
   try {
     return await detect();
   } catch (thrown) {
-    const detail = thrown instanceof Error ? thrown.message : "unknown reason";
-    return { findings: [{ ...ofCard("detector-failed", detail), field: field.name, box: field.box }] };
+    return { findings: [{ ...failed(thrown), field: field.name, box: field.box }] };
   }
 }
 
@@ -74,7 +61,7 @@ async function judgeField(
     case "signature":
       return judgePhoto(field, sight);
     case "code": {
-      const { findings, measure } = judgeInk(field, sight);
+      const { findings, measure } = findInk(field, field.box, sight);
       return { findings: [...findings, ...(await judgeCode(field, sight.seen))], measure };
     }
     case "art":
@@ -84,93 +71,6 @@ async function judgeField(
         sight,
       );
   }
-}
-
-/** What the whole side shows before any field is looked at; findings end the judgement, for nothing on such a card can be compared. */
-function lookAt(
-  picture: Picture,
-  sent: Dots,
-  options: JudgeOptions,
-  contacts: readonly PlacedField["box"][],
-): { readonly sight: Sight; readonly straight: Plane } | { readonly findings: readonly FaceFinding[] } {
-  const limits = options.limits ?? simulatedLimits;
-  const outline = findCard(picture);
-  if (outline === undefined) return { findings: [ofCard("card-not-found")] };
-  const expected = expectedInk(sent, options.printed?.grey, limits.fullInk);
-  trimToCard(expected);
-  const expectedHalf = halve(expected);
-  const near = nearInk(expectedHalf);
-  const straight = straighten(picture, outline, judgedAt);
-  const perMm = judgedAt / 25.4;
-  // Contacts are left out on both sides: a card that lies with the wrong side up shows them too.
-  const ground = options.ground === undefined ? undefined : groundSeen(options.ground);
-  const atContacts = (x: number, y: number): boolean =>
-    x > chipKeepOut.x * perMm &&
-    x < (chipKeepOut.x + chipKeepOut.width) * perMm &&
-    y > chipKeepOut.y * perMm &&
-    y < (chipKeepOut.y + chipKeepOut.height) * perMm;
-  const light = lightOn(straight, near, ground, atContacts);
-  const { darkest, brightest, strange } = limits.stock;
-  const stock = (measured: number, limit: number, unit: "grey" | "share", detail: string): FaceFinding => ({
-    ...ofCard("wrong-stock", detail),
-    measured,
-    limit,
-    unit,
-  });
-  if (light.level < darkest || light.level > brightest)
-    return {
-      findings: [
-        stock(light.level, light.level < darkest ? darkest : brightest, "grey", "the body has another tone"),
-      ],
-    };
-  const seen = seenInk(straight, light, ground);
-  const seenHalf = halve(seen);
-  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf);
-  const lies = (what: "upside-down" | "mirrored", likeness: number): FaceFinding => ({
-    ...ofCard(what),
-    measured: upright,
-    limit: likeness,
-    unit: "correlation",
-  });
-  if (turned > upright + 0.1 && turned >= mirrored) return { findings: [lies("upside-down", turned)] };
-  if (mirrored > upright + 0.1) return { findings: [lies("mirrored", mirrored)] };
-  const sight = sightOf(
-    { seen, expected, seenHalf, expectedHalf, near, ...(ground === undefined ? {} : { ground }) },
-    limits,
-  );
-  if (options.chip !== "none") {
-    const measured = contactsSeen(sight);
-    if (measured > limits.contacts !== contacts.length > 0)
-      return {
-        findings: [
-          {
-            ...ofCard("wrong-side", contacts.length > 0 ? "there are no contacts" : "there are contacts"),
-            measured,
-            limit: limits.contacts,
-            unit: "share",
-          },
-        ],
-      };
-  }
-  // After the lie: a print that lies turned over covers what should be bare.
-  if (light.strange > strange) {
-    const { otherGround } = options;
-    const turned =
-      otherGround === undefined ? light : lightOn(straight, near, groundSeen(otherGround), atContacts);
-    if (turned.strange < light.strange / 2)
-      return {
-        findings: [
-          {
-            ...ofCard("wrong-side", "it shows the print of the other side"),
-            measured: light.strange,
-            limit: strange,
-            unit: "share",
-          },
-        ],
-      };
-    return { findings: [stock(light.strange, strange, "share", "a part of the body has another tone")] };
-  }
-  return { sight, straight };
 }
 
 /** The field is another than planned, or elsewhere: what differs there is no damage. A few wrong glyphs may be. */
@@ -206,33 +106,29 @@ export async function judgeFace(
   sent: Dots,
   options: JudgeOptions = {},
 ): Promise<FaceVerdict> {
-  return (await inspectFace(picture, face, sent, options)).verdict;
+  return (await judged(picture, face, sent, options)).verdict;
 }
 
-/** The same, with the straightened card (grey, 300 dpi) for whoever shows it; undefined when it could not be found. */
-export async function inspectFace(
+async function judgeAt(
+  desk: Desk,
   picture: Picture,
   face: Face,
   sent: Dots,
-  options: JudgeOptions = {},
-): Promise<{ readonly verdict: FaceVerdict; readonly straight: Plane | undefined }> {
-  const only = (finding: FaceFinding) => ({ verdict: conclude([finding]), straight: undefined });
-  if (picture.side !== face.side) return only(ofCard("wrong-side"));
+  options: JudgeOptions,
+): Promise<Omit<Inspected, "straight">> {
+  const only = (findings: readonly FaceFinding[]) => ({ verdict: conclude(findings) });
+  if (picture.side !== face.side) return only([ofCard("wrong-side")]);
   const contacts = (options.chip ?? "front") === face.side ? [chipKeepOut] : [];
   let looked: ReturnType<typeof lookAt>;
   try {
-    looked = lookAt(picture, sent, options, contacts);
-  } catch (thrown) {
-    return only(ofCard("detector-failed", thrown instanceof Error ? thrown.message : "unknown reason"));
-  }
-  if ("findings" in looked) {
     const outline = findCard(picture);
-    return {
-      verdict: conclude(looked.findings),
-      straight: outline === undefined ? undefined : straighten(picture, outline, judgedAt),
-    };
+    if (outline === undefined) return only([ofCard("card-not-found")]);
+    looked = lookAt(picture, outline, sent, options, contacts, desk);
+  } catch (thrown) {
+    return only([failed(thrown)]);
   }
-  const { sight, straight } = looked;
+  if ("findings" in looked) return only(looked.findings);
+  const { sight, level } = looked;
   const judged: Judged[] = [];
   const found: FoundField[] = [];
   // What the printer made is not among the dots that the engraver was sent.
@@ -259,6 +155,26 @@ export async function inspectFace(
       judged.flatMap(({ findings }) => findings),
       judged.flatMap(({ measure }) => measure ?? []),
     ),
-    straight,
+    level,
+  };
+}
+
+const judged = (picture: Picture, face: Face, sent: Dots, options: JudgeOptions) =>
+  atDesk((desk) => judgeAt(desk, picture, face, sent, options));
+
+/**
+ * The same, with the straightened card (grey, 300 dpi) for whoever shows it, undefined when it could not be found; and the mean grey of
+ * its bare body, undefined when the judgement ended before the fields.
+ */
+export async function inspectFace(
+  picture: Picture,
+  face: Face,
+  sent: Dots,
+  options: JudgeOptions = {},
+): Promise<Inspected> {
+  const outline = findCard(picture);
+  return {
+    ...(await judged(picture, face, sent, options)),
+    straight: outline === undefined ? undefined : straighten(picture, outline, judgedAt),
   };
 }

@@ -1,17 +1,19 @@
 /** How the print lies on the card, and which side of it is up. */
 import type { PlacedField } from "../../plan/types.js";
-import { search, type Sight, windowOf } from "./fields.js";
-import { halve, type Plane } from "./plane.js";
+import { type Found, search, windowOf } from "./match.js";
+import { halve, type Plane, plane, windowAll } from "./plane.js";
+import type { Sight } from "./sight.js";
 
 /** Correlations of the print as it should lie, turned by 180°, and mirrored. */
 interface Lie {
-  readonly upright: number;
+  /** Where it lies as it should, in eighths. */
+  readonly upright: Found;
   readonly turned: number;
   readonly mirrored: number;
 }
 
 const mirror = (from: Plane): Plane => {
-  const to = { ...from, data: new Float32Array(from.data.length) };
+  const to = plane(from.width, from.height);
   for (let y = 0; y < from.height; y++)
     for (let x = 0; x < from.width; x++)
       to.data[y * from.width + x] = from.data[y * from.width + from.width - 1 - x] ?? 0;
@@ -21,13 +23,14 @@ const mirror = (from: Plane): Plane => {
 /** Measured at an eighth of the size. Mirrored: from left to right, or from top to bottom. */
 export function lieOf(seenHalf: Plane, expectedHalf: Plane): Lie {
   const [small, wanted] = [halve(halve(seenHalf)), halve(halve(expectedHalf))];
-  const whole = { left: 0, top: 0, right: wanted.width, bottom: wanted.height };
-  const like = (seen: Plane): number => search(seen, wanted, whole, { dx: 0, dy: 0, reach: 2 }).correlation;
-  const turned = { ...small, data: small.data.slice().reverse() };
+  const like = (seen: Plane): Found => search(seen, wanted, windowAll(wanted), { dx: 0, dy: 0, reach: 2 });
+  const turned = plane(small.width, small.height);
+  turned.data.set(small.data);
+  turned.data.reverse();
   return {
     upright: like(small),
-    turned: like(turned),
-    mirrored: Math.max(like(mirror(small)), like(mirror(turned))),
+    turned: like(turned).correlation,
+    mirrored: Math.max(like(mirror(small)).correlation, like(mirror(turned)).correlation),
   };
 }
 

@@ -1,27 +1,8 @@
-/** The light on the card, measured where the card is bare, and the ink that is left when it is divided out. */
-import { judgedAt } from "./density.js";
-import { type Plane, plane, soften } from "./plane.js";
-
-/** Solves a small system of equations (Gauss, largest pivot first); the last column is the right side. */
-function solve(rows: number[][]): number[] {
-  const n = rows.length;
-  for (let column = 0; column < n; column++) {
-    let best = column;
-    for (let row = column + 1; row < n; row++) {
-      if (Math.abs(rows[row]?.[column] ?? 0) > Math.abs(rows[best]?.[column] ?? 0)) best = row;
-    }
-    const pivot = rows[best] ?? [];
-    rows[best] = rows[column] ?? [];
-    rows[column] = pivot;
-    for (let row = 0; row < n; row++) {
-      const other = rows[row];
-      if (row === column || other === undefined) continue;
-      const factor = (other[column] ?? 0) / (pivot[column] ?? 1);
-      for (let k = column; k <= n; k++) other[k] = (other[k] ?? 0) - factor * (pivot[k] ?? 0);
-    }
-  }
-  return rows.map((row, i) => (row[n] ?? 0) / (row[i] ?? 1));
-}
+/** The light on the bare card, measured where the card is bare, and the ink that is left when it is divided out. */
+import { judgedAt, softened } from "./density.js";
+import { type Plane, plane } from "./plane.js";
+import { solve } from "./solve.js";
+import { readRow, type Straight } from "./straighten.js";
 
 /** A printed picture of a side as it must be: 8-bit grey at the judged resolution, of which 255 is the bare body. */
 export interface ExpectedGround {
@@ -30,24 +11,33 @@ export interface ExpectedGround {
   readonly grey: Uint8Array;
 }
 
-const softened = new WeakMap<ExpectedGround, Plane>();
+const seenGrounds = new WeakMap<ExpectedGround, Plane>();
 
 /** The same as sharp as a camera sees it, as a share of the bare body's light; kept as long as the ground is. */
 export function groundSeen(ground: ExpectedGround): Plane {
-  const known = softened.get(ground);
+  const known = seenGrounds.get(ground);
   if (known !== undefined) return known;
   const { width, height, grey } = ground;
-  const sharp = plane(width, height);
-  for (let i = 0; i < grey.length; i++) sharp.data[i] = (grey[i] ?? 255) / 255;
-  const soft = soften(soften(sharp));
-  softened.set(ground, soft);
-  return soft;
+  const to = plane(width, height);
+  softened(
+    (y, row) => {
+      for (let x = 0; x < width; x++) row[x] = 1 - (grey[y * width + x] ?? 255) / 255;
+      return true;
+    },
+    to,
+    new Float32Array(width * height),
+  );
+  for (let i = 0; i < to.data.length; i++) to.data[i] = 1 - (to.data[i] ?? 0);
+  seenGrounds.set(ground, to);
+  return to;
 }
 
-interface Sample {
-  readonly x: number;
-  readonly y: number;
-  readonly value: number;
+/** Light on single bare dots. */
+interface Samples {
+  readonly count: number;
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+  readonly value: Float32Array;
 }
 
 /** Distance of samples, and of the knots between which the light runs straight, in dots. */
@@ -64,43 +54,61 @@ export interface Light {
   readonly strange: number;
 }
 
+const tooLittle = "too little of the bare card can be seen to measure the light on it";
+
+function sample(
+  straight: Straight,
+  near: Plane,
+  ground: Plane | undefined,
+  leftOut: (x: number, y: number) => boolean,
+): Samples {
+  const { width, height } = straight;
+  const most = Math.ceil(width / step) * Math.ceil(height / step);
+  const [xs, ys, values] = [new Float32Array(most), new Float32Array(most), new Float32Array(most)];
+  const row = new Float32Array(width);
+  const rim = 8;
+  let count = 0;
+  for (let y = rim; y < height - rim; y += step) {
+    for (let x = rim; x < width - rim; x += step) {
+      if ((near.data[(y >> 1) * near.width + (x >> 1)] ?? 1) >= 0.002 || leftOut(x, y)) continue;
+      const printed = ground?.data[y * width + x] ?? 1;
+      // Dark print says little about the light.
+      if (printed <= 0.35) continue;
+      readRow(straight, y, x, x + 1, row);
+      [xs[count], ys[count], values[count]] = [x, y, (row[x] ?? 0) / printed];
+      count++;
+    }
+  }
+  if (count < 100) throw new Error(tooLittle);
+  return { count, x: xs, y: ys, value: values };
+}
+
 /**
  * The light on the bare card: a surface of second order through the places where nothing should be engraved, then what a reflection
  * adds to it, knot by knot. Strays (contacts, ink that should not be there) are left out. `near`: where ink may be.
  */
 export function lightOn(
-  seen: Plane,
+  straight: Straight,
   near: Plane,
   ground: Plane | undefined,
   leftOut: (x: number, y: number) => boolean,
 ): Light {
-  const samples: Sample[] = [];
-  const rim = 8;
-  for (let y = rim; y < seen.height - rim; y += step) {
-    for (let x = rim; x < seen.width - rim; x += step) {
-      const at = y * seen.width + x;
-      if ((near.data[(y >> 1) * near.width + (x >> 1)] ?? 1) >= 0.002 || leftOut(x, y)) continue;
-      const printed = ground?.data[at] ?? 1;
-      // Dark print says little about the light.
-      if (printed > 0.35) samples.push({ x, y, value: (seen.data[at] ?? 0) / printed });
-    }
-  }
-  if (samples.length < 100)
-    throw new Error("too little of the bare card can be seen to measure the light on it");
-  const fit = bowl(samples, seen);
-  const off = samples.map(({ x, y, value }) => value - fit(x, y));
-  const columns = Math.ceil(seen.width / knot) + 1;
-  const rows = Math.ceil(seen.height / knot) + 1;
+  const { width, height } = straight;
+  const samples = sample(straight, near, ground, leftOut);
+  const fit = bowl(samples, straight);
+  const columns = Math.ceil(width / knot) + 1;
+  const rows = Math.ceil(height / knot) + 1;
   const sums = new Float32Array(columns * rows);
   const weights = new Float32Array(columns * rows);
-  for (const [i, { x, y }] of samples.entries()) {
-    const rest = off[i] ?? 0;
+  const off = new Float32Array(samples.count);
+  for (let i = 0; i < samples.count; i++) {
+    const [x, y] = [samples.x[i] ?? 0, samples.y[i] ?? 0];
+    const rest = (samples.value[i] ?? 0) - fit(x, y);
+    off[i] = rest;
     if (Math.abs(rest) > 26) continue;
     const [column, row] = [Math.round(x / knot), Math.round(y / knot)];
-    for (let dy = -1; dy <= 1; dy++) {
-      for (let dx = -1; dx <= 1; dx++) {
-        const [c, r] = [column + dx, row + dy];
-        if (c < 0 || r < 0 || c >= columns || r >= rows) continue;
+    for (let r = Math.max(0, row - 1); r <= Math.min(rows - 1, row + 1); r++) {
+      for (let c = Math.max(0, column - 1); c <= Math.min(columns - 1, column + 1); c++) {
         const weight = Math.exp(-((x / knot - c) ** 2 + (y / knot - r) ** 2) * 1.2);
         sums[r * columns + c] = (sums[r * columns + c] ?? 0) + weight * rest;
         weights[r * columns + c] = (weights[r * columns + c] ?? 0) + weight;
@@ -117,20 +125,23 @@ export function lightOn(
     }
   }
   let strange = 0;
-  for (const [i, { x, y }] of samples.entries()) {
-    const at = Math.round(y / knot) * columns + Math.round(x / knot);
-    if (Math.abs(off[i] ?? 0) > 26 && Math.abs(off[i] ?? 0) > 0.12 * (knots[at] ?? 0)) strange++;
+  for (let i = 0; i < samples.count; i++) {
+    const at = Math.round((samples.y[i] ?? 0) / knot) * columns + Math.round((samples.x[i] ?? 0) / knot);
+    const rest = Math.abs(off[i] ?? 0);
+    if (rest > 26 && rest > 0.12 * (knots[at] ?? 0)) strange++;
   }
-  return { knots, columns, level: level / knots.length, strange: strange / samples.length };
+  return { knots, columns, level: level / knots.length, strange: strange / samples.count };
 }
 
 /** Second order, by least squares over those samples that fit it. */
-function bowl(samples: readonly Sample[], { width, height }: Plane): (x: number, y: number) => number {
-  const middle =
-    samples.map(({ value }) => value).toSorted((a, b) => a - b)[Math.floor(samples.length * 0.6)] ?? 0;
+function bowl(
+  { count, x, y, value }: Samples,
+  { width, height }: Straight,
+): (x: number, y: number) => number {
+  const middle = value.slice(0, count).sort()[Math.floor(count * 0.6)] ?? 0;
   let [c, cu, cv, cuu, cuv, cvv] = [middle, 0, 0, 0, 0, 0];
-  const at = (x: number, y: number): number => {
-    const [u, v] = [(2 * x) / width - 1, (2 * y) / height - 1];
+  const at = (px: number, py: number): number => {
+    const [u, v] = [(2 * px) / width - 1, (2 * py) / height - 1];
     return c + cu * u + cv * v + cuu * u * u + cuv * u * v + cvv * v * v;
   };
   // What fits is looked for ever more strictly; the first fit has no slope yet.
@@ -138,16 +149,28 @@ function bowl(samples: readonly Sample[], { width, height }: Plane): (x: number,
     const sums = new Float64Array(42);
     const t = new Float64Array(7);
     let kept = 0;
-    for (const { x, y, value } of samples) {
-      if (Math.abs(value - at(x, y)) >= tolerance) continue;
+    for (let s = 0; s < count; s++) {
+      const [u, v] = [(2 * (x[s] ?? 0)) / width - 1, (2 * (y[s] ?? 0)) / height - 1];
+      const there = value[s] ?? 0;
+      const fitted = c + cu * u + cv * v + cuu * u * u + cuv * u * v + cvv * v * v;
+      if (Math.abs(there - fitted) >= tolerance) continue;
       kept++;
-      const [u, v] = [(2 * x) / width - 1, (2 * y) / height - 1];
-      t.set([1, u, v, u * u, u * v, v * v, value]);
-      for (let i = 0; i < 6; i++)
-        for (let j = 0; j < 7; j++) sums[i * 7 + j] = (sums[i * 7 + j] ?? 0) + (t[i] ?? 0) * (t[j] ?? 0);
+      t[0] = 1;
+      t[1] = u;
+      t[2] = v;
+      t[3] = u * u;
+      t[4] = u * v;
+      t[5] = v * v;
+      t[6] = there;
+      for (let i = 0; i < 6; i++) {
+        const ti = t[i] ?? 0;
+        for (let j = i; j < 7; j++) sums[i * 7 + j] = (sums[i * 7 + j] ?? 0) + ti * (t[j] ?? 0);
+      }
     }
-    if (kept < 100) throw new Error("too little of the bare card can be seen to measure the light on it");
-    const rows = Array.from({ length: 6 }, (_, i) => Array.from(sums.subarray(i * 7, i * 7 + 7)));
+    if (kept < 100) throw new Error(tooLittle);
+    const rows = Array.from({ length: 6 }, (_, i) =>
+      Array.from({ length: 7 }, (_none, j) => sums[j < i ? j * 7 + i : i * 7 + j] ?? 0),
+    );
     [c = 0, cu = 0, cv = 0, cuu = 0, cuv = 0, cvv = 0] = solve(rows);
   }
   return at;
@@ -174,31 +197,76 @@ export function trimToCard({ width, height, data }: Plane): void {
   }
 }
 
+/**
+ * On a ground darker than this, as a magnetic stripe's, the sensor's noise is a large part of the little light: differences count by what
+ * they would be on this one.
+ */
+const dim = 0.4;
+/** Print this dark hides what is marked on it: it counts as no darker. */
+const darkest = 0.08;
+
 /** Ink seen, 0 = bare card, 1 = no light comes back: light and printed ground divided out. Beyond the card there is none. */
-export function seenInk(seen: Plane, { knots, columns }: Light, ground?: Plane): Plane {
+export function seenInk(
+  straight: Straight,
+  { knots, columns }: Light,
+  ground: Plane | undefined,
+  ink: Plane,
+): Plane {
   if (knots.some((value) => value < 8))
     throw new Error("the picture is too dark to measure the light on the card");
-  const ink = plane(seen.width, seen.height);
-  const row = new Float32Array(columns);
-  for (let y = 0; y < seen.height; y++) {
-    const { from, to } = onCard(y, seen.width, seen.height);
+  const { width, height } = ink;
+  const grey = new Float32Array(width);
+  // What a dot must be multiplied with: one over the light, at the knots of this row.
+  const scale = new Float32Array(columns);
+  for (let y = 0; y < height; y++) {
+    const { from, to } = onCard(y, width, height);
+    ink.data.fill(0, y * width, y * width + from);
+    ink.data.fill(0, y * width + to, (y + 1) * width);
+    if (from >= to) continue;
+    readRow(straight, y, from, to, grey);
     const above = Math.floor(y / knot);
     const part = y / knot - above;
     for (let c = 0; c < columns; c++) {
       const upper = knots[above * columns + c] ?? 0;
-      row[c] = upper + part * ((knots[(above + 1) * columns + c] ?? upper) - upper);
+      scale[c] = 1 / (upper + part * ((knots[(above + 1) * columns + c] ?? upper) - upper));
     }
+    const row = y * width;
     for (let c = Math.floor(from / knot); c * knot < to; c++) {
-      const left = row[c] ?? 0;
-      const slope = ((row[c + 1] ?? left) - left) / knot;
-      const end = Math.min(to, (c + 1) * knot);
-      for (let x = Math.max(from, c * knot); x < end; x++) {
-        const at = y * seen.width + x;
-        const there = left + slope * (x - c * knot);
-        const printed = ground === undefined ? 1 : Math.max(0.08, ground.data[at] ?? 1);
-        ink.data[at] = 1 - (seen.data[at] ?? 0) / (there * printed);
-      }
+      const left = scale[c] ?? 0;
+      const slope = ((scale[c + 1] ?? left) - left) / knot;
+      const first = Math.max(from, c * knot);
+      inkOf(
+        grey,
+        left + slope * (first - c * knot),
+        slope,
+        first,
+        Math.min(to, (c + 1) * knot),
+        ink.data,
+        row,
+      );
     }
+    if (ground !== undefined) onGround(ink.data, ground.data, row + from, row + to);
   }
   return ink;
+}
+
+function inkOf(
+  grey: Float32Array,
+  factor: number,
+  slope: number,
+  from: number,
+  to: number,
+  ink: Float32Array,
+  row: number,
+): void {
+  for (let x = from, scale = factor; x < to; x++, scale += slope) ink[row + x] = 1 - (grey[x] ?? 0) * scale;
+}
+
+function onGround(ink: Float32Array, ground: Float32Array, from: number, to: number): void {
+  for (let at = from; at < to; at++) {
+    const printed = ground[at] ?? 1;
+    const tone = printed < darkest ? darkest : printed;
+    const share = 1 - (1 - (ink[at] ?? 0)) / tone;
+    ink[at] = tone < dim ? (share * tone) / dim : share;
+  }
 }

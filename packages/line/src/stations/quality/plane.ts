@@ -13,106 +13,111 @@ export interface Window {
   readonly bottom: number;
 }
 
-export const plane = (width: number, height: number): Plane => ({
+/** On `data` where it is given: what it held is still there. */
+export const plane = (width: number, height: number, data?: Float32Array): Plane => ({
   width,
   height,
-  data: new Float32Array(width * height),
+  data: data === undefined ? new Float32Array(width * height) : data.subarray(0, width * height),
+});
+
+export const windowAll = ({ width, height }: Plane): Window => ({
+  left: 0,
+  top: 0,
+  right: width,
+  bottom: height,
 });
 
 /** Each pixel the mean of two by two. */
-export function halve(from: Plane): Plane {
-  const to = plane(from.width >> 1, from.height >> 1);
-  for (let y = 0; y < to.height; y++) {
-    for (let x = 0; x < to.width; x++) {
-      const at = 2 * y * from.width + 2 * x;
-      const below = at + from.width;
-      to.data[y * to.width + x] =
-        ((from.data[at] ?? 0) +
-          (from.data[at + 1] ?? 0) +
-          (from.data[below] ?? 0) +
-          (from.data[below + 1] ?? 0)) /
-        4;
+export function halve(from: Plane, to: Plane = plane(from.width >> 1, from.height >> 1)): Plane {
+  const [data, half, width] = [from.data, to.data, from.width];
+  for (let y = 0, out = 0; y < to.height; y++) {
+    let at = 2 * y * width;
+    let below = at + width;
+    for (let x = 0; x < to.width; x++, at += 2, below += 2) {
+      half[out++] = ((data[at] ?? 0) + (data[at + 1] ?? 0) + (data[below] ?? 0) + (data[below + 1] ?? 0)) / 4;
     }
   }
   return to;
 }
 
-/** A mean over 2·reach + 1 pixels in both directions, by running sums. */
-export function boxBlur(from: Plane, reach: number): Plane {
-  const { width, height } = from;
-  const half = new Float32Array(width * height);
-  for (let y = 0; y < height; y++) {
-    const row = y * width;
-    let sum = 0;
-    let count = 0;
-    for (let x = 0; x < Math.min(reach, width); x++) {
-      sum += from.data[row + x] ?? 0;
+/** Running mean over 2·reach + 1 values of a row; at its ends over those there are. */
+function blurRow(from: Float32Array, start: number, length: number, reach: number, to: Float32Array): void {
+  let sum = 0;
+  let count = Math.min(reach, length);
+  for (let x = 0; x < count; x++) sum += from[start + x] ?? 0;
+  let x = 0;
+  for (; x < length && x <= reach; x++) {
+    if (x + reach < length) {
+      sum += from[start + x + reach] ?? 0;
       count++;
     }
-    for (let x = 0; x < width; x++) {
-      if (x + reach < width) {
-        sum += from.data[row + x + reach] ?? 0;
-        count++;
-      }
-      if (x - reach - 1 >= 0) {
-        sum -= from.data[row + x - reach - 1] ?? 0;
-        count--;
-      }
-      half[row + x] = sum / count;
-    }
+    to[start + x] = sum / count;
   }
-  const to = plane(width, height);
+  const part = 1 / (2 * reach + 1);
+  for (; x + reach < length; x++) {
+    sum += (from[start + x + reach] ?? 0) - (from[start + x - reach - 1] ?? 0);
+    to[start + x] = sum * part;
+  }
+  for (; x < length; x++) {
+    sum -= from[start + x - reach - 1] ?? 0;
+    to[start + x] = sum / (length - x + reach);
+  }
+}
+
+/** A mean over 2·reach + 1 pixels in both directions, by running sums. `to` and `across` may be given; `to` may be `from`. */
+export function boxBlur(
+  from: Plane,
+  reach: number,
+  to: Plane = plane(from.width, from.height),
+  across: Float32Array = new Float32Array(from.width * from.height),
+): Plane {
+  const { width, height } = from;
+  for (let y = 0; y < height; y++) blurRow(from.data, y * width, width, reach, across);
   const sums = new Float32Array(width);
-  let count = 0;
-  const take = (y: number, sign: number): void => {
-    for (let x = 0; x < width; x++) sums[x] = (sums[x] ?? 0) + sign * (half[y * width + x] ?? 0);
-    count += sign;
-  };
-  for (let y = 0; y < Math.min(reach, height); y++) take(y, 1);
+  const first = Math.min(reach, height);
+  for (let y = 0; y < first; y++)
+    for (let x = 0; x < width; x++) sums[x] = (sums[x] ?? 0) + (across[y * width + x] ?? 0);
   for (let y = 0; y < height; y++) {
-    if (y + reach < height) take(y + reach, 1);
-    if (y - reach - 1 >= 0) take(y - reach - 1, -1);
-    for (let x = 0; x < width; x++) to.data[y * width + x] = (sums[x] ?? 0) / count;
+    const part = 1 / (Math.min(height, y + reach + 1) - Math.max(0, y - reach));
+    if (y + reach < height) addRow(sums, across, (y + reach) * width, 1);
+    if (y > reach) addRow(sums, across, (y - reach - 1) * width, -1);
+    for (let x = 0, out = y * width; x < width; x++) to.data[out++] = (sums[x] ?? 0) * part;
   }
   return to;
 }
 
-/** 1 4 1 in both directions: a deviation of 0.58 pixels. */
-export function soften(from: Plane): Plane {
-  const { width, height } = from;
-  const half = new Float32Array(from.data);
-  for (let y = 0; y < height; y++) {
-    for (let x = 1; x < width - 1; x++) {
-      const at = y * width + x;
-      half[at] = ((from.data[at - 1] ?? 0) + 4 * (from.data[at] ?? 0) + (from.data[at + 1] ?? 0)) / 6;
-    }
-  }
-  const to = { width, height, data: new Float32Array(half) };
-  for (let at = width; at < width * (height - 1); at++) {
-    to.data[at] = ((half[at - width] ?? 0) + 4 * (half[at] ?? 0) + (half[at + width] ?? 0)) / 6;
-  }
-  return to;
+function addRow(sums: Float32Array, from: Float32Array, start: number, sign: number): void {
+  for (let x = 0; x < sums.length; x++) sums[x] = (sums[x] ?? 0) + sign * (from[start + x] ?? 0);
 }
 
 /** The part a window shows; what lies outside is 0. `dx`, `dy`: the window is read that far to the right and below, between pixels too. */
-export function cut(from: Plane, window: Window, dx = 0, dy = 0): Plane {
-  const to = plane(window.right - window.left, window.bottom - window.top);
+export function cut(from: Plane, window: Window, dx = 0, dy = 0, room?: Float32Array): Plane {
+  const to = plane(window.right - window.left, window.bottom - window.top, room);
   const [wholeX, wholeY] = [Math.floor(dx), Math.floor(dy)];
   const [fx, fy] = [dx - wholeX, dy - wholeY];
-  const at = (x: number, y: number): number =>
-    x < 0 || y < 0 || x >= from.width || y >= from.height ? 0 : (from.data[y * from.width + x] ?? 0);
-  for (let y = 0; y < to.height; y++) {
-    for (let x = 0; x < to.width; x++) {
-      const sx = window.left + x + wholeX;
-      const sy = window.top + y + wholeY;
-      let value = at(sx, sy) * (1 - fx) * (1 - fy);
-      if (fx > 0) value += at(sx + 1, sy) * fx * (1 - fy);
-      if (fy > 0) value += at(sx, sy + 1) * (1 - fx) * fy;
-      if (fx > 0 && fy > 0) value += at(sx + 1, sy + 1) * fx * fy;
-      to.data[y * to.width + x] = value;
-    }
-  }
+  const left = window.left + wholeX;
+  for (let y = 0; y < to.height; y++) cutRow(from, left, window.top + y + wholeY, fx, fy, to, y);
   return to;
+}
+
+function cutRow(from: Plane, left: number, sy: number, fx: number, fy: number, to: Plane, y: number): void {
+  const { width, height, data } = from;
+  const [a, b, c, d] = [(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy];
+  let out = y * to.width;
+  if (left >= 0 && left + to.width < width && sy >= 0 && sy + 1 < height) {
+    let i = sy * width + left;
+    for (const end = i + to.width; i < end; i++)
+      to.data[out++] =
+        a * (data[i] ?? 0) +
+        b * (data[i + 1] ?? 0) +
+        c * (data[i + width] ?? 0) +
+        d * (data[i + width + 1] ?? 0);
+    return;
+  }
+  const at = (x: number, row: number): number =>
+    x < 0 || row < 0 || x >= width || row >= height ? 0 : (data[row * width + x] ?? 0);
+  for (let x = left; x < left + to.width; x++)
+    to.data[out++] = a * at(x, sy) + b * at(x + 1, sy) + c * at(x, sy + 1) + d * at(x + 1, sy + 1);
 }
 
 export interface Agreement {
@@ -124,25 +129,26 @@ export interface Agreement {
   readonly contrast: number;
 }
 
-/** How far `seen` (read at dx, dy) agrees with `expected` inside the window, in every `step`th row. Both of one size. */
+/** How far `seen` (read at whole dx, dy) agrees with `expected` inside the window, in every `step`th row. Both of one size. */
 export function agreement(seen: Plane, expected: Plane, window: Window, dx = 0, dy = 0, step = 1): Agreement {
+  const width = expected.width;
   const left = Math.max(window.left, -dx, 0);
-  const right = Math.min(window.right, seen.width - dx, seen.width);
+  const right = Math.min(window.right, width - dx, width);
   const top = Math.max(window.top, -dy, 0);
-  const bottom = Math.min(window.bottom, seen.height - dy, seen.height);
-  let n = 0;
+  const bottom = Math.min(window.bottom, expected.height - dy, expected.height);
+  const n = Math.max(0, right - left) * Math.max(0, Math.ceil((bottom - top) / step));
+  const [from, wanted] = [seen.data, expected.data];
+  const away = dy * width + dx;
   let s = 0;
   let e = 0;
   let ss = 0;
   let ee = 0;
   let se = 0;
   for (let y = top; y < bottom; y += step) {
-    const expectedRow = y * expected.width;
-    const seenRow = (y + dy) * seen.width + dx;
-    for (let x = left; x < right; x++) {
-      const a = seen.data[seenRow + x] ?? 0;
-      const b = expected.data[expectedRow + x] ?? 0;
-      n++;
+    const end = y * width + right;
+    for (let at = y * width + left; at < end; at++) {
+      const a = from[at + away] ?? 0;
+      const b = wanted[at] ?? 0;
       s += a;
       e += b;
       ss += a * a;
@@ -154,6 +160,10 @@ export function agreement(seen: Plane, expected: Plane, window: Window, dx = 0, 
   const contrast = ee / n - (e / n) ** 2;
   const spread = ss / n - (s / n) ** 2;
   const common = se / n - (s / n) * (e / n);
-  if (contrast < 1e-6 || spread < 1e-9) return { correlation: 0, gain: 0, contrast: Math.max(contrast, 0) };
-  return { correlation: common / Math.sqrt(contrast * spread), gain: common / contrast, contrast };
+  const flat = contrast < 1e-6 || spread < 1e-9;
+  return {
+    correlation: flat ? 0 : common / Math.sqrt(contrast * spread),
+    gain: flat ? 0 : common / contrast,
+    contrast: Math.max(contrast, 0),
+  };
 }

@@ -1,7 +1,8 @@
 import { decodePicture, judgeFace } from "./index.js";
 import { describe, expect, test } from "vitest";
 import { type Capture, captureOf, classes, ownFindings } from "./captures.test.data.js";
-import { flawedCards, goodCards } from "./cards.test.data.js";
+import { kept } from "../../devices/camera/optics.js";
+import { drawnCard, flawedCards, goodCards, optionsOf, photographed } from "./cards.test.data.js";
 import type { FaceVerdict, FaultOfFace } from "./finding.js";
 import { simulatedLimits } from "./limits.js";
 
@@ -51,6 +52,17 @@ describe("judging pictures, on many cards", () => {
     expect(worstGlyph).toBeLessThan(0.95 * simulatedLimits.glyph.good);
     expect(poorestPhoto).toBeGreaterThan(0.8);
     expect(worstArt).toBeLessThan(0.4);
+  });
+
+  test("good backs with a magnetic stripe: the noise of a poor sensor on so dark a ground is no damage", async () => {
+    const cards = await Promise.all(people(0, 6).map((i) => drawnCard("resident-card", "back", i)));
+    const pictures = await photographed(cards, [], "good stripe", { ...kept, noise: 5 });
+    for (const [i, card] of cards.entries()) {
+      const [picture] = pictures.slice(i);
+      if (picture === undefined) throw new Error("no picture");
+      const { verdict, findings } = await judgeFace(picture, card.face, card.raster, optionsOf(card));
+      expect([verdict, findings]).toEqual(["pass", []]);
+    }
   });
 
   test.each(["missing-line", "wrong-text", "wrong-photo", "shift", "faint"] as const)(

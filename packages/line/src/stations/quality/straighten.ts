@@ -20,15 +20,20 @@ export interface Outline {
 const card = { width: 85.6, height: 53.98 } as const;
 const scans = 64;
 
+/** Room for the sums along one scan. */
+const line = new Float64Array(8192);
+
 /**
  * First border of the card on a scan from outside, between pixels; undefined when there is none. The belt may be darker or lighter, and
  * lighter on one end than on the other: a border is a step against what lies just before it.
  */
 function edgeOnScan(read: (i: number) => number, length: number, contrast: number): number | undefined {
-  const line = new Float32Array(length + 1);
-  for (let i = 0; i < length; i++) line[i + 1] = (line[i] ?? 0) + read(i);
+  // Sums of all that was read up to a place: means of any stretch are differences.
+  line[0] = 0;
+  let known = 0;
   const mean = (from: number, to: number): number => ((line[to] ?? 0) - (line[from] ?? 0)) / (to - from);
   for (let i = 14; i + 12 < length; i++) {
+    for (; known < i + 10; known++) line[known + 1] = (line[known] ?? 0) + read(known);
     const outside = mean(i - 12, i - 2);
     if (Math.abs(mean(i, i + 3) - outside) < contrast) continue;
     const plateau = mean(i + 4, i + 10);
@@ -45,7 +50,7 @@ function edgeOnScan(read: (i: number) => number, length: number, contrast: numbe
 }
 
 const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = Float64Array.from(values).sort();
   return sorted[sorted.length >> 1] ?? Number.NaN;
 };
 
@@ -56,7 +61,10 @@ function robustLine(
   if (points.length < scans / 2) return undefined;
   const slopes: number[] = [];
   for (const [i, a] of points.entries()) {
-    for (const b of points.slice(i + 8)) slopes.push((b.across - a.across) / (b.along - a.along));
+    for (let j = i + 8; j < points.length; j++) {
+      const b = points[j];
+      if (b !== undefined) slopes.push((b.across - a.across) / (b.along - a.along));
+    }
   }
   let slope = median(slopes);
   let at = median(points.map((p) => p.across - slope * p.along));
@@ -146,32 +154,89 @@ function homography([[x0, y0], [x1, y1], [x2, y2], [x3, y3]]: Outline["corners"]
   return [x1 - x0 + g * x1, x3 - x0 + h * x3, x0, y1 - y0 + g * y1, y3 - y0 + h * y3, y0, g, h];
 }
 
-/** The card alone, straight, at so many dots an inch: grey 0..255. */
-export function straighten(picture: Grey, outline: Outline, dpi: number): Plane {
+/** The card alone, straight, dot by dot: nothing is kept, every row is read from the picture anew. */
+export interface Straight {
+  readonly width: number;
+  readonly height: number;
+  readonly picture: Grey;
+  /** From dots (their middles at 0, 0, 1, 1 …) to pixels, projectively: x = (a u + b v + c) / (g u + h v + 1). */
+  readonly way: Float64Array;
+}
+
+/** The card as it lies in the picture, at so many dots an inch. */
+export function straightened(picture: Grey, outline: Outline, dpi: number): Straight {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = homography(outline.corners);
-  const width = Math.round((card.width / 25.4) * dpi);
-  const height = Math.round((card.height / 25.4) * dpi);
-  const to = plane(width, height);
-  const perDot = 25.4 / dpi;
-  const lastX = picture.width - 1.001;
-  const lastY = picture.height - 1.001;
-  for (let y = 0; y < height; y++) {
-    const v = ((y + 0.5) * perDot) / card.height;
-    for (let x = 0; x < width; x++) {
-      const u = ((x + 0.5) * perDot) / card.width;
-      const w = 1 / (g * u + h * v + 1);
-      const px = Math.min(Math.max((a * u + b * v + c) * w - 0.5, 0), lastX);
-      const py = Math.min(Math.max((d * u + e * v + f) * w - 0.5, 0), lastY);
-      const left = Math.trunc(px);
-      const top = Math.trunc(py);
-      const fx = px - left;
-      const fy = py - top;
-      const at = top * picture.width + left;
-      const upper = (picture.grey[at] ?? 0) * (1 - fx) + (picture.grey[at + 1] ?? 0) * fx;
-      const lower =
-        (picture.grey[at + picture.width] ?? 0) * (1 - fx) + (picture.grey[at + picture.width + 1] ?? 0) * fx;
-      to.data[y * width + x] = upper * (1 - fy) + lower * fy;
-    }
+  const [perU, perV] = [25.4 / dpi / card.width, 25.4 / dpi / card.height];
+  return {
+    width: Math.round((card.width / 25.4) * dpi),
+    height: Math.round((card.height / 25.4) * dpi),
+    picture: { width: picture.width, height: picture.height, grey: picture.grey },
+    way: Float64Array.of(a * perU, b * perV, c, d * perU, e * perV, f, g * perU, h * perV),
+  };
+}
+
+/** Dots over which the way through the picture is taken as straight: the bend within them is under a hundredth of a pixel. */
+const run = 16;
+
+/** Grey 0..255 of the dots from `from` up to `to` of row `y`, written into `into` at their columns. */
+export function readRow(
+  { picture, way }: Straight,
+  y: number,
+  from: number,
+  to: number,
+  into: Float32Array,
+): void {
+  const v = y + 0.5;
+  const [ax, ay, aw] = [
+    (way[1] ?? 0) * v + (way[2] ?? 0),
+    (way[4] ?? 0) * v + (way[5] ?? 0),
+    (way[7] ?? 0) * v + 1,
+  ];
+  const [a, d, g] = [way[0] ?? 0, way[3] ?? 0, way[6] ?? 0];
+  for (let x = from; x < to; x += run) {
+    const end = Math.min(to, x + run);
+    const w0 = 1 / (g * (x + 0.5) + aw);
+    const w1 = 1 / (g * (end + 0.5) + aw);
+    const px = (a * (x + 0.5) + ax) * w0 - 0.5;
+    const py = (d * (x + 0.5) + ay) * w0 - 0.5;
+    const stepX = ((a * (end + 0.5) + ax) * w1 - 0.5 - px) / (end - x);
+    const stepY = ((d * (end + 0.5) + ay) * w1 - 0.5 - py) / (end - x);
+    readRun(picture.grey, picture.width, picture.height, px, py, stepX, stepY, into, x, end);
   }
+}
+
+function readRun(
+  grey: Uint8Array,
+  width: number,
+  height: number,
+  fromX: number,
+  fromY: number,
+  stepX: number,
+  stepY: number,
+  into: Float32Array,
+  start: number,
+  end: number,
+): void {
+  const [lastX, lastY] = [width - 1.001, height - 1.001];
+  for (let i = start, px = fromX, py = fromY; i < end; i++, px += stepX, py += stepY) {
+    const left = px < 0 ? 0 : px > lastX ? lastX : px;
+    const top = py < 0 ? 0 : py > lastY ? lastY : py;
+    const column = left | 0;
+    const line = top | 0;
+    const fx = left - column;
+    const at = line * width + column;
+    const p = grey[at] ?? 0;
+    const q = grey[at + width] ?? 0;
+    const upper = p + fx * ((grey[at + 1] ?? 0) - p);
+    into[i] = upper + (top - line) * (q + fx * ((grey[at + width + 1] ?? 0) - q) - upper);
+  }
+}
+
+/** The straightened card as a picture, for whoever shows it: grey 0..255. */
+export function straighten(picture: Grey, outline: Outline, dpi: number): Plane {
+  const straight = straightened(picture, outline, dpi);
+  const to = plane(straight.width, straight.height);
+  for (let y = 0; y < to.height; y++)
+    readRow(straight, y, 0, to.width, to.data.subarray(y * to.width, (y + 1) * to.width));
   return to;
 }

@@ -1,6 +1,8 @@
 import type { Face } from "../../plan/types.js";
 import type { FacesVerdict } from "../station.js";
+import { measuresOf } from "./drift.js";
 import type { FaceFinding, FaceVerdict } from "./finding.js";
+import { type QualityLimits, simulatedLimits } from "./limits.js";
 
 const tell = ({ field, what, measured, limit, unit, box, detail }: FaceFinding): string => {
   const place = `at ${box.x.toFixed(1)}, ${box.y.toFixed(1)} mm`;
@@ -20,14 +22,30 @@ function worstOfEach(findings: readonly FaceFinding[]): readonly FaceFinding[] {
   return [...worst.values()];
 }
 
+/** Whether the picture may be to blame for all that keeps it from passing. A detector that failed is a reject, not a bad picture. */
+const mayBePicture = ({ findings }: FaceVerdict): boolean =>
+  findings.every(
+    ({ what, weight }) =>
+      weight === "doubtful" ||
+      what === "card-not-found" ||
+      what === "no-picture" ||
+      what === "frozen-picture",
+  );
+
 /**
  * The verdicts on a card's sides as one for the station, with every field's measurement or its fault in words; no personal datum.
  * A side without a verdict (no picture, no raster) is a reject.
  */
 export function summarize(
-  sides: readonly { readonly face: Face; readonly verdict: FaceVerdict | undefined }[],
+  sides: readonly {
+    readonly face: Face;
+    readonly verdict: FaceVerdict | undefined;
+    /** That it was judged by; the built-in ones when not said. */
+    readonly limits?: QualityLimits | undefined;
+  }[],
+  camera?: string,
 ): FacesVerdict {
-  const findings = sides.flatMap(({ face, verdict }) => {
+  const findings = sides.flatMap(({ face, verdict, limits = simulatedLimits }) => {
     if (verdict === undefined)
       return [{ what: `${face.side} card`, result: "wrong" as const, detail: "not judged" }];
     const wrong = worstOfEach(verdict.findings);
@@ -40,10 +58,12 @@ export function summarize(
       })),
       ...verdict.measures
         .filter(({ field }) => !named.has(field))
-        .map(({ field, dx, dy, ink }) => ({
-          what: `${face.side} ${field}`,
+        .map((measure) => ({
+          what: `${face.side} ${measure.field}`,
           result: "ok" as const,
-          detail: `place ${Math.hypot(dx, dy).toFixed(2)} mm, ink ${(ink * 100).toFixed(0)} %`,
+          detail: `place ${Math.hypot(measure.dx, measure.dy).toFixed(2)} mm, ink ${(measure.ink * 100).toFixed(0)} %`,
+          ...(camera === undefined ? {} : { by: camera }),
+          measures: measuresOf(measure, limits),
         })),
     ];
   });
@@ -57,5 +77,7 @@ export function summarize(
     .join("; ");
   const verdicts = sides.map(({ verdict }) => verdict?.verdict ?? "reject");
   const kind = verdicts.includes("reject") ? "rejected" : verdicts.includes("doubtful") ? "held" : "passed";
-  return { kind, detail, findings };
+  const retake =
+    kind !== "passed" && sides.every(({ verdict }) => verdict !== undefined && mayBePicture(verdict));
+  return { kind, detail, findings, ...(retake ? { retake } : {}) };
 }

@@ -1,12 +1,9 @@
 /** Scratches and spots: what differs from the expected picture, rebuilt with the places and darknesses that were found. */
 import type { PlacedField } from "../../plan/types.js";
-import { judgedAt } from "./density.js";
-import { search, type Sight, windowOf } from "./fields.js";
 import type { FaceFinding, FieldMeasure } from "./finding.js";
-import { boxBlur, type Plane, plane, type Window } from "./plane.js";
-
-type Box = PlacedField["box"];
-const perMm = judgedAt / 25.4;
+import { type Box, halfWindow, perMm, search, windowOf } from "./match.js";
+import { boxBlur, type Plane, type Window, windowAll } from "./plane.js";
+import { nothing, type Sight } from "./sight.js";
 
 /** A field as it was found: the rebuilt picture follows it. */
 export interface FoundField {
@@ -19,9 +16,10 @@ export interface FoundField {
 /** Steepest part of a printed ground that a fraction of a dot still forgives, as a share of the bare body's light within two dots. */
 const steep = 0.08;
 
-/** Lowest and highest of the 5 × 5 dots around. */
-function rangeAround({ data, width }: Plane, at: number): readonly [low: number, high: number] {
-  let [low, high] = [Infinity, -Infinity];
+/** Highest less lowest of the 5 × 5 dots around. */
+function onEdge({ data, width }: Plane, at: number): boolean {
+  let low = Infinity;
+  let high = -Infinity;
   for (let dy = -2; dy <= 2; dy++) {
     for (let dx = -2; dx <= 2; dx++) {
       const there = data[at + dy * width + dx] ?? 0;
@@ -29,52 +27,86 @@ function rangeAround({ data, width }: Plane, at: number): readonly [low: number,
       if (there > high) high = there;
     }
   }
-  return [low, high];
+  return high - low > steep;
 }
 
-/** Marks every dot that differs too much to be light, noise or an edge a fraction of a dot off its place. */
-function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: readonly Box[]): Uint8Array {
-  const { seen, expected, near, limits } = sight;
-  const { width, height } = seen;
-  const strange = new Uint8Array(width * height);
-  const { bare, inked } = limits.surface;
-  const { ground } = sight;
-  const onEdge = (at: number): boolean => ground !== undefined && steepAround(ground, at);
-  const around = (sx: number, sy: number, gain: number, { left, top, right, bottom }: Window): void => {
-    for (let y = top; y < bottom; y++) {
-      const [row, from] = [y * width, (y - sy) * width - sx];
-      if (y < sy || y - sy >= height) continue;
-      const nearRow = ((y - sy) >> 1) * near.width;
-      for (let x = left; x < right; x++) {
-        const value = seen.data[row + x] ?? 0;
-        if ((near.data[nearRow + ((x - sx) >> 1)] ?? 1) < 0.002) {
-          if ((value > bare || value < -bare) && !onEdge(row + x)) strange[row + x] = 1;
-          continue;
-        }
-        if (Math.abs(value - gain * (expected.data[from + x] ?? 0)) < inked) continue;
-        const [low, high] = rangeAround(expected, from + x);
-        if ((value > gain * high + inked || value < gain * low - inked) && !onEdge(row + x))
-          strange[row + x] = 1;
-      }
+/** What is seen is darker than the darkest of the 5 × 5 expected dots around, or lighter than the lightest, by more than that. */
+function outOfRange(value: number, gain: number, { data, width }: Plane, at: number, more: number): boolean {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let dy = -2; dy <= 2; dy++) {
+    for (let dx = -2; dx <= 2; dx++) {
+      const there = data[at + dy * width + dx] ?? 0;
+      if (there < low) low = there;
+      if (there > high) high = there;
     }
-  };
-  const whole = { left: 6, top: 6, right: width - 6, bottom: height - 6 };
-  around(Math.round(sight.shift.dx), Math.round(sight.shift.dy), limits.fullInk, whole);
-  const clear = ({ left, top, right, bottom }: Window): void => {
-    for (let y = top; y < bottom; y++) strange.fill(0, y * width + left, y * width + right);
-  };
+  }
+  return value > gain * high + more || value < gain * low - more;
+}
+
+/** Marks each dot of a window that differs too much to be light, noise or an edge a fraction of a dot off its place. */
+function markStrange(sight: Sight, sx: number, sy: number, gain: number, window: Window): void {
+  const { seen, expected, near, limits, ground } = sight;
+  const strange = sight.desk.marks;
+  const { width, height } = seen;
+  const { bare, inked } = limits.surface;
+  const away = sy * width + sx;
+  // Three dots from the edge there is always another dot to look at.
+  const left = Math.max(window.left, sx + 3, 3);
+  const right = Math.min(window.right, width + sx - 3, width - 3);
+  const top = Math.max(window.top, sy + 3, 3);
+  const bottom = Math.min(window.bottom, height + sy - 3, height - 3);
+  for (let y = top; y < bottom; y++) {
+    const nearRow = ((y - sy) >> 1) * near.width;
+    for (let x = left, at = y * width + left; x < right; x++, at++) {
+      const value = seen.data[at] ?? 0;
+      if ((near.data[nearRow + ((x - sx) >> 1)] ?? 1) < nothing) {
+        if (value <= bare && value >= -bare) continue;
+      } else {
+        const off = value - gain * (expected.data[at - away] ?? 0);
+        if (off < inked && off > -inked) continue;
+        if (!outOfRange(value, gain, expected, at - away, inked)) continue;
+      }
+      if (ground === undefined || !onEdge(ground, at)) strange[at] = 1;
+    }
+  }
+}
+
+function clear(marks: Uint8Array, width: number, { left, top, right, bottom }: Window): void {
+  for (let y = top; y < bottom; y++) marks.fill(0, y * width + left, y * width + right);
+}
+
+function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: readonly Box[]): Uint8Array {
+  const { seen, limits, shift } = sight;
+  const { width, height } = seen;
+  const strange = sight.desk.marks;
+  strange.fill(0);
+  const inner = { left: 6, top: 6, right: width - 6, bottom: height - 6 };
+  markStrange(sight, Math.round(shift.dx), Math.round(shift.dy), limits.fullInk, inner);
   for (const { field, measure, failed } of fields) {
     if (field.kind === "art") continue;
     const window = windowOf(field.box, 0.3, seen);
-    clear(window);
-    if (failed) continue;
+    clear(strange, width, window);
+    if (failed || field.kind === "photo" || field.kind === "signature") continue;
     const gain = measure.ink * limits.fullInk;
-    if (field.kind === "photo" || field.kind === "signature") continue;
-    around(Math.round(measure.dx * perMm), Math.round(measure.dy * perMm), gain, window);
+    markStrange(sight, Math.round(measure.dx * perMm), Math.round(measure.dy * perMm), gain, window);
   }
   broad(sight, fields, strange);
-  for (const box of leftOut) clear(windowOf(box, 0.3, seen));
+  for (const box of leftOut) clear(strange, width, windowOf(box, 0.3, seen));
   return strange;
+}
+
+/** Seen less expected ink at half resolution, written over what was there. */
+function subtract(sight: Sight, dx: number, dy: number, gain: number, window: Window): void {
+  const { width, height } = sight.seenHalf;
+  const [seen, expected, rest] = [sight.seenHalf.data, sight.expectedHalf.data, sight.desk.rest.data];
+  const [sx, sy] = [Math.round(dx / 2), Math.round(dy / 2)];
+  const [left, right] = [Math.max(window.left, sx, 0), Math.min(window.right, width, width + sx)];
+  const away = sy * width + sx;
+  for (let y = Math.max(window.top, sy, 0); y < Math.min(window.bottom, height, height + sy); y++) {
+    for (let at = y * width + left, end = y * width + right; at < end; at++)
+      rest[at] = (seen[at] ?? 0) - gain * (expected[at - away] ?? 0);
+  }
 }
 
 /**
@@ -82,43 +114,39 @@ function strangeDots(sight: Sight, fields: readonly FoundField[], leftOut: reado
  * does not. At half resolution.
  */
 function broad(sight: Sight, fields: readonly FoundField[], strange: Uint8Array): void {
-  const { seenHalf, expectedHalf, limits, shift } = sight;
-  const { width, height } = seenHalf;
-  const rest = plane(width, height);
-  const subtract = (dx: number, dy: number, gain: number, { left, top, right, bottom }: Window): void => {
-    const [sx, sy] = [Math.round(dx / 2), Math.round(dy / 2)];
-    for (let y = Math.max(top, sy, 0); y < Math.min(bottom, height, height + sy); y++) {
-      for (let x = Math.max(left, sx, 0); x < Math.min(right, width, width + sx); x++)
-        rest.data[y * width + x] =
-          (seenHalf.data[y * width + x] ?? 0) - gain * (expectedHalf.data[(y - sy) * width + x - sx] ?? 0);
-    }
-  };
-  subtract(shift.dx, shift.dy, limits.fullInk, { left: 4, top: 4, right: width - 4, bottom: height - 4 });
+  const { limits, shift, desk, ground } = sight;
+  const { rest } = desk;
+  const { width, height } = rest;
+  rest.data.fill(0);
+  subtract(sight, shift.dx, shift.dy, limits.fullInk, {
+    left: 4,
+    top: 4,
+    right: width - 4,
+    bottom: height - 4,
+  });
   for (const { field, measure, failed } of fields) {
     if (field.kind === "art") continue;
-    const { left, top, right, bottom } = windowOf(field.box, 0.3, sight.seen);
-    const half = { left: left >> 1, top: top >> 1, right: right >> 1, bottom: bottom >> 1 };
+    const { left, top, right, bottom } = halfWindow(windowOf(field.box, 0.3, sight.seen));
+    // As far as whole pairs of dots lie in it.
+    const half = { left, top, right: Math.min(right, width), bottom: Math.min(bottom, height) };
     if (failed)
       for (let y = half.top; y < half.bottom; y++)
         rest.data.fill(0, y * width + half.left, y * width + half.right);
-    else subtract(measure.dx * perMm, measure.dy * perMm, measure.ink * limits.fullInk, half);
+    else subtract(sight, measure.dx * perMm, measure.dy * perMm, measure.ink * limits.fullInk, half);
   }
-  const mean = boxBlur(rest, 1);
+  const mean = boxBlur(rest, 1, desk.mean, desk.spare[0]);
   const full = sight.seen.width;
+  const limit = limits.surface.photo;
   for (let y = 4; y < height - 4; y++) {
-    for (let x = 4; x < width - 4; x++) {
-      if (Math.abs(mean.data[y * width + x] ?? 0) < limits.surface.photo) continue;
-      const at = 2 * y * full + 2 * x;
-      if (sight.ground !== undefined && steepAround(sight.ground, at)) continue;
-      strange[at] = strange[at + 1] = strange[at + full] = strange[at + full + 1] = 1;
+    for (let x = 4, at = y * width + 4; x < width - 4; x++, at++) {
+      const off = mean.data[at] ?? 0;
+      if (off < limit && off > -limit) continue;
+      const dot = 2 * y * full + 2 * x;
+      if (ground !== undefined && onEdge(ground, dot)) continue;
+      strange[dot] = strange[dot + 1] = strange[dot + full] = strange[dot + full + 1] = 1;
     }
   }
 }
-
-const steepAround = (ground: Plane, at: number): boolean => {
-  const [low, high] = rangeAround(ground, at);
-  return high - low > steep;
-};
 
 interface Patch {
   readonly dots: number;
@@ -131,8 +159,7 @@ interface Patch {
 function patches(strange: Uint8Array, width: number): Patch[] {
   const found: Patch[] = [];
   const open: number[] = [];
-  for (let start = 0; start < strange.length; start++) {
-    if (strange[start] !== 1) continue;
+  for (let start = strange.indexOf(1); start >= 0; start = strange.indexOf(1, start + 1)) {
     let dots = 0;
     let [left, right, top, bottom] = [width, 0, strange.length, 0];
     open.push(start);
@@ -194,7 +221,8 @@ export function judgeSurface(
 export function judgeDouble(sight: Sight): readonly FaceFinding[] {
   const { seenHalf, expectedHalf, shift, limits } = sight;
   const { width, height } = expectedHalf;
-  const rest: Plane = plane(width, height);
+  const { rest } = sight.desk;
+  rest.data.fill(0);
   const [sx, sy] = [Math.round(shift.dx / 2), Math.round(shift.dy / 2)];
   let [extra, all] = [0, 0];
   for (let y = Math.max(0, sy); y < height + Math.min(0, sy); y++) {
@@ -209,9 +237,8 @@ export function judgeDouble(sight: Sight): readonly FaceFinding[] {
   }
   const share = extra / Math.max(1, all);
   if (share < limits.double.ink) return [];
-  const whole = { left: 0, top: 0, right: width, bottom: height };
   // The same print lies behind itself on either side of its found place.
-  const found = search(rest, expectedHalf, whole, { dx: sx, dy: sy, reach: 7 });
+  const found = search(rest, expectedHalf, windowAll(rest), { dx: sx, dy: sy, reach: 7 });
   const far = Math.hypot(found.dx - sx, found.dy - sy) / (perMm / 2);
   if (found.correlation < limits.double.correlation || far < 0.1) return [];
   return [

@@ -1,4 +1,5 @@
 import type { Answer, Apdu } from "../command.js";
+import { DRAW_REFERENCE_DATA } from "../../routines.js";
 import type { Card } from "../card.js";
 import {
   externalAuthenticate,
@@ -9,7 +10,7 @@ import {
 import { eraseBinary, readBinary, searchBinary, updateBinary, writeBinary } from "./binary.js";
 import { activateFile, createFile, deactivateFile, deleteFile, terminateDf, terminateEf } from "./manage.js";
 import { getData, putData } from "./objects.js";
-import { changeReferenceData, resetRetryCounter, verify } from "./pin.js";
+import { changeReferenceData, drawReferenceData, resetRetryCounter, verify } from "./pin.js";
 import { appendRecord, eraseRecord, readRecord, searchRecord, updateRecord, writeRecord } from "./records.js";
 import { select } from "./select.js";
 
@@ -69,4 +70,5 @@ export const IMAGE_COMMANDS: ReadonlyMap<number, ImageCommand> = new Map<number,
   [0x0022, { number: 0x28, run: manageEnvironment }],
   [0x00e6, { number: 0x29, run: terminateDf }],
   [0x00e8, { number: 0x2a, run: terminateEf }],
+  [0x805e, { number: DRAW_REFERENCE_DATA, run: drawReferenceData }],
 ]);

@@ -1,4 +1,4 @@
-import { type Answer, type Apdu, SW, join, same, status, triesLeft } from "../command.js";
+import { type Answer, answer, type Apdu, SW, join, same, status, triesLeft } from "../command.js";
 import { type Card, PIN_REFERENCE } from "../card.js";
 import type { File } from "../directory.js";
 import { isPinBlock, resetRetryCounter as resetPlainly } from "../pin.js";
@@ -124,6 +124,42 @@ function underDek(card: Card, data: Uint8Array): { limit: number; block: Uint8Ar
   const block = plain.slice(1, 1 + BLOCK);
   const padded = plain[9] === 0x80 && plain.subarray(10).every((byte) => byte === 0);
   return padded && isPinBlock(block) ? { limit, block } : SW.wrongData;
+}
+
+/** The only level under which nobody between card and host reads an answer, and nobody alters it. */
+const ALL_SECURED = 0x33;
+/** Draws of 16 bytes; a generator that gives no digit in so many is out of order. */
+const DRAWS = 8;
+
+/** DRAW REFERENCE DATA (docs/card-os.md 10.7): a new PIN by the card's own generator, told once, in this answer. */
+export function drawReferenceData(card: Card, { p1, p2, data }: Apdu): Answer {
+  if (!card.secured || card.channel?.level !== ALL_SECURED) return status(SW.securityNotSatisfied);
+  if (p1 !== 0x00) return status(SW.wrongP1P2);
+  const found = referenced(card, p2);
+  if (typeof found === "number") return status(found);
+  if (found.what === "code") return status(SW.conditionsNotSatisfied);
+  if (data.length !== 2) return status(SW.wrongLength);
+  const [limit = 0, length = 0] = data;
+  if (limit < 1 || limit > 15 || length < 4 || length > 12) return status(SW.wrongData);
+  const block = drawnBlock(card, length);
+  if (block === undefined) return status(SW.executionError);
+  setVerified(card, found, false);
+  const secrets = readSecrets(card.chip, found.df);
+  replaceSecrets(card.chip, found.df, { ...secrets, pin: { limit, tries: limit, block } });
+  return answer(block);
+}
+
+/** Every digit as likely as any other: bytes from 250 up are passed over. */
+function drawnBlock(card: Card, length: number): Uint8Array | undefined {
+  const digits: number[] = [];
+  for (let draw = 0; draw < DRAWS && digits.length < length; draw++)
+    for (const byte of card.chip.random(16)) if (byte < 250) digits.push(byte % 10);
+  if (digits.length < length) return undefined;
+  const nibbles = [0x2, length, ...digits.slice(0, length)];
+  return Uint8Array.from({ length: BLOCK }, (_, at) => {
+    const [high = 0x0f, low = 0x0f] = nibbles.slice(2 * at, 2 * at + 2);
+    return (high << 4) | low;
+  });
 }
 
 /** RESET RETRY COUNTER (7.5.10): P1 00 code and new PIN, 01 code, 02 new PIN in a session, 03 nothing in a session. */

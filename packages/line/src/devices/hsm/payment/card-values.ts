@@ -7,7 +7,9 @@ import {
   type PaymentRecord,
   type PinDigits,
   pinVerificationValue,
+  SERVICE_CODE,
   type StripeData,
+  track2Equivalent,
   verifiedStripe,
 } from "@persoline/card/emv";
 import { desWeakness } from "@persoline/card/keyblock";
@@ -89,16 +91,36 @@ export function stripeOf(
     readonly card: PaymentRecord;
     readonly pin: PinDigits;
     readonly track: string;
+    /** Absent: a card is made. */
+    readonly purpose?: Purpose;
   },
 ): StripeData {
-  const { profile, card, pin, track } = ask;
+  const { profile, card, pin, track, purpose = "make" } = ask;
   const { pan, expiry } = card;
-  const pvk = ring.paymentMaster(masters.pvk, "emv-pvk");
-  const cvk = ring.paymentMaster(masters.cvk, "emv-cvk");
+  const pvk = ring.paymentMaster(masters.pvk, "emv-pvk", purpose);
+  const cvk = ring.paymentMaster(masters.cvk, "emv-cvk", purpose);
   return refusing(() =>
     verifiedStripe(profile, card, {
       pvv: pinVerificationValue(pvk.crypto, pvk.key, { pan, keyIndex: profile.pvvKeyIndex, pin }),
       cvv: cardVerificationValue(cvk.crypto, cvk.key, { pan, expiry, serviceCode: track }),
     }),
   );
+}
+
+/** Whose tracks they are. */
+export interface Account {
+  readonly masters: PaymentMasters;
+  readonly profile: PaymentProfile;
+  readonly card: PaymentRecord;
+}
+
+/** 57 of the chip, whose verification value is another than the stripe's: a stripe copied from a chip is found out. */
+export function chipTrack2(
+  ring: Keyring,
+  { masters, profile, card }: Account,
+  pin: PinDigits,
+  purpose: Purpose,
+): Uint8Array {
+  const track = SERVICE_CODE.chip;
+  return refusing(() => track2Equivalent(stripeOf(ring, masters, { profile, card, pin, track, purpose })));
 }

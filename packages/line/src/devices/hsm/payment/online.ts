@@ -9,6 +9,7 @@ import {
   ScriptSession,
 } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
+import type { PaymentSecrets, SealedSecrets } from "@persoline/card/program";
 import { random } from "../draw.js";
 import type { Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
@@ -47,7 +48,11 @@ export function paymentScripts(ring: Keyring, ask: Ask<"paymentScripts">): Comma
   const confidentiality = cardKey(ring, masters.smc, "emv-smc", whose, "check");
   const session = new ScriptSession(nodeCrypto, { integrity, confidentiality }, request.cryptogram);
   try {
-    return refusing(() => scripts.map((script) => secured(session, script)));
+    return refusing(() =>
+      scripts.map((script) =>
+        script.do === "pin-change" ? ownPinSet(ring, session, ask, script) : secured(session, script),
+      ),
+    );
   } finally {
     session.wipe();
     integrity.fill(0);
@@ -55,7 +60,48 @@ export function paymentScripts(ring: Keyring, ask: Ask<"paymentScripts">): Comma
   }
 }
 
-function secured(session: ScriptSession, script: PaymentScript): Command {
+type PinChange = Extract<PaymentScript, { do: "pin-change" }>;
+
+/** To another card, or under keys that somebody else may have, this would be a way to read PINs. */
+function ownPinSet(
+  ring: Keyring,
+  session: ScriptSession,
+  { masters, option, request }: Ask<"paymentScripts">,
+  { secrets, application }: PinChange,
+): Command {
+  const { payment, secrets: sealed } = openedPayment(ring, secrets, application);
+  wipeCard(sealed);
+  const { card, profile, masters: own } = payment;
+  const same =
+    card.pan === request.pan &&
+    card.psn === request.psn &&
+    profile.cryptogram.option === option &&
+    (["ac", "smi", "smc"] as const).every((use) => own[use] === masters[use]);
+  if (!same)
+    throw new VaultRefusal(
+      `record ${secrets.record}: the cryptogram is of another card, or under other keys: its PIN is set on no other`,
+    );
+  return withPinBlock(ring, secrets, payment, (block) => session.pinChange(block));
+}
+
+/** The block, ISO 9564 format 2, lives as long as `work`. */
+function withPinBlock<T>(
+  ring: Keyring,
+  secrets: SealedSecrets,
+  { pin: name }: PaymentSecrets,
+  work: (block: Uint8Array) => T,
+): T {
+  const pin = openedPin(ring, secrets, name, secrets.pins[name]);
+  const block = pinBlock2(pin);
+  pin.fill(0);
+  try {
+    return work(block);
+  } finally {
+    block.fill(0);
+  }
+}
+
+function secured(session: ScriptSession, script: Exclude<PaymentScript, PinChange>): Command {
   switch (script.do) {
     case "pin-unblock":
       return session.pinUnblock();
@@ -80,12 +126,7 @@ export function encipherPin(ring: Keyring, ask: Ask<"encipherPin">): Uint8Array 
     throw new VaultRefusal(
       `record ${secrets.record}: this public key is not of the pair that was drawn for the card; its PIN is enciphered for no other`,
     );
-  const pin = openedPin(ring, secrets, payment.pin, secrets.pins[payment.pin]);
-  const block = pinBlock2(pin);
-  pin.fill(0);
-  try {
-    return refusing(() => encipherPinForCard(nodeCrypto, publicKey, { block, challenge, random }));
-  } finally {
-    block.fill(0);
-  }
+  return withPinBlock(ring, secrets, payment, (block) =>
+    refusing(() => encipherPinForCard(nodeCrypto, publicKey, { block, challenge, random })),
+  );
 }

@@ -40,6 +40,7 @@ import type {
   Serial,
 } from "@persoline/card/program";
 import {
+  type Fault,
   fabricateGlobalPlatform,
   makeVirtualCard,
   memoryStore,
@@ -76,6 +77,7 @@ export const keys: readonly NewKey[] = [
     use: `emv-${use}` as const,
     published: hex(masters[use]),
   })),
+  { name: "pay-smc-other", use: "emv-smc", published: hex(sampleKeys(nodeCrypto, `${seed} other`).smc) },
   { name: "pay-issuer", use: "emv-issuer", algorithm: "RSA-1408", seed },
 ];
 
@@ -200,7 +202,7 @@ export class TestCard {
   readonly #card: PersolineCard;
   readonly #scp: Scp;
 
-  constructor(scp: Scp) {
+  constructor(scp: Scp, faults: readonly Fault[] = []) {
     this.#scp = scp;
     const keySet =
       scp === "scp02"
@@ -211,7 +213,7 @@ export class TestCard {
           }
         : { kvn: 0x30, algorithm: "aes" as const, ...diversifyKdf3(nodeCrypto, gp.scp03, chip) };
     const eeprom = memoryStore(fabricateGlobalPlatform({ chipNumber: chip, keySets: [keySet] }));
-    this.#card = makeVirtualCard({ eeprom, random, crypto: nodeCrypto });
+    this.#card = makeVirtualCard({ eeprom, random, crypto: nodeCrypto, faults });
     this.#card.powerOn();
   }
 
@@ -256,10 +258,10 @@ export class TestCard {
     return sent;
   }
 
-  /** An online transaction whose issuer is the module; scripts give the tries back and lower a limit. */
+  /** An online transaction whose issuer is the module; scripts set the PIN it has, give the tries back and lower a limit. */
   async transact(
     hsm: ModuleCalls,
-    profile: PaymentProfile,
+    { profile, secrets }: Pick<Prepared, "profile" | "secrets">,
     altered: (request: OnlineRequest) => OnlineRequest = (request) => request,
   ): Promise<TransactionResult> {
     this.power();
@@ -290,7 +292,11 @@ export class TestCard {
             masters: names,
             option,
             request,
-            scripts: [{ do: "pin-unblock" }, { do: "put-data", tag: 0x9f14, value: Uint8Array.of(2) }],
+            scripts: [
+              { do: "pin-change", secrets, application },
+              { do: "pin-unblock" },
+              { do: "put-data", tag: 0x9f14, value: Uint8Array.of(2) },
+            ],
           });
           return { responseCode: "00", authentication: judged.authentication, before };
         },

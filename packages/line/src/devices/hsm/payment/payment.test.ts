@@ -124,12 +124,13 @@ describe("a whole card", () => {
       const ready = await prepared(calls, { profile });
       const card = new TestCard(scp);
       await card.personalize(calls, ready);
-      const result = await card.transact(calls, profile);
+      const result = await card.transact(calls, ready);
       expect([result.outcome, result.evidence.filter(({ result }) => result === "failed")]).toEqual([
         "approved online",
         [],
       ]);
       expect(result.evidence.filter(({ step }) => step === "script").map(({ result }) => result)).toEqual([
+        "ok",
         "ok",
         "ok",
       ]);
@@ -143,7 +144,7 @@ describe("a whole card", () => {
     const ready = await prepared(calls);
     const card = new TestCard("scp03");
     await card.personalize(calls, ready);
-    const result = await card.transact(calls, ready.profile, (request) => ({
+    const result = await card.transact(calls, ready, (request) => ({
       ...request,
       cryptogram: request.cryptogram.map((byte, at) => (at === 7 ? byte ^ 1 : byte)),
     }));
@@ -154,6 +155,50 @@ describe("a whole card", () => {
     expect(() =>
       calls.paymentScripts({ masters: names, option: "B", request, scripts: [{ do: "pin-unblock" }] }),
     ).toThrow("no script is made");
+  });
+
+  test("a PIN is set in the card of its own record only, and under that record's own keys", async () => {
+    const ready = await prepared(calls);
+    const card = new TestCard("scp03");
+    await card.personalize(calls, ready);
+    const { first } = await card.transact(calls, ready);
+    if (first === undefined) throw new Error("no cryptogram");
+    const { pan, psn } = cardOf(1);
+    const request = { ...first, pan, psn };
+    const scripts = (
+      secrets: typeof ready.secrets,
+      change: Partial<Parameters<typeof calls.paymentScripts>[0]> = {},
+    ) =>
+      calls.paymentScripts({
+        masters: names,
+        option: "B",
+        request,
+        scripts: [{ do: "pin-change", secrets, application }],
+        ...change,
+      });
+    expect(scripts(ready.secrets)).toHaveLength(1);
+    // Another record's PIN, under the cryptogram of this card.
+    const other = await prepared(calls, { record: 2 });
+    expect(() => scripts(other.secrets)).toThrow("of another card");
+    // Keys that are right for others, and for which a host might know the card's.
+    const masters = { ...names, smc: "pay-smc-other" as KeyRef };
+    expect(() => scripts(ready.secrets, { masters })).toThrow("under other keys");
+    // A PIN that was sealed for another record.
+    const moved = { ...ready.secrets, pins: other.secrets.pins };
+    expect(() => scripts(moved)).toThrow("belongs elsewhere");
+  });
+
+  test.each([
+    ["integrity", 16, "instruction 24: 6988"],
+    ["confidentiality", 32, "instruction 24: 6A80"],
+  ] as const)("a card with another key of scripts' %s refuses the PIN that it has", async (_, key, said) => {
+    const ready = await prepared(calls);
+    const card = new TestCard("scp03", [{ kind: "stores-wrong", grouping: 0x8000, byte: key + 3 }]);
+    await card.personalize(calls, ready);
+    const { evidence } = await card.transact(calls, ready);
+    expect(evidence.filter(({ step }) => step === "script")).toEqual([
+      { step: "script", result: "failed", detail: said },
+    ]);
   });
 
   test("the stripe opens at its encoder only, for its record only, and says what chip and PIN say", async () => {
@@ -175,6 +220,30 @@ describe("a whole card", () => {
     expect(() => openStripe(other, { order: "P-1", record: 1 }, content)).toThrow("unable to authenticate");
   });
 
+  test("the module judges the chip's track 2 to the last digit, and makes the stripe again for a look at it", async () => {
+    const ready = await prepared(calls, { stripe: true });
+    const { secrets } = ready;
+    const card = new TestCard("scp03");
+    await card.personalize(calls, ready);
+    const { data } = await card.transact(calls, ready);
+    const track2 = data.get(0x57) ?? unhex("");
+    const judged = (said: Uint8Array, whose = secrets): string =>
+      calls.judgeTrack2({ secrets: whose, application, track2: said });
+    expect(judged(track2)).toBe("right");
+    for (let at = 0; at < track2.length; at++)
+      expect([at, judged(track2.map((byte, one) => (one === at ? byte ^ 1 : byte)))]).toEqual([at, "wrong"]);
+    expect(judged(track2.subarray(0, -1))).toBe("wrong");
+    const other = await prepared(calls, { record: 2 });
+    expect(judged(track2, other.secrets)).toBe("wrong");
+    // The record's own account with another record's PIN has another PVV, and its seal says so.
+    expect(() => judged(track2, { ...secrets, pins: other.secrets.pins })).toThrow("belongs elsewhere");
+    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    const place = { order: "P-1", record: 1 };
+    const again = calls.stripeAgain({ secrets, application });
+    expect(openStripe(pem, place, again)).toEqual(openStripe(pem, place, ready.stripe ?? ""));
+    expect(() => openStripe(pem, { ...place, record: 2 }, again)).toThrow("unable to authenticate");
+  });
+
   test("no answer of the module holds a key or the PIN", async () => {
     const said: Buffer[] = [];
     const recording = Object.fromEntries(
@@ -191,7 +260,7 @@ describe("a whole card", () => {
     const card = new TestCard("scp03");
     // At level 01 nothing but the data encryption key hides what goes into the card.
     const sent = await card.personalize(recording, ready, 0x01);
-    const result = await card.transact(recording, ready.profile);
+    const result = await card.transact(recording, ready);
     await card.verify(recording, ready, keyRead(result, ready));
     const whose = cardOf(1);
     const { ac, smi, smc } = cardKeys(nodeCrypto, masters, whose, "B");
@@ -297,7 +366,7 @@ describe("what is refused", () => {
     const life = { state: "deactivated", since: "2027", source: "drawn", ceremony: "none", kcv: "" } as const;
     const later = vaultCalls(ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key)));
     await expect(later.preparePayment([askOf()])).rejects.toThrow("it makes no new cards");
-    expect((await card.transact(later, ready.profile)).outcome).toBe("approved online");
+    expect((await card.transact(later, ready)).outcome).toBe("approved online");
     later.wipe();
   });
 
@@ -369,7 +438,7 @@ describe("keys drawn ahead", () => {
       const ready = await prepared(calls, seed === undefined ? {} : { seed });
       const card = new TestCard("scp03");
       await card.personalize(calls, ready);
-      return hex(keyRead(await card.transact(calls, ready.profile), ready).modulus);
+      return hex(keyRead(await card.transact(calls, ready), ready).modulus);
     };
     const [a, again, b, c, d] = [
       await modulus("a"),
@@ -457,7 +526,7 @@ test("a vault in a process of its own prepares, personalizes and judges, with it
   const ready = await prepared(hsm, { stripe: true });
   const card = new TestCard("scp03");
   await card.personalize(hsm, ready);
-  const result = await card.transact(hsm, ready.profile);
+  const result = await card.transact(hsm, ready);
   expect(result.outcome).toBe("approved online");
   expect(await card.verify(hsm, ready, keyRead(result, ready))).toBe("9000");
   const pem = readFileSync(join(folder, "encoder.pem"), "utf8");

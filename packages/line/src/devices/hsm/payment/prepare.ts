@@ -9,8 +9,6 @@ import {
   recoverIccCertificate,
   recoverStaticData,
   signStaticData,
-  track1,
-  track2,
 } from "@persoline/card/emv";
 import { nodeCrypto, type RsaKeyPair } from "@persoline/card/node";
 import type { KeyRef } from "@persoline/card/program";
@@ -18,10 +16,10 @@ import { random } from "../draw.js";
 import type { IssuerSigner, Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { PaymentAsk, PaymentPrepared } from "../port.js";
-import { openedPin, refusing, stripeOf } from "./card-values.js";
+import { openedPin, refusing } from "./card-values.js";
 import { type IccKeys, wipePair } from "./icc-keys.js";
 import { aidOf, bindingOf, type CardSecrets, sealCard } from "./sealed-card.js";
-import { sealStripe } from "./stripe.js";
+import { stripeFor } from "./tracks.js";
 
 /** What is right before any key is drawn. */
 interface Judged {
@@ -117,7 +115,13 @@ function made(
   const secrets = issuer === undefined ? {} : signed(ring.issuerSigner(issuer), ask, pair, staticData);
   const place = { order, record, application, policy };
   const sealed = sealCard(ring.sealing(), place, bindingOf(card, staticData), secrets);
-  return ask.stripe === true ? { sealed, stripe: stripeFor(ring, ask) } : { sealed };
+  if (ask.stripe !== true) return { sealed };
+  const pin = openedPin(ring, { order, record }, ask.pin, ask.sealedPin);
+  try {
+    return { sealed, stripe: stripeFor(ring, { order, record }, { ...ask, digits: pin }, "make") };
+  } finally {
+    pin.fill(0);
+  }
 }
 
 /** Each signature is judged before it leaves: a wrong one would give the private key away (Boneh, DeMillo, Lipton), or make a dead card. */
@@ -140,19 +144,4 @@ function signed(
     recoverIccCertificate(nodeCrypto, signer.publicKey, certificate, staticData);
     return { staticSignature, icc: { modulus: publicKey.modulus, privateKey, ...certificate } };
   });
-}
-
-function stripeFor(
-  ring: Keyring,
-  { order, record, masters, profile, card, pin, sealedPin }: PaymentAsk,
-): string {
-  const encoder = ring.stripeEncoder();
-  const digits = openedPin(ring, { order, record }, pin, sealedPin);
-  try {
-    const data = stripeOf(ring, masters, { profile, card, pin: digits, track: profile.serviceCode });
-    const tracks = refusing(() => ({ track1: track1({ ...data, name: card.name }), track2: track2(data) }));
-    return sealStripe(encoder, { order, record }, tracks);
-  } finally {
-    digits.fill(0);
-  }
 }

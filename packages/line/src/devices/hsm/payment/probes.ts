@@ -5,6 +5,7 @@ import {
   cardVerificationValue,
   iccMasterKey,
   judgeByCardKey,
+  pinBlock2,
   pinVerificationValue,
   ScriptSession,
   seededBytes,
@@ -101,9 +102,26 @@ export function probeCryptogram(masterOf: MasterOf): void {
   );
   const altered = { ...request, cryptogram: unhex("29CCA15AE665FA2F") };
   must(judgeByCardKey(nodeCrypto, key, altered, "00").verdict === "wrong", "a wrong cryptogram");
-  const script = new ScriptSession(nodeCrypto, { integrity: key, confidentiality: key }, request.cryptogram);
-  must(script.pinUnblock().data?.length === 8, "a script");
+  probeScripts(masterOf);
+}
+
+/** emv-scripts.json, pin-change-9999: the PIN in confidence and its MAC, then a MAC that is chained to it. */
+function probeScripts(masterOf: MasterOf): void {
+  const whose = { pan: "1234567890123456", psn: "01", option: "A" } as const;
+  const cardKey = (value: Uint8Array): Uint8Array =>
+    masterOf(value, ({ crypto, key }) => iccMasterKey(crypto, key, whose));
+  const keys = {
+    integrity: cardKey(IMK),
+    confidentiality: cardKey(unhex("11111111111111112222222222222222")),
+  };
+  const script = new ScriptSession(nodeCrypto, keys, unhex("ABCDEF1234567890"));
+  const said = [script.pinChange(pinBlock2(Uint8Array.of(9, 9, 9, 9))), script.pinUnblock()];
   script.wipe();
+  must(
+    said.map(({ data }) => hex(data ?? new Uint8Array(0))).join(" ") ===
+      "28367E05DE3381C29D30A6055A8DEB865E52A8B07DC8557B 4404FD28535BE337",
+    "issuer scripts",
+  );
 }
 
 const digestOf = (bytes: Uint8Array): string =>

@@ -1,18 +1,12 @@
 /** A payment card's secrets while its commands are made: opened once for all of them, wiped right after. */
-import { concat, unmoved } from "@persoline/card/bytes";
-import { kcvDes } from "@persoline/card/crypto";
-import {
-  type ModulePart,
-  pinBlock2,
-  preparePayment as prepareCard,
-  SERVICE_CODE,
-  track2Equivalent,
-} from "@persoline/card/emv";
+import { concat } from "@persoline/card/bytes";
+import { kcvDes, pad80Secret } from "@persoline/card/crypto";
+import { type ModulePart, pinBlock2, staticDataOf } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
-import { openedPin, refusing, stripeOf, threeKeys } from "./card-values.js";
+import { chipTrack2, openedPin, refusing, threeKeys } from "./card-values.js";
 import { aidOf, bindingOf, type CardPlace, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
 
 interface Opened {
@@ -35,7 +29,7 @@ export function openedPayment(
   const { profile, card, sealed } = payment;
   if (aidOf(profile) !== application)
     throw new VaultRefusal(`application ${application} is another one than its profile's ${aidOf(profile)}`);
-  const { staticData } = refusing(() => prepareCard(profile, card));
+  const staticData = refusing(() => staticDataOf(profile, card));
   const place = { order: secrets.order, record: secrets.record, application, ...list };
   return { payment, secrets: openCard(ring.sealing(), place, bindingOf(card, staticData), sealed) };
 }
@@ -47,15 +41,6 @@ const READABLE: ReadonlySet<ModulePart["secret"]> = new Set([
   "emv-static-signature",
   "emv-track2",
 ]);
-
-/** As `pad80`, where the garbage collector moves nothing; `value` is wiped. */
-function padded80(value: Uint8Array, block: 8 | 16): Uint8Array {
-  const padded = unmoved(value.length + block - (value.length % block));
-  padded.set(value);
-  padded[value.length] = 0x80;
-  value.fill(0);
-  return padded;
-}
 
 export class PaymentParts {
   readonly #ring: Keyring;
@@ -81,7 +66,9 @@ export class PaymentParts {
       );
     }
     if (pad === undefined) return value;
-    return padded80(value, pad);
+    const padded = pad80Secret(value, pad);
+    value.fill(0);
+    return padded;
   }
 
   wipe(): void {
@@ -119,13 +106,7 @@ export class PaymentParts {
       case "emv-static-signature":
         return staticSignature?.slice();
       case "emv-track2":
-        return this.#withPin(opened, (pin) => {
-          const { masters, profile, card } = opened.payment;
-          const track = SERVICE_CODE.chip;
-          return refusing(() =>
-            track2Equivalent(stripeOf(this.#ring, masters, { profile, card, pin, track })),
-          );
-        });
+        return this.#withPin(opened, (pin) => chipTrack2(this.#ring, opened.payment, pin, "make"));
     }
   }
 

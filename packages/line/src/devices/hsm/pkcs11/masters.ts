@@ -35,36 +35,50 @@ export function kindOf({ use, algorithm }: Pick<KeyDescription, "use" | "algorit
   return isDes(algorithm) ? "des-master" : "master";
 }
 
+type Told = Pick<RegisteredKey, "use" | "algorithm" | "witness">;
+
 /** What a token's key says of itself, hexadecimal; no check value of those that are for something else than encryption. */
 export function identityOf(
   token: Token,
   handle: Handle,
-  key: Pick<RegisteredKey, "use" | "algorithm" | "witness">,
+  key: Told,
 ): { readonly kcv?: string; readonly fingerprint: string } {
-  const eight = (bytes: Uint8Array): string => hex(bytes.slice(0, 8));
+  const fingerprint = hex(fingerprintOf(token, handle, key));
+  const kcv = (encrypted: Uint8Array): string => hex(encrypted.slice(0, 3));
   switch (kindOf(key)) {
     case "des-master":
-      return {
-        kcv: hex(token.encryptEcb(handle, DES_ZEROS, "des3").slice(0, 3)),
-        fingerprint: eight(token.encryptEcb(handle, fingerprinted, "des3")),
-      };
+      return { kcv: kcv(token.encryptEcb(handle, DES_ZEROS, "des3")), fingerprint };
+    case "master":
+      return { kcv: kcv(token.deriveBytes(handle, ONES)), fingerprint };
     case "mac-master":
-      return { fingerprint: eight(token.cmac(handle, fingerprinted)) };
     case "des-transport":
-      return { fingerprint: eight(token.decryptDes(handle, fingerprinted, "ecb")) };
     case "pin-transport":
-      return { fingerprint: eight(token.decryptEcb(handle, fingerprinted, "aes")) };
+    case "transport":
+    case "signer":
+      return { fingerprint };
+  }
+}
+
+/** Eight bytes, as the register has them; none of RSA keys. */
+function fingerprintOf(token: Token, handle: Handle, key: Told): Uint8Array {
+  const eight = (bytes: Uint8Array): Uint8Array => bytes.slice(0, 8);
+  switch (kindOf(key)) {
+    case "des-master":
+      return eight(token.encryptEcb(handle, fingerprinted, "des3"));
+    case "mac-master":
+      return eight(token.cmac(handle, fingerprinted));
+    case "des-transport":
+      return eight(token.decryptDes(handle, fingerprinted, "ecb"));
+    case "pin-transport":
+      return eight(token.decryptEcb(handle, fingerprinted, "aes"));
     case "transport": {
       const opened = token.unwrapBytes(handle, unhex(key.witness ?? ""));
-      return { fingerprint: eight(nodeCrypto.sha256(opened)) };
+      return eight(nodeCrypto.sha256(opened));
     }
     case "master":
-      return {
-        kcv: hex(token.deriveBytes(handle, ONES).slice(0, 3)),
-        fingerprint: eight(token.deriveBytes(handle, fingerprinted)),
-      };
+      return eight(token.deriveBytes(handle, fingerprinted));
     case "signer":
-      return { fingerprint: "" };
+      return new Uint8Array(0);
   }
 }
 
@@ -123,9 +137,13 @@ export class Found {
     return this.#handle;
   }
 
-  /** Before keys go into a card for good: is the handle still this key? Throws VaultRefusal. */
+  /**
+   * Before keys go into a card for good: is the handle still this key? By its fingerprint, which says more than the check value it was
+   * found by besides; one answer of the token, for every card asks. Throws VaultRefusal.
+   */
   judge(): void {
-    if (!isSame(this.token, this.handle, this.key))
+    const said = fingerprintOf(this.token, this.handle, this.key);
+    if (!equalConstantTime(said, unhex(this.key.fingerprint)))
       throw new VaultRefusal(
         `the token answers with another key than ${this.key.name}: nothing was made with it. Look at the token`,
       );

@@ -95,15 +95,35 @@ describe("payment cards", () => {
     const ready = await prepared(hsm, { profile, stripe: true });
     const card = new TestCard(scp);
     await card.personalize(hsm, ready);
-    const result = await card.transact(hsm, profile);
+    const result = await card.transact(hsm, ready);
     const failed = result.evidence.filter((one) => one.result === "failed");
     expect([result.outcome, failed]).toEqual(["approved online", []]);
     const verified =
       proof === "cda" ? await card.verify(hsm, ready, keyRead(result, ready)) : "without a key of its own";
     expect(verified).toBe(proof === "cda" ? "9000" : "without a key of its own");
     const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
-    const { track2 } = openStripe(encoder, { order: "P-1", record: 1 }, ready.stripe ?? "");
-    expect(track2).toContain(cardOf(1).pan);
+    const place = { order: "P-1", record: 1 };
+    const stripe = openStripe(encoder, place, ready.stripe ?? "");
+    expect(stripe.track2).toContain(cardOf(1).pan);
+    const { secrets } = ready;
+    expect(openStripe(encoder, place, await hsm.stripeAgain({ secrets, application }))).toEqual(stripe);
+    const track2 = result.data.get(0x57) ?? unhex("");
+    expect(await hsm.judgeTrack2({ secrets, application, track2 })).toBe("right");
+    const wrong = track2.map((byte, at) => (at === track2.length - 2 ? byte ^ 0x10 : byte));
+    expect(await hsm.judgeTrack2({ secrets, application, track2: wrong })).toBe("wrong");
+  });
+
+  test.each([
+    ["integrity", 16, "instruction 24: 6988"],
+    ["confidentiality", 32, "instruction 24: 6A80"],
+  ] as const)("a card with another key of scripts' %s refuses the PIN that it has", async (_, key, said) => {
+    const ready = await prepared(hsm);
+    const card = new TestCard("scp03", [{ kind: "stores-wrong", grouping: 0x8000, byte: key + 3 }]);
+    await card.personalize(hsm, ready);
+    const { evidence } = await card.transact(hsm, ready);
+    expect(evidence.filter(({ step }) => step === "script")).toEqual([
+      { step: "script", result: "failed", detail: said },
+    ]);
   });
 
   test("an issuer's RSA key drawn in the token certifies cards, its public half told; drawn masters too", async () => {
@@ -347,7 +367,7 @@ describe("when something goes wrong", () => {
     // The card heard nothing that it could not hear again.
     card.power();
     await card.personalize(one, ready);
-    expect((await card.transact(one, ready.profile)).outcome).toBe("approved online");
+    expect((await card.transact(one, ready)).outcome).toBe("approved online");
   });
 
   test("a token without raw RSA says so, and keeps the rest", async () => {

@@ -186,7 +186,7 @@ test("payment masters, an issuer's RSA key and keys of its files among decoys of
   const ready = await prepared(calls);
   const card = new TestCard("scp02");
   await card.personalize(calls, ready);
-  expect((await card.transact(calls, ready.profile)).outcome).toBe("approved online");
+  expect((await card.transact(calls, ready)).outcome).toBe("approved online");
   const { name = "", seed } = keys.find(({ use }) => use === "emv-issuer") ?? {};
   own.importRsa(name, rsaNumbers(drawIssuerKey("RSA-1408", seed)));
   expect(found).toThrow("key pay-issuer is there 2 times");

@@ -81,14 +81,27 @@ export class TokenKey implements KeptKey {
 
   /** CMAC up to its last encryption: the state before it, and the last block with its subkey (SP 800-38B, 6.2). */
   #cmacInput(message: Uint8Array): { readonly state: Uint8Array; readonly last: Uint8Array } {
-    this.#zero ??= this.encrypt(ZEROS);
-    const first = doubled(this.#zero);
     const rest = message.length % 16;
     const whole = message.length > 0 && rest === 0;
     const padded = whole ? message : concat(message, Uint8Array.of(0x80), new Uint8Array(15 - rest));
     const end = padded.length - 16;
-    const state = end === 0 ? ZEROS : this.cbcEncrypt(ZEROS, padded.subarray(0, end)).slice(-16);
+    const { zero, state } = this.#chained(padded.subarray(0, end));
+    const first = doubled(zero);
     return { state, last: xor(padded.subarray(end), whole ? first : doubled(first)) };
+  }
+
+  /** E(K, 0), and the last block of `blocks` chained from 0: by one asking where they are one at most, as in SCP03's derivations. */
+  #chained(blocks: Uint8Array): { readonly zero: Uint8Array; readonly state: Uint8Array } {
+    if (this.#zero === undefined && blocks.length === 16) {
+      const both = this.encrypt(concat(ZEROS, blocks));
+      this.#zero = both.slice(0, 16);
+      return { zero: this.#zero, state: both.slice(16) };
+    }
+    this.#zero ??= this.encrypt(ZEROS);
+    return {
+      zero: this.#zero,
+      state: blocks.length === 0 ? ZEROS : this.cbcEncrypt(ZEROS, blocks).slice(-16),
+    };
   }
 
   /** The handle, if it may do that and is one of the present connection: after a reconnect it might name another key. */

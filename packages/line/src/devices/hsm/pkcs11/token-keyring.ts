@@ -131,8 +131,11 @@ export class TokenKeyring extends Keyring {
   override paymentMaster(name: KeyRef, use: PaymentUse, purpose: Purpose = "make"): PaymentMaster {
     const master = this.#of(name, use, purpose);
     const single = this.#singles.get(name);
-    if (purpose === "make") master.judge();
+    // Judged when it is used, and once for each use: whoever only asks whether a key may be used makes nothing with it.
+    let unjudged = purpose === "make";
     const des3 = (key: Uint8Array): BlockCipher => {
+      if (unjudged) master.judge();
+      unjudged = false;
       if (key.length === 16) return master.desCipher();
       if (single === undefined) throw new VaultRefusal(`key ${name} does not work by halves`);
       return single.desCipher();
@@ -377,9 +380,16 @@ export class TokenKeyring extends Keyring {
   }
 }
 
+/** Public keys of the register, set up with their first use. */
+const opened = new Map<string, KeyObject>();
+
 /** SPKI, base64. */
-const openKey = (spki: string): KeyObject =>
-  createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
+function openKey(spki: string): KeyObject {
+  const key =
+    opened.get(spki) ?? createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
+  opened.set(spki, key);
+  return key;
+}
 
 /** A master of a token can only derive; to be a card's own key it would have to be used as one. */
 const undiversified = (keys: KeyRef): VaultRefusal =>

@@ -1,4 +1,5 @@
 /** A real embosser that takes escape-style records over a wire. */
+import { wheelsGeometry } from "../geometry.js";
 import { DeviceFault } from "../../problem.js";
 import type { Marker, MarkJob } from "../port.js";
 import { markingMs } from "../simulated.js";
@@ -37,6 +38,7 @@ export function escapeEmbosser({ name, does, form, wire, timeoutMs }: EscapeEmbo
     name,
     kind: "real",
     does,
+    geometry: wheelsGeometry(does),
     duration: (job) => markingMs(asked(job)),
     ready: () => wire.ready(),
     async mark(job) {

@@ -1,4 +1,5 @@
 /** Neutral records of what an embosser strikes: positions in mils (1/1000 inch), as desktop embossers take them, checked before they leave. */
+import { embossAreas, lackedBy, wheels } from "@persoline/card/id1";
 import { DeviceFault } from "../../problem.js";
 import type { MarkJob, StruckLine } from "../port.js";
 
@@ -11,20 +12,18 @@ export interface StruckRecord {
   readonly yMils: number;
 }
 
-/** Character sets, pitches and heights (ISO/IEC 7811-1: Farrington 7B at 7 to the inch; visual fonts at 10; rear indent at 15), mm. */
-const wheels = {
-  "7B": { characters: /^[0-9 ]+$/, pitch: 25.4 / 7, most: 19, height: 4.32 },
-  "4B": { characters: /^[A-Z0-9 .,/'&-]+$/, pitch: 2.54, most: 27, height: 2.9 },
-  rear: { characters: /^[0-9A-Z /-]+$/, pitch: 25.4 / 15, most: 27, height: 2.2 },
-} as const;
-
 /** So far the carriage of a desktop embosser goes, mils. */
 const travel = { x: [100, 3275], y: [135, 1460] } as const;
 
-/** ISO/IEC 7811-3: the identification number's line, and the area of name and address, mm from the bottom edge. */
-const numberLine = { centre: 21.42, slack: 0.2 } as const;
-const nameArea = { lowest: 2.41, highest: 2.41 + 14.53 } as const;
+/** The same in millimetres, for whoever lays cards out. */
+export const carriage = {
+  across: { from: millimetres(travel.x[0]), to: millimetres(travel.x[1]) },
+  up: { from: millimetres(travel.y[0]), to: millimetres(travel.y[1]) },
+} as const;
 
+function millimetres(mils: number): number {
+  return (mils / 1000) * 25.4;
+}
 const mils = (mm: number): number => Math.round((mm / 25.4) * 1000);
 
 /**
@@ -37,13 +36,15 @@ export function recordsOf(
 ): readonly StruckRecord[] {
   const refuse = (line: number, why: string): DeviceFault =>
     new DeviceFault(device, "refused", `${device} strikes nothing: line ${String(line + 1)} ${why}`);
+  const { number, name } = embossAreas;
   if (job.lines.length === 0)
     throw new DeviceFault(device, "refused", `${device} was given no line to strike`);
   const records = job.lines.map((line, at): StruckRecord => {
     const wheel = wheels[line.font];
     if ((line.font === "rear") !== (job.kind === "indent"))
       throw refuse(at, `asks for wheel ${line.font}, which does not ${job.kind}`);
-    if (!wheel.characters.test(line.text)) throw refuse(at, `has a character that wheel ${line.font} lacks`);
+    if (line.text === "" || lackedBy(line.font, line.text) !== undefined)
+      throw refuse(at, `has a character that wheel ${line.font} lacks`);
     if (line.text.length > wheel.most) throw refuse(at, `has more than ${String(wheel.most)} characters`);
     if (Math.abs(line.pitch - wheel.pitch) > 0.01)
       throw refuse(at, "asks for another pitch than its wheel's");
@@ -53,12 +54,12 @@ export function recordsOf(
       throw refuse(at, "lies outside the carriage's way across");
     if (record.yMils < travel.y[0] || record.yMils > travel.y[1])
       throw refuse(at, "lies outside the carriage's way up");
-    if (line.font === "7B" && Math.abs(line.yFromBottom - numberLine.centre) > numberLine.slack)
+    if (line.font === "7B" && Math.abs(line.yFromBottom - number.centre) > number.slack)
       throw refuse(
         at,
         "lies off the number line (ISO/IEC 7811-3: its centre is 21.42 mm above the bottom edge)",
       );
-    if (line.font === "4B" && (line.yFromBottom < nameArea.lowest || line.yFromBottom > nameArea.highest))
+    if (line.font === "4B" && (line.yFromBottom < name.lowest || line.yFromBottom > name.highest))
       throw refuse(
         at,
         "has its middle outside the area of name and address (ISO/IEC 7811-3: 2.41 to 16.94 mm)",

@@ -1,6 +1,7 @@
 /** A card printer behind CUPS. One job a card, followed to its end; whatever goes wrong on the way, the job is taken out and never sent again. */
 import { setTimeout as wait } from "node:timers/promises";
 import { DeviceFault } from "../../problem.js";
+import { printerGeometry } from "../geometry.js";
 import type { Marker } from "../port.js";
 import type { IppAttribute } from "./ipp.js";
 import { type PrintJob, printingMs, printPdf } from "./job.js";
@@ -18,6 +19,8 @@ export interface CupsPrinterOptions extends QueueOptions {
   /** Milliseconds from sending a card to the end of its job; default 3 minutes. */
   readonly timeoutMs?: number | undefined;
   readonly pollMs?: number | undefined;
+  /** Dots an inch, mm beyond the edges, mm that stay white; 300 to the very edge when not said. */
+  readonly printing?: Parameters<typeof printerGeometry>[0];
   /** The printer's ribbon keeps what it printed; default true. */
   readonly ribbon?: boolean | undefined;
 }
@@ -102,6 +105,7 @@ export function cupsPrinter(options: CupsPrinterOptions): Marker {
     name,
     kind: "real",
     does: "colour",
+    geometry: printerGeometry(options.printing ?? { dpi: 300 }),
     confirmedBy,
     ...(ribbon ? { residue: ribbonResidue } : {}),
     duration: (job) => {

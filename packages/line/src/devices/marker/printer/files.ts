@@ -2,6 +2,7 @@
 import { link, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DeviceFault } from "../../problem.js";
+import { printerGeometry } from "../geometry.js";
 import type { Marker } from "../port.js";
 import { type PrintJob, printingMs, printPdf, sidePng } from "./job.js";
 import { ribbonResidue } from "./residue.js";
@@ -10,6 +11,8 @@ export interface FilePrinterOptions {
   readonly name: string;
   readonly folder: string;
   readonly format: "pdf" | "png";
+  /** Dots an inch, mm beyond the edges, mm that stay white; 300 to the very edge when not said. */
+  readonly printing?: Parameters<typeof printerGeometry>[0];
   /** The printer's ribbon keeps what it printed. */
   readonly ribbon?: boolean;
 }
@@ -41,7 +44,13 @@ async function place(folder: string, name: string, bytes: Uint8Array): Promise<v
  * Files are called by the time at which the line began and the card's number since then; PNG also by side. Whoever prints them takes them in
  * that order and away; a file says nothing about a card, so the camera confirms it.
  */
-export function filePrinter({ name, folder, format, ribbon = true }: FilePrinterOptions): Marker {
+export function filePrinter({
+  name,
+  folder,
+  format,
+  printing = { dpi: 300 },
+  ribbon = true,
+}: FilePrinterOptions): Marker {
   const began = new Date().toISOString().replaceAll(/[-:]|\..*/g, "");
   let cards = 0;
   const documents = async (job: PrintJob): Promise<readonly (readonly [string, Uint8Array])[]> => {
@@ -57,6 +66,7 @@ export function filePrinter({ name, folder, format, ribbon = true }: FilePrinter
     name,
     kind: "real",
     does: "colour",
+    geometry: printerGeometry(printing),
     confirmedBy: "camera",
     ...(ribbon ? { residue: ribbonResidue } : {}),
     duration: (job) => {

@@ -1,4 +1,5 @@
 /** The line's side of an embosser in another room. */
+import { wheelsGeometry } from "../geometry.js";
 import {
   closeSync,
   existsSync,
@@ -253,6 +254,7 @@ export function remoteEmbosser(
     name,
     kind: "real",
     does,
+    geometry: wheelsGeometry(does),
     duration: (job) => markingMs(struck(job)),
     async ready() {
       const until = performance.now() + timeoutMs;

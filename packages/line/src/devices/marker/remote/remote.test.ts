@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { wheelsGeometry } from "../geometry.js";
 import { DeviceFault } from "../../problem.js";
 import type { Marker, MarkJob, StruckLine } from "../port.js";
 import { authority, certificate } from "./certificates.test.data.js";
@@ -49,6 +50,7 @@ const marker: Marker = {
   name: "machine",
   kind: "simulated",
   does: "emboss",
+  geometry: wheelsGeometry("emboss"),
   duration: () => 1,
   mark: (job) => machine(job),
 };

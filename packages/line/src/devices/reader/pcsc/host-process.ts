@@ -5,18 +5,17 @@
 import { isExtended } from "@persoline/card/apdu";
 import { parseAtr } from "@persoline/card/atr";
 import type { Card, Context, Reader } from "smartcard";
-import { converse, Silence } from "../conversation.js";
-import { apduMs } from "../deadline.js";
+import { converse, type Patience, Silence } from "../conversation.js";
 import { type Channel, channelOf } from "./channel.js";
 import { packAnswers, unpackCommands } from "./packets.js";
-import type { Connected, HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
+import type { HostAnswer, HostAsk, HostFault, Protocol } from "./host-protocol.js";
+import { connected, readersOf, state, stateOf } from "./look.js";
 import { isInUse, troubleOf } from "./trouble.js";
 
-/** pcsclite.h and winscard.h; the same on all systems. */
+/** winscard.h; the same on all systems. */
 const share = { exclusive: 1 } as const;
 const protocolBits: Readonly<Record<Protocol, number>> = { "T=0": 1, "T=1": 2 };
 const disposition = { leave: 0, reset: 1, unpower: 2 } as const;
-const state = { present: 0x20, exclusive: 0x80, inUse: 0x100, mute: 0x200 } as const;
 /** pcscd itself looks every 400 ms. */
 const lookMs = 100;
 const aliveMs = 500;
@@ -68,28 +67,7 @@ const faultOf = (thrown: unknown): HostFault => {
 };
 
 async function list(): Promise<HostAnswer> {
-  const readers = (await open()).listReaders();
-  const states = readers.length === 0 ? [] : await (await open()).waitForChange(readers.map(unaware), 0);
-  return {
-    answer: "readers",
-    readers: readers.map(({ name }): Connected => {
-      const now = states?.find((one) => one.name === name);
-      const bits = now?.state ?? 0;
-      const lies =
-        (bits & state.present) === 0
-          ? "none"
-          : (bits & state.mute) !== 0
-            ? "mute"
-            : (bits & (state.inUse | state.exclusive)) !== 0
-              ? "in use"
-              : "present";
-      return {
-        name,
-        card: lies,
-        ...((now?.atr?.length ?? 0) === 0 ? {} : { atr: new Uint8Array(now?.atr ?? []) }),
-      };
-    }),
-  };
+  return { answer: "readers", readers: await connected(await open()) };
 }
 
 /** A handle dies with its reader, also when another one takes its name. */
@@ -113,11 +91,8 @@ async function channel(name: string, socket: string | undefined): Promise<Channe
   return found;
 }
 
-/** Nothing known of it yet: PC/SC then tells at once. */
-const unaware = ({ name }: Reader): { readonly name: string; readonly state: number } => ({ name, state: 0 });
-
 async function find(name: string): Promise<Reader | undefined> {
-  reader = (await open()).listReaders().find((one) => one.name === name);
+  reader = readersOf(await open()).find((one) => one.name === name);
   return reader;
 }
 
@@ -131,8 +106,9 @@ async function awaitCard(ask: Extract<HostAsk, { ask: "await" }>): Promise<HostA
   for (;;) {
     const now = await find(ask.reader);
     if (now === undefined) return unplugged;
-    const states = await (await open()).waitForChange([unaware(now)], 0);
-    const present = ((states?.[0]?.state ?? 0) & state.present) !== 0;
+    const seen = await stateOf(await open(), now);
+    if (seen === undefined) return unplugged;
+    const present = (seen.state & state.present) !== 0;
     if (present === (ask.card === "present")) return { answer: "awaited", came: true };
     const left = until - performance.now();
     if (left <= 0) return { answer: "awaited", came: false };
@@ -178,12 +154,12 @@ async function powered(name: string, protocols: readonly Protocol[], how: number
   }
   const found = await find(name);
   if (found === undefined) return undefined;
-  card = await connected(found, protocols);
+  card = await connection(found, protocols);
   await resetAs(card, protocols, how);
   return card;
 }
 
-async function connected(found: Reader, protocols: readonly Protocol[]): Promise<Card> {
+async function connection(found: Reader, protocols: readonly Protocol[]): Promise<Card> {
   for (let again = 0; ; again++) {
     try {
       return await found.connect(share.exclusive, bitsOf(protocols));
@@ -227,15 +203,16 @@ async function exchange(ask: Extract<HostAsk, { ask: "exchange" }>): Promise<Hos
     };
   }
   const alive = setInterval(() => send({ answer: "alive" }), aliveMs);
-  const { late, again: nextAnswer, stop } = deadline(ask.answerMs);
+  const { answerMs } = ask;
+  const { late, again: nextAnswer, stop } = deadline(answerMs);
   try {
     const { answers: all, broken } = await converse(
-      (apdu) => {
-        nextAnswer(apduMs(apdu, ask.answerMs));
+      (apdu, patience) => {
+        nextAnswer(patience);
         return Promise.race([transmit(now, apdu), late]);
       },
       unpackCommands(ask.commands),
-      cardProtocol,
+      { protocol: cardProtocol, answerMs, now: () => performance.now() },
     );
     const answers = packAnswers(all);
     if (broken === undefined) return { answer: "answers", answers };
@@ -266,19 +243,21 @@ async function transmit(now: Card, apdu: Uint8Array): Promise<Uint8Array> {
 /** One timer for all APDUs of an exchange, wound up again for each; a new one where the next may take longer or less long. */
 function deadline(usual: number): {
   readonly late: Promise<never>;
-  again: (ms: number) => void;
+  again: (patience: Patience) => void;
   stop: () => void;
 } {
   let timer: NodeJS.Timeout | undefined;
   let set = usual;
+  let told = "no answer";
   let end: (ms: number) => NodeJS.Timeout;
   const late = new Promise<never>((_resolve, reject) => {
-    end = (ms) => setTimeout(() => reject(new Late(`no answer within ${String(ms / 1000)} s`)), ms);
+    end = (ms) => setTimeout(() => reject(new Late(told)), ms);
     timer = end(usual);
   });
   // Nobody may be listening when it comes.
   late.catch(() => undefined);
-  const again = (ms: number): void => {
+  const again = ({ ms, late: text }: Patience): void => {
+    told = text;
     if (ms === set) {
       timer?.refresh();
       return;

@@ -5,6 +5,7 @@ import { program } from "../../../app/command.test.data.js";
 import { ask, inserted, ScriptedCard } from "../contract.test.data.js";
 import { UsbReaders } from "../pcscd.test.data.js";
 import { CardSlot } from "../vpcd/card-side.js";
+import { ReaderHost } from "./host.js";
 import type { Binding } from "./names.js";
 import { connectedReaders, type PcscReader, pcscReader } from "./reader.js";
 
@@ -98,18 +99,50 @@ describe("readers with serial numbers, within one pcscd", () => {
     await usb.plug(right);
     await until([`${model} (A1) 00 00`, `${model} (B2) 01 00`]);
     const ofA = cardAt(a);
-    const own = head("head A", { pcsc: model, serial: "A1" });
+    const own = head("head A", { pcsc: model, serial: "A1" }, 20_000);
     await own.awaitCard("present", 5_000);
     await (await inserted(own)).exchange([ask(0xca, 256)]);
     await own.remove();
     await usb.unplug(left.port);
     await until([`${model} (B2) 01 00`]);
-    const back = own.awaitCard("present", 10_000);
+    const back = own.awaitCard("present", 20_000);
     await world.sleep(600);
     await usb.plug({ ...left, device: 9 });
     expect(await back).toBe(true);
     expect(await (await inserted(own)).exchange([ask(0xca, 256)])).toHaveLength(1);
     expect(ofA.got).toEqual([0xca, 0xca]);
+  });
+
+  test("looked at all the time while others come and go: nobody is told that a reader has left who did not ask for it", async () => {
+    await usb.plug(right);
+    await until([`${model} (B2) 00 00`]);
+    const host = new ReaderHost("looker", {});
+    open.push(host);
+    let isOver = false;
+    const seen = { all: 0, without: 0, with: 0 };
+    const looking = (async () => {
+      while (!isOver) {
+        const said = await host.ask({ ask: "list" }, 5_000);
+        const listed = said.answer === "readers" ? said.readers.map(({ name }) => name) : [];
+        seen.all++;
+        if (listed.some((name) => name.includes("(A1)"))) seen.with++;
+        else seen.without++;
+        if (!listed.includes(`${model} (B2) 00 00`)) throw new Error(`only ${listed.join()}`);
+      }
+    })();
+    try {
+      for (let round = 0; round < 8; round++) {
+        await usb.plug({ ...left, device: 10 + round });
+        await world.sleep(300);
+        await usb.unplug(left.port);
+        await world.sleep(300);
+      }
+    } finally {
+      isOver = true;
+      await looking;
+    }
+    expect(seen.with).toBeGreaterThan(0);
+    expect(seen.without).toBeGreaterThan(0);
   });
 
   test("the card is taken out and put back in one and the same reader: a new reset tells of it", async () => {

@@ -1,7 +1,7 @@
 import { CardMute } from "@persoline/card/program";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DeviceFault } from "../../problem.js";
-import { ask, atr, inserted, readerContract, ScriptedCard } from "../contract.test.data.js";
+import { ask, atr, DawdlingCard, inserted, readerContract, ScriptedCard } from "../contract.test.data.js";
 import { type Daemon, slotNumber, startPcscd } from "../pcscd.test.data.js";
 import { CardSlot } from "../vpcd/card-side.js";
 import { connectedReaders, type PcscOptions, type PcscReader, pcscReader } from "./reader.js";
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 /** pcscd looks every 400 ms: a card that is put in before its next look does not count as another one. */
 async function leftAlone(): Promise<void> {
-  while ((await connectedReaders()).some(({ card }) => card !== "none")) await world.sleep(50);
+  while ((await connectedReaders()).some(({ card }) => card !== "none")) await world.sleep(250);
   await world.sleep(500);
 }
 
@@ -98,6 +98,24 @@ describe("a PC/SC reader", () => {
     warm = 0;
     await (own as PcscReader).reset("warm");
     expect({ offs: offs.length, warm }).toEqual({ offs: 0, warm: 1 });
+  });
+
+  test("an answer in pieces that never ends is given up as a whole, and the next reset finds the card as it was", async () => {
+    const card = new DawdlingCard(both, 250);
+    const slot = new CardSlot({ address: slotNumber(0).address, timed: true });
+    slot.insert(card);
+    open.push({ close: () => slot.remove() });
+    const own = reader({ answerMs: 1_000 });
+    await own.awaitCard("present", 3000);
+    const channel = await inserted(own);
+    const thrown = await channel
+      .exchange([ask(0xca, 256), ask(0xb2, 256), ask(0xca, 256)])
+      .catch((problem: unknown) => problem);
+    expect(thrown).toBeInstanceOf(CardMute);
+    expect(thrown).toMatchObject({ message: "its answer came in pieces and was not whole within 2 s" });
+    expect(thrown instanceof CardMute ? thrown.answers.length : 0).toBe(1);
+    expect(card.got.filter((ins) => ins === 0xb2)).toEqual([0xb2]);
+    expect(await (await inserted(own)).exchange([ask(0xca, 256)])).toHaveLength(1);
   });
 
   test("a card torn out in the middle of a command is silent, and its answers before are not lost", async () => {

@@ -100,12 +100,16 @@ export function pcscReader(options: PcscOptions): PcscReader {
     }
   };
 
-  const awaitCard: PcscReader["awaitCard"] = (card, ms) =>
-    patiently(async () => {
+  const awaitCard: PcscReader["awaitCard"] = (card, ms) => {
+    const until = world.now() + ms;
+    return patiently(async () => {
       const reader = await find();
-      const said = await host.ask({ ask: "await", reader, card, ms }, ms + resetMs);
+      // A reader that was away in between does not make the wait longer.
+      const left = Math.max(0, until - world.now());
+      const said = await host.ask({ ask: "await", reader, card, ms: left }, left + resetMs);
       return said.answer === "awaited" && said.came;
     });
+  };
 
   const channel = (since: number): CardChannel => ({
     exchange: async (commands) => {

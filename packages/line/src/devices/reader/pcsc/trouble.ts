@@ -10,9 +10,16 @@ export type Trouble =
 const gone = "the card was taken out or lost its contacts";
 const serviceRemedy = 'start it ("systemctl start pcscd", or "pcscd -f" in a terminal)';
 
+const says = (thrown: unknown, ...texts: readonly string[]): boolean =>
+  thrown instanceof Error && texts.includes(thrown.message);
+
 /** Another program has the reader, or had it a moment ago. */
-export const isInUse = (thrown: unknown): boolean =>
-  thrown instanceof Error && thrown.message === "Sharing violation";
+export const isInUse = (thrown: unknown): boolean => says(thrown, "Sharing violation");
+/** Of the list of readers: one more is there than a moment ago. */
+export const isListGrown = (thrown: unknown): boolean => says(thrown, "Insufficient buffer");
+/** Of a reader's state: it has been unplugged. */
+export const isGone = (thrown: unknown): boolean =>
+  says(thrown, "Unknown reader", "Reader unavailable", "No readers available");
 
 /** While a command is under way, whatever happens to the card is its silence: what the command did is not known. */
 export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other"): Trouble {
@@ -38,7 +45,9 @@ export function troubleOf(thrown: unknown, during: "reset" | "exchange" | "other
         ? { kind: "silence", message: "another program has reset the card" }
         : { kind: "mute" };
     case "Insufficient buffer":
-      return { kind: "silence", message: "the card's answer is far longer than an answer can be" };
+      if (during === "exchange")
+        return { kind: "silence", message: "the card's answer is far longer than an answer can be" };
+      return fault("unplugged", "readers come and go faster than PC/SC can list them");
     case "Communication error":
     case "Transaction failed":
     case "Operation timed out":

@@ -1,7 +1,7 @@
 /** The card's end of vpcd: whatever card is put into this slot is served to a pcscd, or to a line that listens as vpcd does. */
 import { connect, type Socket } from "node:net";
 import type { VirtualCard } from "@persoline/card/virtual";
-import { contactByte, Frames, sendFrame } from "./frames.js";
+import { contactByte, Frames, longestFrame, sendFrame } from "./frames.js";
 
 export interface Address {
   readonly host: string;
@@ -37,8 +37,6 @@ const backMs = 1_000;
 const usualAtr = Uint8Array.of(0x3b, 0x00);
 /** Less than an ATR: a card lies here and does not answer. vpcd has no better word for it. */
 const muteAtr = Uint8Array.of(0x00);
-/** vpcd's buffer for one answer. */
-const longestMessage = 65_535;
 
 /** One slot. Connects for as long as a card is in it, again and again while nobody listens. */
 export class CardSlot {
@@ -140,7 +138,7 @@ export class CardSlot {
       );
       if (answer === undefined) {
         if (this.#options.silence !== "hang") socket.destroy();
-      } else if (this.#socket === socket) sendFrame(socket, answer.subarray(0, longestMessage));
+      } else if (this.#socket === socket) sendFrame(socket, answer.subarray(0, longestFrame));
       return;
     }
     switch (message[0] ?? contactByte.off) {

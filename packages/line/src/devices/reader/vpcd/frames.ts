@@ -23,8 +23,13 @@ export class Frames {
   }
 }
 
-/** In one write: two would wait for each other's acknowledgement. */
+/** A length of two bytes says no more. */
+export const longestFrame = 0xffff;
+
+/** In one write: two would wait for each other's acknowledgement. Throws RangeError for what the caller should have refused: see `longestFrame`. */
 export function sendFrame(socket: Socket, body: Uint8Array): void {
+  if (body.length > longestFrame)
+    throw new RangeError(`vpcd carries messages of ${longestFrame} bytes at most, not of ${body.length}`);
   const message = Buffer.alloc(2 + body.length);
   message.writeUInt16BE(body.length, 0);
   message.set(body, 2);

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { CardMute } from "@persoline/card/program";
 import { afterEach, describe, expect, test } from "vitest";
-import { ask, atr, inserted, readerContract, ScriptedCard } from "../contract.test.data.js";
+import { ask, atr, DawdlingCard, inserted, readerContract, ScriptedCard } from "../contract.test.data.js";
 import { CardSlot, parseAddress } from "./card-side.js";
 import { Frames } from "./frames.js";
 import { type VpcdReader, type VpcdReaderOptions, vpcdReader } from "./reader.js";
@@ -74,6 +74,48 @@ describe("vpcd-direct", () => {
     const channel = await inserted(reader);
     expect(await channel.exchange([ask(0xe4)])).toMatchObject([{ sw: 0x9000 }]);
     await expect(channel.exchange([ask(0xb0, 256)])).rejects.toThrow("no answer within 0.2 s");
+  });
+
+  test("an answer in pieces that never ends is given up as a whole, though each piece came in time", async () => {
+    const reader = await listening({ answerMs: 300 });
+    const card = new DawdlingCard(atr, 130);
+    const slot = new CardSlot({ address: { host: "127.0.0.1", port: reader.at }, timed: true });
+    open.push({ close: () => slot.remove() });
+    slot.insert(card);
+    await reader.awaitCard("present", 2000);
+    const channel = await inserted(reader);
+    const began = performance.now();
+    const thrown = await channel
+      .exchange([ask(0xca, 256), ask(0xb2, 256), ask(0xca, 256)])
+      .catch((problem: unknown) => problem);
+    expect(thrown).toBeInstanceOf(CardMute);
+    expect(thrown).toMatchObject({ message: "its answer came in pieces and was not whole within 0.6 s" });
+    expect(thrown instanceof CardMute ? thrown.answers.length : 0).toBe(1);
+    // The first answer, the whole time of the second, and nothing after it.
+    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(card.got.filter((ins) => ins === 0xb2)).toEqual([0xb2]);
+    expect(card.got.slice(0, 2)).toEqual([0xca, 0xb2]);
+    expect(new Set(card.got.slice(2))).toEqual(new Set([0xc0]));
+  });
+
+  test("a command longer than vpcd's messages is refused with the way out, and nothing of it is sent", async () => {
+    const reader = await listening();
+    const card = new ScriptedCard(atr);
+    slotAt(reader).insert(card);
+    await reader.awaitCard("present", 2000);
+    const channel = await inserted(reader);
+    const put = (length: number) =>
+      channel.exchange([
+        { command: { cla: 0, ins: 0xd6, p1: 0, p2: 0, data: new Uint8Array(length) }, sw: [] },
+      ]);
+    await expect(put(65_529)).rejects.toMatchObject({
+      name: "DeviceFault",
+      code: "refused",
+      message: expect.stringMatching(/INS D6.*65536 bytes.*65535.*chain/) as string,
+    });
+    expect(card.got).toEqual([]);
+    // One byte less is carried.
+    expect(await put(65_528)).toMatchObject([{ sw: 0x6a82 }]);
   });
 
   test("one that comes and leaves again at every question is mute once its time to come is over", async () => {

@@ -2,10 +2,9 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { type CardChannel, CardMute, type Finding, type World } from "@persoline/card/program";
 import { DeviceFault } from "../../problem.js";
-import { converse, Silence } from "../conversation.js";
-import { apduMs } from "../deadline.js";
+import { converse, type Patience, Silence } from "../conversation.js";
 import type { Reader } from "../port.js";
-import { contactByte, Frames, sendFrame } from "./frames.js";
+import { contactByte, Frames, longestFrame, sendFrame } from "./frames.js";
 
 const findings: readonly Finding[] = [
   {
@@ -67,7 +66,7 @@ class Link {
   }
 
   /** Throws Silence. A card that was too slow is cut off: its late answer would be taken for the next one. */
-  async ask(body: Uint8Array, ms: number): Promise<Uint8Array> {
+  async ask(body: Uint8Array, { ms, late }: Patience): Promise<Uint8Array> {
     if (this.gone) throw new Silence("the card was taken out or lost its contacts");
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -75,7 +74,7 @@ class Link {
         this.#waiting = { heard, silent };
         timer = setTimeout(() => {
           this.slow = true;
-          silent(new Silence(`no answer within ${String(ms / 1000)} s`));
+          silent(new Silence(late));
           this.drop();
         }, ms);
         sendFrame(this.#socket, body);
@@ -122,9 +121,13 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
         throw new DeviceFault(name, "refused", "the card of this channel has lost its power");
       }
       const { answers, broken } = await converse(
-        (apdu) => card.ask(apdu, apduMs(apdu, answerMs)),
+        (apdu, patience) => card.ask(carried(name, apdu), patience),
         commands,
-        "T=1",
+        {
+          protocol: "T=1",
+          answerMs,
+          now: () => world.now(),
+        },
       );
       if (broken instanceof Silence) throw new CardMute(answers, broken.message);
       if (broken !== undefined) throw broken;
@@ -152,7 +155,10 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
         const card = link;
         card.tell(contactByte.on);
         try {
-          const atr = await card.ask(Uint8Array.of(contactByte.atr), answerMs);
+          const atr = await card.ask(Uint8Array.of(contactByte.atr), {
+            ms: answerMs,
+            late: "no answer to reset",
+          });
           // TS and T0 are the least (ISO/IEC 7816-3, 8.2): anything shorter is how a mute card says that it is there.
           return atr.length < 2 ? "mute" : { atr, channel: channel(card, since), findings };
         } catch (thrown) {
@@ -177,6 +183,17 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
       server.close();
     },
   };
+}
+
+/** An extended command may be a few bytes longer than vpcd's messages: whoever planned it is at fault, not the card. Throws DeviceFault. */
+function carried(name: string, apdu: Uint8Array): Uint8Array {
+  if (apdu.length <= longestFrame) return apdu;
+  const ins = (apdu[1] ?? 0).toString(16).toUpperCase().padStart(2, "0");
+  throw new DeviceFault(
+    name,
+    "refused",
+    `the command INS ${ins} has ${apdu.length} bytes, and vpcd carries ${longestFrame}: send its data in several commands (a chain), or use a PC/SC reader`,
+  );
 }
 
 function listening(

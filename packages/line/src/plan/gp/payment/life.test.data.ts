@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import {
   type CardProgram,
   type KeyRef,
@@ -60,8 +61,17 @@ const keys = [
   ...Object.entries(masterDigits).map(([name, digits]) =>
     key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: hexKey(digits) }),
   ),
+  key("pay-smc-new", "emv-smc", "3DES", { value: hexKey("8A8C8F9192949798A1A2A4A7A8ABADAE") }),
   key("pay-rsa", "emv-issuer", "RSA-1408", issuerKeyOf("RSA-1408", "persoline example issuer 999901")),
 ];
+const encoder = generateKeyPairSync("x25519");
+/** For `openStripe`. */
+export const encoderPem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+keys.push(
+  key("stripe-encoder", "stripe-encoder", "X25519", {
+    value: encoder.publicKey.export({ format: "der", type: "spki" }).toString("base64"),
+  }),
+);
 export const calls = vaultCalls(new Keyring("test", keys));
 /** The vault as stations see it. */
 export const hsm = {
@@ -71,6 +81,8 @@ export const hsm = {
   paymentScripts: (ask: Parameters<typeof calls.paymentScripts>[0]) =>
     Promise.resolve(calls.paymentScripts(ask)),
   encipherPin: (ask: Parameters<typeof calls.encipherPin>[0]) => Promise.resolve(calls.encipherPin(ask)),
+  judgeTrack2: (ask: Parameters<typeof calls.judgeTrack2>[0]) => Promise.resolve(calls.judgeTrack2(ask)),
+  stripeAgain: (ask: Parameters<typeof calls.stripeAgain>[0]) => Promise.resolve(calls.stripeAgain(ask)),
 };
 
 export interface Made {

@@ -1,5 +1,7 @@
+import { unhex } from "@persoline/card/bytes";
 import type { Tell } from "../../../orders/yaml.js";
 import type { GpProductFile } from "../schema.js";
+import { proofTerminal } from "./terminal.js";
 
 type ApplicationFile = GpProductFile["applications"][number];
 const PSE: Readonly<Record<"contact" | "contactless", string>> = {
@@ -67,6 +69,7 @@ function checkOwn(
   checkProof(payment, path, tell);
   checkFields(payment, path, product, tell);
   checkPin(payment, path, product, tell);
+  checkUsage(payment, path, tell);
   const { lower, upper } = payment["offline-limits"];
   if (lower > upper)
     tell(
@@ -97,6 +100,19 @@ function checkProof(
     if (proof === "none" && value !== undefined)
       tell(where, "certificate-unused", `with proof none nothing is signed`, `remove ${name}`);
   }
+}
+
+/** Each card is proved by a transaction that its issuer means it for. */
+function checkUsage(payment: PaymentFile, path: readonly (string | number)[], tell: Tell): void {
+  const usage = unhex(payment.usage);
+  const data = { usage, country: payment.country, proof: payment.proof, cvm: { x: 0, y: 0, rules: [] } };
+  if (proofTerminal(data) === undefined)
+    tell(
+      [...path, "usage"],
+      "no-use",
+      "with this application usage control (9F07) its cards may be used for nothing, at home or abroad",
+      "set a bit for where (ATMs 02, elsewhere 01 of the first byte) and one for what, as in FF00",
+    );
 }
 
 function checkFields(
@@ -147,6 +163,13 @@ function checkPin(
 ): void {
   const { method, digits, block, letter } = pin;
   const where = [...path, "pin"];
+  if (method === "card")
+    tell(
+      [...where, "method"],
+      "pin-method",
+      "a payment card draws no PIN: its verification value stands in track 2, which is made before the card is asked, and this application has no command for it",
+      "write drawn: the security module draws it then",
+    );
   const wants = { digits: method === "trivial", block: method === "issuer", keys: method === "derived" };
   for (const [name, wanted] of Object.entries(wants) as ["digits" | "block" | "keys", boolean][]) {
     const there = pin[name] !== undefined;

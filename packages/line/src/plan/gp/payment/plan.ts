@@ -4,6 +4,7 @@ import type { PaymentMasters } from "@persoline/card/program";
 import type { GpApplication, GpProduct } from "../model.js";
 import { PAYMENT_PIN, type PaymentFields, type PaymentModel, type PinMethod } from "./model.js";
 import type { Scheme } from "./scheme.js";
+import { type ProofTerminal, proofTerminal } from "./terminal.js";
 
 export type PaymentApplication = GpApplication & { readonly payment: PaymentModel };
 
@@ -23,6 +24,8 @@ export interface PaymentPlan {
     readonly by: PinMethod;
   };
   readonly stripe: boolean;
+  /** Where its cards are proved. */
+  readonly terminal: ProofTerminal;
   /** Whether a contact directory names it: terminals then ask that first. */
   readonly directory: boolean;
   /** Last month of the issuer's certificate, YYMM. */
@@ -41,6 +44,8 @@ export function planPayment(
   const app = applications.find(pays);
   if (app === undefined) return undefined;
   const { profile, masters, fields, pin, stripe } = app.payment;
+  const terminal = proofTerminal(profile);
+  if (terminal === undefined) throw new Error("a product whose cards may be used for nothing was read");
   return {
     app,
     application: hex(app.aid),
@@ -49,6 +54,7 @@ export function planPayment(
     fields,
     pin: { name: PAYMENT_PIN, ...pin },
     stripe,
+    terminal,
     directory: applications.some(({ directory }) => directory === "contact"),
     ...(scheme === undefined ? {} : { certified: scheme.expiry, scheme }),
   };

@@ -42,6 +42,7 @@ describe("what is wrong is told with its place", () => {
     [/ {6}certificate: .*\n/, "", "proof cda needs certificate"],
     [", issuer: pay-rsa", "", "proof cda needs keys.issuer"],
     ["proof: cda", "proof: none", "with proof none nothing is signed"],
+    ["usage: FF00", "usage: FC00", "its cards may be used for nothing"],
     ["lower: 3", "lower: 7", "the lower limit is above the upper one"],
     ["pan: pan, psn", "pan: card, psn", "there is no field card"],
     ["PAN, required: true, unique: true", "PAN, required: true", "two cards of one PAN would be one card"],
@@ -62,7 +63,7 @@ describe("what is wrong is told with its place", () => {
     ["when: under-x", "when: below-x", "when"],
     ['issuer: "999901"', 'issuer: "99990"', "an issuer number has 6 or 8 digits"],
     ['country: "276"', "country: 276", "put it in quotes"],
-    ["visual: { emboss: emboss.yaml }", "visual: { front: front.yaml }", "there is no back"],
+    ["back: layout/back.yaml, ", "", "there is no back"],
   ])("%s -> %s", (from, to, message) => {
     const told = problems(from, to);
     expect(told.join("\n")).toContain(message);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { prepare, recordProblems, valuesOf } from "../../prepare.js";
 import { cardholder, plannedPayment } from "./payment.test.data.js";
-import { specimenPan } from "./record.js";
+import { specimenFields, specimenPan } from "./record.js";
 
 const compiled = plannedPayment();
 const where = { order: "2026-900", file: "cards.csv" };
@@ -87,4 +87,17 @@ describe("a remake", () => {
 test("a specimen's number is nobody's", () => {
   expect(specimenPan("999901")).toMatch(/^999901000000000[0-9]$/);
   expect(isPan(specimenPan("99990123"))).toBe(true);
+  expect([specimenPan("999901", 7), isPan(specimenPan("999901", 7))]).toEqual([
+    expect.stringMatching(/^999901000000007[0-9]$/),
+    true,
+  ]);
+});
+
+test("specimen records are whole cards of nobody, each another's", () => {
+  const { payment } = compiled;
+  if (payment === undefined) throw new Error("the example pays with nothing");
+  const cards = [0, 1, 2, 3].map((nth) => specimenFields(payment, nth));
+  for (const fields of cards) expect(told(fields as Record<string, string>)).toEqual([]);
+  expect(new Set(cards.map(({ pan }) => pan)).size).toBe(4);
+  expect(new Set(cards.map(({ name }) => name)).size).toBe(4);
 });

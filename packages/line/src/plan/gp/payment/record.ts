@@ -225,8 +225,30 @@ export function embossedValues(source: PaymentSource, values: Values): Values {
   };
 }
 
-/** A PAN of this issuer that nobody has: for plans and examples. */
-export function specimenPan(issuer: string): string {
-  const payload = issuer.padEnd(15, "0");
+/** A PAN of this issuer that nobody has: for plans and examples. `nth`: another one each. */
+export function specimenPan(issuer: string, nth = 0): string {
+  const payload = issuer + String(nth).padStart(15 - issuer.length, "0");
   return payload + luhnDigit(payload);
+}
+
+/** Cards of nobody, to look at a layout with: an ordinary name, a long one, a short one. */
+const specimenNames = [
+  "LINDQVIST/MARIA",
+  "NUNEZ DE BALBOA/JOSE ANGEL",
+  "LI/ANN",
+  "O'BRIEN/SIOBHAN M",
+] as const;
+
+/** Values of a specimen record for the fields that a payment card is made of. */
+export function specimenFields({ fields, pin, profile, certified }: PaymentSource, nth: number): Values {
+  const expiry = certified === undefined || certified > "3112" ? "3112" : certified;
+  const effective = `${String(Number(expiry.slice(0, 2)) - 5).padStart(2, "0")}${expiry.slice(2)}`;
+  return {
+    [fields.pan]: specimenPan(profile.issuer, 471_100 + nth),
+    ...(fields.psn === undefined ? {} : { [fields.psn]: FIRST_SEQUENCE }),
+    [fields.expiry]: expiry,
+    [fields.effective]: effective,
+    [fields.name]: specimenNames[nth % specimenNames.length] ?? "",
+    ...(pin?.by.method === "issuer" ? { [pin.by.field]: "0".repeat(16) } : {}),
+  };
 }

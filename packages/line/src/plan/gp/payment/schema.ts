@@ -31,9 +31,9 @@ const cvmRule = z
 /** How a cardholder comes to a PIN; the security module alone knows any of them. */
 const pin = z.strictObject({
   method: z
-    .enum(["drawn", "derived", "issuer", "trivial"])
+    .enum(["drawn", "derived", "issuer", "trivial", "card"])
     .describe(
-      "drawn by the security module; derived from the PAN (IBM 3624) under a key for that alone; issuer: enciphered in the input; trivial: the same for all, to be changed",
+      "drawn by the security module; derived from the PAN (IBM 3624) under a key for that alone; issuer: enciphered in the input; trivial: the same for all, to be changed; card (drawn by the card itself) is refused here",
     ),
   length: z.number().int().min(4).max(12).default(4),
   tries: z.number().int().min(1).max(15).default(3),

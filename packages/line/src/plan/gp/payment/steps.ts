@@ -69,14 +69,18 @@ const forPersonalization = ({ aid: name, name: word }: GpApplication): Step =>
     ...noReceipt,
   });
 
-/** Pages that the whole data take, and the one of the empty area before it. */
-function lastCost(dgis: readonly PreparedDgi[]): Step["cost"] {
+/** Pages that the whole data take. */
+export function pagesOfAll(dgis: readonly PreparedDgi[]): number {
   const bytes = dgis.reduce(
     (sum, { parts }) => sum + around.grouping + parts.reduce((all, part) => all + part.length, 0),
     around.area + around.grouping + DONE_MARK,
   );
+  return Math.ceil(bytes / pageSize);
+}
+
+function lastCost(dgis: readonly PreparedDgi[]): Step["cost"] {
   const keys = dgis.some(({ id }) => id === 0x8201) ? 1 : 0;
-  return { pages: Math.ceil(bytes / pageSize), micros: keys * keyCheckMicros };
+  return { pages: pagesOfAll(dgis), micros: keys * keyCheckMicros };
 }
 
 function storeStep(

@@ -5,7 +5,7 @@ import { aid, utf8 } from "@persoline/card/bytes";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
 import { stepOf } from "../commands.js";
 import type { PreparedPayment } from "./record.js";
-import { directoryLengths } from "./steps.js";
+import { directoryLengths, pagesOfAll } from "./steps.js";
 
 /** A private operation of the card (docs/payment-card.md 7). */
 const rsaMicros = 60_000;
@@ -21,11 +21,14 @@ export function transactionTimes({ plan, card }: PreparedPayment): CardProgram {
   const dynamic = profile.proof === "dda" || profile.proof === "cda";
   const modulus = dynamic ? (profile.issuerKey?.iccModulusBytes ?? 0) : 0;
   const combined = profile.proof === "cda";
-  const showsPin = dynamic && profile.cvm.rules.some(({ method }) => method === "encipheredPin");
+  const { showsPin } = plan.terminal;
   const records = dgis.filter(({ id }) => id >> 8 <= 0x1e).map(lengthOf);
   const pse = directory ? directoryLengths(profile) : undefined;
   const cryptogram = combined ? signedAnswer(modulus) : 20;
   const signing = combined ? rsaMicros : 0;
+  const enciphered = [said(0x84, 0, 8), said(0x20, modulus, 0, { pages: 2, micros: rsaMicros })];
+  // All data are written anew with the PIN, and the old ones erased; then the counters.
+  const pinChange = 2 * pagesOfAll(dgis) + 1;
   const steps = [
     ...(pse === undefined
       ? []
@@ -34,15 +37,16 @@ export function transactionTimes({ plan, card }: PreparedPayment): CardProgram {
     said(0xa8, 6, 2 + (dgis.find(({ id }) => id === 0x9104)?.parts.reduce(sumOf, 0) ?? 0), { pages: 1 }),
     ...records.map((length) => said(0xb2, 0, length)),
     ...(profile.proof === "dda" ? [said(0x88, 4, 3 + modulus, { micros: rsaMicros })] : []),
-    ...(showsPin
-      ? [said(0xca, 0, 4), said(0x84, 0, 8), said(0x20, modulus, 0, { pages: 2, micros: rsaMicros })]
-      : []),
+    ...(showsPin ? [said(0xca, 0, 4), ...enciphered] : []),
+    said(0xca, 0, 5),
     said(0xca, 0, 5),
     said(0xae, cdolLength, cryptogram, { pages: 1, micros: signing }),
     said(0x82, profile.cryptogram.version === 10 ? 10 : 8, 0),
-    said(0x24, 8, 0, { pages: 1 }),
+    said(0x24, 24, 0, { pages: pinChange }),
     said(0xae, 2 + 10 + cdolLength, cryptogram, { pages: 1, micros: signing }),
+    said(0x24, 8, 0, { pages: 1 }),
     said(0xda, 9, 0, { pages: 1 }),
+    ...(showsPin ? enciphered : []),
     ...[5, 5, 4, 4, 4].map((length) => said(0xca, 0, length)),
   ];
   return { name: "transaction", segments: [{ name: "transaction", channel: "plain", steps }] };

@@ -1,0 +1,59 @@
+/** The command line as commander knows it; nothing runs before it is told to parse. */
+import { Command, Help, type Option } from "commander";
+import { filesFor } from "./command-files.js";
+import { version } from "./config.js";
+
+/** With the commands that a command line with this first word may need; all of them without one. */
+export async function commandLine(word?: string): Promise<Command> {
+  const program = new Command("persoline")
+    .description("Smart card personalization line: from an order's spreadsheet to verified cards")
+    .version(version)
+    .showHelpAfterError("(--help shows how it is used)")
+    .showSuggestionAfterError()
+    .configureHelp({ optionDescription: described, groupItems: grouped })
+    .addHelpText("after", "\nExample:\n  $ persoline run examples/office-access/order.yaml");
+
+  for (const { read } of filesFor(word)) (await read())(program);
+  for (const command of program.commands) throwing(command);
+  return program.exitOverride();
+}
+
+const usual = new Help();
+
+/** What must be given is said; an empty list is no default worth a word. */
+function described(option: Option): string {
+  const text = usual.optionDescription(option).replace(" (default: [])", "");
+  return option.mandatory ? `${text} (required)` : text;
+}
+
+/** Options that many commands have stand behind those that are a command's own. */
+const shared: Readonly<Record<string, readonly string[]>> = {
+  "Options of the keys:": ["--passphrase-fd", "--security", "--token", "--token-library", "--token-pin-fd"],
+  "Common options:": ["--data", "--json", "--debug", "--help"],
+};
+
+/** A command's own come first, wherever they were declared. */
+function grouped<T extends Command | Option>(
+  all: T[],
+  visible: T[],
+  groupOf: (item: T) => string,
+): Map<string, T[]> {
+  const groups = [...usual.groupItems(all, visible, groupOf)];
+  const turn = ([heading]: [string, T[]]): number => Object.keys(shared).indexOf(heading);
+  return new Map(groups.toSorted((a, b) => turn(a) - turn(b)));
+}
+
+/** Commander would end the process by itself; wrong usage is 2 here, and 1 is for refused or unfinished work. */
+function throwing(command: Command): void {
+  command.exitOverride().showHelpAfterError("(--help shows how it is used)").showSuggestionAfterError();
+  if (command.commands.length === 0) {
+    command.option("--debug", "show where a problem arose");
+    const help = command.createOption("-h, --help", "show this");
+    command.addHelpOption(help);
+    for (const option of [...command.options, help]) {
+      const [group] = Object.entries(shared).find(([, own]) => own.includes(option.long ?? "")) ?? [];
+      if (group !== undefined) option.helpGroup(group);
+    }
+  }
+  for (const inner of command.commands) throwing(inner);
+}

@@ -1,0 +1,21 @@
+/** Drift of an order's fields as its cards' histories tell it: the same after an interruption as without one. */
+import type { DriftLine } from "../ledger/report.js";
+import { type Drift, drifted, DriftWatch } from "../stations/quality/index.js";
+import type { Store } from "../store/store.js";
+
+export async function allDrifts(store: Store, order: string): Promise<readonly Drift[]> {
+  const watch = new DriftWatch();
+  for await (const finding of store.reports.measured(order)) watch.see(finding);
+  return watch.all();
+}
+
+/** Only those that went half of the way to their limit. */
+export const driftsOf = async (store: Store, order: string): Promise<readonly DriftLine[]> =>
+  (await allDrifts(store, order)).filter(drifted).map(({ camera, field, cards, farthest, way }) => ({
+    camera,
+    field,
+    cards,
+    what: farthest.what,
+    farthest: farthest.way,
+    now: way,
+  }));

@@ -1,0 +1,126 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { engraverGeometry, printerGeometry, wheelsGeometry } from "../../devices/marker/geometry.js";
+import { recordsOf } from "../../devices/marker/emboss/records.js";
+import {
+  compileVisual,
+  lintVisual,
+  type MachineReach,
+  readFonts,
+  unreachable,
+  type VisualLayout,
+} from "./index.js";
+
+const fonts = readFonts();
+const offered = { texts: ["name", "cardNumber", "pan"], photos: [], codes: ["cardNumber"] };
+const visualOf = (front: string, emboss?: string): VisualLayout =>
+  compileVisual(
+    {
+      ...(front === "" ? {} : { front: { file: "front.yaml", text: `side: front\n${front}` } }),
+      ...(emboss === undefined
+        ? {}
+        : { emboss: { file: "emboss.yaml", text: `side: front\nlines:\n${emboss}` } }),
+    },
+    offered,
+    fonts,
+  );
+const values = { name: "MARIA LINDQVIST", cardNumber: "A-1", pan: "4111 1111 1111 1111" };
+const linted = (visual: VisualLayout, ...machines: MachineReach[]) =>
+  lintVisual(visual, [{ number: 1, values, photos: {} }], undefined, machines)
+    .filter(({ rule }) => rule === "machine")
+    .map(({ at, severity, fields, message, remedy }) => ({ at: at.file, severity, fields, message, remedy }));
+const refused = (visual: VisualLayout, ...machines: MachineReach[]) =>
+  unreachable(visual.draw(values, {}).faces, visual.struck(values, {}), machines).map(({ field }) => field);
+
+/** Whether the embosser's own driver would strike the lines; what else is wrong with them is an error. */
+function strikes(visual: VisualLayout): boolean {
+  try {
+    recordsOf("e", { kind: "emboss", side: "front", lines: visual.draw(values, {}).emboss });
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Error && thrown.message.includes("carriage")) return false;
+    throw thrown;
+  }
+}
+
+const embosser: MachineReach = { ...wheelsGeometry("emboss"), name: "the embosser of visual" };
+const engraver = (bounds: [number, number, number, number]): MachineReach => ({
+  ...engraverGeometry({ bounds, dpi: 300 }),
+  name: "the laser",
+});
+const text = (box: string, more = ""): string =>
+  `fields:\n  - { name: who, kind: text, text: "{name}", font: Inter-Bold, size: 8, box: ${box}${more} }`;
+
+test.each([
+  ["the lowest line an embosser reaches", '{ name: low, text: "{name}", yFromBottom: 3.43 }', []],
+  ["a line below its carriage", '{ name: low, text: "{name}", yFromBottom: 3.3 }', ["low"]],
+  ["a line that ends beyond it", '{ name: far, text: "{name}", yFromBottom: 5, x: 50 }', ["far"]],
+  ["a number line", '{ name: pan, font: 7B, text: "{pan}", x: 10.2, yFromBottom: 21.42 }', []],
+] as const)("%s: the linter, the order's take-up and the embosser itself agree", (_, line, expected) => {
+  const visual = visualOf("", `  - ${line}`);
+  const found = linted(visual, embosser);
+  expect(found.map(({ fields }) => fields).flat()).toEqual(expected);
+  expect(refused(visual, embosser)).toEqual(expected);
+  expect(strikes(visual)).toBe(expected.length === 0);
+  for (const { at, severity, message } of found) {
+    expect([at, severity]).toEqual(["emboss.yaml", "error"]);
+    expect(message).toContain("the way of the embosser of visual");
+  }
+});
+
+test("a laser's field: what lies in it, what leaves it, and what it does not mark", () => {
+  const box = "[4, 10, 40, 5]";
+  expect(linted(visualOf(text(box)), engraver([0.5, 0.5, 85.1, 53.48]))).toEqual([]);
+  const narrow = engraver([10, 0.5, 85.1, 53.48]);
+  const [found, ...more] = linted(visualOf(text(box)), narrow);
+  expect([found?.at, found?.severity, found?.fields, more]).toEqual(["front.yaml", "error", ["who"], []]);
+  expect(found?.message).toContain("beyond the field of the laser, 10.00..85.10");
+  expect(refused(visualOf(text(box)), narrow)).toEqual(["who"]);
+  expect(linted(visualOf(text(box, ", layer: colour")), narrow)).toEqual([]);
+});
+
+test("a printer that leaves an edge white, and one that prints beyond it", () => {
+  const edge = visualOf(text("[0.6, 10, 40, 5]", ", layer: colour"));
+  const printer = (margin: number, bleed = 0): MachineReach => ({
+    ...printerGeometry({ dpi: 300, margin, bleed }),
+    name: "the printer",
+  });
+  expect(linted(edge, printer(2)).map(({ fields }) => fields)).toEqual([["who"]]);
+  expect(linted(edge, printer(0))).toEqual([]);
+  expect(linted(edge, printer(0, 1))).toEqual([]);
+});
+
+test("a code's modules on a machine of other dots: unequal bars are told, modules of a dot or two refused", () => {
+  const code = (module: number): VisualLayout =>
+    visualOf(
+      `dpi: 600\nfields:\n  - { name: q, kind: code, symbology: qrcode, text: "{cardNumber}", module: ${String(module)}, box: [20, 10, 25, 25] }`,
+    );
+  const coarse = engraver([0, 0, 85.6, 53.98]);
+  // 10, 9 and 3 dots of 600 an inch.
+  expect(linted(code(0.4233), coarse)).toEqual([]);
+  const [unequal, ...more] = linted(code(0.381), coarse);
+  expect([unequal?.severity, more]).toEqual(["warning", []]);
+  expect(unequal?.message).toContain("4.50 dots of the laser");
+  expect(linted(code(0.127), coarse)).toMatchObject([{ severity: "error", fields: ["q"] }]);
+  expect([refused(code(0.381), coarse), refused(code(0.127), coarse)]).toEqual([[], ["q"]]);
+});
+
+test("the examples are within the reach of a desk's machines", () => {
+  for (const product of ["office-access", "warehouse-access", "payment"]) {
+    const file = new URL(`../../../../../examples/products/${product}/layout/emboss.yaml`, import.meta.url);
+    const raised = compileVisual(
+      { emboss: { file: "emboss.yaml", text: readFileSync(file, "utf8") } },
+      { ...offered, texts: ["name", "number", "embossedPan", "validFrom", "validThru", "embossedName"] },
+      fonts,
+    );
+    const all = {
+      name: "M".repeat(27),
+      number: "PP-00101",
+      embossedPan: "9999 0100 0471 1019",
+      validFrom: "12/26",
+      validThru: "12/31",
+      embossedName: "M".repeat(26),
+    };
+    expect(unreachable([], raised.struck(all, {}), [embosser])).toEqual([]);
+  }
+});

@@ -1,0 +1,129 @@
+/** The whole side: its body, its light, how its print lies, and which side it is. */
+import type { Picture } from "../../devices/camera/port.js";
+import { chipKeepOut } from "../../plan/layout/index.js";
+import { type Dots, expectedInk, judgedAt } from "./density.js";
+import type { Desk } from "./desk.js";
+import type { FaceFinding, FaultOfFace } from "./finding.js";
+import { contactsSeen, lieOf } from "./lie.js";
+import { type ExpectedGround, groundSeen, lightOn, seenInk, trimToCard } from "./light.js";
+import { type QualityLimits, simulatedLimits } from "./limits.js";
+import { type Box, perMm } from "./match.js";
+import { boxBlur, halve } from "./plane.js";
+import { type Sight, sightOf } from "./sight.js";
+import { type Outline, straightened } from "./straighten.js";
+
+export interface JudgeOptions {
+  readonly limits?: QualityLimits;
+  /** Side with the contacts; default "front". */
+  readonly chip?: "front" | "back" | "none";
+  /** What is printed on that side of all cards of the layout, where the camera sees it. */
+  readonly ground?: ExpectedGround;
+  /** The same of the other side: a card that lies with the wrong side up shows it. */
+  readonly otherGround?: ExpectedGround;
+  /** What the printer adds for this record alone: it is verified like the engraver's marks. */
+  readonly printed?: ExpectedGround;
+}
+
+export const wholeCard = { x: 0, y: 0, width: 85.6, height: 53.98 };
+
+/** A finding of the whole side that stands for itself. */
+export const ofCard = (what: FaultOfFace, detail?: string): FaceFinding => ({
+  field: "card",
+  what,
+  measured: 0,
+  limit: 1,
+  unit: "count",
+  box: wholeCard,
+  weight: "reject",
+  ...(detail === undefined ? {} : { detail }),
+});
+
+/** What the whole side shows before any field is looked at; findings end the judgement, for nothing on such a card can be compared. */
+export function lookAt(
+  picture: Picture,
+  outline: Outline,
+  sent: Dots,
+  options: JudgeOptions,
+  contacts: readonly Box[],
+  desk: Desk,
+): { readonly sight: Sight; readonly level: number } | { readonly findings: readonly FaceFinding[] } {
+  const limits = options.limits ?? simulatedLimits;
+  const across = desk.spare[0];
+  const expected = expectedInk(sent, desk.expected, across, options.printed?.grey, limits.fullInk);
+  trimToCard(expected);
+  const expectedHalf = halve(expected, desk.expectedHalf);
+  // Spread over four full dots around.
+  const near = boxBlur(expectedHalf, 2, desk.near, across);
+  const straight = straightened(picture, outline, judgedAt);
+  // Contacts are left out on both sides: a card that lies with the wrong side up shows them too.
+  const ground = options.ground === undefined ? undefined : groundSeen(options.ground);
+  const atContacts = (x: number, y: number): boolean =>
+    x > chipKeepOut.x * perMm &&
+    x < (chipKeepOut.x + chipKeepOut.width) * perMm &&
+    y > chipKeepOut.y * perMm &&
+    y < (chipKeepOut.y + chipKeepOut.height) * perMm;
+  const light = lightOn(straight, near, ground, atContacts);
+  const { darkest, brightest, strange } = limits.stock;
+  const stock = (measured: number, limit: number, unit: "grey" | "share", detail: string): FaceFinding => ({
+    ...ofCard("wrong-stock", detail),
+    measured,
+    limit,
+    unit,
+  });
+  if (light.level < darkest || light.level > brightest)
+    return {
+      findings: [
+        stock(light.level, light.level < darkest ? darkest : brightest, "grey", "the body has another tone"),
+      ],
+    };
+  const seen = seenInk(straight, light, ground, desk.seen);
+  const seenHalf = halve(seen, desk.seenHalf);
+  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf);
+  const lies = (what: "upside-down" | "mirrored", likeness: number): FaceFinding => ({
+    ...ofCard(what),
+    measured: upright.correlation,
+    limit: likeness,
+    unit: "correlation",
+  });
+  if (turned > upright.correlation + 0.1 && turned >= mirrored)
+    return { findings: [lies("upside-down", turned)] };
+  if (mirrored > upright.correlation + 0.1) return { findings: [lies("mirrored", mirrored)] };
+  const sight = sightOf(
+    { seen, expected, seenHalf, expectedHalf, near, desk, ...(ground === undefined ? {} : { ground }) },
+    upright,
+    limits,
+  );
+  if (options.chip !== "none") {
+    const measured = contactsSeen(sight);
+    if (measured > limits.contacts !== contacts.length > 0)
+      return {
+        findings: [
+          {
+            ...ofCard("wrong-side", contacts.length > 0 ? "there are no contacts" : "there are contacts"),
+            measured,
+            limit: limits.contacts,
+            unit: "share",
+          },
+        ],
+      };
+  }
+  // After the lie: a print that lies turned over covers what should be bare.
+  if (light.strange > strange) {
+    const { otherGround } = options;
+    const turned =
+      otherGround === undefined ? light : lightOn(straight, near, groundSeen(otherGround), atContacts);
+    if (turned.strange < light.strange / 2)
+      return {
+        findings: [
+          {
+            ...ofCard("wrong-side", "it shows the print of the other side"),
+            measured: light.strange,
+            limit: strange,
+            unit: "share",
+          },
+        ],
+      };
+    return { findings: [stock(light.strange, strange, "share", "a part of the body has another tone")] };
+  }
+  return { sight, level: light.level };
+}

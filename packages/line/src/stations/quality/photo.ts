@@ -1,0 +1,56 @@
+/** The expected picture twice: its large shapes, and the very dots of its dithering, which no other picture has. */
+import type { PlacedField } from "../../plan/types.js";
+import { findInk, type JudgedField } from "./field.js";
+import { windowOf } from "./match.js";
+import { agreement, boxBlur, cut, type Plane, plane, windowAll } from "./plane.js";
+import type { Sight } from "./sight.js";
+
+function subtract(from: Float32Array, what: Float32Array, count: number): void {
+  for (let i = 0; i < count; i++) from[i] = (from[i] ?? 0) - (what[i] ?? 0);
+}
+
+export function judgePhoto(field: PlacedField, sight: Sight): JudgedField {
+  const { findings, measure, place, missing } = findInk(field, field.box, sight);
+  if (missing) return { findings, measure };
+  const { limits } = sight;
+  const [a, b, c, across] = sight.desk.spare;
+  const window = windowOf(field.box, 0, sight.seen);
+  const seen = cut(sight.seen, window, place.dx, place.dy, a);
+  const { width, height } = seen;
+  const all = windowAll(seen);
+  // A printed picture has no dots: its features of a millimetre are what no other picture has.
+  const printed = field.layer === "colour";
+  const reach = printed ? 8 : 3;
+  const smooth = (from: Plane, far: number, to: Float32Array): Plane => {
+    const blurred = boxBlur(from, far, plane(width, height, to), across);
+    return boxBlur(blurred, far, blurred, across);
+  };
+  const shapesSeen = smooth(seen, reach, b);
+  const expected = cut(sight.expected, window, 0, 0, c);
+  const shapesExpected = smooth(expected, reach, sight.desk.photo);
+  const shapes = agreement(shapesSeen, shapesExpected, all).correlation;
+  if (printed) for (const one of [seen, expected]) smooth(one, 1, one.data);
+  subtract(seen.data, shapesSeen.data, width * height);
+  subtract(expected.data, shapesExpected.data, width * height);
+  const dots = agreement(seen, expected, all).correlation;
+  const say = (measured: number, limit: number, detail: string): void => {
+    if (measured >= limit) return;
+    findings.push({
+      field: field.name,
+      what: "wrong-photo",
+      measured,
+      limit,
+      unit: "correlation",
+      box: field.box,
+      weight: "reject",
+      detail,
+    });
+  };
+  say(shapes, limits.photo.shapes, "its large shapes are others");
+  say(
+    dots,
+    printed ? limits.photo.features : limits.photo.dots,
+    printed ? "its features are others" : "its dots are others",
+  );
+  return { findings, measure: { ...measure, worst: dots } };
+}
