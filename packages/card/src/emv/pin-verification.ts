@@ -1,4 +1,4 @@
-import { CardProblem, hex, unhex, xor } from "../bytes/index.js";
+import { CardProblem, hex, unhex, unmoved, xor } from "../bytes/index.js";
 import type { Crypto } from "../crypto/index.js";
 import type { PinDigits } from "./pin-block.js";
 
@@ -26,9 +26,14 @@ export function pinVerificationValue(
     throw new CardProblem("bad-value", "PVV", "the key index is one digit");
   if (pin.length < 4 || pin.some((digit) => digit > 9))
     throw new CardProblem("bad-value", "PVV", "the PIN has at least four digits");
+  // The PIN's digits come as bytes and stay bytes: a text could not be wiped.
+  const input = unmoved(8);
+  input.set(unhex(`${pan.slice(-12, -1)}${keyIndex}`));
+  for (const at of [0, 1]) input[6 + at] = ((pin[2 * at] ?? 0) << 4) | (pin[2 * at + 1] ?? 0);
   const cipher = crypto.des3(key);
-  const block = cipher.encrypt(unhex(`${pan.slice(-12, -1)}${keyIndex}${[...pin.subarray(0, 4)].join("")}`));
+  const block = cipher.encrypt(input);
   cipher.wipe();
+  input.fill(0);
   return decimalized(block, 4);
 }
 
@@ -58,9 +63,13 @@ export function naturalPin(
   const cipher = crypto.des3(key);
   const block = cipher.encrypt(unhex(pan.slice(form.from, form.to).padEnd(16, form.pad)));
   cipher.wipe();
-  return Uint8Array.from(hex(block).slice(0, length), (digit) =>
-    Number(form.table[Number.parseInt(digit, 16)]),
-  );
+  const pin = unmoved(length);
+  for (let at = 0; at < length; at++) {
+    const nibble = ((block[at >> 1] ?? 0) >> (at % 2 === 0 ? 4 : 0)) & 0x0f;
+    pin[at] = Number(form.table[nibble]);
+  }
+  block.fill(0);
+  return pin;
 }
 
 /** What is added to the natural PIN, digit by digit modulo ten, to get the customer's own. */

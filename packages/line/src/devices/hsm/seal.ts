@@ -1,5 +1,6 @@
 /** Small things sealed by the vault for the store: AES-256-GCM under a key of their own purpose, bound to where they belong. */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { unmovedCopy } from "@persoline/card/bytes";
 import { random } from "./draw.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
@@ -67,18 +68,25 @@ export function unseal(sealing: Uint8Array, expected: Belonging, sealed: Uint8Ar
   const listed = policyIn(bytes[0], head, expected);
   if (listed === "elsewhere") throw wrong();
   const key = purposeKey(sealing, expected.purpose);
+  let toWipe: Uint8Array | undefined;
   try {
     const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(at, at + 12)).setAAD(head);
     decipher.setAuthTag(bytes.subarray(at + 12, at + 28));
-    const clear = Buffer.concat([decipher.update(bytes.subarray(at + 28)), decipher.final()]);
-    const opened = Uint8Array.from(clear);
+    // GCM gives all of it at once.
+    const clear = decipher.update(bytes.subarray(at + 28));
+    const opened = unmovedCopy(clear);
     clear.fill(0);
+    toWipe = opened;
+    decipher.final();
+    toWipe = undefined;
     if (listed === "right") return opened;
     opened.fill(0);
   } catch {
     throw wrong();
   } finally {
     key.fill(0);
+    // Not proved: nobody gets it.
+    toWipe?.fill(0);
   }
   throw new VaultRefusal(
     `the sealed ${named(expected)} was made under another list of places than the order's own: it goes into no card`,

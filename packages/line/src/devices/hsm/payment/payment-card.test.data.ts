@@ -48,8 +48,8 @@ import {
 } from "@persoline/card/virtual";
 import type { NewKey } from "../ceremony.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
-import { paymentSentence } from "../order-policy.js";
-import type { Hsm } from "../port.js";
+import { paymentSentence, pinSentence } from "../order-policy.js";
+import type { Hsm, PinSource } from "../port.js";
 import { issuerKeyObject, drawIssuerKey, publicOf } from "./issuer-key.js";
 
 const seed = "hsm payment tests";
@@ -155,12 +155,15 @@ export async function prepared(
     readonly order?: string;
     /** What the order's list says besides. */
     readonly more?: readonly string[];
+    /** Default: four digits of chance. */
+    readonly pin?: { readonly length: number; readonly by: PinSource };
   } = {},
 ): Promise<Prepared> {
-  const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], ...more } = ask;
-  await openOrder(hsm, order, [...places(), ...besides]);
+  const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], pin: own, ...more } = ask;
+  const how = { name: "pin", length: 4, ...own };
+  await openOrder(hsm, order, [...places(), ...besides, pinSentence(how)]);
   const card = cardOf(record);
-  const sealedPin = await hsm.drawPin({ order, record, name: "pin", length: 4 });
+  const sealedPin = await hsm.drawPin({ order, record, ...how });
   const [made] = await hsm.preparePayment([
     { order, record, application, masters: names, profile, card, pin: "pin", sealedPin, ...more },
   ]);

@@ -1,4 +1,5 @@
 /** Where a PIN comes from when it is not drawn: digits that everybody knows, a key and the PAN, or the issuer's own block. */
+import { unmovedCopy } from "@persoline/card/bytes";
 import {
   naturalPin,
   pinOfBlock0,
@@ -21,7 +22,9 @@ export function pinFrom(ring: Keyring, by: PinSource, length: number): Uint8Arra
   try {
     if (digits.length !== length)
       throw new VaultRefusal(`the PIN has ${digits.length} digits, and the product's have ${length}`);
-    return digits.map((digit) => 0x30 + digit);
+    const text = unmovedCopy(digits);
+    for (let at = 0; at < text.length; at++) text[at] = 0x30 + (digits[at] ?? 0);
+    return text;
   } finally {
     digits.fill(0);
   }

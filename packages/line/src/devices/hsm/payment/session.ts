@@ -1,6 +1,6 @@
 /** A payment card's secrets while its commands are made: opened once for all of them, wiped right after. */
 import { concat } from "@persoline/card/bytes";
-import { kcvDes, pad80 } from "@persoline/card/crypto";
+import { kcvDes, pad80Secret } from "@persoline/card/crypto";
 import { type ModulePart, pinBlock2, staticDataOf } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/program";
@@ -66,7 +66,7 @@ export class PaymentParts {
       );
     }
     if (pad === undefined) return value;
-    const padded = pad80(value, pad);
+    const padded = pad80Secret(value, pad);
     value.fill(0);
     return padded;
   }
