@@ -14,6 +14,7 @@ import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import type { Stage } from "../ledger/types.js";
 import { Findings } from "../orders/problem.js";
 import { idealWorld } from "../stations/world.js";
+import type { NewHolder } from "../store/register.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import { holdersOf, registerOf } from "./hand-over.js";
@@ -41,10 +42,22 @@ export async function replay(ask: {
 }): Promise<Replayed> {
   const { site: siteFile, store, hsm, data } = ask;
   const { site, cards } = siteFile;
-  const handedOver = await handOverAll(siteFile, store, hsm);
+  const coming = await comingHolders(siteFile, store, hsm);
   // No blank is made here: every body a gate sees has been through the machine.
   const floor = new ShopFloor(data.shopFloor, virtualSilicon({ loaderMaster: new Uint8Array(16), random }));
-  const presented = await cardsOf(ask.movements, ask.file, { store, floor, siteFile, root: data.root });
+  const presented = await cardsOf(ask.movements, ask.file, {
+    store,
+    coming,
+    floor,
+    siteFile,
+    root: data.root,
+  }).catch((problem: unknown) => {
+    floor.close();
+    throw problem;
+  });
+  // Only now: of a list that was refused nothing stays behind.
+  for (const { holders } of coming) await store.access.enter(holders);
+  const handedOver = coming.map(({ order, holders }) => ({ order, cards: holders.length }));
 
   const tree = new ZoneTree(site);
   const recorded: Passage[] = [];
@@ -121,13 +134,18 @@ function recordedTimes(recorded: readonly Recorded[]): (movement: Recorded) => b
   };
 }
 
-/** Produced cards of the site's products that the register does not know yet are handed over to the people of the site. */
-async function handOverAll(
+interface Coming {
+  readonly order: string;
+  readonly holders: readonly NewHolder[];
+}
+
+/** Produced cards of the site's products that the register does not know yet: the people of the site get them. */
+async function comingHolders(
   { products }: Pick<SiteFile, "products">,
   store: Store,
   hsm: Hsm,
-): Promise<Replayed["handedOver"]> {
-  const handed: Replayed["handedOver"][number][] = [];
+): Promise<Coming[]> {
+  const coming: Coming[] = [];
   const known = new Set<string>();
   for await (const { order } of store.access.holders()) known.add(order);
   const orders = await store.orders.list();
@@ -143,14 +161,13 @@ async function handOverAll(
       key.fill(0);
       try {
         const holders = await holdersOf(store, order, { roles, cardNumber: product.cardNumber });
-        await store.access.enter(holders);
-        handed.push({ order: order.order, cards: holders.length });
+        coming.push({ order: order.order, holders });
       } finally {
         store.orders.lock(order.order);
       }
     }
   }
-  return handed;
+  return coming;
 }
 
 interface Card {
@@ -165,11 +182,13 @@ async function cardsOf(
   file: string,
   {
     store,
+    coming,
     floor,
     siteFile,
     root,
   }: {
     readonly store: Store;
+    readonly coming: readonly Coming[];
     readonly floor: ShopFloor;
     readonly siteFile: SiteFile;
     /** Of the data folder, for messages. */
@@ -178,6 +197,8 @@ async function cardsOf(
 ): Promise<ReadonlyMap<string, Card>> {
   const serials = new Map<string, Serial>();
   for await (const { reference, serial } of store.access.holders()) serials.set(reference, serial);
+  for (const { holders } of coming)
+    for (const { reference, serial } of holders) serials.set(reference, serial);
   let rejected = 0;
   for await (const { stage, serial } of store.stock.list({ state: "rejected" })) {
     if (!unbound.has(stage)) serials.set(`rejected:${String(++rejected)}`, serial);

@@ -46,6 +46,12 @@ describe("a metal yard, from its spreadsheet to its gates", () => {
   });
 
   test("plays a day of movements: every refusal has its reason, a rejected card slipped in opens nothing", () => {
+    // A list that is refused leaves nothing behind: the cards are handed over below, with the first good one.
+    const wrong = join(data, "wrong.csv");
+    writeFileSync(wrong, "time,gate,card\n2026-12-01T07:00:00,main-in,FM-9999\n");
+    expect(() =>
+      persoline("gate", "replay", wrong, "--gates", example("warehouse-access/gates.yaml")),
+    ).toThrow(/no card was made for this number/);
     const played = json<{
       movements: number;
       granted: number;
