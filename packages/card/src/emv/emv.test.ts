@@ -266,6 +266,7 @@ describe("keys and cryptograms", () => {
       atc: said.atc,
       cryptogram: arqc,
       responseCode,
+      statusUpdate: unhex(vector.csu ?? "00000000"),
     });
     expect(hex(data)).toBe(`${vector.arpc ?? ""}${vector.arc ?? vector.csu ?? ""}`);
     const sessionCheck = kcv2(sessionKey(nodeCrypto, master, said.atc));
