@@ -281,7 +281,6 @@ export async function waysRound(
   const payment = secrets.payment[application];
   const exchanged = { ...secrets, payment: { [application]: { ...payment, masters } } } as SealedSecrets;
   const trivial = { method: "trivial", digits: "1234" } as const;
-  const loose = await hsm.drawPin({ order: "H-9", record: 1, name: "pin", length: 4 });
   const said = async (way: string, work: Promise<string>, expected: string) => ({
     way,
     said: await work,
@@ -320,11 +319,6 @@ export async function waysRound(
       "keys, for an order that is not open",
       attempt(hsm, keyOnly, undefined, "H-7").then((end) => end.said),
       "order H-7 is not open",
-    ),
-    said(
-      "a PIN drawn while no order was open",
-      attempt(hsm, { steps: [] }, { order: "H-1", record: 1, pins: { pin: loose } }).then((end) => end.said),
-      "belongs elsewhere",
     ),
     said(
       "a PIN that everybody knows, for an order whose PINs are drawn",

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import {
   type PaymentMasters,
   placements,
+  type SealedSecrets,
   type SecureChannelSpec,
   type SecureStep,
 } from "@persoline/card/program";
@@ -64,6 +65,12 @@ export interface FixedPolicy {
   readonly unlisted: boolean;
 }
 
+/** Of an open order, for its seals. */
+export interface ListedCard {
+  readonly policy: string;
+  readonly unlisted: boolean;
+}
+
 /** A list that two custodians have approved. */
 export interface ApprovedPolicy {
   readonly name: string;
@@ -112,10 +119,24 @@ export class OrderPolicies {
     return this.#orders.get(order)?.digest ?? NO_CARD;
   }
 
-  /** Throws VaultRefusal when the order's list does not say this; an order that is not open has none, and makes secrets for no card. */
-  allow(order: string, sentence: string): void {
+  /** Throws VaultRefusal when the order's list does not say this, or when it is not open: whoever names an order of his own gets nothing. */
+  allow(order: string, sentence: string): FixedPolicy {
     const policy = this.#orders.get(order);
-    if (policy !== undefined && !policy.sentences.has(sentence)) throw notListed(order, sentence);
+    if (policy === undefined)
+      throw new VaultRefusal(`order ${order} is not open, and without its list this is not done: ${sentence}`);
+    if (!policy.sentences.has(sentence)) throw notListed(order, sentence);
+    return policy;
+  }
+
+  /** What the seals of this record's payment application must name. Throws VaultRefusal. */
+  payment({ order, record, payment = {} }: SealedSecrets, application: string): ListedCard {
+    const own = payment[application];
+    if (own === undefined)
+      throw new VaultRefusal(
+        `nothing was prepared for application ${application} of order ${order}, record ${String(record)}`,
+      );
+    const { digest, unlisted } = this.allow(order, paymentSentence(application, own.masters));
+    return { policy: digest, unlisted };
   }
 
   /** Before any command is made. Throws VaultRefusal, naming the secret and its place. */

@@ -16,10 +16,10 @@ import { preparePayment } from "./payment/prepare.js";
 import { wipeCard } from "./payment/sealed-card.js";
 import { openedPayment } from "./payment/session.js";
 import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
-import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
+import { type CapabilityReport, type Hsm, lettersAtOnce, type PaymentCardAsk, paymentsAtOnce } from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
-import { NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";
+import { type ListedCard, NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";
 import { isUnlisted, seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
@@ -77,6 +77,9 @@ export function vaultCalls(
       return work();
     }
   };
+  /** What is said of a payment card is said of an open order's own. */
+  const listedIn = ({ secrets, application }: PaymentCardAsk): ListedCard =>
+    policies.payment(secrets, application);
   const iccKeys = new IccKeys((length) => again(() => random(length)));
   const close = (id: SessionId): void => sessions.close(id);
 
@@ -196,11 +199,11 @@ export function vaultCalls(
       );
     },
     drawIccKeysAhead: (ask) => iccKeys.ahead(ask),
-    judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, ask)),
-    paymentScripts: (ask) => again(() => paymentScripts(ring, ask)),
-    judgeTrack2: (ask) => again(() => judgeTrack2(ring, ask)),
-    stripeAgain: (ask) => again(() => stripeAgain(ring, ask)),
-    encipherPin: (ask) => again(() => encipherPin(ring, ask)),
+    judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, listedIn(ask), ask)),
+    paymentScripts: (ask) => again(() => paymentScripts(ring, listedIn(ask), ask)),
+    judgeTrack2: (ask) => again(() => judgeTrack2(ring, listedIn(ask), ask)),
+    stripeAgain: (ask) => again(() => stripeAgain(ring, listedIn(ask), ask)),
+    encipherPin: (ask) => again(() => encipherPin(ring, listedIn(ask), ask)),
 
     createDataKey: ({ order, policy: sentences }) => {
       const policy = sentences === undefined ? NO_CARD : policies.judged(sentences);
@@ -249,10 +252,8 @@ function judgeSeals(ring: Keyring, policies: OrderPolicies, secrets: SealedSecre
   const sealing = ring.sealing();
   const policy = policies.of(order);
   const list = policy && { policy: policy.digest, unlisted: policy.unlisted };
-  for (const [application, { masters }] of Object.entries(payment)) {
-    policies.allow(order, paymentSentence(application, masters));
-    wipeCard(openedPayment(ring, secrets, application, list).secrets);
-  }
+  for (const application of Object.keys(payment))
+    wipeCard(openedPayment(ring, secrets, application, policies.payment(secrets, application)).secrets);
   for (const [name, sealed] of Object.entries(issuer)) {
     unseal(sealing, { purpose: "issuer-dgi", order, record, name, ...list }, sealed).fill(0);
   }

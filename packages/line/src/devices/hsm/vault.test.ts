@@ -274,6 +274,7 @@ describe("card sessions against the virtual card", () => {
 
   it("opens no session with a PIN of another order, record or name, or a damaged one", async () => {
     const whose = { order: "A-1", record: 1 };
+    await openOrder(hsm, whose.order, anyPin());
     const pin = await hsm.drawPin({ ...whose, name: "pin", length: 6 });
     const open = (secrets: SealedSecrets) =>
       hsm.openSession({ channel: scp03("fab", 0x30), serial, secrets });
@@ -325,6 +326,7 @@ describe("card sessions against the virtual card", () => {
 describe("PINs and letters", () => {
   it("writes a letter only for the record the PIN was drawn for, once, and only the printer reads it", async () => {
     const ask = { order: "A-1", record: 7, name: "pin" };
+    await openOrder(hsm, ask.order, anyPin());
     const sealed = await hsm.drawPin({ ...ask, length: 6 });
     await expect(
       hsm.writeLetters([
@@ -358,6 +360,7 @@ describe("PINs and letters", () => {
   });
 
   it("refuses a sealed PIN with any byte changed", async () => {
+    await openOrder(hsm, "A-1", anyPin());
     const sealed = await hsm.drawPin({ order: "A-1", record: 1, name: "pin", length: 4 });
     for (let n = 0; n < sealed.length; n++) {
       const damaged = sealed.map((byte, place) => (place === n ? byte ^ 0x01 : byte));

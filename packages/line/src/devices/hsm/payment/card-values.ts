@@ -13,8 +13,9 @@ import {
   verifiedStripe,
 } from "@persoline/card/emv";
 import { desWeakness } from "@persoline/card/keyblock";
-import type { KeyRef, PaymentMasters } from "@persoline/card/program";
+import type { KeyRef, PaymentMasters, PaymentSecrets } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
+import type { ListedCard } from "../order-policy.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { Purpose } from "../office/life.js";
 import { unseal } from "../seal.js";
@@ -29,6 +30,13 @@ export function refusing<T>(work: () => T): T {
   }
 }
 
+/** What a card's keys follow from. */
+export const keysOf = ({ card: { pan, psn }, profile }: Pick<PaymentSecrets, "card" | "profile">) => ({
+  pan,
+  psn,
+  option: profile.cryptogram.option,
+});
+
 type CardKeyUse = "emv-ac" | "emv-smi" | "emv-smc";
 
 /** The card's own key, 16 bytes; the caller wipes it. Throws VaultRefusal. */
@@ -36,7 +44,7 @@ export function cardKey(
   ring: Keyring,
   name: KeyRef,
   use: CardKeyUse,
-  card: Pick<PaymentRecord, "pan" | "psn"> & Pick<PaymentProfile["cryptogram"], "option">,
+  card: ReturnType<typeof keysOf>,
   purpose: Purpose = "make",
 ): Uint8Array {
   const { crypto, key } = ring.paymentMaster(name, use, purpose);
@@ -56,7 +64,7 @@ export function threeKeys(
   card: PaymentRecord,
   profile: PaymentProfile,
 ): readonly Uint8Array[] {
-  const whose = { ...card, option: profile.cryptogram.option };
+  const whose = keysOf({ card, profile });
   const keys: Uint8Array[] = [];
   try {
     for (const use of ["ac", "smi", "smc"] as const)
@@ -71,13 +79,12 @@ export function threeKeys(
 /** The digits, 0 to 9; the caller wipes them. Throws VaultRefusal. */
 export function openedPin(
   ring: Keyring,
-  place: { readonly order: string; readonly record: number },
+  { order, record, list }: { readonly order: string; readonly record: number; readonly list?: ListedCard },
   name: string,
   sealed: Uint8Array | undefined,
 ): PinDigits {
   if (sealed === undefined) throw new VaultRefusal(`no sealed PIN "${name}" came with this record`);
-  const { order, record } = place;
-  const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
+  const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name, ...list }, sealed);
   for (let at = 0; at < digits.length; at++) digits[at] = (digits[at] ?? 0) - 0x30;
   return digits;
 }

@@ -142,6 +142,8 @@ export interface Prepared {
   readonly secrets: SealedSecrets & { readonly payment: Readonly<Record<string, PaymentSecrets>> };
   readonly profile: PaymentProfile;
   readonly stripe: string | undefined;
+  /** The order's list. */
+  readonly list: readonly string[];
 }
 
 /** A record's PIN and payment application, as an order keeps them. */
@@ -161,7 +163,8 @@ export async function prepared(
 ): Promise<Prepared> {
   const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], pin: own, ...more } = ask;
   const how = { name: "pin", length: 4, ...own };
-  await openOrder(hsm, order, [...places(), ...besides, pinSentence(how)]);
+  const list = [...places(), ...besides, pinSentence(how)];
+  await openOrder(hsm, order, list);
   const card = cardOf(record);
   const sealedPin = await hsm.drawPin({ order, record, ...how });
   const [made] = await hsm.preparePayment([
@@ -173,6 +176,7 @@ export async function prepared(
     secrets: { order, record, pins: { pin: sealedPin }, payment: { [application]: payment } },
     profile,
     stripe: made.stripe,
+    list,
   };
 }
 
@@ -258,14 +262,13 @@ export class TestCard {
     return sent;
   }
 
-  /** An online transaction whose issuer is the module; scripts set the PIN it has, give the tries back and lower a limit. */
+  /** An online transaction whose issuer is the module; its scripts leave the card as it is. */
   async transact(
     hsm: ModuleCalls,
-    { profile, secrets }: Pick<Prepared, "profile" | "secrets">,
+    { secrets }: Pick<Prepared, "secrets">,
     altered: (request: OnlineRequest) => OnlineRequest = (request) => request,
   ): Promise<TransactionResult> {
     this.power();
-    const { option } = profile.cryptogram;
     return runTransaction(
       {
         exchange: (commands) => Promise.resolve(commands.map(({ command }) => this.send(command))),
@@ -286,18 +289,9 @@ export class TestCard {
         random,
         issuer: async (said) => {
           const request = altered(said);
-          const judged = await hsm.judgeCryptogram({ masters: names, option, request, responseCode: "00" });
+          const judged = await hsm.judgeCryptogram({ secrets, application, request });
           if (judged.verdict === "wrong") return { responseCode: "05" };
-          const before = await hsm.paymentScripts({
-            masters: names,
-            option,
-            request,
-            scripts: [
-              { do: "pin-change", secrets, application },
-              { do: "pin-unblock" },
-              { do: "put-data", tag: 0x9f14, value: Uint8Array.of(2) },
-            ],
-          });
+          const before = await hsm.paymentScripts({ secrets, application, request });
           return { responseCode: "00", authentication: judged.authentication, before };
         },
       },

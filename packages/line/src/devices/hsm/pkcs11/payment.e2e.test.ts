@@ -29,7 +29,8 @@ import {
 } from "../payment/payment-card.test.data.js";
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
-import { openOrder, placesOf } from "../order.test.data.js";
+import { anyPin, openOrder, placesOf } from "../order.test.data.js";
+import { paymentSentence } from "../order-policy.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
@@ -133,6 +134,7 @@ describe("payment cards", () => {
     const publicKey = { modulus: unhex(modulus), exponent: unhex(exponent) };
     const profile = samplePayment(issuerKeyFor(publicKey));
     const drawn = { ...names, issuer: ref("drawn-issuer"), ac: ref("drawn-ac"), cvk: ref("drawn-cvk") };
+    await openOrder(hsm, "P-3", [...anyPin(), paymentSentence(application, drawn)]);
     const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4 });
     const ask = { order: "P-3", record: 1, application, masters: drawn, profile, card: cardOf(1) };
     const [made] = await hsm.preparePayment([{ ...ask, pin: "pin", sealedPin, stripe: true }]);

@@ -13,6 +13,8 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { aid } from "@persoline/card/bytes";
+import { openOrderNow } from "../../../devices/hsm/order.test.data.js";
+import { pinSentence } from "../../../devices/hsm/order-policy.js";
 import { recordProblems } from "../../prepare.js";
 import { calls, ibmDigits, made, PaymentHead, pinKeyDigits, transportDigits } from "./life.test.data.js";
 import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
@@ -77,6 +79,7 @@ describe("a card's PIN is the one that its product says", () => {
       "add keys: the name of a key for ibm-3624",
     );
     const by = { method: "derived", keys: "pay-pvk" as KeyRef, pan } as const;
+    openOrderNow(calls, "1", [pinSentence({ name: "pin", length: 4, by })]);
     expect(() => calls.drawPin({ order: "1", record: 1, name: "pin", length: 4, by })).toThrow(
       "key pay-pvk is for emv-pvk, not for ibm-3624: a key has one purpose",
     );
