@@ -110,6 +110,10 @@ export async function inTheField(hsm: Hsm, { secrets }: Own): Promise<readonly S
 export const underAnotherList = (hsm: Hsm, secrets: SealedSecrets): Promise<readonly Said[]> =>
   Promise.all(
     questions(hsm, secrets).map(([way, question]) =>
-      asking(`${way} under another list`, question(), "made under another list of places than the order's own"),
+      asking(
+        `${way} under another list`,
+        question(),
+        "made under another list of places than the order's own",
+      ),
     ),
   );

@@ -19,7 +19,10 @@ const stored = (name: string, use: string, value: Uint8Array) =>
   }) as StoredKey;
 const module = (environment: "test" | "live" = "test") =>
   vaultCalls(
-    new Keyring(environment, [stored("store-seal", "seal", sealing), stored("fab", "scp03", sealing.slice(16))]),
+    new Keyring(environment, [
+      stored("store-seal", "seal", sealing),
+      stored("fab", "scp03", sealing.slice(16)),
+    ]),
   );
 
 const order = "B-1";
@@ -44,16 +47,20 @@ test("an order of before is opened with its list, and its own PINs go on; those 
   expect(opening(calls, drawn)).not.toThrow();
   expect(() => calls.releaseDataKey({ order, sealed: before.key, policy: [] })).toThrow("another list");
 });
-test.each(["test", "live"] as const)("%s: an order that is not open has no PIN made, whoever names it", (environment) => {
-  const calls = module(environment);
-  const by = { method: "trivial", digits: "1234" } as const;
-  const ask = { order: "own", record: 1, name: "pin", length: 4 };
-  for (const how of [{}, { by }])
-    expect(() => calls.drawPin({ ...ask, ...how })).toThrow("order own is not open");
-  // Its data key may be released for the store alone: it is no more open than before.
-  if (environment === "test") calls.releaseDataKey({ order: "own", sealed: calls.createDataKey({ order: "own" }) });
-  expect(() => calls.drawPin(ask)).toThrow("order own is not open");
-});
+test.each(["test", "live"] as const)(
+  "%s: an order that is not open has no PIN made, whoever names it",
+  (environment) => {
+    const calls = module(environment);
+    const by = { method: "trivial", digits: "1234" } as const;
+    const ask = { order: "own", record: 1, name: "pin", length: 4 };
+    for (const how of [{}, { by }])
+      expect(() => calls.drawPin({ ...ask, ...how })).toThrow("order own is not open");
+    // Its data key may be released for the store alone: it is no more open than before.
+    if (environment === "test")
+      calls.releaseDataKey({ order: "own", sealed: calls.createDataKey({ order: "own" }) });
+    expect(() => calls.drawPin(ask)).toThrow("order own is not open");
+  },
+);
 test("an order with a list takes no PIN of before, even of its own name", () => {
   const calls = module();
   const sealed = calls.createDataKey({ order, policy });

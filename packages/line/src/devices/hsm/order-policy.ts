@@ -123,7 +123,9 @@ export class OrderPolicies {
   allow(order: string, sentence: string): FixedPolicy {
     const policy = this.#orders.get(order);
     if (policy === undefined)
-      throw new VaultRefusal(`order ${order} is not open, and without its list this is not done: ${sentence}`);
+      throw new VaultRefusal(
+        `order ${order} is not open, and without its list this is not done: ${sentence}`,
+      );
     if (!policy.sentences.has(sentence)) throw notListed(order, sentence);
     return policy;
   }

@@ -16,7 +16,13 @@ import { preparePayment } from "./payment/prepare.js";
 import { wipeCard } from "./payment/sealed-card.js";
 import { openedPayment } from "./payment/session.js";
 import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
-import { type CapabilityReport, type Hsm, lettersAtOnce, type PaymentCardAsk, paymentsAtOnce } from "./port.js";
+import {
+  type CapabilityReport,
+  type Hsm,
+  lettersAtOnce,
+  type PaymentCardAsk,
+  paymentsAtOnce,
+} from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
 import { type ListedCard, NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";

@@ -27,7 +27,11 @@ export function judgeCryptogram(ring: Keyring, list: ListedCard, ask: PaymentJud
   return judged(ring, ownPayment(ring, list, ask), ask);
 }
 
-function ownPayment(ring: Keyring, list: ListedCard, { secrets, application }: PaymentCardAsk): PaymentSecrets {
+function ownPayment(
+  ring: Keyring,
+  list: ListedCard,
+  { secrets, application }: PaymentCardAsk,
+): PaymentSecrets {
   const { payment, secrets: sealed } = openedPayment(ring, secrets, application, list);
   wipeCard(sealed);
   return payment;

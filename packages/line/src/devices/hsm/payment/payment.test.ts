@@ -166,7 +166,7 @@ describe("a whole card", () => {
     const { first } = await card.transact(calls, ready);
     if (first === undefined) throw new Error("no cryptogram");
     const { pan, psn } = cardOf(1);
-    const request = { ...first, pan, psn };
+    const request: OnlineRequest = { ...first, pan, psn };
     const scripts = ({ secrets }: Pick<Prepared, "secrets">, said = request) =>
       calls.paymentScripts({ secrets, application, request: said });
     expect(scripts(ready).map(({ ins }) => ins)).toEqual([0x24, 0x24, 0xda]);
