@@ -85,6 +85,42 @@ export function pinFromOffset(natural: PinDigits, offset: string): PinDigits {
   return Uint8Array.from(decimals(offset), (digit, at) => (digit + (natural[at] ?? 0)) % 10);
 }
 
+/** As most issuers have it: the twelve rightmost digits of the PAN without its check digit, padded with F. */
+export const usualIbm3624 = (pan: string): Ibm3624 => {
+  const to = pan.length - 1;
+  return { table: "0123456789012345", pad: "F", from: to - 12, to };
+};
+
+/**
+ * What tracks say of the PIN behind the index of its key (0 to 9): the verification value of Visa, or an IBM 3624 offset, which has a digit
+ * for each of the PIN.
+ */
+export type PinVerification =
+  | { readonly by: "pvv"; readonly keyIndex: number }
+  | { readonly by: "offset"; readonly keyIndex: number; readonly digits: number };
+
+/** With the index: so many digits. */
+export const pinVerificationDigits = (said: PinVerification): number =>
+  1 + (said.by === "pvv" ? 4 : said.digits);
+
+/** Index, and value or offset. `key` is of one of the two purposes. */
+export function pinVerificationText(
+  crypto: Crypto,
+  key: Uint8Array,
+  { pan, pin, said }: { readonly pan: string; readonly pin: PinDigits; readonly said: PinVerification },
+): string {
+  const { by, keyIndex } = said;
+  if (by === "pvv") return `${keyIndex}${pinVerificationValue(crypto, key, { pan, keyIndex, pin })}`;
+  if (pin.length !== said.digits)
+    throw new CardProblem("bad-value", "IBM 3624", "the PIN has another length than the product's");
+  const natural = naturalPin(crypto, key, { pan, length: pin.length, form: usualIbm3624(pan) });
+  try {
+    return `${keyIndex}${pinOffset(natural, pin)}`;
+  } finally {
+    natural.fill(0);
+  }
+}
+
 /** What the service code is replaced by: on the chip, and for the value printed beside the signature. */
 export const SERVICE_CODE = { chip: "999", printed: "000" } as const;
 

@@ -200,7 +200,8 @@ const lax = (more: Asked): readonly string[] => [...honestList, ...placesOf(more
 export async function prepare(hsm: Hsm, order: string, list: readonly string[]) {
   const place = { order, record: whose.record };
   await openOrder(hsm, order, list);
-  const sealedPin = await hsm.drawPin({ ...place, name: "pin", length: 4 });
+  const { pan } = cardOf(1);
+  const sealedPin = await hsm.drawPin({ ...place, name: "pin", length: 4, pan });
   const profile = profileOf();
   const ask = { ...place, application, masters: names, profile, card: cardOf(1), pin: "pin", sealedPin };
   const [made] = await hsm.preparePayment([ask]);

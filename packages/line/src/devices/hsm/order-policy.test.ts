@@ -8,20 +8,20 @@ import { seal } from "./seal.js";
 import { vaultCalls } from "./vault-core.js";
 
 const sealing = Uint8Array.from({ length: 32 }, (_, at) => 3 * at + 1);
-const stored = (name: string, use: string, value: Uint8Array) =>
+const stored = (name: string, use: string, value: Uint8Array, environment: "test" | "live") =>
   ({
     name: name as KeyRef,
     use,
     algorithm: value.length === 32 ? "AES-256" : "AES-128",
-    environment: "test",
+    environment,
     published: false,
     value: Buffer.from(value).toString("base64"),
   }) as StoredKey;
 const module = (environment: "test" | "live" = "test") =>
   vaultCalls(
     new Keyring(environment, [
-      stored("store-seal", "seal", sealing),
-      stored("fab", "scp03", sealing.slice(16)),
+      stored("store-seal", "seal", sealing, environment),
+      stored("fab", "scp03", sealing.slice(16), environment),
     ]),
   );
 

@@ -11,7 +11,7 @@ import {
   type SecureChannelSpec,
   type SecureStep,
 } from "@persoline/card/program";
-import type { Environment, PinSource } from "./port.js";
+import { type Environment, type PinSource, wrongBlocksAtMost } from "./port.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
 /** Longer ones are nobody's: a product has some dozens. */
@@ -81,6 +81,9 @@ export class OrderPolicies {
   readonly #environment: Environment;
   readonly #approved: () => readonly ApprovedPolicy[];
   readonly #orders = new Map<string, FixedPolicy>();
+  /** Whose each of the issuer's PIN blocks is said to be: digests of both. */
+  readonly #blocks = new Map<string, string>();
+  #wrongBlocks = 0;
 
   constructor(environment: Environment, approved: () => readonly ApprovedPolicy[]) {
     this.#environment = environment;
@@ -141,6 +144,38 @@ export class OrderPolicies {
     return { policy: digest, unlisted };
   }
 
+  /**
+   * What an issuer's PIN block has in it. Whoever may choose the account for a block, and hears whether it then is one, finds its PIN digit by
+   * digit (formats 0 and 3 are PIN XOR account): so a block is asked about for one account, in all orders, all that can be wrong is wrong in
+   * the same words, and a few of them are enough. `open`: undefined when it is no such block. Throws VaultRefusal.
+   */
+  pinBlock<T>(
+    { keys, format, block }: Extract<PinSource, { method: "issuer" }>,
+    { pan = "", length }: { readonly pan?: string | undefined; readonly length: number },
+    open: () => T | undefined,
+  ): T {
+    if (this.#wrongBlocks >= wrongBlocksAtMost)
+      throw new VaultRefusal(
+        "so many PIN blocks were wrong that no more are opened: find out with the issuer what is wrong (key, format, length, account numbers), then start anew",
+      );
+    // Without an account in it, format 1 tells nothing of one, and may repeat itself.
+    if (format !== 1) {
+      const which = digestOf(`${keys} ${String(format)} ${Buffer.from(block).toString("hex")}`);
+      const whose = digestOf(pan);
+      if ((this.#blocks.get(which) ?? whose) !== whose)
+        throw new VaultRefusal(
+          "this PIN block came for another account before, and is opened for no second one",
+        );
+      this.#blocks.set(which, whose);
+    }
+    const opened = open();
+    if (opened !== undefined) return opened;
+    this.#wrongBlocks++;
+    throw new VaultRefusal(
+      `the issuer's PIN block is none of format ${String(format)} under key ${keys} with a PIN of ${String(length)} digits for its account`,
+    );
+  }
+
   /** Before any command is made. Throws VaultRefusal, naming the secret and its place. */
   allowAll(order: string | undefined, channel: SecureChannelSpec, steps: readonly SecureStep[]): void {
     const placed = placements(channel, steps);
@@ -168,6 +203,8 @@ export class OrderPolicies {
     }));
   }
 }
+
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("base64");
 
 const notListed = (order: string, sentence: string): VaultRefusal =>
   new VaultRefusal(

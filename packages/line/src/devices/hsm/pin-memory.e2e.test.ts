@@ -83,9 +83,9 @@ function needles(pin: Uint8Array, pan: string): [string, Buffer[]][] {
 const { pan } = cardOf(1);
 const issuers = (pin: Uint8Array): PinSource => {
   const block = encipheredPinBlock4(nodeCrypto, pinKey, { pin, pan, random });
-  return { method: "issuer", keys: "pin-tk" as KeyRef, format: 4, block, pan };
+  return { method: "issuer", keys: "pin-tk" as KeyRef, format: 4, block };
 };
-const derived: PinSource = { method: "derived", keys: "pin-ibm" as KeyRef, pan };
+const derived: PinSource = { method: "derived", keys: "pin-ibm" as KeyRef };
 const natural = () =>
   naturalPin(nodeCrypto, ibmKey, {
     pan,

@@ -192,15 +192,17 @@ type PinBlockFormat = 0 | 1 | 3 | 4;
  */
 export type PinSource =
   | { readonly method: "trivial"; readonly digits: string }
-  | { readonly method: "derived"; readonly keys: KeyRef; readonly pan: string }
+  | { readonly method: "derived"; readonly keys: KeyRef }
   | {
       readonly method: "issuer";
       readonly keys: KeyRef;
       readonly format: PinBlockFormat;
       /** Enciphered: 8 bytes, format 4 16. */
       readonly block: Uint8Array;
-      readonly pan: string;
     };
+
+/** So many of issuers' PIN blocks may be wrong in the life of a module's process. */
+export const wrongBlocksAtMost = 8;
 
 /** So many payment cards may be prepared in one call. */
 export const paymentsAtOnce = 64;
@@ -260,12 +262,18 @@ export interface Hsm extends SecurityModule {
   }): Promise<{ readonly session: number; readonly data: Uint8Array }>;
   judgeMutual(ask: { readonly session: number; readonly answer: Uint8Array }): Promise<"right" | "wrong">;
 
-  /** Draws a PIN for a record, or takes it from where `by` says; what comes back is sealed for this module (AAD: order, record, name) and safe to store. */
+  /**
+   * Draws a PIN for a record of an open order, or takes it from where `by` says; what comes back is sealed for this module (AAD: order, record,
+   * name, list, account) and safe to store. An issuer's block is opened for one account; of a wrong one nothing is told but that it is wrong,
+   * and after `wrongBlocksAtMost` of them none is opened any more.
+   */
   drawPin(ask: {
     readonly order: string;
     readonly record: number;
     readonly name: string;
     readonly length: number;
+    /** Whose it is: 12 to 19 digits. Without it the PIN goes into no payment card, none is derived, and of issuers' blocks only format 1 opens. */
+    readonly pan?: string;
     /** Absent: of chance. */
     readonly by?: PinSource;
     /** In the test environment, in place of chance: the same PIN each time for this seed, order, record and name. */

@@ -6,7 +6,7 @@ import {
   type PaymentProfile,
   type PaymentRecord,
   type PinDigits,
-  pinVerificationValue,
+  pinVerificationText,
   SERVICE_CODE,
   type StripeData,
   track2Equivalent,
@@ -18,7 +18,7 @@ import type { Keyring } from "../keyring.js";
 import type { ListedCard } from "../order-policy.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { Purpose } from "../office/life.js";
-import { unseal } from "../seal.js";
+import { accountTag, unseal } from "../seal.js";
 
 /** The readers' own problems become the module's refusals: their texts hold no value. */
 export function refusing<T>(work: () => T): T {
@@ -76,18 +76,28 @@ export function threeKeys(
   }
 }
 
-/** The digits, 0 to 9; the caller wipes them. Throws VaultRefusal. */
+/**
+ * The PIN of this account, its digits 0 to 9; the caller wipes them. An offset beside a PIN that somebody else may know would tell the natural
+ * PIN, and with it whatever PIN the holder has or chooses later: such PINs have none. Throws VaultRefusal.
+ */
 export function openedPin(
   ring: Keyring,
   { order, record, list }: { readonly order: string; readonly record: number; readonly list?: ListedCard },
-  name: string,
+  { pin: name, card, profile }: Pick<PaymentSecrets, "pin" | "card" | "profile">,
   sealed: Uint8Array | undefined,
 ): PinDigits {
   if (sealed === undefined) throw new VaultRefusal(`no sealed PIN "${name}" came with this record`);
-  const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name, ...list }, sealed);
+  const sealing = ring.sealing();
+  const kinds = profile.pinVerification.by === "offset" ? [true] : [true, false];
+  const accounts = kinds.map((own) => accountTag(sealing, card.pan, own));
+  const digits = unseal(sealing, { purpose: "pin", order, record, name, accounts, ...list }, sealed);
   for (let at = 0; at < digits.length; at++) digits[at] = (digits[at] ?? 0) - 0x30;
   return digits;
 }
+
+/** What the key is for that PVV or offset are made under. */
+export const pinKeyUse = ({ pinVerification }: Pick<PaymentProfile, "pinVerification">) =>
+  pinVerification.by === "pvv" ? "emv-pvk" : "ibm-3624";
 
 /** What a track says; `track`: the service code its verification value is made with. */
 export function stripeOf(
@@ -104,11 +114,11 @@ export function stripeOf(
 ): StripeData {
   const { profile, card, pin, track, purpose = "make" } = ask;
   const { pan, expiry } = card;
-  const pvk = ring.paymentMaster(masters.pvk, "emv-pvk", purpose);
+  const pvk = ring.paymentMaster(masters.pvk, pinKeyUse(profile), purpose);
   const cvk = ring.paymentMaster(masters.cvk, "emv-cvk", purpose);
   return refusing(() =>
     verifiedStripe(profile, card, {
-      pvv: pinVerificationValue(pvk.crypto, pvk.key, { pan, keyIndex: profile.pvvKeyIndex, pin }),
+      pin: pinVerificationText(pvk.crypto, pvk.key, { pan, pin, said: profile.pinVerification }),
       cvv: cardVerificationValue(cvk.crypto, cvk.key, { pan, expiry, serviceCode: track }),
     }),
   );

@@ -158,7 +158,7 @@ export async function prepared(
     /** What the order's list says besides. */
     readonly more?: readonly string[];
     /** Default: four digits of chance. */
-    readonly pin?: { readonly length: number; readonly by: PinSource };
+    readonly pin?: { readonly length: number; readonly by?: PinSource };
   } = {},
 ): Promise<Prepared> {
   const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], pin: own, ...more } = ask;
@@ -166,7 +166,7 @@ export async function prepared(
   const list = [...places(), ...besides, pinSentence(how)];
   await openOrder(hsm, order, list);
   const card = cardOf(record);
-  const sealedPin = await hsm.drawPin({ order, record, ...how });
+  const sealedPin = await hsm.drawPin({ order, record, pan: card.pan, ...how });
   const [made] = await hsm.preparePayment([
     { order, record, application, masters: names, profile, card, pin: "pin", sealedPin, ...more },
   ]);

@@ -311,8 +311,8 @@ describe("what is refused", () => {
     );
     const list = [...anyPin(), ...named];
     openOrderNow(calls, order, list);
-    const sealedPin = calls.drawPin({ order, record: 1, name: "pin", length: 4 });
     const card = cardOf(1);
+    const sealedPin = calls.drawPin({ order, record: 1, name: "pin", length: 4, pan: card.pan });
     return {
       order,
       record: 1,
@@ -487,7 +487,8 @@ describe("keys drawn ahead", () => {
 
   test("a generator that repeats itself makes no card's key, now or ahead", async () => {
     openOrderNow(calls, "P-1", [...anyPin(), paymentSentence(application, names)]);
-    const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4 });
+    const { pan } = cardOf(1);
+    const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4, pan });
     drawFrom((length) => new Uint8Array(length).fill(7));
     const ask = { order: "P-1", record: 1, application, masters: names, pin: "pin", sealedPin };
     const stuck = { ...ask, profile: profileOf(), card: cardOf(1) };

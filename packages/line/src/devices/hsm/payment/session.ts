@@ -45,7 +45,7 @@ export function withOwnPin<T>(
 ): T {
   const { payment, secrets: sealed } = openedPayment(ring, secrets, application, list);
   wipeCard(sealed);
-  const pin = openedPin(ring, { ...secrets, list }, payment.pin, secrets.pins[payment.pin]);
+  const pin = openedPin(ring, { ...secrets, list }, payment, secrets.pins[payment.pin]);
   try {
     return work(pin, payment);
   } finally {
@@ -136,10 +136,10 @@ export class PaymentParts {
   }
 
   #withPin(opened: Opened, make: (pin: Uint8Array) => Uint8Array): Uint8Array {
-    const { pin: name } = opened.payment;
+    const { payment } = opened;
     const secrets = this.#secrets;
-    if (secrets === undefined) throw new VaultRefusal(`no sealed PIN "${name}" came with this record`);
-    const pin = openedPin(this.#ring, secrets, name, secrets.pins[name]);
+    if (secrets === undefined) throw new VaultRefusal(`no sealed PIN "${payment.pin}" came with this record`);
+    const pin = openedPin(this.#ring, secrets, payment, secrets.pins[payment.pin]);
     try {
       return make(pin);
     } finally {

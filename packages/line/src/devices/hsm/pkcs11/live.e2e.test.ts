@@ -79,7 +79,8 @@ const named = Object.fromEntries(Object.keys(masters).map((use) => [use, ref(`pa
 const stripes = [pinSentence({ name: "pin", length: 4 }), paymentSentence(application, named)];
 async function stripeBy(hsm: Hsm): Promise<string> {
   await openOrder(hsm, "L-1", stripes);
-  const sealedPin = await hsm.drawPin({ order: "L-1", record: 1, name: "pin", length: 4 });
+  const { pan } = cardOf(1);
+  const sealedPin = await hsm.drawPin({ order: "L-1", record: 1, name: "pin", length: 4, pan });
   const profile = { ...samplePayment(undefined, { proof: "none" }) };
   const [made] = await hsm.preparePayment([
     {

@@ -135,7 +135,8 @@ describe("payment cards", () => {
     const profile = samplePayment(issuerKeyFor(publicKey));
     const drawn = { ...names, issuer: ref("drawn-issuer"), ac: ref("drawn-ac"), cvk: ref("drawn-cvk") };
     await openOrder(hsm, "P-3", [...anyPin(), paymentSentence(application, drawn)]);
-    const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4 });
+    const { pan } = cardOf(1);
+    const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4, pan });
     const ask = { order: "P-3", record: 1, application, masters: drawn, profile, card: cardOf(1) };
     const [made] = await hsm.preparePayment([{ ...ask, pin: "pin", sealedPin, stripe: true }]);
     expect(made?.sealed.length).toBeGreaterThan(500);

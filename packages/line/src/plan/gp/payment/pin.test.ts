@@ -78,9 +78,9 @@ describe("a card's PIN is the one that its product says", () => {
     expect(() => plannedPayment(withPin("method: derived"))).toThrow(
       "add keys: the name of a key for ibm-3624",
     );
-    const by = { method: "derived", keys: "pay-pvk" as KeyRef, pan } as const;
+    const by = { method: "derived", keys: "pay-pvk" as KeyRef } as const;
     openOrderNow(calls, "1", [pinSentence({ name: "pin", length: 4, by })]);
-    expect(() => calls.drawPin({ order: "1", record: 1, name: "pin", length: 4, by })).toThrow(
+    expect(() => calls.drawPin({ order: "1", record: 1, name: "pin", length: 4, by, pan })).toThrow(
       "key pay-pvk is for emv-pvk, not for ibm-3624: a key has one purpose",
     );
   });
