@@ -20,6 +20,7 @@ import type { NewKey } from "./ceremony.js";
 import { paymentSentence, pinSentence } from "./order-policy.js";
 import { openOrder, placesOf } from "./order.test.data.js";
 import { application, cardOf, keys, names, profileOf } from "./payment/payment-card.test.data.js";
+import { pinBlockKeys } from "./payment/pin-blocks.test.data.js";
 import type { Hsm } from "./port.js";
 
 const ref = (name: string) => name as KeyRef;
@@ -32,6 +33,7 @@ export const hostileKeys: readonly NewKey[] = [
   { name: "known", use: "scp03", published: hex(known) },
   { name: "issuer", use: "scp03" },
   { name: "gate", use: "application" },
+  ...pinBlockKeys,
   { name: "pay-ac2", use: "emv-ac", published: hex(ac2) },
 ];
 

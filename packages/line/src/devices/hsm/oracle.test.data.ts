@@ -2,13 +2,24 @@
  * Whoever holds the line's process asks the module what would tell a holder's PIN, or has it answer cards in the field: the same questions
  * for every provider. Each answer is a refusal, or what is said of every wrong card.
  */
-import { applicationCryptogram, cardKeys, type OnlineRequest } from "@persoline/card/emv";
+import { applicationCryptogram, cardKeys, type OnlineRequest, pinBlock1 } from "@persoline/card/emv";
 import { unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
-import type { SealedSecrets } from "@persoline/card/program";
+import type { KeyRef, SealedSecrets } from "@persoline/card/program";
 import type { prepare } from "./hostile.test.data.js";
-import { application, cardOf, issuerPublic, masters } from "./payment/payment-card.test.data.js";
-import type { Hsm } from "./port.js";
+import { openOrder } from "./order.test.data.js";
+import { paymentSentence, pinSentence } from "./order-policy.js";
+import {
+  application,
+  cardOf,
+  issuerPublic,
+  masters,
+  offsetNames,
+  profileOf,
+  withOffset,
+} from "./payment/payment-card.test.data.js";
+import { pinBlockKeys } from "./payment/pin-blocks.test.data.js";
+import type { Hsm, PinSource } from "./port.js";
 
 type Own = Awaited<ReturnType<typeof prepare>>;
 export interface Said {
@@ -117,3 +128,74 @@ export const underAnotherList = (hsm: Hsm, secrets: SealedSecrets): Promise<read
       ),
     ),
   );
+
+/**
+ * A PIN is one account's. With another account a known PIN would be tried on it, and beside an offset it would tell that account's natural
+ * PIN at once.
+ */
+export async function otherAccounts(hsm: Hsm, { ask, secrets }: Own): Promise<readonly Said[]> {
+  const { order, record } = secrets;
+  const place = { order, record, name: "pin", length: 4 };
+  const elsewhere = "belongs elsewhere";
+  const foreign = await hsm.drawPin({ ...place, pan: cardOf(2).pan });
+  const nobodys = await hsm.drawPin(place);
+  const own = { ...secrets, pins: { pin: foreign } };
+  const trivial = { method: "trivial", digits: "1234" } as const;
+  const clear = pinBlock1(Uint8Array.of(1, 2, 3, 4), (length) => new Uint8Array(length).fill(5));
+  const key = unhex(pinBlockKeys[0]?.published ?? "");
+  const keys = "pin-des" as KeyRef;
+  const block = nodeCrypto.des3(key).encrypt(clear);
+  const without = { method: "issuer", keys, format: 1, block } as const;
+  return Promise.all([
+    asking("another account's PIN", hsm.preparePayment([{ ...ask, sealedPin: foreign }]), elsewhere),
+    asking("nobody's PIN", hsm.preparePayment([{ ...ask, sealedPin: nobodys }]), elsewhere),
+    ...questions(hsm, own)
+      // These two need no PIN to refuse, or none at all.
+      .filter(([way]) => way !== "judgeCryptogram" && way !== "encipherPin")
+      .map(([way, question]) => asking(`${way} with another account's PIN`, question(), elsewhere)),
+    asking(
+      "a session with it",
+      hsm.openSession({
+        channel: { protocol: "scp03", keys: "gp-aes" as KeyRef, kvn: 0x30, level: 3 },
+        serial: "504C0102030400000077" as never,
+        secrets: own,
+      }),
+      elsewhere,
+    ),
+    asking("an offset", preparedWith(hsm, { ask, name: "H-O1" }), "answered: ["),
+    asking("beside a PIN that all have", preparedWith(hsm, { ask, name: "H-O2", by: trivial }), elsewhere),
+    asking("beside one of no account", preparedWith(hsm, { ask, name: "H-O3", by: without }), elsewhere),
+    asking(
+      "a PVV beside the PIN that all have",
+      preparedWith(hsm, { ask, name: "H-O4", by: trivial, pvv: true }),
+      "answered: [",
+    ),
+    asking(
+      "a PVV under the key of offsets",
+      preparedWith(hsm, { ask, name: "H-O5", pvv: true, masters: offsetNames }),
+      "key pay-ibm is for ibm-3624, not for emv-pvk",
+    ),
+  ]);
+}
+
+/** Data preparation of the first person's card in an order of its own, whose list allows it. */
+async function preparedWith(
+  hsm: Hsm,
+  how: {
+    readonly ask: Own["ask"];
+    readonly name: string;
+    readonly by?: PinSource;
+    readonly pvv?: boolean;
+    readonly masters?: Own["ask"]["masters"];
+  },
+): Promise<unknown> {
+  const { ask, name: order, by, pvv = false } = how;
+  const { masters: named = pvv ? ask.masters : offsetNames } = how;
+  const pin = { name: "pin", length: 4, ...(by === undefined ? {} : { by }) };
+  await openOrder(hsm, order, [pinSentence(pin), paymentSentence(application, named)]);
+  const { pan } = ask.card;
+  const sealedPin = await hsm.drawPin({ order, record: 1, pan, ...pin });
+  const profile = profileOf(pvv ? {} : withOffset());
+  const made = await hsm.preparePayment([{ ...ask, order, masters: named, profile, sealedPin }]);
+  return made.map(({ sealed }) => sealed.length);
+}

@@ -54,6 +54,8 @@ import { issuerKeyObject, drawIssuerKey, publicOf } from "./issuer-key.js";
 
 const seed = "hsm payment tests";
 export const masters = sampleKeys(nodeCrypto, seed);
+/** Of natural PINs: what offsets are counted from. */
+export const ibmKey = sampleKeys(nodeCrypto, `${seed} ibm`).pvk;
 const ref = (name: string) => name as KeyRef;
 export const names: PaymentMasters = {
   ac: ref("pay-ac"),
@@ -63,6 +65,11 @@ export const names: PaymentMasters = {
   pvk: ref("pay-pvk"),
   issuer: ref("pay-issuer"),
 };
+/** Masters and profile of cards whose tracks have an offset. */
+export const offsetNames: PaymentMasters = { ...names, pvk: ref("pay-ibm") };
+export const withOffset = (digits = 4): Pick<PaymentProfile, "pinVerification"> => ({
+  pinVerification: { by: "offset", keyIndex: 2, digits },
+});
 const gp = {
   scp03: Uint8Array.from({ length: 16 }, (_, at) => 0x21 + 3 * at),
   scp02: Uint8Array.from({ length: 16 }, (_, at) => 0x84 + 5 * at),
@@ -77,7 +84,7 @@ export const keys: readonly NewKey[] = [
     use: `emv-${use}` as const,
     published: hex(masters[use]),
   })),
-  { name: "pay-smc-other", use: "emv-smc", published: hex(sampleKeys(nodeCrypto, `${seed} other`).smc) },
+  { name: "pay-ibm", use: "ibm-3624", published: hex(ibmKey) },
   { name: "pay-issuer", use: "emv-issuer", algorithm: "RSA-1408", seed },
 ];
 
@@ -152,6 +159,7 @@ export async function prepared(
   ask: {
     readonly record?: number;
     readonly profile?: PaymentProfile;
+    readonly masters?: PaymentMasters;
     readonly seed?: string;
     readonly stripe?: boolean;
     readonly order?: string;
@@ -161,17 +169,18 @@ export async function prepared(
     readonly pin?: { readonly length: number; readonly by?: PinSource };
   } = {},
 ): Promise<Prepared> {
-  const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], pin: own, ...more } = ask;
+  const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], pin: own, ...rest } = ask;
+  const { masters: named = names, ...more } = rest;
   const how = { name: "pin", length: 4, ...own };
-  const list = [...places(), ...besides, pinSentence(how)];
+  const list = [...places(profile), paymentSentence(application, named), ...besides, pinSentence(how)];
   await openOrder(hsm, order, list);
   const card = cardOf(record);
   const sealedPin = await hsm.drawPin({ order, record, pan: card.pan, ...how });
   const [made] = await hsm.preparePayment([
-    { order, record, application, masters: names, profile, card, pin: "pin", sealedPin, ...more },
+    { order, record, application, masters: named, profile, card, pin: "pin", sealedPin, ...more },
   ]);
   if (made === undefined) throw new Error("nothing was prepared");
-  const payment = { masters: names, profile, card, pin: "pin", sealed: made.sealed };
+  const payment = { masters: named, profile, card, pin: "pin", sealed: made.sealed };
   return {
     secrets: { order, record, pins: { pin: sealedPin }, payment: { [application]: payment } },
     profile,
@@ -181,14 +190,16 @@ export async function prepared(
 }
 
 /** Where such cards' secrets go, of any proof and over either channel. */
-function places(): readonly string[] {
+function places({ pinVerification }: PaymentProfile): readonly string[] {
   const proofs = ["none", "sda", "cda"] as const;
   return [
     ...anyPin(),
-    paymentSentence(application, names),
     ...(["scp02", "scp03"] as const).flatMap((scp) =>
       proofs.flatMap((proof) =>
-        placesOf(channelOf(scp, 0x03), personalization(scp, profileOf({ proof }), cardOf(1))),
+        placesOf(
+          channelOf(scp, 0x03),
+          personalization(scp, profileOf({ proof, pinVerification }), cardOf(1)),
+        ),
       ),
     ),
   ];

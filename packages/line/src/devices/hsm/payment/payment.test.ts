@@ -1,5 +1,5 @@
 /** Payment cards filled by the vault's own code in this process, and played against a terminal: two writings of the specification meet. */
-import { generateKeyPairSync } from "node:crypto";
+import { createCipheriv, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import {
   type ModulePart,
   type OnlineRequest,
   parseTrack2,
+  parseTrack2Equivalent,
   pinBlock2,
   pinVerificationValue,
   samplePayment,
@@ -36,17 +37,20 @@ import {
   application,
   cardOf,
   channelOf,
+  ibmKey,
   issuerPrivate,
   keyRead,
   keys,
   masters,
   type ModuleCalls,
   names,
+  offsetNames,
   type Prepared,
   prepared,
   profileOf,
   type Scp,
   TestCard,
+  withOffset,
 } from "./payment-card.test.data.js";
 import { openStripe } from "./stripe.js";
 
@@ -241,6 +245,28 @@ describe("a whole card", () => {
     const again = calls.stripeAgain({ secrets, application });
     expect(openStripe(pem, place, again)).toEqual(openStripe(pem, place, ready.stripe ?? ""));
     expect(() => openStripe(pem, { ...place, record: 2 }, again)).toThrow("unable to authenticate");
+  });
+
+  test.each([4, 6])("with an offset of %i digits, which by itself leads back to the PIN", async (length) => {
+    const profile = profileOf(withOffset(length));
+    const ready = await prepared(calls, { profile, masters: offsetNames, stripe: true, pin: { length } });
+    const card = new TestCard("scp03");
+    await card.personalize(calls, ready);
+    const result = await card.transact(calls, ready);
+    expect(result.outcome).toBe("approved online");
+    expect(await card.verify(calls, ready, keyRead(result, ready))).toBe("9000");
+    const { pan } = cardOf(1);
+    const place = { order: "P-1", record: 1 };
+    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    const chip = parseTrack2Equivalent(result.data.get(0x57) ?? unhex("")).discretionary;
+    const stripe = parseTrack2(openStripe(pem, place, ready.stripe ?? "").track2).discretionary;
+    expect([chip.length, chip.slice(0, -3)]).toEqual([1 + length + 3, stripe.slice(0, -3)]);
+    // Not through the code that made it: one block of triple DES, its digits above nine less ten.
+    const cipher = createCipheriv("des-ede", ibmKey, null).setAutoPadding(false);
+    const block = cipher.update(`${pan.slice(-13, -1)}FFFF`, "hex", "hex");
+    const natural = Array.from(block.slice(0, length), (digit) => Number.parseInt(digit, 16) % 10);
+    const pin = natural.map((digit, at) => (digit + Number(chip[1 + at])) % 10);
+    expect([chip[0], pin]).toEqual(["2", [...pinOf(ready)]]);
   });
 
   test("no answer of the module holds a key or the PIN", async () => {

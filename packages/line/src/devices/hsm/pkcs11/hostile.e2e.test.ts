@@ -13,7 +13,7 @@ import {
   prepare,
   waysRound,
 } from "../hostile.test.data.js";
-import { inTheField, underAnotherList, unopened } from "../oracle.test.data.js";
+import { inTheField, otherAccounts, underAnotherList, unopened } from "../oracle.test.data.js";
 import { policyDigest } from "../order-policy.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken } from "./pkcs11.js";
@@ -63,6 +63,10 @@ test("of an order that is not open nothing is made or told: no PIN can be tried 
 });
 test("cards in the field are answered nothing: no cryptogram judged right, no tries given back", async () => {
   for (const { way, said, expected } of await inTheField(hsm, own))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
+});
+test("a PIN is one account's, and an offset goes with no PIN that somebody else may know", async () => {
+  for (const { way, said, expected } of await otherAccounts(hsm, own))
     expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
 });
 test("in a new process another list opens none of the order's secrets", async () => {

@@ -20,12 +20,14 @@ import {
   keyRead,
   keys,
   masters,
-  names,
   type ModuleCalls,
+  names,
+  offsetNames,
   prepared,
   profileOf,
   type Scp,
   TestCard,
+  withOffset,
 } from "../payment/payment-card.test.data.js";
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
@@ -124,6 +126,32 @@ describe("payment cards", () => {
     const { evidence } = await card.transact(hsm, ready);
     expect(evidence.filter(({ step }) => step === "script")).toEqual([
       { step: "script", result: "failed", detail: said },
+    ]);
+  });
+
+  test("with an IBM 3624 offset under the token's key: track 2 and stripe say it, and the PIN is the card's", async () => {
+    const profile = profileOf(withOffset(6));
+    const ready = await prepared(hsm, {
+      order: "P-4",
+      profile,
+      masters: offsetNames,
+      stripe: true,
+      pin: { length: 6 },
+    });
+    const card = new TestCard("scp03");
+    await card.personalize(hsm, ready);
+    const result = await card.transact(hsm, ready);
+    expect(result.outcome).toBe("approved online");
+    expect(await card.verify(hsm, ready, keyRead(result, ready))).toBe("9000");
+    const { secrets } = ready;
+    const track2 = result.data.get(0x57) ?? unhex("");
+    expect(await hsm.judgeTrack2({ secrets, application, track2 })).toBe("right");
+    const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
+    const stripe = openStripe(encoder, { order: "P-4", record: 1 }, ready.stripe ?? "");
+    const offset = hex(track2).split("D")[1]?.slice(7, 14) ?? "none";
+    expect([offset[0], stripe.track2]).toEqual([
+      "2",
+      expect.stringContaining(`=${cardOf(1).expiry}201${offset}`),
     ]);
   });
 
