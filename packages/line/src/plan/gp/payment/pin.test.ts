@@ -17,7 +17,7 @@ import { openOrderNow } from "../../../devices/hsm/order.test.data.js";
 import { pinSentence } from "../../../devices/hsm/order-policy.js";
 import { recordProblems } from "../../prepare.js";
 import { calls, ibmDigits, made, PaymentHead, pinKeyDigits, transportDigits } from "./life.test.data.js";
-import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
+import { cardholder, offsetText, paymentText, plannedPayment } from "./payment.test.data.js";
 
 const pan = "9999015156151849";
 const withPin = (pin: string): string => paymentText.replace(/pin: \{ method: drawn.*\}/, `pin: { ${pin} }`);
@@ -92,6 +92,12 @@ describe("a card's PIN is the one that its product says", () => {
   ])("the issuer's, in a block of format %i", async (format, block) => {
     expect(await shows(issuers(format), "2580", { block })).toBe("9000");
     expect(await shows(issuers(format), "2581", { block })).toBe("63C2");
+  });
+  test("the issuer's, with its offset on stripe and chip in place of a verification value", async () => {
+    const block = enciphered(pinBlock0(pinText("2580"), pan));
+    const text = offsetText(issuers(0));
+    expect(await shows(text, "2580", { block })).toBe("9000");
+    expect(await shows(text, "2581", { block })).toBe("63C2");
   });
   test("an issuer's block of another PAN, another length or another key is refused before a card moves, without a digit", async () => {
     const refused = [
