@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dataFolder } from "../packages/line/dist/app/data-folder.js";
 import { writeLetters } from "../packages/line/dist/app/letters.js";
+import { pinSentence } from "../packages/line/dist/devices/hsm/order-policy.js";
 import { createKeystore, openVault } from "../packages/line/dist/devices/hsm/vault.js";
 import { openStore } from "../packages/line/dist/store/store.js";
 
@@ -30,7 +31,8 @@ await store.stock.receive({
   blanks: numbers.map((number) => ({ serial: serial(number), label: `L${number}` })),
   by: "bench",
 });
-const sealedDataKey = await hsm.createDataKey({ order });
+const policy = [pinSentence({ name: "pin", length: 6 })];
+const sealedDataKey = await hsm.createDataKey({ order, policy });
 await store.orders.import({
   order: {
     order,
@@ -49,7 +51,7 @@ await store.orders.import({
     photos: {},
   })),
   sealedDataKey,
-  dataKey: await hsm.releaseDataKey({ order, sealed: sealedDataKey }),
+  dataKey: await hsm.releaseDataKey({ order, sealed: sealedDataKey, policy }),
 });
 for (let first = 0; first < people; first += 64) {
   await Promise.all(

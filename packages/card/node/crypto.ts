@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
-import { CardProblem } from "../src/bytes/index.js";
+import { CardProblem, unmovedCopy } from "../src/bytes/index.js";
 import type { BlockCipher, Crypto } from "../src/crypto/index.js";
 import { nodeP256 } from "./p256.js";
 import { rsaPrivate, rsaPublic } from "./rsa.js";
@@ -95,6 +95,7 @@ class NodeCipher implements BlockCipher {
       input[at] = (input[at] ?? 0) ^ (iv[at] ?? 0) ^ (last[at] ?? 0);
     }
     const output = fed(this.#cbcEncrypt, input);
+    input.fill(0);
     const from = output.length - last.length;
     for (let at = 0; at < last.length; at++) last[at] = output[from + at] ?? 0;
     return output;
@@ -134,8 +135,12 @@ class NodeCipher implements BlockCipher {
   }
 }
 
-/** A plain array in memory of its own, not one of Node's pooled buffers. */
+/** A plain array in memory of its own, not one of Node's pooled buffers; no other copy of it stays. */
 function fed(stream: Stream, blocks: Uint8Array): Uint8Array {
   if (blocks.length === 0) return new Uint8Array(0);
-  return new Uint8Array(stream.update(blocks));
+  const out = stream.update(blocks);
+  if (out.byteLength === out.buffer.byteLength) return new Uint8Array(out.buffer);
+  const own = unmovedCopy(out);
+  out.fill(0);
+  return own;
 }

@@ -115,3 +115,16 @@ export function readUnsigned(bytes: Uint8Array): number {
   for (const byte of bytes) n = n * 256 + byte;
   return n;
 }
+
+/**
+ * Zeros for a secret, to be wiped by who asked for them: outside the garbage collector's heap, where small arrays are moved about and leave
+ * copies behind. Their `slice` and `map` are ordinary arrays again.
+ */
+export const unmoved = (length: number): Uint8Array => new Uint8Array(new ArrayBuffer(length));
+
+/** A copy that stays where it is. */
+export function unmovedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = unmoved(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,8 +1,16 @@
-import { CardProblem } from "../bytes/index.js";
+import { CardProblem, unmoved } from "../bytes/index.js";
 
 /** Padding 80 00.. to whole blocks, always at least one byte (ISO/IEC 9797-1, method 2). */
-export function pad80(data: Uint8Array, block: number): Uint8Array {
-  const padded = new Uint8Array(data.length + block - (data.length % block));
+export const pad80 = (data: Uint8Array, block: number): Uint8Array =>
+  padded80(data, new Uint8Array(paddedLength(data, block)));
+
+/** The same of a secret, in memory that stays where it is; the caller wipes it. */
+export const pad80Secret = (data: Uint8Array, block: number): Uint8Array =>
+  padded80(data, unmoved(paddedLength(data, block)));
+
+const paddedLength = ({ length }: Uint8Array, block: number): number => length + block - (length % block);
+
+function padded80(data: Uint8Array, padded: Uint8Array): Uint8Array {
   padded.set(data);
   padded[data.length] = 0x80;
   return padded;

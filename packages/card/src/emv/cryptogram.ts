@@ -108,6 +108,14 @@ export function arpcMethod2(
   return retailMac(crypto, key, concat(cryptogram, statusUpdate, proprietary), 2).slice(0, 4);
 }
 
+/**
+ * Card status update (EMV Book 3, annex C10) for a response code: bit 8 of its second byte is "issuer approves online transaction", without
+ * which a card gives no TC (10.11.1.1). All else is left as it is: no block, no counter, no try. The bit's place is told by three public
+ * implementations that quote the annex; the annex itself was not read.
+ */
+export const statusUpdateFor = (responseCode: string): Uint8Array =>
+  Uint8Array.of(0x00, responseCode === "00" ? 0x80 : 0x00, 0x00, 0x00);
+
 /** Issuer authentication data (91) for a cryptogram: ARPC ‖ response code, or ARPC ‖ status update. */
 export function issuerAuthenticationData(
   crypto: Crypto,
@@ -118,12 +126,12 @@ export function issuerAuthenticationData(
     readonly cryptogram: Uint8Array;
     /** 8A, two characters. */
     readonly responseCode: Uint8Array;
-    /** Default zeros; version 18 only. */
-    readonly statusUpdate?: Uint8Array;
+    /** Of version 18; version 10 has none. */
+    readonly statusUpdate: Uint8Array;
   },
 ): Uint8Array {
   const key = versionKey(crypto, masterKey, ask.version, ask.atc);
-  const { cryptogram, responseCode, statusUpdate = new Uint8Array(4) } = ask;
+  const { cryptogram, responseCode, statusUpdate } = ask;
   const data =
     ask.version === 10
       ? concat(arpcMethod1(crypto, key, cryptogram, responseCode), responseCode)

@@ -43,6 +43,9 @@ import {
   pinOfBlock3,
   pinOfEncipheredBlock4,
   pinOffset,
+  type PinVerification,
+  pinVerificationDigits,
+  pinVerificationText,
   pinVerificationValue,
   recoverDynamicData,
   recoverIccCertificate,
@@ -266,6 +269,7 @@ describe("keys and cryptograms", () => {
       atc: said.atc,
       cryptogram: arqc,
       responseCode,
+      statusUpdate: unhex(vector.csu ?? "00000000"),
     });
     expect(hex(data)).toBe(`${vector.arpc ?? ""}${vector.arc ?? vector.csu ?? ""}`);
     const sessionCheck = kcv2(sessionKey(nodeCrypto, master, said.atc));
@@ -411,6 +415,18 @@ describe("PIN and card verification values", () => {
       }),
     );
     expect(codeOf(() => pinFromOffset(natural, "123"))).toBe("bad-value");
+  });
+  test("what a track says of the PIN: index and value, or index and offset, as long as the product says", () => {
+    const key = unhex("0123456789ABCDEFFEDCBA9876543210");
+    const pan = "1122334455667788";
+    const said = (pin: string, how: PinVerification): string =>
+      pinVerificationText(nodeCrypto, key, { pan, pin: digits(pin), said: how });
+    expect(said("4524", { by: "pvv", keyIndex: 1 })).toBe("18523");
+    // Of the twelve digits 233445566778 and F four times: by another program (openssl enc -des-ede), and by hand.
+    expect(said("1234", { by: "offset", keyIndex: 2, digits: 4 })).toBe("24608");
+    expect(said("123456", { by: "offset", keyIndex: 2, digits: 6 })).toBe("2460866");
+    expect(codeOf(() => said("12345", { by: "offset", keyIndex: 2, digits: 4 }))).toBe("bad-value");
+    expect(pinVerificationDigits({ by: "offset", keyIndex: 2, digits: 6 })).toBe(7);
   });
   test.each(vectors.filter(({ cvv }) => cvv !== undefined))("$id: $kind", (vector) => {
     const ask = { pan: vector.pan, expiry: vector.expiry ?? "", serviceCode: vector.service_code ?? "" };

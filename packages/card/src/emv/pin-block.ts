@@ -1,4 +1,4 @@
-import { CardProblem, xor } from "../bytes/index.js";
+import { CardProblem, unmoved, unmovedCopy, xor as mixed } from "../bytes/index.js";
 import type { Crypto } from "../crypto/index.js";
 import { packNumeric } from "./digits.js";
 import { panField } from "./pan.js";
@@ -18,7 +18,9 @@ function field(control: number, pin: PinDigits, size: number, fill: (at: number)
   check(pin);
   const nibble = (at: number): number =>
     at === 0 ? control : at === 1 ? pin.length : (pin[at - 2] ?? fill(at) & 0x0f);
-  return Uint8Array.from({ length: size }, (_, at) => (nibble(2 * at) << 4) | nibble(2 * at + 1));
+  const bytes = unmoved(size);
+  for (let at = 0; at < size; at++) bytes[at] = (nibble(2 * at) << 4) | nibble(2 * at + 1);
+  return bytes;
 }
 
 /** The digits of a field; throws CardProblem `bad-value` when control, length, digits or fill are not of this format. */
@@ -28,13 +30,13 @@ function digitsOf(
   right: (fill: number, at: number) => boolean,
   end = 16,
 ): PinDigits {
-  const nibbles = new Uint8Array(2 * bytes.length);
+  const nibbles = unmoved(2 * bytes.length);
   bytes.forEach((byte, at) => {
     nibbles[2 * at] = byte >> 4;
     nibbles[2 * at + 1] = byte & 0x0f;
   });
   const length = nibbles[1] ?? 0;
-  const pin = nibbles.slice(2, 2 + length);
+  const pin = unmovedCopy(nibbles.subarray(2, 2 + length));
   try {
     if (nibbles[0] !== control) throw problem(`it is not of format ${control}`);
     check(pin);
@@ -46,6 +48,14 @@ function digitsOf(
   } finally {
     nibbles.fill(0);
   }
+}
+
+/** As `xor`, where the garbage collector moves nothing. */
+function xor(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const small = mixed(one, other);
+  const bytes = unmovedCopy(small);
+  small.fill(0);
+  return bytes;
 }
 
 /** What has a PIN in it is wiped as soon as it was used. */

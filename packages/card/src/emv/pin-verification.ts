@@ -1,4 +1,4 @@
-import { CardProblem, hex, unhex, xor } from "../bytes/index.js";
+import { CardProblem, hex, unhex, unmoved, xor } from "../bytes/index.js";
 import type { Crypto } from "../crypto/index.js";
 import type { PinDigits } from "./pin-block.js";
 
@@ -26,9 +26,14 @@ export function pinVerificationValue(
     throw new CardProblem("bad-value", "PVV", "the key index is one digit");
   if (pin.length < 4 || pin.some((digit) => digit > 9))
     throw new CardProblem("bad-value", "PVV", "the PIN has at least four digits");
+  // The PIN's digits come as bytes and stay bytes: a text could not be wiped.
+  const input = unmoved(8);
+  input.set(unhex(`${pan.slice(-12, -1)}${keyIndex}`));
+  for (const at of [0, 1]) input[6 + at] = ((pin[2 * at] ?? 0) << 4) | (pin[2 * at + 1] ?? 0);
   const cipher = crypto.des3(key);
-  const block = cipher.encrypt(unhex(`${pan.slice(-12, -1)}${keyIndex}${[...pin.subarray(0, 4)].join("")}`));
+  const block = cipher.encrypt(input);
   cipher.wipe();
+  input.fill(0);
   return decimalized(block, 4);
 }
 
@@ -58,9 +63,13 @@ export function naturalPin(
   const cipher = crypto.des3(key);
   const block = cipher.encrypt(unhex(pan.slice(form.from, form.to).padEnd(16, form.pad)));
   cipher.wipe();
-  return Uint8Array.from(hex(block).slice(0, length), (digit) =>
-    Number(form.table[Number.parseInt(digit, 16)]),
-  );
+  const pin = unmoved(length);
+  for (let at = 0; at < length; at++) {
+    const nibble = ((block[at >> 1] ?? 0) >> (at % 2 === 0 ? 4 : 0)) & 0x0f;
+    pin[at] = Number(form.table[nibble]);
+  }
+  block.fill(0);
+  return pin;
 }
 
 /** What is added to the natural PIN, digit by digit modulo ten, to get the customer's own. */
@@ -74,6 +83,42 @@ export function pinFromOffset(natural: PinDigits, offset: string): PinDigits {
   if (!/^[0-9]+$/.test(offset) || offset.length !== natural.length)
     throw new CardProblem("bad-value", "IBM 3624", "the offset has a digit for each of the PIN");
   return Uint8Array.from(decimals(offset), (digit, at) => (digit + (natural[at] ?? 0)) % 10);
+}
+
+/** As most issuers have it: the twelve rightmost digits of the PAN without its check digit, padded with F. */
+export const usualIbm3624 = (pan: string): Ibm3624 => {
+  const to = pan.length - 1;
+  return { table: "0123456789012345", pad: "F", from: to - 12, to };
+};
+
+/**
+ * What tracks say of the PIN behind the index of its key (0 to 9): the verification value of Visa, or an IBM 3624 offset, which has a digit
+ * for each of the PIN.
+ */
+export type PinVerification =
+  | { readonly by: "pvv"; readonly keyIndex: number }
+  | { readonly by: "offset"; readonly keyIndex: number; readonly digits: number };
+
+/** With the index: so many digits. */
+export const pinVerificationDigits = (said: PinVerification): number =>
+  1 + (said.by === "pvv" ? 4 : said.digits);
+
+/** Index, and value or offset. `key` is of one of the two purposes. */
+export function pinVerificationText(
+  crypto: Crypto,
+  key: Uint8Array,
+  { pan, pin, said }: { readonly pan: string; readonly pin: PinDigits; readonly said: PinVerification },
+): string {
+  const { by, keyIndex } = said;
+  if (by === "pvv") return `${keyIndex}${pinVerificationValue(crypto, key, { pan, keyIndex, pin })}`;
+  if (pin.length !== said.digits)
+    throw new CardProblem("bad-value", "IBM 3624", "the PIN has another length than the product's");
+  const natural = naturalPin(crypto, key, { pan, length: pin.length, form: usualIbm3624(pan) });
+  try {
+    return `${keyIndex}${pinOffset(natural, pin)}`;
+  } finally {
+    natural.fill(0);
+  }
 }
 
 /** What the service code is replaced by: on the chip, and for the value printed beside the signature. */

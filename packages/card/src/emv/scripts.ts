@@ -1,6 +1,6 @@
 import type { Command } from "../apdu/index.js";
 import { CardProblem, concat } from "../bytes/index.js";
-import { type Crypto, pad80 } from "../crypto/index.js";
+import { type Crypto, pad80, pad80Secret } from "../crypto/index.js";
 import { macOverBlocks } from "./cryptogram.js";
 import { commonSessionKey } from "./keys.js";
 
@@ -38,8 +38,10 @@ export class ScriptSession {
   /** PIN CHANGE/UNBLOCK with a new PIN (P2 02): the block, padded with 80, in CBC with a zero initial value. */
   pinChange(pinBlock: Uint8Array): Command {
     const cipher = this.#crypto.des3(this.#confidentiality);
-    const data = cipher.cbcEncrypt(new Uint8Array(8), pad80(pinBlock, 8));
+    const padded = pad80Secret(pinBlock, 8);
+    const data = cipher.cbcEncrypt(new Uint8Array(8), padded);
     cipher.wipe();
+    padded.fill(0);
     return this.secure({ cla: 0x84, ins: 0x24, p1: 0x00, p2: 0x02, data });
   }
 

@@ -191,13 +191,14 @@ const gpKeys = ({
   ]),
   ...pinKeys(pin),
 ];
-const paymentKeys = ({ masters, pin }: PaymentModel): readonly NeededKey[] => {
+const paymentKeys = ({ masters, pin, profile }: PaymentModel): readonly NeededKey[] => {
   const { ac, smi, smc, cvk, pvk, issuer } = masters;
   return [
-    ...Object.entries({ ac, smi, smc, cvk, pvk }).map(([use, name]) => ({
+    ...Object.entries({ ac, smi, smc, cvk }).map(([use, name]) => ({
       name,
       use: `emv-${use}` as NeededKey["use"],
     })),
+    { name: pvk, use: profile.pinVerification.by === "pvv" ? "emv-pvk" : "ibm-3624" },
     ...(issuer === undefined ? [] : [{ name: issuer, use: "emv-issuer" as const }]),
     ...(pin.by.method === "derived" ? [{ name: pin.by.keys, use: "ibm-3624" as const }] : []),
     ...(pin.by.method === "issuer"

@@ -6,6 +6,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
 import { openLetter } from "../devices/hsm/letter.js";
+import { anyPin } from "../devices/hsm/order.test.data.js";
 import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
@@ -35,7 +36,8 @@ beforeEach(async () => {
   const serial = (number: number) => `S${String(number)}` as Serial;
   const blanks = numbers.map((number) => ({ serial: serial(number), label: `L${String(number)}` }));
   await store.stock.receive({ lot: "L", blanks, by: "Ada" });
-  const sealedDataKey = await hsm.createDataKey({ order });
+  const policy = anyPin();
+  const sealedDataKey = await hsm.createDataKey({ order, policy });
   await store.orders.import({
     order: {
       order,
@@ -54,7 +56,7 @@ beforeEach(async () => {
       photos: {},
     })),
     sealedDataKey,
-    dataKey: await hsm.releaseDataKey({ order, sealed: sealedDataKey }),
+    dataKey: await hsm.releaseDataKey({ order, sealed: sealedDataKey, policy }),
   });
   await Promise.all(
     numbers.map(async (record) => {

@@ -13,6 +13,8 @@ import { openStore } from "../store/store.js";
 import { type Ended, persoline, smallOrder } from "./command.test.data.js";
 import { dataFolder } from "./data-folder.js";
 import type { FacesDesk } from "./faces.js";
+import { readJob } from "./job.js";
+import { orderPolicy } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
 
 const folder = mkdtempSync(join(tmpdir(), "persoline-look-"));
@@ -42,7 +44,8 @@ const encoder: FacesDesk = {
 };
 
 beforeAll(async () => {
-  imported = run("order", "import", smallOrder(folder, 1));
+  const orderFile = smallOrder(folder, 1);
+  imported = run("order", "import", orderFile);
   const store = await openStore({ file: join(data, "persoline.db") });
   const hsm = await openVault({
     file: join(data, "keystore.json"),
@@ -55,6 +58,8 @@ beforeAll(async () => {
   const sealed = (await store.orders.find("T-1"))?.sealedDataKey ?? new Uint8Array(0);
   const dataKey = await hsm.releaseDataKey({ order: "T-1", sealed });
   store.orders.unlock("T-1", dataKey);
+  const policy = orderPolicy(await readJob(orderFile), await store.orders.record("T-1", 1));
+  await hsm.releaseDataKey({ order: "T-1", sealed, policy });
   await store.orders.storePins("T-1", 1, {
     pin: await hsm.drawPin({ order: "T-1", record: 1, name: "pin", length: 6 }),
   });

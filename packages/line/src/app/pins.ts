@@ -45,14 +45,15 @@ async function drawn(job: Job, { record, attempt }: Wanted, hsm: Hsm): Promise<S
   const { order, testSeed } = job.order;
   const payment = paymentOf(job);
   const values = payment === undefined ? {} : valuesOf(job.planned, record, order);
-  const paid = payment === undefined ? undefined : pinSource(payment, values, paymentCard(payment, values));
   const pins = pinsBefore(job).map(async ({ name, length, by: origin }) => {
-    const by = payment?.pin.name === name ? paid : originOf(origin, record.fields);
+    const pays = payment?.pin.name === name;
+    const by = pays ? pinSource(payment, values) : originOf(origin, record.fields);
     const ask = {
       order,
       record: record.number,
       name,
       length,
+      ...(pays ? { pan: paymentCard(payment, values).pan } : {}),
       ...(by === undefined ? {} : { by }),
       ...(testSeed === undefined || by !== undefined ? {} : { seed: `${testSeed}/${String(attempt)}` }),
     };

@@ -41,7 +41,6 @@ export interface PinBlock {
   readonly keys: KeyRef;
   readonly format: 1;
   readonly block: Uint8Array;
-  readonly pan: "";
 }
 
 /** What is wrong with a record's PIN block; its value is not told. */
@@ -92,7 +91,7 @@ export function originOf(
     case "issuer": {
       const text = fields[by.field];
       const block = unhex(typeof text === "string" ? text : "");
-      return { method: "issuer", keys: by.keys, format: 1, block, pan: "" };
+      return { method: "issuer", keys: by.keys, format: 1, block };
     }
   }
 }

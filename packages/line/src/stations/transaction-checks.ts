@@ -97,9 +97,13 @@ export function differing({ data }: TransactionResult, { card, plan }: PreparedP
     [0x5f20, "name", utf8(card.name)],
     [0x5f30, "service code", packNumeric(plan.profile.serviceCode, 2)],
   ];
-  const { serviceCode, pvvKeyIndex } = plan.profile;
+  const { serviceCode, pinVerification } = plan.profile;
   // The digits behind are the security module's, which judges them all.
-  if (!hex(data.get(0x57) ?? NONE).startsWith(`${card.pan}D${card.expiry}${serviceCode}${pvvKeyIndex}`))
+  if (
+    !hex(data.get(0x57) ?? NONE).startsWith(
+      `${card.pan}D${card.expiry}${serviceCode}${pinVerification.keyIndex}`,
+    )
+  )
     return { code: "wrong-answer", detail: "the card's track 2 is not its record's" };
   for (const [tag, what, value] of expected)
     if (!equal(data.get(tag) ?? NONE, value))

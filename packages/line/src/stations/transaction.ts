@@ -166,29 +166,16 @@ class Terminal {
    */
   async #answer(request: OnlineRequest): Promise<OnlineAnswer | "unreachable"> {
     const { desk, payment, secrets } = this.#ask;
-    const { application, masters, profile, terminal } = payment.plan;
-    const { option } = profile.cryptogram;
-    const responseCode = "00";
-    const judged = await this.#outside(desk.hsm.judgeCryptogram({ masters, option, request, responseCode }));
+    const { application, terminal } = payment.plan;
+    const judgement = { secrets, application, request };
+    const judged = await this.#outside(desk.hsm.judgeCryptogram(judgement));
     this.#judged = judged.verdict;
     if (judged.verdict === "wrong") return { responseCode: "05" };
     // A card with another PIN is a reject, and stays as it is.
     if (terminal.showsPin && !saysPinRight(request.data)) return { responseCode: "05" };
-    const value = Uint8Array.of(profile.offlineLimits.lower);
-    const scripts = await this.#outside(
-      desk.hsm.paymentScripts({
-        masters,
-        option,
-        request,
-        scripts: [
-          { do: "pin-change", secrets, application },
-          { do: "pin-unblock" },
-          { do: "put-data", tag: 0x9f14, value },
-        ],
-      }),
-    );
+    const scripts = await this.#outside(desk.hsm.paymentScripts(judgement));
     return {
-      responseCode,
+      responseCode: "00",
       authentication: judged.authentication,
       before: scripts.slice(0, SCRIPTS.before),
       after: scripts.slice(SCRIPTS.before),
@@ -232,18 +219,12 @@ class Terminal {
   /** The TC is what the issuer is paid by: like the ARQC it must be one, and no signature need cover it. */
   async #clearing({ second }: TransactionResult): Promise<Verdict> {
     if (second === undefined) return undefined;
-    const { desk, payment } = this.#ask;
-    const { masters, profile } = payment.plan;
+    const { desk, payment, secrets } = this.#ask;
+    const { application } = payment.plan;
     const { pan, psn } = payment.card;
     const { cryptogram, version, data } = second;
-    const judged = await this.#outside(
-      desk.hsm.judgeCryptogram({
-        masters,
-        option: profile.cryptogram.option,
-        request: { pan, psn, cryptogram, version, data },
-        responseCode: "00",
-      }),
-    );
+    const request = { pan, psn, cryptogram, version, data };
+    const judged = await this.#outside(desk.hsm.judgeCryptogram({ secrets, application, request }));
     return judged.verdict === "right"
       ? undefined
       : { code: "cryptogram-wrong", detail: "the security module does not believe the card's TC" };

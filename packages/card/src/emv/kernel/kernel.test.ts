@@ -233,8 +233,31 @@ describe("a kernel that believes nothing", () => {
       asked++;
       return Promise.resolve("unreachable" as const);
     };
-    const result = await against("cda", when(0xae, 0x90, change), { issuer });
+    const codes: string[] = [];
+    const changed = when(0xae, 0x90, change);
+    const listen: Tamper = (command, response) => {
+      // 8A is the first object of CDOL2.
+      if (command.ins === 0xae && command.p1 === 0x00)
+        codes.push(new TextDecoder().decode(command.data?.subarray(0, 2)));
+      return changed(command, response);
+    };
+    const result = await against("cda", listen, { issuer });
     expect([result.outcome, hex(result.tvr).slice(0, 2), asked]).toEqual(["declined offline", "04", 0]);
+    // Declined, which is not the same as unable to go online: the card's own record says so too.
+    expect(codes).toEqual(["Z1"]);
+    expect((result.second?.data.issuerApplicationData[4] ?? 0xff) & 0x01).toBe(0);
+  });
+  test("an issuer that cannot be reached is told to the card as such", async () => {
+    const codes: string[] = [];
+    const listen: Tamper = (command, response) => {
+      if (command.ins === 0xae && (command.p1 & 0xc0) !== 0x80)
+        codes.push(new TextDecoder().decode(command.data?.subarray(0, 2)));
+      return response;
+    };
+    const issuer = () => Promise.resolve("unreachable" as const);
+    const { outcome, second } = await against("cda", listen, { issuer });
+    expect([outcome, codes]).toEqual(["declined offline", ["Z3"]]);
+    expect((second?.data.issuerApplicationData[4] ?? 0) & 0x01).toBe(1);
   });
   test("a TC made of an ARQC, or more than was asked for: stopped", async () => {
     const more = when(0xae, 0x80, (data) =>

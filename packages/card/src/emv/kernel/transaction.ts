@@ -251,7 +251,8 @@ class Run {
     const answer = this.#signed(first) ? await this.#askIssuer(first) : "unreachable";
     const reached = answer !== "unreachable";
     const approved = reached ? answer.responseCode === "00" : this.#signed(first) && !this.#refusesOffline();
-    const responseCode = reached ? answer.responseCode : approved ? "Y3" : "Z3";
+    const offline = !this.#signed(first) ? "declined" : approved ? "unreachedApproved" : "unreachedDeclined";
+    const responseCode = reached ? answer.responseCode : OFFLINE_CODE[offline];
     const authentication = reached ? answer.authentication : undefined;
     if (reached) await this.#authenticateIssuer(aip, authentication);
     if (reached && !(await this.#runScripts(answer.before ?? []))) this.#tvr.set(TVR.scriptFailedBefore);
@@ -334,6 +335,8 @@ class Run {
   }
 }
 
+/** 8A as a terminal sets it itself (EMV Book 4, annex A6): a combined signature that is wrong keeps no terminal from going online. */
+const OFFLINE_CODE = { declined: "Z1", unreachedApproved: "Y3", unreachedDeclined: "Z3" } as const;
 const ORDER: Readonly<Record<CryptogramType, number>> = { AAC: 0, ARQC: 1, TC: 2 };
 /** Without them a proof fails, and data are missing besides (EMV Book 3, 7.2 and 10.3). */
 const KEY_DATA = [0x8f, 0x90, 0x9f32] as const;

@@ -5,6 +5,7 @@ import {
   type DerivationOption,
   iccMasterKey,
   issuerAuthenticationData,
+  statusUpdateFor,
 } from "../basics.js";
 import type { OnlineRequest } from "../kernel/index.js";
 
@@ -50,6 +51,7 @@ export function judgeByCardKey(
     atc: data.atc,
     cryptogram,
     responseCode: utf8(responseCode),
+    statusUpdate: statusUpdateFor(responseCode),
   });
   return { verdict: "right", authentication };
 }

@@ -7,7 +7,7 @@ import {
   iccMasterKey,
   pinBlock2,
   type PinDigits,
-  pinVerificationValue,
+  pinVerificationText,
   SERVICE_CODE,
   type Signer,
   signIccCertificate,
@@ -19,7 +19,7 @@ import {
 } from "../basics.js";
 import type { ModulePart, PaymentProfile, PaymentRecord, PreparedCard, PreparedDgi } from "./types.js";
 
-/** Keys of an issuer, 16 bytes each, as they lie in a security module. */
+/** Keys of an issuer, 16 bytes each, as they lie in a security module. `pvk`: of PIN verification values, or of IBM 3624. */
 export interface IssuerMasterKeys {
   readonly ac: Uint8Array;
   readonly smi: Uint8Array;
@@ -77,14 +77,15 @@ export function issueCard(
   const { profile, record, prepared, secrets, block } = ask;
   const { pan, expiry } = record;
   const { ac, smi, smc } = cardKeys(crypto, secrets.keys, record, profile.cryptogram.option);
-  const pvv = pinVerificationValue(crypto, secrets.keys.pvk, {
+  const { pin } = secrets;
+  const verification = pinVerificationText(crypto, secrets.keys.pvk, {
     pan,
-    keyIndex: profile.pvvKeyIndex,
-    pin: secrets.pin,
+    pin,
+    said: profile.pinVerification,
   });
   const stripeFor = (serviceCode: string): StripeData =>
     verifiedStripe(profile, record, {
-      pvv,
+      pin: verification,
       cvv: cardVerificationValue(crypto, secrets.keys.cvk, { pan, expiry, serviceCode }),
     });
   const certificate = iccCertificate(crypto, ask);
@@ -132,12 +133,12 @@ export function certifyCard(
   return signIccCertificate(crypto, signer, content, ask.staticData);
 }
 
-/** What a track says with its verification values: of the PIN, and of the card on this track. */
+/** What a track says with its verification values: of the PIN (with its key's index), and of the card on this track. */
 export const verifiedStripe = (
-  { serviceCode, pvvKeyIndex }: Pick<PaymentProfile, "serviceCode" | "pvvKeyIndex">,
+  { serviceCode }: Pick<PaymentProfile, "serviceCode">,
   { pan, expiry }: Pick<PaymentRecord, "pan" | "expiry">,
-  { pvv, cvv }: { readonly pvv: string; readonly cvv: string },
-): StripeData => ({ pan, expiry, serviceCode, discretionary: `${pvvKeyIndex}${pvv}${cvv}` });
+  { pin, cvv }: { readonly pin: string; readonly cvv: string },
+): StripeData => ({ pan, expiry, serviceCode, discretionary: `${pin}${cvv}` });
 
 function filled(
   { id, parts, encrypted }: PreparedDgi,

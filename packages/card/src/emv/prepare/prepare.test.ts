@@ -9,10 +9,12 @@ import {
   cardVerificationValue,
   isPan,
   judgeCryptogram,
+  naturalPin,
   type OnlineRequest,
   parseTrack2,
   parseTrack2Equivalent,
   type PaymentRecord,
+  pinFromOffset,
   pinVerificationValue,
   preparePayment,
   runTransaction,
@@ -20,6 +22,7 @@ import {
   sampleRecord,
   storePrepared,
   track2,
+  usualIbm3624,
 } from "../index.js";
 
 const profile = samplePayment(issuerKey());
@@ -53,6 +56,15 @@ describe("preparation", () => {
           cardVerificationValue(nodeCrypto, masters.cvk, { pan: who.pan, expiry: who.expiry, serviceCode });
         expect([onStripe, onChip]).toEqual([`1${pvv}${value("201")}`, `1${pvv}${value("999")}`]);
         expect(card.track1).toContain(`^${who.name}^${who.expiry}201${onStripe}?`);
+        const offset = { ...profile, pinVerification: { by: "offset", keyIndex: 6, digits: 4 } as const };
+        const other = parseTrack2(issued(offset, "scp03", who).track2).discretionary;
+        const form = usualIbm3624(who.pan);
+        const natural = naturalPin(nodeCrypto, masters.pvk, { pan: who.pan, length: 4, form });
+        expect([other[0], pinFromOffset(natural, other.slice(1, 5)), other.slice(5)]).toEqual([
+          "6",
+          record.pin,
+          value("201"),
+        ]);
         expect(preparePayment(profile, who).embossing[0]?.replaceAll(" ", "")).toBe(who.pan);
       }),
       { numRuns: 20 },

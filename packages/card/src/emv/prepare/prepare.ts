@@ -8,6 +8,7 @@ import {
   isPan,
   packCompressed,
   packNumeric,
+  pinVerificationDigits,
   staticDataToAuthenticate,
   track1,
   track2,
@@ -39,8 +40,9 @@ const PDOL = [
 ] as const;
 const cdol1 = encodeDol(CDOL1);
 const cdol2 = encodeDol([{ tag: 0x8a, length: 2 }, { tag: 0x91, length: 10 }, ...CDOL1]);
-/** Bytes of PVKI (1 digit), PVV (4) and verification value (3) behind PAN, separator, expiry and service code. */
-const DISCRETIONARY_DIGITS = 8;
+/** What is said of the PIN, and the card's verification value (3), behind PAN, separator, expiry and service code. */
+const discretionaryDigits = ({ pinVerification }: PaymentProfile): number =>
+  pinVerificationDigits(pinVerification) + 3;
 const ICC_CERTIFICATE_AROUND = 42;
 const PARTS: readonly IccKeyPart[] = ["qInverse", "dq", "dp", "q", "p"];
 
@@ -58,7 +60,7 @@ function check(profile: PaymentProfile, { pan, psn, expiry, effective, name }: P
     pan,
     expiry,
     serviceCode: profile.serviceCode,
-    discretionary: "0".repeat(DISCRETIONARY_DIGITS),
+    discretionary: "0".repeat(discretionaryDigits(profile)),
   };
   track2(stripe);
   track1({ ...stripe, name });
@@ -201,7 +203,7 @@ function openRecords(
   { pan, name }: PaymentRecord,
   signed: Uint8Array,
 ): PreparedDgi[] {
-  const length = Math.ceil((pan.length + 1 + 4 + 3 + DISCRETIONARY_DIGITS) / 2);
+  const length = Math.ceil((pan.length + 1 + 4 + 3 + discretionaryDigits(profile)) / 2);
   const rest = encodeTlv([tlv(0x5f20, utf8(name)), tlv(0x5f30, packNumeric(profile.serviceCode, 2))]);
   return [
     { id: 0x0101, parts: template([Uint8Array.of(0x57, length), { secret: "emv-track2", length }, rest]) },

@@ -57,7 +57,7 @@ export const samplePayment = (
   offlineLimits: { lower: 3, upper: 5 },
   pinTries: 3,
   cryptogram: { version: 18, keyIndex: 1, option: "B" },
-  pvvKeyIndex: 1,
+  pinVerification: { by: "pvv", keyIndex: 1 },
   ...(issuerKey === undefined ? {} : { issuerKey }),
   ...change,
 });

@@ -1,4 +1,10 @@
-import type { Certificate, CryptogramVersion, CvmList, DerivationOption } from "../basics.js";
+import type {
+  Certificate,
+  CryptogramVersion,
+  CvmList,
+  DerivationOption,
+  PinVerification,
+} from "../basics.js";
 
 /** How a card proves its data offline (EMV Book 2, 5 and 6); each brings what the ones before it bring. */
 export type OfflineProof = "none" | "sda" | "dda" | "cda";
@@ -37,7 +43,7 @@ export interface PaymentProfile {
     readonly keyIndex: number;
     readonly option: DerivationOption;
   };
-  readonly pvvKeyIndex: number;
+  readonly pinVerification: PinVerification;
   /** The issuer's certificate by the scheme's key, and how long both moduli are; absent with proof "none". */
   readonly issuerKey?: {
     readonly authorityIndex: number;
@@ -76,7 +82,7 @@ export type ModulePart =
       readonly length: number;
     }
   | { readonly secret: "emv-static-signature"; readonly length: number }
-  /** Track 2 equivalent data with PVV and the chip's own verification value. */
+  /** Track 2 equivalent data with PVV or offset, and the chip's own verification value. */
   | { readonly secret: "emv-track2"; readonly length: number };
 
 export type IccKeyPart = "qInverse" | "dq" | "dp" | "q" | "p";

@@ -12,6 +12,8 @@ const TYPE = { aac: 0x00, tc: 0x40, arqc: 0x80 } as const;
 type Type = keyof typeof TYPE;
 const WITH_CDA = 0x10;
 const VERSION_18 = 0x12;
+/** In the second byte of a card status update. */
+const APPROVES = 0x80;
 /** What a cryptogram speaks of, from the terminal: tag, length. */
 const SPEAKS_OF = [
   [0x9f02, 6],
@@ -83,7 +85,7 @@ function secondType(work: Work, asked: Type, unable: boolean): Type {
   const { store, now } = work;
   if (asked !== "tc" || store.has(FLAG.blocked)) return "aac";
   if (unable) return limited(work) && offlineCount(work) <= store.counters.upper ? "tc" : "aac";
-  return now.issuer === "right" ? "tc" : "aac";
+  return now.issuer === "right" && now.approved ? "tc" : "aac";
 }
 
 /** One page write: what was begun online must be seen to end. */
@@ -214,4 +216,6 @@ function judgeIssuer(work: Work, proof: Uint8Array | undefined): void {
         );
   now.issuer =
     sent.length === proofLength(work) && same(expected, sent.subarray(0, head)) ? "right" : "wrong";
+  // Of version 10 the terminal alone hears the issuer's word; of 18 it is in the card status update.
+  now.approved = versionOf(work) !== VERSION_18 || ((rest[1] ?? 0) & APPROVES) !== 0;
 }

@@ -95,6 +95,25 @@ describe("a whole transaction, card and terminal from one specification", () => 
     expect([result.outcome, result.second?.type]).toEqual(["declined online", "AAC"]);
     expect(told(bench, 0x9f13)).toBe("0001");
   });
+  test.each([
+    ["05", "00000000", "AAC"],
+    ["00", "00800000", "TC"],
+  ])(
+    "version 18: a proved issuer whose answer to %s is the card status update %s, whatever the terminal says: %s",
+    async (responseCode, update, type) => {
+      const bench = new PaymentBench().personalize();
+      let proof = unhex("");
+      const result = await run(bench, {
+        issuer: (request) => {
+          const { authentication = unhex("") } = bench.answer(request, { responseCode });
+          proof = authentication;
+          return Promise.resolve({ responseCode: "00", authentication });
+        },
+      });
+      expect([hex(proof).slice(8), result.second?.type]).toEqual([update, type]);
+      expect(said(result.evidence)).toContain("issuer authentication: ok, the card believes the issuer");
+    },
+  );
   test("an issuer that cannot prove itself gets no TC, and the next transaction must be online", async () => {
     for (const version of [10, 18] as const) {
       const bench = new PaymentBench({

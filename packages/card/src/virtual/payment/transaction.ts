@@ -9,6 +9,8 @@ export interface Transaction {
   first: "aac" | "tc" | "arqc" | undefined;
   pin: "not asked" | "right" | "wrong";
   issuer: "not asked" | "right" | "wrong";
+  /** What a proved issuer says of this transaction. */
+  approved: boolean;
   signed: boolean;
   /** MAC before, of the script in hand. */
   scriptChain: Uint8Array;
@@ -24,6 +26,7 @@ export const newTransaction = (): Transaction => ({
   first: undefined,
   pin: "not asked",
   issuer: "not asked",
+  approved: false,
   signed: false,
   scriptChain: new Uint8Array(8),
   scripts: 0,

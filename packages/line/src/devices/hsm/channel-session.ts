@@ -1,6 +1,6 @@
 /** Sessions with a card manager inside the vault: SCP02, SCP03 and SCP11 (GlobalPlatform), and what is put into cards under them. */
 import type { Command, Response } from "@persoline/card/apdu";
-import { CardProblem, concat, hex, u16, unhex } from "@persoline/card/bytes";
+import { CardProblem, concat, hex, u16, unhex, unmoved } from "@persoline/card/bytes";
 import { kcvAes, type KeptKey } from "@persoline/card/crypto";
 import {
   initializeUpdate,
@@ -328,9 +328,9 @@ export class ChannelSession implements CardSession {
       throw new VaultRefusal(`no sealed PIN "${part.pin}" came with this record`);
     const { order, record } = secrets;
     const digits = unseal(this.#ring.sealing(), { purpose: "pin", order, record, name: part.pin }, sealed);
-    const block = new Uint8Array(16);
+    const block = unmoved(16);
     block[0] = part.tries;
-    block.set(formatTwo(digits), 1);
+    formatTwo(digits, block.subarray(1, 9));
     block[9] = 0x80;
     const bytes = session.encryptWithDek(block);
     digits.fill(0);
@@ -418,14 +418,13 @@ function putKeyData(keys: readonly NewKey[], firstKeyId: number, kvn: number, se
   return { bytes: command.data ?? new Uint8Array(0), awaited: { equals: expected } };
 }
 
-/** ISO 9564-1 format 2: `2L`, the digits, filled with F. */
-function formatTwo(digits: Uint8Array): Uint8Array {
-  const block = new Uint8Array(8).fill(0xff);
+/** ISO 9564-1 format 2 into eight bytes: `2L`, the digits, filled with F. */
+function formatTwo(digits: Uint8Array, block: Uint8Array): void {
+  block.fill(0xff);
   block[0] = 0x20 | digits.length;
   digits.forEach((code, at) => {
     const digit = code - 0x30;
     const place = 1 + (at >> 1);
     block[place] = at % 2 === 0 ? (digit << 4) | 0x0f : ((block[place] ?? 0) & 0xf0) | digit;
   });
-  return block;
 }

@@ -2,6 +2,7 @@ import type { KeyRef, Serial } from "@persoline/card/program";
 import { afterEach, expect, test } from "vitest";
 import { drawFrom, random, randomDigits } from "./draw.js";
 import { Keyring } from "./keyring.js";
+import { anyPin, openOrderNow } from "./order.test.data.js";
 import { vaultCalls } from "./vault-core.js";
 
 afterEach(() => {
@@ -38,6 +39,7 @@ test("stuck, the module makes no PIN and no data key, and opens no session with 
     value: Buffer.alloc(32, 1).toString("base64"),
   } as unknown as ConstructorParameters<typeof Keyring>[1][number];
   const calls = vaultCalls(new Keyring("test", [sealing]));
+  openOrderNow(calls, "A-1", anyPin());
   drawFrom((length) => new Uint8Array(length));
   const pin = { order: "A-1", record: 1, name: "pin", length: 6 };
   expect(() => calls.drawPin(pin)).toThrow("repeats itself");

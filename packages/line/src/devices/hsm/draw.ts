@@ -1,16 +1,16 @@
 /** Random bytes of the module's process, watched while they come: a generator that is stuck must make no challenge, key or PIN. */
-import { randomBytes } from "node:crypto";
-import { equal } from "@persoline/card/bytes";
+import { createHash, randomFillSync } from "node:crypto";
+import { equal, unmoved } from "@persoline/card/bytes";
 import { VaultRefusal } from "./vault-refusal.js";
 
 export type Source = (length: number) => Uint8Array;
 
-const operatingSystem: Source = (length) => new Uint8Array(randomBytes(length));
+const operatingSystem: Source = (length) => randomFillSync(unmoved(length));
 /** Fewer bytes may well come twice; eight do so once in 2^64. */
 const COMPARED = 8;
 
 let source = operatingSystem;
-let last = new Uint8Array(0);
+let last: Uint8Array = new Uint8Array(0);
 let stuck = false;
 
 /** From now on random bytes come from here; without one, from the operating system. Forgets that the last one was stuck. */
@@ -27,14 +27,20 @@ export function drawFrom(next: Source = operatingSystem): void {
 export function random(length: number): Uint8Array {
   if (stuck) throw refusal();
   const drawn = source(Math.max(length, COMPARED));
-  const first = drawn.slice(0, COMPARED);
+  const first = told(drawn.subarray(0, COMPARED));
   if (drawn.length < Math.max(length, COMPARED) || equal(first, last)) {
     stuck = true;
     throw refusal();
   }
   last = first;
-  return drawn.length === length ? drawn : drawn.slice(0, length);
+  if (drawn.length === length) return drawn;
+  const few = drawn.slice(0, length);
+  drawn.fill(0);
+  return few;
 }
+
+/** What is remembered for the comparison is no byte of a key or PIN. */
+const told = (first: Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(first).digest());
 
 const refusal = (): VaultRefusal =>
   new VaultRefusal(
@@ -43,7 +49,7 @@ const refusal = (): VaultRefusal =>
 
 /** Decimal digits in ASCII, each as likely as the other. The caller wipes them. */
 export function randomDigits(length: number, from: Source = random): Uint8Array {
-  const digits = new Uint8Array(length);
+  const digits = unmoved(length);
   for (let done = 0; done < length; ) {
     const bytes = from(16);
     for (const byte of bytes) if (byte < 250 && done < length) digits[done++] = 0x30 + (byte % 10);

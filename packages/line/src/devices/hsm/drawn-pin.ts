@@ -55,7 +55,8 @@ export function takeDrawnPin(
   const ascii = digits.map((digit) => 0x30 + digit);
   digits.fill(0);
   try {
-    const sealed = seal(ring.sealing(), { purpose: "pin", order, record, name, policy: NO_CARD }, ascii);
+    const belongs = { purpose: "pin", order, record, name, policy: NO_CARD, account: "" } as const;
+    const sealed = seal(ring.sealing(), belongs, ascii);
     return { sw, data: nothing, verdict: "right", sealed };
   } finally {
     ascii.fill(0);

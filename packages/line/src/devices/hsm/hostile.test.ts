@@ -13,6 +13,7 @@ import {
   prepare,
   waysRound,
 } from "./hostile.test.data.js";
+import { inTheField, otherAccounts, underAnotherList, unopened } from "./oracle.test.data.js";
 import { policyDigest } from "./order-policy.js";
 import type { Hsm } from "./port.js";
 import { createKeystore, openVault } from "./vault.js";
@@ -52,12 +53,26 @@ test("ways round the list are refused, each by its name", async () => {
   for (const { way, said, expected } of await waysRound(hsm, own))
     expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
 });
+test("of an order that is not open nothing is made or told: no PIN can be tried on anybody's track 2", async () => {
+  for (const { way, said, expected } of await unopened(hsm, own))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
+});
+test("cards in the field are answered nothing: no cryptogram judged right, no tries given back", async () => {
+  for (const { way, said, expected } of await inTheField(hsm, own))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
+});
+test("a PIN is one account's, and an offset goes with no PIN that somebody else may know", async () => {
+  for (const { way, said, expected } of await otherAccounts(hsm, own))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
+});
 test("in a new process another list opens none of the order's secrets", async () => {
   const next = await opened();
   onTestFinished(() => next.close());
   const { said, heard } = await afterRestart(next, own.secrets);
   expect(said).toContain("was made under another list of places than the order's own: it goes into no card");
   expect(heard).toEqual([]);
+  for (const { way, said, expected } of await underAnotherList(next, own.secrets))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
 });
 test("the report tells the lists of the orders that are open", async () => {
   const { open } = (await hsm.capabilities()).policies;

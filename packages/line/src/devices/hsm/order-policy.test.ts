@@ -8,18 +8,21 @@ import { seal } from "./seal.js";
 import { vaultCalls } from "./vault-core.js";
 
 const sealing = Uint8Array.from({ length: 32 }, (_, at) => 3 * at + 1);
-const stored = (name: string, use: string, value: Uint8Array) =>
+const stored = (name: string, use: string, value: Uint8Array, environment: "test" | "live") =>
   ({
     name: name as KeyRef,
     use,
     algorithm: value.length === 32 ? "AES-256" : "AES-128",
-    environment: "test",
+    environment,
     published: false,
     value: Buffer.from(value).toString("base64"),
   }) as StoredKey;
-const module = () =>
+const module = (environment: "test" | "live" = "test") =>
   vaultCalls(
-    new Keyring("test", [stored("store-seal", "seal", sealing), stored("fab", "scp03", sealing.slice(16))]),
+    new Keyring(environment, [
+      stored("store-seal", "seal", sealing, environment),
+      stored("fab", "scp03", sealing.slice(16), environment),
+    ]),
   );
 
 const order = "B-1";
@@ -44,6 +47,20 @@ test("an order of before is opened with its list, and its own PINs go on; those 
   expect(opening(calls, drawn)).not.toThrow();
   expect(() => calls.releaseDataKey({ order, sealed: before.key, policy: [] })).toThrow("another list");
 });
+test.each(["test", "live"] as const)(
+  "%s: an order that is not open has no PIN made, whoever names it",
+  (environment) => {
+    const calls = module(environment);
+    const by = { method: "trivial", digits: "1234" } as const;
+    const ask = { order: "own", record: 1, name: "pin", length: 4 };
+    for (const how of [{}, { by }])
+      expect(() => calls.drawPin({ ...ask, ...how })).toThrow("order own is not open");
+    // Its data key may be released for the store alone: it is no more open than before.
+    if (environment === "test")
+      calls.releaseDataKey({ order: "own", sealed: calls.createDataKey({ order: "own" }) });
+    expect(() => calls.drawPin(ask)).toThrow("order own is not open");
+  },
+);
 test("an order with a list takes no PIN of before, even of its own name", () => {
   const calls = module();
   const sealed = calls.createDataKey({ order, policy });

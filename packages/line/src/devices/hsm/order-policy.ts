@@ -7,10 +7,11 @@ import { createHash } from "node:crypto";
 import {
   type PaymentMasters,
   placements,
+  type SealedSecrets,
   type SecureChannelSpec,
   type SecureStep,
 } from "@persoline/card/program";
-import type { Environment, PinSource } from "./port.js";
+import { type Environment, type PinSource, wrongBlocksAtMost } from "./port.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
 /** Longer ones are nobody's: a product has some dozens. */
@@ -64,6 +65,12 @@ export interface FixedPolicy {
   readonly unlisted: boolean;
 }
 
+/** Of an open order, for its seals. */
+export interface ListedCard {
+  readonly policy: string;
+  readonly unlisted: boolean;
+}
+
 /** A list that two custodians have approved. */
 export interface ApprovedPolicy {
   readonly name: string;
@@ -74,6 +81,9 @@ export class OrderPolicies {
   readonly #environment: Environment;
   readonly #approved: () => readonly ApprovedPolicy[];
   readonly #orders = new Map<string, FixedPolicy>();
+  /** Whose each of the issuer's PIN blocks is said to be: digests of both. */
+  readonly #blocks = new Map<string, string>();
+  #wrongBlocks = 0;
 
   constructor(environment: Environment, approved: () => readonly ApprovedPolicy[]) {
     this.#environment = environment;
@@ -112,10 +122,58 @@ export class OrderPolicies {
     return this.#orders.get(order)?.digest ?? NO_CARD;
   }
 
-  /** Throws VaultRefusal when the order's list does not say this; an order that is not open has none, and makes secrets for no card. */
-  allow(order: string, sentence: string): void {
+  /** Throws VaultRefusal when the order's list does not say this, or when it is not open: whoever names an order of his own gets nothing. */
+  allow(order: string, sentence: string): FixedPolicy {
     const policy = this.#orders.get(order);
-    if (policy !== undefined && !policy.sentences.has(sentence)) throw notListed(order, sentence);
+    if (policy === undefined)
+      throw new VaultRefusal(
+        `order ${order} is not open, and without its list this is not done: ${sentence}`,
+      );
+    if (!policy.sentences.has(sentence)) throw notListed(order, sentence);
+    return policy;
+  }
+
+  /** What the seals of this record's payment application must name. Throws VaultRefusal. */
+  payment({ order, record, payment = {} }: SealedSecrets, application: string): ListedCard {
+    const own = payment[application];
+    if (own === undefined)
+      throw new VaultRefusal(
+        `nothing was prepared for application ${application} of order ${order}, record ${String(record)}`,
+      );
+    const { digest, unlisted } = this.allow(order, paymentSentence(application, own.masters));
+    return { policy: digest, unlisted };
+  }
+
+  /**
+   * What an issuer's PIN block has in it. Whoever may choose the account for a block, and hears whether it then is one, finds its PIN digit by
+   * digit (formats 0 and 3 are PIN XOR account): so a block is asked about for one account, in all orders, all that can be wrong is wrong in
+   * the same words, and a few of them are enough. `open`: undefined when it is no such block. Throws VaultRefusal.
+   */
+  pinBlock<T>(
+    { keys, format, block }: Extract<PinSource, { method: "issuer" }>,
+    { pan = "", length }: { readonly pan?: string | undefined; readonly length: number },
+    open: () => T | undefined,
+  ): T {
+    if (this.#wrongBlocks >= wrongBlocksAtMost)
+      throw new VaultRefusal(
+        "so many PIN blocks were wrong that no more are opened: find out with the issuer what is wrong (key, format, length, account numbers), then start anew",
+      );
+    // Without an account in it, format 1 tells nothing of one, and may repeat itself.
+    if (format !== 1) {
+      const which = digestOf(`${keys} ${String(format)} ${Buffer.from(block).toString("hex")}`);
+      const whose = digestOf(pan);
+      if ((this.#blocks.get(which) ?? whose) !== whose)
+        throw new VaultRefusal(
+          "this PIN block came for another account before, and is opened for no second one",
+        );
+      this.#blocks.set(which, whose);
+    }
+    const opened = open();
+    if (opened !== undefined) return opened;
+    this.#wrongBlocks++;
+    throw new VaultRefusal(
+      `the issuer's PIN block is none of format ${String(format)} under key ${keys} with a PIN of ${String(length)} digits for its account`,
+    );
   }
 
   /** Before any command is made. Throws VaultRefusal, naming the secret and its place. */
@@ -145,6 +203,8 @@ export class OrderPolicies {
     }));
   }
 }
+
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("base64");
 
 const notListed = (order: string, sentence: string): VaultRefusal =>
   new VaultRefusal(

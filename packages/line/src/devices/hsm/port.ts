@@ -1,6 +1,6 @@
 import type { Command } from "@persoline/card/apdu";
 import type { RsaPublicKey } from "@persoline/card/crypto";
-import type { DerivationOption, OnlineRequest, PaymentProfile, PaymentRecord } from "@persoline/card/emv";
+import type { IssuerVerdict, OnlineRequest, PaymentProfile, PaymentRecord } from "@persoline/card/emv";
 import type { FramedRecord } from "@persoline/card/issuer-data";
 import type { KeyRef, PaymentMasters, SealedSecrets, SecurityModule, Serial } from "@persoline/card/program";
 import type { KeyLife } from "./office/life.js";
@@ -192,15 +192,17 @@ type PinBlockFormat = 0 | 1 | 3 | 4;
  */
 export type PinSource =
   | { readonly method: "trivial"; readonly digits: string }
-  | { readonly method: "derived"; readonly keys: KeyRef; readonly pan: string }
+  | { readonly method: "derived"; readonly keys: KeyRef }
   | {
       readonly method: "issuer";
       readonly keys: KeyRef;
       readonly format: PinBlockFormat;
       /** Enciphered: 8 bytes, format 4 16. */
       readonly block: Uint8Array;
-      readonly pan: string;
     };
+
+/** So many of issuers' PIN blocks may be wrong in the life of a module's process. */
+export const wrongBlocksAtMost = 8;
 
 /** So many payment cards may be prepared in one call. */
 export const paymentsAtOnce = 64;
@@ -230,21 +232,20 @@ export interface PaymentPrepared {
   readonly stripe?: string;
 }
 
-/** A command for a card that an issuer secures. */
-export type PaymentScript =
-  | { readonly do: "pin-unblock" | "application-block" | "application-unblock" | "card-block" }
-  | { readonly do: "put-data"; readonly tag: number; readonly value: Uint8Array }
-  /**
-   * PIN CHANGE to the PIN that the record has already: the card stays as it is, and has shown that it knows the keys of both, MACs and
-   * confidential data. Refused for a cryptogram of another card than the record's, or under other masters.
-   */
-  | { readonly do: "pin-change"; readonly secrets: SealedSecrets; readonly application: string };
+/** A payment card of a record: its order must be open, and its list must say that it is made under these masters. */
+export interface PaymentCardAsk {
+  readonly secrets: SealedSecrets;
+  /** AID, hexadecimal in capitals. */
+  readonly application: string;
+}
 
-export interface PaymentJudgement {
-  readonly masters: Pick<PaymentMasters, "ac">;
-  readonly option: DerivationOption;
+/** What the record's card said of its transaction. */
+export interface PaymentJudgement extends PaymentCardAsk {
   readonly request: OnlineRequest;
 }
+
+/** A card in production has made fewer transactions: later ones are another's business than the line's. */
+export const transactionsAtMost = 16;
 
 export interface Hsm extends SecurityModule {
   readonly name: string;
@@ -261,12 +262,18 @@ export interface Hsm extends SecurityModule {
   }): Promise<{ readonly session: number; readonly data: Uint8Array }>;
   judgeMutual(ask: { readonly session: number; readonly answer: Uint8Array }): Promise<"right" | "wrong">;
 
-  /** Draws a PIN for a record, or takes it from where `by` says; what comes back is sealed for this module (AAD: order, record, name) and safe to store. */
+  /**
+   * Draws a PIN for a record of an open order, or takes it from where `by` says; what comes back is sealed for this module (AAD: order, record,
+   * name, list, account) and safe to store. An issuer's block is opened for one account; of a wrong one nothing is told but that it is wrong,
+   * and after `wrongBlocksAtMost` of them none is opened any more.
+   */
   drawPin(ask: {
     readonly order: string;
     readonly record: number;
     readonly name: string;
     readonly length: number;
+    /** Whose it is: 12 to 19 digits. Without it the PIN goes into no payment card, none is derived, and of issuers' blocks only format 1 opens. */
+    readonly pan?: string;
     /** Absent: of chance. */
     readonly by?: PinSource;
     /** In the test environment, in place of chance: the same PIN each time for this seed, order, record and name. */
@@ -295,43 +302,35 @@ export interface Hsm extends SecurityModule {
   preparePayment(asks: readonly PaymentAsk[]): Promise<readonly PaymentPrepared[]>;
   /** From now on so many pairs of this size are kept ready (0 to 4,096), drawn in the background; resolves at once, with the figures. */
   drawIccKeysAhead(ask: { readonly modulusBytes: number; readonly size: number }): Promise<IccKeyFigures>;
-  /** Is a card's cryptogram right? With it the issuer's answer (91) for the response code (8A, two characters). */
-  judgeCryptogram(
-    ask: PaymentJudgement & { readonly responseCode: string },
-  ): Promise<
-    { readonly verdict: "right"; readonly authentication: Uint8Array } | { readonly verdict: "wrong" }
-  >;
-  /** Commands secured for the card that made this cryptogram, in order. Refused when the cryptogram is wrong. */
-  paymentScripts(
-    ask: PaymentJudgement & {
-      readonly masters: Pick<PaymentMasters, "ac" | "smi" | "smc">;
-      readonly scripts: readonly PaymentScript[];
-    },
-  ): Promise<readonly Command[]>;
+  /**
+   * Is this a cryptogram of the record's own card, in one of its first transactions (`transactionsAtMost`)? With it the issuer's approval (91
+   * for the response code 00). Any other card's is wrong.
+   */
+  judgeCryptogram(ask: PaymentJudgement): Promise<IssuerVerdict>;
+  /**
+   * For the card that made this cryptogram three commands that change nothing in a good one: PIN CHANGE to the PIN that the record has already
+   * (only a card with both keys of scripts can do that), PIN UNBLOCK, PUT DATA of the lower offline limit (9F14) that the product gives it.
+   * Others are not made here. Refused when `judgeCryptogram` says wrong.
+   */
+  paymentScripts(ask: PaymentJudgement): Promise<readonly Command[]>;
   /**
    * Is this the track 2 equivalent (57) that the record's chip must have, to the last digit? Its PIN verification value and its own
    * verification value are known to the module alone.
    */
-  judgeTrack2(ask: {
-    readonly secrets: SealedSecrets;
-    /** AID, hexadecimal in capitals. */
-    readonly application: string;
-    readonly track2: Uint8Array;
-  }): Promise<"right" | "wrong">;
+  judgeTrack2(ask: PaymentCardAsk & { readonly track2: Uint8Array }): Promise<"right" | "wrong">;
   /** The record's stripe for the encoder, as in `PaymentPrepared`, made anew from masters, PIN and person: what a stripe is judged by. */
-  stripeAgain(ask: { readonly secrets: SealedSecrets; readonly application: string }): Promise<string>;
+  stripeAgain(ask: PaymentCardAsk): Promise<string>;
   /**
    * The record's PIN for VERIFY, enciphered for the card (EMV Book 2, 7.2) and for no other: refused when `publicKey` is not of the pair that
    * the module drew for this card.
    */
-  encipherPin(ask: {
-    readonly secrets: SealedSecrets;
-    /** AID, hexadecimal in capitals. */
-    readonly application: string;
-    readonly publicKey: RsaPublicKey;
-    /** 8 bytes, from GET CHALLENGE. */
-    readonly challenge: Uint8Array;
-  }): Promise<Uint8Array>;
+  encipherPin(
+    ask: PaymentCardAsk & {
+      readonly publicKey: RsaPublicKey;
+      /** 8 bytes, from GET CHALLENGE. */
+      readonly challenge: Uint8Array;
+    },
+  ): Promise<Uint8Array>;
 
   /**
    * A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). `policy`: all that may be

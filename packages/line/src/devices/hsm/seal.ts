@@ -1,5 +1,6 @@
 /** Small things sealed by the vault for the store: AES-256-GCM under a key of their own purpose, bound to where they belong. */
-import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
+import { unmovedCopy } from "@persoline/card/bytes";
 import { random } from "./draw.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
@@ -16,6 +17,10 @@ export interface Belonging {
   readonly policy?: string;
   /** Opening: the order was taken in before there were such lists, and so were its seals. */
   readonly unlisted?: boolean;
+  /** Sealing a PIN: whose it is (`accountTag`), or "" for nobody's. */
+  readonly account?: string;
+  /** Opening a PIN: whose it may be. Absent: anybody's. PINs that were sealed before they named an account are anybody's too. */
+  readonly accounts?: readonly string[];
 }
 
 /** Without and with a list. */
@@ -24,14 +29,26 @@ const FORM = { before: 1, listed: 2 } as const;
 const purposeKey = (sealing: Uint8Array, purpose: string): Uint8Array =>
   new Uint8Array(hkdfSync("sha256", sealing, new Uint8Array(0), `persoline ${purpose}`, 32));
 
+/** Names an account in a seal, and tells nobody its number. `own`: only this account's holder can know the PIN. */
+export function accountTag(sealing: Uint8Array, pan: string, own: boolean): string {
+  const key = purposeKey(sealing, "account");
+  const tag = createHmac("sha256", key)
+    .update(`${own ? "own" : "any"} ${pan}`)
+    .digest("hex");
+  key.fill(0);
+  return tag.slice(0, 32);
+}
+
 const place = (b: Belonging): readonly (string | number)[] => [
   b.purpose,
   b.order,
   b.record ?? 0,
   b.name ?? "",
 ];
-const text = (b: Belonging): Buffer =>
-  Buffer.from(JSON.stringify(b.policy === undefined ? place(b) : [...place(b), b.policy]));
+const text = (b: Belonging): Buffer => {
+  const account = b.account === undefined ? [] : [b.account];
+  return Buffer.from(JSON.stringify(b.policy === undefined ? place(b) : [...place(b), b.policy, ...account]));
+};
 
 /** `form (1) ‖ length of belonging (2) ‖ belonging ‖ IV (12) ‖ tag (16) ‖ cipher text`. */
 export function seal(sealing: Uint8Array, belongs: Belonging, clear: Uint8Array): Uint8Array {
@@ -67,18 +84,25 @@ export function unseal(sealing: Uint8Array, expected: Belonging, sealed: Uint8Ar
   const listed = policyIn(bytes[0], head, expected);
   if (listed === "elsewhere") throw wrong();
   const key = purposeKey(sealing, expected.purpose);
+  let toWipe: Uint8Array | undefined;
   try {
     const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(at, at + 12)).setAAD(head);
     decipher.setAuthTag(bytes.subarray(at + 12, at + 28));
-    const clear = Buffer.concat([decipher.update(bytes.subarray(at + 28)), decipher.final()]);
-    const opened = Uint8Array.from(clear);
+    // GCM gives all of it at once.
+    const clear = decipher.update(bytes.subarray(at + 28));
+    const opened = unmovedCopy(clear);
     clear.fill(0);
+    toWipe = opened;
+    decipher.final();
+    toWipe = undefined;
     if (listed === "right") return opened;
     opened.fill(0);
   } catch {
     throw wrong();
   } finally {
     key.fill(0);
+    // Not proved: nobody gets it.
+    toWipe?.fill(0);
   }
   throw new VaultRefusal(
     `the sealed ${named(expected)} was made under another list of places than the order's own: it goes into no card`,
@@ -98,8 +122,11 @@ function policyIn(
   }
   if (form !== FORM.listed) return "elsewhere";
   const told = headIn(head);
-  if (told === undefined || told.length !== 5) return "elsewhere";
+  if (told === undefined || told.length < 5 || told.length > 6) return "elsewhere";
   if (!place(expected).every((one, at) => one === told[at])) return "elsewhere";
+  const [account] = told.slice(5);
+  if (account !== undefined && expected.accounts?.some((one) => one === account) === false)
+    return "elsewhere";
   return policy === undefined || policy === told[4] ? "right" : "other-list";
 }
 

@@ -13,14 +13,20 @@ import { storeLetters } from "./letter-files.js";
 import { IccKeys } from "./payment/icc-keys.js";
 import { encipherPin, judgeCryptogram, paymentScripts } from "./payment/online.js";
 import { preparePayment } from "./payment/prepare.js";
-import { wipeCard } from "./payment/sealed-card.js";
-import { openedPayment } from "./payment/session.js";
+import { withOwnPin } from "./payment/session.js";
 import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
-import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
+import {
+  type CapabilityReport,
+  type Hsm,
+  lettersAtOnce,
+  type PaymentCardAsk,
+  paymentsAtOnce,
+  type PinSource,
+} from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
-import { NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";
-import { isUnlisted, seal, unseal } from "./seal.js";
+import { type ListedCard, NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";
+import { accountTag, isUnlisted, seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
 
@@ -77,6 +83,9 @@ export function vaultCalls(
       return work();
     }
   };
+  /** What is said of a payment card is said of an open order's own. */
+  const listedIn = ({ secrets, application }: PaymentCardAsk): ListedCard =>
+    policies.payment(secrets, application);
   const iccKeys = new IccKeys((length) => again(() => random(length)));
   const close = (id: SessionId): void => sessions.close(id);
 
@@ -149,12 +158,16 @@ export function vaultCalls(
       }
     },
 
-    drawPin: ({ order, record, name, length, by, seed }) => {
+    drawPin: ({ order, record, name, length, by, seed, pan }) => {
       if (!Number.isInteger(length) || length < 4 || length > 12) {
         throw new VaultRefusal(`a PIN has 4 to 12 digits (ISO 9564-1), not ${length}`);
       }
-      policies.allow(order, pinSentence({ name, length, ...(by === undefined ? {} : { by }) }));
-      const policy = policies.digestFor(order);
+      const { digest: policy } = policies.allow(
+        order,
+        pinSentence({ name, length, ...(by === undefined ? {} : { by }) }),
+      );
+      if (pan !== undefined && !/^[0-9]{12,19}$/.test(pan))
+        throw new VaultRefusal(`order ${order}, record ${String(record)}: a PAN has 12 to 19 digits`);
       if (seed !== undefined && ring.environment === "live")
         throw new VaultRefusal("live cards have PINs of chance: a seed makes test cards only");
       const source =
@@ -162,9 +175,12 @@ export function vaultCalls(
           ? undefined
           : seededBytes(nodeCrypto, `${seed}/PIN/${order}/${String(record)}/${name}`);
       return again(() => {
-        const digits = by === undefined ? randomDigits(length, source) : pinFrom(ring, by, length);
+        const sealing = ring.sealing();
+        const account = pan === undefined ? "" : accountTag(sealing, pan, isOwn(by));
+        const digits =
+          by === undefined ? randomDigits(length, source) : pinFrom(ring, policies, by, { length, pan });
         try {
-          return seal(ring.sealing(), { purpose: "pin", order, record, name, policy }, digits);
+          return seal(sealing, { purpose: "pin", order, record, name, policy, account }, digits);
         } finally {
           digits.fill(0);
         }
@@ -196,11 +212,11 @@ export function vaultCalls(
       );
     },
     drawIccKeysAhead: (ask) => iccKeys.ahead(ask),
-    judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, ask)),
-    paymentScripts: (ask) => again(() => paymentScripts(ring, ask)),
-    judgeTrack2: (ask) => again(() => judgeTrack2(ring, ask)),
-    stripeAgain: (ask) => again(() => stripeAgain(ring, ask)),
-    encipherPin: (ask) => again(() => encipherPin(ring, ask)),
+    judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, listedIn(ask), ask)),
+    paymentScripts: (ask) => again(() => paymentScripts(ring, listedIn(ask), ask)),
+    judgeTrack2: (ask) => again(() => judgeTrack2(ring, listedIn(ask), ask)),
+    stripeAgain: (ask) => again(() => stripeAgain(ring, listedIn(ask), ask)),
+    encipherPin: (ask) => again(() => encipherPin(ring, listedIn(ask), ask)),
 
     createDataKey: ({ order, policy: sentences }) => {
       const policy = sentences === undefined ? NO_CARD : policies.judged(sentences);
@@ -240,6 +256,10 @@ export function vaultCalls(
   };
 }
 
+/** Not the PIN that all have, nor one that came without an account (format 1): somebody else may know its digits. */
+const isOwn = (by: PinSource | undefined): boolean =>
+  by?.method !== "trivial" && (by?.method !== "issuer" || by.format !== 1);
+
 /** Records of ceremonies are signed by the key office, and by nobody who only has the line's process. */
 const SIGNED: readonly Parameters<Hsm["sign"]>[0][] = ["result", "audit"];
 
@@ -249,10 +269,8 @@ function judgeSeals(ring: Keyring, policies: OrderPolicies, secrets: SealedSecre
   const sealing = ring.sealing();
   const policy = policies.of(order);
   const list = policy && { policy: policy.digest, unlisted: policy.unlisted };
-  for (const [application, { masters }] of Object.entries(payment)) {
-    policies.allow(order, paymentSentence(application, masters));
-    wipeCard(openedPayment(ring, secrets, application, list).secrets);
-  }
+  for (const application of Object.keys(payment))
+    withOwnPin(ring, policies.payment(secrets, application), { secrets, application }, () => undefined);
   for (const [name, sealed] of Object.entries(issuer)) {
     unseal(sealing, { purpose: "issuer-dgi", order, record, name, ...list }, sealed).fill(0);
   }

@@ -273,16 +273,17 @@ describe("card sessions against the virtual card", () => {
   });
 
   it("opens no session with a PIN of another order, record or name, or a damaged one", async () => {
-    const whose = { order: "A-1", record: 1 };
+    const whose = { order: "A-3", record: 1 };
+    await openOrder(hsm, whose.order, anyPin());
     const pin = await hsm.drawPin({ ...whose, name: "pin", length: 6 });
     const open = (secrets: SealedSecrets) =>
       hsm.openSession({ channel: scp03("fab", 0x30), serial, secrets });
     const damaged = pin.map((byte, at) => (at === pin.length - 1 ? byte ^ 1 : byte));
     for (const [wrong, told] of [
-      [{ ...whose, record: 2, pins: { pin } }, 'PIN "pin" of order A-1, record 2'],
+      [{ ...whose, record: 2, pins: { pin } }, 'PIN "pin" of order A-3, record 2'],
       [{ ...whose, order: "A-2", pins: { pin } }, 'PIN "pin" of order A-2, record 1'],
-      [{ ...whose, pins: { other: pin } }, 'PIN "other" of order A-1, record 1'],
-      [{ ...whose, pins: { pin: damaged } }, 'PIN "pin" of order A-1, record 1'],
+      [{ ...whose, pins: { other: pin } }, 'PIN "other" of order A-3, record 1'],
+      [{ ...whose, pins: { pin: damaged } }, 'PIN "pin" of order A-3, record 1'],
     ] as const) {
       await expect(open(wrong)).rejects.toMatchObject({
         name: "DeviceFault",
@@ -324,7 +325,8 @@ describe("card sessions against the virtual card", () => {
 
 describe("PINs and letters", () => {
   it("writes a letter only for the record the PIN was drawn for, once, and only the printer reads it", async () => {
-    const ask = { order: "A-1", record: 7, name: "pin" };
+    const ask = { order: "A-4", record: 7, name: "pin" };
+    await openOrder(hsm, ask.order, anyPin());
     const sealed = await hsm.drawPin({ ...ask, length: 6 });
     await expect(
       hsm.writeLetters([
@@ -358,13 +360,14 @@ describe("PINs and letters", () => {
   });
 
   it("refuses a sealed PIN with any byte changed", async () => {
-    const sealed = await hsm.drawPin({ order: "A-1", record: 1, name: "pin", length: 4 });
+    await openOrder(hsm, "A-5", anyPin());
+    const sealed = await hsm.drawPin({ order: "A-5", record: 1, name: "pin", length: 4 });
     for (let n = 0; n < sealed.length; n++) {
       const damaged = sealed.map((byte, place) => (place === n ? byte ^ 0x01 : byte));
       await expect(
         hsm.writeLetters([
           {
-            order: "A-1",
+            order: "A-5",
             record: 1,
             name: "pin",
             sealed: damaged,

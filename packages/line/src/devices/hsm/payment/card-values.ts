@@ -6,18 +6,19 @@ import {
   type PaymentProfile,
   type PaymentRecord,
   type PinDigits,
-  pinVerificationValue,
+  pinVerificationText,
   SERVICE_CODE,
   type StripeData,
   track2Equivalent,
   verifiedStripe,
 } from "@persoline/card/emv";
 import { desWeakness } from "@persoline/card/keyblock";
-import type { KeyRef, PaymentMasters } from "@persoline/card/program";
+import type { KeyRef, PaymentMasters, PaymentSecrets } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
+import type { ListedCard } from "../order-policy.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { Purpose } from "../office/life.js";
-import { unseal } from "../seal.js";
+import { accountTag, unseal } from "../seal.js";
 
 /** The readers' own problems become the module's refusals: their texts hold no value. */
 export function refusing<T>(work: () => T): T {
@@ -29,6 +30,13 @@ export function refusing<T>(work: () => T): T {
   }
 }
 
+/** What a card's keys follow from. */
+export const keysOf = ({ card: { pan, psn }, profile }: Pick<PaymentSecrets, "card" | "profile">) => ({
+  pan,
+  psn,
+  option: profile.cryptogram.option,
+});
+
 type CardKeyUse = "emv-ac" | "emv-smi" | "emv-smc";
 
 /** The card's own key, 16 bytes; the caller wipes it. Throws VaultRefusal. */
@@ -36,7 +44,7 @@ export function cardKey(
   ring: Keyring,
   name: KeyRef,
   use: CardKeyUse,
-  card: Pick<PaymentRecord, "pan" | "psn"> & Pick<PaymentProfile["cryptogram"], "option">,
+  card: ReturnType<typeof keysOf>,
   purpose: Purpose = "make",
 ): Uint8Array {
   const { crypto, key } = ring.paymentMaster(name, use, purpose);
@@ -56,7 +64,7 @@ export function threeKeys(
   card: PaymentRecord,
   profile: PaymentProfile,
 ): readonly Uint8Array[] {
-  const whose = { ...card, option: profile.cryptogram.option };
+  const whose = keysOf({ card, profile });
   const keys: Uint8Array[] = [];
   try {
     for (const use of ["ac", "smi", "smc"] as const)
@@ -68,19 +76,28 @@ export function threeKeys(
   }
 }
 
-/** The digits, 0 to 9; the caller wipes them. Throws VaultRefusal. */
+/**
+ * The PIN of this account, its digits 0 to 9; the caller wipes them. An offset beside a PIN that somebody else may know would tell the natural
+ * PIN, and with it whatever PIN the holder has or chooses later: such PINs have none. Throws VaultRefusal.
+ */
 export function openedPin(
   ring: Keyring,
-  place: { readonly order: string; readonly record: number },
-  name: string,
+  { order, record, list }: { readonly order: string; readonly record: number; readonly list?: ListedCard },
+  { pin: name, card, profile }: Pick<PaymentSecrets, "pin" | "card" | "profile">,
   sealed: Uint8Array | undefined,
 ): PinDigits {
   if (sealed === undefined) throw new VaultRefusal(`no sealed PIN "${name}" came with this record`);
-  const { order, record } = place;
-  const digits = unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed);
+  const sealing = ring.sealing();
+  const kinds = profile.pinVerification.by === "offset" ? [true] : [true, false];
+  const accounts = kinds.map((own) => accountTag(sealing, card.pan, own));
+  const digits = unseal(sealing, { purpose: "pin", order, record, name, accounts, ...list }, sealed);
   for (let at = 0; at < digits.length; at++) digits[at] = (digits[at] ?? 0) - 0x30;
   return digits;
 }
+
+/** What the key is for that PVV or offset are made under. */
+export const pinKeyUse = ({ pinVerification }: Pick<PaymentProfile, "pinVerification">) =>
+  pinVerification.by === "pvv" ? "emv-pvk" : "ibm-3624";
 
 /** What a track says; `track`: the service code its verification value is made with. */
 export function stripeOf(
@@ -97,11 +114,11 @@ export function stripeOf(
 ): StripeData {
   const { profile, card, pin, track, purpose = "make" } = ask;
   const { pan, expiry } = card;
-  const pvk = ring.paymentMaster(masters.pvk, "emv-pvk", purpose);
+  const pvk = ring.paymentMaster(masters.pvk, pinKeyUse(profile), purpose);
   const cvk = ring.paymentMaster(masters.cvk, "emv-cvk", purpose);
   return refusing(() =>
     verifiedStripe(profile, card, {
-      pvv: pinVerificationValue(pvk.crypto, pvk.key, { pan, keyIndex: profile.pvvKeyIndex, pin }),
+      pin: pinVerificationText(pvk.crypto, pvk.key, { pan, pin, said: profile.pinVerification }),
       cvv: cardVerificationValue(cvk.crypto, cvk.key, { pan, expiry, serviceCode: track }),
     }),
   );

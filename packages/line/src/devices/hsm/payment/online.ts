@@ -9,50 +9,67 @@ import {
   ScriptSession,
 } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
-import type { PaymentSecrets, SealedSecrets } from "@persoline/card/program";
+import type { PaymentSecrets } from "@persoline/card/program";
 import { random } from "../draw.js";
 import type { Keyring } from "../keyring.js";
+import type { ListedCard } from "../order-policy.js";
+import { type Hsm, type PaymentCardAsk, type PaymentJudgement, transactionsAtMost } from "../port.js";
 import { VaultRefusal } from "../vault-refusal.js";
-import type { Hsm, PaymentJudgement, PaymentScript } from "../port.js";
-import { cardKey, openedPin, refusing } from "./card-values.js";
+import { cardKey, keysOf, refusing } from "./card-values.js";
 import { wipeCard } from "./sealed-card.js";
-import { openedPayment } from "./session.js";
+import { openedPayment, withOwnPin } from "./session.js";
 
-type Ask<Name extends "judgeCryptogram" | "paymentScripts" | "encipherPin"> = Parameters<Hsm[Name]>[0];
+/** The only answer that production needs: whoever declines needs no proof of it. */
+const APPROVED = "00";
 
 /** Keys that make no new cards any more still know their old ones. */
-export function judgeCryptogram(ring: Keyring, ask: Ask<"judgeCryptogram">): IssuerVerdict {
-  return judged(ring, ask, ask.responseCode);
+export function judgeCryptogram(ring: Keyring, list: ListedCard, ask: PaymentJudgement): IssuerVerdict {
+  return judged(ring, ownPayment(ring, list, ask), ask);
 }
 
-function judged(
+function ownPayment(
   ring: Keyring,
-  { masters, option, request }: PaymentJudgement,
-  responseCode: string,
-): IssuerVerdict {
-  const key = cardKey(ring, masters.ac, "emv-ac", { ...request, option }, "check");
+  list: ListedCard,
+  { secrets, application }: PaymentCardAsk,
+): PaymentSecrets {
+  const { payment, secrets: sealed } = openedPayment(ring, secrets, application, list);
+  wipeCard(sealed);
+  return payment;
+}
+
+/** Of any other card than the record's, and of one that is in use already, nothing is said but "wrong": cards in the field are none of the line's. */
+function judged(ring: Keyring, payment: PaymentSecrets, { request }: PaymentJudgement): IssuerVerdict {
+  const { masters, card } = payment;
+  const [high = 0xff, low = 0xff] = request.data.atc;
+  const own = request.pan === card.pan && request.psn === card.psn;
+  if (!own || ((high << 8) | low) > transactionsAtMost) return { verdict: "wrong" };
+  const key = cardKey(ring, masters.ac, "emv-ac", keysOf(payment), "check");
   try {
-    return refusing(() => judgeByCardKey(nodeCrypto, key, request, responseCode));
+    return refusing(() => judgeByCardKey(nodeCrypto, key, request, APPROVED));
   } finally {
     key.fill(0);
   }
 }
 
-export function paymentScripts(ring: Keyring, ask: Ask<"paymentScripts">): Command[] {
-  const { masters, option, request, scripts } = ask;
+/** None but what a good card is left by as it was: with others, or for other cards, this would be the issuer's host. */
+export function paymentScripts(ring: Keyring, list: ListedCard, ask: PaymentJudgement): Command[] {
+  const payment = ownPayment(ring, list, ask);
   // A script is an answer to a card that has proved itself, and to no other.
-  if (judged(ring, ask, "00").verdict === "wrong")
-    throw new VaultRefusal("the card's cryptogram is wrong: no script is made for it");
-  const whose = { ...request, option };
+  if (judged(ring, payment, ask).verdict === "wrong")
+    throw new VaultRefusal(
+      `record ${String(ask.secrets.record)}: the cryptogram is wrong, or of another card: no script is made for it`,
+    );
+  const { masters, profile } = payment;
+  const whose = keysOf(payment);
   const integrity = cardKey(ring, masters.smi, "emv-smi", whose, "check");
   const confidentiality = cardKey(ring, masters.smc, "emv-smc", whose, "check");
-  const session = new ScriptSession(nodeCrypto, { integrity, confidentiality }, request.cryptogram);
+  const session = new ScriptSession(nodeCrypto, { integrity, confidentiality }, ask.request.cryptogram);
   try {
-    return refusing(() =>
-      scripts.map((script) =>
-        script.do === "pin-change" ? ownPinSet(ring, session, ask, script) : secured(session, script),
-      ),
-    );
+    return refusing(() => [
+      withPinBlock(ring, list, ask, (block) => session.pinChange(block)),
+      session.pinUnblock(),
+      session.putData(LOWER_LIMIT, Uint8Array.of(profile.offlineLimits.lower)),
+    ]);
   } finally {
     session.wipe();
     integrity.fill(0);
@@ -60,73 +77,40 @@ export function paymentScripts(ring: Keyring, ask: Ask<"paymentScripts">): Comma
   }
 }
 
-type PinChange = Extract<PaymentScript, { do: "pin-change" }>;
-
-/** To another card, or under keys that somebody else may have, this would be a way to read PINs. */
-function ownPinSet(
-  ring: Keyring,
-  session: ScriptSession,
-  { masters, option, request }: Ask<"paymentScripts">,
-  { secrets, application }: PinChange,
-): Command {
-  const { payment, secrets: sealed } = openedPayment(ring, secrets, application);
-  wipeCard(sealed);
-  const { card, profile, masters: own } = payment;
-  const same =
-    card.pan === request.pan &&
-    card.psn === request.psn &&
-    profile.cryptogram.option === option &&
-    (["ac", "smi", "smc"] as const).every((use) => own[use] === masters[use]);
-  if (!same)
-    throw new VaultRefusal(
-      `record ${secrets.record}: the cryptogram is of another card, or under other keys: its PIN is set on no other`,
-    );
-  return withPinBlock(ring, secrets, payment, (block) => session.pinChange(block));
-}
+/** 9F14, lower consecutive offline limit. */
+const LOWER_LIMIT = 0x9f14;
 
 /** The block, ISO 9564 format 2, lives as long as `work`. */
-function withPinBlock<T>(
+const withPinBlock = <T>(
   ring: Keyring,
-  secrets: SealedSecrets,
-  { pin: name }: PaymentSecrets,
+  list: ListedCard,
+  ask: PaymentCardAsk,
   work: (block: Uint8Array) => T,
-): T {
-  const pin = openedPin(ring, secrets, name, secrets.pins[name]);
-  const block = pinBlock2(pin);
-  pin.fill(0);
-  try {
-    return work(block);
-  } finally {
-    block.fill(0);
-  }
-}
-
-function secured(session: ScriptSession, script: Exclude<PaymentScript, PinChange>): Command {
-  switch (script.do) {
-    case "pin-unblock":
-      return session.pinUnblock();
-    case "application-block":
-      return session.applicationBlock();
-    case "application-unblock":
-      return session.applicationUnblock();
-    case "card-block":
-      return session.cardBlock();
-    case "put-data":
-      return session.putData(script.tag, script.value);
-  }
-}
+): T =>
+  withOwnPin(ring, list, ask, (pin) => {
+    const block = pinBlock2(pin);
+    try {
+      return work(block);
+    } finally {
+      block.fill(0);
+    }
+  });
 
 /** With a key of the caller's own this would be "give me the PIN": it must be of the pair that was drawn for this card. */
-export function encipherPin(ring: Keyring, ask: Ask<"encipherPin">): Uint8Array {
+export function encipherPin(
+  ring: Keyring,
+  list: ListedCard,
+  ask: Parameters<Hsm["encipherPin"]>[0],
+): Uint8Array {
   const { secrets, application, publicKey, challenge } = ask;
-  const { payment, secrets: card } = openedPayment(ring, secrets, application);
+  const { secrets: card } = openedPayment(ring, secrets, application, list);
   const own = card.icc?.modulus;
   wipeCard(card);
   if (own === undefined || !equal(own, publicKey.modulus) || !equal(publicKey.exponent, Uint8Array.of(0x03)))
     throw new VaultRefusal(
-      `record ${secrets.record}: this public key is not of the pair that was drawn for the card; its PIN is enciphered for no other`,
+      `record ${String(secrets.record)}: this public key is not of the pair that was drawn for the card; its PIN is enciphered for no other`,
     );
-  return withPinBlock(ring, secrets, payment, (block) =>
+  return withPinBlock(ring, list, ask, (block) =>
     refusing(() => encipherPinForCard(nodeCrypto, publicKey, { block, challenge, random })),
   );
 }

@@ -48,12 +48,14 @@ import {
 } from "@persoline/card/virtual";
 import type { NewKey } from "../ceremony.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
-import { paymentSentence } from "../order-policy.js";
-import type { Hsm } from "../port.js";
+import { paymentSentence, pinSentence } from "../order-policy.js";
+import type { Hsm, PinSource } from "../port.js";
 import { issuerKeyObject, drawIssuerKey, publicOf } from "./issuer-key.js";
 
 const seed = "hsm payment tests";
 export const masters = sampleKeys(nodeCrypto, seed);
+/** Of natural PINs: what offsets are counted from. */
+export const ibmKey = sampleKeys(nodeCrypto, `${seed} ibm`).pvk;
 const ref = (name: string) => name as KeyRef;
 export const names: PaymentMasters = {
   ac: ref("pay-ac"),
@@ -63,6 +65,11 @@ export const names: PaymentMasters = {
   pvk: ref("pay-pvk"),
   issuer: ref("pay-issuer"),
 };
+/** Masters and profile of cards whose tracks have an offset. */
+export const offsetNames: PaymentMasters = { ...names, pvk: ref("pay-ibm") };
+export const withOffset = (digits = 4): Pick<PaymentProfile, "pinVerification"> => ({
+  pinVerification: { by: "offset", keyIndex: 2, digits },
+});
 const gp = {
   scp03: Uint8Array.from({ length: 16 }, (_, at) => 0x21 + 3 * at),
   scp02: Uint8Array.from({ length: 16 }, (_, at) => 0x84 + 5 * at),
@@ -77,7 +84,7 @@ export const keys: readonly NewKey[] = [
     use: `emv-${use}` as const,
     published: hex(masters[use]),
   })),
-  { name: "pay-smc-other", use: "emv-smc", published: hex(sampleKeys(nodeCrypto, `${seed} other`).smc) },
+  { name: "pay-ibm", use: "ibm-3624", published: hex(ibmKey) },
   { name: "pay-issuer", use: "emv-issuer", algorithm: "RSA-1408", seed },
 ];
 
@@ -142,6 +149,8 @@ export interface Prepared {
   readonly secrets: SealedSecrets & { readonly payment: Readonly<Record<string, PaymentSecrets>> };
   readonly profile: PaymentProfile;
   readonly stripe: string | undefined;
+  /** The order's list. */
+  readonly list: readonly string[];
 }
 
 /** A record's PIN and payment application, as an order keeps them. */
@@ -150,38 +159,47 @@ export async function prepared(
   ask: {
     readonly record?: number;
     readonly profile?: PaymentProfile;
+    readonly masters?: PaymentMasters;
     readonly seed?: string;
     readonly stripe?: boolean;
     readonly order?: string;
     /** What the order's list says besides. */
     readonly more?: readonly string[];
+    /** Default: four digits of chance. */
+    readonly pin?: { readonly length: number; readonly by?: PinSource };
   } = {},
 ): Promise<Prepared> {
-  const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], ...more } = ask;
-  await openOrder(hsm, order, [...places(), ...besides]);
+  const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], pin: own, ...rest } = ask;
+  const { masters: named = names, ...more } = rest;
+  const how = { name: "pin", length: 4, ...own };
+  const list = [...places(profile), paymentSentence(application, named), ...besides, pinSentence(how)];
+  await openOrder(hsm, order, list);
   const card = cardOf(record);
-  const sealedPin = await hsm.drawPin({ order, record, name: "pin", length: 4 });
+  const sealedPin = await hsm.drawPin({ order, record, pan: card.pan, ...how });
   const [made] = await hsm.preparePayment([
-    { order, record, application, masters: names, profile, card, pin: "pin", sealedPin, ...more },
+    { order, record, application, masters: named, profile, card, pin: "pin", sealedPin, ...more },
   ]);
   if (made === undefined) throw new Error("nothing was prepared");
-  const payment = { masters: names, profile, card, pin: "pin", sealed: made.sealed };
+  const payment = { masters: named, profile, card, pin: "pin", sealed: made.sealed };
   return {
     secrets: { order, record, pins: { pin: sealedPin }, payment: { [application]: payment } },
     profile,
     stripe: made.stripe,
+    list,
   };
 }
 
 /** Where such cards' secrets go, of any proof and over either channel. */
-function places(): readonly string[] {
+function places({ pinVerification }: PaymentProfile): readonly string[] {
   const proofs = ["none", "sda", "cda"] as const;
   return [
     ...anyPin(),
-    paymentSentence(application, names),
     ...(["scp02", "scp03"] as const).flatMap((scp) =>
       proofs.flatMap((proof) =>
-        placesOf(channelOf(scp, 0x03), personalization(scp, profileOf({ proof }), cardOf(1))),
+        placesOf(
+          channelOf(scp, 0x03),
+          personalization(scp, profileOf({ proof, pinVerification }), cardOf(1)),
+        ),
       ),
     ),
   ];
@@ -255,14 +273,13 @@ export class TestCard {
     return sent;
   }
 
-  /** An online transaction whose issuer is the module; scripts set the PIN it has, give the tries back and lower a limit. */
+  /** An online transaction whose issuer is the module; its scripts leave the card as it is. */
   async transact(
     hsm: ModuleCalls,
-    { profile, secrets }: Pick<Prepared, "profile" | "secrets">,
+    { secrets }: Pick<Prepared, "secrets">,
     altered: (request: OnlineRequest) => OnlineRequest = (request) => request,
   ): Promise<TransactionResult> {
     this.power();
-    const { option } = profile.cryptogram;
     return runTransaction(
       {
         exchange: (commands) => Promise.resolve(commands.map(({ command }) => this.send(command))),
@@ -283,18 +300,9 @@ export class TestCard {
         random,
         issuer: async (said) => {
           const request = altered(said);
-          const judged = await hsm.judgeCryptogram({ masters: names, option, request, responseCode: "00" });
+          const judged = await hsm.judgeCryptogram({ secrets, application, request });
           if (judged.verdict === "wrong") return { responseCode: "05" };
-          const before = await hsm.paymentScripts({
-            masters: names,
-            option,
-            request,
-            scripts: [
-              { do: "pin-change", secrets, application },
-              { do: "pin-unblock" },
-              { do: "put-data", tag: 0x9f14, value: Uint8Array.of(2) },
-            ],
-          });
+          const before = await hsm.paymentScripts({ secrets, application, request });
           return { responseCode: "00", authentication: judged.authentication, before };
         },
       },

@@ -1,15 +1,18 @@
 /** Payment cards filled by the vault's own code in this process, and played against a terminal: two writings of the specification meet. */
-import { generateKeyPairSync } from "node:crypto";
+import { createCipheriv, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serialize } from "node:v8";
 import { hex, unhex } from "@persoline/card/bytes";
 import {
+  applicationCryptogram,
   cardKeys,
   cardVerificationValue,
   type ModulePart,
+  type OnlineRequest,
   parseTrack2,
+  parseTrack2Equivalent,
   pinBlock2,
   pinVerificationValue,
   samplePayment,
@@ -26,24 +29,28 @@ import { IccKeys, wipePair } from "./icc-keys.js";
 import { isRsa } from "./issuer-key.js";
 import type { PaymentAsk } from "../port.js";
 import { unseal } from "../seal.js";
-import { placesOf } from "../order.test.data.js";
+import { anyPin, openOrderNow, placesOf } from "../order.test.data.js";
+import { paymentSentence, policyDigest } from "../order-policy.js";
 import { createKeystore, openVault } from "../vault.js";
 import { vaultCalls } from "../vault-core.js";
 import {
   application,
   cardOf,
   channelOf,
+  ibmKey,
   issuerPrivate,
   keyRead,
   keys,
   masters,
   type ModuleCalls,
   names,
+  offsetNames,
   type Prepared,
   prepared,
   profileOf,
   type Scp,
   TestCard,
+  withOffset,
 } from "./payment-card.test.data.js";
 import { openStripe } from "./stripe.js";
 
@@ -144,48 +151,44 @@ describe("a whole card", () => {
     const ready = await prepared(calls);
     const card = new TestCard("scp03");
     await card.personalize(calls, ready);
-    const result = await card.transact(calls, ready, (request) => ({
+    const altered = (request: OnlineRequest): OnlineRequest => ({
       ...request,
       cryptogram: request.cryptogram.map((byte, at) => (at === 7 ? byte ^ 1 : byte)),
-    }));
+    });
+    const result = await card.transact(calls, ready, altered);
     expect(result.outcome).toBe("declined online");
     const { first } = result;
     if (first === undefined) throw new Error("no cryptogram");
-    const request = { ...first, pan: cardOf(2).pan, psn: "01" };
-    expect(() =>
-      calls.paymentScripts({ masters: names, option: "B", request, scripts: [{ do: "pin-unblock" }] }),
-    ).toThrow("no script is made");
+    const request = altered({ ...first, ...cardOf(1) });
+    expect(() => calls.paymentScripts({ ...ready, application, request })).toThrow("no script is made");
   });
 
-  test("a PIN is set in the card of its own record only, and under that record's own keys", async () => {
+  test("the issuer answers the record's own card, in its first transactions, and no other", async () => {
     const ready = await prepared(calls);
     const card = new TestCard("scp03");
     await card.personalize(calls, ready);
     const { first } = await card.transact(calls, ready);
     if (first === undefined) throw new Error("no cryptogram");
     const { pan, psn } = cardOf(1);
-    const request = { ...first, pan, psn };
-    const scripts = (
-      secrets: typeof ready.secrets,
-      change: Partial<Parameters<typeof calls.paymentScripts>[0]> = {},
-    ) =>
-      calls.paymentScripts({
-        masters: names,
-        option: "B",
-        request,
-        scripts: [{ do: "pin-change", secrets, application }],
-        ...change,
-      });
-    expect(scripts(ready.secrets)).toHaveLength(1);
-    // Another record's PIN, under the cryptogram of this card.
+    const request: OnlineRequest = { ...first, pan, psn };
+    const scripts = ({ secrets }: Pick<Prepared, "secrets">, said = request) =>
+      calls.paymentScripts({ secrets, application, request: said });
+    expect(scripts(ready).map(({ ins }) => ins)).toEqual([0x24, 0x24, 0xda]);
+    // Another record's card has another PIN.
     const other = await prepared(calls, { record: 2 });
-    expect(() => scripts(other.secrets)).toThrow("of another card");
-    // Keys that are right for others, and for which a host might know the card's.
-    const masters = { ...names, smc: "pay-smc-other" as KeyRef };
-    expect(() => scripts(ready.secrets, { masters })).toThrow("under other keys");
+    expect(calls.judgeCryptogram({ ...other, application, request })).toEqual({ verdict: "wrong" });
+    expect(() => scripts(other)).toThrow("or of another card: no script is made for it");
     // A PIN that was sealed for another record.
     const moved = { ...ready.secrets, pins: other.secrets.pins };
-    expect(() => scripts(moved)).toThrow("belongs elsewhere");
+    expect(() => scripts({ secrets: moved })).toThrow("belongs elsewhere");
+    // A card that is in use: its seventeenth transaction, under the right key.
+    const { ac } = cardKeys(nodeCrypto, masters, cardOf(1), "B");
+    const later = (atc: number): OnlineRequest => {
+      const data = { ...request.data, atc: Uint8Array.of(0, atc) };
+      return { ...request, data, cryptogram: applicationCryptogram(nodeCrypto, ac, 18, data) };
+    };
+    expect(scripts(ready, later(16))).toHaveLength(3);
+    expect(() => scripts(ready, later(17))).toThrow("no script is made for it");
   });
 
   test.each([
@@ -242,6 +245,28 @@ describe("a whole card", () => {
     const again = calls.stripeAgain({ secrets, application });
     expect(openStripe(pem, place, again)).toEqual(openStripe(pem, place, ready.stripe ?? ""));
     expect(() => openStripe(pem, { ...place, record: 2 }, again)).toThrow("unable to authenticate");
+  });
+
+  test.each([4, 6])("with an offset of %i digits, which by itself leads back to the PIN", async (length) => {
+    const profile = profileOf(withOffset(length));
+    const ready = await prepared(calls, { profile, masters: offsetNames, stripe: true, pin: { length } });
+    const card = new TestCard("scp03");
+    await card.personalize(calls, ready);
+    const result = await card.transact(calls, ready);
+    expect(result.outcome).toBe("approved online");
+    expect(await card.verify(calls, ready, keyRead(result, ready))).toBe("9000");
+    const { pan } = cardOf(1);
+    const place = { order: "P-1", record: 1 };
+    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    const chip = parseTrack2Equivalent(result.data.get(0x57) ?? unhex("")).discretionary;
+    const stripe = parseTrack2(openStripe(pem, place, ready.stripe ?? "").track2).discretionary;
+    expect([chip.length, chip.slice(0, -3)]).toEqual([1 + length + 3, stripe.slice(0, -3)]);
+    // Not through the code that made it: one block of triple DES, its digits above nine less ten.
+    const cipher = createCipheriv("des-ede", ibmKey, null).setAutoPadding(false);
+    const block = cipher.update(`${pan.slice(-13, -1)}FFFF`, "hex", "hex");
+    const natural = Array.from(block.slice(0, length), (digit) => Number.parseInt(digit, 16) % 10);
+    const pin = natural.map((digit, at) => (digit + Number(chip[1 + at])) % 10);
+    expect([chip[0], pin]).toEqual(["2", [...pinOf(ready)]]);
   });
 
   test("no answer of the module holds a key or the PIN", async () => {
@@ -305,10 +330,17 @@ describe("a whole card", () => {
 
 describe("what is refused", () => {
   const askOf = (change: Partial<PaymentAsk> = {}): PaymentAsk => {
-    const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4 });
+    const order = "R-1";
+    // Whatever a product's list says: these are refused for their own reasons.
+    const named = [names, change.masters ?? names].map((one) =>
+      paymentSentence(change.application ?? application, one),
+    );
+    const list = [...anyPin(), ...named];
+    openOrderNow(calls, order, list);
     const card = cardOf(1);
+    const sealedPin = calls.drawPin({ order, record: 1, name: "pin", length: 4, pan: card.pan });
     return {
-      order: "P-1",
+      order,
       record: 1,
       application,
       masters: names,
@@ -365,14 +397,24 @@ describe("what is refused", () => {
     await card.personalize(calls, ready);
     const life = { state: "deactivated", since: "2027", source: "drawn", ceremony: "none", kcv: "" } as const;
     const later = vaultCalls(ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key)));
-    await expect(later.preparePayment([askOf()])).rejects.toThrow("it makes no new cards");
+    const { secrets } = ready;
+    openOrderNow(later, secrets.order, ready.list);
+    const { pin, sealed: _, ...own } = secrets.payment[application] ?? ({} as never);
+    const again = { ...own, order: secrets.order, record: secrets.record, application, pin };
+    const sealedPin = secrets.pins["pin"] ?? unhex("");
+    await expect(later.preparePayment([{ ...again, sealedPin }])).rejects.toThrow("it makes no new cards");
     expect((await card.transact(later, ready)).outcome).toBe("approved online");
     later.wipe();
   });
 
   test("a seed in live", async () => {
-    const live = vaultCalls(ringOf((key) => key, "live"));
-    await expect(live.preparePayment([askOf({ seed: "known" })])).rejects.toThrow("keys of chance");
+    const ring = ringOf((key) => key, "live");
+    const ask = askOf({ seed: "known" });
+    const list = [...anyPin(), paymentSentence(application, names)];
+    ring.policies = [{ name: "approved", digest: policyDigest(list) }];
+    const live = vaultCalls(ring);
+    openOrderNow(live, ask.order, list);
+    await expect(live.preparePayment([ask])).rejects.toThrow("keys of chance");
     live.wipe();
   });
 
@@ -470,7 +512,9 @@ describe("keys drawn ahead", () => {
   });
 
   test("a generator that repeats itself makes no card's key, now or ahead", async () => {
-    const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4 });
+    openOrderNow(calls, "P-1", [...anyPin(), paymentSentence(application, names)]);
+    const { pan } = cardOf(1);
+    const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4, pan });
     drawFrom((length) => new Uint8Array(length).fill(7));
     const ask = { order: "P-1", record: 1, application, masters: names, pin: "pin", sealedPin };
     const stuck = { ...ask, profile: profileOf(), card: cardOf(1) };

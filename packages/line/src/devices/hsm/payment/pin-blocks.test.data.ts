@@ -6,7 +6,9 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef } from "@persoline/card/program";
 import type { NewKey } from "../ceremony.js";
 import { openLetter } from "../letter.js";
-import type { Hsm, PinSource } from "../port.js";
+import { openOrder } from "../order.test.data.js";
+import { pinSentence } from "../order-policy.js";
+import { type Hsm, type PinSource, wrongBlocksAtMost } from "../port.js";
 
 interface PinBlockVector {
   readonly id: string;
@@ -30,7 +32,7 @@ export const pinBlockKeys: readonly NewKey[] = [
   { name: "issuer-des", use: "transport", algorithm: "3DES", published: hex(desKey.toReversed()) },
 ];
 
-type Issuers = Extract<PinSource, { method: "issuer" }>;
+type Issuers = Extract<PinSource, { method: "issuer" }> & { readonly pan: string };
 export interface PinBlockAsk extends Issuers {
   readonly id: string;
   readonly pin: string;
@@ -47,8 +49,18 @@ export const pinBlocks: readonly PinBlockAsk[] = vectors.flatMap((vector) => {
 });
 
 const whose = { order: "PB-1", record: 1, name: "pin" } as const;
-const drawn = (hsm: Hsm, { method, keys, format, block, pan }: Issuers, length = 4): Promise<Uint8Array> =>
-  hsm.drawPin({ ...whose, length, by: { method, keys, format, block, pan } });
+const list = [4, 6].flatMap((length) =>
+  ["pin-des", "pin-aes", "issuer-des"].flatMap((keys) =>
+    [0, 1, 3, 4].map((format) =>
+      pinSentence({ name: "pin", length, by: { method: "issuer", keys, format } }),
+    ),
+  ),
+);
+async function drawn(hsm: Hsm, ask: Issuers, length = 4): Promise<Uint8Array> {
+  const { method, keys, format, block, pan } = ask;
+  await openOrder(hsm, whose.order, list);
+  return hsm.drawPin({ ...whose, length, pan, by: { method, keys, format, block } });
+}
 
 /** The PIN as its holder reads it. */
 export async function readPin(
@@ -74,19 +86,22 @@ export async function othersRefused(
   };
   const damaged = of(4).block.map((byte, at) => (at === 5 ? byte ^ 0x10 : byte));
   const six = { ...of(4), length: 6 };
+  /** Whatever of it is wrong: whoever may try hears no more. */
+  const none = (format: number, keys: string, length = 4) =>
+    `the issuer's PIN block is none of format ${format} under key ${keys} with a PIN of ${length} digits for its account`;
   const refused: readonly (readonly [Issuers & { readonly length?: number }, string])[] = [
-    [six, "the PIN has 4 digits, and the product's have 6"],
+    [six, none(4, "pin-aes", 6)],
     [{ ...of(4), keys: "pin-des" as KeyRef }, "a PIN block of format 4 is under AES (ISO 9564-1)"],
     [{ ...of(0), keys: "pin-aes" as KeyRef }, "a PIN block of format 0 is under triple DES (ISO 9564-1)"],
     [
       { ...of(0), keys: "issuer-des" as KeyRef },
       "key issuer-des is for transport, not for pin-transport: a key has one purpose",
     ],
-    [{ ...of(4), pan: "4321987654321098" }, "PIN block"],
-    [{ ...of(4), block: damaged }, "PIN block"],
+    [{ ...of(4), pan: "4321987654321098" }, "came for another account before"],
+    [{ ...of(4), block: damaged }, none(4, "pin-aes")],
     [{ ...of(4), block: of(4).block.slice(0, 8) }, "16 bytes, not 8"],
     [{ ...of(0), block: of(4).block }, "8 bytes, not 16"],
-    [{ ...of(3), format: 0 }, "it is not of format 0"],
+    [{ ...of(3), format: 0 }, none(0, "pin-des")],
   ];
   return Promise.all(
     refused.map(async ([ask, expected]) => {
@@ -97,4 +112,37 @@ export async function othersRefused(
       return { said, expected };
     }),
   );
+}
+
+/**
+ * Whoever has an issuer's block and may say whose it is asks with one account after another: of formats 0 and 3, which are PIN XOR account,
+ * each answer would tell a digit (Clulow). In a process of its own: what is said each time, and what must be.
+ */
+export async function searched(
+  hsm: Hsm,
+  format: 0 | 3,
+): Promise<readonly { readonly said: string; readonly expected: string }[]> {
+  const right = pinBlocks.find((one) => one.format === format);
+  if (right === undefined) throw new Error(`no vector of format ${String(format)}`);
+  const saying = async (ask: Issuers, expected: string) => ({
+    said: await drawn(hsm, ask).then(
+      () => "taken",
+      (problem: unknown) => (problem instanceof Error ? problem.message : ""),
+    ),
+    expected,
+  });
+  const said = [await saying(right, "taken")];
+  // The digit of the account that meets the third one of the PIN, in all its other values.
+  for (let digit = 0; digit < 10; digit++) {
+    const pan = `${right.pan.slice(0, -13)}${digit}${right.pan.slice(-12)}`;
+    if (pan !== right.pan) said.push(await saying({ ...right, pan }, "came for another account before"));
+  }
+  // Blocks that nobody asked about yet, each with one account: one answer each, in the same words, and few of them.
+  for (let at = 0; at < wrongBlocksAtMost; at++) {
+    const block = right.block.map((byte, place) => (place === 7 ? byte ^ (at + 1) : byte));
+    said.push(await saying({ ...right, block }, "the issuer's PIN block is none of format"));
+  }
+  said.push(await saying(right, "so many PIN blocks were wrong that no more are opened"));
+  said.push(await saying({ ...right, block: right.block.toReversed() }, "no more are opened"));
+  return said;
 }

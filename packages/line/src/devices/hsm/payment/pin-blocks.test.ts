@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Hsm } from "../port.js";
 import { createKeystore, openVault } from "../vault.js";
-import { pinBlockKeys, pinBlocks, readPin, othersRefused } from "./pin-blocks.test.data.js";
+import { othersRefused, pinBlockKeys, pinBlocks, readPin, searched } from "./pin-blocks.test.data.js";
 
 let folder: string;
+let opened: () => Promise<Hsm>;
 let hsm: Hsm;
 const printer = () => ({ pem: join(folder, "printer.pem"), folder });
 
@@ -16,7 +17,8 @@ beforeAll(async () => {
   const unlock = { keyFile: join(folder, "key") };
   const letterPrinter = { writePrivateKeyTo: printer().pem };
   await createKeystore({ file, environment: "test", unlock, keys: pinBlockKeys, letterPrinter });
-  hsm = await openVault({ file, unlock });
+  opened = () => openVault({ file, unlock });
+  hsm = await opened();
 });
 afterAll(async () => {
   await hsm.close();
@@ -35,3 +37,11 @@ test("a block of another key, format, PAN or length is refused, without a digit"
     expect(said).not.toContain("1234");
   }
 });
+test.each([0, 3] as const)(
+  "a block of format %i is opened for one account, and few that are wrong are answered",
+  async (format) => {
+    const own = await opened();
+    onTestFinished(() => own.close());
+    for (const { said, expected } of await searched(own, format)) expect(said).toContain(expected);
+  },
+);

@@ -1,4 +1,5 @@
 /** Where a PIN comes from when it is not drawn: digits that everybody knows, a key and the PAN, or the issuer's own block. */
+import { CardProblem, unmovedCopy } from "@persoline/card/bytes";
 import {
   naturalPin,
   pinOfBlock0,
@@ -6,58 +7,94 @@ import {
   pinOfBlock3,
   pinOfEncipheredBlock4,
   type PinDigits,
+  usualIbm3624,
 } from "@persoline/card/emv";
 import type { Keyring, PinKey } from "../keyring.js";
+import type { OrderPolicies } from "../order-policy.js";
 import type { PinSource } from "../port.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import { refusing } from "./card-values.js";
 
-/** IBM 3624 over the twelve rightmost digits of the PAN without its check digit, padded with F: as most issuers have it. */
-const IBM_3624 = { table: "0123456789012345", digits: 12, pad: "F" } as const;
+interface WantedPin {
+  readonly length: number;
+  readonly pan: string | undefined;
+}
 
 /** Digits in ASCII; the caller wipes them. Throws VaultRefusal. */
-export function pinFrom(ring: Keyring, by: PinSource, length: number): Uint8Array {
-  const digits = refusing(() => sourced(ring, by, length));
+export function pinFrom(
+  ring: Keyring,
+  policies: Pick<OrderPolicies, "pinBlock">,
+  by: PinSource,
+  wanted: WantedPin,
+): Uint8Array {
+  const digits = refusing(() => sourced(ring, policies, by, wanted));
   try {
-    if (digits.length !== length)
-      throw new VaultRefusal(`the PIN has ${digits.length} digits, and the product's have ${length}`);
-    return digits.map((digit) => 0x30 + digit);
+    if (digits.length !== wanted.length)
+      throw new VaultRefusal(
+        `the PIN has ${digits.length} digits, and the product's have ${String(wanted.length)}`,
+      );
+    const text = unmovedCopy(digits);
+    for (let at = 0; at < text.length; at++) text[at] = 0x30 + (digits[at] ?? 0);
+    return text;
   } finally {
     digits.fill(0);
   }
 }
 
-function sourced(ring: Keyring, by: PinSource, length: number): PinDigits {
+function sourced(
+  ring: Keyring,
+  policies: Pick<OrderPolicies, "pinBlock">,
+  by: PinSource,
+  wanted: WantedPin,
+): PinDigits {
+  const { length, pan } = wanted;
   switch (by.method) {
     case "trivial":
       return Uint8Array.from(by.digits, Number);
     case "derived": {
       const { crypto, key } = ring.paymentMaster(by.keys, "ibm-3624");
-      const { table, digits, pad } = IBM_3624;
-      const to = by.pan.length - 1;
-      return naturalPin(crypto, key, { pan: by.pan, length, form: { table, pad, from: to - digits, to } });
+      if (pan === undefined) throw new VaultRefusal("a PIN is derived from an account number: none was told");
+      return naturalPin(crypto, key, { pan, length, form: usualIbm3624(pan) });
     }
     case "issuer": {
-      return issuersPin(ring.pinKey(by.keys), by);
+      const key = ring.pinKey(by.keys);
+      judgeForm(key, by);
+      return policies.pinBlock(by, wanted, () => opened(key, { ...by, pan: pan ?? "" }, length));
     }
   }
 }
 
-export type IssuersBlock = Pick<
-  Extract<PinSource, { method: "issuer" }>,
-  "keys" | "format" | "block" | "pan"
->;
+type Issuers = Extract<PinSource, { method: "issuer" }>;
+export type IssuersBlock = Pick<Issuers, "keys" | "format" | "block"> & { readonly pan: string };
 
-/** An issuer's block, deciphered where its key is kept; the caller wipes the digits. Throws VaultRefusal, CardProblem. */
-export function issuersPin({ crypto, key, isDes }: PinKey, by: IssuersBlock): PinDigits {
-  const { keys, format, block: enciphered, pan } = by;
+/** What can be told without opening it. */
+function judgeForm({ isDes }: PinKey, { keys, format, block }: Issuers): void {
   if (isDes !== (format !== 4))
     throw new VaultRefusal(
       `a PIN block of format ${format} is under ${format === 4 ? "AES" : "triple DES"} (ISO 9564-1), and key ${keys} is ${isDes ? "triple DES" : "AES"}`,
     );
+  const bytes = format === 4 ? 16 : 8;
+  if (block.length !== bytes)
+    throw new VaultRefusal(`a PIN block of format ${format} has ${bytes} bytes, not ${block.length}`);
+}
+
+/** Undefined: it is no such block, or has a PIN of another length; nobody is told which. */
+function opened(key: PinKey, by: IssuersBlock, length: number): PinDigits | undefined {
+  try {
+    const digits = issuersPin(key, by);
+    if (digits.length === length) return digits;
+    digits.fill(0);
+    return undefined;
+  } catch (problem) {
+    if (problem instanceof CardProblem) return undefined;
+    throw problem;
+  }
+}
+
+/** An issuer's block, deciphered where its key is kept; the caller wipes the digits. Throws CardProblem. */
+export function issuersPin({ crypto, key }: PinKey, by: IssuersBlock): PinDigits {
+  const { format, block: enciphered, pan } = by;
   if (format === 4) return pinOfEncipheredBlock4(crypto, key, enciphered, pan);
-  if (enciphered.length !== 8)
-    throw new VaultRefusal(`a PIN block of format ${format} has 8 bytes, not ${enciphered.length}`);
   const cipher = crypto.des3(key);
   const block = cipher.decrypt(enciphered);
   cipher.wipe();

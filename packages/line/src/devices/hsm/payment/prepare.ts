@@ -16,7 +16,7 @@ import { random } from "../draw.js";
 import type { IssuerSigner, Keyring } from "../keyring.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { PaymentAsk, PaymentPrepared } from "../port.js";
-import { openedPin, refusing } from "./card-values.js";
+import { openedPin, pinKeyUse, refusing } from "./card-values.js";
 import { type IccKeys, wipePair } from "./icc-keys.js";
 import { aidOf, bindingOf, type CardSecrets, sealCard } from "./sealed-card.js";
 import { stripeFor } from "./tracks.js";
@@ -56,8 +56,8 @@ function judged(ring: Keyring, { application, profile, card, masters, seed }: Pa
   if (seed !== undefined && ring.environment === "live")
     throw new VaultRefusal("live cards have keys of chance: a seed makes test cards only");
   const prepared = refusing(() => prepareCard(profile, card));
-  for (const use of ["ac", "smi", "smc", "cvk", "pvk"] as const)
-    ring.paymentMaster(masters[use], `emv-${use}`);
+  for (const use of ["ac", "smi", "smc", "cvk"] as const) ring.paymentMaster(masters[use], `emv-${use}`);
+  ring.paymentMaster(masters.pvk, pinKeyUse(profile));
   const { issuerKey, proof } = profile;
   if (proof === "none" || issuerKey === undefined) return { prepared };
   const { issuer } = masters;
@@ -115,9 +115,10 @@ function made(
   const secrets = issuer === undefined ? {} : signed(ring.issuerSigner(issuer), ask, pair, staticData);
   const place = { order, record, application, policy };
   const sealed = sealCard(ring.sealing(), place, bindingOf(card, staticData), secrets);
-  if (ask.stripe !== true) return { sealed };
-  const pin = openedPin(ring, { order, record }, ask.pin, ask.sealedPin);
+  // Opened in any case: a PIN of another account is told before a card moves.
+  const pin = openedPin(ring, { order, record }, ask, ask.sealedPin);
   try {
+    if (ask.stripe !== true) return { sealed };
     return { sealed, stripe: stripeFor(ring, { order, record }, { ...ask, digits: pin }, "make") };
   } finally {
     pin.fill(0);

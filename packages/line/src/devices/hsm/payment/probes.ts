@@ -5,7 +5,9 @@ import {
   cardVerificationValue,
   iccMasterKey,
   judgeByCardKey,
+  naturalPin,
   pinBlock2,
+  pinOffset,
   pinVerificationValue,
   ScriptSession,
   seededBytes,
@@ -25,7 +27,7 @@ export const masterHere: MasterOf = (key, work) => work({ crypto: nodeCrypto, ke
 
 const IMK = unhex("0123456789ABCDEFFEDCBA9876543210");
 
-/** Card keys, PVV and CVV (packages/card/vectors/emv-crypto.json optA-psn45, pin-verification.json pvv-1 and cvv-1). */
+/** Card keys, PVV, offset (packages/card/vectors/emv-crypto.json optA-psn45, pin-verification.json pvv-1 and ibm-5). */
 export function probePaymentKeys(masterOf: MasterOf): void {
   const key = masterOf(IMK, (master) =>
     iccMasterKey(master.crypto, master.key, { pan: "12345678901234567", psn: "45", option: "A" }),
@@ -39,6 +41,11 @@ export function probePaymentKeys(masterOf: MasterOf): void {
     }),
   );
   must(pvv === "8523", "a PIN verification value");
+  const form = { table: "1234567890123456", pad: "F", from: 0, to: 16 };
+  const natural = masterOf(IMK, (master) =>
+    naturalPin(master.crypto, master.key, { pan: "1122334455667788", length: 4, form }),
+  );
+  must(pinOffset(natural, Uint8Array.of(1, 2, 3, 4)) === "7710", "an offset");
 }
 
 /** A throw-away key of PIN blocks of this value, where the provider keeps them. */

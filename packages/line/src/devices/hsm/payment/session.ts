@@ -1,13 +1,15 @@
 /** A payment card's secrets while its commands are made: opened once for all of them, wiped right after. */
 import { concat } from "@persoline/card/bytes";
-import { kcvDes, pad80 } from "@persoline/card/crypto";
-import { type ModulePart, pinBlock2, staticDataOf } from "@persoline/card/emv";
+import { kcvDes, pad80Secret } from "@persoline/card/crypto";
+import { type ModulePart, pinBlock2, type PinDigits, staticDataOf } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Part, PaymentSecrets, SealedSecrets } from "@persoline/card/program";
 import type { Keyring } from "../keyring.js";
+import type { ListedCard } from "../order-policy.js";
+import type { PaymentCardAsk } from "../port.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import { chipTrack2, openedPin, refusing, threeKeys } from "./card-values.js";
-import { aidOf, bindingOf, type CardPlace, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
+import { aidOf, bindingOf, type CardSecrets, openCard, wipeCard } from "./sealed-card.js";
 
 interface Opened {
   readonly payment: PaymentSecrets;
@@ -21,7 +23,7 @@ export function openedPayment(
   ring: Keyring,
   secrets: SealedSecrets,
   application: string,
-  list: Pick<CardPlace, "policy" | "unlisted"> = {},
+  list?: ListedCard,
 ): { readonly payment: PaymentSecrets; readonly secrets: CardSecrets } {
   const payment = secrets.payment?.[application];
   if (payment === undefined)
@@ -32,6 +34,23 @@ export function openedPayment(
   const staticData = refusing(() => staticDataOf(profile, card));
   const place = { order: secrets.order, record: secrets.record, application, ...list };
   return { payment, secrets: openCard(ring.sealing(), place, bindingOf(card, staticData), sealed) };
+}
+
+/** The record's account and its PIN, which lives as long as `work`. Throws VaultRefusal when one of them is another record's, or of another list. */
+export function withOwnPin<T>(
+  ring: Keyring,
+  list: ListedCard,
+  { secrets, application }: PaymentCardAsk,
+  work: (digits: PinDigits, payment: PaymentSecrets) => T,
+): T {
+  const { payment, secrets: sealed } = openedPayment(ring, secrets, application, list);
+  wipeCard(sealed);
+  const pin = openedPin(ring, { ...secrets, list }, payment, secrets.pins[payment.pin]);
+  try {
+    return work(pin, payment);
+  } finally {
+    pin.fill(0);
+  }
 }
 
 /** What any reader of the card sees too; all else leaves under the session's DEK, whatever the program says. */
@@ -66,7 +85,7 @@ export class PaymentParts {
       );
     }
     if (pad === undefined) return value;
-    const padded = pad80(value, pad);
+    const padded = pad80Secret(value, pad);
     value.fill(0);
     return padded;
   }
@@ -117,10 +136,10 @@ export class PaymentParts {
   }
 
   #withPin(opened: Opened, make: (pin: Uint8Array) => Uint8Array): Uint8Array {
-    const { pin: name } = opened.payment;
+    const { payment } = opened;
     const secrets = this.#secrets;
-    if (secrets === undefined) throw new VaultRefusal(`no sealed PIN "${name}" came with this record`);
-    const pin = openedPin(this.#ring, secrets, name, secrets.pins[name]);
+    if (secrets === undefined) throw new VaultRefusal(`no sealed PIN "${payment.pin}" came with this record`);
+    const pin = openedPin(this.#ring, secrets, payment, secrets.pins[payment.pin]);
     try {
       return make(pin);
     } finally {

@@ -9,6 +9,8 @@ import { parsePreamble } from "@persoline/card/issuer-data";
 import type { KeyRef } from "@persoline/card/program";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { ann, Desk, opened, plan } from "../office/office.test.data.js";
+import { openOrder } from "../order.test.data.js";
+import { paymentSentence, pinSentence } from "../order-policy.js";
 import { application, cardOf } from "../payment/payment-card.test.data.js";
 import { openStripe } from "../payment/stripe.js";
 import type { Hsm } from "../port.js";
@@ -73,16 +75,19 @@ afterAll(() => {
 });
 
 const masters = { ac: "emv-ac", smi: "emv-smi", smc: "emv-smc", cvk: "emv-cvk", pvk: "emv-pvk" } as const;
+const named = Object.fromEntries(Object.keys(masters).map((use) => [use, ref(`pay-${use}`)])) as never;
+const stripes = [pinSentence({ name: "pin", length: 4 }), paymentSentence(application, named)];
 async function stripeBy(hsm: Hsm): Promise<string> {
-  const named = Object.fromEntries(Object.keys(masters).map((use) => [use, ref(`pay-${use}`)]));
-  const sealedPin = await hsm.drawPin({ order: "L-1", record: 1, name: "pin", length: 4 });
+  await openOrder(hsm, "L-1", stripes);
+  const { pan } = cardOf(1);
+  const sealedPin = await hsm.drawPin({ order: "L-1", record: 1, name: "pin", length: 4, pan });
   const profile = { ...samplePayment(undefined, { proof: "none" }) };
   const [made] = await hsm.preparePayment([
     {
       order: "L-1",
       record: 1,
       application,
-      masters: named as never,
+      masters: named,
       profile,
       card: cardOf(1),
       pin: "pin",
@@ -98,6 +103,7 @@ test("a stripe encoder's key comes in by two custodians; the newest in life is u
   await ceremonies(async (desk) => {
     for (const [use, own] of Object.entries(masters))
       await desk.both({ do: "generate", key: plan(`pay-${use}`, { use: own, algorithm: "3DES" }) });
+    await desk.both({ do: "allow", name: "stripes", sentences: stripes });
     await desk.begin({ do: "import-public", key: key("encoder-1"), pem: openPem(encoders[0]) });
   });
   await expect(stripeBy(await module())).rejects.toThrow("no public key of a stripe encoder");
@@ -155,8 +161,8 @@ test("an order puts secrets where two custodians have allowed it, and the token'
   const hsm = await module();
   expect(await hsm.releaseDataKey({ order, sealed, policy })).toHaveLength(32);
   const { approved } = (await hsm.capabilities()).policies;
-  expect(approved.map(({ name }) => name)).toEqual(["payment"]);
-  const name = approved[0]?.digest ?? "";
+  expect(approved.map(({ name }) => name)).toEqual(["stripes", "payment"]);
+  const name = approved[1]?.digest ?? "";
   await ceremonies((desk) => desk.both({ do: "forbid", name, reason: "test" }));
   await expect((await module()).releaseDataKey({ order, sealed, policy })).rejects.toThrow(
     "no two custodians",

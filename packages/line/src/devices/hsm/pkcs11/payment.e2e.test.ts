@@ -20,16 +20,19 @@ import {
   keyRead,
   keys,
   masters,
-  names,
   type ModuleCalls,
+  names,
+  offsetNames,
   prepared,
   profileOf,
   type Scp,
   TestCard,
+  withOffset,
 } from "../payment/payment-card.test.data.js";
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
-import { openOrder, placesOf } from "../order.test.data.js";
+import { anyPin, openOrder, placesOf } from "../order.test.data.js";
+import { paymentSentence } from "../order-policy.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
@@ -126,6 +129,32 @@ describe("payment cards", () => {
     ]);
   });
 
+  test("with an IBM 3624 offset under the token's key: track 2 and stripe say it, and the PIN is the card's", async () => {
+    const profile = profileOf(withOffset(6));
+    const ready = await prepared(hsm, {
+      order: "P-4",
+      profile,
+      masters: offsetNames,
+      stripe: true,
+      pin: { length: 6 },
+    });
+    const card = new TestCard("scp03");
+    await card.personalize(hsm, ready);
+    const result = await card.transact(hsm, ready);
+    expect(result.outcome).toBe("approved online");
+    expect(await card.verify(hsm, ready, keyRead(result, ready))).toBe("9000");
+    const { secrets } = ready;
+    const track2 = result.data.get(0x57) ?? unhex("");
+    expect(await hsm.judgeTrack2({ secrets, application, track2 })).toBe("right");
+    const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
+    const stripe = openStripe(encoder, { order: "P-4", record: 1 }, ready.stripe ?? "");
+    const offset = hex(track2).split("D")[1]?.slice(7, 14) ?? "none";
+    expect([offset[0], stripe.track2]).toEqual([
+      "2",
+      expect.stringContaining(`=${cardOf(1).expiry}201${offset}`),
+    ]);
+  });
+
   test("an issuer's RSA key drawn in the token certifies cards, its public half told; drawn masters too", async () => {
     const told = (await hsm.keys()).find(({ name }) => name === "drawn-issuer");
     const { modulus = "", exponent = "" } = told?.issuer ?? {};
@@ -133,7 +162,9 @@ describe("payment cards", () => {
     const publicKey = { modulus: unhex(modulus), exponent: unhex(exponent) };
     const profile = samplePayment(issuerKeyFor(publicKey));
     const drawn = { ...names, issuer: ref("drawn-issuer"), ac: ref("drawn-ac"), cvk: ref("drawn-cvk") };
-    const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4 });
+    await openOrder(hsm, "P-3", [...anyPin(), paymentSentence(application, drawn)]);
+    const { pan } = cardOf(1);
+    const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4, pan });
     const ask = { order: "P-3", record: 1, application, masters: drawn, profile, card: cardOf(1) };
     const [made] = await hsm.preparePayment([{ ...ask, pin: "pin", sealedPin, stripe: true }]);
     expect(made?.sealed.length).toBeGreaterThan(500);

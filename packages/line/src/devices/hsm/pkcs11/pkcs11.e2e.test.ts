@@ -25,7 +25,7 @@ import {
   serial,
   sessionBy,
 } from "../channel-cards.test.data.js";
-import { orderOfSteps } from "../order.test.data.js";
+import { anyPin, openOrder, orderOfSteps } from "../order.test.data.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
@@ -312,6 +312,7 @@ describe("cards of every kind", () => {
 
 test("PINs, letters, seals and signatures survive a new start of the module", async () => {
   const whose = { order: "A-1", record: 1, name: "pin" };
+  await openOrder(hsm, whose.order, anyPin());
   const sealed = await hsm.drawPin({ ...whose, length: 6 });
   const dataKey = await hsm.createDataKey({ order: "A-1" });
   const clear = await hsm.releaseDataKey({ order: "A-1", sealed: dataKey });

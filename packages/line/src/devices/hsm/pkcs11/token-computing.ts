@@ -14,6 +14,10 @@ export const EDWARDS = {
   parameters: Buffer.from("06032b6570", "hex"),
 } as const;
 
+/** For the library's binding: no copy, least of all one in a pool that nobody wipes. */
+const sameMemory = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 export class TokenComputing extends TokenSession {
   random(length: number): Uint8Array {
     return this.bytes((session) => this.module.C_GenerateRandom(session, Buffer.alloc(length)));
@@ -23,14 +27,14 @@ export class TokenComputing extends TokenSession {
     const mechanism = cipher === "aes" ? this.p11.CKM_AES_ECB : this.p11.CKM_DES3_ECB;
     return this.bytes((session) => {
       this.module.C_EncryptInit(session, { mechanism }, key);
-      return this.module.C_Encrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+      return this.module.C_Encrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
   }
 
   encryptCbc(key: Handle, iv: Uint8Array, data: Uint8Array): Uint8Array {
     return this.bytes((session) => {
       this.module.C_EncryptInit(session, this.#cbc(iv), key);
-      return this.module.C_Encrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+      return this.module.C_Encrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
   }
 
@@ -38,7 +42,7 @@ export class TokenComputing extends TokenSession {
     const mechanism = cipher === "aes" ? this.p11.CKM_AES_ECB : this.p11.CKM_DES3_ECB;
     return this.bytes((session) => {
       this.module.C_DecryptInit(session, { mechanism }, key);
-      return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+      return this.module.C_Decrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
   }
 
@@ -47,7 +51,7 @@ export class TokenComputing extends TokenSession {
     const mechanism = { mechanism: this.p11.CKM_DES3_CBC, parameter: Buffer.alloc(8) };
     return this.bytes((session) => {
       this.module.C_DecryptInit(session, mechanism, key);
-      return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+      return this.module.C_Decrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
   }
 
@@ -80,14 +84,14 @@ export class TokenComputing extends TokenSession {
   decryptCbc(key: Handle, iv: Uint8Array, data: Uint8Array): Uint8Array {
     return this.bytes((session) => {
       this.module.C_DecryptInit(session, this.#cbc(iv), key);
-      return this.module.C_Decrypt(session, Buffer.from(data), Buffer.alloc(data.length));
+      return this.module.C_Decrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
   }
 
   cmac(key: Handle, message: Uint8Array): Uint8Array {
     return this.bytes((session) => {
       this.module.C_SignInit(session, { mechanism: this.p11.CKM_AES_CMAC }, key);
-      return this.module.C_Sign(session, Buffer.from(message), Buffer.alloc(16));
+      return this.module.C_Sign(session, sameMemory(message), Buffer.alloc(16));
     });
   }
 
@@ -148,7 +152,8 @@ export class TokenComputing extends TokenSession {
   #value(object: Handle): Uint8Array {
     return this.bytes((session) => {
       const [attribute] = this.module.C_GetAttributeValue(session, object, [{ type: this.p11.CKA_VALUE }]);
-      return Buffer.from((attribute?.value as Buffer | undefined) ?? []);
+      // The very bytes that the binding gave: a copy in a pool would stay.
+      return (attribute?.value as Buffer | undefined) ?? Buffer.alloc(0);
     });
   }
 
@@ -182,7 +187,7 @@ export class TokenComputing extends TokenSession {
 
   #derived(key: Handle, iv: Uint8Array, block: Uint8Array, template: Template): Handle {
     const p11 = this.p11;
-    const parameter = { type: p11.CK_PARAMS_AES_CBC, iv: Buffer.from(iv), data: Buffer.from(block) };
+    const parameter = { type: p11.CK_PARAMS_AES_CBC, iv: Buffer.from(iv), data: sameMemory(block) };
     return this.call((session) =>
       this.module.C_DeriveKey(session, { mechanism: p11.CKM_AES_CBC_ENCRYPT_DATA, parameter }, key, [
         { type: p11.CKA_CLASS, value: p11.CKO_SECRET_KEY },

@@ -1,5 +1,6 @@
 /** A PKCS#11 token and one logged-in session with it: how it is reached, and what its errors mean. Inside the module's process only. */
 import type pkcs11js from "pkcs11js";
+import { unmovedCopy } from "@persoline/card/bytes";
 import { KeystoreProblem } from "../keystore.js";
 import { VaultRefusal } from "../vault-refusal.js";
 
@@ -169,8 +170,12 @@ export class TokenSession {
     }
   }
 
+  /** A plain array of its own; what the library's binding gave back is wiped. */
   protected bytes(work: (session: Handle) => Buffer): Uint8Array {
-    return new Uint8Array(this.call(work));
+    const given = this.call(work);
+    const own = unmovedCopy(given);
+    given.fill(0);
+    return own;
   }
 
   /** SoftHSM answers like a lost token when a value does not fit; a session that is alive tells the two apart. */

@@ -118,11 +118,12 @@ export async function made(
   const order = `2026-${policyDigest(places).slice(0, 16)}`;
   openOrderNow(calls, order, places);
   const place = { order, record: record.number };
-  const by = pinSource(payment.plan, record.fields, payment.card);
+  const by = pinSource(payment.plan, record.fields);
   const sealedPin = calls.drawPin({
     ...place,
     name: pin.name,
     length: pin.length,
+    pan: payment.card.pan,
     ...(by === undefined ? {} : { by }),
   });
   const ask = { ...place, application, masters, profile, card: payment.card, pin: pin.name, sealedPin };

@@ -161,8 +161,15 @@ function checkPin(
   { person }: GpProductFile,
   tell: Tell,
 ): void {
-  const { method, digits, block, letter } = pin;
+  const { method, digits, block, letter, verification } = pin;
   const where = [...path, "pin"];
+  if (verification === "offset" && (method === "trivial" || block?.format === 1))
+    tell(
+      [...where, "verification"],
+      "pin-offset",
+      `the offset of a PIN that ${method === "trivial" ? "everybody knows" : "came without its account (format 1)"} would tell the natural PIN, and with it the PIN that a holder chooses later`,
+      "write verification: pvv",
+    );
   if (method === "card")
     tell(
       [...where, "method"],

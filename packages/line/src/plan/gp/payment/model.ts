@@ -110,6 +110,9 @@ function profileOf(file: PaymentFile, aid: Uint8Array): PaymentModel["profile"] 
       keyIndex: cryptogram["key-index"],
       option: cryptogram.option,
     },
-    pvvKeyIndex: pin["key-index"],
+    pinVerification: {
+      keyIndex: pin["key-index"],
+      ...(pin.verification === "pvv" ? { by: "pvv" } : { by: "offset", digits: lengthOf(pin) }),
+    },
   };
 }

@@ -38,6 +38,12 @@ export const withProof = (text: string, proof: "none" | "sda" | "dda" | "cda"): 
   return changed.replace(/ {6}(certificate|authority): .*\n/g, "").replace(", issuer: pay-rsa", "");
 };
 
+/** With an IBM 3624 offset in place of the PIN verification value. */
+export const offsetText = (text: string): string =>
+  text
+    .replace("pin: { method", "pin: { verification: offset, method")
+    .replace("pvk: pay-pvk", "pvk: pay-ibm");
+
 export function schemeOf(text: string): Scheme | undefined {
   const read = parseAnyProduct(text, "product.yaml");
   if (!read.ok || read.product.kind !== "globalplatform") throw new Error("not read");

@@ -13,9 +13,11 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { aid } from "@persoline/card/bytes";
+import { openOrderNow } from "../../../devices/hsm/order.test.data.js";
+import { pinSentence } from "../../../devices/hsm/order-policy.js";
 import { recordProblems } from "../../prepare.js";
 import { calls, ibmDigits, made, PaymentHead, pinKeyDigits, transportDigits } from "./life.test.data.js";
-import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
+import { cardholder, offsetText, paymentText, plannedPayment } from "./payment.test.data.js";
 
 const pan = "9999015156151849";
 const withPin = (pin: string): string => paymentText.replace(/pin: \{ method: drawn.*\}/, `pin: { ${pin} }`);
@@ -76,8 +78,9 @@ describe("a card's PIN is the one that its product says", () => {
     expect(() => plannedPayment(withPin("method: derived"))).toThrow(
       "add keys: the name of a key for ibm-3624",
     );
-    const by = { method: "derived", keys: "pay-pvk" as KeyRef, pan } as const;
-    expect(() => calls.drawPin({ order: "1", record: 1, name: "pin", length: 4, by })).toThrow(
+    const by = { method: "derived", keys: "pay-pvk" as KeyRef } as const;
+    openOrderNow(calls, "1", [pinSentence({ name: "pin", length: 4, by })]);
+    expect(() => calls.drawPin({ order: "1", record: 1, name: "pin", length: 4, by, pan })).toThrow(
       "key pay-pvk is for emv-pvk, not for ibm-3624: a key has one purpose",
     );
   });
@@ -89,6 +92,12 @@ describe("a card's PIN is the one that its product says", () => {
   ])("the issuer's, in a block of format %i", async (format, block) => {
     expect(await shows(issuers(format), "2580", { block })).toBe("9000");
     expect(await shows(issuers(format), "2581", { block })).toBe("63C2");
+  });
+  test("the issuer's, with its offset on stripe and chip in place of a verification value", async () => {
+    const block = enciphered(pinBlock0(pinText("2580"), pan));
+    const text = offsetText(issuers(0));
+    expect(await shows(text, "2580", { block })).toBe("9000");
+    expect(await shows(text, "2581", { block })).toBe("63C2");
   });
   test("an issuer's block of another PAN, another length or another key is refused before a card moves, without a digit", async () => {
     const refused = [

@@ -2,7 +2,15 @@ import { nodeCrypto } from "@persoline/card/node";
 import { describe, expect, test } from "vitest";
 import { problemText } from "../../../orders/yaml.js";
 import { parseAnyProduct } from "../../product.js";
-import { authority, certificate, paymentText, plannedPayment, withProof } from "./payment.test.data.js";
+import { recordProblems } from "../../prepare.js";
+import {
+  authority,
+  cardholder,
+  certificate,
+  paymentText,
+  plannedPayment,
+  withProof,
+} from "./payment.test.data.js";
 import { readScheme } from "./scheme.js";
 
 /** The example with one thing changed, and what is told of it. */
@@ -32,6 +40,27 @@ test("the example is read, in the words of EMV", () => {
   expect(pins).toMatchObject([{ name: "pin", length: 4, tries: 3, letter: true, by: { method: "drawn" } }]);
 });
 
+test("what tracks say of the PIN: its verification value, or an offset as long as it", () => {
+  const said = (text: string) => plannedPayment(text).payment?.profile.pinVerification;
+  expect(said(paymentText)).toEqual({ by: "pvv", keyIndex: 1 });
+  const offset = paymentText.replace(
+    "method: drawn, length: 4",
+    "method: drawn, length: 6, verification: offset",
+  );
+  expect(said(offset)).toEqual({ by: "offset", keyIndex: 1, digits: 6 });
+});
+test("a record's track 2 that an offset makes too long is told before a card moves", () => {
+  const text = paymentText.replace(
+    "method: drawn, length: 4",
+    "method: drawn, length: 10, verification: offset",
+  );
+  const where = { order: "1", file: "a.csv" };
+  expect(recordProblems(plannedPayment(paymentText), cardholder, where)).toEqual([]);
+  expect(recordProblems(plannedPayment(text), cardholder, where)).toMatchObject([
+    { column: "PAN", code: "no-card", message: expect.stringContaining("track 2") as string },
+  ]);
+});
+
 test("without offline proof there is nothing to certify", () => {
   const { payment } = plannedPayment(withProof(paymentText, "none"));
   expect(payment?.profile.issuerKey).toBeUndefined();
@@ -51,6 +80,17 @@ describe("what is wrong is told with its place", () => {
     ["method: drawn", 'method: drawn, digits: "0000"', "method drawn has no use for digits"],
     ["method: drawn, length: 4", 'method: trivial, digits: "0000"', "needs no letter"],
     ["method: drawn", "method: issuer", "method issuer needs block"],
+    [
+      "method: drawn, length: 4, tries: 3",
+      'method: trivial, digits: "0000", tries: 3, verification: offset',
+      "the offset of a PIN that everybody knows would tell the natural PIN",
+    ],
+    [
+      "method: drawn",
+      "method: issuer, verification: offset, block: { field: pan, format: 1, keys: pin-key }",
+      "the offset of a PIN that came without its account (format 1) would tell the natural PIN",
+    ],
+    ["method: drawn", "method: drawn, verification: cvv", "verification"],
     [
       "method: drawn",
       "method: issuer, block: { field: nothing, format: 0, keys: pin-key }",

@@ -179,16 +179,14 @@ export function pinWay({ pin: { by } }: PaymentPlan) {
 export function pinSource(
   { pin }: PaymentPlan,
   values: Values,
-  { pan }: Pick<PaymentRecord, "pan">,
 ):
   | { readonly method: "trivial"; readonly digits: string }
-  | { readonly method: "derived"; readonly keys: KeyRef; readonly pan: string }
+  | { readonly method: "derived"; readonly keys: KeyRef }
   | {
       readonly method: "issuer";
       readonly keys: KeyRef;
       readonly format: 0 | 1 | 3 | 4;
       readonly block: Uint8Array;
-      readonly pan: string;
     }
   | undefined {
   const { by } = pin;
@@ -198,14 +196,13 @@ export function pinSource(
     case "trivial":
       return by;
     case "derived":
-      return { method: "derived", keys: by.keys, pan };
+      return { method: "derived", keys: by.keys };
     case "issuer":
       return {
         method: "issuer",
         keys: by.keys,
         format: by.format,
         block: unhex(textOf(values, by.field)),
-        pan,
       };
   }
 }

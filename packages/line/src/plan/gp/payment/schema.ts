@@ -38,7 +38,19 @@ const pin = z.strictObject({
   length: z.number().int().min(4).max(12).default(4),
   tries: z.number().int().min(1).max(15).default(3),
   letter: z.boolean().default(true),
-  "key-index": z.number().int().min(0).max(6).default(1).describe("Digit of the PIN verification key (PVKI)"),
+  verification: z
+    .enum(["pvv", "offset"])
+    .default("pvv")
+    .describe(
+      "What stripe and chip say of the PIN: a PIN verification value, keys.pvk being for emv-pvk; or its offset (IBM 3624), keys.pvk being for ibm-3624",
+    ),
+  "key-index": z
+    .number()
+    .int()
+    .min(0)
+    .max(6)
+    .default(1)
+    .describe("Digit of the key (PVKI), before verification value or offset"),
   keys: keyName
     .optional()
     .describe(
