@@ -120,6 +120,14 @@ describe("what the token shows at start", () => {
     for (const { note } of lesser) expect(note).toMatch(/\w{4}/);
   });
 
+  test("keys are told as drawn there or brought in, and none can be changed or copied", async () => {
+    const told = new Map<string, unknown>((await hsm.keys()).map(({ name, standing }) => [name, standing]));
+    for (const drawn of ["issuer128", "issuer256", "issuerdes", "store-seal"])
+      expect([drawn, told.get(drawn)]).toEqual([drawn, { born: true, fixed: true }]);
+    for (const published of ["fab128", "fab256", "fabdes", "desfire"])
+      expect([published, told.get(published)]).toEqual([published, { born: false, fixed: true }]);
+  });
+
   test("key pairs of SCP11 are not put into one", async () => {
     const other = softToken(folder, "no pairs");
     const asked = {
