@@ -1,5 +1,6 @@
 /** Live keys on a machine that swaps: a mount namespace of its own in which Linux says so. */
 import { spawnSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,9 +16,10 @@ beforeAll(() => {
     "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/sda2                               partition\t8388604\t0\t-2\n",
   );
   letterPrinter = join(folder, "printer.pem");
-  const made = spawnSync("openssl", ["genpkey", "-algorithm", "x25519", "-out", join(folder, "private.pem")]);
-  expect(made.status).toBe(0);
-  spawnSync("openssl", ["pkey", "-in", join(folder, "private.pem"), "-pubout", "-out", letterPrinter]);
+  writeFileSync(
+    letterPrinter,
+    generateKeyPairSync("x25519").publicKey.export({ format: "pem", type: "spki" }).toString(),
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -27,7 +29,7 @@ function swapping(words: readonly string[], env: Readonly<Record<string, string>
   const { status, stdout, stderr } = spawnSync(
     "unshare",
     ["--mount", ...user, "sh", "-c", inside, "sh", process.execPath, program, ...words],
-    { encoding: "utf8", env: { PATH: process.env["PATH"] ?? "", ...env } },
+    { encoding: "utf8", env: { PATH: "/usr/bin:/bin:/usr/sbin:/sbin", ...env } },
   );
   return { code: status, out: stdout, err: stderr };
 }

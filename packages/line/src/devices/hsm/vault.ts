@@ -250,7 +250,11 @@ export class ModuleClient {
   readonly #endAfterIt = (signal: NodeJS.Signals): void => {
     this.#asked();
     if (this.#child.connected) this.#child.disconnect();
-    void this.#isGone().then(() => process.kill(process.pid, signal));
+    void this.#isGone().then((isGone) => {
+      // It waits at a descriptor, which stops everything in it.
+      if (!isGone) this.#child.kill("SIGKILL");
+      process.kill(process.pid, signal);
+    });
   };
 
   #end(why: DeviceFault): void {
