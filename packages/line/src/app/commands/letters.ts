@@ -23,6 +23,9 @@ async function mustBeThere(store: Store, order: string): Promise<void> {
     throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
 }
 
+/** A PIN is opened for its letter. */
+const letterOperations = ["pin", "letter"] as const;
+
 const letterCount = (count: number): string => `${String(count)} ${count === 1 ? "letter" : "letters"}`;
 
 /** "98 are released, 2 are void". */
@@ -70,16 +73,21 @@ export function addLetterCommands(program: Command): void {
     .argument("<order>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline letters write 2026-117")
     .action((order: string, options: DecisionOptions) =>
-      withOrder(order, options, async ({ stored, store, hsm, data }) => {
-        const { planned } = await readAnyProduct(stored.spec.product);
-        const written = await writeLetters({ order, store, hsm, data, pins: planned.pins });
-        if (options.json === true) return printJson({ order, written });
-        print(
-          written === 0
-            ? `No good card of order ${order} lacks a letter.`
-            : `${letterCount(written)} of order ${order} written.`,
-        );
-      }),
+      withOrder(
+        order,
+        options,
+        async ({ stored, store, hsm, data }) => {
+          const { planned } = await readAnyProduct(stored.spec.product);
+          const written = await writeLetters({ order, store, hsm, data, pins: planned.pins });
+          if (options.json === true) return printJson({ order, written });
+          print(
+            written === 0
+              ? `No good card of order ${order} lacks a letter.`
+              : `${letterCount(written)} of order ${order} written.`,
+          );
+        },
+        letterOperations,
+      ),
     );
 
   withPassphrase(withOperator(withData(letters.command("release"))))
@@ -121,17 +129,22 @@ export function addLetterCommands(program: Command): void {
         options: DecisionOptions & { readonly reason: string; readonly witness: string },
       ) => {
         const order = await withStore(options, (store) => store.letters.orderOf(letter));
-        await withOrder(order, options, async ({ stored, store, hsm, data, by }) => {
-          const { reason, witness } = options;
-          const { planned } = await readAnyProduct(stored.spec.product);
-          const anew = await store.letters.reprint({ letter, reason, by, witness });
-          await takeAwayVoid(order, store, data);
-          await writeLetters({ order, store, hsm, data, pins: planned.pins });
-          if (options.json === true) return printJson({ replaces: letter, letter: anew.letter });
-          print(
-            `Letter ${letter} is void; ${anew.letter} takes its place and waits for "letters release ${order}".`,
-          );
-        });
+        await withOrder(
+          order,
+          options,
+          async ({ stored, store, hsm, data, by }) => {
+            const { reason, witness } = options;
+            const { planned } = await readAnyProduct(stored.spec.product);
+            const anew = await store.letters.reprint({ letter, reason, by, witness });
+            await takeAwayVoid(order, store, data);
+            await writeLetters({ order, store, hsm, data, pins: planned.pins });
+            if (options.json === true) return printJson({ replaces: letter, letter: anew.letter });
+            print(
+              `Letter ${letter} is void; ${anew.letter} takes its place and waits for "letters release ${order}".`,
+            );
+          },
+          letterOperations,
+        );
       },
     );
 
