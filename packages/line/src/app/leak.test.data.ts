@@ -135,10 +135,11 @@ function anchorsOf(bytes: Buffer): number[] {
   return [0, 1, 2, 3].map((more) => best.at + more);
 }
 
-/** Names of the needles that are in there. */
-export function found(content: Buffer, needles: Needles): string[] {
+/** Names of the needles that are in any of these. */
+export function found(contents: Buffer | readonly Buffer[], needles: Needles): string[] {
   const hits = new Set<string>();
-  new Search(needles).look(content, hits);
+  const search = new Search(needles);
+  for (const content of Buffer.isBuffer(contents) ? [contents] : contents) search.look(content, hits);
   return [...hits];
 }
 

@@ -38,6 +38,7 @@ import {
   foundIn,
   inMemory,
   isModule,
+  type Needles,
   pinForms,
   textForms,
   whileStill,
@@ -162,7 +163,7 @@ async function drilled(name: "vault" | "token"): Promise<Drill> {
   const [snapshot = ""] = readdirSync(heap);
   const sessionNeedles = new Map<string, Buffer[]>();
   const store = await openStore({ file: join(data, "persoline.db") });
-  for await (const { serial, label } of store.stock.list()) {
+  for await (const { serial, label } of store.stock.list({ state: "good" })) {
     const keys = diversifyKdf3(nodeCrypto, canaries.value("pay-issuer"), unhex(serial));
     for (const [use, key] of Object.entries(keys)) sessionNeedles.set(`${use} of ${label}`, forms(key));
   }
@@ -193,8 +194,7 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
         one.isDirectory() ? bodies(join(path, one.name)) : [join(path, one.name)],
       );
     const floor = bodies(join(drill.data, "shop-floor/good")).map((file) => readFileSync(file));
-    const inCards = (needles: ReadonlyMap<string, readonly Buffer[]>) =>
-      new Set(floor.flatMap((content) => found(content, needles))).size;
+    const inCards = (needles: Needles) => found(floor, needles).length;
     expect([
       inCards(panNeedles),
       inCards(pinNeedles()),
@@ -228,6 +228,6 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
     expect(drill.processes.length).toBeGreaterThan(3);
     const said = [...drill.processes, Buffer.from(drill.out)];
     const needles = new Map([...panNeedles, ...nameNeedles, ...secrets()]);
-    expect(said.flatMap((content) => found(content, needles))).toEqual([]);
+    expect(found(said, needles)).toEqual([]);
   });
 });
