@@ -51,7 +51,8 @@ export class DeskCards {
   readonly #fab: GlobalPlatformFab;
   readonly #heard: (heard: Heard) => void;
   #rest = "";
-  /** Whatever cards computed with, by what it is and which card's; nobody else tells them apart. */
+  readonly #known = new Set<string>();
+  /** Whatever cards computed with, by what it is, which card's, and a running number. */
   readonly secrets = new Map<string, Uint8Array>();
   readonly good: StockItem[] = [];
   #inHand: StockItem | undefined;
@@ -121,7 +122,10 @@ export class DeskCards {
     const keep = (what: string, bytes: Uint8Array): void => {
       // What is no key (a chain that begins) is everywhere.
       if (bytes.every((byte) => byte === 0)) return;
-      this.secrets.set(`${what} of ${label}: ${Buffer.from(bytes).toString("hex")}`, bytes.slice());
+      const value = Buffer.from(bytes).toString("hex");
+      if (this.#known.has(value)) return;
+      this.#known.add(value);
+      this.secrets.set(`${what} of ${label} (${String(this.#known.size)})`, bytes.slice());
     };
     return {
       ...nodeCrypto,
