@@ -4,7 +4,17 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  * End-to-end files that take longest, as the end of `npm test` names them: begun first, none is left alone at the end with cores idle.
  * Elsewhere the runner guesses, by size, or by the last run where it remembers one.
  */
-const longest = ["kill", "quality", "office", "issuer", "keys-token", "power-cut", "orders"];
+const longest = [
+  "kill",
+  "quality",
+  "office",
+  "payment-hundred",
+  "issuer",
+  "keys-token",
+  "power-cut",
+  "orders",
+  "line-memory",
+];
 
 const isEndToEnd = ({ project }: TestSpecification): boolean => project.name === "e2e";
 
