@@ -1,13 +1,26 @@
 /** Place and ink, which every field must have. */
 import type { PlacedField } from "../../plan/types.js";
 import type { FaceFinding, FieldMeasure } from "./finding.js";
-import { type Box, halfWindow, type Ink, inkOf, perMm, placeOf, search, shownIn, windowOf } from "./match.js";
+import {
+  type Box,
+  halfWindow,
+  type Ink,
+  inkOf,
+  perMm,
+  placeOf,
+  search,
+  shownIn,
+  stepIn,
+  windowOf,
+} from "./match.js";
 import type { Plane, Window } from "./plane.js";
 import type { Sight } from "./sight.js";
 
 export interface JudgedField {
   readonly findings: readonly FaceFinding[];
   readonly measure: FieldMeasure;
+  /** How its ink was found, as a whole or piece by piece. */
+  readonly inks: readonly { readonly box: Box; readonly ink: Ink }[];
 }
 
 export interface FoundInk {
@@ -54,7 +67,7 @@ export function findInk(field: PlacedField, box: Box, sight: Sight): FoundInk {
   const { limits, seen, expected } = sight;
   const window = windowOf(box, 0.25, seen);
   const { dx: sx, dy: sy, correlation } = roughPlace(sight, window);
-  const ink = inkOf(shownIn(seen, expected, window, sx, sy), sx, sy);
+  const ink = inkOf(shownIn(seen, expected, window, sx, sy, stepIn(window)), sx, sy);
   const place = placeOf(ink);
   const darkness = ink.gain / limits.fullInk;
   const [dx, dy] = [place.dx / perMm, place.dy / perMm];

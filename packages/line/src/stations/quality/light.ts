@@ -177,9 +177,14 @@ function bowl(
 }
 
 /** Columns of a row that lie on the card: beyond its rounded corners (and a rim of half a millimetre) there is belt. */
-function onCard(y: number, width: number, height: number): { readonly from: number; readonly to: number } {
+function onCard(
+  y: number,
+  width: number,
+  height: number,
+  more = 0,
+): { readonly from: number; readonly to: number } {
   const perMm = judgedAt / 25.4;
-  const rim = 0.5 * perMm;
+  const rim = 0.5 * perMm + more;
   const radius = 3.18 * perMm;
   if (y < rim || y >= height - rim) return { from: 0, to: 0 };
   const up = Math.max(radius - y, y - (height - radius), 0);
@@ -188,10 +193,10 @@ function onCard(y: number, width: number, height: number): { readonly from: numb
   return { from: Math.ceil(side), to: Math.floor(width - side) };
 }
 
-/** Takes away what is expected where nothing is seen: print that runs off the edge. */
-export function trimToCard({ width, height, data }: Plane): void {
+/** Takes away what is expected where nothing is seen: print that runs off the edge. `more`: so many dots farther in as well. */
+export function trimToCard({ width, height, data }: Plane, more = 0): void {
   for (let y = 0; y < height; y++) {
-    const { from, to } = onCard(y, width, height);
+    const { from, to } = onCard(y, width, height, more);
     data.fill(0, y * width, y * width + from);
     data.fill(0, y * width + to, (y + 1) * width);
   }
@@ -235,31 +240,13 @@ export function seenInk(
       const left = scale[c] ?? 0;
       const slope = ((scale[c + 1] ?? left) - left) / knot;
       const first = Math.max(from, c * knot);
-      inkOf(
-        grey,
-        left + slope * (first - c * knot),
-        slope,
-        first,
-        Math.min(to, (c + 1) * knot),
-        ink.data,
-        row,
-      );
+      let factor = left + slope * (first - c * knot);
+      for (let x = first, end = Math.min(to, (c + 1) * knot); x < end; x++, factor += slope)
+        ink.data[row + x] = 1 - (grey[x] ?? 0) * factor;
     }
     if (ground !== undefined) onGround(ink.data, ground.data, row + from, row + to);
   }
   return ink;
-}
-
-function inkOf(
-  grey: Float32Array,
-  factor: number,
-  slope: number,
-  from: number,
-  to: number,
-  ink: Float32Array,
-  row: number,
-): void {
-  for (let x = from, scale = factor; x < to; x++, scale += slope) ink[row + x] = 1 - (grey[x] ?? 0) * scale;
 }
 
 function onGround(ink: Float32Array, ground: Float32Array, from: number, to: number): void {

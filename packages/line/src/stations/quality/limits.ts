@@ -23,13 +23,20 @@ export interface QualityLimits {
   readonly contacts: number;
   /** Share of ink too much, and likeness of it to the print, from which it is the print once more. */
   readonly double: { readonly ink: number; readonly correlation: number };
-  /** Difference in ink that is seen on bare plastic, on marks, and in the mean of a photo; mm of a scratch, mm² of a spot. */
   readonly surface: {
+    /** Difference of light that is strange, as a share of what a bare body gives back; more by so much of the steepest edge within two dots. */
     readonly bare: number;
-    readonly inked: number;
-    readonly photo: number;
+    readonly edge: number;
+    /** The same of the mean over half a millimetre. */
+    readonly broad: number;
+    /** Share of these from which a dot beside a strange one belongs to it. */
+    readonly weak: number;
+    /** mm of a scratch that is no wider than `thin`, and mm² of a spot. */
     readonly scratch: number;
+    readonly thin: number;
     readonly spot: number;
+    /** mm² from which a place is a body of another tone, and how much its difference may scatter then. */
+    readonly tone: { readonly area: number; readonly uneven: number };
   };
 }
 
@@ -47,7 +54,16 @@ export const simulatedLimits: QualityLimits = {
   stock: { darkest: 174, brightest: 255, strange: 0.07 },
   contacts: 0.05,
   double: { ink: 0.12, correlation: 0.2 },
-  surface: { bare: 0.16, inked: 0.24, photo: 0.24, scratch: 3, spot: 0.14 },
+  surface: {
+    bare: 0.13,
+    edge: 0.1,
+    broad: 0.13,
+    weak: 0.5,
+    scratch: 3,
+    thin: 0.7,
+    spot: 0.14,
+    tone: { area: 25, uneven: 0.12 },
+  },
 };
 
 /** For pictures of a camera whose light nobody has learned: any exposure is taken as it is, everything else is judged alike. */

@@ -78,7 +78,7 @@ export function lookAt(
     };
   const seen = seenInk(straight, light, ground, desk.seen);
   const seenHalf = halve(seen, desk.seenHalf);
-  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf);
+  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf, limits.fullInk, options.printed);
   const lies = (what: "upside-down" | "mirrored", likeness: number): FaceFinding => ({
     ...ofCard(what),
     measured: upright.correlation,
