@@ -4,17 +4,15 @@ import { type Box, perMm, windowOf } from "./match.js";
 import { type Window, windowAll } from "./plane.js";
 import { nothing, type Sight } from "./sight.js";
 
-/** Ink that counts as such on a bare dot. */
-const marked = 0.3;
-
 /** Calls for each dot of a window that carries ink although nothing is expected within a third of a millimetre. */
 function eachStray(
-  { seen, near, shift }: Sight,
+  { seen, near, shift, limits }: Sight,
   { left, top, right, bottom }: Window,
   found: (x: number, y: number) => void,
 ): void {
   const [sx, sy] = [Math.round(shift.dx), Math.round(shift.dy)];
   const { width, height, data } = seen;
+  const { marked } = limits;
   for (let y = top; y < bottom; y++) {
     for (let x = left, at = y * width + left; x < right; x++, at++) {
       if ((data[at] ?? 0) < marked) continue;

@@ -13,7 +13,7 @@ const reach = 7;
 function likeSecond(extra: Plane, expected: Plane, sx: number, sy: number, dx: number, dy: number): number {
   const { width, height, data } = extra;
   const e = expected.data;
-  const far = reach + 4;
+  const far = reach + 8;
   const [first, second] = [sy * width + sx, (sy + dy) * width + sx + dx];
   let n = 0;
   let s = 0;
@@ -38,34 +38,53 @@ function likeSecond(extra: Plane, expected: Plane, sx: number, sy: number, dx: n
   return spread < 1e-9 || contrast < 1e-9 ? 0 : (sp / n - (s / n) * (p / n)) / Math.sqrt(spread * contrast);
 }
 
-/** Only asked of a side on which something is wrong already. */
-export function judgeDouble(sight: Sight): readonly FaceFinding[] {
-  const { seenHalf, expectedHalf, shift, limits, desk } = sight;
+interface Second {
+  readonly like: number;
+  /** mm. */
+  readonly far: number;
+}
+
+/** The best second print, the first being taken to lie at sx, sy half dots; undefined: there is hardly any ink too much. */
+function secondBeside(sight: Sight, sx: number, sy: number): Second | undefined {
+  const { seenHalf, expectedHalf, limits, desk } = sight;
   const { width, height } = expectedHalf;
   const { rest } = desk;
-  let best = { like: 0, far: 0, share: 0 };
-  // The place that was found is that of either print, or between both.
-  for (const [sx, sy] of starts(shift)) {
-    rest.data.fill(0);
-    let [extra, all] = [0, 0];
-    for (let y = 8; y < height - 8; y++) {
-      for (let x = 8, at = y * width + 8; x < width - 8; x++, at++) {
-        const must = limits.fullInk * (expectedHalf.data[at - sy * width - sx] ?? 0);
-        const over = (seenHalf.data[at] ?? 0) - must;
-        all += must;
-        if (over < 0.1) continue;
-        rest.data[at] = over;
-        extra += over;
-      }
+  rest.data.fill(0);
+  let extra = 0;
+  let all = 0;
+  for (let y = 8; y < height - 8; y++) {
+    for (let at = y * width + 8, end = (y + 1) * width - 8; at < end; at++) {
+      const must = limits.fullInk * (expectedHalf.data[at - sy * width - sx] ?? 0);
+      const over = (seenHalf.data[at] ?? 0) - must;
+      all += must;
+      if (over < 0.1) continue;
+      rest.data[at] = over;
+      extra += over;
     }
-    const share = extra / Math.max(1, all);
-    if (share < limits.double.ink) continue;
-    for (let dy = -reach; dy <= reach; dy++) {
-      for (let dx = -reach; dx <= reach; dx++) {
-        if (Math.hypot(dx, dy) < 1.5) continue;
-        const like = likeSecond(rest, expectedHalf, sx, sy, dx, dy);
-        if (like > best.like) best = { like, far: Math.hypot(dx, dy) / (perMm / 2), share };
-      }
+  }
+  if (extra / Math.max(1, all) < limits.double.ink) return undefined;
+  let best: Second = { like: 0, far: 0 };
+  for (let dy = -reach; dy <= reach; dy++) {
+    for (let dx = -reach; dx <= reach; dx++) {
+      if (Math.hypot(dx, dy) < 1.5) continue;
+      const like = likeSecond(rest, expectedHalf, sx, sy, dx, dy);
+      if (like > best.like) best = { like, far: Math.hypot(dx, dy) / (perMm / 2) };
+    }
+  }
+  return best;
+}
+
+/** Only asked of a side on which something is wrong already. */
+export function judgeDouble(sight: Sight): readonly FaceFinding[] {
+  const { shift, limits } = sight;
+  const [sx, sy] = [Math.round(shift.dx / 2), Math.round(shift.dy / 2)];
+  let best = secondBeside(sight, sx, sy);
+  if (best === undefined) return [];
+  // The place that was found may be one between both prints: then either of them lies a little beside it.
+  if (best.like > limits.double.correlation / 2 && best.like < 2 * limits.double.correlation) {
+    for (const [dx, dy] of around) {
+      const other = secondBeside(sight, sx + dx, sy + dy);
+      if (other !== undefined && other.like > best.like) best = other;
     }
   }
   if (best.like < limits.double.correlation) return [];
@@ -83,6 +102,14 @@ export function judgeDouble(sight: Sight): readonly FaceFinding[] {
   ];
 }
 
-const starts = ({ dx, dy }: Sight["shift"]): readonly (readonly [number, number])[] => [
-  [Math.round(dx / 2), Math.round(dy / 2)],
-];
+/** Half dots: a quarter of a millimetre in eight directions. */
+const around = [
+  [3, 0],
+  [2, 2],
+  [0, 3],
+  [-2, 2],
+  [-3, 0],
+  [-2, -2],
+  [0, -3],
+  [2, -2],
+] as const;

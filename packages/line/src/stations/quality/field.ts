@@ -38,7 +38,7 @@ function roughPlace(sight: Sight, window: Window): { dx: number; dy: number; cor
   const around = { dx: Math.round(sight.shift.dx / 2), dy: Math.round(sight.shift.dy / 2) };
   const small = halfWindow(window);
   let half = search(sight.seenHalf, sight.expectedHalf, small, { ...around, reach: 2 });
-  if (half.correlation < 0.6)
+  if (half.correlation < sight.limits.recognised)
     half = search(sight.seenHalf, sight.expectedHalf, small, { ...around, reach: 6 });
   return search(sight.seen, sight.expected, window, { dx: half.dx * 2, dy: half.dy * 2, reach: 1 });
 }
@@ -84,7 +84,7 @@ export function findInk(field: PlacedField, box: Box, sight: Sight): FoundInk {
   const missing = share < limits.missing;
   if (missing) say({ what: "missing", measured: share, limit: limits.missing, unit: "share" });
   // Place and darkness mean something only where the expected ink was recognised.
-  else if (correlation > 0.6) {
+  else if (correlation > limits.recognised) {
     if (darkness < limits.faint)
       say({ what: "faint", measured: darkness, limit: limits.faint, unit: "share" });
     if (darkness > limits.burnt)

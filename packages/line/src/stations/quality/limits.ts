@@ -6,6 +6,10 @@ export interface QualityLimits {
   readonly faint: number;
   readonly burnt: number;
   readonly missing: number;
+  /** Least correlation of a field with what must be there: below it, it is something else, and its place and darkness mean nothing. */
+  readonly recognised: number;
+  /** How much more a print must look like itself turned over or mirrored than upright to be said to lie so. */
+  readonly lie: number;
   /** Millimetres a field may lie from its place. */
   readonly displacement: number;
   /** Difference between a glyph and what must be there, as a share of its contrast: up to the first good, from the second wrong, between doubtful. */
@@ -14,12 +18,19 @@ export interface QualityLimits {
   readonly photo: { readonly shapes: number; readonly dots: number; readonly features: number };
   /** Largest difference of a piece of artwork. */
   readonly art: number;
-  /** Square millimetres of ink where there should be none: inside one text's box, and in any place of 2 × 2 mm. */
+  /** Ink that counts as such on a dot where there should be none; mm² of it inside one text's box, and in any place of 2 × 2 mm. */
+  readonly marked: number;
   readonly extraInk: number;
   readonly strayInk: number;
-  /** Grey of the bare body from and to which it is the right stock, and share of it that may have another tone. */
-  readonly stock: { readonly darkest: number; readonly brightest: number; readonly strange: number };
-  /** Mean difference from bare plastic from which contacts are there. */
+  readonly stock: {
+    /** Grey of the bare body from and to which it is the right stock. */
+    readonly darkest: number;
+    readonly brightest: number;
+    /** Share of the light from which a place has another tone, and share of the bare body that may have one. */
+    readonly tone: number;
+    readonly strange: number;
+  };
+  /** Difference that four fifths of the module's dots exceed, more than those around it, from which contacts are there. */
   readonly contacts: number;
   /** Share of ink too much, and likeness of it to the print, from which it is the print once more. */
   readonly double: { readonly ink: number; readonly correlation: number };
@@ -45,15 +56,18 @@ export const simulatedLimits: QualityLimits = {
   faint: 0.75,
   burnt: 1.25,
   missing: 0.2,
+  recognised: 0.6,
+  lie: 0.1,
   displacement: 0.3,
-  glyph: { good: 0.32, wrong: 0.4 },
+  glyph: { good: 0.28, wrong: 0.36 },
   photo: { shapes: 0.9, dots: 0.5, features: 0.8 },
   art: 0.5,
+  marked: 0.3,
   extraInk: 0.12,
   strayInk: 0.25,
-  stock: { darkest: 174, brightest: 255, strange: 0.07 },
+  stock: { darkest: 174, brightest: 255, tone: 0.12, strange: 0.07 },
   contacts: 0.05,
-  double: { ink: 0.12, correlation: 0.2 },
+  double: { ink: 0.05, correlation: 0.46 },
   surface: {
     bare: 0.13,
     edge: 0.1,

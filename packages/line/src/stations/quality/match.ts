@@ -209,6 +209,9 @@ export interface Ink {
   readonly softY: number;
 }
 
+/** Most that a lens and the belt's motion change, in dots squared over two: a smear or a second print close by is no lens. */
+const softest = 0.6;
+
 /** By least squares, of a window read at those whole dots. */
 export function inkOf(shown: Shown, sx: number, sy: number): Ink {
   const rows = Array.from({ length: terms }, (_, i) => [
@@ -218,7 +221,9 @@ export function inkOf(shown: Shown, sx: number, sy: number): Ink {
   // A term that the window does not show (a line along x has no slope in x) must come out as nothing.
   for (const [i, row] of rows.entries()) row[i] = (row[i] ?? 0) + 1e-6;
   const [gain = 0, toX = 0, toY = 0, softX = 0, softY = 0] = solve(rows);
-  return { sx, sy, gain, toX, toY, softX, softY };
+  const most = softest * Math.max(0, gain);
+  const held = (soft: number): number => Math.max(-most, Math.min(most, soft));
+  return { sx, sy, gain, toX, toY, softX: held(softX), softY: held(softY) };
 }
 
 /** Where it lies, to parts of a dot: slopes tell at most one dot. */

@@ -1,7 +1,7 @@
 /** Scratches and spots: what differs from the expected picture, rebuilt with the places, darknesses and sharpnesses that were found. */
 import type { FaceFinding } from "./finding.js";
 import { type Box, type Ink, inkOf, shownIn, windowOf } from "./match.js";
-import { trimToCard } from "./light.js";
+import { dim, trimToCard } from "./light.js";
 import { linked, patchesOf } from "./patches.js";
 import { boxBlur, halve, type Plane, plane, type Window, windowAll } from "./plane.js";
 import { nothing, type Sight } from "./sight.js";
@@ -78,9 +78,13 @@ function unexplainedLight(sight: Sight, parts: readonly FoundPart[], leftOut: re
   for (const box of leftOut) clear(rest.data, width, windowOf(box, 0.3, seen));
   // Where expected print was cut off at the rim its slopes and bends mean nothing.
   trimToCard(rest, 4);
-  if (ground !== undefined)
-    for (let at = 0; at < rest.data.length; at++)
-      rest.data[at] = (rest.data[at] ?? 0) * (ground.data[at] ?? 1);
+  if (ground !== undefined) {
+    for (let at = 0; at < rest.data.length; at++) {
+      const printed = ground.data[at] ?? 1;
+      // What is seen on dim ground was told by what it would be on this one (light.ts).
+      rest.data[at] = (rest.data[at] ?? 0) * (printed < dim ? dim : printed);
+    }
+  }
   return rest;
 }
 

@@ -39,7 +39,7 @@ export function judgeText(field: PlacedField, sight: Sight): JudgedField {
   const inks = [{ box: field.box, ink }];
   if (missing) return { findings, measure, inks };
   const { good, wrong } = sight.limits.glyph;
-  const known = measure.correlation > 0.6;
+  const known = measure.correlation > sight.limits.recognised;
   const by = known ? ink : usualInk(sight);
   let worst = 0;
   for (const glyph of glyphs) {
