@@ -81,7 +81,16 @@ export const simulatedLimits: QualityLimits = {
 };
 
 /** For pictures of a camera whose light nobody has learned: any exposure is taken as it is, everything else is judged alike. */
-export const foreignLimits: QualityLimits = {
+export const anyExposure: QualityLimits = {
   ...simulatedLimits,
   stock: { ...simulatedLimits.stock, darkest: 50, brightest: 400 },
+};
+
+/**
+ * For pictures of cards that nobody knows how they were made: the very dots are not known either, so an edge may lie up to half a dot beside
+ * the expected one, which on a full mark's edge is a third of its contrast.
+ */
+export const foreignLimits: QualityLimits = {
+  ...anyExposure,
+  surface: { ...simulatedLimits.surface, edge: 0.3 },
 };

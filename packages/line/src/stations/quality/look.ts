@@ -111,7 +111,9 @@ export function lookAt(
   if (light.strange > strange) {
     const { otherGround } = options;
     const turned =
-      otherGround === undefined ? light : lightOn(straight, near, groundSeen(otherGround), atContacts, limits.stock.tone);
+      otherGround === undefined
+        ? light
+        : lightOn(straight, near, groundSeen(otherGround), atContacts, limits.stock.tone);
     if (turned.strange < light.strange / 2)
       return {
         findings: [
