@@ -2,7 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { renderFace, renderGround } from "../plan/layout/index.js";
 import type { Face } from "../plan/types.js";
-import { decodePicture, type JudgeOptions } from "../stations/quality/index.js";
+import {
+  decodePicture,
+  inspectFace,
+  type JudgeOptions,
+  type QualityLimits,
+} from "../stations/quality/index.js";
 import type { LayoutDesk } from "./layout-desk.js";
 import { recordOf } from "./layout-desk.js";
 import { chipSideOf } from "./marks.js";
@@ -51,4 +56,30 @@ export async function expectedSide(
       ...(otherGround === undefined ? {} : { otherGround: otherGround.common }),
     },
   };
+}
+
+type Inspected = Awaited<ReturnType<typeof inspectFace>>;
+
+const likeness = ({ verdict: { measures } }: Inspected): number =>
+  measures.reduce((sum, { correlation }) => sum + correlation, 0) / Math.max(1, measures.length);
+
+/**
+ * A picture does not tell what marked the card. Engravers round every edge to dots of their own, a drawing rounds none: of both usual dots
+ * those count to which the picture's fields are more alike, whatever the verdict by them.
+ */
+export async function inspectUnknown(
+  seen: Seen,
+  { face, dots, options }: ExpectedSide,
+  limits: QualityLimits,
+): Promise<Inspected & { readonly dpi: number }> {
+  const by = async (sent: ExpectedSide["dots"]) => ({
+    ...(await inspectFace({ ...seen, side: face.side, frame: 1, takenAt: 0 }, face, sent, {
+      ...options,
+      limits,
+    })),
+    dpi: sent.dpi,
+  });
+  const coarse = await by(dots);
+  const fine = await by(await renderFace(face, 600));
+  return likeness(fine) > likeness(coarse) ? fine : coarse;
 }

@@ -12,23 +12,37 @@ import { layoutDesk, recordOf } from "./layout-desk.js";
 vi.setConfig({ testTimeout: 120_000 });
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
-const product = join(root, "examples/products/warehouse-access");
+const products = join(root, "examples/products");
+const product = join(products, "warehouse-access");
 const folder = mkdtempSync(join(tmpdir(), "persoline-judge-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A record's front as its preview shows it, a little turned on a dark table. */
-async function onTable(record: number, turned = 1.3): Promise<string> {
-  const desk = await layoutDesk(product);
+let pictures = 0;
+
+interface Shown {
+  readonly of?: string;
+  readonly side?: "front" | "back";
+  readonly turned?: number;
+  /** SVG in millimetres over the card. */
+  readonly damage?: string;
+}
+
+/** A record's side as its preview shows it, a little turned on a dark table. */
+async function onTable(
+  record: number,
+  { of = product, side = "front", turned = 1.3, damage = "" }: Shown = {},
+): Promise<string> {
+  const desk = await layoutDesk(of);
   const { values, photos } = await recordOf(desk, record);
-  const face = desk.drawing.draw(values, photos).faces.find(({ side }) => side === "front");
-  const layout = desk.drawing.sides.find(({ template }) => template.side === "front");
-  if (face === undefined || layout === undefined) throw new Error("no front");
+  const face = desk.drawing.draw(values, photos).faces.find((one) => one.side === side);
+  const layout = desk.drawing.sides.find(({ template }) => template.side === side);
+  if (face === undefined || layout === undefined) throw new Error(`no ${side}`);
   const dpi = 420;
   const picture = await pictureOfFace(face, layout, { dpi });
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" width="${String(Math.round((85.6 / 25.4) * dpi))}" height="${String(Math.round((53.98 / 25.4) * dpi))}" ` +
-    `viewBox="0 0 85.6 53.98">${picture}</svg>`;
-  const file = join(folder, `record-${String(record)}-${String(turned)}.jpg`);
+    `viewBox="0 0 85.6 53.98">${picture}${damage}</svg>`;
+  const file = join(folder, `${String(++pictures)}.jpg`);
   const card = await sharp(Buffer.from(svg)).flatten({ background: "#26282b" }).png().toBuffer();
   await sharp(card)
     .rotate(turned, { background: "#26282b" })
@@ -61,6 +75,22 @@ describe("persoline quality judge", () => {
     const { width, height, format } = await sharp(overlay).metadata();
     expect([format, (width ?? 0) > 2000, (height ?? 0) > 638]).toEqual(["png", true, true]);
   });
+  test.each([
+    ["office-access", "front"],
+    ["warehouse-access", "back"],
+  ] as const)("clean print of %s, %s, shows no damage either", async (name, side) => {
+    const of = join(products, name);
+    const { status, stdout } = judge(await onTable(1, { of, side }), of, "--side", side);
+    expect([status, stdout]).toEqual([0, expect.stringContaining(`: pass (${side} of record 1`)]);
+  });
+  test.each([
+    ["scratch", `<path d="M30 35 L44 46" stroke="#333" stroke-width="0.25"/>`],
+    ["scratch", `<path d="M62 8 L76 36" stroke="#999" stroke-width="0.3"/>`],
+    ["spot", `<circle cx="50" cy="46.5" r="0.5" fill="#444"/>`],
+  ])("a %s is seen although nobody knows the dots", async (what, damage) => {
+    const { status, stdout } = judge(await onTable(1, { damage }), product);
+    expect([status, stdout]).toEqual([1, expect.stringContaining(`card: ${what}`)]);
+  });
   test("another record's card does not, and JSON says where", () => {
     const { status, stdout } = judge(right, product, "--record", "2", "--json");
     const told = JSON.parse(stdout) as { verdict: string; findings: { what: string; box: { x: number } }[] };
@@ -69,7 +99,7 @@ describe("persoline quality judge", () => {
     expect(told.findings.every(({ box }) => Number.isFinite(box.x))).toBe(true);
   });
   test("upside down is told as such", async () => {
-    const { stdout } = judge(await onTable(1, 181), product);
+    const { stdout } = judge(await onTable(1, { turned: 181 }), product);
     expect(stdout).toContain("upside-down");
   });
   test("what is no picture, and what is not there, is refused in words", () => {

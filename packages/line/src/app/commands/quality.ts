@@ -1,15 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import {
-  foreignLimits,
-  inspectFace,
-  limitsOf,
-  overlayPicture,
-  type QualityLimits,
-} from "../../stations/quality/index.js";
+import { foreignLimits, limitsOf, overlayPicture, type QualityLimits } from "../../stations/quality/index.js";
 import { type LayoutDesk, layoutDesk } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
-import { expectedSide, readPicture } from "../quality-desk.js";
+import { expectedSide, inspectUnknown, readPicture } from "../quality-desk.js";
 import { readProfile } from "../quality-profiles.js";
 import { print, printJson, unfinished, whole } from "./options.js";
 import { addProfileCommands } from "./quality-profile.js";
@@ -61,26 +55,21 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
   const { face, dots, options: told } = side;
   const seen = await readPicture(picture);
   const { limits, from } = await limitsBy(options, desk);
-  const { verdict, straight } = await inspectFace(
-    { ...seen, side: face.side, frame: 1, takenAt: 0 },
-    face,
-    dots,
-    { ...told, limits },
-  );
+  const { verdict, straight, dpi } = await inspectUnknown(seen, side, limits);
   if (options.overlay !== undefined) {
     const png = await overlayPicture(face, dots, told.ground, straight, verdict);
     // It shows a person: nobody else on the machine need see it.
     await writeFile(options.overlay, png, { mode: 0o600 });
   }
   if (options.json === true)
-    printJson({ picture, product: desk.name, side: face.side, limits: from, ...verdict });
+    printJson({ picture, product: desk.name, side: face.side, limits: from, dpi, ...verdict });
   else {
     for (const { field, what, measured, limit, unit, box, weight, detail } of verdict.findings)
       print(
         `${weight} ${field}: ${what}, ${measured.toFixed(2)} ${unit} (limit ${limit.toFixed(2)}) at ${box.x.toFixed(1)}, ${box.y.toFixed(1)} mm${detail === undefined ? "" : `, ${detail}`}`,
       );
     print(
-      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; limits: ${from})`,
+      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; dots of ${String(dpi)} dpi; limits: ${from})`,
     );
   }
   if (verdict.verdict !== "pass") unfinished(`the ${face.side} does not pass`);

@@ -45,6 +45,7 @@ function pieceOf(window: Window, sight: Sight): { ink: Ink; off: number } | unde
 export function judgeArt(field: PlacedField, others: readonly Box[], sight: Sight): JudgedField {
   const { seen, limits, shift } = sight;
   const findings: FaceFinding[] = [];
+  const inks: { box: Box; ink: Ink }[] = [];
   let worst = 0;
   let inkSum = 0;
   let count = 0;
@@ -52,6 +53,7 @@ export function judgeArt(field: PlacedField, others: readonly Box[], sight: Sigh
     const found = pieceOf(windowOf(box, 0, seen), sight);
     if (found === undefined) continue;
     count++;
+    inks.push({ box, ink: found.ink });
     inkSum += found.ink.gain / limits.fullInk;
     worst = Math.max(worst, found.off);
     if (found.off > limits.art) {
@@ -82,5 +84,6 @@ export function judgeArt(field: PlacedField, others: readonly Box[], sight: Sigh
   return {
     findings,
     measure: { field: field.name, kind: field.kind, dx, dy, ink, correlation: 1 - worst, worst },
+    inks,
   };
 }

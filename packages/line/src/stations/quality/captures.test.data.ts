@@ -127,6 +127,16 @@ const place = { at: "head", station: "visual", head: 0 } as const;
 export type Space = keyof typeof firstPerson;
 const firstPerson = { training: 10_000, test: 500_000, few: 0 } as const;
 
+/** Classes that take something from another person's card: it is marked before, on the same machine. */
+const ofAnother: readonly Class[] = [
+  "another-card",
+  "wrong-text",
+  "wrong-character",
+  "look-alike",
+  "wrong-photo",
+  "wrong-code",
+];
+
 /** A class's capture of that number: faces take turns, and people and exposures are those of the space. */
 export async function captureOf(
   kind: Class,
@@ -139,7 +149,7 @@ export async function captureOf(
     const [product, side] = faces[(number + turn) % faces.length] ?? ["office-access", "front"];
     const card = await drawnCard(product, side, who);
     if (!can(kind, card)) continue;
-    const other = await drawnCard(product, side, who + 1013);
+    const other = ofAnother.includes(kind) ? await drawnCard(product, side, who + 1013) : undefined;
     return { card, ...(await expose(kind, severity, who, product, card, other)) };
   }
 }
@@ -150,7 +160,7 @@ async function expose(
   number: number,
   product: Product,
   card: Drawn,
-  other: Drawn,
+  other: Drawn | undefined,
 ): Promise<Omit<Capture, "card">> {
   const root = mkdtempSync(join(tmpdir(), "persoline-capture-"));
   try {
@@ -162,12 +172,13 @@ async function expose(
     const size = sizes[severity][kind];
     const printedPhoto = card.face.fields.some((one) => one.kind === "photo" && one.layer === "colour");
     const planted = kind !== "good" && kind !== "another-card" && !(kind === "wrong-photo" && printedPhoto);
-    const flaws = planted ? [{ kind, side, nth: 2, ...(size === undefined ? {} : { size }) }] : [];
+    const nth = other === undefined ? 1 : 2;
+    const flaws = planted ? [{ kind, side, nth, ...(size === undefined ? {} : { size }) }] : [];
     const engraver = simulatedEngraver({ name: "engraver", place, bodyAt, world, seed, flaws });
-    await engraver.mark(other.raster);
+    if (other !== undefined) await engraver.mark(other.raster);
     body = join(root, "card");
-    const made = kind === "another-card" ? other : card;
-    const ground = kind === "wrong-photo" && printedPhoto ? other.ground : made.ground;
+    const made = kind === "another-card" ? (other ?? card) : card;
+    const ground = kind === "wrong-photo" && printedPhoto ? other?.ground : made.ground;
     if (ground !== undefined) writeGround(body, side, together(ground));
     const blank = await drawnCard(product, side === "front" ? "back" : "front", number);
     if (blank.ground !== undefined) writeGround(body, blank.face.side, blank.ground.common);

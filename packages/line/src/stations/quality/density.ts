@@ -70,30 +70,40 @@ function softenRow(from: Float32Array, to: Float32Array, start: number): void {
 /** What a row of a plane holds before it is softened; false when it holds nothing, as most rows of a card. */
 type Rows = (y: number, into: Float32Array) => boolean;
 
-/** Drawn row by row, then softened in both directions into `to`. */
+/** Drawn row by row, then softened in both directions into `to`; `across` is room as large as `to`. */
 export function softened(rows: Rows, to: Plane, across: Float32Array): Plane {
   const { width, height } = to;
   const filled = new Uint8Array(height + 4);
   const row = new Float32Array(width);
   for (let y = 0; y < height; y++) {
     row.fill(0);
-    if (!rows(y, row)) continue;
-    filled[y + 2] = 1;
-    softenRow(row, across, y * width);
+    if (rows(y, row)) {
+      filled[y + 2] = 1;
+      softenRow(row, across, y * width);
+    } else across.fill(0, y * width, (y + 1) * width);
   }
   for (let y = 0; y < height; y++) {
-    const line = to.data.subarray(y * width, (y + 1) * width);
-    line.fill(0);
-    for (let k = -2; k <= 2; k++)
-      if (filled[y + k + 2] === 1) addWeighted(line, across, (y + k) * width, weights[k + 2] ?? 0);
+    if (filled.subarray(y, y + 5).includes(1)) softenColumns(across, to, y);
+    else to.data.fill(0, y * width, (y + 1) * width);
   }
   return to;
 }
 
-const weights = [1 / 36, 8 / 36, 18 / 36, 8 / 36, 1 / 36];
-
-function addWeighted(line: Float32Array, from: Float32Array, start: number, weight: number): void {
-  for (let x = 0; x < line.length; x++) line[x] = (line[x] ?? 0) + weight * (from[start + x] ?? 0);
+function softenColumns(from: Float32Array, { width, height, data }: Plane, y: number): void {
+  const out = y * width;
+  // Rows beyond the plane: the outermost stands for them, as good as bare on any card.
+  const up = y > 0 ? width : 0;
+  const down = y < height - 1 ? width : 0;
+  const up2 = y > 1 ? 2 * width : up;
+  const down2 = y < height - 2 ? 2 * width : down;
+  for (let at = out, end = out + width; at < end; at++) {
+    data[at] =
+      ((from[at - up2] ?? 0) +
+        (from[at + down2] ?? 0) +
+        8 * ((from[at - up] ?? 0) + (from[at + down] ?? 0)) +
+        18 * (from[at] ?? 0)) /
+      36;
+  }
 }
 
 /**

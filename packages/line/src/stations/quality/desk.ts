@@ -3,7 +3,7 @@ import { judgedAt } from "./density.js";
 import { type Plane, plane } from "./plane.js";
 
 /** Dots of a straightened ID-1 card (ISO/IEC 7810) at the resolution of judging. */
-export const dotsOfCard = {
+const dotsOfCard = {
   width: Math.round((85.6 / 25.4) * judgedAt),
   height: Math.round((53.98 / 25.4) * judgedAt),
 } as const;

@@ -1,13 +1,26 @@
 /** Place and ink, which every field must have. */
 import type { PlacedField } from "../../plan/types.js";
 import type { FaceFinding, FieldMeasure } from "./finding.js";
-import { type Box, halfWindow, type Ink, inkOf, perMm, placeOf, search, shownIn, windowOf } from "./match.js";
+import {
+  type Box,
+  halfWindow,
+  type Ink,
+  inkOf,
+  perMm,
+  placeOf,
+  search,
+  shownIn,
+  stepIn,
+  windowOf,
+} from "./match.js";
 import type { Plane, Window } from "./plane.js";
 import type { Sight } from "./sight.js";
 
 export interface JudgedField {
   readonly findings: readonly FaceFinding[];
   readonly measure: FieldMeasure;
+  /** How its ink was found, as a whole or piece by piece. */
+  readonly inks: readonly { readonly box: Box; readonly ink: Ink }[];
 }
 
 export interface FoundInk {
@@ -25,7 +38,7 @@ function roughPlace(sight: Sight, window: Window): { dx: number; dy: number; cor
   const around = { dx: Math.round(sight.shift.dx / 2), dy: Math.round(sight.shift.dy / 2) };
   const small = halfWindow(window);
   let half = search(sight.seenHalf, sight.expectedHalf, small, { ...around, reach: 2 });
-  if (half.correlation < 0.6)
+  if (half.correlation < sight.limits.recognised)
     half = search(sight.seenHalf, sight.expectedHalf, small, { ...around, reach: 6 });
   return search(sight.seen, sight.expected, window, { dx: half.dx * 2, dy: half.dy * 2, reach: 1 });
 }
@@ -54,7 +67,7 @@ export function findInk(field: PlacedField, box: Box, sight: Sight): FoundInk {
   const { limits, seen, expected } = sight;
   const window = windowOf(box, 0.25, seen);
   const { dx: sx, dy: sy, correlation } = roughPlace(sight, window);
-  const ink = inkOf(shownIn(seen, expected, window, sx, sy), sx, sy);
+  const ink = inkOf(shownIn(seen, expected, window, sx, sy, stepIn(window)), sx, sy);
   const place = placeOf(ink);
   const darkness = ink.gain / limits.fullInk;
   const [dx, dy] = [place.dx / perMm, place.dy / perMm];
@@ -71,7 +84,7 @@ export function findInk(field: PlacedField, box: Box, sight: Sight): FoundInk {
   const missing = share < limits.missing;
   if (missing) say({ what: "missing", measured: share, limit: limits.missing, unit: "share" });
   // Place and darkness mean something only where the expected ink was recognised.
-  else if (correlation > 0.6) {
+  else if (correlation > limits.recognised) {
     if (darkness < limits.faint)
       say({ what: "faint", measured: darkness, limit: limits.faint, unit: "share" });
     if (darkness > limits.burnt)

@@ -6,14 +6,15 @@ import { judgeBare } from "./bare.js";
 import { judgeCode } from "./code.js";
 import { type Dots, judgedAt } from "./density.js";
 import { atDesk, type Desk } from "./desk.js";
-import { findInk } from "./field.js";
+import { judgeDouble } from "./double.js";
+import { findInk, type JudgedField } from "./field.js";
 import type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
 import { type JudgeOptions, lookAt, ofCard, wholeCard } from "./look.js";
 import { judgePhoto } from "./photo.js";
 import type { Plane } from "./plane.js";
 import type { Sight } from "./sight.js";
 import { findCard, straighten } from "./straighten.js";
-import { type FoundField, judgeDouble, judgeSurface } from "./surface.js";
+import { type FoundPart, judgeSurface } from "./surface.js";
 import { judgeText } from "./text.js";
 
 export interface Inspected {
@@ -22,7 +23,7 @@ export interface Inspected {
   readonly level?: number;
 }
 
-type Judged = { readonly findings: readonly FaceFinding[]; readonly measure?: FieldMeasure };
+type Judged = Pick<JudgedField, "findings"> & Partial<JudgedField>;
 
 const conclude = (findings: readonly FaceFinding[], measures: readonly FieldMeasure[] = []): FaceVerdict => ({
   verdict: findings.some(({ weight }) => weight === "reject")
@@ -61,8 +62,9 @@ async function judgeField(
     case "signature":
       return judgePhoto(field, sight);
     case "code": {
-      const { findings, measure } = findInk(field, field.box, sight);
-      return { findings: [...findings, ...(await judgeCode(field, sight.seen))], measure };
+      const { findings, measure, ink } = findInk(field, field.box, sight);
+      const read = await judgeCode(field, sight.seen);
+      return { findings: [...findings, ...read], measure, inks: [{ box: field.box, ink }] };
     }
     case "art":
       return judgeArt(
@@ -130,7 +132,7 @@ async function judgeAt(
   if ("findings" in looked) return only(looked.findings);
   const { sight, level } = looked;
   const judged: Judged[] = [];
-  const found: FoundField[] = [];
+  const found: FoundPart[] = [];
   // What the printer made is not among the dots that the engraver was sent.
   const judgedLayers = options.printed === undefined ? engraved : [...engraved, "colour"];
   for (const field of face.fields.filter(
@@ -138,12 +140,11 @@ async function judgeAt(
   )) {
     const one = await guarded(field, () => judgeField(field, face, sight, contacts));
     judged.push(one);
-    if (one.measure !== undefined)
-      found.push({
-        field,
-        measure: one.measure,
-        failed: isOther(field, one.findings),
-      });
+    const other = isOther(field, one.findings);
+    const parts = (one.inks ?? []).map(({ box, ink }) => ({ box, ink: other ? undefined : ink }));
+    // Artwork lies under the fields.
+    if (field.kind === "art") found.unshift(...parts);
+    else found.push(...parts);
   }
   const card = { name: "card", kind: "art", layer: "laser", box: wholeCard } as const;
   judged.push(await guarded(card, () => ({ findings: judgeBare(sight, contacts) })));

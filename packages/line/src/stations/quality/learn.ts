@@ -6,7 +6,7 @@ import { type Dots, expectedInk } from "./density.js";
 import { atDesk, type Desk } from "./desk.js";
 import type { FieldMeasure } from "./finding.js";
 import { type Inspected, inspectFace } from "./judge.js";
-import { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
+import { anyExposure, type QualityLimits, simulatedLimits } from "./limits.js";
 import type { JudgeOptions } from "./look.js";
 import { boxBlur, halve, type Plane } from "./plane.js";
 import { type Figure, ProfileProblem, type SideProfile } from "./profile.js";
@@ -100,7 +100,7 @@ const inkOf = (measures: readonly FieldMeasure[]): number | undefined => {
 /** What a full mark leaves under this camera, told by most cards, whatever else is wrong with a few. */
 async function fullInkOf(cards: readonly GoldenCard[]): Promise<Figure> {
   // Far from any limit of darkness: how dark good marks are is what has to be learned.
-  const open = { ...foreignLimits, faint: 0.2, burnt: 3, missing: 0.05 };
+  const open = { ...anyExposure, faint: 0.2, burnt: 3, missing: 0.05 };
   const inks: number[] = [];
   for (const card of cards) {
     const seen = await looked(card, open);
@@ -201,7 +201,7 @@ export async function learnSide(cards: readonly GoldenCard[]): Promise<SideProfi
         ? "a full mark hardly differs from the bare card in these pictures: set the light or the exposure"
         : `full marks differ by ${((100 * full.spread) / full.median).toFixed(0)} % from card to card: steady light and marking machine, and take the pictures again`,
     );
-  const all = await measured(cards, { ...foreignLimits, fullInk: full.median });
+  const all = await measured(cards, { ...anyExposure, fullInk: full.median });
   const values = (of: (one: FieldMeasure) => number | undefined): number[][] =>
     all.map(({ measures }) => measures.flatMap((one) => of(one) ?? []));
   const extreme = (each: number[][], pick: (...of: number[]) => number): Figure | undefined => {

@@ -85,13 +85,15 @@ function sample(
 
 /**
  * The light on the bare card: a surface of second order through the places where nothing should be engraved, then what a reflection
- * adds to it, knot by knot. Strays (contacts, ink that should not be there) are left out. `near`: where ink may be.
+ * adds to it, knot by knot. Strays (contacts, ink that should not be there) are left out. `near`: where ink may be. `otherTone`: share of the
+ * light from which a difference is another tone and no reflection.
  */
 export function lightOn(
   straight: Straight,
   near: Plane,
   ground: Plane | undefined,
   leftOut: (x: number, y: number) => boolean,
+  otherTone: number,
 ): Light {
   const { width, height } = straight;
   const samples = sample(straight, near, ground, leftOut);
@@ -103,9 +105,10 @@ export function lightOn(
   const off = new Float32Array(samples.count);
   for (let i = 0; i < samples.count; i++) {
     const [x, y] = [samples.x[i] ?? 0, samples.y[i] ?? 0];
-    const rest = (samples.value[i] ?? 0) - fit(x, y);
+    const fitted = fit(x, y);
+    const rest = (samples.value[i] ?? 0) - fitted;
     off[i] = rest;
-    if (Math.abs(rest) > 26) continue;
+    if (Math.abs(rest) > otherTone * fitted) continue;
     const [column, row] = [Math.round(x / knot), Math.round(y / knot)];
     for (let r = Math.max(0, row - 1); r <= Math.min(rows - 1, row + 1); r++) {
       for (let c = Math.max(0, column - 1); c <= Math.min(columns - 1, column + 1); c++) {
@@ -127,8 +130,7 @@ export function lightOn(
   let strange = 0;
   for (let i = 0; i < samples.count; i++) {
     const at = Math.round((samples.y[i] ?? 0) / knot) * columns + Math.round((samples.x[i] ?? 0) / knot);
-    const rest = Math.abs(off[i] ?? 0);
-    if (rest > 26 && rest > 0.12 * (knots[at] ?? 0)) strange++;
+    if (Math.abs(off[i] ?? 0) > otherTone * (knots[at] ?? 0)) strange++;
   }
   return { knots, columns, level: level / knots.length, strange: strange / samples.count };
 }
@@ -145,7 +147,8 @@ function bowl(
     return c + cu * u + cv * v + cuu * u * u + cuv * u * v + cvv * v * v;
   };
   // What fits is looked for ever more strictly; the first fit has no slope yet.
-  for (const tolerance of [45, 24, 14]) {
+  for (const share of [0.21, 0.11, 0.065]) {
+    const tolerance = share * middle;
     const sums = new Float64Array(42);
     const t = new Float64Array(7);
     let kept = 0;
@@ -177,9 +180,14 @@ function bowl(
 }
 
 /** Columns of a row that lie on the card: beyond its rounded corners (and a rim of half a millimetre) there is belt. */
-function onCard(y: number, width: number, height: number): { readonly from: number; readonly to: number } {
+function onCard(
+  y: number,
+  width: number,
+  height: number,
+  more = 0,
+): { readonly from: number; readonly to: number } {
   const perMm = judgedAt / 25.4;
-  const rim = 0.5 * perMm;
+  const rim = 0.5 * perMm + more;
   const radius = 3.18 * perMm;
   if (y < rim || y >= height - rim) return { from: 0, to: 0 };
   const up = Math.max(radius - y, y - (height - radius), 0);
@@ -188,10 +196,10 @@ function onCard(y: number, width: number, height: number): { readonly from: numb
   return { from: Math.ceil(side), to: Math.floor(width - side) };
 }
 
-/** Takes away what is expected where nothing is seen: print that runs off the edge. */
-export function trimToCard({ width, height, data }: Plane): void {
+/** Takes away what is expected where nothing is seen: print that runs off the edge. `more`: so many dots farther in as well. */
+export function trimToCard({ width, height, data }: Plane, more = 0): void {
   for (let y = 0; y < height; y++) {
-    const { from, to } = onCard(y, width, height);
+    const { from, to } = onCard(y, width, height, more);
     data.fill(0, y * width, y * width + from);
     data.fill(0, y * width + to, (y + 1) * width);
   }
@@ -201,7 +209,7 @@ export function trimToCard({ width, height, data }: Plane): void {
  * On a ground darker than this, as a magnetic stripe's, the sensor's noise is a large part of the little light: differences count by what
  * they would be on this one.
  */
-const dim = 0.4;
+export const dim = 0.4;
 /** Print this dark hides what is marked on it: it counts as no darker. */
 const darkest = 0.08;
 
@@ -235,31 +243,13 @@ export function seenInk(
       const left = scale[c] ?? 0;
       const slope = ((scale[c + 1] ?? left) - left) / knot;
       const first = Math.max(from, c * knot);
-      inkOf(
-        grey,
-        left + slope * (first - c * knot),
-        slope,
-        first,
-        Math.min(to, (c + 1) * knot),
-        ink.data,
-        row,
-      );
+      let factor = left + slope * (first - c * knot);
+      for (let x = first, end = Math.min(to, (c + 1) * knot); x < end; x++, factor += slope)
+        ink.data[row + x] = 1 - (grey[x] ?? 0) * factor;
     }
     if (ground !== undefined) onGround(ink.data, ground.data, row + from, row + to);
   }
   return ink;
-}
-
-function inkOf(
-  grey: Float32Array,
-  factor: number,
-  slope: number,
-  from: number,
-  to: number,
-  ink: Float32Array,
-  row: number,
-): void {
-  for (let x = from, scale = factor; x < to; x++, scale += slope) ink[row + x] = 1 - (grey[x] ?? 0) * scale;
 }
 
 function onGround(ink: Float32Array, ground: Float32Array, from: number, to: number): void {

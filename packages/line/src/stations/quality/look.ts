@@ -62,7 +62,7 @@ export function lookAt(
     x < (chipKeepOut.x + chipKeepOut.width) * perMm &&
     y > chipKeepOut.y * perMm &&
     y < (chipKeepOut.y + chipKeepOut.height) * perMm;
-  const light = lightOn(straight, near, ground, atContacts);
+  const light = lightOn(straight, near, ground, atContacts, limits.stock.tone);
   const { darkest, brightest, strange } = limits.stock;
   const stock = (measured: number, limit: number, unit: "grey" | "share", detail: string): FaceFinding => ({
     ...ofCard("wrong-stock", detail),
@@ -78,16 +78,16 @@ export function lookAt(
     };
   const seen = seenInk(straight, light, ground, desk.seen);
   const seenHalf = halve(seen, desk.seenHalf);
-  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf);
+  const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf, limits.fullInk, options.printed);
   const lies = (what: "upside-down" | "mirrored", likeness: number): FaceFinding => ({
     ...ofCard(what),
     measured: upright.correlation,
     limit: likeness,
     unit: "correlation",
   });
-  if (turned > upright.correlation + 0.1 && turned >= mirrored)
+  if (turned > upright.correlation + limits.lie && turned >= mirrored)
     return { findings: [lies("upside-down", turned)] };
-  if (mirrored > upright.correlation + 0.1) return { findings: [lies("mirrored", mirrored)] };
+  if (mirrored > upright.correlation + limits.lie) return { findings: [lies("mirrored", mirrored)] };
   const sight = sightOf(
     { seen, expected, seenHalf, expectedHalf, near, desk, ...(ground === undefined ? {} : { ground }) },
     upright,
@@ -111,7 +111,9 @@ export function lookAt(
   if (light.strange > strange) {
     const { otherGround } = options;
     const turned =
-      otherGround === undefined ? light : lightOn(straight, near, groundSeen(otherGround), atContacts);
+      otherGround === undefined
+        ? light
+        : lightOn(straight, near, groundSeen(otherGround), atContacts, limits.stock.tone);
     if (turned.strange < light.strange / 2)
       return {
         findings: [

@@ -37,7 +37,7 @@ export interface Found {
 }
 
 /** Large windows hold more dots than a place needs: rows are left out. */
-const stepIn = ({ left, right, top, bottom }: Window): number =>
+export const stepIn = ({ left, right, top, bottom }: Window): number =>
   Math.max(1, Math.min(4, Math.floor(((right - left) * (bottom - top)) / 12_000)));
 
 /** Best whole-dot shift around a guess. */
@@ -85,11 +85,35 @@ function gather(seen: Plane, expected: Plane, window: Window, sx: number, sy: nu
   const top = Math.max(window.top, -sy, 1);
   const bottom = Math.min(window.bottom, height - sy, height - 1);
   const away = sy * width + sx;
-  let [n, ts, tss] = [0, 0, 0];
-  let [t0, t1, t2, t3, t4] = [0, 0, 0, 0, 0];
-  let [p00, p01, p02, p03, p04] = [0, 0, 0, 0, 0];
-  let [p11, p12, p13, p14, p22, p23, p24, p33, p34, p44] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-  let [q0, q1, q2, q3, q4] = [0, 0, 0, 0, 0];
+  // One by one: taken out of a list they would be boxed in every turn of the loop.
+  let n = 0;
+  let ts = 0;
+  let tss = 0;
+  let t0 = 0;
+  let t1 = 0;
+  let t2 = 0;
+  let t3 = 0;
+  let t4 = 0;
+  let p00 = 0;
+  let p01 = 0;
+  let p02 = 0;
+  let p03 = 0;
+  let p04 = 0;
+  let p11 = 0;
+  let p12 = 0;
+  let p13 = 0;
+  let p14 = 0;
+  let p22 = 0;
+  let p23 = 0;
+  let p24 = 0;
+  let p33 = 0;
+  let p34 = 0;
+  let p44 = 0;
+  let q0 = 0;
+  let q1 = 0;
+  let q2 = 0;
+  let q3 = 0;
+  let q4 = 0;
   for (let y = top; y < bottom; y += step) {
     const end = y * width + right;
     for (let at = y * width + left; at < end; at++) {
@@ -185,6 +209,9 @@ export interface Ink {
   readonly softY: number;
 }
 
+/** Most that a lens and the belt's motion change, in dots squared over two: a smear or a second print close by is no lens. */
+const softest = 0.6;
+
 /** By least squares, of a window read at those whole dots. */
 export function inkOf(shown: Shown, sx: number, sy: number): Ink {
   const rows = Array.from({ length: terms }, (_, i) => [
@@ -194,7 +221,9 @@ export function inkOf(shown: Shown, sx: number, sy: number): Ink {
   // A term that the window does not show (a line along x has no slope in x) must come out as nothing.
   for (const [i, row] of rows.entries()) row[i] = (row[i] ?? 0) + 1e-6;
   const [gain = 0, toX = 0, toY = 0, softX = 0, softY = 0] = solve(rows);
-  return { sx, sy, gain, toX, toY, softX, softY };
+  const most = softest * Math.max(0, gain);
+  const held = (soft: number): number => Math.max(-most, Math.min(most, soft));
+  return { sx, sy, gain, toX, toY, softX: held(softX), softY: held(softY) };
 }
 
 /** Where it lies, to parts of a dot: slopes tell at most one dot. */

@@ -10,8 +10,9 @@ function subtract(from: Float32Array, what: Float32Array, count: number): void {
 }
 
 export function judgePhoto(field: PlacedField, sight: Sight): JudgedField {
-  const { findings, measure, place, missing } = findInk(field, field.box, sight);
-  if (missing) return { findings, measure };
+  const { findings, measure, place, ink, missing } = findInk(field, field.box, sight);
+  const inks = [{ box: field.box, ink }];
+  if (missing) return { findings, measure, inks };
   const { limits } = sight;
   const [a, b, c, across] = sight.desk.spare;
   const window = windowOf(field.box, 0, sight.seen);
@@ -52,5 +53,5 @@ export function judgePhoto(field: PlacedField, sight: Sight): JudgedField {
     printed ? limits.photo.features : limits.photo.dots,
     printed ? "its features are others" : "its dots are others",
   );
-  return { findings, measure: { ...measure, worst: dots } };
+  return { findings, measure: { ...measure, worst: dots }, inks };
 }

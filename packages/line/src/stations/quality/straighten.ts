@@ -193,42 +193,28 @@ export function readRow(
     (way[7] ?? 0) * v + 1,
   ];
   const [a, d, g] = [way[0] ?? 0, way[3] ?? 0, way[6] ?? 0];
+  const { width, height, grey } = picture;
+  const [lastX, lastY] = [width - 1.001, height - 1.001];
   for (let x = from; x < to; x += run) {
     const end = Math.min(to, x + run);
     const w0 = 1 / (g * (x + 0.5) + aw);
     const w1 = 1 / (g * (end + 0.5) + aw);
-    const px = (a * (x + 0.5) + ax) * w0 - 0.5;
-    const py = (d * (x + 0.5) + ay) * w0 - 0.5;
+    let px = (a * (x + 0.5) + ax) * w0 - 0.5;
+    let py = (d * (x + 0.5) + ay) * w0 - 0.5;
     const stepX = ((a * (end + 0.5) + ax) * w1 - 0.5 - px) / (end - x);
     const stepY = ((d * (end + 0.5) + ay) * w1 - 0.5 - py) / (end - x);
-    readRun(picture.grey, picture.width, picture.height, px, py, stepX, stepY, into, x, end);
-  }
-}
-
-function readRun(
-  grey: Uint8Array,
-  width: number,
-  height: number,
-  fromX: number,
-  fromY: number,
-  stepX: number,
-  stepY: number,
-  into: Float32Array,
-  start: number,
-  end: number,
-): void {
-  const [lastX, lastY] = [width - 1.001, height - 1.001];
-  for (let i = start, px = fromX, py = fromY; i < end; i++, px += stepX, py += stepY) {
-    const left = px < 0 ? 0 : px > lastX ? lastX : px;
-    const top = py < 0 ? 0 : py > lastY ? lastY : py;
-    const column = left | 0;
-    const line = top | 0;
-    const fx = left - column;
-    const at = line * width + column;
-    const p = grey[at] ?? 0;
-    const q = grey[at + width] ?? 0;
-    const upper = p + fx * ((grey[at + 1] ?? 0) - p);
-    into[i] = upper + (top - line) * (q + fx * ((grey[at + width + 1] ?? 0) - q) - upper);
+    for (let i = x; i < end; i++, px += stepX, py += stepY) {
+      const left = px < 0 ? 0 : px > lastX ? lastX : px;
+      const top = py < 0 ? 0 : py > lastY ? lastY : py;
+      const column = left | 0;
+      const line = top | 0;
+      const fx = left - column;
+      const at = line * width + column;
+      const p = grey[at] ?? 0;
+      const q = grey[at + width] ?? 0;
+      const upper = p + fx * ((grey[at + 1] ?? 0) - p);
+      into[i] = upper + (top - line) * (q + fx * ((grey[at + width + 1] ?? 0) - q) - upper);
+    }
   }
 }
 

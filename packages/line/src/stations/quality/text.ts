@@ -36,9 +36,10 @@ export function judgeText(field: PlacedField, sight: Sight): JudgedField {
   const glyphs = field.glyphs ?? [];
   const box = unite(glyphs.length === 0 ? [field.box] : glyphs.map((glyph) => glyph.box));
   const { findings, measure, ink, missing } = findInk(field, box, sight);
-  if (missing) return { findings, measure };
+  const inks = [{ box: field.box, ink }];
+  if (missing) return { findings, measure, inks };
   const { good, wrong } = sight.limits.glyph;
-  const known = measure.correlation > 0.6;
+  const known = measure.correlation > sight.limits.recognised;
   const by = known ? ink : usualInk(sight);
   let worst = 0;
   for (const glyph of glyphs) {
@@ -57,7 +58,7 @@ export function judgeText(field: PlacedField, sight: Sight): JudgedField {
   }
   const extra = strayArea(windowOf(field.box, 0.2, sight.seen), sight);
   if (extra > sight.limits.extraInk) findings.push(extraInk(field, extra, sight.limits.extraInk));
-  return { findings, measure: { ...measure, worst } };
+  return { findings, measure: { ...measure, worst }, inks };
 }
 
 const extraInk = ({ name, box }: PlacedField, measured: number, limit: number): FaceFinding => ({
