@@ -160,7 +160,7 @@ export class OrderPolicies {
       );
     // Without an account in it, format 1 tells nothing of one, and may repeat itself.
     if (format !== 1) {
-      const which = digestOf(`${keys} ${String(format)} ${Buffer.from(block).toString("hex")}`);
+      const which = digestOf(`${keys} ${Buffer.from(block).toString("hex")}`);
       const whose = digestOf(pan);
       if ((this.#blocks.get(which) ?? whose) !== whose)
         throw new VaultRefusal(
