@@ -11,7 +11,7 @@ import {
   type SecureChannelSpec,
   type SecureStep,
 } from "@persoline/card/program";
-import { type Environment, type PinSource, wrongBlocksAtMost } from "./port.js";
+import { type Environment, type PaymentAsk, type PinSource, wrongBlocksAtMost } from "./port.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
 /** Longer ones are nobody's: a product has some dozens. */
@@ -140,7 +140,12 @@ export class OrderPolicies {
       throw new VaultRefusal(
         `nothing was prepared for application ${application} of order ${order}, record ${String(record)}`,
       );
-    const { digest, unlisted } = this.allow(order, paymentSentence(application, own.masters));
+    return this.card({ order, application, masters: own.masters });
+  }
+
+  /** The same of a card that is to be prepared. Throws VaultRefusal. */
+  card(ask: Pick<PaymentAsk, "order" | "application" | "masters">): ListedCard {
+    const { digest, unlisted } = this.allow(ask.order, paymentSentence(ask.application, ask.masters));
     return { policy: digest, unlisted };
   }
 
