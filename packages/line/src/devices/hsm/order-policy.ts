@@ -65,6 +65,13 @@ export interface FixedPolicy {
   readonly unlisted: boolean;
 }
 
+export interface WantedPin {
+  readonly order: string;
+  readonly record: number;
+  readonly length: number;
+  readonly pan: string | undefined;
+}
+
 /** Of an open order, for its seals. */
 export interface ListedCard {
   readonly policy: string;
@@ -156,7 +163,7 @@ export class OrderPolicies {
    */
   pinBlock<T>(
     { keys, format, block }: Extract<PinSource, { method: "issuer" }>,
-    { pan = "", length }: { readonly pan?: string | undefined; readonly length: number },
+    { order, record, pan = "", length }: WantedPin,
     open: () => T | undefined,
   ): T {
     if (this.#wrongBlocks >= wrongBlocksAtMost)
@@ -169,7 +176,7 @@ export class OrderPolicies {
       const whose = digestOf(pan);
       if ((this.#blocks.get(which) ?? whose) !== whose)
         throw new VaultRefusal(
-          "this PIN block came for another account before, and is opened for no second one",
+          `order ${order}, record ${String(record)}: this PIN block came for another account before, and is opened for no second one`,
         );
       this.#blocks.set(which, whose);
     }
@@ -177,7 +184,7 @@ export class OrderPolicies {
     if (opened !== undefined) return opened;
     this.#wrongBlocks++;
     throw new VaultRefusal(
-      `the issuer's PIN block is none of format ${String(format)} under key ${keys} with a PIN of ${String(length)} digits for its account`,
+      `order ${order}, record ${String(record)}: the issuer's PIN block is none of format ${String(format)} under key ${keys} with a PIN of ${String(length)} digits for its account`,
     );
   }
 

@@ -178,7 +178,9 @@ export function vaultCalls(
         const sealing = ring.sealing();
         const account = pan === undefined ? "" : accountTag(sealing, pan, isOwn(by));
         const digits =
-          by === undefined ? randomDigits(length, source) : pinFrom(ring, policies, by, { length, pan });
+          by === undefined
+            ? randomDigits(length, source)
+            : pinFrom(ring, policies, by, { order, record, length, pan });
         try {
           return seal(sealing, { purpose: "pin", order, record, name, policy, account }, digits);
         } finally {
