@@ -273,6 +273,16 @@ describe("responses in pieces", () => {
       expect(got).toEqual([ins, ins, 0xc0, 0xc0]);
     },
   );
+  test("6CXX does not bring a native command again", async () => {
+    const got: number[] = [];
+    const card = (command: Command): Promise<Response> => {
+      got.push(command.ins);
+      return Promise.resolve({ data: nothing, sw: statusWord(0x6c10) });
+    };
+    const more: Command = { cla: 0x90, ins: 0xaf, p1: 0, p2: 0, data: new Uint8Array(32), le: 256 };
+    expect((await transmitWhole(card, more)).sw).toBe(0x6c10);
+    expect(got).toEqual([0xaf]);
+  });
   test("6CXX twice, or without Le, is the caller's answer", async () => {
     const read: Command = { cla: 0, ins: 0xb0, p1: 0, p2: 0, le: 256 };
     let count = 0;

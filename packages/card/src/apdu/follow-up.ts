@@ -29,6 +29,9 @@ const MAY_COST_A_TRY: ReadonlySet<number> = new Set([
 /** Done twice, they make two of what they make: CREATE FILE, APPEND RECORD (ISO/IEC 7816-9, 6.3.2; 7816-4, 7.3.6). */
 const MAKES_ANOTHER: ReadonlySet<number> = new Set([0xe0, 0xe2]);
 
+/** A DESFire card's native commands in APDUs: AF alone continues any of them, its proof of a key too. */
+const NATIVE = 0x90;
+
 const FIRST: FollowUpState = { pieces: [], exchanges: 1, corrected: false };
 
 /**
@@ -41,7 +44,9 @@ export function followUp(response: Response, command: Command, state: FollowUpSt
   const announced = (response.sw & 0xff) === 0 ? 256 : response.sw & 0xff;
   if (sw1 === 0x6c) {
     const isFirst = state.pieces.length === 0;
-    const costly = isFirst && (MAY_COST_A_TRY.has(command.ins) || MAKES_ANOTHER.has(command.ins));
+    const costly =
+      isFirst &&
+      (command.cla === NATIVE || MAY_COST_A_TRY.has(command.ins) || MAKES_ANOTHER.has(command.ins));
     if (state.corrected || command.le === undefined || costly) return done(response, state);
     const next = { ...state, exchanges: state.exchanges + 1, corrected: true };
     const again = isFirst ? command : getResponse(command, announced);

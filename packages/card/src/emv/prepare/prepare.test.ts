@@ -9,6 +9,7 @@ import {
   cardVerificationValue,
   isPan,
   judgeCryptogram,
+  luhnDigit,
   naturalPin,
   type OnlineRequest,
   parseTrack2,
@@ -151,6 +152,13 @@ describe("preparation", () => {
           cryptogram: request?.cryptogram.map((byte, i) => (i === at ? byte ^ 1 : byte)) ?? unhex(""),
         }),
       ).toBe("wrong");
+  });
+  test("an offset needs a digit of the PAN more than a verification value", () => {
+    const short = { ...record, pan: sampleRecord(nodeCrypto, "short", 1).pan.slice(0, 11) };
+    const who = { ...short, pan: `${short.pan}${luhnDigit(short.pan)}` };
+    expect(() => preparePayment(profile, who)).not.toThrow();
+    const offset = { ...profile, pinVerification: { by: "offset", keyIndex: 1, digits: 4 } as const };
+    expect(codeOf(() => preparePayment(offset, who))).toBe("bad-value");
   });
   test.each<readonly [string, Partial<PaymentRecord>]>([
     [

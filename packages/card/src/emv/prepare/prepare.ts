@@ -53,6 +53,8 @@ function check(profile: PaymentProfile, { pan, psn, expiry, effective, name }: P
   if (!isPan(pan) || !pan.startsWith(profile.issuer))
     throw wrong("PAN", `it has 8 to 19 digits with the right last one, and begins with ${profile.issuer}`);
   if (pan.length < 12) throw wrong("PAN", "a PIN is verified by 12 digits at least");
+  if (profile.pinVerification.by === "offset" && pan.length < 13)
+    throw wrong("PAN", "an offset is counted from 12 digits before the last one");
   if (!/^[0-9]{2}$/.test(psn)) throw wrong("PAN sequence number", "it has two digits");
   if (!/^[0-9]{2}(?:0[1-9]|1[0-2])$/.test(effective)) throw wrong("effective date", "it is YYMM");
   if (effective > expiry) throw wrong("effective date", "it lies after the expiry date");

@@ -118,16 +118,15 @@ export async function inTheField(hsm: Hsm, { secrets }: Own): Promise<readonly S
 }
 
 /** In a new process, where the order was opened with another list than its secrets were made under. */
-export const underAnotherList = (hsm: Hsm, secrets: SealedSecrets): Promise<readonly Said[]> =>
-  Promise.all(
-    questions(hsm, secrets).map(([way, question]) =>
-      asking(
-        `${way} under another list`,
-        question(),
-        "made under another list of places than the order's own",
-      ),
+export const underAnotherList = (hsm: Hsm, { ask, secrets }: Own): Promise<readonly Said[]> => {
+  const expected = "made under another list of places than the order's own";
+  return Promise.all([
+    asking("a card prepared anew with its PIN", hsm.preparePayment([ask]), expected),
+    ...questions(hsm, secrets).map(([way, question]) =>
+      asking(`${way} under another list`, question(), expected),
     ),
-  );
+  ]);
+};
 
 /**
  * A PIN is one account's. With another account a known PIN would be tried on it, and beside an offset it would tell that account's natural

@@ -12,7 +12,7 @@ import {
   type SecureStep,
 } from "@persoline/card/program";
 import { type Kept, unkeptSentence } from "./order-levels.js";
-import { type Environment, type PinSource, wrongBlocksAtMost } from "./port.js";
+import { type Environment, type PaymentAsk, type PinSource, wrongBlocksAtMost } from "./port.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
 /** Longer ones are nobody's: a product has some dozens. */
@@ -64,6 +64,13 @@ export interface FixedPolicy {
   readonly sentences: ReadonlySet<string>;
   /** The order was taken in before there were lists: its seals name none. */
   readonly unlisted: boolean;
+}
+
+export interface WantedPin {
+  readonly order: string;
+  readonly record: number;
+  readonly length: number;
+  readonly pan: string | undefined;
 }
 
 /** Of an open order, for its seals. */
@@ -146,7 +153,12 @@ export class OrderPolicies {
       throw new VaultRefusal(
         `nothing was prepared for application ${application} of order ${order}, record ${String(record)}`,
       );
-    const { digest, unlisted } = this.allow(order, paymentSentence(application, own.masters));
+    return this.card({ order, application, masters: own.masters });
+  }
+
+  /** The same of a card that is to be prepared. Throws VaultRefusal. */
+  card(ask: Pick<PaymentAsk, "order" | "application" | "masters">): ListedCard {
+    const { digest, unlisted } = this.allow(ask.order, paymentSentence(ask.application, ask.masters));
     return { policy: digest, unlisted };
   }
 
@@ -157,7 +169,7 @@ export class OrderPolicies {
    */
   pinBlock<T>(
     { keys, format, block }: Extract<PinSource, { method: "issuer" }>,
-    { pan = "", length }: { readonly pan?: string | undefined; readonly length: number },
+    { order, record, pan = "", length }: WantedPin,
     open: () => T | undefined,
   ): T {
     if (this.#wrongBlocks >= wrongBlocksAtMost)
@@ -166,11 +178,11 @@ export class OrderPolicies {
       );
     // Without an account in it, format 1 tells nothing of one, and may repeat itself.
     if (format !== 1) {
-      const which = digestOf(`${keys} ${String(format)} ${Buffer.from(block).toString("hex")}`);
+      const which = digestOf(`${keys} ${Buffer.from(block).toString("hex")}`);
       const whose = digestOf(pan);
       if ((this.#blocks.get(which) ?? whose) !== whose)
         throw new VaultRefusal(
-          "this PIN block came for another account before, and is opened for no second one",
+          `order ${order}, record ${String(record)}: this PIN block came for another account before, and is opened for no second one`,
         );
       this.#blocks.set(which, whose);
     }
@@ -178,7 +190,7 @@ export class OrderPolicies {
     if (opened !== undefined) return opened;
     this.#wrongBlocks++;
     throw new VaultRefusal(
-      `the issuer's PIN block is none of format ${String(format)} under key ${keys} with a PIN of ${String(length)} digits for its account`,
+      `order ${order}, record ${String(record)}: the issuer's PIN block is none of format ${String(format)} under key ${keys} with a PIN of ${String(length)} digits for its account`,
     );
   }
 

@@ -25,7 +25,7 @@ import {
 } from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
-import { type ListedCard, NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";
+import { type ListedCard, NO_CARD, OrderPolicies, pinSentence } from "./order-policy.js";
 import { accountTag, isUnlisted, seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
@@ -180,7 +180,9 @@ export function vaultCalls(
         const sealing = ring.sealing();
         const account = pan === undefined ? "" : accountTag(sealing, pan, isOwn(by));
         const digits =
-          by === undefined ? randomDigits(length, source) : pinFrom(ring, policies, by, { length, pan });
+          by === undefined
+            ? randomDigits(length, source)
+            : pinFrom(ring, policies, by, { order, record, length, pan });
         try {
           return seal(sealing, { purpose: "pin", order, record, name, policy, account }, digits);
         } finally {
@@ -207,11 +209,8 @@ export function vaultCalls(
     preparePayment: async (asks) => {
       if (asks.length > paymentsAtOnce)
         throw new VaultRefusal(`${asks.length} payment cards at once: at most ${paymentsAtOnce}`);
-      for (const { order, application, masters } of asks)
-        policies.allow(order, paymentSentence(application, masters));
-      return Promise.all(
-        asks.map((ask) => preparePayment(ring, iccKeys, again, ask, policies.digestFor(ask.order))),
-      );
+      const listed = asks.map((ask) => ({ ask, list: policies.card(ask) }));
+      return Promise.all(listed.map(({ ask, list }) => preparePayment(ring, iccKeys, again, ask, list)));
     },
     drawIccKeysAhead: (ask) => iccKeys.ahead(ask),
     judgeCryptogram: (ask) => again(() => judgeCryptogram(ring, listedIn(ask), ask)),

@@ -28,7 +28,7 @@ import type { StoredKey } from "../keystore.js";
 import { IccKeys, wipePair } from "./icc-keys.js";
 import { isRsa } from "./issuer-key.js";
 import type { PaymentAsk } from "../port.js";
-import { unseal } from "../seal.js";
+import { seal, unseal } from "../seal.js";
 import { anyPin, openOrderNow, placesOf } from "../order.test.data.js";
 import { paymentSentence, policyDigest } from "../order-policy.js";
 import { createKeystore, openVault } from "../vault.js";
@@ -416,6 +416,20 @@ describe("what is refused", () => {
     openOrderNow(live, ask.order, list);
     await expect(live.preparePayment([ask])).rejects.toThrow("keys of chance");
     live.wipe();
+  });
+
+  test("a PIN that was sealed before PINs named accounts goes on in its order", async () => {
+    const { secrets, list } = await prepared(calls);
+    const { pin, sealed: _, ...own } = secrets.payment[application] ?? ({} as never);
+    const place = { order: secrets.order, record: secrets.record };
+    const before = { purpose: "pin", ...place, name: "pin", policy: policyDigest(list) } as const;
+    const digits = Uint8Array.from([0x31, 0x32, 0x33, 0x34]);
+    const sealedPin = seal(sealing, before, digits);
+    const ask = { ...own, ...place, application, pin };
+    expect(await calls.preparePayment([{ ...ask, sealedPin }])).toHaveLength(1);
+    // Named since, and for nobody: it is no card's.
+    const nobodys = seal(sealing, { ...before, account: "" }, digits);
+    await expect(calls.preparePayment([{ ...ask, sealedPin: nobodys }])).rejects.toThrow("belongs elsewhere");
   });
 
   test("a sealed application of another record, another person or another product; before the card hears a thing", async () => {

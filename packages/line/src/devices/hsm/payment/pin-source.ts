@@ -10,15 +10,10 @@ import {
   usualIbm3624,
 } from "@persoline/card/emv";
 import type { Keyring, PinKey } from "../keyring.js";
-import type { OrderPolicies } from "../order-policy.js";
+import type { OrderPolicies, WantedPin } from "../order-policy.js";
 import type { PinSource } from "../port.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import { refusing } from "./card-values.js";
-
-interface WantedPin {
-  readonly length: number;
-  readonly pan: string | undefined;
-}
 
 /** Digits in ASCII; the caller wipes them. Throws VaultRefusal. */
 export function pinFrom(

@@ -14,6 +14,7 @@ import { nodeCrypto, type RsaKeyPair } from "@persoline/card/node";
 import type { KeyRef } from "@persoline/card/program";
 import { random } from "../draw.js";
 import type { IssuerSigner, Keyring } from "../keyring.js";
+import type { ListedCard } from "../order-policy.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { PaymentAsk, PaymentPrepared } from "../port.js";
 import { openedPin, pinKeyUse, refusing } from "./card-values.js";
@@ -32,18 +33,18 @@ interface Judged {
 /** Where the keys are found again after a lost connection, and the work is done anew. */
 export type Again = <T>(work: () => T) => T;
 
-/** One card. `policy`: digest of the order's list. Throws VaultRefusal. */
+/** One card of an open order. Throws VaultRefusal. */
 export async function preparePayment(
   ring: Keyring,
   icc: IccKeys,
   again: Again,
   ask: PaymentAsk,
-  policy: string,
+  list: ListedCard,
 ): Promise<PaymentPrepared> {
   const found = again(() => judged(ring, ask));
   const pair = found.iccBytes === undefined ? undefined : await pairFor(icc, ask, found.iccBytes);
   try {
-    return again(() => made(ring, ask, found, pair, policy));
+    return again(() => made(ring, ask, found, pair, list));
   } finally {
     if (pair !== undefined) wipePair(pair);
   }
@@ -108,15 +109,15 @@ function made(
   ask: PaymentAsk,
   { prepared, issuer }: Judged,
   pair: RsaKeyPair | undefined,
-  policy: string,
+  list: ListedCard,
 ): PaymentPrepared {
   const { order, record, application, card } = ask;
   const { staticData } = prepared;
   const secrets = issuer === undefined ? {} : signed(ring.issuerSigner(issuer), ask, pair, staticData);
-  const place = { order, record, application, policy };
+  const place = { order, record, application, policy: list.policy };
   const sealed = sealCard(ring.sealing(), place, bindingOf(card, staticData), secrets);
-  // Opened in any case: a PIN of another account is told before a card moves.
-  const pin = openedPin(ring, { order, record }, ask, ask.sealedPin);
+  // Opened in any case: a PIN of another account or list is told before a card moves.
+  const pin = openedPin(ring, { order, record, list }, ask, ask.sealedPin);
   try {
     if (ask.stripe !== true) return { sealed };
     return { sealed, stripe: stripeFor(ring, { order, record }, { ...ask, digits: pin }, "make") };

@@ -75,7 +75,7 @@ test("in a new process another list opens none of the order's secrets", async ()
   const { said, heard } = await afterRestart(next, own.secrets);
   expect(said).toContain("was made under another list of places than the order's own: it goes into no card");
   expect(heard).toEqual([]);
-  for (const { way, said, expected } of await underAnotherList(next, own.secrets))
+  for (const { way, said, expected } of await underAnotherList(next, own))
     expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
 });
 test("the report tells the lists of the orders that are open", async () => {
