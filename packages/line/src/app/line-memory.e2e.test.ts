@@ -10,8 +10,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,11 +26,16 @@ import { program } from "./command.test.data.js";
 import { deskAt, DeskCards, freePort, type Heard, receiveBlanks } from "./desk-cards.test.data.js";
 import type { Produced } from "./end-run.js";
 import {
+  argumentsOf,
   descendants,
+  filesUnder,
   forms,
+  found,
+  foundIn,
   inMemory,
   isModule,
   isStill,
+  type Needles,
   pinForms,
   textForms,
   whileStill,
@@ -71,6 +75,8 @@ interface Drill {
   readonly letters: readonly string[];
   readonly cards: DeskCards;
   readonly canaries: Canaries;
+  /** Secrets in the data folder's files, in arguments and environments, and in what was said. */
+  readonly elsewhere: readonly string[];
 }
 
 async function drilled(kept: Kept, protocol: "scp02" | "scp03"): Promise<Drill> {
@@ -151,20 +157,26 @@ async function drilled(kept: Kept, protocol: "scp02" | "scp03"): Promise<Drill> 
       process.kill(pid, "SIGKILL");
     }
   };
-  const search = (moment: Moment, sent?: Uint8Array): void => {
-    moments.push(moment);
-    const secrets = new Map([
+  /** All that there are by now. */
+  const secretsOf = (): Needles =>
+    new Map([
       ...canaries.needles(kept),
       ...[...cards.secrets].map(([name, bytes]) => [name, forms(bytes)] as const),
       ...[...pins].map((pin, at) => [`PIN ${String(at + 1)}`, pansAnd(pin)] as const),
       ["what opens the keys", [...textForms(opening), ...forms(unhex(opening))]],
     ] as const);
+  const started: Buffer[] = [];
+  const search = (moment: Moment, sent?: Uint8Array): void => {
+    moments.push(moment);
+    const secrets = secretsOf();
     const sought = new Map([
       ...secrets,
       ...controls,
       ...(sent === undefined ? [] : ([["what the card was sent", [Buffer.from(sent)]]] as const)),
     ]);
     whileStill(pid, () => {
+      for (const one of [pid, ...descendants(pid)])
+        started.push(argumentsOf(one), readFileSync(`/proc/${String(one)}/environ`));
       for (const name of inMemory(pid, sought))
         if (secrets.has(name)) hits.line.add(name);
         else controlled.set(moment, (controlled.get(moment) ?? new Set()).add(name));
@@ -258,6 +270,10 @@ async function drilled(kept: Kept, protocol: "scp02" | "scp03"): Promise<Drill> 
     letters,
     cards,
     canaries,
+    elsewhere: [
+      ...foundIn(filesUnder(data), secretsOf()),
+      ...found([...started, Buffer.from(out), Buffer.from(err), Buffer.from(told)], secretsOf()),
+    ],
   };
 }
 
@@ -332,5 +348,9 @@ describe.each([
   test("no key, no part of one and no PIN is in the memory of the line's process, nor of its children but the module", () => {
     expect([...drill.hits.line]).toEqual(readByTheLine);
     expect([...drill.hits.others]).toEqual([]);
+  });
+
+  test("nor is any in a file, an argument, an environment, or what was said", () => {
+    expect(drill.elsewhere).toEqual([]);
   });
 });
