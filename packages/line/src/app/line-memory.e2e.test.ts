@@ -228,8 +228,10 @@ async function drilled(kept: Kept, protocol: "scp02" | "scp03"): Promise<Drill> 
   const ended = once(child, "close");
   let code: number | undefined;
   void ended.then(([own]) => (code = own as number));
-  while (code === undefined && child.exitCode === null && !isStill(pid)) await sleep(20);
-  if (code === undefined && child.exitCode === null) look("at the end");
+  while (code === undefined && child.exitCode === null && child.signalCode === null) {
+    if (isStill(pid)) look("at the end");
+    await sleep(20);
+  }
   await ended;
   cards.close();
   if (problem !== undefined) throw problem as Error;
@@ -298,10 +300,13 @@ describe.each([
     expect([...letters].sort()).toEqual([...pins].sort());
     expect(pins.size).toBe(people);
     const used = new Set([...cards.secrets.values()].map(hex));
-    const divided = (name: string, serial: string) =>
-      protocol === "scp02"
-        ? diversify3des(nodeCrypto, canaries.value(name), unhex(serial), "emv-cps")
-        : diversifyKdf3(nodeCrypto, canaries.value(name), unhex(serial));
+    const divided = (name: string, serial: string) => {
+      const { enc, mac, dek } =
+        protocol === "scp02"
+          ? diversify3des(nodeCrypto, canaries.value(name), unhex(serial), "emv-cps")
+          : diversifyKdf3(nodeCrypto, canaries.value(name), unhex(serial));
+      return [enc, mac, dek];
+    };
     // The keys that the cards had, and those that came into them, are of the canaries: these are the masters that the module has.
     for (const [at, { serial }] of cards.good.entries()) {
       const own = cardKeys(
@@ -311,8 +316,8 @@ describe.each([
         "B",
       );
       for (const key of [
-        ...Object.values(divided("pay-fab", serial)),
-        ...Object.values(divided("pay-issuer", serial)),
+        ...divided("pay-fab", serial),
+        ...divided("pay-issuer", serial),
         own.ac,
         own.smi,
         own.smc,
@@ -336,13 +341,10 @@ describe.each([
       ]);
     }
     // The vault has its keys in bytes, and those of the card's session. What a token's library makes of them is its own affair.
-    if (kept === "vault") {
-      const names = canaries.masters.map(({ name }) => name);
-      expect([...hits.module].filter((name) => names.includes(name)).sort()).toEqual([...names].sort());
-      expect(
-        [...hits.module].some((name) => name.startsWith("AES key of") || name.startsWith("DES key of")),
-      ).toBe(true);
-    }
+    const names = kept === "vault" ? canaries.masters.map(({ name }) => name) : [];
+    expect(names.filter((name) => !hits.module.has(name))).toEqual([]);
+    const ofCards = [...hits.module].some((name) => /^(?:AES|DES) key of/.test(name));
+    expect(ofCards || kept === "token").toBe(true);
   });
 
   test("no key, no part of one and no PIN is in the memory of the line's process, nor of its children but the module", () => {
