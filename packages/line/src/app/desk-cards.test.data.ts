@@ -96,8 +96,8 @@ export class DeskCards {
 
   #card({ item, chip }: Blank): VirtualCard {
     const none = new Uint8Array(16);
-    const { fabricate } = virtualSilicon({ loaderMaster: none, random, globalPlatform: this.#fab });
-    const eeprom = memoryStore(fabricate(chip));
+    const silicon = virtualSilicon({ loaderMaster: none, random, globalPlatform: this.#fab });
+    const eeprom = memoryStore(silicon.fabricate(chip));
     const crypto = this.#watched(item.label);
     const card = makeVirtualCard({ eeprom, random, crypto });
     return {

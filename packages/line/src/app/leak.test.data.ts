@@ -167,10 +167,28 @@ export const argumentsOf = (pid: number): Buffer => readFileSync(`/proc/${String
 export const isModule = (pid: number): boolean =>
   /(?:vault|pkcs11)-process/.test(argumentsOf(pid).toString());
 
+interface Mapping {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * Which needles are in a process's memory: all that it could write into, and what belongs to no file, as a core dump of it (gcore) has it. The
- * process should stand still.
+ * Where a process has memory of its own: all that it could ever write into, what it may not even read now included. A file that is only read is
+ * as it is on the disk; what the kernel itself maps in holds nothing of the process's.
  */
+function mappingsOf(pid: number): Mapping[] {
+  const mappings = readFileSync(`/proc/${String(pid)}/smaps`, "utf8").split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
+  return mappings.flatMap((text) => {
+    const [, from = "", to = "", rights = "", what = ""] =
+      /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)/.exec(text) ?? [];
+    const isThere = /^(?:Rss|Swap): +[1-9]/m.test(text);
+    const isFile = what.startsWith("/") && !rights.includes("w");
+    if (!isThere || isFile || what.startsWith("[v")) return [];
+    return [{ from: Number.parseInt(from, 16), to: Number.parseInt(to, 16) }];
+  });
+}
+
+/** Which needles are in a process's memory, as a core dump of it (gcore) has it. The process should stand still. */
 export function inMemory(pid: number, needles: Needles): Set<string> {
   const hits = new Set<string>();
   const search = new Search(needles);
@@ -178,15 +196,12 @@ export function inMemory(pid: number, needles: Needles): Set<string> {
   const piece = Buffer.alloc(4 << 20);
   const overlap = 8 * Math.ceil(search.longest / 8);
   try {
-    for (const line of readFileSync(`/proc/${String(pid)}/maps`, "utf8").split("\n")) {
-      // A file that is only read is as it is on the disk; what the kernel itself maps in holds nothing of the process's.
-      const [, from = "", to = ""] = /^([0-9a-f]+)-([0-9a-f]+) r(?:w|(?!.*[/[]))/.exec(line) ?? [];
-      const end = Number.parseInt(to, 16);
+    for (const { from, to } of mappingsOf(pid)) {
       // Pieces overlap by the longest needle.
-      for (let at = Number.parseInt(from, 16); at < end; at += piece.length - overlap) {
+      for (let at = from; at < to; at += piece.length - overlap) {
         let length: number;
         try {
-          length = readSync(memory, piece, 0, Math.min(piece.length, end - at), at);
+          length = readSync(memory, piece, 0, Math.min(piece.length, to - at), at);
         } catch {
           // A page that is not there, or went in between.
           continue;

@@ -164,8 +164,9 @@ async function drilled(name: "vault" | "token"): Promise<Drill> {
   const sessionNeedles = new Map<string, Buffer[]>();
   const store = await openStore({ file: join(data, "persoline.db") });
   for await (const { serial, label } of store.stock.list({ state: "good" })) {
-    const keys = diversifyKdf3(nodeCrypto, canaries.value("pay-issuer"), unhex(serial));
-    for (const [use, key] of Object.entries(keys)) sessionNeedles.set(`${use} of ${label}`, forms(key));
+    const { enc, mac, dek } = diversifyKdf3(nodeCrypto, canaries.value("pay-issuer"), unhex(serial));
+    for (const [at, key] of [enc, mac, dek].entries())
+      sessionNeedles.set(`key ${String(at + 1)} of ${label}`, forms(key));
   }
   await store.close();
   return { data, out, processes, hits, heap: readFileSync(join(heap, snapshot)), pins, sessionNeedles };
