@@ -23,7 +23,7 @@ import { cardKeys, luhnDigit } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createKeystore } from "../devices/hsm/vault.js";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { program } from "./command.test.data.js";
 import { readKeyFile } from "./key-file.js";
@@ -165,16 +165,10 @@ async function drilled(name: "vault" | "token"): Promise<Drill> {
   const release = spawn(
     process.execPath,
     [program, "letters", "release", "P-1", "--by", "A", "--witness", "B", "--json", "--data", data, ...token],
-    { stdio: ["ignore", "pipe", "inherit", openSync(pinFile, "r")], env: environment },
+    { stdio: ["ignore", "ignore", "inherit", openSync(pinFile, "r")], env: environment },
   );
-  let told = "";
-  release.stdout?.on("data", (part: Buffer) => (told += part.toString()));
   await once(release, "close");
-  const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
-  const pins = (JSON.parse(told) as { file: string }[]).map(
-    ({ file }) =>
-      /Your PIN: (\d{12})/.exec(openLetter(printer, readFileSync(join(data, file), "utf8")))?.[1] ?? "",
-  );
+  const pins = [...printedIn(join(data, "letter-printer.pem"), join(data, "letters")).values()].map(pinIn);
   const [snapshot = ""] = readdirSync(heap);
   return { data, out, processes, inLine, inModule, heap: readFileSync(join(heap, snapshot)), pins };
 }

@@ -62,7 +62,7 @@ export interface UnlockOptions {
   readonly tokenPinFd?: number;
 }
 
-const fromDescriptor = (fd: number): string => readFileSync(fd, "utf8").replace(/\r?\n$/, "");
+export const fromDescriptor = (fd: number): string => readFileSync(fd, "utf8").replace(/\r?\n$/, "");
 
 /** Which token the options name; none for the vault. Throws Refusal. */
 export function tokenOf(

@@ -152,7 +152,7 @@ export function addOrderCommands(program: Command): void {
       withOrder(number, options, async ({ stored, store, data, by }) => {
         await refuseLost(stored, store, data);
         const { product, planned } = await readAnyProduct(stored.spec.product);
-        await refuseUnwritten(stored, planned.pins, store);
+        await refuseUnreleased(stored, planned.pins, store);
         const roles = registerOf(product, stored.spec.product);
         const holders =
           roles === undefined
@@ -282,21 +282,19 @@ async function refuseLost({ order, state }: StoredOrder, store: Store, data: Dat
   );
 }
 
-/** Cards are handed over once their letters are there too: afterwards nobody would miss those. */
-async function refuseUnwritten(
+/** With the hand-over the PINs die: a letter that was not released by then could never be printed. */
+async function refuseUnreleased(
   { order, state }: StoredOrder,
   pins: PlannedProduct["pins"],
   store: Store,
 ): Promise<void> {
   if (state !== "produced") return;
   const { produced } = await store.accounts.progress(order);
-  const written = (await store.letters.list(order)).filter(
-    (letter) => letter.state === "written" || letter.state === "released",
-  );
-  const missing = produced * pins.filter(({ letter }) => letter).length - written.length;
+  const released = (await store.letters.list(order)).filter((letter) => letter.state === "released");
+  const missing = produced * pins.filter(({ letter }) => letter).length - released.length;
   if (missing > 0)
     throw new Refusal(
-      `${String(missing)} PIN letters of order ${order} are not written, so its cards are not handed over yet: run the order again, or "persoline letters write ${order}"; one that was made void is written anew by "persoline letters reprint"`,
+      `${String(missing)} PIN letters of order ${order} are not released, and their PINs die when the cards are handed over: two people release them with "persoline letters release ${order}"; one that was made void is printed anew by "persoline letters reprint"`,
     );
 }
 

@@ -8,15 +8,17 @@ import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
 import { Held } from "./held.js";
 import type { Keyring } from "./keyring.js";
 import { VaultRefusal } from "./vault-refusal.js";
-import { sealLetter } from "./letter.js";
-import { storeLetters } from "./letter-files.js";
+import { sealBatch } from "./letter.js";
+import { hasAccountNumber } from "./letters/account-number.js";
+import { storeBatch } from "./letters/files.js";
+import type { Page } from "./letters/page.js";
 import { IccKeys } from "./payment/icc-keys.js";
 import { encipherPin, judgeCryptogram, paymentScripts } from "./payment/online.js";
 import { preparePayment } from "./payment/prepare.js";
 import { wipeCard } from "./payment/sealed-card.js";
 import { openedPayment } from "./payment/session.js";
 import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
-import { type CapabilityReport, type Hsm, lettersAtOnce, paymentsAtOnce } from "./port.js";
+import { type CapabilityReport, type Hsm, lettersABatch, paymentsAtOnce } from "./port.js";
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
 import { NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-policy.js";
@@ -170,17 +172,24 @@ export function vaultCalls(
         }
       });
     },
-    writeLetters: async (asks) => {
-      if (asks.length > lettersAtOnce) {
-        throw new VaultRefusal(`${asks.length} letters at once: at most ${lettersAtOnce}`);
+    writeLetters: async ({ order, batch, letters, file }) => {
+      if (letters.length === 0 || letters.length > lettersABatch)
+        throw new VaultRefusal(`a batch has 1 to ${lettersABatch} letters, not ${letters.length}`);
+      const telling = letters.find(({ addressee }) => hasAccountNumber(addressee));
+      if (telling !== undefined)
+        throw new VaultRefusal(`letter ${telling.letter} would tell an account number beside its PIN`);
+      const pages: Page[] = [];
+      let content: string;
+      try {
+        for (const { record, name, sealed, letter, addressee } of letters) {
+          const digits = again(() => unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed));
+          pages.push({ letter, addressee, digits });
+        }
+        content = sealBatch(ring.letterPrinter(), { batch, order, letters: pages });
+      } finally {
+        for (const { digits } of pages) digits.fill(0);
       }
-      const letters = asks.map(({ order, record, name, sealed, letter, addressee, file }) => {
-        const digits = again(() => unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed));
-        const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
-        digits.fill(0);
-        return { letter, file, content };
-      });
-      await storeLetters(letters);
+      await storeBatch({ batch, file, content });
     },
 
     proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
