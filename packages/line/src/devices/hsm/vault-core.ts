@@ -4,7 +4,7 @@ import { seededBytes } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SecureChannelSpec, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
-import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
+import { proveIssuerFile, takeIssuerRecords, WrappedValues } from "./issuer-data.js";
 import { Held } from "./held.js";
 import type { Keyring } from "./keyring.js";
 import { VaultRefusal } from "./vault-refusal.js";
@@ -79,6 +79,7 @@ export function vaultCalls(
       return work();
     }
   };
+  const issuerValues = new WrappedValues();
   const iccKeys = new IccKeys((length) => again(() => random(length)));
   const close = (id: SessionId): void => sessions.close(id);
 
@@ -193,7 +194,7 @@ export function vaultCalls(
     },
 
     proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
-    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask, policies.digestFor(ask.order)),
+    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask, policies.digestFor(ask.order), issuerValues),
 
     preparePayment: async (asks) => {
       if (asks.length > paymentsAtOnce)
