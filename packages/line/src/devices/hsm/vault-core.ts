@@ -40,6 +40,9 @@ const SESSIONS_AT_MOST = 1024;
 const SESSION_LIFE_MS = 30 * 60_000;
 const MUTUAL_LIFE_MS = 2 * 60_000;
 
+/** A card has fewer keys that prove themselves. */
+const PROOFS_AT_ONCE = 32;
+
 interface OpenSession {
   readonly card: CardSession;
   readonly channel: SecureChannelSpec;
@@ -69,6 +72,14 @@ export function vaultCalls(
     most: SESSIONS_AT_MOST,
     lifeMs: MUTUAL_LIFE_MS,
     end: (expected) => expected.fill(0),
+  });
+  const proofs = new Held<readonly Uint8Array[]>(nextId, {
+    what: "proof",
+    most: SESSIONS_AT_MOST,
+    lifeMs: MUTUAL_LIFE_MS,
+    end: (expected) => {
+      for (const one of expected) one.fill(0);
+    },
   });
   /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
   const again = <T>(work: () => T): T => {
@@ -132,6 +143,35 @@ export function vaultCalls(
       }
     },
     closeSession: close,
+
+    openProof: ({ serial, keys }) => {
+      if (keys.length === 0 || keys.length > PROOFS_AT_ONCE)
+        throw new VaultRefusal(`${keys.length} keys to prove at once: 1 to ${PROOFS_AT_ONCE}`);
+      const challenges = keys.map(() => again(() => random(16)));
+      const chip = unhex(serial);
+      const expected = keys.flatMap((key, at) =>
+        again(() =>
+          proofOf(
+            ring,
+            { ...key, serial, purpose: "check" },
+            concat(Uint8Array.of(0x01), chip, challenges[at] ?? new Uint8Array(0)),
+          ),
+        ),
+      );
+      return { proof: proofs.add(expected), challenges };
+    },
+    judgeProof: ({ proof, answers }) => {
+      try {
+        const expected = proofs.get(proof);
+        if (answers.length !== expected.length)
+          throw new VaultRefusal(`${answers.length} answers came to ${expected.length} challenges`);
+        return expected.map((one, at) =>
+          equalConstantTime(one, answers[at] ?? new Uint8Array(0)) ? "right" : "wrong",
+        );
+      } finally {
+        proofs.close(proof);
+      }
+    },
 
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
       const chip = unhex(serial);
@@ -244,6 +284,7 @@ export function vaultCalls(
     wipe: () => {
       sessions.clear();
       mutual.clear();
+      proofs.clear();
       iccKeys.close();
       ring.wipe();
     },

@@ -271,6 +271,25 @@ describe("card sessions against the virtual card", () => {
     const answer = send({ cla: 0, ins: 0x82, p1: 0, p2: 1, data: gate.data, le: 256 });
     expect(answer.sw.toString(16)).toBe("9000");
     expect(await hsm.judgeMutual({ session: gate.session, answer: answer.data })).toBe("right");
+
+    // Outside of any session the card proves its keys: each challenge is its own, each answer judged once.
+    const gateKey = { keys: ref("gate"), kid: 1 };
+    const ask = { serial, keys: [gateKey, { ...gateKey, kid: 2 }] };
+    const { proof, challenges } = await hsm.openProof(ask);
+    expect(challenges.map(({ length }) => length)).toEqual([16, 16]);
+    expect(hex(challenges[0] ?? unhex(""))).not.toBe(hex(challenges[1] ?? unhex("")));
+    const answers = challenges.map((data) => send({ cla: 0, ins: 0x88, p1: 0, p2: 1, data, le: 256 }).data);
+    // The second answer is that of key 1, and it was key 2 that was asked for.
+    expect(await hsm.judgeProof({ proof, answers })).toEqual(["right", "wrong"]);
+    await expect(hsm.judgeProof({ proof, answers })).rejects.toThrow("there is no proof");
+    const again = await hsm.openProof({ serial, keys: [gateKey] });
+    expect(await hsm.judgeProof({ proof: again.proof, answers: answers.slice(0, 1) })).toEqual(["wrong"]);
+    await expect(hsm.openProof({ serial, keys: [] })).rejects.toThrow("1 to 32");
+    await expect(hsm.openProof({ serial, keys: [{ ...gateKey, keys: ref("fab") }] })).rejects.toThrow(
+      "one purpose",
+    );
+    const few = await hsm.openProof(ask);
+    await expect(hsm.judgeProof({ proof: few.proof, answers: [] })).rejects.toThrow("0 answers came to 2");
   });
 
   it("opens no session with a PIN of another order, record or name, or a damaged one", async () => {

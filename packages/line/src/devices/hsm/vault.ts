@@ -266,6 +266,8 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     authenticate: call("authenticate"),
     unwrap: call("unwrap"),
     closeSession: call("closeSession"),
+    openProof: call("openProof"),
+    judgeProof: call("judgeProof"),
     openMutual: call("openMutual"),
     judgeMutual: call("judgeMutual"),
     drawPin: call("drawPin"),
