@@ -32,6 +32,13 @@ export function hsmDeadlineMs(): number | undefined {
   return seconds * 1000;
 }
 
+/** PERSOLINE_SWAP=accepted: live keys are opened on a machine that may write its memory to a disk. */
+export function swapAccepted(): boolean {
+  const text = process.env["PERSOLINE_SWAP"] ?? "";
+  if (text === "" || text === "accepted") return text !== "";
+  throw new Refusal(`PERSOLINE_SWAP is ${text}: the only word for it is "accepted"`);
+}
+
 /** PERSOLINE_CEREMONY_HOURS: so long a key ceremony waits for its custodians; a day without it. */
 export function ceremonyPatienceMs(): number {
   const text = process.env["PERSOLINE_CEREMONY_HOURS"] ?? "";

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, relative as within, resolve } from "node:path";
 import { nodeCrypto } from "@persoline/card/node";
 import { algorithmOf } from "../devices/hsm/ceremony.js";
+import type { KeyDescription } from "../devices/hsm/port.js";
 import type { NewKey } from "../devices/hsm/vault.js";
 import { readOrder } from "../orders/order-file.js";
 import { DataProblem } from "../orders/problem.js";
@@ -53,6 +54,8 @@ export interface Job {
   readonly drawing: Drawing | undefined;
   /** Digest of its layouts as `layoutDigest` makes it. */
   readonly layout: string;
+  /** The keys of its list. */
+  readonly keys: readonly Pick<KeyDescription, "name" | "use" | "algorithm">[];
   /** What the product says about how well its keys must be kept. */
   readonly security: SecurityLevels | undefined;
 }
@@ -76,6 +79,11 @@ export async function readJob(
     planned,
     drawing,
     layout: layoutDigest(layouts),
+    keys: keys.keys.map((key) => ({
+      name: key.name as KeyDescription["name"],
+      use: key.use,
+      algorithm: algorithmOf(key),
+    })),
     security: "security" in product ? product.security : undefined,
   };
 }

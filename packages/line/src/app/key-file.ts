@@ -8,15 +8,16 @@ import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
 import { openedBy } from "../devices/hsm/keystore.js";
 import { drawIssuerKey, isRsa } from "../devices/hsm/payment/issuer-key.js";
-import { createKeystore, type NewKey, openVault, type Unlock } from "../devices/hsm/vault.js";
+import { type NewKey, openVault } from "../devices/hsm/vault.js";
+import type { VaultCeremony, VaultUnlock } from "../devices/hsm/vault-protocol.js";
+import type { SecretFrom } from "../devices/hsm/secret.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
 import { existsSync } from "node:fs";
-import { createTokenKeys, openToken } from "../devices/hsm/pkcs11/pkcs11.js";
+import { openToken } from "../devices/hsm/pkcs11/pkcs11.js";
 import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
-import { hsmDeadlineMs, tokenEnvironment } from "./config.js";
-import { hidden } from "./hidden.js";
+import { hsmDeadlineMs, swapAccepted, tokenEnvironment } from "./config.js";
 import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
 
@@ -228,12 +229,17 @@ function algorithmProblems({
     : [["published", `${algorithm} has ${digits} digits, not ${published.length}`, "correct the value"]];
 }
 
-/** How a command opens the keys: the vault's passphrase, a token, or (nothing said) the vault's key file. */
-export type Unlocking = string | TokenAccess;
+/** How a command opens the keys: the vault's passphrase, a token's PIN, or (nothing said) the vault's key file. The secrets pass this process by. */
+export type Unlocking =
+  | { readonly passphrase: SecretFrom }
+  | { readonly token: Omit<TokenAccess, "pin"> & { readonly pin: SecretFrom } };
+
+const isToken = (unlocking: Unlocking | undefined): boolean =>
+  unlocking !== undefined && "token" in unlocking;
 
 /**
  * Opens the data folder's keystore, or its token's keys; in the test environment they are made from the key list when there are none.
- * Throws KeystoreProblem, DeviceFault, DataProblem with everything in which the keys differ from the list: names, use, environment, check
+ * Throws KeystoreProblem, OfficeRefusal, DeviceFault, DataProblem with everything in which the keys differ from the list: names, use, environment, check
  * values.
  */
 export async function openSecurityModule(
@@ -242,34 +248,29 @@ export async function openSecurityModule(
   unlocking: Unlocking | undefined,
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
-  const isToken = typeof unlocking === "object";
-  const kept = isToken ? data.tokenKeys : data.keystore;
-  mustBeWhereTheKeysAre(data, isToken);
-  if (!existsSync(kept)) {
-    if (list.environment === "live") {
-      throw new DataProblem([
-        {
-          file: kept,
-          code: "no-keystore",
-          message: "there is no keystore here, and live keys are not made in passing",
-          remedy: "hold a key ceremony first",
-        },
-      ]);
-    }
-    const ceremony = {
-      file: kept,
-      environment: list.environment,
-      keys: list.keys,
-      letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
-      // Only payment cards have a stripe.
-      ...(list.keys.some(({ use }) => use === "emv-cvk")
-        ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
-        : {}),
-    };
-    if (isToken) await createTokenKeys({ ...ceremony, unlock: unlocking }, tokenPatience());
-    else await createKeystore({ ...ceremony, unlock: unlockOf(data, unlocking) }, patience());
+  const kept = isToken(unlocking) ? data.tokenKeys : data.keystore;
+  mustBeWhereTheKeysAre(data, isToken(unlocking));
+  const isNew = !existsSync(kept);
+  if (isNew && list.environment === "live") {
+    throw new DataProblem([
+      {
+        file: kept,
+        code: "no-keystore",
+        message: "there is no keystore here, and live keys are not made in passing",
+        remedy: "hold a key ceremony first",
+      },
+    ]);
   }
-  const hsm = await opened(data, unlocking);
+  const ceremony = {
+    environment: list.environment,
+    keys: list.keys,
+    letterPrinter: { writePrivateKeyTo: data.letterPrinterKey },
+    // Only payment cards have a stripe.
+    ...(list.keys.some(({ use }) => use === "emv-cvk")
+      ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
+      : {}),
+  };
+  const hsm = await opened(data, unlocking, isNew ? ceremony : undefined);
   try {
     const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
     const wrong = keyDifferences({ list, keyFile, known, environment });
@@ -286,27 +287,37 @@ export async function openKeystore(
   data: DataFolder,
   unlocking: Unlocking | undefined,
 ): Promise<Hsm | undefined> {
-  mustBeWhereTheKeysAre(data, typeof unlocking === "object");
-  if (!existsSync(typeof unlocking === "object" ? data.tokenKeys : data.keystore)) return undefined;
-  return opened(data, unlocking);
+  mustBeWhereTheKeysAre(data, isToken(unlocking));
+  if (!existsSync(isToken(unlocking) ? data.tokenKeys : data.keystore)) return undefined;
+  return opened(data, unlocking, undefined);
 }
 
-const opened = (data: DataFolder, unlocking: Unlocking | undefined): Promise<Hsm> =>
-  typeof unlocking === "object"
-    ? openToken({ file: data.tokenKeys, unlock: unlocking }, tokenPatience())
-    : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), ...patience() });
+const opened = (
+  data: DataFolder,
+  unlocking: Unlocking | undefined,
+  make: Omit<VaultCeremony, "file" | "unlock"> | undefined,
+): Promise<Hsm> =>
+  unlocking !== undefined && "token" in unlocking
+    ? openToken({ file: data.tokenKeys, unlock: unlocking.token, make }, tokenPatience())
+    : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), make, ...patience() });
 
 /** A keystore under a passphrase asks for it; where nothing is said it is the key file. */
-function unlockOf(data: DataFolder, passphrase: string | undefined): Unlock {
-  if (passphrase !== undefined) return { passphrase };
+function unlockOf(data: DataFolder, unlocking: { readonly passphrase: SecretFrom } | undefined): VaultUnlock {
+  if (unlocking !== undefined) return unlocking;
   if (existsSync(data.keystore) && openedBy(data.keystore) === "passphrase")
-    return { passphrase: hidden("Passphrase of the keystore", "--passphrase-fd") };
+    return { passphrase: askedFor("Passphrase of the keystore", "--passphrase-fd") };
   return { keyFile: data.keyFile };
 }
 
+/** Asked at the terminal by the module's own process; `option`: what takes a file descriptor instead. */
+export const askedFor = (question: string, option: string): SecretFrom => ({
+  question,
+  instead: `give a file descriptor with ${option}`,
+});
+
 function patience() {
   const deadlineMs = hsmDeadlineMs();
-  return deadlineMs === undefined ? {} : { deadlineMs };
+  return { swapAccepted: swapAccepted(), ...(deadlineMs === undefined ? {} : { deadlineMs }) };
 }
 const tokenPatience = () => ({ ...patience(), environment: tokenEnvironment() });
 

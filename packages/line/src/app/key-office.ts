@@ -5,7 +5,7 @@ import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { createKeystore } from "../devices/hsm/vault.js";
 import { passphrase, tokenOf, type UnlockOptions } from "./commands/options.js";
-import { ceremonyPatienceMs, dataRoot, tokenEnvironment, version } from "./config.js";
+import { ceremonyPatienceMs, dataRoot, swapAccepted, tokenEnvironment, version } from "./config.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
 import { mustBeWhereTheKeysAre } from "./key-file.js";
 import { linkOffice } from "./office-chain.js";
@@ -63,6 +63,7 @@ function called(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
     records: data.ceremonies,
     acts: data.officeActs,
     patienceMs: ceremonyPatienceMs(),
+    swapAccepted: swapAccepted(),
     unlock,
     ask,
     at: new Date().toISOString(),
@@ -85,7 +86,7 @@ function unlockOf(data: DataFolder, options: OfficeOptions): OfficeCallOptions["
   };
 }
 
-/** A keystore, or a token, without cards' keys. Answers what was made. Throws KeystoreProblem ("exists"), DeviceFault. */
+/** A keystore, or a token, without cards' keys. Answers what was made. Throws KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
 export async function makeOffice(
   options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
 ): Promise<string> {
@@ -96,7 +97,8 @@ export async function makeOffice(
       "a live keystore needs --letter-printer, the public key of the printer that prints PIN letters",
     );
   const unlock = passphrase(options);
-  mustBeWhereTheKeysAre(data, typeof unlock === "object");
+  const token = unlock !== undefined && "token" in unlock ? unlock.token : undefined;
+  mustBeWhereTheKeysAre(data, token !== undefined);
   const ceremony = {
     environment,
     keys: [],
@@ -105,16 +107,22 @@ export async function makeOffice(
         ? { writePrivateKeyTo: data.letterPrinterKey }
         : { publicKeyPem: readFileSync(letterPrinter, "utf8") },
   };
-  if (typeof unlock === "object") {
+  if (token !== undefined) {
     const file = data.tokenKeys;
-    await createTokenKeys({ ...ceremony, file, unlock }, { environment: tokenEnvironment() });
-    return `Token ${unlock.label} (its register: ${file})`;
+    await createTokenKeys(
+      { ...ceremony, file, unlock: token },
+      { environment: tokenEnvironment(), swapAccepted: swapAccepted() },
+    );
+    return `Token ${token.label} (its register: ${file})`;
   }
   const file = data.keystore;
-  await createKeystore({
-    ...ceremony,
-    file,
-    unlock: unlock === undefined ? { keyFile: data.keyFile } : { passphrase: unlock },
-  });
+  await createKeystore(
+    {
+      ...ceremony,
+      file,
+      unlock: unlock !== undefined && "passphrase" in unlock ? unlock : { keyFile: data.keyFile },
+    },
+    { swapAccepted: swapAccepted() },
+  );
   return `Keystore ${file}`;
 }

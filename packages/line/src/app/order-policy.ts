@@ -9,6 +9,7 @@ import { originWay } from "../plan/pin-origin.js";
 import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
 import type { UnlockOptions } from "./commands/options.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
+import { levelsOf } from "./order-levels.js";
 import { Refusal } from "./problem.js";
 import { provedInput } from "./proved-input.js";
 
@@ -34,26 +35,24 @@ function madeOf(planned: AnyPlanned): readonly string[] {
   ];
 }
 
-/** The order's list; all of its records have the same places. `example`: any of them. */
-export const orderPolicy = (job: Job, example: OrderRecord): readonly string[] =>
-  policyOf(job.planned, prepareRecord(job, example));
+type Prepared = Pick<PreparedRecord, "personalization" | "proof">;
 
-/** The list of a product's cards. */
-export function policyOf(
-  planned: AnyPlanned,
-  { personalization, proof }: Pick<PreparedRecord, "personalization" | "proof">,
-): readonly string[] {
-  const { completion, initialisation, termination, terminationInitial } = planned;
-  const programs = [
-    completion,
-    initialisation,
-    personalization,
-    proof,
-    termination,
-    terminationInitial,
-  ].filter((program) => program !== undefined);
-  return listed([...madeOf(planned), ...placesOf(programs)]);
+/** The order's list; all of its records have the same places. `example`: any of them. */
+export function orderPolicy(job: Job, example: OrderRecord): readonly string[] {
+  const prepared = prepareRecord(job, example);
+  return listed([...policyOf(job.planned, prepared), ...levelsOf(job, programsOf(job.planned, prepared))]);
 }
+
+function programsOf(planned: AnyPlanned, { personalization, proof }: Prepared): readonly CardProgram[] {
+  const { completion, initialisation, termination, terminationInitial } = planned;
+  return [completion, initialisation, personalization, proof, termination, terminationInitial].filter(
+    (program) => program !== undefined,
+  );
+}
+
+/** Where a product's cards have their secrets. */
+export const policyOf = (planned: AnyPlanned, prepared: Prepared): readonly string[] =>
+  listed([...madeOf(planned), ...placesOf(programsOf(planned, prepared))]);
 
 /** The list of an order file's product, as an example of its records has it. Throws DataProblem, KeystoreProblem, DeviceFault, Refusal. */
 export async function policyOfFile(

@@ -28,17 +28,12 @@ import { printingOf } from "./line-pictures.js";
 import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
 import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
-import {
-  hasSealedStripe,
-  paymentDesk,
-  paymentStripes,
-  paymentOperations,
-  refuseOtherIssuer,
-} from "./payment.js";
+import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { profilesOf } from "./quality-profiles.js";
+import { operationsOfJob } from "./order-levels.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
 import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
@@ -208,11 +203,7 @@ function keeps(
   return mustKeep(hsm, {
     file: job.orderFile,
     programs,
-    more: [
-      ...(pins.length > 0 ? (["pin"] as const) : []),
-      ...(pins.some(({ letter }) => letter) ? (["letter"] as const) : []),
-      ...paymentOperations(job),
-    ],
+    more: operationsOfJob(job, pins),
     wanted: [job.security, job.order.security, line.security],
   });
 }

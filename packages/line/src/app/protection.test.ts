@@ -44,8 +44,68 @@ test("what programs ask of a module follows from their channels and secrets", ()
     described,
   );
   expect([...asked].sort()).toEqual(
-    ["keys-to-card", "loader", "pin", "proof", "scp02", "scp03", "scp03-long", "shared-keys"].sort(),
+    ["keys-to-card-clear", "loader", "pin", "proof", "scp02", "scp03", "scp03-long", "shared-keys"].sort(),
   );
+});
+
+test("keys are said to be wrapped where they are kept only in the forms and sessions in which a token wraps them", () => {
+  const asked = (channel: SecureChannelSpec, part: Part) =>
+    [...operationsOf([program(segment(channel, [part]))], described)].filter((operation) =>
+      operation.startsWith("keys-to-card"),
+    );
+  const set = { secret: "key-set", keys: keys("short"), kvn: 1 } as const;
+  const own = { secret: "key", keys: keys("app"), kid: 1, kvn: 1 } as const;
+  const loader = { protocol: "loader", keys: keys("l") } as const;
+  for (const [channel, part] of [
+    [loader, set],
+    [scp03("short"), set],
+    [scp03("short"), { ...set, form: "aes-128", diversify: "kdf3" }],
+    [scp03("short"), own],
+    [scp03("short"), { secret: "wrapped-key", keys: keys("app"), kid: 1 }],
+    [scp03("short"), { secret: "check-value", keys: keys("app"), kid: 1 }],
+  ] as const)
+    expect([part, asked(channel, part)]).toEqual([part, ["keys-to-card"]]);
+  const scp02 = {
+    protocol: "scp02",
+    keys: keys("d"),
+    kvn: 1,
+    level: 1,
+    i: 0x55,
+    diversify: "visa2",
+  } as const;
+  const scp11 = {
+    protocol: "scp11",
+    variant: "b",
+    kvn: 1,
+    level: 0x33,
+    keyLength: 16,
+    authority: keys("ca"),
+    subject: "any",
+  } as const;
+  const desfire = {
+    protocol: "desfire",
+    version: "ev2",
+    aid: 1,
+    keyNumber: 0,
+    key: { keys: keys("short"), input: ["uid"] },
+  } as const;
+  for (const [channel, part] of [
+    [loader, { ...set, keys: keys("long") }],
+    [scp03("short"), { ...set, form: "aes-192" }],
+    [scp03("short"), { ...set, form: "aes-256" }],
+    [scp03("short"), { ...set, form: "3des", diversify: "visa2" }],
+    [scp03("short"), { ...set, keys: keys("long") }],
+    [scp03("short"), { ...set, diversify: "none" }],
+    [scp03("long"), set],
+    [scp03("long"), own],
+    [{ ...scp03("short"), diversify: "none" } as SecureChannelSpec, own],
+    [scp02, set],
+    [scp02, own],
+    [scp11, set],
+    [scp11, { secret: "wrapped-key", keys: keys("app"), kid: 1 }],
+    [desfire, { secret: "desfire-key", aid: 1, key: 1, version: 1, value: "random" }],
+  ] as const)
+    expect([channel, part, asked(channel, part)]).toEqual([channel, part, ["keys-to-card-clear"]]);
 });
 
 test("payment cards ask for what their values are made with", () => {
@@ -101,6 +161,9 @@ test("an issuer's data are said to go from key to key only where they do", () =>
 
 test("the strictest of product, order and line counts; a named operation before the default; nothing said is module-process", () => {
   expect(wantedLevel("pin", [])).toBe("module-process");
+  // The line works with it: nothing else would be true of any module.
+  expect(wantedLevel("data-key", [undefined, { pin: "token" }])).toBe("trusted-host");
+  expect(wantedLevel("data-key", [{ default: "module-process" }])).toBe("module-process");
   expect(wantedLevel("pin", [{ default: "token", pin: "trusted-host" }, undefined])).toBe("trusted-host");
   expect(wantedLevel("pin", [{ pin: "trusted-host" }, { default: "token" }])).toBe("token");
 });
@@ -113,6 +176,7 @@ test("a level that is not kept is told with operation, wanted and kept level; a 
     provider: "vault",
     environment: "test",
     iccKeys: [],
+    swap: { state: "none", detail: "" },
     operations: { ...operations, gate: { level: "unavailable", probed: true, note: "no answer" } },
   };
   expect(unkept(["pin", "scp03"], report, [])).toEqual([]);
@@ -125,5 +189,9 @@ test("a level that is not kept is told with operation, wanted and kept level; a 
 
 test("every operation of the vault gives its known answer at start", () => {
   for (const [operation, { level, probed }] of Object.entries(probeProcess()))
-    expect([operation, level, probed]).toEqual([operation, "module-process", true]);
+    expect([operation, level, probed]).toEqual([
+      operation,
+      operation === "data-key" ? "trusted-host" : "module-process",
+      true,
+    ]);
 });

@@ -2,10 +2,12 @@
 import type { CardProgram, Part, SecureChannelSpec } from "@persoline/card/program";
 import type { GateCard } from "../access/gate-card.js";
 import type { CapabilityReport, Hsm, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
+import { whyNotKept } from "../devices/hsm/order-levels.js";
 import { DataProblem } from "../orders/problem.js";
-import { securityLevels, type SecurityLevels, wantedLevel } from "../orders/security.js";
+import { type SecurityLevels, wantedLevel } from "../orders/security.js";
 
-type Keys = readonly KeyDescription[];
+type Keys = readonly Pick<KeyDescription, "name" | "use" | "algorithm">[];
+type Channel = "plain" | SecureChannelSpec;
 
 const isLong = (keys: Keys, name: string): boolean =>
   keys.some((key) => key.name === name && (key.algorithm === "AES-192" || key.algorithm === "AES-256"));
@@ -22,26 +24,38 @@ function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   return [isLong(keys, channel.keys) ? "scp03-long" : "scp03", ...shared];
 }
 
+/** A token's own sessions: their DEK wraps what is in the token too. Every other session encrypts bytes in the module's process. */
+const isKept = (channel: Channel, keys: Keys): boolean =>
+  channel !== "plain" &&
+  (channel.protocol === "loader" ||
+    (channel.protocol === "scp03" && channel.diversify !== "none" && !isLong(keys, channel.keys)));
+
 /** Only whole blocks go from key to key, from an AES transport key to the 16 bytes of an SCP03 session's; all else is clear in between. */
 function ofIssuer(
   { pad, length }: Extract<Part, { secret: "issuer-dgi" }>,
-  channel: "plain" | SecureChannelSpec,
+  channel: Channel,
   keys: Keys,
 ): HsmOperation {
-  const inSession =
-    channel !== "plain" &&
-    channel.protocol === "scp03" &&
-    channel.diversify !== "none" &&
-    !isLong(keys, channel.keys);
   const isDes = keys.some(({ use, algorithm }) => use === "transport" && algorithm === "3DES");
-  return inSession && !isDes && pad === undefined && length % 16 === 0 ? "issuer-data" : "issuer-data-clear";
+  return isKept(channel, keys) && !isDes && pad === undefined && length % 16 === 0
+    ? "issuer-data"
+    : "issuer-data-clear";
 }
 
-function ofPart(
-  part: Exclude<Part, Uint8Array>,
-  channel: "plain" | SecureChannelSpec,
+/** Only AES keys of 16 bytes are derived and wrapped in a token, and only for its own sessions; every other key is clear on its way into its card. */
+function ofNewKeys(
+  part: Extract<Part, { secret: "key" | "key-set" | "wrapped-key" | "check-value" }>,
+  channel: Channel,
   keys: Keys,
-): HsmOperation[] {
+): HsmOperation {
+  const isShort =
+    !isLong(keys, part.keys) &&
+    (part.secret !== "key-set" ||
+      ((part.form ?? "aes-128") === "aes-128" && (part.diversify ?? "kdf3") === "kdf3"));
+  return isShort && isKept(channel, keys) ? "keys-to-card" : "keys-to-card-clear";
+}
+
+function ofPart(part: Exclude<Part, Uint8Array>, channel: Channel, keys: Keys): HsmOperation[] {
   switch (part.secret) {
     case "pin":
       return ["pin"];
@@ -52,12 +66,17 @@ function ofPart(
     case "payment":
       return PAYMENT[part.part.secret];
     case "key-set":
-      return part.diversify === "none" ? ["keys-to-card", "shared-keys"] : ["keys-to-card"];
-    case "key":
+      return [
+        ofNewKeys(part, channel, keys),
+        ...(part.diversify === "none" ? (["shared-keys"] as const) : []),
+      ];
     case "desfire-key":
+      // Its session is in the module's process, and so is the key.
+      return ["keys-to-card-clear"];
+    case "key":
     case "wrapped-key":
     case "check-value":
-      return ["keys-to-card"];
+      return [ofNewKeys(part, channel, keys)];
   }
 }
 
@@ -93,12 +112,8 @@ export function unkept(
   wanted: readonly (SecurityLevels | undefined)[],
 ): { readonly operation: HsmOperation; readonly message: string }[] {
   return [...operations].flatMap((operation) => {
-    const { level, note } = kept[operation];
-    const least = wantedLevel(operation, wanted);
-    if (level !== "unavailable" && securityLevels.indexOf(level) <= securityLevels.indexOf(least)) return [];
-    const why = note === undefined ? "" : `: ${note}`;
-    const keeps = level === "unavailable" ? "cannot do it" : `keeps it at ${level}`;
-    return [{ operation, message: `${operation} must be kept at ${least}, and ${provider} ${keeps}${why}` }];
+    const message = whyNotKept(operation, wantedLevel(operation, wanted), provider, kept);
+    return message === undefined ? [] : [{ operation, message }];
   });
 }
 
@@ -109,8 +124,8 @@ export const gateOperations = (cards: readonly GateCard[]): HsmOperation[] =>
     return card.key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
   });
 
-/** What every order needs besides its cards. */
-const always: readonly HsmOperation[] = ["seal", "sign", "random"];
+/** What every work with cards needs besides them. */
+export const always: readonly HsmOperation[] = ["seal", "sign", "random"];
 
 /** Throws DataProblem with every operation that this module cannot keep as it must be kept. */
 export async function mustKeep(

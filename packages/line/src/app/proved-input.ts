@@ -19,7 +19,7 @@ export async function provedInput(
   if (!isIssuerInput(order.input)) return undefined;
   const root = dataRoot(options.data);
   const unlocking = passphrase(options);
-  const file = typeof unlocking === "object" ? "token-keys.json" : "keystore.json";
+  const file = unlocking !== undefined && "token" in unlocking ? "token-keys.json" : "keystore.json";
   if (existsSync(join(root, file)) || order.environment === "live" || unlocking !== undefined)
     return proved(root);
   // Nothing is made in passing: practice keys that everybody may know prove the file from a keystore that goes again.

@@ -111,7 +111,7 @@ test("a level that it cannot keep refuses the order before a card moves, with op
   writeFileSync(
     strict,
     readFileSync(order, "utf8").replace('order: "T-1"', 'order: "T-2"') +
-      "security: { default: token, seal: module-process }\n",
+      "security: { default: token, seal: module-process, data-key: trusted-host }\n",
   );
   const data = join(folder, "strict");
   const other = softToken(join(folder, "strict-token"), "strict");
@@ -122,7 +122,7 @@ test("a level that it cannot keep refuses the order before a card moves, with op
   expect(code).toBe(1);
   expect(err).toMatch(/pin must be kept at token, and pkcs11 \(strict\) keeps it at module-process/);
   expect(err).toMatch(/letter must be kept at token/);
-  expect(err).not.toMatch(/scp03 must|loader must|seal must/);
+  expect(err).not.toMatch(/scp03 must|loader must|seal must|data-key must|keys-to-card must/);
   // No body was made, none was received, no order was taken in.
   expect(readdirSync(data)).not.toContain("shop-floor");
   expect(readdirSync(data)).not.toContain("persoline.db");
@@ -166,6 +166,22 @@ test("a 3DES product at level token is refused on SoftHSM; AES-256 sessions too"
     /scp02 must be kept at token, and pkcs11 \(des\) keeps it at module-process.*single DES/,
   );
   expect(err).toMatch(/scp03-long must be kept at token/);
+  expect(readdirSync(join(folder, "des"))).not.toContain("shop-floor");
+
+  // Its issuer's set is of AES-256, and goes in under SCP02: no token wraps it, whatever it does with others.
+  writeFileSync(
+    product,
+    readFileSync(product, "utf8").replace(
+      "{ scp02: token, scp03-long: token }",
+      "{ keys-to-card: token, keys-to-card-clear: token }",
+    ),
+  );
+  const clear = persoline(["run", file, "--data", join(folder, "des"), ...tokenWords(other)], other);
+  expect(clear.code).toBe(1);
+  expect(clear.err).toContain(
+    "keys-to-card-clear must be kept at token, and this module keeps it at module-process",
+  );
+  expect(clear.err).not.toContain("keys-to-card must");
   expect(readdirSync(join(folder, "des"))).not.toContain("shop-floor");
 });
 

@@ -17,6 +17,7 @@ export const securedOperations = [
   "issuer-data",
   "issuer-data-clear",
   "keys-to-card",
+  "keys-to-card-clear",
   "shared-keys",
   "proof",
   "gate",
@@ -27,6 +28,7 @@ export const securedOperations = [
   "pin",
   "letter",
   "seal",
+  "data-key",
   "sign",
   "random",
 ] as const;
@@ -44,11 +46,13 @@ export const securitySchema = z
     >,
   )
   .describe(
-    "The least protection level of each operation: token (keys never leave the token), module-process (clear only in the security module's own process), session-keys-in-host, trusted-host. Without a word: module-process",
+    "The least protection level of each operation: token (keys never leave the token), module-process (clear only in the security module's own process), session-keys-in-host, trusted-host. Without a word: module-process, and data-key (an order's key for personal data) trusted-host",
   );
 
 /** Nothing said: keys are clear nowhere but in the security module's process. */
 const usual: SecurityLevel = "module-process";
+/** The line encrypts personal data itself: no module keeps that key better while an order is open, and whoever wants it better says so. */
+const usualOf: SecurityLevels = { "data-key": "trusted-host" };
 
 /** The level an operation must have when all of these speak. */
 export function wantedLevel(
@@ -57,5 +61,5 @@ export function wantedLevel(
 ): SecurityLevel {
   const wanted = all.flatMap((levels) => levels?.[operation] ?? levels?.default ?? []);
   const first = Math.min(...wanted.map((one) => securityLevels.indexOf(one)));
-  return securityLevels[first] ?? usual;
+  return securityLevels[first] ?? usualOf[operation] ?? usual;
 }

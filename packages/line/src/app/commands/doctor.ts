@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import type { Command } from "commander";
 import { hex } from "@persoline/card/bytes";
 import { fileEngraver } from "../../devices/marker/file-engraver.js";
+import { swapOf } from "../../devices/hsm/swap.js";
 import { DeviceFault } from "../../devices/problem.js";
 import { mostReaders } from "../../devices/reader/pcsc/names.js";
 import { connectedReaders } from "../../devices/reader/pcsc/reader.js";
@@ -29,7 +30,7 @@ export function addDoctorCommand(program: Command): void {
     .option("--line <line.yaml>", "also whether this line's engravers can take a job")
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
     .action(async (options: CommonOptions & { readonly line?: string }) => {
-      const own = [node(), database(), token(), fonts(), clock(), folder(dataRoot(options.data))];
+      const own = [node(), database(), token(), fonts(), clock(), memory(), folder(dataRoot(options.data))];
       const checks = [
         ...own,
         ...(await readers()),
@@ -96,6 +97,16 @@ const clock = (): Check =>
   Date.now() > Date.UTC(2026, 0, 1)
     ? { what: "clock", state: "ok", detail: `${new Date().toISOString()}, people read ${timeZone()}` }
     : { what: "clock", state: "lacking", detail: `${new Date().toISOString()} cannot be right: set it` };
+
+/** Practice keys may be written anywhere: nothing is lacking, but whoever makes live cards hears of it. */
+const memory = (): Check => {
+  const { state, detail } = swapOf();
+  const isKept = state !== "possible" && state !== "unknown";
+  const more = isKept
+    ? ""
+    : "; live keys are refused: switch it off, encrypt it, or keep the line out of it (MemorySwapMax=0)";
+  return { what: "keys in memory", state: isKept ? "ok" : "absent", detail: `${detail}${more}` };
+};
 
 function folder(root: string): Check {
   let existing = root;

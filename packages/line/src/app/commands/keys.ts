@@ -12,6 +12,7 @@ import {
   type Leaving,
   type OfficeAnswer,
 } from "../../devices/hsm/office/types.js";
+import type { KeyStanding } from "../../devices/hsm/port.js";
 import { policyOfFile } from "../order-policy.js";
 import { makeOffice, office, type OfficeOptions } from "../key-office.js";
 import { recordPage, recordText } from "../key-record.js";
@@ -205,10 +206,21 @@ function addOffice(keys: Command): void {
     .action(async (options: Options) => {
       const { keys: list, custodians, environment, revision } = await office({ ask: "list" }, options);
       if (options.json === true) return printJson({ environment, revision, keys: list, custodians });
+      const inToken = list.some(({ standing }) => standing !== undefined);
       print(
         textTable(
-          ["key", "use", "algorithm", "check value", "state", "from", "until", "origin"],
-          list.map(({ name, use, algorithm, kcv, published, life }) => [
+          [
+            "key",
+            "use",
+            "algorithm",
+            "check value",
+            "state",
+            "from",
+            "until",
+            "origin",
+            ...(inToken ? ["in the token"] : []),
+          ],
+          list.map(({ name, use, algorithm, kcv, published, life, standing }) => [
             name,
             use,
             algorithm,
@@ -217,6 +229,7 @@ function addOffice(keys: Command): void {
             life?.from?.slice(0, 10) ?? "",
             life?.until?.slice(0, 10) ?? "",
             published ? "published" : (life?.source ?? "drawn"),
+            ...(inToken ? [standing === undefined ? "" : standingText(standing)] : []),
           ]),
         ),
       );
@@ -226,6 +239,10 @@ function addOffice(keys: Command): void {
       );
     });
 }
+
+/** What the token says of a key; one that was made before this was asked for works on, and is told. */
+const standingText = ({ born, fixed }: KeyStanding): string =>
+  `${born ? "drawn there" : "brought in"}, ${fixed ? "fixed" : "MAY BE CHANGED OR COPIED: replace it"}`;
 
 function addBirths(keys: Command): void {
   withPlan(withPiece(keys.command("generate")))

@@ -3,9 +3,9 @@ import { createPrivateKey, type KeyObject } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type OpenedLetters, openLetters } from "../../devices/hsm/letter.js";
-import { hidden } from "../hidden.js";
+import { counterOf } from "../../devices/hsm/office/counter.js";
 import { Refusal } from "../problem.js";
-import { fromDescriptor, print, printJson, whole, withJson } from "./options.js";
+import { print, printJson, whole, withJson } from "./options.js";
 
 interface OpenOptions {
   readonly printerKey: string;
@@ -74,11 +74,8 @@ const read = (file: string): string => {
 function keyOf({ printerKey, keyPassphraseFd }: OpenOptions): KeyObject {
   const pem = read(printerKey);
   const isLocked = pem.includes("ENCRYPTED");
-  const passphrase = !isLocked
-    ? undefined
-    : keyPassphraseFd === undefined
-      ? hidden("Passphrase of the printer's key", "--key-passphrase-fd")
-      : fromDescriptor(keyPassphraseFd);
+  const counter = counterOf(keyPassphraseFd === undefined ? {} : { passphrase: keyPassphraseFd });
+  const passphrase = isLocked ? counter.ask("passphrase", "Passphrase of the printer's key") : undefined;
   let key: KeyObject;
   try {
     key = createPrivateKey({ key: pem, ...(passphrase === undefined ? {} : { passphrase }) });

@@ -25,6 +25,9 @@ async function mustBeThere(store: Store, order: string): Promise<void> {
     throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
 }
 
+/** A PIN is opened for its letter. */
+const letterOperations = ["pin", "letter"] as const;
+
 const letterCount = (count: number): string => `${String(count)} ${count === 1 ? "letter" : "letters"}`;
 
 /** "98 are released, 2 are void". */
@@ -85,19 +88,24 @@ export function addLetterCommands(program: Command): void {
       "\nExample:\n  $ persoline letters release 2026-117 --by 'A. Meyer' --witness 'B. Novak'",
     )
     .action((order: string, options: DecisionOptions & { readonly witness: string }) =>
-      withOrder(order, options, async ({ stored, store, hsm, data, by }) => {
-        const { witness } = options;
-        const { planned } = await readAnyProduct(stored.spec.product);
-        // Whoever lacks a letter after an interruption at the end of a run gets it now.
-        await numberLetters({ order, store, pins: planned.pins });
-        const batches = await releaseLetters({ order, store, hsm, data, by, witness });
-        if (options.json === true) return printJson({ order, batches: told(batches) });
-        print(
-          batches.length === 0
-            ? `No letter of order ${order} waits for its release: ${counted(await store.letters.list(order))}.`
-            : `Order ${order}: ${batchesTold(batches)} released; they lie in ${data.letters(order)}, encrypted for the letter printer ("persoline letters open" there).`,
-        );
-      }),
+      withOrder(
+        order,
+        options,
+        async ({ stored, store, hsm, data, by }) => {
+          const { witness } = options;
+          const { planned } = await readAnyProduct(stored.spec.product);
+          // Whoever lacks a letter after an interruption at the end of a run gets it now.
+          await numberLetters({ order, store, pins: planned.pins });
+          const batches = await releaseLetters({ order, store, hsm, data, by, witness });
+          if (options.json === true) return printJson({ order, batches: told(batches) });
+          print(
+            batches.length === 0
+              ? `No letter of order ${order} waits for its release: ${counted(await store.letters.list(order))}.`
+              : `Order ${order}: ${batchesTold(batches)} released; they lie in ${data.letters(order)}, encrypted for the letter printer ("persoline letters open" there).`,
+          );
+        },
+        letterOperations,
+      ),
     );
 
   withPassphrase(withOperator(withData(letters.command("reprint"))))
@@ -123,25 +131,30 @@ export function addLetterCommands(program: Command): void {
         const order = await withStore(options, (store) =>
           isBatch ? store.letters.orderOfBatch(number) : store.letters.orderOf(number),
         );
-        await withOrder(order, options, async ({ store, hsm, data, by }) => {
-          const { reason, witness } = options;
-          const old = isBatch
-            ? (await store.letters.list(order))
-                .filter(({ batch, state }) => batch === number && state !== "void")
-                .toSorted((a, b) => (a.page ?? 0) - (b.page ?? 0))
-                .map(({ letter }) => letter)
-            : [number];
-          if (old.length === 0)
-            throw new Refusal(`all letters of batch ${number} are void: there is nothing to print again`);
-          const anew = await store.letters.reprint({ letters: old, reason, by, witness });
-          const only = anew.map(({ letter }) => letter);
-          const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
-          const pairs = old.map((letter, at) => ({ replaces: letter, letter: anew[at]?.letter }));
-          if (options.json === true) return printJson({ order, letters: pairs, batches: told(batches) });
-          for (const { replaces, letter } of pairs)
-            print(`Letter ${replaces} is void; ${String(letter)} takes its place.`);
-          print(`Order ${order}: ${batchesTold(batches)} released.`);
-        });
+        await withOrder(
+          order,
+          options,
+          async ({ store, hsm, data, by }) => {
+            const { reason, witness } = options;
+            const old = isBatch
+              ? (await store.letters.list(order))
+                  .filter(({ batch, state }) => batch === number && state !== "void")
+                  .toSorted((a, b) => (a.page ?? 0) - (b.page ?? 0))
+                  .map(({ letter }) => letter)
+              : [number];
+            if (old.length === 0)
+              throw new Refusal(`all letters of batch ${number} are void: there is nothing to print again`);
+            const anew = await store.letters.reprint({ letters: old, reason, by, witness });
+            const only = anew.map(({ letter }) => letter);
+            const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
+            const pairs = old.map((letter, at) => ({ replaces: letter, letter: anew[at]?.letter }));
+            if (options.json === true) return printJson({ order, letters: pairs, batches: told(batches) });
+            for (const { replaces, letter } of pairs)
+              print(`Letter ${replaces} is void; ${String(letter)} takes its place.`);
+            print(`Order ${order}: ${batchesTold(batches)} released.`);
+          },
+          letterOperations,
+        );
       },
     );
 

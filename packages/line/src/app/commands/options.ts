@@ -1,13 +1,12 @@
 /** Options that mean the same everywhere. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, fstatSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { warn } from "../answer.js";
-import { openKeystore, type Unlocking } from "../key-file.js";
-import { hidden } from "../hidden.js";
+import { askedFor, openKeystore, type Unlocking } from "../key-file.js";
 import { exitCode, Refusal } from "../problem.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import type { Store } from "../../store/store.js";
@@ -62,7 +61,17 @@ export interface UnlockOptions {
   readonly tokenPinFd?: number;
 }
 
-export const fromDescriptor = (fd: number): string => readFileSync(fd, "utf8").replace(/\r?\n$/, "");
+/** Throws Refusal for a descriptor that is not open: better than from the process that is to read it. */
+function fromDescriptor(fd: number, option: string): { readonly fd: number } {
+  try {
+    fstatSync(fd);
+  } catch {
+    throw new Refusal(
+      `${option} ${fd}: no such file descriptor is open here; "${option} 3 3<FILE" opens one`,
+    );
+  }
+  return { fd };
+}
 
 /** Which token the options name; none for the vault. Throws Refusal. */
 export function tokenOf(
@@ -80,16 +89,22 @@ export function tokenOf(
   return { library: resolve(library), label };
 }
 
-/** What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments. Throws Refusal. */
+/**
+ * What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments, and are read in the
+ * module's own process. Throws Refusal.
+ */
 export function passphrase(options: UnlockOptions): Unlocking | undefined {
   const { passphraseFd, tokenPinFd } = options;
   const token = tokenOf(options);
-  if (token === undefined) return passphraseFd === undefined ? undefined : fromDescriptor(passphraseFd);
+  if (token === undefined)
+    return passphraseFd === undefined
+      ? undefined
+      : { passphrase: fromDescriptor(passphraseFd, "--passphrase-fd") };
   const pin =
     tokenPinFd === undefined
-      ? hidden(`PIN of token ${token.label}`, "--token-pin-fd")
-      : fromDescriptor(tokenPinFd);
-  return { ...token, pin };
+      ? askedFor(`PIN of token ${token.label}`, "--token-pin-fd")
+      : fromDescriptor(tokenPinFd, "--token-pin-fd");
+  return { token: { ...token, pin } };
 }
 
 export function whole(text: string): number {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Hsm } from "../../devices/hsm/port.js";
+import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
 import { readLine } from "../../stations/line-file.js";
 import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
@@ -13,6 +13,7 @@ import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
+import { mustKeepFor } from "../order-levels.js";
 import { Refusal } from "../problem.js";
 import { reachOf } from "../reach.js";
 import { refreshing } from "../refresh-reports.js";
@@ -202,7 +203,9 @@ export function addOrderCommands(program: Command): void {
     .argument("<number>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline order close 2026-117")
     .action((number: string, options: DecisionOptions) =>
-      withDecision(options, async (store, _, by) => {
+      withDecision(options, async (store, _, by, hsm) => {
+        const stored = await known(store, number);
+        if (hsm !== undefined) await mustKeepFor(hsm, stored, []);
         await store.accounts.recount();
         await store.orders.close({ order: number, by });
         if (options.json === true) return printJson({ order: number, state: "closed" });
@@ -336,6 +339,8 @@ export async function withOrder<T>(
   number: string,
   options: OrderOptions,
   work: (inHand: OrderInHand) => Promise<T>,
+  /** What it asks of the security module, besides the order's data key. */
+  more: readonly HsmOperation[] = [],
 ): Promise<T> {
   return withStore(options, async (store, data, by) => {
     const stored = await known(store, number);
@@ -343,6 +348,7 @@ export async function withOrder<T>(
       throw new Refusal(`the personal data of order ${number} were erased`);
     const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options));
     try {
+      await mustKeepFor(hsm, stored, ["data-key", ...more]);
       const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });
       store.orders.unlock(number, key);
       key.fill(0);

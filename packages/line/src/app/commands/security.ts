@@ -34,7 +34,7 @@ export function addSecurityCommand(program: Command): void {
       try {
         const [report, keys] = await Promise.all([hsm.capabilities(), hsm.keys()]);
         if (options.json === true) return printJson({ ...report, keys });
-        print(`${report.provider}, ${report.environment} keys\n`);
+        print(`${report.provider}, ${report.environment} keys; memory: ${report.swap.detail}\n`);
         const rows = hsmOperations.map((operation) => {
           const { level, probed, note = "" } = report.operations[operation];
           return [operation, level, probed ? "yes" : "no", note];

@@ -186,6 +186,9 @@ export function writeDurably(file: string, content: string | Uint8Array): void {
 /** What opens it. Throws KeystoreProblem where there is none, or it is not ours. */
 export const openedBy = (file: string): "passphrase" | "key-file" => readKeystore(file).unlock.by;
 
+/** What its cards are. Throws as `openedBy`. */
+export const environmentOf = (file: string): Environment => readKeystore(file).environment;
+
 /** Opens the keystore. Throws KeystoreProblem; nothing is ever returned of a file that was altered. */
 export function openKeystore(file: string, unlock: Unlock): Keep {
   const content = readKeystore(file);

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KeyRef, Serial, SessionId } from "@persoline/card/program";
 import { expect, onTestFinished, test } from "vitest";
 import { fakeModule } from "./fake-module.test.data.js";
+import { OfficeRefusal } from "./office/refusal.js";
 import { callsAtOnce, createKeystore, openVault } from "./vault.js";
 
 const channel = { protocol: "loader", keys: "os-loader" as KeyRef } as const;
@@ -59,6 +60,34 @@ test("cards that wait get the fault too when the module ends", async () => {
   const ends = await Promise.allSettled([...calls, card]);
   expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(["rejected"]));
   await hsm.close();
+});
+
+test("a module that waits for somebody's secret is not blamed for its silence; once it has heard it, it is", async () => {
+  const child = fakeModule();
+  const opening = openVault({
+    file: "none",
+    unlock: { keyFile: "none" },
+    deadlineMs: 60,
+    start: child.start,
+  });
+  const ended = opening.then(
+    () => "opened",
+    (fault: unknown) => String(fault),
+  );
+  child.say({ answer: "asking" });
+  expect(await Promise.race([ended, sleep(400).then(() => "asking still")])).toBe("asking still");
+  expect(child.kill).not.toHaveBeenCalled();
+  child.say({ answer: "heard" });
+  child.kill.mockImplementation(() => child.exit());
+  expect(await ended).toContain("has not answered for 0.06 s");
+});
+
+test("a secret that is not there is told as such, and no fault of the machine", async () => {
+  const child = fakeModule();
+  const opening = openVault({ file: "none", unlock: { keyFile: "none" }, start: child.start });
+  child.say({ answer: "refused", code: "no-secret", message: "there is no terminal to ask at" });
+  child.exit();
+  await expect(opening).rejects.toThrow(OfficeRefusal);
 });
 
 test("its process has no arguments or environment of ours, leaves no core dump, and opens no debugger", async () => {

@@ -10,6 +10,7 @@ import {
   type SecureChannelSpec,
   type SecureStep,
 } from "@persoline/card/program";
+import { type Kept, unkeptSentence } from "./order-levels.js";
 import type { Environment, PinSource } from "./port.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
@@ -73,11 +74,14 @@ export interface ApprovedPolicy {
 export class OrderPolicies {
   readonly #environment: Environment;
   readonly #approved: () => readonly ApprovedPolicy[];
+  readonly #kept: Kept;
   readonly #orders = new Map<string, FixedPolicy>();
 
-  constructor(environment: Environment, approved: () => readonly ApprovedPolicy[]) {
+  /** `kept`: the levels that this module has shown; without them it keeps none. */
+  constructor(environment: Environment, approved: () => readonly ApprovedPolicy[], kept: Kept = {}) {
     this.#environment = environment;
     this.#approved = approved;
+    this.#kept = kept;
   }
 
   /** The digest of a list that may be fixed. Throws VaultRefusal. */
@@ -86,6 +90,8 @@ export class OrderPolicies {
       throw new VaultRefusal(
         "this is no list of what an order may have done with its secrets: it is too long",
       );
+    const unkept = unkeptSentence(sentences, this.#kept);
+    if (unkept !== undefined) throw new VaultRefusal(`this order is not taken: ${unkept}`);
     const digest = policyDigest(sentences);
     if (this.#environment === "live" && !this.#approved().some((one) => one.digest === digest))
       throw new VaultRefusal(

@@ -20,9 +20,12 @@ export const protectionLevels = [
 /**
  * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
  * 16 bytes and with longer ones (`scp03-long`), SCP11, DESFire; what issuers' files carry under a transport key, translated whole under AES
- * (`issuer-data`), or padded or under triple DES, where it must be clear in between (`issuer-data-clear`); keys on their way into a card;
- * cards that all share the master's own keys; of payment cards their keys, verification values and tracks (`emv-keys`), their own RSA pairs
- * (`emv-rsa`), what the issuer's RSA key signs (`emv-issuer`), cryptograms judged and scripts made (`emv-cryptogram`).
+ * (`issuer-data`), or padded or under triple DES, where it must be clear in between (`issuer-data-clear`); keys on their way into a card,
+ * AES of 16 bytes in a loader's session or in one of SCP03 with such keys (`keys-to-card`), or of another form or in another session, where
+ * they must be clear in between (`keys-to-card-clear`); cards that all share the master's own keys; of payment cards their keys,
+ * verification values and tracks (`emv-keys`), their own RSA pairs (`emv-rsa`), what the issuer's RSA key signs (`emv-issuer`), cryptograms
+ * judged and scripts made (`emv-cryptogram`); PINs, their letters; what seals and signs for the installation; an order's key for personal
+ * data (`data-key`), which the line itself works with while the order is open.
  */
 export const hsmOperations = [
   "loader",
@@ -34,6 +37,7 @@ export const hsmOperations = [
   "issuer-data",
   "issuer-data-clear",
   "keys-to-card",
+  "keys-to-card-clear",
   "shared-keys",
   "proof",
   "gate",
@@ -44,6 +48,7 @@ export const hsmOperations = [
   "pin",
   "letter",
   "seal",
+  "data-key",
   "sign",
   "random",
 ] as const;
@@ -57,6 +62,12 @@ export interface Capability {
   readonly probed: boolean;
   /** In words: why the level is not a better one. */
   readonly note?: string;
+}
+
+/** Whether this machine may write memory to a disk: never, only encrypted, not this process's ("kept-out"), or it may. */
+export interface Swap {
+  readonly state: "none" | "encrypted" | "kept-out" | "possible" | "unknown";
+  readonly detail: string;
 }
 
 export interface CapabilityReport {
@@ -74,6 +85,8 @@ export interface CapabilityReport {
       readonly sentences: readonly string[];
     }[];
   };
+  /** Where the module runs. */
+  readonly swap: Swap;
   /** Key pairs for payment cards that are drawn ahead, one pool for each size in use. */
   readonly iccKeys: readonly IccKeyFigures[];
 }
@@ -101,6 +114,14 @@ export interface IssuerPublicKey {
     readonly remainder: string;
     readonly exponent: string;
   };
+}
+
+/** What a token says of one of its keys (PKCS#11 2.40, 4.9 and 4.4). */
+export interface KeyStanding {
+  /** Drawn in the token, and never readable outside it: CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE. */
+  readonly born: boolean;
+  /** Its attributes cannot be changed and it cannot be copied: neither CKA_MODIFIABLE nor CKA_COPYABLE. */
+  readonly fixed: boolean;
 }
 
 export interface KeyDescription {
@@ -149,6 +170,8 @@ export interface KeyDescription {
   readonly life?: KeyLife;
   /** Of an issuer's RSA key. */
   readonly issuer?: IssuerPublicKey;
+  /** Of a key in a token. */
+  readonly standing?: KeyStanding;
 }
 
 /** So many letters make a batch at most: one file for the printer, so that memory stays flat. */

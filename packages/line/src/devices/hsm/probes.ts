@@ -30,7 +30,7 @@ import {
   probePinBlocks,
   probeVerificationValue,
 } from "./payment/probes.js";
-import type { Capability, HsmOperation } from "./port.js";
+import type { Capability, HsmOperation, ProtectionLevel } from "./port.js";
 import { probeScp11 } from "./scp11-probe.js";
 import { seal, unseal } from "./seal.js";
 
@@ -187,6 +187,7 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   "issuer-data": probeKeysToCard,
   "issuer-data-clear": probeKeysToCard,
   "keys-to-card": probeKeysToCard,
+  "keys-to-card-clear": probeKeysToCard,
   "shared-keys": () => {
     probeScp03(bytesOf());
   },
@@ -207,26 +208,31 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   },
   letter: probeLetter,
   seal: probeSeal,
+  "data-key": probeSeal,
   sign: probeSign,
   random: () => {
     must(!equal(random(16), random(16)), "random bytes");
   },
 };
 
+/** What leaves the process, whoever keeps the masters. */
+const levels: Partial<Readonly<Record<HsmOperation, ProtectionLevel>>> = { "data-key": "trusted-host" };
+
 const notes: Partial<Readonly<Record<HsmOperation, string>>> = {
-  seal: "an order's data key is released to the line while the order is open: the line encrypts personal data with it",
+  "data-key":
+    "sealed at rest, and released to the line while the order is open: the line encrypts personal data with it",
 };
 
 /** What this process can do by itself; an operation whose known answer does not come is unavailable, and says why. */
 export function probeProcess(): Readonly<Record<HsmOperation, Capability>> {
   const probed = Object.entries(inProcess).map(([operation, probe]) => [
     operation,
-    tried("module-process", probe, notes[operation as HsmOperation]),
+    tried(levels[operation as HsmOperation] ?? "module-process", probe, notes[operation as HsmOperation]),
   ]);
   return Object.fromEntries(probed) as Record<HsmOperation, Capability>;
 }
 
-export function tried(level: "token" | "module-process", probe: () => void, note?: string): Capability {
+export function tried(level: ProtectionLevel, probe: () => void, note?: string): Capability {
   try {
     probe();
     return { level, probed: true, ...(note === undefined ? {} : { note }) };

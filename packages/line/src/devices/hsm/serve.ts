@@ -1,16 +1,27 @@
 /** The life of a security module's own process: it hears one way of beginning, then calls, and ends with its parent. */
 import { Socket } from "node:net";
 import { KeystoreProblem } from "./keystore.js";
+import { OfficeRefusal } from "./office/refusal.js";
+import { type Secret, secretOf } from "./secret.js";
 import type { VaultCalls, vaultCalls } from "./vault-core.js";
 import { MESSAGES, type VaultAnswer, type VaultAsk } from "./vault-protocol.js";
 import { hearBlocks, packed } from "./wire.js";
 
 type Calls = ReturnType<typeof vaultCalls>;
 
-/** How a provider makes its keys, and how it opens them. Both throw KeystoreProblem, or what else is wrong. */
+/** What opens the keys: heard once, also where keys are made and then opened. Throws OfficeRefusal. */
+export type Hear = (secret: Secret) => Promise<string>;
+
+export interface Opening {
+  readonly hear: Hear;
+  /** Whoever answers for the keys accepts that this machine may write its memory to a disk. */
+  readonly swapAccepted: boolean;
+}
+
+/** How a provider makes its keys, and how it opens them. Both throw KeystoreProblem, OfficeRefusal, or what else is wrong. */
 export interface Provider<Ceremony, Unlock> {
-  readonly make: (ceremony: Ceremony) => void | Promise<void>;
-  readonly open: (file: string, unlock: Unlock) => Calls | Promise<Calls>;
+  readonly make: (ceremony: Ceremony, opening: Opening) => Promise<void>;
+  readonly open: (file: string, unlock: Unlock, opening: Opening) => Promise<Calls>;
 }
 
 export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unlock>): void {
@@ -19,18 +30,36 @@ export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unloc
   const say = (answer: VaultAnswer): void => {
     wire.write(packed(answer));
   };
+  /** Until the keys are open. */
+  let heard: string | undefined;
+  const hear: Hear = async (secret) => {
+    if (typeof secret === "string") return secret;
+    if (heard !== undefined) return heard;
+    // It must have left before the descriptor is waited at, which stops everything here.
+    await new Promise((resolve) => wire.write(packed({ answer: "asking" } satisfies VaultAnswer), resolve));
+    heard = await secretOf(secret);
+    say({ answer: "heard" });
+    return heard;
+  };
 
   const begin = async (ask: Extract<VaultAsk<Ceremony, Unlock>, { ask: "make" | "open" }>): Promise<void> => {
+    const opening = { hear, swapAccepted: ask.swapAccepted === true };
     try {
       if (ask.ask === "make") {
-        await make(ask.ceremony);
+        await make(ask.ceremony, opening);
         say({ answer: "made" });
         return;
       }
-      calls = await open(ask.file, ask.unlock);
+      calls = await open(ask.file, ask.unlock, opening);
+      heard = undefined;
       say({ answer: "opened" });
     } catch (error) {
-      const code = error instanceof KeystoreProblem ? error.code : "refused";
+      const code =
+        error instanceof KeystoreProblem
+          ? error.code
+          : error instanceof OfficeRefusal
+            ? "no-secret"
+            : "refused";
       const message = error instanceof Error ? error.message : "the module cannot start";
       say({ answer: "refused", code, message });
     }

@@ -25,6 +25,7 @@ import { NO_CARD, OrderPolicies, paymentSentence, pinSentence } from "./order-po
 import { isUnlisted, seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
+import { swapOf } from "./swap.js";
 
 /** The port's calls; all but the writing of letters and the preparation of payment cards are answered at once. */
 export type VaultCalls = {
@@ -58,7 +59,7 @@ export function vaultCalls(
     operations: probeProcess(),
   },
 ): VaultCalls & { wipe(): void } {
-  const policies = new OrderPolicies(ring.environment, () => ring.policies);
+  const policies = new OrderPolicies(ring.environment, () => ring.policies, operations);
   let next = 1;
   const nextId = (): number => next++;
   const sessions = new Held<OpenSession>(nextId, {
@@ -101,6 +102,7 @@ export function vaultCalls(
       operations,
       office: ring.office,
       policies: { approved: ring.policies, open: policies.report() },
+      swap: swapOf(),
       iccKeys: iccKeys.figures(),
     }),
     keys: () => ring.describe(),

@@ -1,22 +1,29 @@
 /** The vault's own process: keys are clear only here. */
-import { makeKeystore, type Ceremony } from "./ceremony.js";
+import { makeKeystore } from "./ceremony.js";
 import { Keyring } from "./keyring.js";
-import type { Unlock } from "./keystore.js";
+import { environmentOf, type Unlock } from "./keystore.js";
 import { openGuarded } from "./lock-out.js";
 import { officeHead } from "./office/acts.js";
 import { inForce } from "./office/lists.js";
 import { selfTest } from "./self-test.js";
-import { serve } from "./serve.js";
+import { type Hear, serve } from "./serve.js";
+import type { VaultCeremony, VaultUnlock } from "./vault-protocol.js";
+import { mustStayInMemory } from "./swap.js";
 import { vaultCalls } from "./vault-core.js";
 
-serve<Ceremony, Unlock>({
-  make: (ceremony) => {
+const opening = async (unlock: VaultUnlock, hear: Hear): Promise<Unlock> =>
+  "keyFile" in unlock ? unlock : { passphrase: await hear(unlock.passphrase) };
+
+serve<VaultCeremony, VaultUnlock>({
+  make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
-    makeKeystore(ceremony);
+    mustStayInMemory(ceremony.environment, swapAccepted);
+    makeKeystore({ ...ceremony, unlock: await opening(unlock, hear) });
   },
-  open: (file, unlock) => {
+  open: async (file, unlock, { hear, swapAccepted }) => {
     selfTest();
-    const { environment, keys, book } = openGuarded(file, unlock);
+    mustStayInMemory(environmentOf(file), swapAccepted);
+    const { environment, keys, book } = openGuarded(file, await opening(unlock, hear));
     const ring = new Keyring(environment, keys);
     ring.office = officeHead(book.acts);
     ring.policies = inForce(book.lists);

@@ -1,13 +1,27 @@
 /** What the line and a module's process say to each other. Calls are the port's own. */
+import type { Ceremony } from "./ceremony.js";
 import type { KeystoreProblem } from "./keystore.js";
+import type { Secret } from "./secret.js";
 import type { VaultCalls } from "./vault-core.js";
+
+/** What opens a keystore. */
+export type VaultUnlock = { readonly passphrase: Secret } | { readonly keyFile: string };
+
+export interface VaultCeremony extends Omit<Ceremony, "unlock"> {
+  readonly unlock: VaultUnlock;
+}
 
 /** Their pipe's number in the module's process. */
 export const MESSAGES = 4;
 
-export type VaultAsk<Ceremony = unknown, Unlock = unknown> =
-  | { readonly ask: "make"; readonly ceremony: Ceremony }
-  | { readonly ask: "open"; readonly file: string; readonly unlock: Unlock }
+export type VaultAsk<Making = unknown, Unlock = unknown> =
+  | { readonly ask: "make"; readonly ceremony: Making; readonly swapAccepted?: boolean }
+  | {
+      readonly ask: "open";
+      readonly file: string;
+      readonly unlock: Unlock;
+      readonly swapAccepted?: boolean;
+    }
   | {
       readonly ask: "call";
       readonly id: number;
@@ -18,9 +32,11 @@ export type VaultAsk<Ceremony = unknown, Unlock = unknown> =
 
 export type VaultAnswer =
   | { readonly answer: "made" | "opened" | "closed" }
+  /** It waits for somebody's secret, and has heard it. */
+  | { readonly answer: "asking" | "heard" }
   | {
       readonly answer: "refused";
-      readonly code: KeystoreProblem["code"] | "self-test" | "refused";
+      readonly code: KeystoreProblem["code"] | "no-secret" | "refused";
       readonly message: string;
     }
   | { readonly answer: "result"; readonly id: number; readonly result: unknown }

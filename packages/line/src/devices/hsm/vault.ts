@@ -4,15 +4,23 @@ import { type ChildProcess, fork, type ForkOptions } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { DeviceFault } from "../problem.js";
-import type { Ceremony } from "./ceremony.js";
-import { KeystoreProblem, type Unlock } from "./keystore.js";
+import { KeystoreProblem } from "./keystore.js";
+import { OfficeRefusal } from "./office/refusal.js";
 import type { Hsm } from "./port.js";
+import { handedOver } from "./secret.js";
 import type { VaultCalls } from "./vault-core.js";
-import { MESSAGES, type VaultAnswer, type VaultAsk } from "./vault-protocol.js";
+import {
+  MESSAGES,
+  type VaultAnswer,
+  type VaultAsk,
+  type VaultCeremony,
+  type VaultUnlock,
+} from "./vault-protocol.js";
 import { hearBlocks, packed } from "./wire.js";
 
-export type { Ceremony, NewKey } from "./ceremony.js";
-export { KeystoreProblem, type Unlock } from "./keystore.js";
+export type { NewKey } from "./ceremony.js";
+export { KeystoreProblem } from "./keystore.js";
+export type { VaultUnlock } from "./vault-protocol.js";
 
 /** From `src` and `dist` alike: a child starts from what the compiler wrote. */
 const processFile = new URL("../../../dist/devices/hsm/vault-process.js", import.meta.url);
@@ -25,10 +33,14 @@ const usualDeadline = 30_000;
 const looks = 20;
 /** How long its process may take to end once it was told to, milliseconds. */
 const grace = 2_000;
+/** What ends this process from outside. */
+const ENDS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface VaultOptions {
   /** Milliseconds the vault may be silent while somebody waits for it; then it is ended, and whoever waits gets a DeviceFault. Default 30,000. */
   readonly deadlineMs?: number;
+  /** Whoever answers for live keys accepts that this machine may write its memory to a disk. */
+  readonly swapAccepted?: boolean;
   /** For tests that stop the process. */
   readonly start?: (file: URL, options: ForkOptions) => ChildProcess;
 }
@@ -40,6 +52,8 @@ export interface ModuleProcess {
   readonly file: URL;
   /** Nothing else of this process's environment reaches it. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** What its secret is read from, of this process. */
+  readonly secretFd?: number | undefined;
 }
 
 /** So many unanswered calls, and no further card session is opened. */
@@ -72,11 +86,13 @@ export class ModuleClient {
   readonly #watch: NodeJS.Timeout;
   /** Looks in a row that found somebody waiting and no answer since the last one. */
   #silent = 0;
+  /** Somebody's secret is waited for, who may take as long as it takes. */
+  #isAsking = false;
 
   readonly #device: string;
 
   constructor(
-    { device, file: processFile, environment = {} }: ModuleProcess,
+    { device, file: processFile, environment = {}, secretFd }: ModuleProcess,
     { deadlineMs = usualDeadline, start = (file, options) => fork(file, [], options) }: VaultOptions,
   ) {
     this.#device = device;
@@ -90,7 +106,7 @@ export class ModuleClient {
       ...undumped,
       env: environment,
       // Node's channel tells each side of the other's end; what they say to each other has a pipe of its own.
-      stdio: ["ignore", "ignore", "ignore", "ipc", "pipe"],
+      stdio: ["ignore", "ignore", "ignore", "ipc", "pipe", ...(secretFd === undefined ? [] : [secretFd])],
     });
     this.#wire = this.#child.stdio[MESSAGES] as Duplex;
     hearBlocks(this.#wire, (answer) => this.#heard(answer as VaultAnswer));
@@ -110,7 +126,7 @@ export class ModuleClient {
     this.#watch = setInterval(() => this.#look(deadlineMs), deadlineMs / looks).unref();
   }
 
-  /** Throws KeystoreProblem (wrong passphrase, …) or DeviceFault. */
+  /** Throws KeystoreProblem (wrong passphrase, …), OfficeRefusal (there is no secret) or DeviceFault. */
   begin(ask: Extract<VaultAsk, { ask: "make" | "open" }>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#begun = { resolve, reject };
@@ -171,7 +187,7 @@ export class ModuleClient {
   }
 
   #look(deadlineMs: number): void {
-    if (this.#waiting.size === 0 && this.#begun === undefined) {
+    if (this.#isAsking || (this.#waiting.size === 0 && this.#begun === undefined)) {
       this.#silent = 0;
       return;
     }
@@ -191,16 +207,26 @@ export class ModuleClient {
   #heard(answer: VaultAnswer): void {
     this.#silent = 0;
     switch (answer.answer) {
+      case "asking":
+        this.#isAsking = true;
+        for (const signal of ENDS) process.on(signal, this.#endAfterIt);
+        return;
+      case "heard":
+        this.#asked();
+        return;
       case "made":
       case "opened":
         this.#begun?.resolve();
         this.#begun = undefined;
         return;
       case "refused":
+        this.#asked();
         this.#begun?.reject(
-          answer.code === "refused" || answer.code === "self-test"
+          answer.code === "refused"
             ? this.#fault(answer.message)
-            : new KeystoreProblem(answer.code, answer.message),
+            : answer.code === "no-secret"
+              ? new OfficeRefusal(answer.message)
+              : new KeystoreProblem(answer.code, answer.message),
         );
         this.#begun = undefined;
         return;
@@ -215,7 +241,24 @@ export class ModuleClient {
     }
   }
 
+  #asked(): void {
+    this.#isAsking = false;
+    for (const signal of ENDS) process.off(signal, this.#endAfterIt);
+  }
+
+  /** The terminal is the module's while it asks there: it must have it back as it was before this process ends. */
+  readonly #endAfterIt = (signal: NodeJS.Signals): void => {
+    this.#asked();
+    if (this.#child.connected) this.#child.disconnect();
+    void this.#isGone().then((isGone) => {
+      // It waits at a descriptor, which stops everything in it.
+      if (!isGone) this.#child.kill("SIGKILL");
+      process.kill(process.pid, signal);
+    });
+  };
+
   #end(why: DeviceFault): void {
+    this.#asked();
     this.#ended ??= why;
     this.#begun?.reject(why);
     this.#begun = undefined;
@@ -225,25 +268,48 @@ export class ModuleClient {
   }
 }
 
-/** Makes a keystore in a short-lived process of its own. Throws KeystoreProblem ("exists", "environment", …), DeviceFault. */
-export async function createKeystore(ceremony: Ceremony, options: VaultOptions = {}): Promise<void> {
-  const client = new ModuleClient(vaultProcess, options);
+export const accepting = ({ swapAccepted = false }: VaultOptions): { readonly swapAccepted: boolean } => ({
+  swapAccepted,
+});
+
+/** Whose secret is read in the module's process, it is told so, and given the descriptor. */
+function started(unlock: VaultUnlock, options: VaultOptions) {
+  const { secret, fd } = "keyFile" in unlock ? { secret: undefined } : handedOver(unlock.passphrase);
+  return {
+    client: new ModuleClient({ ...vaultProcess, secretFd: fd }, options),
+    unlock: secret === undefined ? unlock : { passphrase: secret },
+  };
+}
+
+/** Makes a keystore in a short-lived process of its own. Throws KeystoreProblem ("exists", "environment", …), OfficeRefusal, DeviceFault. */
+export async function createKeystore(ceremony: VaultCeremony, options: VaultOptions = {}): Promise<void> {
+  const { client, unlock } = started(ceremony.unlock, options);
   try {
-    await client.begin({ ask: "make", ceremony });
+    await client.begin({ ask: "make", ceremony: { ...ceremony, unlock }, ...accepting(options) });
   } finally {
     await client.close();
   }
 }
 
-/** Opens the keystore in a process of its own. Throws KeystoreProblem ("wrong-passphrase", "missing", "newer-version", …), DeviceFault. */
+/**
+ * Opens the keystore in a process of its own; `make`: makes it first, so that a secret which can be read once opens both. Throws
+ * KeystoreProblem ("wrong-passphrase", "missing", "newer-version", …), OfficeRefusal, DeviceFault.
+ */
 export async function openVault({
   file,
-  unlock,
+  unlock: given,
+  make,
   ...options
-}: { readonly file: string; readonly unlock: Unlock } & VaultOptions): Promise<Hsm> {
-  const client = new ModuleClient(vaultProcess, options);
+}: {
+  readonly file: string;
+  readonly unlock: VaultUnlock;
+  readonly make?: Omit<VaultCeremony, "file" | "unlock"> | undefined;
+} & VaultOptions): Promise<Hsm> {
+  const { client, unlock } = started(given, options);
   try {
-    await client.begin({ ask: "open", file, unlock });
+    const more = accepting(options);
+    if (make !== undefined) await client.begin({ ask: "make", ceremony: { ...make, file, unlock }, ...more });
+    await client.begin({ ask: "open", file, unlock, ...more });
   } catch (problem) {
     await client.close();
     throw problem;

@@ -24,6 +24,8 @@ export interface OfficeCall {
   readonly program: string;
   /** So long a ceremony may wait for its custodians, milliseconds. */
   readonly patienceMs: number;
+  /** Whoever answers for live keys accepts that this machine may write its memory to a disk. */
+  readonly swapAccepted: boolean;
 }
 
 /** Which token: its PIN comes from a descriptor or the terminal. */

@@ -3,10 +3,19 @@ import { createPublicKey, verify } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Keyring } from "../keyring.js";
-import { KeystoreProblem, openedBy, sealKeystore, type Unlock, writeDurably } from "../keystore.js";
+import {
+  environmentOf,
+  KeystoreProblem,
+  openedBy,
+  sealKeystore,
+  type Unlock,
+  writeDurably,
+} from "../keystore.js";
 import { openGuarded } from "../lock-out.js";
 import { openTokenOffice } from "../pkcs11/token-office.js";
+import { readRegister } from "../pkcs11/register.js";
 import { selfTest } from "../self-test.js";
+import { mustStayInMemory } from "../swap.js";
 import { actBytes, brokenAct } from "./acts.js";
 import { wrongAtMost } from "./custodians.js";
 import { counterOf, readAll, type TerminalCounter } from "./counter.js";
@@ -85,7 +94,12 @@ async function done(call: OfficeCall): Promise<OfficeAnswer> {
 }
 
 /** The keystore's office, or a token's. Throws KeystoreProblem. */
-async function openOffice({ file, unlock }: OfficeCall, counter: TerminalCounter): Promise<OpenOffice> {
+async function openOffice(
+  { file, unlock, swapAccepted }: OfficeCall,
+  counter: TerminalCounter,
+): Promise<OpenOffice> {
+  const environment = "token" in unlock ? readRegister(file).environment : environmentOf(file);
+  mustStayInMemory(environment, swapAccepted);
   if ("token" in unlock) {
     const { pinFrom, ...token } = unlock.token;
     const pin = pinFrom === undefined ? counter.typed(`PIN of token ${token.label}`) : readAll(pinFrom);

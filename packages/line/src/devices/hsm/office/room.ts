@@ -7,7 +7,7 @@ import { nodeCrypto } from "@persoline/card/node";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
 import { isRsa, issuerKeyObject, publicOf, toldKey } from "../payment/issuer-key.js";
-import type { IssuerPublicKey, KeyDescription } from "../port.js";
+import type { IssuerPublicKey, KeyDescription, KeyStanding } from "../port.js";
 import { drawn } from "./drawn.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { Keep, KeyPlan } from "./types.js";
@@ -23,6 +23,8 @@ export interface Kept {
   readonly single?: { readonly kcv: string; readonly fingerprint: string };
   /** Public half of an RSA key. */
   readonly issuer?: IssuerPublicKey;
+  /** Of a key in a token, as it was made. */
+  readonly standing?: KeyStanding;
 }
 
 export interface KeyRoom {

@@ -30,27 +30,34 @@ function weakAnswers(): ReadonlySet<string> {
 }
 
 /**
- * Draws a key that encrypts and does nothing else. It is an object of the session until it has passed: an interruption leaves no unjudged key
- * in the token. Throws VaultRefusal, OfficeRefusal.
+ * Draws a key that encrypts and does nothing else. It is drawn for good, for copies of a session's object are fixed in no token of today
+ * (CKA_COPYABLE); one that does not pass goes at once, and what an interruption leaves is in no register, and never used. Throws VaultRefusal,
+ * OfficeRefusal.
  */
 export function generatedDes(token: Token, label: string): Handle {
   let last = "";
   const answerOf = (handle: Handle): string => hex(token.encryptEcb(handle, ZEROS, "des3"));
-  const draw = (): Handle => token.makeMaster({ label, algorithm: "3DES" }, undefined, { keeps: false });
+  const draw = (keeps: boolean): Handle =>
+    token.makeMaster({ label, algorithm: "3DES" }, undefined, { keeps });
   const destroy = (handle: Handle): void => {
     token.destroy(handle);
   };
-  const handle = drawnSound(draw, (one) => weakAnswers().has((last = answerOf(one))), destroy);
+  const handle = drawnSound(
+    () => draw(true),
+    (one) => weakAnswers().has((last = answerOf(one))),
+    destroy,
+  );
   try {
-    const next = draw();
+    const next = draw(false);
     const again = answerOf(next);
     destroy(next);
     if (again === last)
       throw new VaultRefusal(
         `token ${token.name} gave the same triple DES key twice: its generator is stuck. No key was made`,
       );
-    return token.keep(handle);
-  } finally {
+    return handle;
+  } catch (problem) {
     destroy(handle);
+    throw problem;
   }
 }

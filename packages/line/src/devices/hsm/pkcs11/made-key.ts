@@ -65,7 +65,13 @@ export function madeKey(
       const known = kcv ?? (value === undefined ? "" : checkValueOf(algorithm, value));
       return {
         handle,
-        key: { ...told, kcv: known, fingerprint, ...(single === undefined ? {} : { single }) },
+        key: {
+          ...told,
+          kcv: known,
+          fingerprint,
+          standing: token.standing(handle),
+          ...(single === undefined ? {} : { single }),
+        },
       };
     });
   } finally {
@@ -116,7 +122,13 @@ function madeSigner(
   const { name, algorithm } = described;
   const told = (handle: Handle, publicKey: RsaPublicKey): MadeKey => ({
     handle,
-    key: { ...described, kcv: rsaCheckValue(publicKey), fingerprint: "", issuer: toldKey(publicKey) },
+    key: {
+      ...described,
+      kcv: rsaCheckValue(publicKey),
+      fingerprint: "",
+      issuer: toldKey(publicKey),
+      standing: token.standing(handle),
+    },
   });
   if (seed === undefined) {
     const { secret, modulus } = token.makeRsaPair(name, rsaBits(algorithm));

@@ -4,6 +4,7 @@ import { unhex } from "@persoline/card/bytes";
 import { algorithmOf, type Ceremony, isPublished, machineKey, type NewKey } from "../ceremony.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
+import type { Secret } from "../secret.js";
 import { madeKey } from "./made-key.js";
 import { Master, ownNumbers, signingKeyOf, singleName, spkiOf } from "./masters.js";
 import type { Missing, TokenReport } from "./probes.js";
@@ -15,7 +16,9 @@ export interface TokenCeremony extends Omit<Ceremony, "unlock"> {
   readonly unlock: TokenUnlock;
 }
 
-export interface TokenUnlock extends TokenAccess {
+/** Which token, and where its PIN comes from. */
+export interface TokenUnlock extends Omit<TokenAccess, "pin"> {
+  readonly pin: Secret;
   readonly missing?: readonly Missing[];
 }
 

@@ -7,7 +7,7 @@ import { nodeCrypto } from "@persoline/card/node";
 import { openWrapped } from "../transport.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import type { PinKey } from "../keyring.js";
-import type { KeyDescription } from "../port.js";
+import type { KeyDescription, KeyStanding } from "../port.js";
 import { fingerprinted, type Register, type RegisteredKey } from "./register.js";
 import { type Handle, type KeyKind, type Token, TokenLost } from "./token.js";
 import { doubled, ONES, TokenKey, xor } from "./token-key.js";
@@ -135,6 +135,11 @@ export class Found {
     if (this.#generation !== this.token.generation)
       throw new TokenLost("the token was connected anew; its keys are being found again");
     return this.#handle;
+  }
+
+  /** What the token says of it; undefined after a lost connection. */
+  standing(): KeyStanding | undefined {
+    return this.#generation === this.token.generation ? this.token.standing(this.#handle) : undefined;
   }
 
   /**
@@ -292,7 +297,21 @@ export function findKey(token: Token, key: RegisteredKey): Handle {
   if (ours.length > 1) throw new VaultRefusal(`${where} is there ${ours.length} times: remove the copies`);
   const wrong = token.wrongAttributes(handle, kind);
   if (wrong !== undefined) throw new VaultRefusal(`${where}: ${wrong}; a master must not`);
+  const lost = lostStanding(key, token.standing(handle));
+  if (lost !== undefined)
+    throw new VaultRefusal(
+      `${where}: ${lost}. It is another object with the same value, or was changed: look at the token, and replace the key`,
+    );
   return handle;
+}
+
+/** What the token said of the key when it was made, and says no more; of keys that were made before this was asked nothing is known. */
+function lostStanding({ standing }: RegisteredKey, now: KeyStanding): string | undefined {
+  if (standing?.born === true && !now.born)
+    return "it was drawn in the token, and the token says now that it was not";
+  if (standing?.fixed === true && !now.fixed)
+    return "it was made never to be changed or copied, and now it may be";
+  return undefined;
 }
 
 /** What the left half of a key for card verification values is registered as, where it works alone. */

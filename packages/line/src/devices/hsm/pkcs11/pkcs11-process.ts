@@ -1,7 +1,8 @@
 /** The process that alone speaks to the token: a library that dies takes only this process with it. */
 import { drawFrom } from "../draw.js";
 import { selfTest } from "../self-test.js";
-import { serve } from "../serve.js";
+import { type Hear, serve } from "../serve.js";
+import { mustStayInMemory } from "../swap.js";
 import { vaultCalls } from "../vault-core.js";
 import { makeTokenKeys, type TokenCeremony, type TokenUnlock } from "./make.js";
 import { probeToken } from "./probes.js";
@@ -9,20 +10,27 @@ import { readRegister } from "./register.js";
 import { Token } from "./token.js";
 import { TokenKeyring } from "./token-keyring.js";
 
+const opening = async (unlock: TokenUnlock, hear: Hear): Promise<Token> => {
+  const { library, label, pin } = unlock;
+  return Token.open({ library, label, pin: await hear(pin) });
+};
+
 serve<TokenCeremony, TokenUnlock>({
-  make: async ({ unlock, ...ceremony }) => {
+  make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
-    const token = await Token.open(unlock);
+    mustStayInMemory(ceremony.environment, swapAccepted);
+    const token = await opening(unlock, hear);
     try {
       makeTokenKeys(token, ceremony, probeToken(token, unlock.missing));
     } finally {
       token.disconnect();
     }
   },
-  open: async (file, unlock) => {
+  open: async (file, unlock, { hear, swapAccepted }) => {
     selfTest();
     const register = readRegister(file);
-    const token = await Token.open(unlock);
+    mustStayInMemory(register.environment, swapAccepted);
+    const token = await opening(unlock, hear);
     try {
       drawFrom((length) => token.random(length));
       const { operations, keptKeys, transports } = probeToken(token, unlock.missing);

@@ -95,10 +95,12 @@ describe("what the token shows at start", () => {
       loader: "token",
       scp03: "token",
       "keys-to-card": "token",
+      "keys-to-card-clear": "module-process",
       proof: "token",
       gate: "token",
       sign: "token",
       random: "token",
+      "data-key": "trusted-host",
       scp02: "module-process",
       "scp03-long": "module-process",
       scp11: "unavailable",
@@ -116,6 +118,14 @@ describe("what the token shows at start", () => {
     });
     const lesser = Object.values(operations).filter(({ level }) => level !== "token");
     for (const { note } of lesser) expect(note).toMatch(/\w{4}/);
+  });
+
+  test("keys are told as drawn there or brought in, and none can be changed or copied", async () => {
+    const told = new Map<string, unknown>((await hsm.keys()).map(({ name, standing }) => [name, standing]));
+    for (const drawn of ["issuer128", "issuer256", "issuerdes", "store-seal"])
+      expect([drawn, told.get(drawn)]).toEqual([drawn, { born: true, fixed: true }]);
+    for (const published of ["fab128", "fab256", "fabdes", "desfire"])
+      expect([published, told.get(published)]).toEqual([published, { born: false, fixed: true }]);
   });
 
   test("key pairs of SCP11 are not put into one", async () => {

@@ -1,6 +1,7 @@
 /** The security module whose masters are in a PKCS#11 token. This side only carries messages; the token's library is loaded in a process of its own. */
 import type { Hsm } from "../port.js";
-import { hsmOf, ModuleClient, type ModuleProcess, type VaultOptions } from "../vault.js";
+import { handedOver } from "../secret.js";
+import { accepting, hsmOf, ModuleClient, type ModuleProcess, type VaultOptions } from "../vault.js";
 import type { TokenCeremony, TokenUnlock } from "./make.js";
 
 export type { TokenCeremony, TokenUnlock } from "./make.js";
@@ -12,29 +13,45 @@ export interface Pkcs11Options extends VaultOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-const started = ({ environment = {}, ...options }: Pkcs11Options): ModuleClient => {
-  const process: ModuleProcess = { device: "token", file, environment };
-  return new ModuleClient(process, options);
-};
+/** Whose PIN is read in the token's process, it is told so, and given the descriptor. */
+function started(unlock: TokenUnlock, { environment = {}, ...options }: Pkcs11Options) {
+  const { secret, fd } = handedOver(unlock.pin);
+  const process: ModuleProcess = { device: "token", file, environment, secretFd: fd };
+  return { client: new ModuleClient(process, options), unlock: { ...unlock, pin: secret } };
+}
 
-/** Makes the keys inside the token, and the register of them. Throws KeystoreProblem, DeviceFault. */
+/** Makes the keys inside the token, and the register of them. Throws KeystoreProblem, OfficeRefusal, DeviceFault. */
 export async function createTokenKeys(ceremony: TokenCeremony, options: Pkcs11Options = {}): Promise<void> {
-  const client = started(options);
+  const { client, unlock } = started(ceremony.unlock, options);
   try {
-    await client.begin({ ask: "make", ceremony });
+    await client.begin({ ask: "make", ceremony: { ...ceremony, unlock }, ...accepting(options) });
   } finally {
     await client.close();
   }
 }
 
-/** Opens the token and finds the keys of the register in it. Throws KeystoreProblem ("wrong-passphrase": its PIN), DeviceFault. */
+/**
+ * Opens the token and finds the keys of the register in it; `make`: makes them first, so that a PIN which can be read once opens both. Throws
+ * KeystoreProblem ("wrong-passphrase": its PIN), OfficeRefusal, DeviceFault.
+ */
 export async function openToken(
-  { file: register, unlock }: { readonly file: string; readonly unlock: TokenUnlock },
+  {
+    file: register,
+    unlock: given,
+    make,
+  }: {
+    readonly file: string;
+    readonly unlock: TokenUnlock;
+    readonly make?: Omit<TokenCeremony, "file" | "unlock"> | undefined;
+  },
   options: Pkcs11Options = {},
 ): Promise<Hsm> {
-  const client = started(options);
+  const { client, unlock } = started(given, options);
   try {
-    await client.begin({ ask: "open", file: register, unlock });
+    const more = accepting(options);
+    if (make !== undefined)
+      await client.begin({ ask: "make", ceremony: { ...make, file: register, unlock }, ...more });
+    await client.begin({ ask: "open", file: register, unlock, ...more });
   } catch (problem) {
     await client.close();
     throw problem;

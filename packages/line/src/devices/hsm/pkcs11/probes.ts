@@ -162,6 +162,14 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
       "emv-issuer": issuer,
       "emv-cryptogram": { ...cryptogram, ...(cryptogram.level === "unavailable" ? {} : CRYPTOGRAM) },
       "keys-to-card": best(keys, inProcess["keys-to-card"]),
+      "keys-to-card-clear": best(
+        {
+          ...derives,
+          level: "unavailable",
+          note: "only AES keys of 16 bytes are wrapped inside, for its own sessions",
+        },
+        inProcess["keys-to-card-clear"],
+      ),
       "shared-keys": {
         level: "unavailable",
         probed: false,
@@ -177,7 +185,11 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
             : "tokens have no such PIN blocks: they decipher issuers' ones, which are opened, drawn and sealed in the module's process",
       },
       letter: { ...letter, note: "tokens write no letters: rendered and encrypted in the module's process" },
-      seal: { ...seal, note: `the sealing key is derived from a master of the token; ${seal.note ?? ""}` },
+      seal: {
+        ...seal,
+        note: "the sealing key is derived from a master of the token, and is in the module's process",
+      },
+      "data-key": inProcess["data-key"],
       sign:
         signature.level === "token"
           ? signature

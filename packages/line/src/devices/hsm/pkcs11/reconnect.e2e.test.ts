@@ -13,8 +13,9 @@ import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { keys, prepared, TestCard } from "../payment/payment-card.test.data.js";
 import { vaultCalls } from "../vault-core.js";
 import { makeTokenKeys } from "./make.js";
+import { findMaster, ownNumbers } from "./masters.js";
 import { probeToken } from "./probes.js";
-import { readRegister } from "./register.js";
+import { readRegister, type Register, type RegisteredKey, writeRegister } from "./register.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
 import { Token } from "./token.js";
 import { TokenKeyring } from "./token-keyring.js";
@@ -94,6 +95,12 @@ function restarted(
   stranger.C_Initialize();
 }
 
+function storeOf({ keys: all }: Pick<Register, "keys">): RegisteredKey {
+  const store = all.find(({ use }) => use === "seal");
+  if (store === undefined) throw new Error("there is no key for seals");
+  return store;
+}
+
 /** The gate's proof to a card, and the one a card with the right key expects. */
 function proof(calls: ReturnType<typeof vaultCalls>): readonly [string, string] {
   const cardChallenge = random(16);
@@ -137,6 +144,47 @@ test("a copy of the right key that may leave the token, or do more, is refused",
   restarted([{ value: master, sign: true }]);
   token.connect();
   expect(() => ringOf()).toThrow("it may also sign");
+});
+
+test("what a key was made as it stays: another object of its value, brought in later or free to be copied, is refused", () => {
+  const entry = () => readRegister(file).keys.find(({ name }) => name === "gate");
+  expect(entry()?.standing).toEqual({ born: false, fixed: true });
+  const store = readRegister(file).keys.find(({ use }) => use === "seal");
+  expect(store?.standing).toEqual({ born: true, fixed: true });
+  for (const handle of token.find("gate", "secret")) token.destroy(handle);
+  restarted([{ value: master }]);
+  token.connect();
+  expect(() => ringOf()).toThrow("key gate: it was made never to be changed or copied, and now it may be");
+});
+
+test("a key that was drawn in the token is not the one that comes in with the same value", () => {
+  const strange = { ...readRegister(file), mac: "" };
+  const macKey = findMaster(token, storeOf(strange)).own(ownNumbers.register);
+  const keys = strange.keys.map((key) =>
+    key.name === "gate" ? { ...key, standing: { born: true, fixed: true } } : key,
+  );
+  writeRegister(file, { ...strange, keys }, macKey);
+  expect(() => ringOf()).toThrow(
+    "key gate: it was drawn in the token, and the token says now that it was not",
+  );
+});
+
+test("a key of before goes on, and what the token says of it is told", () => {
+  for (const handle of token.find("gate", "secret")) token.destroy(handle);
+  restarted([{ value: master }]);
+  token.connect();
+  const now = { ...readRegister(file), mac: "" };
+  const macKey = findMaster(token, storeOf(now)).own(ownNumbers.register);
+  const keys = now.keys.map((key) =>
+    Object.fromEntries(Object.entries(key).filter(([name]) => name !== "standing")),
+  );
+  writeRegister(file, { ...now, keys: keys as unknown as Register["keys"] }, macKey);
+  const ring = ringOf();
+  const [first, expected] = proof(vaultCalls(ring));
+  expect(first).toBe(expected);
+  const told = new Map<string, unknown>(ring.describe().map(({ name, standing }) => [name, standing]));
+  expect(told.get("gate")).toEqual({ born: false, fixed: false });
+  expect(told.get("store-seal")).toEqual({ born: true, fixed: true });
 });
 
 test("card keys of the last connection are never used in the next", () => {

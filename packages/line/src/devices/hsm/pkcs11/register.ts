@@ -8,6 +8,7 @@ import { KeystoreProblem, writeDurably } from "../keystore.js";
 import type { ApprovedPolicy } from "../order-policy.js";
 import type { Environment, KeyDescription } from "../port.js";
 
+/** `standing`: what the token said when the key was made; absent of keys that were made before this was asked. */
 export interface RegisteredKey extends KeyDescription {
   /**
    * Hexadecimal, eight bytes: of masters of E(key, `fingerprinted`), of keys of MACs of CMAC(key, `fingerprinted`), of triple DES transport
@@ -36,6 +37,7 @@ export const descriptionOf = ({
   published,
   life,
   issuer,
+  standing,
 }: RegisteredKey): KeyDescription => ({
   name,
   use,
@@ -45,6 +47,7 @@ export const descriptionOf = ({
   published,
   ...(life === undefined ? {} : { life }),
   ...(issuer === undefined ? {} : { issuer }),
+  ...(standing === undefined ? {} : { standing }),
 });
 
 export interface Register {

@@ -83,8 +83,13 @@ export class TokenKeyring extends Keyring {
     if (keptKeys) this.kept = this.#keptKeys(transports);
   }
 
+  /** With what the token says of each now, as far as it is there. */
   override describe(): KeyDescription[] {
-    return this.#register.keys.map(descriptionOf);
+    return this.#register.keys.map((key) => {
+      const found = this.#masters.get(key.name) ?? this.#others.get(key.name);
+      const standing = found?.standing();
+      return { ...descriptionOf(key), ...(standing === undefined ? {} : { standing }) };
+    });
   }
 
   override applicationKey(keys: KeyRef, kid: number, serial: Serial, purpose?: Purpose): Uint8Array {

@@ -105,7 +105,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         writeRegister(file, { ...next, book: sealBook(kept, bookKey) }, macKey);
         sweep(token, kept.keys);
       },
-      describe: ({ keys }) => keys.map((key) => descriptionOf(registeredOf(key))),
+      describe: ({ keys }) => keys.map((stored) => describedNow(token, registeredOf(stored))),
       close: () => {
         macKey.fill(0);
         bookKey.fill(0);
@@ -123,6 +123,14 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
     token.disconnect();
     throw problem;
   }
+}
+
+/** With what the token says of it now, as far as it is there. */
+function describedNow(token: Token, key: RegisteredKey): KeyDescription {
+  const { standing: _, ...described } = descriptionOf(key);
+  if (key.fingerprint === "" && key.issuer === undefined) return described;
+  const [handle] = key.life?.state === "destroyed" ? [] : objectsOf(token, key).ours;
+  return handle === undefined ? described : { ...described, standing: token.standing(handle) };
 }
 
 /** A destroyed key's object goes once the register says so, and again at the next call where an interruption left it. */
@@ -175,8 +183,8 @@ function tokenRoom(token: Token, register: Register, store: Master, made: Regist
       };
       const { key } = madeKey(token, described, { value });
       made.push(key);
-      const { kcv, fingerprint, witness, single, issuer } = key;
-      return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer }) };
+      const { kcv, fingerprint, witness, single, issuer, standing } = key;
+      return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer, standing }) };
     },
     same: (keys, _plan, value) => keys.find((key) => isOf(registeredOf(key), value)),
     signRsa: (stored, bytes) => {
@@ -244,6 +252,7 @@ const registeredOf = ({
   witness,
   single,
   issuer,
+  standing,
   value,
 }: StoredKey): RegisteredKey => ({
   name,
@@ -253,7 +262,7 @@ const registeredOf = ({
   published,
   kcv: life?.kcv ?? "",
   fingerprint,
-  ...onlyGiven({ witness, single, issuer, life, open: value === "" ? undefined : value }),
+  ...onlyGiven({ witness, single, issuer, standing, life, open: value === "" ? undefined : value }),
 });
 
 type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };

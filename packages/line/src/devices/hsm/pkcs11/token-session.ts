@@ -45,8 +45,11 @@ const DOES_NOT_FIT = new Set([
   "CKR_ENCRYPTED_DATA_INVALID",
 ]);
 
-const reason = (error: unknown): string =>
-  error instanceof Error && "code" in error ? error.message : "it failed";
+/** The library's binding says some of them as `CKR_…:number`. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return "it failed";
+  return /^CKR_\w+/.exec(error.message)?.[0] ?? ("code" in error ? error.message : "it failed");
+}
 
 /** The driver, an optional dependency. Throws KeystoreProblem with what to do. */
 async function driver(): Promise<Library> {

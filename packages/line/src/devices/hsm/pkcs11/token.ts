@@ -1,5 +1,7 @@
 /** The keys of a token: made for one purpose, found, and judged by what they may do. */
 import type { KeyPurpose } from "@persoline/card/crypto";
+import type { KeyStanding } from "../port.js";
+import { VaultRefusal } from "../vault-refusal.js";
 import { ALL_USES, type KeyKind, PRIVATE_USES, USES } from "./key-uses.js";
 import { EDWARDS, type Template, TokenComputing } from "./token-computing.js";
 import { type Handle, loaded, type TokenAccess } from "./token-session.js";
@@ -13,6 +15,9 @@ export type RsaNumbers = Readonly<Record<"n" | "e" | "d" | "p" | "q" | "dp" | "d
 /** What of a label can be looked for. */
 export const findable = ["secret", "private", "public"] as const;
 type Findable = (typeof findable)[number];
+
+/** Answers of tokens that know neither CKA_MODIFIABLE of keys nor CKA_COPYABLE (PKCS#11 2.20). */
+const UNKNOWN_ATTRIBUTE = /CKR_(?:ATTRIBUTE_TYPE_INVALID|ATTRIBUTE_VALUE_INVALID|TEMPLATE_INCONSISTENT)/;
 
 export class Token extends TokenComputing {
   /** Throws KeystoreProblem: library, token or PIN are not the right ones. */
@@ -48,25 +53,21 @@ export class Token extends TokenComputing {
       { type: p11.CKA_LABEL, value: label },
       ...this.uses(USES[kind]),
     ];
-    return this.call((session) => {
-      if (value !== undefined) {
-        const copy = Buffer.from(value);
-        try {
-          return this.module.C_CreateObject(session, [...template, { type: p11.CKA_VALUE, value: copy }]);
-        } finally {
-          copy.fill(0);
+    return this.#lasting(keeps, (lasting) =>
+      this.call((session) => {
+        const whole = [...template, ...lasting];
+        if (value !== undefined) {
+          const copy = Buffer.from(value);
+          try {
+            return this.module.C_CreateObject(session, [...whole, { type: p11.CKA_VALUE, value: copy }]);
+          } finally {
+            copy.fill(0);
+          }
         }
-      }
-      if (isDes) return this.module.C_GenerateKey(session, { mechanism: p11.CKM_DES2_KEY_GEN }, template);
-      const length = { type: p11.CKA_VALUE_LEN, value: Number(algorithm.slice(4)) / 8 };
-      return this.module.C_GenerateKey(session, { mechanism: p11.CKM_AES_KEY_GEN }, [...template, length]);
-    });
-  }
-
-  /** A session's object, for good: a copy in the token; the object itself stays as it is. */
-  keep(object: Handle): Handle {
-    return this.call((session) =>
-      this.module.C_CopyObject(session, object, [{ type: this.p11.CKA_TOKEN, value: true }]),
+        if (isDes) return this.module.C_GenerateKey(session, { mechanism: p11.CKM_DES2_KEY_GEN }, whole);
+        const length = { type: p11.CKA_VALUE_LEN, value: Number(algorithm.slice(4)) / 8 };
+        return this.module.C_GenerateKey(session, { mechanism: p11.CKM_AES_KEY_GEN }, [...whole, length]);
+      }),
     );
   }
 
@@ -95,23 +96,28 @@ export class Token extends TokenComputing {
       { type: p11.CKA_TOKEN, value: keeps },
       { type: p11.CKA_LABEL, value: label },
     ];
+    const pair = this.#lasting(keeps, (lasting) =>
+      this.call((session) =>
+        this.module.C_GenerateKeyPair(
+          session,
+          { mechanism: EDWARDS.generate },
+          [
+            ...common,
+            { type: p11.CKA_EC_PARAMS, value: EDWARDS.parameters },
+            { type: p11.CKA_VERIFY, value: true },
+          ],
+          [
+            ...common,
+            ...lasting,
+            { type: p11.CKA_PRIVATE, value: true },
+            { type: p11.CKA_SENSITIVE, value: true },
+            { type: p11.CKA_EXTRACTABLE, value: false },
+            { type: p11.CKA_SIGN, value: true },
+          ],
+        ),
+      ),
+    );
     return this.call((session) => {
-      const pair = this.module.C_GenerateKeyPair(
-        session,
-        { mechanism: EDWARDS.generate },
-        [
-          ...common,
-          { type: p11.CKA_EC_PARAMS, value: EDWARDS.parameters },
-          { type: p11.CKA_VERIFY, value: true },
-        ],
-        [
-          ...common,
-          { type: p11.CKA_PRIVATE, value: true },
-          { type: p11.CKA_SENSITIVE, value: true },
-          { type: p11.CKA_EXTRACTABLE, value: false },
-          { type: p11.CKA_SIGN, value: true },
-        ],
-      );
       const [point] = this.module.C_GetAttributeValue(session, pair.publicKey, [{ type: p11.CKA_EC_POINT }]);
       // An OCTET STRING around it (PKCS#11 3.0, 6.3.3), which some tokens leave out.
       return {
@@ -128,20 +134,24 @@ export class Token extends TokenComputing {
       { type: p11.CKA_TOKEN, value: keeps },
       { type: p11.CKA_LABEL, value: label },
     ];
+    const pair = this.#lasting(keeps, (lasting) =>
+      this.call((session) =>
+        this.module.C_GenerateKeyPair(
+          session,
+          { mechanism: p11.CKM_RSA_PKCS_KEY_PAIR_GEN },
+          [
+            ...common,
+            { type: p11.CKA_MODULUS_BITS, value: bits },
+            { type: p11.CKA_PUBLIC_EXPONENT, value: Buffer.of(3) },
+            { type: p11.CKA_VERIFY, value: true },
+            { type: p11.CKA_ENCRYPT, value: false },
+            { type: p11.CKA_WRAP, value: false },
+          ],
+          [...common, ...lasting, ...this.#privateRsa()],
+        ),
+      ),
+    );
     return this.call((session) => {
-      const pair = this.module.C_GenerateKeyPair(
-        session,
-        { mechanism: p11.CKM_RSA_PKCS_KEY_PAIR_GEN },
-        [
-          ...common,
-          { type: p11.CKA_MODULUS_BITS, value: bits },
-          { type: p11.CKA_PUBLIC_EXPONENT, value: Buffer.of(3) },
-          { type: p11.CKA_VERIFY, value: true },
-          { type: p11.CKA_ENCRYPT, value: false },
-          { type: p11.CKA_WRAP, value: false },
-        ],
-        [...common, ...this.#privateRsa()],
-      );
       const [modulus] = this.module.C_GetAttributeValue(session, pair.publicKey, [{ type: p11.CKA_MODULUS }]);
       return { secret: pair.privateKey, modulus: new Uint8Array(Buffer.from(modulus?.value as Buffer)) };
     });
@@ -151,22 +161,25 @@ export class Token extends TokenComputing {
   importRsa(label: string, key: RsaNumbers, { keeps = true }: { readonly keeps?: boolean } = {}): Handle {
     const p11 = this.p11;
     const number = (type: number, value: Uint8Array) => ({ type, value: Buffer.from(value) });
-    return this.call((session) =>
-      this.module.C_CreateObject(session, [
-        { type: p11.CKA_CLASS, value: p11.CKO_PRIVATE_KEY },
-        { type: p11.CKA_KEY_TYPE, value: p11.CKK_RSA },
-        { type: p11.CKA_TOKEN, value: keeps },
-        { type: p11.CKA_LABEL, value: label },
-        ...this.#privateRsa(),
-        number(p11.CKA_MODULUS, key.n),
-        number(p11.CKA_PUBLIC_EXPONENT, key.e),
-        number(p11.CKA_PRIVATE_EXPONENT, key.d),
-        number(p11.CKA_PRIME_1, key.p),
-        number(p11.CKA_PRIME_2, key.q),
-        number(p11.CKA_EXPONENT_1, key.dp),
-        number(p11.CKA_EXPONENT_2, key.dq),
-        number(p11.CKA_COEFFICIENT, key.qi),
-      ]),
+    return this.#lasting(keeps, (lasting) =>
+      this.call((session) =>
+        this.module.C_CreateObject(session, [
+          { type: p11.CKA_CLASS, value: p11.CKO_PRIVATE_KEY },
+          { type: p11.CKA_KEY_TYPE, value: p11.CKK_RSA },
+          { type: p11.CKA_TOKEN, value: keeps },
+          { type: p11.CKA_LABEL, value: label },
+          ...lasting,
+          ...this.#privateRsa(),
+          number(p11.CKA_MODULUS, key.n),
+          number(p11.CKA_PUBLIC_EXPONENT, key.e),
+          number(p11.CKA_PRIVATE_EXPONENT, key.d),
+          number(p11.CKA_PRIME_1, key.p),
+          number(p11.CKA_PRIME_2, key.q),
+          number(p11.CKA_EXPONENT_1, key.dp),
+          number(p11.CKA_EXPONENT_2, key.dq),
+          number(p11.CKA_COEFFICIENT, key.qi),
+        ]),
+      ),
     );
   }
 
@@ -203,7 +216,46 @@ export class Token extends TokenComputing {
     });
   }
 
+  /** What the token says of a key's past and future; what it does not say is not so. */
+  standing(key: Handle): KeyStanding {
+    const p11 = this.p11;
+    const says = (type: number, wanted: boolean): boolean => {
+      try {
+        return this.call((session) => {
+          const value = this.module.C_GetAttributeValue(session, key, [{ type }])[0]?.value as
+            | Buffer
+            | undefined;
+          return value?.length === 1 && (value[0] !== 0) === wanted;
+        });
+      } catch (problem) {
+        // Older tokens do not know each of them.
+        if (problem instanceof VaultRefusal) return false;
+        throw problem;
+      }
+    };
+    return {
+      born: [p11.CKA_LOCAL, p11.CKA_ALWAYS_SENSITIVE, p11.CKA_NEVER_EXTRACTABLE].every((type) =>
+        says(type, true),
+      ),
+      fixed: [p11.CKA_MODIFIABLE, p11.CKA_COPYABLE].every((type) => says(type, false)),
+    };
+  }
+
   // --- inside
+
+  /** Keys for good can be neither changed nor copied, where the token knows such attributes. */
+  #lasting<T>(keeps: boolean, make: (lasting: Template) => T): T {
+    if (!keeps) return make([]);
+    try {
+      return make([
+        { type: this.p11.CKA_MODIFIABLE, value: false },
+        { type: this.p11.CKA_COPYABLE, value: false },
+      ]);
+    } catch (problem) {
+      if (!(problem instanceof VaultRefusal) || !UNKNOWN_ATTRIBUTE.test(problem.message)) throw problem;
+      return make([]);
+    }
+  }
 
   #privateRsa(): Template {
     const p11 = this.p11;

@@ -1,0 +1,81 @@
+/** The levels of an order hold for all that is done with it: taking it in, its letters, its result, its end. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Ended, idealLine, persoline, root, smallOrder } from "./command.test.data.js";
+
+let folder: string;
+let order: string;
+let product: string;
+let text: string;
+let line: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-levels-"));
+  product = join(folder, "product.yaml");
+  const place = join(root, "examples/products");
+  text = readFileSync(join(place, "office-access/product.yaml"), "utf8")
+    .replaceAll("../os/", `${place}/os/`)
+    .replaceAll(/: layout\//g, `: ${place}/office-access/layout/`)
+    .replace(/^security: .*$/m, "");
+  writeFileSync(product, text);
+  order = smallOrder(folder, 2);
+  writeFileSync(order, readFileSync(order, "utf8").replace(/product: .*/, `product: ${product}`));
+  line = idealLine(folder, "carousel", (file) => file.replace(/faults:[\s\S]*$/, "faults: []\n"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const asked = (data: string, ...words: string[]): Ended =>
+  persoline([...words, "--data", join(folder, data), "--json"]);
+const wants = (levels: string): void => {
+  writeFileSync(product, `${text}\nsecurity: ${levels}\n`);
+};
+
+test("the module itself takes no order in whose levels it does not keep", () => {
+  wants("{ pin: token }");
+  const { code, err } = asked("strict", "order", "import", order);
+  expect(code).toBe(1);
+  expect(err).toContain("pin must be kept at token, and this module keeps it at module-process");
+  wants("{ data-key: module-process }");
+  expect(asked("strict", "order", "import", order).err).toContain(
+    "data-key must be kept at module-process, and this module keeps it at trusted-host",
+  );
+  expect(asked("strict", "order", "list").out.trim()).toBe("[]");
+});
+
+test("letters, result and end of an order are refused where its product's levels are not kept, and nothing is done", () => {
+  writeFileSync(product, text);
+  expect(asked("data", "run", order, "--line", line)).toMatchObject({ code: 0, err: "" });
+  const letters = () =>
+    (JSON.parse(asked("data", "letters", "list", "T-1").out) as { letter: string; state: string }[]).map(
+      ({ letter, state }) => [letter, state],
+    );
+  const before = letters();
+  expect(before).toHaveLength(2);
+  const reprint = [
+    "letters",
+    "reprint",
+    before[0]?.[0] ?? "",
+    "--reason",
+    "torn",
+    "--by",
+    "Ada",
+    "--witness",
+    "Bo",
+  ];
+  const refused = (levels: string, words: readonly string[], what: string): void => {
+    wants(levels);
+    const { code, err } = asked("data", ...words);
+    expect([words, code, err]).toEqual([words, 1, expect.stringContaining(what)]);
+  };
+  const letter = "letter must be kept at token, and vault keeps it at module-process";
+  refused("{ letter: token }", reprint, letter);
+  refused("{ letter: token }", ["letters", "write", "T-1"], letter);
+  refused("{ data-key: token }", ["order", "result", "T-1"], "data-key must be kept at token");
+  refused("{ sign: token }", ["order", "result", "T-1"], "sign must be kept at token");
+  refused("{ sign: token }", ["order", "close", "T-1"], "sign must be kept at token");
+  expect(letters()).toEqual(before);
+  writeFileSync(product, text);
+  expect(asked("data", ...reprint)).toMatchObject({ code: 0, err: "" });
+  expect(asked("data", "order", "result", "T-1")).toMatchObject({ code: 0, err: "" });
+});

@@ -1,0 +1,41 @@
+/** What an order asks of a security module besides its cards' sessions, and how well its product and the order itself want it kept. */
+import { existsSync } from "node:fs";
+import type { CardProgram } from "@persoline/card/program";
+import { levelSentence } from "../devices/hsm/order-levels.js";
+import type { Hsm, HsmOperation } from "../devices/hsm/port.js";
+import { wantedLevel } from "../orders/security.js";
+import type { StoredOrder } from "../store/orders.js";
+import { type Job, readAnyProduct } from "./job.js";
+import { paymentOperations } from "./payment.js";
+import { always, mustKeep, operationsOf } from "./protection.js";
+
+/** `pins`: those that are still to be drawn. */
+export const operationsOfJob = (
+  job: Pick<Job, "planned">,
+  pins: Job["planned"]["pins"] = job.planned.pins,
+): readonly HsmOperation[] => [
+  "data-key",
+  ...(pins.length > 0 ? (["pin"] as const) : []),
+  ...(pins.some(({ letter }) => letter) ? (["letter"] as const) : []),
+  ...paymentOperations(job),
+];
+
+/** For the order's list, which the module judges: each operation that the order needs, at the level that its product and the order want. */
+export function levelsOf(job: Job, programs: readonly CardProgram[]): readonly string[] {
+  const operations = new Set([...always, ...operationsOfJob(job), ...operationsOf(programs, job.keys)]);
+  return [...operations].map((operation) =>
+    levelSentence(operation, wantedLevel(operation, [job.security, job.order.security])),
+  );
+}
+
+/** Before an order that is here already is worked on without its line. Throws DataProblem when the module does not keep what this asks of it. */
+export async function mustKeepFor(
+  hsm: Hsm,
+  { spec }: Pick<StoredOrder, "spec">,
+  more: readonly HsmOperation[],
+): Promise<void> {
+  // An old order's product may be gone; what its customer said is kept with the order.
+  const product = existsSync(spec.product) ? (await readAnyProduct(spec.product)).product : undefined;
+  const own = product !== undefined && "security" in product ? product.security : undefined;
+  await mustKeep(hsm, { file: spec.product, programs: [], more, wanted: [own, spec.security] });
+}

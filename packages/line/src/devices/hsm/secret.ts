@@ -1,0 +1,32 @@
+/**
+ * Where what opens the keys comes from, a passphrase or a token's PIN: a file descriptor or the terminal. The module's process reads it by
+ * itself; whoever started that process never has it.
+ */
+import { closeSync } from "node:fs";
+import { readAll } from "./office/counter.js";
+import { typedBeside } from "./office/terminal.js";
+
+/** `fd`: of this process; `question`: asked at the terminal, unseen, and `instead` says what else can be done where there is none. */
+export type SecretFrom = { readonly fd: number } | { readonly question: string; readonly instead: string };
+
+/** A secret, where a caller has it himself, or where it comes from. */
+export type Secret = string | SecretFrom;
+
+/** The one descriptor that a module's process may be given for it, as it is numbered there. */
+export const SECRET = 5;
+
+/** Throws OfficeRefusal where there is no terminal, when it is interrupted, and for what is too long. */
+export async function secretOf(secret: Secret): Promise<string> {
+  if (typeof secret === "string") return secret;
+  if (!("fd" in secret)) return typedBeside(secret.question, secret.instead);
+  const text = readAll(secret.fd);
+  closeSync(secret.fd);
+  return text;
+}
+
+/** The same secret as the module's process is told of it, and the descriptor that it is to be given. */
+export function handedOver(secret: Secret): { readonly secret: Secret; readonly fd?: number } {
+  return typeof secret === "object" && "fd" in secret
+    ? { secret: { fd: SECRET }, fd: secret.fd }
+    : { secret };
+}
