@@ -1,7 +1,13 @@
 import type { Command } from "commander";
+import type { Witnessing } from "../../devices/hsm/office/witness.js";
+import type { SecretFrom } from "../../devices/hsm/secret.js";
+import { operator, version } from "../config.js";
+import type { DataFolder } from "../data-folder.js";
 import { readAnyProduct } from "../job.js";
+import { askedFor } from "../key-file.js";
 import type { LetterBatch } from "../../store/letter-batches.js";
 import type { Letter } from "../../store/letters.js";
+import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { numberLetters, releaseLetters, takenAway, tidyLetters } from "../letters.js";
 import { Refusal } from "../problem.js";
@@ -10,9 +16,11 @@ import { withOrder } from "./order.js";
 import {
   type CommonOptions,
   type DecisionOptions,
+  fromDescriptor,
   print,
   printJson,
   textTable,
+  whole,
   withData,
   withDecision,
   withOperator,
@@ -27,6 +35,44 @@ async function mustBeThere(store: Store, order: string): Promise<void> {
 
 /** A PIN is opened for its letter. */
 const letterOperations = ["pin", "letter"] as const;
+
+interface TwoOptions extends DecisionOptions {
+  readonly witness: string;
+  readonly custodianFd?: number;
+  readonly witnessFd?: number;
+}
+
+/** Two people, who prove themselves as custodians where cards are live. */
+const withTwo = (command: Command): Command =>
+  withPassphrase(withOperator(withData(command)))
+    .requiredOption("--witness <name>", "the second person")
+    .option(
+      "--custodian-fd <number>",
+      "live cards: file descriptor of the first person's passphrase as a custodian (default: asked at the terminal)",
+      whole,
+    )
+    .option("--witness-fd <number>", "live cards: the same of the second person", whole);
+
+/** In the test environment names do. */
+const standing =
+  (what: "letters.release" | "letters.reprint", options: TwoOptions) =>
+  ({ order, spec }: StoredOrder, data: DataFolder): Witnessing<SecretFrom> | undefined => {
+    if (spec.environment !== "live") return undefined;
+    const { witness, custodianFd, witnessFd } = options;
+    const by = operator(options.by);
+    const from = (who: string, fd: number | undefined, option: string): SecretFrom =>
+      fd === undefined ? askedFor(`Passphrase of custodian ${who}`, option) : fromDescriptor(fd, option);
+    return {
+      what,
+      order,
+      by,
+      witness,
+      passphrases: [from(by, custodianFd, "--custodian-fd"), from(witness, witnessFd, "--witness-fd")],
+      acts: data.officeActs,
+      at: new Date().toISOString(),
+      program: `persoline ${version}`,
+    };
+  };
 
 const letterCount = (count: number): string => `${String(count)} ${count === 1 ? "letter" : "letters"}`;
 
@@ -77,17 +123,16 @@ export function addLetterCommands(program: Command): void {
       }),
     );
 
-  withPassphrase(withOperator(withData(letters.command("release"))))
+  withTwo(letters.command("release"))
     .description(
       "have the letters of an order's good cards printed: batches for the letter printer; two people",
     )
     .argument("<order>", "order number")
-    .requiredOption("--witness <name>", "the second person")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline letters release 2026-117 --by 'A. Meyer' --witness 'B. Novak'",
     )
-    .action((order: string, options: DecisionOptions & { readonly witness: string }) =>
+    .action((order: string, options: TwoOptions) =>
       withOrder(
         order,
         options,
@@ -105,10 +150,11 @@ export function addLetterCommands(program: Command): void {
           );
         },
         letterOperations,
+        standing("letters.release", options),
       ),
     );
 
-  withPassphrase(withOperator(withData(letters.command("reprint"))))
+  withTwo(letters.command("reprint"))
     .description(
       "print a letter or a whole batch again, under new numbers, while the PINs are kept (until delivery); two people",
     )
@@ -117,46 +163,41 @@ export function addLetterCommands(program: Command): void {
       "its number: L-0000001, or B-0000001 for all letters of a batch that are not void",
     )
     .requiredOption("--reason <text>", "why")
-    .requiredOption("--witness <name>", "the second person")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline letters reprint L-0000017 --reason 'torn in the printer' --by 'A. Meyer' --witness 'B. Novak'",
     )
-    .action(
-      async (
-        number: string,
-        options: DecisionOptions & { readonly reason: string; readonly witness: string },
-      ) => {
-        const isBatch = number.startsWith("B-");
-        const order = await withStore(options, (store) =>
-          isBatch ? store.letters.orderOfBatch(number) : store.letters.orderOf(number),
-        );
-        await withOrder(
-          order,
-          options,
-          async ({ store, hsm, data, by }) => {
-            const { reason, witness } = options;
-            const old = isBatch
-              ? (await store.letters.list(order))
-                  .filter(({ batch, state }) => batch === number && state !== "void")
-                  .toSorted((a, b) => (a.page ?? 0) - (b.page ?? 0))
-                  .map(({ letter }) => letter)
-              : [number];
-            if (old.length === 0)
-              throw new Refusal(`all letters of batch ${number} are void: there is nothing to print again`);
-            const anew = await store.letters.reprint({ letters: old, reason, by, witness });
-            const only = anew.map(({ letter }) => letter);
-            const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
-            const pairs = old.map((letter, at) => ({ replaces: letter, letter: anew[at]?.letter }));
-            if (options.json === true) return printJson({ order, letters: pairs, batches: told(batches) });
-            for (const { replaces, letter } of pairs)
-              print(`Letter ${replaces} is void; ${String(letter)} takes its place.`);
-            print(`Order ${order}: ${batchesTold(batches)} released.`);
-          },
-          letterOperations,
-        );
-      },
-    );
+    .action(async (number: string, options: TwoOptions & { readonly reason: string }) => {
+      const isBatch = number.startsWith("B-");
+      const order = await withStore(options, (store) =>
+        isBatch ? store.letters.orderOfBatch(number) : store.letters.orderOf(number),
+      );
+      await withOrder(
+        order,
+        options,
+        async ({ store, hsm, data, by }) => {
+          const { reason, witness } = options;
+          const old = isBatch
+            ? (await store.letters.list(order))
+                .filter(({ batch, state }) => batch === number && state !== "void")
+                .toSorted((a, b) => (a.page ?? 0) - (b.page ?? 0))
+                .map(({ letter }) => letter)
+            : [number];
+          if (old.length === 0)
+            throw new Refusal(`all letters of batch ${number} are void: there is nothing to print again`);
+          const anew = await store.letters.reprint({ letters: old, reason, by, witness });
+          const only = anew.map(({ letter }) => letter);
+          const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
+          const pairs = old.map((letter, at) => ({ replaces: letter, letter: anew[at]?.letter }));
+          if (options.json === true) return printJson({ order, letters: pairs, batches: told(batches) });
+          for (const { replaces, letter } of pairs)
+            print(`Letter ${replaces} is void; ${String(letter)} takes its place.`);
+          print(`Order ${order}: ${batchesTold(batches)} released.`);
+        },
+        letterOperations,
+        standing("letters.reprint", options),
+      );
+    });
 
   withPassphrase(withOperator(withData(letters.command("void"))))
     .description("make a letter invalid")

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
+import type { Witnessing } from "../../devices/hsm/office/witness.js";
+import type { SecretFrom } from "../../devices/hsm/secret.js";
 import { readLine } from "../../stations/line-file.js";
 import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
@@ -341,12 +343,15 @@ export async function withOrder<T>(
   work: (inHand: OrderInHand) => Promise<T>,
   /** What it asks of the security module, besides the order's data key. */
   more: readonly HsmOperation[] = [],
+  /** Two custodians stand for it where cards are live. */
+  deed?: (stored: StoredOrder, data: DataFolder) => Witnessing<SecretFrom> | undefined,
 ): Promise<T> {
   return withStore(options, async (store, data, by) => {
     const stored = await known(store, number);
     if (stored.sealedDataKey === undefined)
       throw new Refusal(`the personal data of order ${number} were erased`);
-    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options));
+    const standing = deed?.(stored, data);
+    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options), standing);
     try {
       await mustKeepFor(hsm, stored, ["data-key", ...more]);
       const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });

@@ -218,6 +218,10 @@ export function vaultCalls(
     writeLetters: async ({ order, batch, letters, file }) => {
       if (letters.length === 0 || letters.length > lettersABatch)
         throw new VaultRefusal(`a batch has 1 to ${lettersABatch} letters, not ${letters.length}`);
+      if (ring.environment === "live" && ring.lettersOf !== order)
+        throw new VaultRefusal(
+          `letters of live cards are written while two custodians stand for them, and none stood for order ${order}`,
+        );
       const telling = letters.find(({ addressee }) => hasAccountNumber(addressee));
       if (telling !== undefined)
         throw new VaultRefusal(`letter ${telling.letter} would tell an account number beside its PIN`);
