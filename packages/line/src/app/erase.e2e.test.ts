@@ -97,7 +97,7 @@ test("what is erased is found nowhere in the data folder, and what is counted is
     if (/^order\.(erase|swept)/.test(what)) told.push([what, who, detail]);
   expect(told).toEqual([
     ["order.erase", "Ada", { records: 4, approvedBy: "Bo", holders: "keep" }],
-    ["order.swept", "Ada", { files: 18 }],
+    ["order.swept", "Ada", { files: 15 }],
   ]);
   await again.close();
 });
