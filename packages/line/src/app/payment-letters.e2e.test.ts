@@ -31,6 +31,7 @@ const two = ["--by", "A. Meyer", "--witness", "B. Novak"];
 
 describe("with the vault", () => {
   let data: string;
+  let ran: Ended;
   const letters = (...words: string[]): Ended => persoline(["letters", ...words, "--data", data]);
   const printer = (): string => join(data, "letter-printer.pem");
   const place = (): string => join(data, "letters/P-1");
@@ -40,12 +41,12 @@ describe("with the vault", () => {
   beforeAll(() => {
     data = join(folder, "vault");
     const { order, line } = paymentOrder(folder, { people });
-    const { code, err, out } = persoline(["run", order, "--line", line, "--data", data]);
-    if (code !== 0) throw new Error(err);
-    expect(out).toContain('3 PIN letters wait for two people: "persoline letters release P-1"');
+    ran = persoline(["run", order, "--line", line, "--data", data]);
+    if (ran.code !== 0) throw new Error(ran.err);
   }, 300_000);
 
   test("one person releases none, two release all, once; nothing of a card's number is in a letter", () => {
+    expect(ran.out).toContain('3 PIN letters wait for two people: "persoline letters release P-1"');
     expect(existsSync(place())).toBe(false);
     expect(letters("release", "P-1", "--by", "A. Meyer").code).toBe(2);
     const alone = letters("release", "P-1", "--by", "A. Meyer", "--witness", " a. meyer");

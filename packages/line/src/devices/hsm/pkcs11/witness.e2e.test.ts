@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { heldByTwo, letterPrinter } from "../office/witness.test.data.js";
 import { createTokenKeys, openToken } from "./pkcs11.js";
 import { softToken } from "./softhsm.test.data.js";
@@ -22,4 +22,7 @@ test("a token's module writes letters of live cards while two custodians stand f
     office: () => openTokenOffice(file, unlock),
     open: (deed) => openToken({ file, unlock, deed }, options),
   });
+  const office = await openTokenOffice(file, unlock);
+  expect(office.keep.book.custodians.map(({ wrong }) => wrong)).toEqual([0, 5]);
+  office.close();
 }, 120_000);
