@@ -1,6 +1,5 @@
 /** One page of a batch: what a letter says, and where. */
-import type { LetterFont } from "./font.js";
-import { glyphOfDigit } from "./font.js";
+import { glyphOfDigit, type LetterFont } from "./font.js";
 
 /** A4, in points. */
 export const paper = { width: 595, height: 842 } as const;
