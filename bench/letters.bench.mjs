@@ -1,9 +1,9 @@
-// PIN letters at the end of an order: the real vault, the real accounts, this disk. Every letter is durable before it is entered.
+// PIN letters of an order: the real vault, the real accounts, this disk. Every batch is durable before it is entered.
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dataFolder } from "../packages/line/dist/app/data-folder.js";
-import { writeLetters } from "../packages/line/dist/app/letters.js";
+import { numberLetters, releaseLetters } from "../packages/line/dist/app/letters.js";
 import { pinSentence } from "../packages/line/dist/devices/hsm/order-policy.js";
 import { createKeystore, openVault } from "../packages/line/dist/devices/hsm/vault.js";
 import { openStore } from "../packages/line/dist/store/store.js";
@@ -73,17 +73,16 @@ await Promise.all(
   ),
 );
 const began = performance.now();
-const written = await writeLetters({
-  order,
-  store,
-  hsm,
-  data,
-  pins: [{ name: "pin", letter: true }],
-});
-const ms = performance.now() - began;
-if (written !== people || readdirSync(data.letters(order)).length !== people)
+const numbered = await numberLetters({ order, store, pins: [{ name: "pin", letter: true }] });
+const between = performance.now();
+const batches = await releaseLetters({ order, store, hsm, data, by: "one", witness: "two" });
+const ended = performance.now();
+const written = batches.reduce((sum, { letters }) => sum + letters, 0);
+if (numbered !== people || written !== people || readdirSync(data.letters(order)).length !== batches.length)
   throw new Error("letters are missing");
-print(`letters: ${people} written in ${(ms / 1000).toFixed(1)} s, ${(ms / people).toFixed(2)} ms each`);
+print(
+  `letters: ${people} numbered in ${((between - began) / people).toFixed(2)} ms each; released in ${batches.length} batches, ${((ended - between) / people).toFixed(2)} ms each`,
+);
 await store.close();
 await hsm.close();
 rmSync(folder, { recursive: true });

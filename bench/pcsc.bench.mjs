@@ -198,6 +198,8 @@ function gpBlank() {
     authenticate: async (ask) => calls.authenticate(ask),
     unwrap: async (ask) => calls.unwrap(ask),
     closeSession: async (session) => calls.closeSession(session),
+    openProof: async (ask) => calls.openProof(ask),
+    judgeProof: async (ask) => calls.judgeProof(ask),
   };
   const serial = /** @type {Serial} */ ("504C0000000000000107");
   const globalPlatform = /** @type {const} */ ({

@@ -101,6 +101,18 @@ class ScriptedModule implements SecurityModule {
     this.calls.push("close");
     return Promise.resolve();
   }
+
+  openProof({ keys }: Parameters<SecurityModule["openProof"]>[0]) {
+    this.calls.push(`challenges for ${keys.map(({ kid }) => kid).join()}`);
+    return Promise.resolve({ proof: 7, challenges: keys.map(({ kid }) => new Uint8Array(16).fill(kid)) });
+  }
+
+  judgeProof({ proof, answers }: Parameters<SecurityModule["judgeProof"]>[0]) {
+    this.calls.push(`proof ${proof}`);
+    return Promise.resolve(
+      answers.map((answer) => (answer[0] === 0xaa ? ("right" as const) : ("wrong" as const))),
+    );
+  }
 }
 
 const step = (ins: number, more: Partial<Step> = {}): Step => ({
@@ -386,6 +398,30 @@ describe("secure sessions", () => {
   ])("rejects for %s", async (_, hsm, more, code) => {
     const { run } = around(secure([step(0x88, more)]), new ScriptedCard({}), { hsm });
     expect(codeOf(await runProgram(run))).toBe(code);
+  });
+
+  test("proofs outside of any session: the security module draws the challenges before, and judges the answers", async () => {
+    const proving = (kid: number) =>
+      step(0x88, {
+        p2: kid,
+        data: [{ secret: "challenge" }],
+        judge: { proof: "internal", keys: "a" as KeyRef, kid },
+      });
+    const program = (...steps: Step[]): CardProgram => ({
+      name: "p",
+      segments: [{ name: "s", channel: "plain", steps }],
+    });
+    const hsm = new ScriptedModule();
+    const right = new ScriptedCard({ "88": [reply(0x9000, 0xaa), reply(0x9000, 0xaa)] });
+    const { run } = around(program(step(0xa4), proving(1), step(0xca), proving(2)), right, { hsm });
+    expect(await runProgram(run)).toMatchObject({ kind: "passed" });
+    expect(hsm.calls).toEqual(["challenges for 1,2", "proof 7"]);
+    // The second key's answer is the wrong one.
+    const wrong = new ScriptedCard({ "88": [reply(0x9000, 0xaa), reply(0x9000, 0xab)] });
+    const end = await runProgram(around(program(proving(1), proving(2)), wrong).run);
+    expect(end).toMatchObject({ kind: "rejected", code: "proof-wrong" });
+    const without = new ScriptedCard({ "88": [reply(0x6a88)] });
+    expect(codeOf(await runProgram(around(program(proving(1)), without).run))).toBe("command-refused");
   });
 
   test("a fault of a device goes through, leaves the intent open and closes the session", async () => {

@@ -3,6 +3,8 @@ import { type Fault, firstFault, plainSent, swText } from "./answer.js";
 import type { SecureChannelSpec } from "./channel-spec.js";
 import type {
   CardChannel,
+  Judge,
+  Part,
   Ready,
   SealedSecrets,
   SecureStep,
@@ -12,6 +14,7 @@ import type {
   Serial,
   SessionId,
   Step,
+  UnwrappedAnswer,
   World,
 } from "./types.js";
 import { CardMute } from "./types.js";
@@ -67,11 +70,45 @@ async function sendLed(
 }
 
 async function sendPlain(steps: readonly Step[], around: Around): Promise<SegmentEnd> {
-  const commands = steps.map(plainSent);
+  const proof = await openProof(steps, around);
+  const commands = (proof?.steps ?? steps).map(plainSent);
   if (steps.some((step) => step.changes)) await around.aboutToChange();
   const answers = await exchange(around.channel, commands, (answered) => steps[answered]?.why);
-  return "kind" in answers ? answers : judged(steps, answers);
+  if ("kind" in answers) return answers;
+  return judged(steps, proof === undefined ? answers : await proof.judge(answers));
 }
+
+type Internal = Extract<Judge, { proof: "internal" }>;
+const internalOf = ({ judge }: Step): readonly Internal[] => (judge?.proof === "internal" ? [judge] : []);
+
+/** Outside of a session the security module is asked for the challenges before, and judges the answers afterwards. */
+async function openProof(steps: readonly Step[], { hsm, serial, world, hsmMs }: Around) {
+  const keys = steps.flatMap(internalOf).map(({ keys, kid }) => ({ keys, kid }));
+  if (keys.length === 0) return undefined;
+  const { proof, challenges } = await world.outside(hsmMs, hsm.openProof({ serial, keys }));
+  let next = 0;
+  const places = steps.map((step) => (internalOf(step).length === 0 ? undefined : next++));
+  return {
+    steps: steps.map((step, at) => {
+      const challenge = challenges[places[at] ?? -1];
+      return challenge === undefined
+        ? step
+        : { ...step, data: step.data.map((part) => (isChallenge(part) ? challenge : part)) };
+    }),
+    judge: async (answers: readonly Response[]): Promise<readonly UnwrappedAnswer[]> => {
+      const proofs = places.flatMap((place, at) =>
+        place === undefined ? [] : [answers[at]?.data ?? new Uint8Array(0)],
+      );
+      const verdicts = await world.outside(hsmMs, hsm.judgeProof({ proof, answers: proofs }));
+      return answers.map((answer, at) => {
+        const verdict = verdicts[places[at] ?? -1];
+        return verdict === undefined ? answer : { ...answer, verdict };
+      });
+    },
+  };
+}
+
+const isChallenge = (part: Part): boolean => !(part instanceof Uint8Array) && part.secret === "challenge";
 
 /** `free`: no card counts how often it is asked that. There are cards that count each INITIALIZE UPDATE. */
 const openings = {

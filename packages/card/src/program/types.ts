@@ -78,11 +78,17 @@ export type Part =
   /** 16 random bytes of the security module, which judges the answer (see `judge`). */
   | { readonly secret: "challenge" };
 
+/** A card's key, by its master and its number in the card. */
+export interface ProvedKey {
+  readonly keys: KeyRef;
+  readonly kid: number;
+}
+
 /** How the security module judges the answer to a step with a `challenge` part (docs/card-os.md 6). */
 export type Judge =
   /** The answer is the UID of this very card (DESFire GetCardUID). */
   | { readonly proof: "uid" }
-  | { readonly proof: "internal"; readonly keys: KeyRef; readonly kid: number }
+  | ({ readonly proof: "internal" } & ProvedKey)
   | {
       readonly proof: "file";
       readonly keys: KeyRef;
@@ -392,6 +398,16 @@ export interface SecurityModule {
       }
   >;
   closeSession(session: SessionId): Promise<void>;
+  /** Outside of any session: a challenge of 16 bytes for each key of the card that is to be proved by INTERNAL AUTHENTICATE, in order. */
+  openProof(ask: {
+    readonly serial: Serial;
+    readonly keys: readonly ProvedKey[];
+  }): Promise<{ readonly proof: number; readonly challenges: readonly Uint8Array[] }>;
+  /** `answers`: to each challenge one; judged once. */
+  judgeProof(ask: {
+    readonly proof: number;
+    readonly answers: readonly Uint8Array[];
+  }): Promise<readonly ("right" | "wrong")[]>;
 }
 
 /** One line of the journal. */

@@ -110,8 +110,7 @@ test("a good card found bad leaves its slot for the reject bin; its record waits
   const card = await made("good");
   await made("good");
   await store.orders.storePins("A-1", 1, { user: new Uint8Array([1]) });
-  const { letter } = await store.letters.number({ order: "A-1", record: 1, pin: "user" });
-  await store.letters.written(letter, "letters/1");
+  await store.letters.number({ order: "A-1", record: 1, pin: "user" });
   expect(await store.orders.find("A-1")).toMatchObject({ state: "produced" });
   const ask = { store, data, serial: card.serial, lost: false, ...people };
   expect(() => store.stock.withdraw({ ...people, serial: card.serial, witness: "ada" })).toThrow(

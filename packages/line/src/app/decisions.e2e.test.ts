@@ -105,6 +105,8 @@ test("cards whose bodies are lost are not handed over: two people book them, and
   expect(run("stock", "withdraw", serialOf(1), "--lost", ...people).err).toMatch(/is not lost/);
   expect(run("stock", "withdraw", serial, "--lost", ...people).out).toMatch(/is booked as destroyed/);
   expect(JSON.parse(produce().out)).toMatchObject({ produced: 2, givenUp: 1, balanced: true });
+  const release = ["letters", "release", "T-1", "--by", "Ada", "--witness", "Bo"];
+  expect(run(...release).out).toMatch(/2 letters in batch B-0000001 released/);
   expect(run("order", "deliver", "T-1").out).toMatch(/2 cards are in the access register/);
   expect(run("stock", "withdraw", serialOf(3), ...people).err).toMatch(
     /only a good card that is not delivered/,

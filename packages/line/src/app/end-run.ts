@@ -10,7 +10,7 @@ import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
 import type { Job } from "./job.js";
-import { writeLetters } from "./letters.js";
+import { numberLetters } from "./letters.js";
 import type { PictureArchive } from "./pictures.js";
 import { Refusal } from "./problem.js";
 import { rewriteResult } from "./result-file.js";
@@ -77,16 +77,14 @@ export async function endRun(ask: {
 }): Promise<RunEnd> {
   const { job, file, data, hsm, store, stored, pictures, planned, line, differences } = ask;
   const { order } = stored;
-  const letters = await writeLetters({
+  const letters = await numberLetters({
     order,
     store,
-    hsm,
-    data,
     pins: job.planned.pins,
     ...(ask.onProgress === undefined ? {} : { onProgress: ask.onProgress }),
   }).catch((problem: unknown) => {
-    // The cards are made and their report is due; the letters can be written later.
-    if (problem instanceof DeviceFault || problem instanceof Refusal) return problem;
+    // The cards are made and their report is due; the letters can be numbered later.
+    if (problem instanceof Refusal) return problem;
     throw problem;
   });
   const { seconds, simulatedSeconds } = timesOf(stored, ask);
@@ -120,7 +118,9 @@ export async function endRun(ask: {
     rejects.push({ serial, station, code, reason, ...(chip === undefined ? {} : { chip }) });
   }
   const unfinished =
-    whyUnfinished(line, report.records, differences) ?? whyUnwritten(order, letters) ?? result?.message;
+    whyUnfinished(line, report.records, differences) ??
+    (typeof letters === "number" ? undefined : letters.message) ??
+    result?.message;
   return {
     produced: {
       order,
@@ -180,11 +180,6 @@ function whyUnfinished(
     ? undefined
     : `${String(records.total - made)} of ${String(records.total)} records have no good card; ${result.detail}`;
 }
-
-const whyUnwritten = (order: string, letters: number | Error): string | undefined =>
-  typeof letters === "number"
-    ? undefined
-    : `not all PIN letters are written: ${letters.message}; "persoline letters write ${order}" writes the others`;
 
 export const simulatedDevices = (file: LineFile): string[] => {
   const desk = file.transport.kind === "operator";

@@ -5,7 +5,7 @@ import { hex, unhex } from "@persoline/card/bytes";
 import { random } from "@persoline/card/node";
 import { memoryStore, type VirtualCard } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import { persoline, root } from "./command.test.data.js";
 
@@ -65,14 +65,12 @@ describe("usim-like: six subscribers", () => {
 
   test("every subscriber's numbers are on a card, as the standard writes them, the IMSI behind the PIN", () => {
     const data = dataOf("usim-like");
-    const key = readFileSync(join(data, "letter-printer.pem"), "utf8");
-    const letters = join(data, "letters", orders["usim-like"]);
+    const two = ["--by", "A", "--witness", "B"];
+    const release = persoline(["letters", "release", orders["usim-like"], ...two, "--data", data]);
+    expect(release).toMatchObject({ code: 0 });
+    const letters = printedIn(join(data, "letter-printer.pem"), join(data, "letters"));
     const pins = new Map(
-      readdirSync(letters).map((file) => {
-        const text = openLetter(key, readFileSync(join(letters, file), "utf8"));
-        const [, name = "", pin = ""] = /\n\n(.+)\n\nYour PIN: (\d{4})/.exec(text) ?? [];
-        return [name, pin] as const;
-      }),
+      [...letters.values()].map((text) => [/\n(.+)\nYour PIN/.exec(text)?.[1] ?? "", pinIn(text)] as const),
     );
     const six = cards("usim-like");
     expect(six).toHaveLength(6);

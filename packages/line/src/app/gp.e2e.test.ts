@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { idealLine, persoline, root } from "./command.test.data.js";
 import {
   allBlanks,
@@ -90,14 +90,13 @@ describe("the same cards with a PIN", () => {
     const ended = run(pinned, line, data);
     expect(ended).toMatchObject({ code: 0, err: "" });
     expect(ended.made).toMatchObject({ produced: 10, blanks: { remade: 1 }, balanced: true });
-    // The reject's letter is void and gone; there is one for each good card, and each card opens by the digits of one.
-    const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
-    const places = readdirSync(join(data, "letters"), { recursive: true, encoding: "utf8" });
-    const letters = places
-      .filter((name) => statSync(join(data, "letters", name)).isFile())
-      .map((name) => openLetter(printer, readFileSync(join(data, "letters", name), "utf8")));
-    expect(letters).toHaveLength(10);
-    const pins = letters.map((letter) => /Your PIN: (\d{6})/.exec(letter)?.[1] ?? "");
+    // The reject has no letter; there is one for each good card, and each card opens by the digits of one.
+    const two = ["--by", "A", "--witness", "B"];
+    const { order } = ended.made;
+    expect(persoline(["letters", "release", order, ...two, "--data", data])).toMatchObject({ code: 0 });
+    const letters = printedIn(join(data, "letter-printer.pem"), join(data, "letters"));
+    expect(letters.size).toBe(10);
+    const pins = [...letters.values()].map(pinIn);
     expect(new Set(pins).size).toBeGreaterThan(5);
     const opened = readdirSync(join(data, "shop-floor/good"), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith("chip.eeprom"))

@@ -16,7 +16,7 @@ import { orderPolicy } from "./order-policy.js";
 import { tellUnreachable } from "./reach.js";
 
 export interface ImportProgress {
-  readonly doing: "checking" | "drawing PINs" | "preparing payment cards" | "writing PIN letters";
+  readonly doing: "checking" | "drawing PINs" | "preparing payment cards" | "numbering PIN letters";
   readonly done: number;
   readonly of: number;
 }

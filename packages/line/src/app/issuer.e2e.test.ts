@@ -222,6 +222,15 @@ describe("a file is refused whole, before any card moves", () => {
       },
       "record 4: grouping A000000876020101/8101 is in clear, and the product says otherwise",
     ],
+    [
+      "a record's key in another record too",
+      (d) => {
+        const [one, other] = [app(d, 1), app(d, 3)];
+        other.secret = { ...one.secret };
+        other.plain["9001"] = one.plain["9001"] ?? "";
+      },
+      "records 2 and 4 of the issuer's file have the same enciphered value",
+    ],
     ["more announced than there are", (d) => (d.announced = 6), "the head announces 6 records, 5 are there"],
     ["fewer announced than there are", (d) => (d.announced = 4), "more records than the 4"],
     [

@@ -10,6 +10,7 @@ import { openedBy } from "../devices/hsm/keystore.js";
 import { drawIssuerKey, isRsa } from "../devices/hsm/payment/issuer-key.js";
 import { type NewKey, openVault } from "../devices/hsm/vault.js";
 import type { VaultCeremony, VaultUnlock } from "../devices/hsm/vault-protocol.js";
+import type { Witnessing } from "../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../devices/hsm/secret.js";
 import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
@@ -246,6 +247,7 @@ export async function openSecurityModule(
   data: DataFolder,
   keyFile: string,
   unlocking: Unlocking | undefined,
+  deed?: Witnessing<SecretFrom>,
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
   const kept = isToken(unlocking) ? data.tokenKeys : data.keystore;
@@ -270,7 +272,7 @@ export async function openSecurityModule(
       ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
       : {}),
   };
-  const hsm = await opened(data, unlocking, isNew ? ceremony : undefined);
+  const hsm = await opened(data, unlocking, isNew ? ceremony : undefined, deed);
   try {
     const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
     const wrong = keyDifferences({ list, keyFile, known, environment });
@@ -296,10 +298,11 @@ const opened = (
   data: DataFolder,
   unlocking: Unlocking | undefined,
   make: Omit<VaultCeremony, "file" | "unlock"> | undefined,
+  deed?: Witnessing<SecretFrom>,
 ): Promise<Hsm> =>
   unlocking !== undefined && "token" in unlocking
-    ? openToken({ file: data.tokenKeys, unlock: unlocking.token, make }, tokenPatience())
-    : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), make, ...patience() });
+    ? openToken({ file: data.tokenKeys, unlock: unlocking.token, make, deed }, tokenPatience())
+    : openVault({ file: data.keystore, unlock: unlockOf(data, unlocking), make, deed, ...patience() });
 
 /** A keystore under a passphrase asks for it; where nothing is said it is the key file. */
 function unlockOf(data: DataFolder, unlocking: { readonly passphrase: SecretFrom } | undefined): VaultUnlock {

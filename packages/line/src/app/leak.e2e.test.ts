@@ -25,7 +25,7 @@ import { unhex } from "@persoline/card/bytes";
 import { diversifyKeyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { type StoredKey, sealKeystore, writeDurably } from "../devices/hsm/keystore.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { softToken, type SoftToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
@@ -250,11 +250,8 @@ describe.each(["vault", "token"] as const)("the keys in a %s", (kind: Kind) => {
       stdio: ["ignore", "pipe", "pipe", ...(kind === "token" ? [openSync(pinFile, "r")] : [])],
       env: { PATH: "/usr/bin:/bin", ...environment },
     });
-    const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
-    pins = (JSON.parse(release.stdout) as { file: string }[]).map(
-      ({ file }) =>
-        /Your PIN: (\d{12})/.exec(openLetter(printer, readFileSync(join(data, file), "utf8")))?.[1] ?? "",
-    );
+    if (release.status !== 0) throw new Error(release.stderr);
+    pins = [...printedIn(join(data, "letter-printer.pem"), join(data, "letters")).values()].map(pinIn);
     const store = await openStore({ file: join(data, "persoline.db") });
     for await (const { serial, label } of store.stock.list()) {
       for (const [master, kids] of [

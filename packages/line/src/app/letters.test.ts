@@ -1,17 +1,18 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
-import { openLetter } from "../devices/hsm/letter.js";
+import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { anyPin } from "../devices/hsm/order.test.data.js";
 import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
-import { takeAwayVoid, writeLetters } from "./letters.js";
+import { numberLetters, releaseLetters, tidyLetters } from "./letters.js";
 
 const people = 70;
 const order = "A-1";
@@ -75,120 +76,162 @@ afterEach(async () => {
   rmSync(data.root, { recursive: true });
 });
 
-test("letters are written in groups; an interruption between a group's writing and its entry costs nobody a letter, and nobody gets two", async () => {
+const two = { by: "Ada", witness: "Bo" };
+const number = () => numberLetters({ order, store, pins });
+const release = (more: { readonly hsm?: Hsm; readonly only?: readonly string[] } = {}) =>
+  releaseLetters({ order, store, hsm, data, ...two, ...more });
+const lying = () => readdirSync(data.letters(order));
+const pages = () => printedIn(data.letterPrinterKey, data.letters(order));
+const states = async () => (await store.letters.list(order)).map(({ state }) => state);
+
+test("letters are numbered with the cards, and released in batches: an interruption between a batch's writing and its entry costs nobody a letter, and nobody gets two", async () => {
   const told: string[] = [];
   const onProgress = ({ done, of }: { done: number; of: number }) =>
     told.push(`${String(done)}/${String(of)}`);
-  let groups = 0;
+  expect(await numberLetters({ order, store, pins, onProgress })).toBe(people);
+  expect(told).toEqual(["64/70", "70/70"]);
+  expect(await number()).toBe(0);
+  expect(lying()).toEqual([]);
   const failing: Hsm = {
     ...hsm,
-    writeLetters: async (asks) => {
-      await hsm.writeLetters(asks);
-      if (++groups === 2) throw new DeviceFault("vault", "security-module", "the vault's process ended");
+    writeLetters: async (ask) => {
+      await hsm.writeLetters(ask);
+      throw new DeviceFault("vault", "security-module", "the vault's process ended");
     },
   };
-  await expect(writeLetters({ order, store, hsm: failing, data, pins, onProgress })).rejects.toThrow(
-    "the vault's process ended",
-  );
-  const states = async () => (await store.letters.list(order)).map(({ state }) => state);
-  const lying = readdirSync(data.letters(order));
-  expect(lying).toHaveLength(people);
-  expect((await states()).filter((state) => state === "written")).toHaveLength(64);
+  await expect(release({ hsm: failing })).rejects.toThrow("the vault's process ended");
+  expect(lying()).toEqual(["B-0000001.letters"]);
+  expect(new Set(await states())).toEqual(new Set(["numbered"]));
 
-  expect(await writeLetters({ order, store, hsm, data, pins, onProgress })).toBe(people - 64);
-  expect(told).toEqual(["64/70", "64/70", "70/70"]);
-  expect(new Set(await states())).toEqual(new Set(["written"]));
-  expect(readdirSync(data.letters(order))).toEqual(lying);
-  const printer = readFileSync(data.letterPrinterKey, "utf8");
-  for (const { letter, record, file } of await store.letters.list(order)) {
-    const text = openLetter(printer, readFileSync(join(data.root, file ?? ""), "utf8"));
-    expect(text).toContain(`Letter ${letter}\n`);
-    expect(text).toContain(`Person ${String(record)}\n`);
+  expect(await release()).toMatchObject([{ batch: "B-0000002", letters: people }]);
+  expect(lying()).toEqual(["B-0000002.letters"]);
+  expect(new Set(await states())).toEqual(new Set(["released"]));
+  const printed = [...pages()];
+  expect(printed).toHaveLength(people);
+  for (const [at, { letter, record, batch, page }] of (await store.letters.list(order)).entries()) {
+    expect({ batch, page }).toEqual({ batch: "B-0000002", page: at + 1 });
+    expect(printed[at]?.[0]).toBe(letter);
+    expect(printed[at]?.[1]).toContain(`Batch B-0000002, page ${String(at + 1)} of ${String(people)}\n`);
+    expect(printed[at]?.[1]).toContain(`\nPerson ${String(record)}\n`);
   }
-  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(0);
+  expect(await release()).toEqual([]);
 }, 60_000);
 
-test("until delivery two people print a letter again; the old one is void and its file gone; then the PIN is dead", async () => {
-  await writeLetters({ order, store, hsm, data, pins });
-  const letters = await store.letters.list(order);
-  const [old] = letters;
-  if (old === undefined) throw new Error("no letter");
-  const printer = readFileSync(data.letterPrinterKey, "utf8");
-  const text = (file: string | undefined) =>
-    openLetter(printer, readFileSync(join(data.root, file ?? ""), "utf8"));
-  const pinOf = (content: string) => /Your PIN: (\d{6})/.exec(content)?.[1];
-  const before = text(old.file);
-  const again = { letter: old.letter, reason: "torn in the printer", by: "Ada", witness: "Bo" };
+test("a batch whose letters changed while it was written is not released", async () => {
+  await number();
+  const [first] = await store.letters.list(order);
+  const slow: Hsm = {
+    ...hsm,
+    writeLetters: async (ask) => {
+      await hsm.writeLetters(ask);
+      await store.letters.void({ letter: first?.letter ?? "", reason: "not wanted", by: "Ada" });
+    },
+  };
+  await expect(release({ hsm: slow })).rejects.toMatchObject({ code: "wrong-state" });
+  expect(await release()).toMatchObject([{ letters: people - 1 }]);
+  expect(lying()).toEqual(["B-0000002.letters"]);
+  expect([...pages().keys()]).not.toContain(first?.letter);
+}, 60_000);
+
+test("until delivery two people print a letter again; the old one is void and its batch's file gone; then the PIN is dead", async () => {
+  await number();
+  await release();
+  const before = pages();
+  const [old, other] = await store.letters.list(order);
+  if (old === undefined || other === undefined) throw new Error("no letter");
+  const again = { letters: [old.letter], reason: "torn in the printer", ...two };
   await expect(store.letters.reprint({ ...again, witness: " ada" })).rejects.toMatchObject({
     code: "two-people",
   });
 
-  const anew = await store.letters.reprint(again);
+  const [anew] = await store.letters.reprint(again);
+  if (anew === undefined) throw new Error("no letter");
   expect(anew).toMatchObject({ record: old.record, state: "numbered", attempt: old.attempt });
-  expect(await takeAwayVoid(order, store, data)).toBe(1);
-  expect(readdirSync(data.letters(order))).not.toContain(`${old.letter}.letter`);
-  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(1);
-  const now = (await store.letters.list(order)).find(({ letter }) => letter === anew.letter);
-  expect(now).toMatchObject({ state: "written" });
-  expect(text(now?.file)).toContain(`Letter ${anew.letter}\n`);
-  expect(pinOf(text(now?.file))).toBe(pinOf(before));
-  expect(pinOf(before)).toHaveLength(6);
+  // Another one waits too, and nobody has asked for it.
+  await store.letters.reprint({ ...again, letters: [other.letter] });
+  expect(await release({ only: [anew.letter] })).toMatchObject([{ batch: "B-0000002", letters: 1 }]);
+  expect(lying()).toEqual(["B-0000002.letters"]);
+  expect(await states()).toContain("numbered");
+  expect([...pages().keys()]).toEqual([anew.letter]);
+  expect(pinIn(pages().get(anew.letter))).toBe(pinIn(before.get(old.letter)));
+  expect(pinIn(before.get(old.letter))).toHaveLength(6);
   await expect(store.letters.reprint(again)).rejects.toThrow(`was replaced by ${anew.letter}`);
+  // Of several all or none.
+  const third = (await store.letters.list(order)).find(({ record }) => record === 3);
+  await expect(
+    store.letters.reprint({ ...again, letters: [third?.letter ?? "", old.letter] }),
+  ).rejects.toThrow("was replaced");
+  expect((await store.letters.list(order)).find(({ record }) => record === 3)).toEqual(third);
 
   // One person may make a letter void, and that alone prints none.
   await store.letters.void({ letter: anew.letter, reason: "lost", by: "Ada" });
-  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(0);
-  const third = await store.letters.reprint({ ...again, letter: anew.letter });
-  expect(await writeLetters({ order, store, hsm, data, pins })).toBe(1);
-  const released = await store.letters.release({ order, by: "Ada", witness: "Bo" });
-  expect(released).toHaveLength(people);
-  expect(released.map(({ letter }) => letter)).not.toContain(old.letter);
+  expect(await tidyLetters(order, store, data)).toEqual(["B-0000002"]);
+  expect(await number()).toBe(0);
+  expect(await release()).toMatchObject([{ letters: 1 }]);
+  const [last] = await store.letters.reprint({ ...again, letters: [anew.letter] });
+  expect(await release()).toMatchObject([{ letters: 1 }]);
 
   await store.orders.deliver({ order, by: "Ada" });
   for (let record = 1; record <= people; record++) expect(await store.orders.pins(order, record)).toEqual({});
-  await expect(store.letters.reprint({ ...again, letter: third.letter })).rejects.toMatchObject({
+  await expect(store.letters.reprint({ ...again, letters: [last?.letter ?? ""] })).rejects.toMatchObject({
     code: "no-pin",
   });
-  await expect(store.letters.reprint({ ...again, letter: "L-9999999" })).rejects.toMatchObject({
+  await expect(store.letters.reprint({ ...again, letters: ["L-9999999"] })).rejects.toMatchObject({
     code: "unknown-letter",
   });
 }, 60_000);
 
-test("a letter of a card that was withdrawn is void; its remake's letter tells another PIN", async () => {
-  await writeLetters({ order, store, hsm, data, pins });
+test("a letter of a card that was withdrawn is void, its batch's file gone; its remake's letter tells another PIN", async () => {
+  await number();
+  await release();
   const [old] = await store.letters.list(order);
   if (old === undefined) throw new Error("no letter");
-  await store.stock.withdraw({
-    serial: `S${String(old.record)}` as Serial,
-    reason: "bent",
-    by: "Ada",
-    witness: "Bo",
-  });
+  const withdrawn = { serial: `S${String(old.record)}` as Serial, reason: "bent", ...two };
+  await store.stock.withdraw(withdrawn);
   expect((await store.letters.list(order)).find(({ letter }) => letter === old.letter)).toMatchObject({
     state: "void",
   });
-  const again = { letter: old.letter, reason: "torn", by: "Ada", witness: "Bo" };
+  const again = { letters: [old.letter], reason: "torn", ...two };
   await expect(store.letters.reprint(again)).rejects.toThrow(
     "was cancelled: its remake has a letter of its own",
   );
   expect(await store.orders.pins(order, old.record)).toEqual({});
-  expect(await takeAwayVoid(order, store, data)).toBe(1);
-  const released = await store.letters.release({ order, by: "Ada", witness: "Bo" });
-  expect(released.map(({ letter }) => letter)).not.toContain(old.letter);
-  expect(released).toHaveLength(people - 1);
+  expect(await tidyLetters(order, store, data)).toEqual(["B-0000001"]);
+  expect(await tidyLetters(order, store, data)).toEqual([]);
+  expect(lying()).toEqual([]);
+  expect(await release()).toEqual([]);
 }, 60_000);
 
-test("a good card whose PIN is not kept is told, when all other letters are written", async () => {
+test("a good card whose PIN is not kept is told, when all other letters are numbered; the others are released", async () => {
   const database = new Database(data.database);
   database.exec("delete from record_pins where record in (3, 69)");
   database.close();
-  await expect(writeLetters({ order, store, hsm, data, pins })).rejects.toThrow(
+  await expect(number()).rejects.toThrow(
     /keep no PIN of the good cards of records 3, 69 of order A-1, so no letter can tell it/,
   );
-  const states = (await store.letters.list(order)).map(({ record, state }) => [record, state] as const);
-  expect(states.filter(([, state]) => state === "written")).toHaveLength(people - 2);
-  expect(states.filter(([, state]) => state !== "written")).toEqual([
-    [3, "numbered"],
-    [69, "numbered"],
-  ]);
+  expect(await states()).toHaveLength(people);
+  expect(await release()).toMatchObject([{ letters: people - 2 }]);
 }, 60_000);
+
+test("letters that a former version wrote into files of their own go into a batch while their PIN is kept, and are released as they are afterwards", async () => {
+  await number();
+  const database = new Database(data.database);
+  database.exec("update letters set state = 'written', file = 'letters/A-1/' || letter || '.letter'");
+  database.exec("delete from record_pins where record > 1");
+  database.close();
+  const own = (await store.letters.list(order)).map(({ letter }) => `${letter}.letter`);
+  for (const name of [...own, "notes.txt"]) writeFileSync(join(data.letters(order), name), "sealed");
+  await expect(releaseLetters({ order, store, hsm, data, by: "Ada", witness: "ada" })).rejects.toMatchObject({
+    code: "two-people",
+  });
+  expect(await release()).toMatchObject([{ batch: "B-0000001", letters: 1 }]);
+  expect(lying().toSorted()).toEqual(["B-0000001.letters", ...own.slice(1), "notes.txt"]);
+  expect(new Set(await states())).toEqual(new Set(["released"]));
+}, 60_000);
+
+test("in a letter there is a name, a reference, or the record's number, and no account number", async () => {
+  expect(hasAccountNumber("9999 0100 0000 0011")).toBe(true);
+  expect(hasAccountNumber("Ada, 9999-0100-0000-0011")).toBe(true);
+  for (const none of ["9999010000000010", "Person 7", "Ada", "12345678903"])
+    expect([none, hasAccountNumber(none)]).toEqual([none, false]);
+});

@@ -1,101 +1,165 @@
-/** PIN letters of an order: numbered, written by the security module, kept apart from the cards. */
-import { existsSync } from "node:fs";
+/** PIN letters of an order: numbered when its cards are made, released in batches that the security module writes, kept apart from the cards. */
+import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { type Hsm, type LetterAsk, lettersAtOnce } from "../devices/hsm/port.js";
+import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
+import { type Hsm, type LetterAsk, lettersABatch } from "../devices/hsm/port.js";
 import type { PlannedProduct } from "../plan/types.js";
+import type { LetterBatch } from "../store/letter-batches.js";
+import type { Letter } from "../store/letters.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
 import { Refusal } from "./problem.js";
 
-interface WriteLetters {
+interface OfOrder {
   readonly order: string;
   readonly store: Store;
-  readonly hsm: Hsm;
-  readonly data: DataFolder;
+}
+
+interface Numbering extends OfOrder {
   readonly pins: readonly Pick<PlannedProduct["pins"][number], "name" | "letter">[];
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
-interface Due {
-  readonly record: number;
-  readonly reference: string;
-  readonly name: string;
-}
+/** So many numbers share the database's syncs. */
+const together = 64;
 
 /**
- * Writes the letters that good cards of the order still lack, in groups. Answers how many are written now. Throws Refusal, when all others
- * are written, for good cards whose PIN is not kept: their holders would never learn it.
+ * Gives letters to good cards of the order that lack theirs; they wait for their release. Answers how many. Throws Refusal, when all others
+ * are numbered, for good cards whose PIN is not kept: their holders would never learn it.
  */
-export async function writeLetters(ask: WriteLetters): Promise<number> {
-  const { order, store, onProgress } = ask;
-  const names = ask.pins.filter(({ letter }) => letter).map(({ name }) => name);
+export async function numberLetters({ order, store, pins, onProgress }: Numbering): Promise<number> {
+  const names = pins.filter(({ letter }) => letter).map(({ name }) => name);
   if (names.length === 0) return 0;
   const { produced } = await store.accounts.progress(order);
+  const known = new Set((await store.letters.list(order)).map(({ letter }) => letter));
   let seen = 0;
-  let written = 0;
-  let group: Due[] = [];
+  let given = 0;
+  let group: { readonly record: number; readonly pin: string }[] = [];
   const pinless: number[] = [];
-  const writeOut = async (): Promise<void> => {
-    written += await writeGroup(ask, group, pinless);
+  const numberGroup = async (): Promise<void> => {
+    const letters = await Promise.all(group.map((one) => store.letters.number({ order, ...one })));
+    for (const { letter, state, record, pin } of letters) {
+      if (!known.has(letter)) given++;
+      if (state !== "numbered") continue;
+      if ((await store.orders.pins(order, record))[pin] === undefined) pinless.push(record);
+    }
     seen += group.length;
     group = [];
-    onProgress?.({ doing: "writing PIN letters", done: seen, of: produced * names.length });
+    onProgress?.({ doing: "numbering PIN letters", done: seen, of: produced * names.length });
   };
-  for await (const { record, status, reference } of store.reports.result(order)) {
+  for await (const { record, status } of store.reports.result(order)) {
     if (status !== "good") continue;
-    for (const name of names) {
-      group.push({ record, reference, name });
-      if (group.length === lettersAtOnce) await writeOut();
+    for (const pin of names) {
+      group.push({ record, pin });
+      if (group.length === together) await numberGroup();
     }
   }
-  if (group.length > 0) await writeOut();
+  if (group.length > 0) await numberGroup();
   if (pinless.length > 0)
     throw new Refusal(
       `the accounts keep no PIN of the good cards of ${pinless.length === 1 ? "record" : "records"} ${pinless.slice(0, 10).join(", ")}${pinless.length > 10 ? ", …" : ""} of order ${order}, so no letter can tell it: restore the database from a backup, or withdraw these cards ("persoline stock withdraw") and run the order again`,
     );
-  return written;
+  return given;
 }
 
-/** Takes the files of void letters away: the printer's folder holds only what may be printed. Answers how many there were. */
-export async function takeAwayVoid(order: string, store: Store, data: DataFolder): Promise<number> {
-  const gone = (await store.letters.list(order)).filter(({ state }) => state === "void");
-  const files = gone
-    .map(({ letter }) => join(data.letters(order), `${letter}.letter`))
-    .filter((file) => existsSync(file));
-  await Promise.all(files.map((file) => rm(file)));
-  return files.length;
+interface Releasing extends OfOrder {
+  readonly hsm: Hsm;
+  readonly data: DataFolder;
+  readonly by: string;
+  readonly witness: string;
+  /** These letters alone, at most `lettersABatch`: those that are printed again. */
+  readonly only?: readonly string[];
 }
 
-/** Numbered, written and entered together: after an interruption in between they are still only numbered, and nobody has had them. */
-async function writeGroup(
-  { order, store, hsm, data }: WriteLetters,
-  group: readonly Due[],
-  pinless: number[],
-): Promise<number> {
-  const folder = data.letters(order);
-  const numbered = await Promise.all(
-    group.map(({ record, name }) => store.letters.number({ order, record, pin: name })),
-  );
-  const asks: LetterAsk[] = [];
-  for (const [at, { record, reference, name }] of group.entries()) {
-    const letter = numbered[at];
-    if (letter?.state !== "numbered") continue;
-    const sealed = (await store.orders.pins(order, record))[name];
-    if (sealed === undefined) {
-      pinless.push(record);
-      continue;
-    }
-    const { fields } = await store.orders.record(order, record);
-    const addressee = typeof fields["name"] === "string" ? fields["name"] : reference;
-    const file = join(folder, `${letter.letter}.letter`);
-    asks.push({ order, record, name, sealed, letter: letter.letter, addressee, file });
+/**
+ * Two people release the letters that wait: the security module writes them, batch by batch in the order of their numbers, and each batch is
+ * entered when its file is durable. After an interruption in between, its letters still wait, and nobody has had them. Throws Refusal,
+ * AccountsProblem ("two-people"), DeviceFault.
+ */
+export async function releaseLetters(ask: Releasing): Promise<readonly LetterBatch[]> {
+  const { order, store, data, by, witness, only } = ask;
+  if (only === undefined) await store.letters.releaseWritten({ order, by, witness });
+  await tidyLetters(order, store, data);
+  const before = new Set((await store.letters.batches(order)).map(({ batch }) => batch));
+  for (;;) {
+    const due = await store.letters.due(order, lettersABatch, only);
+    if (due.length === 0) break;
+    await releaseBatch(ask, due);
   }
-  if (asks.length === 0) return 0;
-  // Left by an interruption between their writing and their entry.
-  await Promise.all(asks.map(({ file }) => rm(file, { force: true })));
-  await hsm.writeLetters(asks);
-  await Promise.all(asks.map(({ letter, file }) => store.letters.written(letter, relative(data.root, file))));
-  return asks.length;
+  // Files of letters that had one of their own, by a former version.
+  await tidyLetters(order, store, data);
+  return (await store.letters.batches(order)).filter(({ batch }) => !before.has(batch));
+}
+
+async function releaseBatch(ask: Releasing, due: readonly Letter[]): Promise<void> {
+  const { order, store, hsm, data, by, witness } = ask;
+  const batch = await store.letters.batchNumber();
+  const file = join(data.letters(order), `${batch}.letters`);
+  const { referenceField } = (await store.orders.find(order)) ?? {};
+  const letters = await Promise.all(due.map((letter) => asked(store, letter, referenceField)));
+  await hsm.writeLetters({ order, batch, letters, file });
+  await store.letters.released({
+    order,
+    batch,
+    file: relative(data.root, file),
+    letters: letters.map(({ letter }) => letter),
+    by,
+    witness,
+  });
+  if (!existsSync(file))
+    throw new Refusal(
+      `the file of batch ${batch} of order ${order} was taken away while it was released: two people have it printed again with "persoline letters reprint ${batch}"`,
+    );
+}
+
+async function asked(
+  store: Store,
+  { order, record, pin: name, letter }: Letter,
+  referenceField: string | undefined,
+): Promise<LetterAsk> {
+  const sealed = (await store.orders.pins(order, record))[name];
+  if (sealed === undefined) throw new Refusal(`the PIN of letter ${letter} is not kept any more`);
+  const { fields } = await store.orders.record(order, record);
+  const told = [fields["name"], referenceField === undefined ? undefined : fields[referenceField]];
+  // A number of an account has no place in a letter (the security module refuses one): the record's own says as much.
+  const addressee = told.find((text) => typeof text === "string" && !hasAccountNumber(text));
+  return {
+    record,
+    name,
+    sealed,
+    letter,
+    addressee: typeof addressee === "string" ? addressee : String(record),
+  };
+}
+
+/** What to do about a batch whose file was taken away. */
+export const takenAway = (batch: string): string =>
+  `Batch ${batch} holds a letter that is void now: its file is taken away. If it was not printed yet, two people print its other letters again: "letters reprint ${batch}".`;
+
+const ours = /^(?:L-\d{7,}\.letter|B-\d{7,}\.letters)$/;
+
+/**
+ * The printer's folder holds only what may be printed: taken away are batches with a void letter in them, files of void letters, and what an
+ * interruption left between its writing and its entry. Answers the batches that were taken away now.
+ */
+export async function tidyLetters(order: string, store: Store, data: DataFolder): Promise<readonly string[]> {
+  const letters = await store.letters.list(order);
+  if (letters.length === 0) return [];
+  const spoilt = new Set(letters.flatMap(({ state, batch }) => (state === "void" ? (batch ?? []) : [])));
+  const batches = await store.letters.batches(order);
+  const gone = batches.filter(({ batch, file }) => file !== undefined && spoilt.has(batch));
+  for (const { batch } of gone) await store.letters.takenAway(batch);
+  const kept = new Set([
+    ...letters.flatMap(({ state, file }) => (state === "void" ? [] : (file ?? []))),
+    ...batches.flatMap(({ batch, file }) => (spoilt.has(batch) ? [] : (file ?? []))),
+  ]);
+  const folder = data.letters(order);
+  const files = readdirSync(folder).filter((name) => ours.test(name));
+  for (const name of files) {
+    const file = join(folder, name);
+    if (!kept.has(relative(data.root, file))) await rm(file);
+  }
+  return gone.map(({ batch }) => batch);
 }

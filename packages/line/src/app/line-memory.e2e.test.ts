@@ -19,7 +19,7 @@ import { cardKeys } from "@persoline/card/emv";
 import { diversify3des, diversifyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { canaryPan, Canaries } from "./canaries.test.data.js";
 import { program } from "./command.test.data.js";
@@ -239,30 +239,12 @@ async function drilled(kept: Kept, protocol: "scp02" | "scp03"): Promise<Drill> 
 
   const release = spawn(
     process.execPath,
-    [
-      program,
-      "letters",
-      "release",
-      "P-1",
-      "--by",
-      "A",
-      "--witness",
-      "B",
-      "--json",
-      "--data",
-      data,
-      ...unlocking,
-    ],
-    { stdio: ["ignore", "pipe", "inherit", openSync(secretFile, "r")], env: environment },
+    [program, "letters", "release", "P-1", "--by", "A", "--witness", "B", "--data", data, ...unlocking],
+    { stdio: ["ignore", "ignore", "inherit", openSync(secretFile, "r")], env: environment },
   );
-  let told = "";
-  release.stdout?.on("data", (part: Buffer) => (told += part.toString()));
   await once(release, "close");
-  const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
-  const letters = (JSON.parse(told) as { file: string }[]).map(
-    ({ file }) =>
-      /Your PIN: (\d{12})/.exec(openLetter(printer, readFileSync(join(data, file), "utf8")))?.[1] ?? "",
-  );
+  const printer = join(data, "letter-printer.pem");
+  const letters = [...printedIn(printer, join(data, "letters")).values()].map(pinIn);
   return {
     produced: JSON.parse(out) as Produced,
     moments,

@@ -121,6 +121,7 @@ describe("a card that was withdrawn, and made anew", () => {
     expect(make("terminal")).toMatchObject({ produced: 12, balanced: true });
     const [after] = cardsOf("2026-403").filter(({ record }) => record === before.record);
     expect(after?.serial).not.toBe(before.serial);
+    json(["letters", "release", "2026-403", "--by", "Ada", "--witness", "Bob"]);
     expect(json(["order", "deliver", "2026-403", "--by", "Ada"])).toMatchObject({ entered: 12 });
     const { refusals } = played("withdrawn", [`2026-12-04T07:00:00,main-out,serial:${before.serial}`]);
     // Both carry the number of their record, and hide everything else: the old one has not the new one's keys.

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { luhnDigit } from "@persoline/card/emv";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { persoline } from "./command.test.data.js";
 import { commandLine } from "./command-line.js";
 import { paymentOrder } from "./payment.test.data.js";
@@ -46,12 +46,10 @@ beforeAll(() => {
   }));
   const { code, err } = persoline(["run", order, "--line", line, "--data", data, "--debug"]);
   if (code !== 0) throw new Error(err);
-  const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
-  const letters = join(data, "letters/P-1");
-  pins = readdirSync(letters).map(
-    (file) =>
-      /Your PIN: (\d{12})\b/.exec(openLetter(printer, readFileSync(join(letters, file), "utf8")))?.[1] ?? "",
-  );
+  const release = ["letters", "release", "P-1", "--by", "A. Meyer", "--witness", "B. Novak", "--data", data];
+  if (persoline(release).code !== 0) throw new Error("no letters");
+  const letters = printedIn(join(data, "letter-printer.pem"), join(data, "letters"));
+  pins = [...letters.values()].map(pinIn);
   const stock = JSON.parse(persoline(["stock", "list", "--state", "good", "--data", data, "--json"]).out) as {
     blanks?: { serial: string; label: string }[];
   };
@@ -75,7 +73,7 @@ beforeAll(() => {
     "stock settle": [first, "--as", "good", ...two],
     "stock look": [first, "--by", "A. Meyer", "--and", "B. Novak"],
     "letters list": ["P-1"],
-    "letters write": ["P-1"],
+    "letters release": ["P-1", "--witness", "B. Novak"],
     "report production": ["P-1"],
     "report passages": [],
     "audit verify": [],

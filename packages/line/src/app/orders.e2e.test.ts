@@ -48,7 +48,8 @@ test("two orders, one after the other, from one stock", () => {
       "000002",
       "000003",
     ]);
-    expect(readdirSync(join(data, "letters", order))).toHaveLength(3);
+    const letters = persoline(["letters", "list", order, "--data", data, "--json"]);
+    expect(JSON.parse(letters.out)).toHaveLength(3);
     expect(existsSync(join(data, "reports", order, "report.html"))).toBe(true);
   }
   const count = (state: string): number =>
@@ -130,28 +131,21 @@ describe("cards of an interrupted order in the machine", () => {
 });
 
 describe("an interruption after the last card", () => {
-  test.each(["letters", "reports"])("before the %s: the same command writes them, once", (what) => {
+  test("before the reports: the same command writes them, once; letters wait for two people", () => {
     const line = idealLine(folder, "ideal", stock(8));
     const order = smallOrder(folder, 3);
     mkdirSync(data);
     // The run ends where it wants to write into this folder.
-    writeFileSync(join(data, what), "");
+    writeFileSync(join(data, "reports"), "");
     expect(run(order, line).code).not.toBe(0);
     const state = (): string =>
       (JSON.parse(persoline(["order", "show", "T-1", "--data", data, "--json"]).out) as { state: string })
         .state;
     expect(state()).toBe("produced");
-    rmSync(join(data, what));
-    if (what === "letters")
-      refused(
-        persoline(["order", "deliver", "T-1", "--data", data, "--json"]),
-        "3 PIN letters of order T-1 are not written",
-        "persoline letters write T-1",
-      );
+    rmSync(join(data, "reports"));
     const whole = run(order, line);
     expect(whole).toMatchObject({ code: 0, err: "" });
     expect(JSON.parse(whole.out)).toMatchObject({ produced: 3, balanced: true, blanks: { used: 3 } });
-    expect(readdirSync(join(data, "letters/T-1"))).toHaveLength(3);
     expect(readdirSync(join(data, "reports/T-1")).sort()).toEqual([
       "cards.csv",
       "report.html",
@@ -162,6 +156,13 @@ describe("an interruption after the last card", () => {
     };
     expect(report.seconds).toBeGreaterThan(0);
     refused(run(order, line), "order T-1 is produced: it was made already");
+    refused(
+      persoline(["order", "deliver", "T-1", "--data", data, "--json"]),
+      "3 PIN letters of order T-1 are not released",
+      "persoline letters release T-1",
+    );
+    const two = ["--by", "Ada", "--witness", "Bo"];
+    expect(persoline(["letters", "release", "T-1", ...two, "--data", data]).code).toBe(0);
     expect(persoline(["order", "deliver", "T-1", "--data", data]).out).toMatch(/3 cards are in the access/);
   });
 });

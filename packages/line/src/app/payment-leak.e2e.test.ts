@@ -23,7 +23,7 @@ import { cardKeys } from "@persoline/card/emv";
 import { diversifyKdf3 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { openStore } from "../store/store.js";
 import { Canaries, canaryName, canaryPan } from "./canaries.test.data.js";
@@ -150,16 +150,10 @@ async function drilled(name: "vault" | "token"): Promise<Drill> {
   const release = spawn(
     process.execPath,
     [program, "letters", "release", "P-1", "--by", "A", "--witness", "B", "--json", "--data", data, ...token],
-    { stdio: ["ignore", "pipe", "inherit", openSync(pinFile, "r")], env: environment },
+    { stdio: ["ignore", "ignore", "inherit", openSync(pinFile, "r")], env: environment },
   );
-  let told = "";
-  release.stdout?.on("data", (part: Buffer) => (told += part.toString()));
   await once(release, "close");
-  const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
-  const pins = (JSON.parse(told) as { file: string }[]).map(
-    ({ file }) =>
-      /Your PIN: (\d{12})/.exec(openLetter(printer, readFileSync(join(data, file), "utf8")))?.[1] ?? "",
-  );
+  const pins = [...printedIn(join(data, "letter-printer.pem"), join(data, "letters")).values()].map(pinIn);
   const [snapshot = ""] = readdirSync(heap);
   const sessionNeedles = new Map<string, Buffer[]>();
   const store = await openStore({ file: join(data, "persoline.db") });

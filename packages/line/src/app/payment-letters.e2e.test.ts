@@ -1,10 +1,20 @@
 /** PIN letters of payment cards as a bureau's operators have them in their hands, with the vault and with a token that asks for its PIN. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
+import {
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { type SoftToken, softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { type Ended, persoline, program } from "./command.test.data.js";
 import { paymentOrder } from "./payment.test.data.js";
@@ -21,73 +31,138 @@ const two = ["--by", "A. Meyer", "--witness", "B. Novak"];
 
 describe("with the vault", () => {
   let data: string;
+  let ran: Ended;
   const letters = (...words: string[]): Ended => persoline(["letters", ...words, "--data", data]);
-  /** What the printer prints, by letter; only files that are there. */
-  const printed = (): Map<string, string> => {
-    const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
-    const place = join(data, "letters/P-1");
-    return new Map(
-      readdirSync(place).map((file) => [
-        file.replace(".letter", ""),
-        openLetter(printer, readFileSync(join(place, file), "utf8")),
-      ]),
-    );
-  };
-  const pinIn = (text = ""): string | undefined => /Your PIN: (\d{4})\b/.exec(text)?.[1];
+  const printer = (): string => join(data, "letter-printer.pem");
+  const place = (): string => join(data, "letters/P-1");
+  /** What the printer prints, by letter; only batches that are there. */
+  const pages = (): Map<string, string> => printedIn(printer(), place());
 
   beforeAll(() => {
     data = join(folder, "vault");
     const { order, line } = paymentOrder(folder, { people });
-    const { code, err } = persoline(["run", order, "--line", line, "--data", data]);
-    if (code !== 0) throw new Error(err);
+    ran = persoline(["run", order, "--line", line, "--data", data]);
+    if (ran.code !== 0) throw new Error(ran.err);
   }, 300_000);
 
   test("one person releases none, two release all, once; nothing of a card's number is in a letter", () => {
+    expect(ran.out).toContain('3 PIN letters wait for two people: "persoline letters release P-1"');
+    expect(existsSync(place())).toBe(false);
     expect(letters("release", "P-1", "--by", "A. Meyer").code).toBe(2);
     const alone = letters("release", "P-1", "--by", "A. Meyer", "--witness", " a. meyer");
     expect([alone.code, alone.err]).toEqual([1, expect.stringContaining("takes two different people")]);
-    expect(letters("list", "P-1").out.match(/ written /g)).toHaveLength(people);
-    expect(letters("release", "P-1", ...two).out).toMatch(/^3 letters of order P-1 released; they lie in /);
+    expect(existsSync(place())).toBe(false);
+    expect(letters("list", "P-1").out.match(/ waiting$/gm)).toHaveLength(people);
+    expect(persoline(["order", "deliver", "P-1", "--by", "A. Meyer", "--data", data]).err).toContain(
+      "3 PIN letters of order P-1 are not released, and their PINs die",
+    );
+    expect(letters("release", "P-1", ...two).out).toMatch(
+      /^Order P-1: 3 letters in batch B-0000001 released; they lie in /,
+    );
     expect(letters("release", "P-1", ...two).out).toBe(
       "No letter of order P-1 waits for its release: 3 are released.\n",
     );
-    for (const text of printed().values()) {
+    expect(pages().size).toBe(people);
+    for (const text of pages().values()) {
       expect(pinIn(text)).toHaveLength(4);
-      expect(text).not.toMatch(/999901\d|\d{7,}(?!\n)/);
+      expect(text.replaceAll(/[LB]-\d{7}/g, "")).not.toMatch(/\d{5}/);
     }
   });
 
-  test("two print a letter again: the same PIN under a new number, the old one void and its file gone", () => {
-    const before = printed();
+  test("the print room opens a batch with the printer's key, and other programs read its pages in the order of release", () => {
+    const batch = join(place(), "B-0000001.letters");
+    const pdf = join(folder, "letters.pdf");
+    const open = (...words: string[]): Ended => persoline(["letters", "open", batch, ...words]);
+    expect(open("--printer-key", printer(), "--to", pdf).out).toMatch(/^B-0000001: 3 letters in /);
+    expect(statSync(pdf).mode & 0o077).toBe(0);
+    expect(open("--printer-key", printer(), "--to", pdf).err).toContain("is there already");
+    expect(spawnSync("pdffonts", [pdf], { encoding: "utf8" })).toMatchObject({
+      stdout: expect.stringMatching(/AAAAAA\+DejaVuSans +CID TrueType +Identity-H +yes yes yes/) as string,
+      stderr: "",
+    });
+    const read = spawnSync("pdftotext", ["-layout", pdf, "-"], { encoding: "utf8" });
+    expect(read.stderr).toBe("");
+    const lines = read.stdout.split("\f").map((page) => page.split("\n").filter((line) => line !== ""));
+    expect(lines.slice(0, -1)).toEqual([...pages().values()].map((page) => page.trimEnd().split("\n")));
+    expect(lines.map(([first]) => first?.trim())).toEqual([
+      "Letter L-0000001",
+      "Letter L-0000002",
+      "Letter L-0000003",
+      undefined,
+    ]);
+    // Straight to the printer, from a key that has a passphrase.
+    const locked = join(folder, "locked.pem");
+    const passphrase = { cipher: "aes-256-cbc", passphrase: "of the print room" } as const;
+    const key = createPrivateKey(readFileSync(printer()));
+    writeFileSync(locked, key.export({ format: "pem", type: "pkcs8", ...passphrase }));
+    const word = join(folder, "word");
+    const piped = (said: string) => {
+      writeFileSync(word, `${said}\n`, { mode: 0o600 });
+      const words = ["letters", "open", batch, "--printer-key", locked, "--key-passphrase-fd", "3"];
+      return spawnSync(process.execPath, [program, ...words], {
+        stdio: ["ignore", "pipe", "pipe", openSync(word, "r")],
+      });
+    };
+    expect(piped("of the print room").stdout.equals(readFileSync(pdf))).toBe(true);
+    expect(piped("of another room").stderr.toString()).toContain("does not open with this passphrase");
+    const other = join(folder, "other.pem");
+    writeFileSync(other, generateKeyPairSync("x25519").privateKey.export({ format: "pem", type: "pkcs8" }));
+    for (const [words, said] of [
+      [["--printer-key", other, "--to", `${pdf}2`], "encrypted for another printer's key"],
+      [["--printer-key", batch, "--to", `${pdf}2`], "is no private key"],
+      [["--printer-key", printer(), "--json"], "name a file with --to"],
+    ] as const)
+      expect(open(...words)).toMatchObject({ code: 1, err: expect.stringContaining(said) as string });
+    expect(persoline(["letters", "open", pdf, "--printer-key", printer(), "--to", `${pdf}2`]).err).toContain(
+      "is no batch of PIN letters",
+    );
+    expect(existsSync(`${pdf}2`)).toBe(false);
+  });
+
+  test("two print a letter again: the same PIN under a new number and in a new batch, the old one void and its file gone", () => {
+    const before = pages();
     const reprint = ["reprint", "L-0000002", "--reason", "torn in the printer"];
     expect(letters(...reprint, "--by", "A. Meyer").code).toBe(2);
     expect(letters(...reprint, "--by", "A. Meyer", "--witness", "A. Meyer").err).toContain(
       "takes two different people",
     );
-    expect(printed().get("L-0000002")).toBe(before.get("L-0000002"));
+    expect(pages()).toEqual(before);
     expect(letters(...reprint, ...two).out).toBe(
-      'Letter L-0000002 is void; L-0000004 takes its place and waits for "letters release P-1".\n',
+      "Letter L-0000002 is void; L-0000004 takes its place.\nOrder P-1: 1 letter in batch B-0000002 released.\n",
     );
-    const after = printed();
-    expect([...after.keys()].sort()).toEqual(["L-0000001", "L-0000003", "L-0000004"]);
+    const after = pages();
+    expect([...after.keys()]).toEqual(["L-0000004"]);
     expect(pinIn(after.get("L-0000004"))).toBe(pinIn(before.get("L-0000002")));
-    expect(letters("list", "P-1").out).toMatch(/^L-0000002 +2 +1 +void +torn in the printer *$/m);
+    expect(letters("list", "P-1").out).toMatch(
+      /^L-0000002 +2 +1 +void +torn in the printer +B-0000001 +2 *$/m,
+    );
     expect(letters(...reprint, ...two).err).toContain("was replaced by L-0000004: print that one again");
   });
 
-  test("a letter that is lost is made void by one; what to do next is said; two print it again", () => {
+  test("a letter that is lost is made void by one; what to do next is said; two print what is left of its batch again", () => {
     const lost = ["void", "L-0000003", "--reason", "lost in the post", "--by", "A. Meyer"];
     expect(letters(...lost).out).toContain('may have it printed again: "letters reprint L-0000003"');
-    expect([...printed().keys()]).not.toContain("L-0000003");
     expect(letters(...lost)).toMatchObject({
       code: 1,
       err: expect.stringContaining("letter L-0000003 is void already: lost in the post") as string,
     });
-    expect(letters("write", "P-1", "--by", "A. Meyer").out).toBe(
-      "No good card of order P-1 lacks a letter.\n",
-    );
+    expect(letters("release", "P-1", ...two).out).toContain("2 are released, 2 are void");
+    const again = ["reprint", "B-0000001", "--reason", "was not printed", ...two];
+    expect(JSON.parse(letters(...again, "--json").out)).toEqual({
+      order: "P-1",
+      letters: [{ replaces: "L-0000001", letter: "L-0000005" }],
+      batches: [{ batch: "B-0000003", letters: 1, file: "letters/P-1/B-0000003.letters" }],
+    });
+    expect(letters(...again).err).toContain("all letters of batch B-0000001 are void");
     expect(letters("reprint", "L-0000003", "--reason", "lost in the post", ...two).code).toBe(0);
-    expect(letters("release", "P-1", ...two).out).toMatch(/^2 letters of order P-1 released/);
+    expect([...pages().keys()]).toEqual(["L-0000004", "L-0000005", "L-0000006"]);
+  });
+
+  test("a batch that holds a void letter is taken away, and that is said", () => {
+    const { out } = letters("void", "L-0000006", "--reason", "torn", "--by", "A. Meyer");
+    expect(out).toContain("Batch B-0000004 holds a letter that is void now: its file is taken away.");
+    expect(readdirSync(place())).toEqual(["B-0000002.letters", "B-0000003.letters"]);
+    expect(letters("reprint", "L-0000006", "--reason", "torn", ...two).code).toBe(0);
   });
 
   test("what is not there is said with where to look", () => {
@@ -97,13 +172,12 @@ describe("with the vault", () => {
     ])
       expect(letters(...words)).toMatchObject({
         code: 1,
-        err: expect.stringContaining(
-          'there is no order P-2 here; "persoline order list" shows all',
-        ) as string,
+        err: expect.stringMatching(/(?:no order P-2|order P-2 is not) here; .*order list"/) as string,
       });
     for (const words of [
       ["void", "L-0000099", "--reason", "lost", "--by", "A"],
       ["reprint", "3", "--reason", "torn", ...two],
+      ["reprint", "B-0000099", "--reason", "torn", ...two],
     ])
       expect(letters(...words).err).toContain('"persoline letters list ORDER" shows those of an order');
   });
@@ -111,9 +185,9 @@ describe("with the vault", () => {
   test("every one of these acts is in the audit, with who and why; after delivery the PIN is dead", () => {
     expect(persoline(["audit", "verify", "--data", data]).code).toBe(0);
     expect(persoline(["order", "deliver", "P-1", "--by", "A. Meyer", "--data", data]).code).toBe(0);
-    expect(letters("reprint", "L-0000001", "--reason", "torn", ...two)).toMatchObject({
+    expect(letters("reprint", "L-0000005", "--reason", "torn", ...two)).toMatchObject({
       code: 1,
-      err: expect.stringContaining("the PIN of letter L-0000001 is not kept any more") as string,
+      err: expect.stringContaining("the PIN of letter L-0000005 is not kept any more") as string,
     });
     expect(persoline(["audit", "verify", "--data", data]).code).toBe(0);
   });
@@ -135,17 +209,18 @@ describe("with a token that asks for its PIN", () => {
     const pinFile = join(own, "pin");
     writeFileSync(pinFile, `${pin}\n`, { mode: 0o600 });
     const { order, line } = paymentOrder(own, { people: 1 });
-    const { status } = spawnSync(
-      process.execPath,
-      [program, "run", order, "--line", line, ...token, "--token-pin-fd", "3"],
-      {
+    for (const words of [
+      ["run", order, "--line", line],
+      ["letters", "release", "P-1", ...two],
+    ]) {
+      const { status } = spawnSync(process.execPath, [program, ...words, ...token, "--token-pin-fd", "3"], {
         encoding: "utf8",
         stdio: ["ignore", "ignore", "ignore", openSync(pinFile, "r")],
         env: { ...soft.environment },
         timeout: 300_000,
-      },
-    );
-    if (status !== 0) throw new Error("the order was not made");
+      });
+      if (status !== 0) throw new Error("the order was not made");
+    }
   }, 300_000);
 
   const asked = (pin: string) =>
@@ -163,7 +238,7 @@ describe("with a token that asks for its PIN", () => {
     expect(right).toMatchObject({ status: 0, left: 0, same: true, during: [false] });
     expect(right.shown).toContain("Letter L-0000001 is void; L-0000002 takes its place");
     expect(right.shown).not.toContain(soft.access.pin);
-    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn *$/m);
+    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn +B-0000001 +1$/m);
   });
 
   test("whoever forgets the token is told to name it, and nothing has changed", () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { openStripe } from "../devices/hsm/payment/stripe.js";
 import { sealedStripeName } from "../plan/gp/payment/sealed.js";
 import { openStore } from "../store/store.js";
@@ -40,7 +40,9 @@ async function cards(more: string): Promise<readonly (readonly string[])[]> {
   );
   writeFileSync(order, readFileSync(order, "utf8").replace(/keys: .*/, `keys: ${keys}`));
   expect(persoline(["run", order, "--line", line, "--data", data]).code).toBe(0);
-  const printer = readFileSync(join(data, "letter-printer.pem"), "utf8");
+  const two = ["--by", "A", "--witness", "B"];
+  expect(persoline(["letters", "release", "P-1", ...two, "--data", data]).code).toBe(0);
+  const letters = printedIn(join(data, "letter-printer.pem"), join(data, "letters"));
   const encoder = readFileSync(join(data, "stripe-encoder.pem"), "utf8");
   const good = join(data, "shop-floor/good/P-1");
   const store = await openStore({ file: join(data, "persoline.db") });
@@ -52,7 +54,6 @@ async function cards(more: string): Promise<readonly (readonly string[])[]> {
       { order: "P-1", record },
       Buffer.from(sealed ?? []).toString("ascii"),
     );
-    const letter = join(data, `letters/P-1/L-000000${String(record)}.letter`);
     const body = readdirSync(good).find((one) => one.startsWith(String(record).padStart(6, "0"))) ?? "";
     const memory = readFileSync(join(good, body, "chip.eeprom"))
       .toString("hex")
@@ -62,7 +63,7 @@ async function cards(more: string): Promise<readonly (readonly string[])[]> {
     found.push([
       memory.slice(at, at + 2 * (4 + 176 + 20)),
       track2,
-      /Your PIN: (\d{4})/.exec(openLetter(printer, readFileSync(letter, "utf8")))?.[1] ?? "none",
+      pinIn(letters.get(`L-000000${String(record)}`)),
     ]);
   }
   await store.close();

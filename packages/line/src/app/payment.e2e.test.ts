@@ -6,7 +6,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import type { Finding } from "@persoline/card/program";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openLetter } from "../devices/hsm/letter.js";
+import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { openStripe } from "../devices/hsm/payment/stripe.js";
 import { softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { sealedCardName, sealedStripeName } from "../plan/gp/payment/sealed.js";
@@ -153,11 +153,10 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
       expect(tracks.track2).toMatch(new RegExp(`^;${pan}=${expiry}201[0-9]{8}\\?$`));
     }
     const release = made.more(["letters", "release", "P-1", "--by", "A", "--witness", "B", "--json"]);
-    const printer = readFileSync(join(made.data, "letter-printer.pem"), "utf8");
-    const letters = JSON.parse(release.out) as { file: string }[];
-    expect(letters).toHaveLength(people);
-    for (const { file } of letters)
-      expect(openLetter(printer, readFileSync(join(made.data, file), "utf8"))).toMatch(/Your PIN: \d{4}\b/);
+    expect(JSON.parse(release.out)).toMatchObject({ batches: [{ batch: "B-0000001", letters: people }] });
+    const letters = printedIn(join(made.data, "letter-printer.pem"), join(made.data, "letters/P-1"));
+    expect(letters.size).toBe(people);
+    for (const text of letters.values()) expect(pinIn(text)).toMatch(/^\d{4}$/);
   });
 
   test("a remake counts the sequence number up: the result file names the cards it takes the place of", async () => {

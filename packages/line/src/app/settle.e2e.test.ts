@@ -129,12 +129,12 @@ test("held cards are listed, settled by two people, and the order is finished by
   const last = run("run", order, "--line", line, "--json");
   expect(last).toMatchObject({ code: 0, err: "" });
   expect(JSON.parse(last.out)).toMatchObject({ records: 3, produced: 3, held: 0, balanced: true });
-  // The card that people found good has the PIN it was made with, and its letter is written with the others.
+  // The card that people found good has the PIN it was made with, and its letter waits with the others.
   expect(JSON.parse(run("letters", "list", "T-1", "--json").out)).toMatchObject(
-    [1, 2, 3].map((record) => ({ record, state: "written" })),
+    [1, 2, 3].map((record) => ({ record, state: "numbered" })),
   );
   expect(run("letters", "release", "T-1", "--by", "Ada", "--witness", "Bo").out).toMatch(
-    /3 letters .* released/,
+    /3 letters in batch B-0000001 released/,
   );
   expect(run("letters", "void", "L-0000002", "--reason", "lost in the post").code).toBe(0);
   const store = await openStore({ file: join(data, "persoline.db") });

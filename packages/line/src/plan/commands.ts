@@ -438,7 +438,11 @@ export const proveFile = (judge: Extract<Judge, { proof: "file" }>, label: strin
     clause: "docs/card-os.md 6, PROVE FILE",
   });
 
-export const internalAuthenticate = (keys: KeyRef, kid: number): Step =>
+export const internalAuthenticate = (
+  keys: KeyRef,
+  kid: number,
+  why = "the card proves the key of the gates",
+): Step =>
   command({
     cla: 0x00,
     ins: 0x88,
@@ -448,7 +452,7 @@ export const internalAuthenticate = (keys: KeyRef, kid: number): Step =>
     le: 256,
     judge: { proof: "internal", keys, kid },
     cost: { pages: 0, aesBlocks: cmacBlocks(1 + 10 + 16) },
-    why: "the card proves the key of the gates",
+    why,
     clause: "docs/card-os.md 6, INTERNAL AUTHENTICATE",
   });
 

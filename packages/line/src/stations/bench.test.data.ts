@@ -153,7 +153,14 @@ export class Bench {
     this.world = virtualWorld({ seed: 1 });
     const surroundings: Surroundings = {
       world: this.world,
-      hsm: { openSession: nobody, authenticate: nobody, unwrap: nobody, closeSession: nobody },
+      hsm: {
+        openSession: nobody,
+        authenticate: nobody,
+        unwrap: nobody,
+        closeSession: nobody,
+        openProof: nobody,
+        judgeProof: nobody,
+      },
       journal: this.journal,
       product: {
         name: "test",

@@ -162,7 +162,14 @@ function foreignKind(name: string, text: string, rightPin: boolean): Kind {
     record,
     prepared: prepare(product, record, { order: "2026-420" }),
     secrets: { order: "2026-420", record: 3, pins: {} },
-    hsm: { openSession: refused, authenticate: refused, unwrap: refused, closeSession: refused },
+    hsm: {
+      openSession: refused,
+      authenticate: refused,
+      unwrap: refused,
+      closeSession: refused,
+      openProof: refused,
+      judgeProof: refused,
+    },
     blank: blankForeign,
     chip: (content) => {
       const card = new ForeignCard(product.atr.blank, content);

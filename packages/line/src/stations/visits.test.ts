@@ -130,7 +130,14 @@ function scene(
   });
   const visit: Visit = {
     world: idealWorld(),
-    hsm: { openSession: nobody, authenticate: nobody, unwrap: nobody, closeSession: nobody },
+    hsm: {
+      openSession: nobody,
+      authenticate: nobody,
+      unwrap: nobody,
+      closeSession: nobody,
+      openProof: nobody,
+      judgeProof: nobody,
+    },
     journal,
     product: {
       name: "test",

@@ -1,82 +1,34 @@
-/** PIN letters: numbered, written by the security module, released apart from the cards, void when their card is cancelled. */
+/** PIN letters: numbered, released in batches apart from the cards (letter-batches.ts), void when their card is cancelled. */
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
-import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { type Desk, twoPeople, type Tx, write } from "./desk.js";
+import { type Letter, letterOf, type LetterRow, letterWith, noLetter, stepLetter } from "./letter-row.js";
+import { counted, letterBatches, type LetterBatches } from "./letter-batches.js";
 import { prepared } from "./prepared.js";
 
-export interface Letter {
-  /** The number printed on it: tells neither person nor card. */
-  readonly letter: string;
-  readonly order: string;
-  readonly record: number;
-  readonly pin: string;
-  /** The attempt at the card that this letter belongs to. */
-  readonly attempt: number;
-  readonly state: "numbered" | "written" | "released" | "void";
-  readonly file?: string;
-  readonly releasedAt?: string;
-  readonly voidReason?: string;
-}
+export type { Letter } from "./letter-row.js";
 
-export interface Letters {
+export interface Letters extends LetterBatches {
   /**
-   * The letter in force of a record's PIN; a new number when there is none. A letter that was written once and then made void by people is
+   * The letter in force of a record's PIN; a new number when there is none. A letter that was released once and then made void by people is
    * given back void: only `reprint` makes another for the same card.
    */
   number(ask: { readonly order: string; readonly record: number; readonly pin: string }): Promise<Letter>;
-  /** The security module has written its file. */
-  written(letter: string, file: string): Promise<void>;
   /**
-   * Two people have a letter printed again while its PIN is kept: the old one is void, and the new number waits to be written. Refused
-   * (AccountsProblem "no-pin") once the order is delivered: the PIN has died then.
+   * Two people have letters printed again while their PINs are kept: the old ones are void, and the new numbers, in the same order, wait for
+   * their release. All or none. Refused (AccountsProblem "no-pin") once the order is delivered: the PINs have died then.
    */
   reprint(ask: {
-    readonly letter: string;
+    readonly letters: readonly string[];
     readonly reason: string;
     readonly by: string;
     readonly witness: string;
-  }): Promise<Letter>;
-  void(ask: { readonly letter: string; readonly reason: string; readonly by: string }): Promise<void>;
-  /** All written letters of an order whose record has its good card; refused to one person alone. */
-  release(ask: {
-    readonly order: string;
-    readonly by: string;
-    readonly witness: string;
   }): Promise<readonly Letter[]>;
+  void(ask: { readonly letter: string; readonly reason: string; readonly by: string }): Promise<void>;
   list(order: string): Promise<readonly Letter[]>;
   /** The order a letter belongs to. Throws AccountsProblem ("unknown-letter"). */
   orderOf(letter: string): Promise<string>;
 }
-
-interface Row {
-  letter: string;
-  order_number: string;
-  record: number;
-  pin: string;
-  attempt: number;
-  state: Letter["state"];
-  file: string | null;
-  released_at: string | null;
-  void_reason: string | null;
-}
-
-const letterOf = (row: Row): Letter => ({
-  letter: row.letter,
-  order: row.order_number,
-  record: row.record,
-  pin: row.pin,
-  attempt: row.attempt,
-  state: row.state,
-  ...(row.file === null ? {} : { file: row.file }),
-  ...(row.released_at === null ? {} : { releasedAt: row.released_at }),
-  ...(row.void_reason === null ? {} : { voidReason: row.void_reason }),
-});
-
-const noLetter = (letter: string): AccountsProblem =>
-  new AccountsProblem(
-    "unknown-letter",
-    `there is no letter ${letter}; "persoline letters list ORDER" shows those of an order`,
-  );
 
 /** Which PIN of which record. */
 interface Which {
@@ -85,15 +37,6 @@ interface Which {
   readonly pin: string;
 }
 
-const countOn = prepared((db) =>
-  db
-    .insertInto("counters")
-    .values({ scope: "letters", term: "last", value: 1 })
-    .onConflict((conflict) =>
-      conflict.columns(["scope", "term"]).doUpdateSet((row) => ({ value: row("counters.value", "+", 1) })),
-    )
-    .returning("value"),
-);
 const insertLetter = prepared(
   (
     db,
@@ -110,6 +53,8 @@ const insertLetter = prepared(
       released_at: null,
       released_by: null,
       void_reason: null,
+      batch: null,
+      page: null,
     }),
 );
 const inForce = prepared((db, { order, record, pin }: Which) =>
@@ -121,7 +66,7 @@ const inForce = prepared((db, { order, record, pin }: Which) =>
     .where("pin", "=", pin)
     .where("state", "!=", "void"),
 );
-const lastWritten = prepared((db, { order, record, pin, attempt }: Which & { readonly attempt: number }) =>
+const lastPrinted = prepared((db, { order, record, pin, attempt }: Which & { readonly attempt: number }) =>
   db
     .selectFrom("letters")
     .selectAll()
@@ -129,25 +74,14 @@ const lastWritten = prepared((db, { order, record, pin, attempt }: Which & { rea
     .where("record", "=", record)
     .where("pin", "=", pin)
     .where("attempt", "=", attempt)
-    .where("file", "is not", null)
+    .where((row) => row.or([row("file", "is not", null), row("batch", "is not", null)]))
     .orderBy("letter", "desc"),
 );
 const attemptsOf = prepared((db, { order, record }: Omit<Which, "pin">) =>
   db.selectFrom("records").select("attempts").where("order_number", "=", order).where("number", "=", record),
 );
-const letterWith = prepared((db, { letter }: { readonly letter: string }) =>
-  db.selectFrom("letters").selectAll().where("letter", "=", letter),
-);
-
-async function nextNumber(tx: Tx): Promise<string> {
-  const {
-    rows: [counted],
-  } = await countOn(tx, {});
-  return `L-${String(counted?.value).padStart(7, "0")}`;
-}
-
-async function numbered(tx: Tx, ask: Pick<Row, "order_number" | "record" | "pin" | "attempt">) {
-  const letter = await nextNumber(tx);
+async function numbered(tx: Tx, ask: Pick<LetterRow, "order_number" | "record" | "pin" | "attempt">) {
+  const letter = `L-${await counted(tx, "letters")}`;
   const { order_number: order, record, pin, attempt } = ask;
   await insertLetter(tx, { letter, order, record, pin, attempt });
   return {
@@ -157,15 +91,20 @@ async function numbered(tx: Tx, ask: Pick<Row, "order_number" | "record" | "pin"
     file: null,
     released_at: null,
     void_reason: null,
+    batch: null,
+    page: null,
   };
 }
 
 /** The letter must be the last of its card, the card good, and the PIN kept. */
-async function mayReprint(tx: Tx, { letter, order_number, record, pin, attempt, state }: Row): Promise<void> {
+async function mayReprint(
+  tx: Tx,
+  { letter, order_number, record, pin, attempt, state }: LetterRow,
+): Promise<void> {
   if (state === "numbered")
     throw new AccountsProblem(
       "wrong-state",
-      `letter ${letter} is not written yet: "letters write" writes it`,
+      `letter ${letter} was not printed yet: "persoline letters release ${order_number}" has it printed`,
     );
   const later = await tx
     .selectFrom("letters")
@@ -208,27 +147,8 @@ async function mayReprint(tx: Tx, { letter, order_number, record, pin, attempt, 
 }
 
 export function letterStore(desk: Desk): Letters {
-  const step = async (
-    tx: Tx,
-    letter: string,
-    from: readonly Letter["state"][],
-    change: Partial<Row> & { readonly released_by?: string },
-    deed: { readonly what: string; readonly who?: string; readonly detail?: Record<string, string> },
-  ): Promise<void> => {
-    const {
-      rows: [row],
-    } = await letterWith(tx, { letter });
-    if (row === undefined) throw noLetter(letter);
-    if (!from.includes(row.state))
-      throw new AccountsProblem(
-        "wrong-state",
-        `letter ${letter} is ${row.state}: "${deed.what}" needs ${from.join(" or ")}`,
-      );
-    await tx.updateTable("letters").set(change).where("letter", "=", letter).execute();
-    await audit(tx, desk, { ...deed, object: `letter ${letter}`, order: row.order_number, result: "ok" });
-  };
-
   return {
+    ...letterBatches(desk),
     number: ({ order, record, pin }) =>
       write(desk, async (tx) => {
         const {
@@ -242,7 +162,7 @@ export function letterStore(desk: Desk): Letters {
           throw new AccountsProblem("unknown-order", `order ${order} has no record ${record}`);
         const {
           rows: [before],
-        } = await lastWritten(tx, { order, record, pin, attempt: found.attempts });
+        } = await lastPrinted(tx, { order, record, pin, attempt: found.attempts });
         if (before !== undefined) return letterOf(before);
         const row = await numbered(tx, { order_number: order, record, pin, attempt: found.attempts });
         await audit(tx, desk, {
@@ -254,39 +174,38 @@ export function letterStore(desk: Desk): Letters {
         });
         return letterOf(row);
       }),
-    written: (letter, file) =>
-      write(desk, (tx) =>
-        step(tx, letter, ["numbered", "written"], { state: "written", file }, { what: "letter.write" }),
-      ),
-    reprint: async ({ letter, reason, by, witness }) => {
+    reprint: async ({ letters, reason, by, witness }) => {
       twoPeople("printing a PIN letter again", by, witness);
       return write(desk, async (tx) => {
-        const old = await tx
-          .selectFrom("letters")
-          .selectAll()
-          .where("letter", "=", letter)
-          .executeTakeFirst();
-        if (old === undefined) throw noLetter(letter);
-        await mayReprint(tx, old);
-        if (old.state !== "void")
-          await step(
-            tx,
-            letter,
-            ["written", "released"],
-            { state: "void", void_reason: reason },
-            { what: "letter.void", who: by, detail: { reason, witness } },
-          );
-        const { order_number, record, pin, attempt } = old;
-        const row = await numbered(tx, { order_number, record, pin, attempt });
-        await audit(tx, desk, {
-          what: "letter.reprint",
-          who: by,
-          object: `letter ${row.letter}`,
-          order: order_number,
-          result: "ok",
-          detail: { reason, witness, replaces: letter },
-        });
-        return letterOf(row);
+        const anew: Letter[] = [];
+        for (const letter of letters) {
+          const {
+            rows: [old],
+          } = await letterWith(tx, { letter });
+          if (old === undefined) throw noLetter(letter);
+          await mayReprint(tx, old);
+          if (old.state !== "void")
+            await stepLetter(
+              tx,
+              desk,
+              letter,
+              ["written", "released"],
+              { state: "void", void_reason: reason },
+              { what: "letter.void", who: by, detail: { reason, witness } },
+            );
+          const { order_number, record, pin, attempt } = old;
+          const row = await numbered(tx, { order_number, record, pin, attempt });
+          await audit(tx, desk, {
+            what: "letter.reprint",
+            who: by,
+            object: `letter ${row.letter}`,
+            order: order_number,
+            result: "ok",
+            detail: { reason, witness, replaces: letter },
+          });
+          anew.push(letterOf(row));
+        }
+        return anew;
       });
     },
     void: ({ letter, reason, by }) =>
@@ -301,42 +220,15 @@ export function letterStore(desk: Desk): Letters {
             "wrong-state",
             `letter ${letter} is void already: ${found.void_reason ?? ""}`,
           );
-        await step(
+        await stepLetter(
           tx,
+          desk,
           letter,
           ["numbered", "written", "released"],
           { state: "void", void_reason: reason },
           { what: "letter.void", who: by, detail: { reason } },
         );
       }),
-    release: async ({ order, by, witness }) => {
-      twoPeople("releasing PIN letters", by, witness);
-      return write(desk, async (tx) => {
-        const due = await tx
-          .selectFrom("letters")
-          .innerJoin("cards", (join) =>
-            join
-              .onRef("cards.order_number", "=", "letters.order_number")
-              .onRef("cards.record", "=", "letters.record")
-              .on("cards.end_kind", "=", "good"),
-          )
-          .selectAll("letters")
-          .where("letters.order_number", "=", order)
-          .where("letters.state", "=", "written")
-          .orderBy("letters.letter")
-          .execute();
-        const released_at = stamp(desk);
-        for (const { letter } of due)
-          await step(
-            tx,
-            letter,
-            ["written"],
-            { state: "released", released_at, released_by: by },
-            { what: "letter.release", who: by, detail: { witness } },
-          );
-        return due.map((row) => letterOf({ ...row, state: "released", released_at }));
-      });
-    },
     async orderOf(letter) {
       const row = await desk.db
         .selectFrom("letters")

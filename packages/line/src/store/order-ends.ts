@@ -119,6 +119,7 @@ export async function eraseOrder(
     );
     await eraseHolders(tx, order, holders);
     await tx.updateTable("letters").set({ file: null }).where("order_number", "=", order).execute();
+    await tx.updateTable("letter_batches").set({ file: null }).where("order_number", "=", order).execute();
     // Their files are destroyed next: nobody shall release what nobody can print.
     await tx
       .updateTable("letters")

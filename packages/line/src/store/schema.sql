@@ -118,6 +118,16 @@ CREATE INDEX holders_by_card_number on holders (card_number);
 
 CREATE INDEX holders_by_reference on holders (reference);
 
+CREATE TABLE letter_batches (
+  batch text primary key,
+  order_number text not null references orders,
+  letters integer not null,
+  file text,
+  released_at text not null,
+  released_by text not null,
+  witness text not null
+) strict;
+
 CREATE TABLE letters (
   letter text primary key,
   order_number text not null,
@@ -128,9 +138,11 @@ CREATE TABLE letters (
   file text,
   released_at text,
   released_by text,
-  void_reason text,
+  void_reason text, batch text references letter_batches, page integer,
   foreign key (order_number, record) references records
 ) strict;
+
+CREATE INDEX letters_of_batch on letters (batch) where batch is not null;
 
 CREATE UNIQUE INDEX one_letter_in_force on letters (order_number, record, pin) where state <> 'void';
 

@@ -252,23 +252,37 @@ test("a good card withdrawn before delivery is refused at gates and made again",
   await expect(s.stock.withdraw(again)).rejects.toThrow(/not delivered/);
 });
 
-test("letters are released by two, only when written and their card is good", async () => {
+test("letters are released by two, in batches, only when their PIN is kept and their card is good", async () => {
   const s = await working();
   await start(s, 1);
   await s.accounts.bind({ serial: serial(1), order: "A-1" });
   const one = await s.letters.number({ order: "A-1", record: 1, pin: "user" });
   expect(await s.letters.number({ order: "A-1", record: 1, pin: "user" })).toEqual(one);
-  await s.letters.written(one.letter, "letters/1.bin");
-  const release = { order: "A-1", by: "Ada", witness: "Bo" };
-  expect(await s.letters.release(release)).toEqual([]);
+  expect(await s.letters.due("A-1", 9)).toEqual([]);
   await s.accounts.finish({ serial: serial(1), end: { kind: "good" }, history });
-  await expect(s.letters.release({ ...release, witness: "Ada" })).rejects.toMatchObject({
+  expect(await s.letters.due("A-1", 9)).toEqual([]);
+  await s.orders.storePins("A-1", 1, { user: new Uint8Array([1]) });
+  expect(await s.letters.due("A-1", 9)).toMatchObject([{ letter: one.letter, state: "numbered" }]);
+  const batch = await s.letters.batchNumber();
+  const release = { order: "A-1", batch, file: "letters/1", letters: [one.letter], by: "Ada", witness: "Bo" };
+  await expect(s.letters.released({ ...release, witness: "Ada" })).rejects.toMatchObject({
     code: "two-people",
   });
-  expect(await s.letters.release(release)).toMatchObject([{ letter: one.letter, state: "released" }]);
+  await s.letters.released(release);
+  expect(await s.letters.due("A-1", 9)).toEqual([]);
+  expect(await s.letters.list("A-1")).toMatchObject([
+    { letter: one.letter, state: "released", batch: "B-0000001", page: 1 },
+  ]);
+  // Not a second time, and nothing of a batch that was refused is entered.
+  await expect(s.letters.released({ ...release, batch: await s.letters.batchNumber() })).rejects.toThrow(
+    /L-0000001 does not wait for its release any more: batch B-0000002 is not released/,
+  );
+  expect(await s.letters.batches("A-1")).toMatchObject([{ batch, letters: 1, file: "letters/1" }]);
   await s.letters.void({ letter: one.letter, reason: "lost in the post", by: "Ada" });
   await expect(s.letters.void({ letter: one.letter, reason: "again", by: "Ada" })).rejects.toThrow(/is void/);
-  await expect(s.letters.written("L-9", "x")).rejects.toMatchObject({ code: "unknown-letter" });
+  await s.letters.takenAway(batch);
+  expect((await s.letters.batches("A-1"))[0]).not.toHaveProperty("file");
+  await expect(s.letters.takenAway("B-9")).rejects.toMatchObject({ code: "unknown-letter" });
 });
 
 test("only good cards enter the access register; passages come in order of time", async () => {

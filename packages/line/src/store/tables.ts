@@ -153,6 +153,20 @@ interface LettersTable {
   released_at: string | null;
   released_by: string | null;
   void_reason: string | null;
+  batch: string | null;
+  /** In its batch, from 1. */
+  page: number | null;
+}
+
+interface LetterBatchesTable {
+  batch: string;
+  order_number: string;
+  letters: number;
+  /** Nothing when it was taken away. */
+  file: string | null;
+  released_at: string;
+  released_by: string;
+  witness: string;
 }
 
 interface DrawnLabelsTable {
@@ -233,6 +247,7 @@ export interface Tables {
   visits: VisitsTable;
   counters: CountersTable;
   letters: LettersTable;
+  letter_batches: LetterBatchesTable;
   drawn_labels: DrawnLabelsTable;
   audit: AuditTable;
   audit_heads: AuditHeadsTable;

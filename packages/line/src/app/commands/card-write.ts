@@ -101,7 +101,14 @@ function programsFor(product: ForeignProduct, values: Values): readonly CardProg
 
 /** There is no secure channel on such a card: whoever asked for one would be wrong. */
 const none = (): Promise<never> => Promise.reject(new Error("this card has no secure channel"));
-const noModule: SecurityModule = { openSession: none, authenticate: none, unwrap: none, closeSession: none };
+const noModule: SecurityModule = {
+  openSession: none,
+  authenticate: none,
+  unwrap: none,
+  closeSession: none,
+  openProof: none,
+  judgeProof: none,
+};
 
 async function write(
   reader: RealReader,

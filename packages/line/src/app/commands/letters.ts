@@ -1,16 +1,26 @@
 import type { Command } from "commander";
+import type { Witnessing } from "../../devices/hsm/office/witness.js";
+import type { SecretFrom } from "../../devices/hsm/secret.js";
+import { operator, version } from "../config.js";
+import type { DataFolder } from "../data-folder.js";
 import { readAnyProduct } from "../job.js";
+import { askedFor } from "../key-file.js";
+import type { LetterBatch } from "../../store/letter-batches.js";
 import type { Letter } from "../../store/letters.js";
+import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
-import { takeAwayVoid, writeLetters } from "../letters.js";
+import { numberLetters, releaseLetters, takenAway, tidyLetters } from "../letters.js";
 import { Refusal } from "../problem.js";
+import { addOpenCommand } from "./letters-open.js";
 import { withOrder } from "./order.js";
 import {
   type CommonOptions,
   type DecisionOptions,
+  fromDescriptor,
   print,
   printJson,
   textTable,
+  whole,
   withData,
   withDecision,
   withOperator,
@@ -26,12 +36,50 @@ async function mustBeThere(store: Store, order: string): Promise<void> {
 /** A PIN is opened for its letter. */
 const letterOperations = ["pin", "letter"] as const;
 
+interface TwoOptions extends DecisionOptions {
+  readonly witness: string;
+  readonly custodianFd?: number;
+  readonly witnessFd?: number;
+}
+
+/** Two people, who prove themselves as custodians where cards are live. */
+const withTwo = (command: Command): Command =>
+  withPassphrase(withOperator(withData(command)))
+    .requiredOption("--witness <name>", "the second person")
+    .option(
+      "--custodian-fd <number>",
+      "live cards: file descriptor of the first person's passphrase as a custodian (default: asked at the terminal)",
+      whole,
+    )
+    .option("--witness-fd <number>", "live cards: the same of the second person", whole);
+
+/** In the test environment names do. */
+const standing =
+  (what: "letters.release" | "letters.reprint", options: TwoOptions) =>
+  ({ order, spec }: StoredOrder, data: DataFolder): Witnessing<SecretFrom> | undefined => {
+    if (spec.environment !== "live") return undefined;
+    const { witness, custodianFd, witnessFd } = options;
+    const by = operator(options.by);
+    const from = (who: string, fd: number | undefined, option: string): SecretFrom =>
+      fd === undefined ? askedFor(`Passphrase of custodian ${who}`, option) : fromDescriptor(fd, option);
+    return {
+      what,
+      order,
+      by,
+      witness,
+      passphrases: [from(by, custodianFd, "--custodian-fd"), from(witness, witnessFd, "--witness-fd")],
+      acts: data.officeActs,
+      at: new Date().toISOString(),
+      program: `persoline ${version}`,
+    };
+  };
+
 const letterCount = (count: number): string => `${String(count)} ${count === 1 ? "letter" : "letters"}`;
 
 /** "98 are released, 2 are void". */
 function counted(list: readonly Letter[]): string {
   const states = ["numbered", "written", "released", "void"] as const;
-  const words = { numbered: "not written yet", written: "written", released: "released", void: "void" };
+  const words = { numbered: "waiting", written: "written", released: "released", void: "void" };
   const found = states.flatMap((state) => {
     const count = list.filter((one) => one.state === state).length;
     return count === 0 ? [] : [`${String(count)} ${count === 1 ? "is" : "are"} ${words[state]}`];
@@ -39,11 +87,18 @@ function counted(list: readonly Letter[]): string {
   return found.length === 0 ? "it has none" : found.join(", ");
 }
 
+/** "250 letters in batch B-0000001, 12 letters in batch B-0000002". */
+const batchesTold = (batches: readonly LetterBatch[]): string =>
+  batches.map(({ batch, letters }) => `${letterCount(letters)} in batch ${batch}`).join(", ");
+
+const told = (batches: readonly LetterBatch[]) =>
+  batches.map(({ batch, letters, file }) => ({ batch, letters, file }));
+
 export function addLetterCommands(program: Command): void {
   const letters = program.command("letters").description("PIN letters, apart from cards");
 
   withData(letters.command("list"))
-    .description("letters of an order: numbers and states, nothing secret")
+    .description("letters of an order: numbers, batches and states, nothing secret")
     .argument("<order>", "order number")
     .addHelpText("after", "\nExample:\n  $ persoline letters list 2026-117")
     .action((order: string, options: CommonOptions) =>
@@ -53,100 +108,96 @@ export function addLetterCommands(program: Command): void {
         if (options.json === true) return printJson(list);
         print(
           textTable(
-            ["letter", "record", "card", "state", "since or why", "file"],
+            ["letter", "record", "card", "state", "since or why", "batch", "page"],
             list.map((one) => [
               one.letter,
               one.record,
               one.attempt,
-              one.state,
+              one.state === "numbered" ? "waiting" : one.state,
               one.voidReason ?? one.releasedAt ?? "",
-              // The file of a void letter is taken away: nobody may print it.
-              one.state === "void" ? "" : (one.file ?? ""),
+              one.batch ?? "",
+              one.page ?? "",
             ]),
           ),
         );
       }),
     );
 
-  withPassphrase(withOperator(withData(letters.command("write"))))
-    .description("write the letters that good cards still lack (after an interruption at the end of a run)")
+  withTwo(letters.command("release"))
+    .description(
+      "have the letters of an order's good cards printed: batches for the letter printer; two people",
+    )
     .argument("<order>", "order number")
-    .addHelpText("after", "\nExample:\n  $ persoline letters write 2026-117")
-    .action((order: string, options: DecisionOptions) =>
-      withOrder(
-        order,
-        options,
-        async ({ stored, store, hsm, data }) => {
-          const { planned } = await readAnyProduct(stored.spec.product);
-          const written = await writeLetters({ order, store, hsm, data, pins: planned.pins });
-          if (options.json === true) return printJson({ order, written });
-          print(
-            written === 0
-              ? `No good card of order ${order} lacks a letter.`
-              : `${letterCount(written)} of order ${order} written.`,
-          );
-        },
-        letterOperations,
-      ),
-    );
-
-  withPassphrase(withOperator(withData(letters.command("release"))))
-    .description("release the written letters of an order to the letter printer; two people")
-    .argument("<order>", "order number")
-    .requiredOption("--witness <name>", "the second person")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline letters release 2026-117 --by 'A. Meyer' --witness 'B. Novak'",
     )
-    .action((order: string, options: DecisionOptions & { readonly witness: string }) =>
-      withDecision(options, async (store, data, by) => {
-        await mustBeThere(store, order);
-        await takeAwayVoid(order, store, data);
-        const released = await store.letters.release({ order, by, witness: options.witness });
-        if (options.json === true) return printJson(released);
-        print(
-          released.length === 0
-            ? `No letter of order ${order} waits for its release: ${counted(await store.letters.list(order))}.`
-            : `${letterCount(released.length)} of order ${order} released; they lie in ${data.letters(order)}, encrypted for the letter printer.`,
-        );
-      }),
+    .action((order: string, options: TwoOptions) =>
+      withOrder(
+        order,
+        options,
+        async ({ stored, store, hsm, data, by }) => {
+          const { witness } = options;
+          const { planned } = await readAnyProduct(stored.spec.product);
+          // Whoever lacks a letter after an interruption at the end of a run gets it now.
+          await numberLetters({ order, store, pins: planned.pins });
+          const batches = await releaseLetters({ order, store, hsm, data, by, witness });
+          if (options.json === true) return printJson({ order, batches: told(batches) });
+          print(
+            batches.length === 0
+              ? `No letter of order ${order} waits for its release: ${counted(await store.letters.list(order))}.`
+              : `Order ${order}: ${batchesTold(batches)} released; they lie in ${data.letters(order)}, encrypted for the letter printer ("persoline letters open" there).`,
+          );
+        },
+        letterOperations,
+        standing("letters.release", options),
+      ),
     );
 
-  withPassphrase(withOperator(withData(letters.command("reprint"))))
+  withTwo(letters.command("reprint"))
     .description(
-      "print a letter again, under a new number, while its PIN is kept (until delivery); two people",
+      "print a letter or a whole batch again, under new numbers, while the PINs are kept (until delivery); two people",
     )
-    .argument("<letter>", "its number, L-0000001")
+    .argument(
+      "<letter|batch>",
+      "its number: L-0000001, or B-0000001 for all letters of a batch that are not void",
+    )
     .requiredOption("--reason <text>", "why")
-    .requiredOption("--witness <name>", "the second person")
     .addHelpText(
       "after",
       "\nExample:\n  $ persoline letters reprint L-0000017 --reason 'torn in the printer' --by 'A. Meyer' --witness 'B. Novak'",
     )
-    .action(
-      async (
-        letter: string,
-        options: DecisionOptions & { readonly reason: string; readonly witness: string },
-      ) => {
-        const order = await withStore(options, (store) => store.letters.orderOf(letter));
-        await withOrder(
-          order,
-          options,
-          async ({ stored, store, hsm, data, by }) => {
-            const { reason, witness } = options;
-            const { planned } = await readAnyProduct(stored.spec.product);
-            const anew = await store.letters.reprint({ letter, reason, by, witness });
-            await takeAwayVoid(order, store, data);
-            await writeLetters({ order, store, hsm, data, pins: planned.pins });
-            if (options.json === true) return printJson({ replaces: letter, letter: anew.letter });
-            print(
-              `Letter ${letter} is void; ${anew.letter} takes its place and waits for "letters release ${order}".`,
-            );
-          },
-          letterOperations,
-        );
-      },
-    );
+    .action(async (number: string, options: TwoOptions & { readonly reason: string }) => {
+      const isBatch = number.startsWith("B-");
+      const order = await withStore(options, (store) =>
+        isBatch ? store.letters.orderOfBatch(number) : store.letters.orderOf(number),
+      );
+      await withOrder(
+        order,
+        options,
+        async ({ store, hsm, data, by }) => {
+          const { reason, witness } = options;
+          const old = isBatch
+            ? (await store.letters.list(order))
+                .filter(({ batch, state }) => batch === number && state !== "void")
+                .toSorted((a, b) => (a.page ?? 0) - (b.page ?? 0))
+                .map(({ letter }) => letter)
+            : [number];
+          if (old.length === 0)
+            throw new Refusal(`all letters of batch ${number} are void: there is nothing to print again`);
+          const anew = await store.letters.reprint({ letters: old, reason, by, witness });
+          const only = anew.map(({ letter }) => letter);
+          const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
+          const pairs = old.map((letter, at) => ({ replaces: letter, letter: anew[at]?.letter }));
+          if (options.json === true) return printJson({ order, letters: pairs, batches: told(batches) });
+          for (const { replaces, letter } of pairs)
+            print(`Letter ${replaces} is void; ${String(letter)} takes its place.`);
+          print(`Order ${order}: ${batchesTold(batches)} released.`);
+        },
+        letterOperations,
+        standing("letters.reprint", options),
+      );
+    });
 
   withPassphrase(withOperator(withData(letters.command("void"))))
     .description("make a letter invalid")
@@ -157,11 +208,15 @@ export function addLetterCommands(program: Command): void {
       withDecision(options, async (store, data, by) => {
         await store.letters.void({ letter, reason: options.reason, by });
         const order = await store.letters.orderOf(letter);
-        await takeAwayVoid(order, store, data);
-        if (options.json === true) return printJson({ letter, state: "void" });
+        const [batch] = await tidyLetters(order, store, data);
+        if (options.json === true)
+          return printJson({ letter, state: "void", ...(batch === undefined ? {} : { takenAway: batch }) });
         print(
-          `Letter ${letter} is void and its file gone. Until order ${order} is delivered, two people may have it printed again: "letters reprint ${letter}".`,
+          `Letter ${letter} is void. Until order ${order} is delivered, two people may have it printed again: "letters reprint ${letter}".`,
         );
+        if (batch !== undefined) print(takenAway(batch));
       }),
     );
+
+  addOpenCommand(letters);
 }

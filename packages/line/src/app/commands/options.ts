@@ -62,7 +62,7 @@ export interface UnlockOptions {
 }
 
 /** Throws Refusal for a descriptor that is not open: better than from the process that is to read it. */
-function fromDescriptor(fd: number, option: string): { readonly fd: number } {
+export function fromDescriptor(fd: number, option: string): { readonly fd: number } {
   try {
     fstatSync(fd);
   } catch {

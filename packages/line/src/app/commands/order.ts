@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
+import type { Witnessing } from "../../devices/hsm/office/witness.js";
+import type { SecretFrom } from "../../devices/hsm/secret.js";
 import { readLine } from "../../stations/line-file.js";
 import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
@@ -153,7 +155,7 @@ export function addOrderCommands(program: Command): void {
       withOrder(number, options, async ({ stored, store, data, by }) => {
         await refuseLost(stored, store, data);
         const { product, planned } = await readAnyProduct(stored.spec.product);
-        await refuseUnwritten(stored, planned.pins, store);
+        await refuseUnreleased(stored, planned.pins, store);
         const roles = registerOf(product, stored.spec.product);
         const holders =
           roles === undefined
@@ -285,21 +287,19 @@ async function refuseLost({ order, state }: StoredOrder, store: Store, data: Dat
   );
 }
 
-/** Cards are handed over once their letters are there too: afterwards nobody would miss those. */
-async function refuseUnwritten(
+/** With the hand-over the PINs die: a letter that was not released by then could never be printed. */
+async function refuseUnreleased(
   { order, state }: StoredOrder,
   pins: PlannedProduct["pins"],
   store: Store,
 ): Promise<void> {
   if (state !== "produced") return;
   const { produced } = await store.accounts.progress(order);
-  const written = (await store.letters.list(order)).filter(
-    (letter) => letter.state === "written" || letter.state === "released",
-  );
-  const missing = produced * pins.filter(({ letter }) => letter).length - written.length;
+  const released = (await store.letters.list(order)).filter((letter) => letter.state === "released");
+  const missing = produced * pins.filter(({ letter }) => letter).length - released.length;
   if (missing > 0)
     throw new Refusal(
-      `${String(missing)} PIN letters of order ${order} are not written, so its cards are not handed over yet: run the order again, or "persoline letters write ${order}"; one that was made void is written anew by "persoline letters reprint"`,
+      `${String(missing)} PIN letters of order ${order} are not released, and their PINs die when the cards are handed over: two people release them with "persoline letters release ${order}"; one that was made void is printed anew by "persoline letters reprint"`,
     );
 }
 
@@ -343,12 +343,15 @@ export async function withOrder<T>(
   work: (inHand: OrderInHand) => Promise<T>,
   /** What it asks of the security module, besides the order's data key. */
   more: readonly HsmOperation[] = [],
+  /** Two custodians stand for it where cards are live. */
+  deed?: (stored: StoredOrder, data: DataFolder) => Witnessing<SecretFrom> | undefined,
 ): Promise<T> {
   return withStore(options, async (store, data, by) => {
     const stored = await known(store, number);
     if (stored.sealedDataKey === undefined)
       throw new Refusal(`the personal data of order ${number} were erased`);
-    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options));
+    const standing = deed?.(stored, data);
+    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options), standing);
     try {
       await mustKeepFor(hsm, stored, ["data-key", ...more]);
       const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });

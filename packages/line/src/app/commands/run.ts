@@ -186,7 +186,9 @@ function summary({ produced, letters, reports, commits, planned }: ProduceEnd): 
     ),
     `Accounts ${produced.balanced ? "balance" : "DO NOT BALANCE"}; ${perCard.toFixed(1)} durable commits a card.`,
     ...(letters > 0
-      ? [`${String(letters)} PIN letters written for the letter printer, apart from the cards.`]
+      ? [
+          `${String(letters)} PIN letters wait for two people: "persoline letters release ${produced.order}" has them printed.`,
+        ]
       : []),
     `${seconds} s${byClock === seconds ? "" : ` (${byClock} s by the line's clock)`}, ${produced.cardsPerHour.toLocaleString("en")} cards/h; planned ${Math.round(planned.cardsPerHour).toLocaleString("en")}.`,
     `Report: ${reports.html}`,

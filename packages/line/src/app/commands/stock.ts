@@ -236,7 +236,7 @@ export function addStockCommands(program: Command): void {
               `Run order ${order} again: record ${String(record)} gets a card unless it has one already.`,
             );
           if (verdict === "good" && order !== undefined)
-            print(`Run order ${order} again, or "persoline letters write ${order}", for its PIN letter.`);
+            print(`Run order ${order} again, or "persoline letters release ${order}", for its PIN letter.`);
           if (verdict === "return") print("Give the body back to its owner.");
         }),
     );

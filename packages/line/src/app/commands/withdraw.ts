@@ -1,5 +1,6 @@
 import type { Serial } from "@persoline/card/program";
 import type { Command } from "commander";
+import { takenAway, tidyLetters } from "../letters.js";
 import { refreshing } from "../refresh-reports.js";
 import { withdraw } from "../withdraw.js";
 import {
@@ -40,13 +41,23 @@ export function addWithdrawCommand(stock: Command): void {
             withdraw(ask),
           );
           const { state, order = "", record = 0 } = blank;
-          if (options.json === true) return printJson({ serial, state, order, record });
+          // Its letter is void now, and the printer must not find it.
+          const [batch] = order === "" ? [] : await tidyLetters(order, store, data);
+          if (options.json === true)
+            return printJson({
+              serial,
+              state,
+              order,
+              record,
+              ...(batch === undefined ? {} : { takenAway: batch }),
+            });
           print(
             lost
               ? `${serial} is booked as destroyed; gates refuse it should it turn up.`
               : `${serial} is rejected. Its body belongs into the reject bin, to be destroyed before a witness.`,
           );
           print(`Run order ${order} again: record ${String(record)} gets another card, PIN and letter.`);
+          if (batch !== undefined) print(takenAway(batch));
         }),
     );
 }

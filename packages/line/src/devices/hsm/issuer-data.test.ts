@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { hex, unhex } from "@persoline/card/bytes";
 import { frameBody, parsePreamble } from "@persoline/card/issuer-data";
 import type { SealedSecrets } from "@persoline/card/program";
-import { issuerSecret, proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
+import { issuerSecret, proveIssuerFile, takeIssuerRecords, WrappedValues } from "./issuer-data.js";
 import { Keyring } from "./keyring.js";
 import type { StoredKey } from "./keystore.js";
 import type { IssuerRecordsAsk } from "./port.js";
@@ -81,7 +81,7 @@ describe.each(vectors)("$id", (vector) => {
 
   test("is proved, and every secret comes out of the transport key as its issuer had it", () => {
     expect(proveIssuerFile(ring, { preamble, bodyDigest })).toBe(true);
-    const sealed = takeIssuerRecords(ring, ask, list);
+    const sealed = takeIssuerRecords(ring, ask, list, new WrappedValues());
     expect(sealed.map((one) => Object.keys(one))).toEqual([[name], [name], [name]]);
     for (const [at, one] of sealed.entries()) {
       expect(hex(issuerSecret(ring, part, secretsOf(at + 1, one)))).toBe(vector.secrets[at]);
@@ -116,7 +116,7 @@ describe.each(vectors)("$id", (vector) => {
     const taken =
       (records: IssuerRecordsAsk["records"], more: Partial<IssuerRecordsAsk> = {}) =>
       () =>
-        takeIssuerRecords(ring, { ...ask, records, ...more }, list);
+        takeIssuerRecords(ring, { ...ask, records, ...more }, list, new WrappedValues());
     for (const at of [0, first.bytes.length >> 1, first.bytes.length - 1]) {
       const bytes = first.bytes.slice();
       bytes[at] = (bytes[at] ?? 0) ^ 0x01;
@@ -129,11 +129,13 @@ describe.each(vectors)("$id", (vector) => {
       "its MAC is wrong",
     );
     expect(taken([first], { order: "T-2" })).toThrow("for order T-1, not for T-2");
-    expect(() => takeIssuerRecords(ringOf(vector, Date.parse("2099-01-01")), ask, list)).toThrow("expired");
+    expect(() =>
+      takeIssuerRecords(ringOf(vector, Date.parse("2099-01-01")), ask, list, new WrappedValues()),
+    ).toThrow("expired");
   });
 
   test("a sealed secret opens for its record only, in its length only, and with its key in life only", () => {
-    const [one = {}, two = {}] = takeIssuerRecords(ring, ask, list);
+    const [one = {}, two = {}] = takeIssuerRecords(ring, ask, list, new WrappedValues());
     expect(() => issuerSecret(ring, part, secretsOf(2, one))).toThrow("belongs elsewhere");
     expect(() => issuerSecret(ring, part, secretsOf(1, two))).toThrow("belongs elsewhere");
     expect(() => issuerSecret(ring, { ...part, dgi: 0x8102 }, secretsOf(1, one))).toThrow(
@@ -159,7 +161,27 @@ describe.each(vectors)("$id", (vector) => {
     expect(end).toContain(vector.mode === "aes-wrap" ? "does not open under the transport key" : "16 bytes");
     expect(end).not.toContain(vector.secrets[0]);
     expect(() =>
-      takeIssuerRecords(ringOf({ ...vector, transport: `11${vector.transport.slice(2)}` }), ask, list),
+      takeIssuerRecords(
+        ringOf({ ...vector, transport: `11${vector.transport.slice(2)}` }),
+        ask,
+        list,
+        new WrappedValues(),
+      ),
     ).toThrow("it is another key");
   });
+});
+
+test("a wrapped value that two records of one file have is refused, however far apart; PINs are alike by chance", () => {
+  const values = new WrappedValues();
+  const one = { id: 0x8101, value: unhex("0102030405060708") };
+  values.judge("file", 3, one);
+  values.judge("file", 4, { ...one, value: unhex("0102030405060709") });
+  // The same record once more, as when a call is repeated.
+  values.judge("file", 3, one);
+  expect(() => values.judge("file", 90_000, one)).toThrow(
+    "records 3 and 90000 of the issuer's file have the same",
+  );
+  expect(() => values.judge("file", 5, { ...one, id: 0x8102 })).toThrow("records 3 and 5");
+  for (const id of [0x8010, 0x8281]) values.judge("file", 6, { ...one, id });
+  values.judge("another file", 5, one);
 });

@@ -46,14 +46,46 @@ export const sealedName = (aid: string, dgi: number): string =>
 
 const MODES: readonly TransportMode[] = ["aes-wrap", "3des-cbc", "3des-ecb"];
 
+/** Groupings that hold a PIN (CPS, and the access applet's): of some thousand cards many have the same, and wrapped they look the same too. */
+const PINS: readonly number[] = [0x8010, 0x8281];
+
+/**
+ * Which record of an issuer's file brought a wrapped value: the same one again, in another record, is a record copied over another, and two
+ * cards would have one key. It knows the last file that it was asked about.
+ */
+export class WrappedValues {
+  #file = "";
+  readonly #records = new Map<string, number>();
+
+  /** Throws VaultRefusal. */
+  judge(
+    file: string,
+    record: number,
+    { id, value }: { readonly id: number; readonly value: Uint8Array },
+  ): void {
+    if (PINS.includes(id)) return;
+    if (this.#file !== file) this.#records.clear();
+    this.#file = file;
+    const digest = createHash("sha256").update(value).digest("base64").slice(0, 16);
+    const before = this.#records.get(digest) ?? record;
+    if (before !== record)
+      throw new VaultRefusal(
+        `records ${Math.min(before, record)} and ${Math.max(before, record)} of the issuer's file have the same enciphered value: one was copied over the other, and two cards would have one key; the whole file is refused`,
+      );
+    this.#records.set(digest, record);
+  }
+}
+
 /**
  * Judges each record's MAC and seals its secrets, still under the transport key, for its place in the order: from then on none of them can
- * be moved to another record. `policy`: digest of the order's list. Refuses all when one is wrong. Throws VaultRefusal.
+ * be moved to another record. `policy`: digest of the order's list; `values`: those of the records before. Refuses all when one is wrong.
+ * Throws VaultRefusal.
  */
 export function takeIssuerRecords(
   ring: Keyring,
   ask: IssuerRecordsAsk,
   policy: string,
+  values: WrappedValues,
 ): Readonly<Record<string, Uint8Array>>[] {
   const { order, form, head: headBytes, records } = ask;
   if (records.length > issuerRecordsAtOnce)
@@ -76,6 +108,8 @@ export function takeIssuerRecords(
         `record ${record.number} of the issuer's file: its MAC is wrong; the whole file is refused`,
       );
     const { applications } = refusing(() => parseRecord(form, record));
+    for (const one of applications.flatMap(({ groupings }) => groupings))
+      if (one.secret) values.judge(hex(headDigest), record.number, one);
     const place = { order, record: record.number, policy };
     return Object.fromEntries(
       applications.flatMap((app) => sealedOf(ring, app, place, head.transportKey, algorithm)),

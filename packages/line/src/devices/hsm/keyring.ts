@@ -166,6 +166,8 @@ export class Keyring {
   office: CapabilityReport["office"] = noOffice;
   /** Lists of what orders may have done with their secrets, as two custodians approved them; heeded in `live`. */
   policies: readonly ApprovedPolicy[] = [];
+  /** The order for whose letters two custodians stood there when the keys were opened. */
+  lettersOf: string | undefined;
   readonly #keys = new Map<string, Open>();
 
   readonly #now: () => number;

@@ -1,6 +1,6 @@
 /** What the module's process says to the line, message by message: never a key of a card or a master, never a PIN. */
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
@@ -11,7 +11,7 @@ import { nodeCrypto, random } from "@persoline/card/node";
 import type { KeyRef, SecureStep, Serial } from "@persoline/card/program";
 import { fabricateGlobalPlatform, makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import { expect, onTestFinished, test } from "vitest";
-import { openLetter } from "./letter.js";
+import { pinIn, printed } from "./letters/letters.test.data.js";
 import { anyPin, openOrder, placesOf } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
 import { MESSAGES } from "./vault-protocol.js";
@@ -120,15 +120,13 @@ test("a card with its keys, PIN, letter and proofs", async () => {
   expect(await hsm.unwrap({ session, answers })).toMatchObject({ ok: true });
   await hsm.openMutual({ keys: ref("app"), kid: 1, serial, cardChallenge: random(16) });
   const letter = join(folder, "letter");
-  await hsm.writeLetters([
-    { ...whose, name: "pin", sealed: pin, letter: "L1", addressee: "Ada", file: letter },
-  ]);
+  const { order, record } = whose;
+  const letters = [{ record, name: "pin", sealed: pin, letter: "L1", addressee: "Ada" }];
+  await hsm.writeLetters({ order, batch: "B1", letters, file: letter });
   await hsm.keys();
   await hsm.sign("audit", random(8));
 
-  const digits =
-    /Your PIN: (\d{12})/.exec(openLetter(readFileSync(printer, "utf8"), readFileSync(letter, "utf8")))?.[1] ??
-    "";
+  const digits = pinIn(printed(printer, letter)[0]);
   expect(digits).toHaveLength(12);
   const keys = [
     ...Object.values(masters),

@@ -69,4 +69,6 @@ export const sessionsOf = (calls: Calls, order?: string): SecurityModule => ({
   authenticate: (ask) => Promise.resolve(calls.authenticate(ask)),
   unwrap: (ask) => Promise.resolve(calls.unwrap(ask)),
   closeSession: (id) => Promise.resolve(calls.closeSession(id)),
+  openProof: (ask) => Promise.resolve(calls.openProof(ask)),
+  judgeProof: (ask) => Promise.resolve(calls.judgeProof(ask)),
 });

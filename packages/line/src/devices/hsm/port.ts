@@ -174,9 +174,8 @@ export interface KeyDescription {
   readonly standing?: KeyStanding;
 }
 
-/** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer, or not in time. */
-/** So many letters may be asked for in one call: they share the disk's syncs, and memory stays flat. */
-export const lettersAtOnce = 64;
+/** So many letters make a batch at most: one file for the printer, so that memory stays flat. */
+export const lettersABatch = 250;
 
 /** So many records of an issuer's file may be handed over in one call. */
 export const issuerRecordsAtOnce = 256;
@@ -196,13 +195,22 @@ export interface IssuerRecordsAsk {
   readonly records: readonly FramedRecord[];
 }
 
+/** One letter of a batch: the record's PIN as it was sealed, and what is printed beside it. */
 export interface LetterAsk {
-  readonly order: string;
   readonly record: number;
+  /** Of the PIN. */
   readonly name: string;
   readonly sealed: Uint8Array;
   readonly letter: string;
   readonly addressee: string;
+}
+
+export interface LettersAsk {
+  readonly order: string;
+  /** The batch's number: it stands on each page. */
+  readonly batch: string;
+  /** A page each, in this order; at most `lettersABatch`. */
+  readonly letters: readonly LetterAsk[];
   readonly file: string;
 }
 
@@ -270,6 +278,7 @@ export interface PaymentJudgement extends PaymentCardAsk {
 /** A card in production has made fewer transactions: later ones are another's business than the line's. */
 export const transactionsAtMost = 16;
 
+/** The security module as the line sees it. It has no "give me the key". Throws DeviceFault ("security-module") when it cannot answer, or not in time. */
 export interface Hsm extends SecurityModule {
   readonly name: string;
   readonly kind: "real" | "embedded";
@@ -303,11 +312,12 @@ export interface Hsm extends SecurityModule {
     readonly seed?: string;
   }): Promise<Uint8Array>;
   /**
-   * Renders PIN letters and writes each to its `file` itself, encrypted for the letter printer (X25519 + AES-256-GCM); no PIN ever comes
-   * back. A letter carries number and reference, no card serial. At most `lettersAtOnce`; all are durable when this resolves. Refused before
-   * anything is written when one of the PINs does not belong to its record; a file that is there already is never written over.
+   * Renders a batch of PIN letters as PDF and writes it to `file` itself, encrypted once for the letter printer (X25519 + AES-256-GCM); no PIN
+   * ever comes back. A letter carries its number, the batch's, the order's and an addressee: no card serial, no account number. Durable when
+   * this resolves. Refused before anything is written when one of the PINs does not belong to its record; a file that is there already is
+   * never written over.
    */
-  writeLetters(asks: readonly LetterAsk[]): Promise<void>;
+  writeLetters(ask: LettersAsk): Promise<void>;
 
   /** Is an issuer's file, known by its digest, of whom it says? Nothing of it may be read before the answer is "right". */
   proveIssuerFile(ask: IssuerFileAsk): Promise<"right" | "wrong">;

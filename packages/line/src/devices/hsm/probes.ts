@@ -18,7 +18,8 @@ import {
 import { nodeCrypto } from "@persoline/card/node";
 import { random, randomDigits } from "./draw.js";
 import { must } from "./known.js";
-import { openLetter, sealLetter } from "./letter.js";
+import { writeDigits } from "./letters/page.js";
+import { boxFor, openBox } from "./sealed-box.js";
 import {
   masterHere,
   pinKeyHere,
@@ -138,12 +139,19 @@ function probeSeal(): void {
   must(digits.length === 6 && digits.every((code) => code >= 0x30 && code <= 0x39), "a drawn PIN");
 }
 
+/** A PIN as glyphs, and a box that only its machine opens; the font is read when letters are written. */
 function probeLetter(): void {
   const { publicKey, privateKey } = generateKeyPairSync("x25519");
-  const text = { letter: "probe", order: "probe", addressee: "nobody" };
-  const letter = sealLetter(publicKey, text, new Uint8Array(Buffer.from("0000")));
-  const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-  must(openLetter(pem, letter).includes("0000"), "a letter");
+  const shown = new Uint8Array(16);
+  writeDigits(shown, 0, new Uint8Array(Buffer.from("0189")));
+  must(Buffer.from(shown).toString() === "000100020009000a", "a PIN in its letter");
+  const label = { purpose: "letters probe", belongs: "probe" };
+  const box = boxFor(publicKey, label, shown);
+  must(
+    shown.every((byte) => byte === 0),
+    "a letter's memory, wiped",
+  );
+  must(Buffer.from(openBox(privateKey, label, box)).toString() === "000100020009000a", "a letter");
 }
 
 /** RFC 8032, 7.1, test 1. */

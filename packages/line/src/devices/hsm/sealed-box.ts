@@ -64,9 +64,14 @@ export function boxFor(open: KeyObject, { purpose, belongs }: BoxLabel, clear: U
 }
 
 /** At the machine. Throws when the box was altered, is for another machine, or belongs elsewhere. */
-export function openBox(privateKeyPem: string, { purpose, belongs }: BoxLabel, box: SealedBox): Uint8Array {
+export function openBox(
+  privateKey: KeyObject | string,
+  { purpose, belongs }: BoxLabel,
+  box: SealedBox,
+): Uint8Array {
   const ephemeral = createPublicKey({ key: unb64(box.ephemeral), format: "der", type: "spki" });
-  const key = agreed(createPrivateKey(privateKeyPem), ephemeral, purpose);
+  const secret = typeof privateKey === "string" ? createPrivateKey(privateKey) : privateKey;
+  const key = agreed(secret, ephemeral, purpose);
   const decipher = createDecipheriv("aes-256-gcm", key, unb64(box.iv)).setAAD(Buffer.from(belongs));
   decipher.setAuthTag(unb64(box.tag));
   return new Uint8Array(Buffer.concat([decipher.update(unb64(box.sealed)), decipher.final()]));

@@ -24,6 +24,20 @@ export async function secretOf(secret: Secret): Promise<string> {
   return text;
 }
 
+/** Those of two custodians, after it. */
+const CUSTODIANS = [SECRET + 1, SECRET + 2] as const;
+
+/** The same for two custodians: what the module's process is told, and the descriptors that it is to be given, in their places. */
+export function bothHandedOver([one, other]: readonly [Secret, Secret]): {
+  readonly secrets: readonly [Secret, Secret];
+  readonly fds: readonly (number | undefined)[];
+} {
+  const place = (secret: Secret, at: 0 | 1): Secret =>
+    typeof secret === "object" && "fd" in secret ? { fd: CUSTODIANS[at] } : secret;
+  const fdOf = (secret: Secret) => (typeof secret === "object" && "fd" in secret ? secret.fd : undefined);
+  return { secrets: [place(one, 0), place(other, 1)], fds: [fdOf(one), fdOf(other)] };
+}
+
 /** The same secret as the module's process is told of it, and the descriptor that it is to be given. */
 export function handedOver(secret: Secret): { readonly secret: Secret; readonly fd?: number } {
   return typeof secret === "object" && "fd" in secret

@@ -2,6 +2,7 @@
 import { Socket } from "node:net";
 import { KeystoreProblem } from "./keystore.js";
 import { OfficeRefusal } from "./office/refusal.js";
+import type { Witnessing } from "./office/witness.js";
 import { type Secret, secretOf } from "./secret.js";
 import type { VaultCalls, vaultCalls } from "./vault-core.js";
 import { MESSAGES, type VaultAnswer, type VaultAsk } from "./vault-protocol.js";
@@ -16,6 +17,9 @@ export interface Opening {
   readonly hear: Hear;
   /** Whoever answers for the keys accepts that this machine may write its memory to a disk. */
   readonly swapAccepted: boolean;
+  readonly deed: Witnessing<Secret> | undefined;
+  /** What somebody else than the keys' opener knows. Throws OfficeRefusal. */
+  readonly hearOther: Hear;
 }
 
 /** How a provider makes its keys, and how it opens them. Both throw KeystoreProblem, OfficeRefusal, or what else is wrong. */
@@ -30,20 +34,21 @@ export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unloc
   const say = (answer: VaultAnswer): void => {
     wire.write(packed(answer));
   };
-  /** Until the keys are open. */
-  let heard: string | undefined;
-  const hear: Hear = async (secret) => {
+  const hearOther: Hear = async (secret) => {
     if (typeof secret === "string") return secret;
-    if (heard !== undefined) return heard;
     // It must have left before the descriptor is waited at, which stops everything here.
     await new Promise((resolve) => wire.write(packed({ answer: "asking" } satisfies VaultAnswer), resolve));
-    heard = await secretOf(secret);
+    const said = await secretOf(secret);
     say({ answer: "heard" });
-    return heard;
+    return said;
   };
+  /** Until the keys are open. */
+  let heard: string | undefined;
+  const hear: Hear = async (secret) => (heard ??= await hearOther(secret));
 
   const begin = async (ask: Extract<VaultAsk<Ceremony, Unlock>, { ask: "make" | "open" }>): Promise<void> => {
-    const opening = { hear, swapAccepted: ask.swapAccepted === true };
+    const deed = ask.ask === "open" ? ask.deed : undefined;
+    const opening = { hear, hearOther, swapAccepted: ask.swapAccepted === true, deed };
     try {
       if (ask.ask === "make") {
         await make(ask.ceremony, opening);

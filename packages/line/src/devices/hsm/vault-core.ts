@@ -4,12 +4,14 @@ import { seededBytes } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import type { SealedSecrets, SecureChannelSpec, SessionId } from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
-import { proveIssuerFile, takeIssuerRecords } from "./issuer-data.js";
+import { proveIssuerFile, takeIssuerRecords, WrappedValues } from "./issuer-data.js";
 import { Held } from "./held.js";
 import type { Keyring } from "./keyring.js";
 import { VaultRefusal } from "./vault-refusal.js";
-import { sealLetter } from "./letter.js";
-import { storeLetters } from "./letter-files.js";
+import { sealBatch } from "./letter.js";
+import { hasAccountNumber } from "./letters/account-number.js";
+import { storeBatch } from "./letters/files.js";
+import type { Page } from "./letters/page.js";
 import { IccKeys } from "./payment/icc-keys.js";
 import { encipherPin, judgeCryptogram, paymentScripts } from "./payment/online.js";
 import { preparePayment } from "./payment/prepare.js";
@@ -18,7 +20,7 @@ import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
 import {
   type CapabilityReport,
   type Hsm,
-  lettersAtOnce,
+  lettersABatch,
   type PaymentCardAsk,
   paymentsAtOnce,
   type PinSource,
@@ -44,6 +46,9 @@ const SESSIONS_AT_MOST = 1024;
 /** No card's keys are kept longer, whoever forgot to close its session; nor the answer that a card at a gate has to give. */
 const SESSION_LIFE_MS = 30 * 60_000;
 const MUTUAL_LIFE_MS = 2 * 60_000;
+
+/** A card has fewer keys that prove themselves. */
+const PROOFS_AT_ONCE = 32;
 
 interface OpenSession {
   readonly card: CardSession;
@@ -75,6 +80,14 @@ export function vaultCalls(
     lifeMs: MUTUAL_LIFE_MS,
     end: (expected) => expected.fill(0),
   });
+  const proofs = new Held<readonly Uint8Array[]>(nextId, {
+    what: "proof",
+    most: SESSIONS_AT_MOST,
+    lifeMs: MUTUAL_LIFE_MS,
+    end: (expected) => {
+      for (const one of expected) one.fill(0);
+    },
+  });
   /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
   const again = <T>(work: () => T): T => {
     try {
@@ -87,6 +100,7 @@ export function vaultCalls(
   /** What is said of a payment card is said of an open order's own. */
   const listedIn = ({ secrets, application }: PaymentCardAsk): ListedCard =>
     policies.payment(secrets, application);
+  const issuerValues = new WrappedValues();
   const iccKeys = new IccKeys((length) => again(() => random(length)));
   const close = (id: SessionId): void => sessions.close(id);
 
@@ -141,6 +155,35 @@ export function vaultCalls(
     },
     closeSession: close,
 
+    openProof: ({ serial, keys }) => {
+      if (keys.length === 0 || keys.length > PROOFS_AT_ONCE)
+        throw new VaultRefusal(`${keys.length} keys to prove at once: 1 to ${PROOFS_AT_ONCE}`);
+      const challenges = keys.map(() => again(() => random(16)));
+      const chip = unhex(serial);
+      const expected = keys.flatMap((key, at) =>
+        again(() =>
+          proofOf(
+            ring,
+            { ...key, serial, purpose: "check" },
+            concat(Uint8Array.of(0x01), chip, challenges[at] ?? new Uint8Array(0)),
+          ),
+        ),
+      );
+      return { proof: proofs.add(expected), challenges };
+    },
+    judgeProof: ({ proof, answers }) => {
+      try {
+        const expected = proofs.get(proof);
+        if (answers.length !== expected.length)
+          throw new VaultRefusal(`${answers.length} answers came to ${expected.length} challenges`);
+        return expected.map((one, at) =>
+          equalConstantTime(one, answers[at] ?? new Uint8Array(0)) ? "right" : "wrong",
+        );
+      } finally {
+        proofs.close(proof);
+      }
+    },
+
     openMutual: ({ keys, kid, serial, cardChallenge }) => {
       const chip = unhex(serial);
       const challenge = again(() => random(16));
@@ -190,21 +233,32 @@ export function vaultCalls(
         }
       });
     },
-    writeLetters: async (asks) => {
-      if (asks.length > lettersAtOnce) {
-        throw new VaultRefusal(`${asks.length} letters at once: at most ${lettersAtOnce}`);
+    writeLetters: async ({ order, batch, letters, file }) => {
+      if (letters.length === 0 || letters.length > lettersABatch)
+        throw new VaultRefusal(`a batch has 1 to ${lettersABatch} letters, not ${letters.length}`);
+      if (ring.environment === "live" && ring.lettersOf !== order)
+        throw new VaultRefusal(
+          `letters of live cards are written while two custodians stand for them, and none stood for order ${order}`,
+        );
+      const telling = letters.find(({ addressee }) => hasAccountNumber(addressee));
+      if (telling !== undefined)
+        throw new VaultRefusal(`letter ${telling.letter} would tell an account number beside its PIN`);
+      const pages: Page[] = [];
+      let content: string;
+      try {
+        for (const { record, name, sealed, letter, addressee } of letters) {
+          const digits = again(() => unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed));
+          pages.push({ letter, addressee, digits });
+        }
+        content = sealBatch(ring.letterPrinter(), { batch, order, letters: pages });
+      } finally {
+        for (const { digits } of pages) digits.fill(0);
       }
-      const letters = asks.map(({ order, record, name, sealed, letter, addressee, file }) => {
-        const digits = again(() => unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed));
-        const content = sealLetter(ring.letterPrinter(), { letter, order, addressee }, digits);
-        digits.fill(0);
-        return { letter, file, content };
-      });
-      await storeLetters(letters);
+      await storeBatch({ batch, file, content });
     },
 
     proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
-    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask, policies.digestFor(ask.order)),
+    takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask, policies.digestFor(ask.order), issuerValues),
 
     preparePayment: async (asks) => {
       if (asks.length > paymentsAtOnce)
@@ -251,6 +305,7 @@ export function vaultCalls(
     wipe: () => {
       sessions.clear();
       mutual.clear();
+      proofs.clear();
       iccKeys.close();
       ring.wipe();
     },

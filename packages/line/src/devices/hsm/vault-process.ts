@@ -2,9 +2,10 @@
 import { makeKeystore } from "./ceremony.js";
 import { Keyring } from "./keyring.js";
 import { environmentOf, type Unlock } from "./keystore.js";
-import { openGuarded } from "./lock-out.js";
 import { officeHead } from "./office/acts.js";
+import { keystoreOffice } from "./office/keystore-office.js";
 import { inForce } from "./office/lists.js";
+import { witnessed } from "./office/witness.js";
 import { selfTest } from "./self-test.js";
 import { type Hear, serve } from "./serve.js";
 import type { VaultCeremony, VaultUnlock } from "./vault-protocol.js";
@@ -20,11 +21,15 @@ serve<VaultCeremony, VaultUnlock>({
     mustStayInMemory(ceremony.environment, swapAccepted);
     makeKeystore({ ...ceremony, unlock: await opening(unlock, hear) });
   },
-  open: async (file, unlock, { hear, swapAccepted }) => {
+  open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {
     selfTest();
     mustStayInMemory(environmentOf(file), swapAccepted);
-    const { environment, keys, book } = openGuarded(file, await opening(unlock, hear));
+    const opened = await opening(unlock, hear);
+    const office = keystoreOffice(file, opened);
+    const { environment, keys, book } =
+      deed === undefined ? office.keep : await witnessed(office, deed, hearOther);
     const ring = new Keyring(environment, keys);
+    ring.lettersOf = deed?.order;
     ring.office = officeHead(book.acts);
     ring.policies = inForce(book.lists);
     return vaultCalls(ring);

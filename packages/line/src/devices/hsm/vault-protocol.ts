@@ -1,6 +1,7 @@
 /** What the line and a module's process say to each other. Calls are the port's own. */
 import type { Ceremony } from "./ceremony.js";
 import type { KeystoreProblem } from "./keystore.js";
+import type { Witnessing } from "./office/witness.js";
 import type { Secret } from "./secret.js";
 import type { VaultCalls } from "./vault-core.js";
 
@@ -21,6 +22,8 @@ export type VaultAsk<Making = unknown, Unlock = unknown> =
       readonly file: string;
       readonly unlock: Unlock;
       readonly swapAccepted?: boolean;
+      /** Two custodians who stand for a deed. */
+      readonly deed?: Witnessing<Secret>;
     }
   | {
       readonly ask: "call";

@@ -11,7 +11,8 @@ import type { KeyRef, SealedSecrets, SecureChannelSpec, SecureStep, Serial } fro
 import { fabricate, makeVirtualCard, memoryStore, type VirtualCard } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { fakeModule } from "./fake-module.test.data.js";
-import { openLetter } from "./letter.js";
+import { openLetters } from "./letter.js";
+import { printed } from "./letters/letters.test.data.js";
 import type { Hsm } from "./port.js";
 import { anyPin, openOrder, orderOfSteps, placesOf } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
@@ -270,6 +271,25 @@ describe("card sessions against the virtual card", () => {
     const answer = send({ cla: 0, ins: 0x82, p1: 0, p2: 1, data: gate.data, le: 256 });
     expect(answer.sw.toString(16)).toBe("9000");
     expect(await hsm.judgeMutual({ session: gate.session, answer: answer.data })).toBe("right");
+
+    // Outside of any session the card proves its keys: each challenge is its own, each answer judged once.
+    const gateKey = { keys: ref("gate"), kid: 1 };
+    const ask = { serial, keys: [gateKey, { ...gateKey, kid: 2 }] };
+    const { proof, challenges } = await hsm.openProof(ask);
+    expect(challenges.map(({ length }) => length)).toEqual([16, 16]);
+    expect(hex(challenges[0] ?? unhex(""))).not.toBe(hex(challenges[1] ?? unhex("")));
+    const answers = challenges.map((data) => send({ cla: 0, ins: 0x88, p1: 0, p2: 1, data, le: 256 }).data);
+    // The second answer is that of key 1, and it was key 2 that was asked for.
+    expect(await hsm.judgeProof({ proof, answers })).toEqual(["right", "wrong"]);
+    await expect(hsm.judgeProof({ proof, answers })).rejects.toThrow("there is no proof");
+    const again = await hsm.openProof({ serial, keys: [gateKey] });
+    expect(await hsm.judgeProof({ proof: again.proof, answers: answers.slice(0, 1) })).toEqual(["wrong"]);
+    await expect(hsm.openProof({ serial, keys: [] })).rejects.toThrow("1 to 32");
+    await expect(hsm.openProof({ serial, keys: [{ ...gateKey, keys: ref("fab") }] })).rejects.toThrow(
+      "one purpose",
+    );
+    const few = await hsm.openProof(ask);
+    await expect(hsm.judgeProof({ proof: few.proof, answers: [] })).rejects.toThrow("0 answers came to 2");
   });
 
   it("opens no session with a PIN of another order, record or name, or a damaged one", async () => {
@@ -324,39 +344,46 @@ describe("card sessions against the virtual card", () => {
 });
 
 describe("PINs and letters", () => {
-  it("writes a letter only for the record the PIN was drawn for, once, and only the printer reads it", async () => {
-    const ask = { order: "A-4", record: 7, name: "pin" };
-    await openOrder(hsm, ask.order, anyPin());
-    const sealed = await hsm.drawPin({ ...ask, length: 6 });
+  it("writes a batch only of PINs that belong to its records, once, and only the printer reads it", async () => {
+    const whose = { order: "A-4", batch: "B1", file: at("1.letters") };
+    await openOrder(hsm, "A-4", anyPin());
+    const sealed = await hsm.drawPin({ order: "A-4", record: 7, name: "pin", length: 6 });
+    const one = { record: 7, name: "pin", sealed, letter: "L1", addressee: "Canary Addressee" };
     await expect(
-      hsm.writeLetters([
-        { ...ask, sealed, letter: "L1", addressee: "x", file: at("no.letter") },
-        { ...ask, record: 8, sealed, letter: "L2", addressee: "x", file: at("no.letter") },
-      ]),
+      hsm.writeLetters({ ...whose, letters: [one, { ...one, record: 8, letter: "L2" }] }),
     ).rejects.toThrow("belongs elsewhere");
-    expect(existsSync(at("no.letter"))).toBe(false);
-    const one = { ...ask, sealed, letter: "L1", addressee: "Canary Addressee", file: at("1.letter") };
-    const more = Array.from({ length: 63 }, (_, n) => ({
-      ...one,
-      letter: `L${String(n + 2)}`,
-      file: at(`${String(n + 2)}.letter`),
-    }));
-    await hsm.writeLetters([one, ...more]);
-    for (const { letter, file } of more)
-      expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ format: "persoline-letter", letter });
-    await expect(hsm.writeLetters([one, one, ...more])).rejects.toThrow("65 letters at once");
-    const written = readFileSync(at("1.letter"), "utf8");
+    for (const [letters, why] of [
+      [[], "1 to 250 letters, not 0"],
+      [Array.from({ length: 251 }, () => one), "not 251"],
+      [[{ ...one, addressee: "Ada, 9999 0100 0000 0011" }], "letter L1 would tell an account number"],
+    ] as const)
+      await expect(hsm.writeLetters({ ...whose, letters })).rejects.toThrow(why);
+    expect(existsSync(whose.file)).toBe(false);
+    const letters = Array.from({ length: 250 }, (_, n) => ({ ...one, letter: `L${String(n + 1)}` }));
+    await hsm.writeLetters({ ...whose, letters });
+    const written = readFileSync(whose.file, "utf8");
+    expect(JSON.parse(written)).toMatchObject({ format: "persoline-letters", batch: "B1", letters: 250 });
     expect(written).not.toContain("Canary");
-    expect(openLetter(readFileSync(at("letter-printer.pem"), "utf8"), written)).toMatch(
-      /Canary Addressee\n\nYour PIN: \d{6}\n/,
-    );
-    expect(statSync(at("1.letter")).mode & 0o077).toBe(0);
-    await expect(
-      hsm.writeLetters([{ ...ask, sealed, letter: "L1", addressee: "x", file: at("1.letter") }]),
-    ).rejects.toThrow("EEXIST");
-    expect(() =>
-      openLetter(readFileSync(at("letter-printer.pem"), "utf8"), written.replace('"L1"', '"L2"')),
-    ).toThrow("authenticate");
+    const pages = printed(at("letter-printer.pem"), whose.file);
+    expect(pages).toHaveLength(250);
+    for (const [at, page] of pages.entries())
+      expect(page).toMatch(
+        new RegExp(
+          `^Letter L${String(at + 1)}\nBatch B1, page ${String(at + 1)} of 250\nOrder A-4\nCanary Addressee\nYour PIN: \\d{6}\n`,
+        ),
+      );
+    expect(new Set(pages.map((page) => page.split("PIN: ")[1])).size).toBe(1);
+    expect(statSync(whose.file).mode & 0o077).toBe(0);
+    await expect(hsm.writeLetters({ ...whose, letters: [one] })).rejects.toThrow("EEXIST");
+    const printer = readFileSync(at("letter-printer.pem"), "utf8");
+    for (const [from, to] of [
+      ['"B1"', '"B2"'],
+      ['"A-4"', '"A-2"'],
+      ["250", "249"],
+    ] as const)
+      expect(() => openLetters(printer, written.replace(from, to))).toThrow("authenticate");
+    for (const other of ["{}", '{"format":"persoline-letters-2"}'])
+      expect(() => openLetters(printer, other)).toThrow("no letters are in it");
   });
 
   it("refuses a sealed PIN with any byte changed", async () => {
@@ -365,17 +392,12 @@ describe("PINs and letters", () => {
     for (let n = 0; n < sealed.length; n++) {
       const damaged = sealed.map((byte, place) => (place === n ? byte ^ 0x01 : byte));
       await expect(
-        hsm.writeLetters([
-          {
-            order: "A-5",
-            record: 1,
-            name: "pin",
-            sealed: damaged,
-            letter: "L9",
-            addressee: "x",
-            file: at("x.letter"),
-          },
-        ]),
+        hsm.writeLetters({
+          order: "A-5",
+          batch: "B9",
+          letters: [{ record: 1, name: "pin", sealed: damaged, letter: "L9", addressee: "x" }],
+          file: at("x.letters"),
+        }),
       ).rejects.toThrow("damaged or belongs elsewhere");
     }
   });

@@ -7,7 +7,8 @@ import { DeviceFault } from "../problem.js";
 import { KeystoreProblem } from "./keystore.js";
 import { OfficeRefusal } from "./office/refusal.js";
 import type { Hsm } from "./port.js";
-import { handedOver } from "./secret.js";
+import type { Witnessing } from "./office/witness.js";
+import { bothHandedOver, handedOver, type Secret } from "./secret.js";
 import type { VaultCalls } from "./vault-core.js";
 import {
   MESSAGES,
@@ -54,6 +55,8 @@ export interface ModuleProcess {
   readonly environment?: Readonly<Record<string, string>>;
   /** What its secret is read from, of this process. */
   readonly secretFd?: number | undefined;
+  /** What the passphrases of two custodians are read from. */
+  readonly custodianFds?: readonly (number | undefined)[];
 }
 
 /** So many unanswered calls, and no further card session is opened. */
@@ -92,7 +95,7 @@ export class ModuleClient {
   readonly #device: string;
 
   constructor(
-    { device, file: processFile, environment = {}, secretFd }: ModuleProcess,
+    { device, file: processFile, environment = {}, secretFd, custodianFds = [] }: ModuleProcess,
     { deadlineMs = usualDeadline, start = (file, options) => fork(file, [], options) }: VaultOptions,
   ) {
     this.#device = device;
@@ -106,7 +109,10 @@ export class ModuleClient {
       ...undumped,
       env: environment,
       // Node's channel tells each side of the other's end; what they say to each other has a pipe of its own.
-      stdio: ["ignore", "ignore", "ignore", "ipc", "pipe", ...(secretFd === undefined ? [] : [secretFd])],
+      stdio: [
+        ...(["ignore", "ignore", "ignore", "ipc", "pipe"] as const),
+        ...[secretFd, ...custodianFds].map((fd) => fd ?? "ignore"),
+      ],
     });
     this.#wire = this.#child.stdio[MESSAGES] as Duplex;
     hearBlocks(this.#wire, (answer) => this.#heard(answer as VaultAnswer));
@@ -272,11 +278,22 @@ export const accepting = ({ swapAccepted = false }: VaultOptions): { readonly sw
   swapAccepted,
 });
 
+/** A deed as the module's process is told of it, and the descriptors of the two custodians' passphrases. */
+export function deedOver(deed: Witnessing<Secret> | undefined) {
+  if (deed === undefined) return { told: {}, custodianFds: [] };
+  const { secrets, fds } = bothHandedOver(deed.passphrases);
+  return { told: { deed: { ...deed, passphrases: secrets } }, custodianFds: fds };
+}
+
 /** Whose secret is read in the module's process, it is told so, and given the descriptor. */
-function started(unlock: VaultUnlock, options: VaultOptions) {
+function started(
+  unlock: VaultUnlock,
+  options: VaultOptions,
+  custodianFds: readonly (number | undefined)[] = [],
+) {
   const { secret, fd } = "keyFile" in unlock ? { secret: undefined } : handedOver(unlock.passphrase);
   return {
-    client: new ModuleClient({ ...vaultProcess, secretFd: fd }, options),
+    client: new ModuleClient({ ...vaultProcess, secretFd: fd, custodianFds }, options),
     unlock: secret === undefined ? unlock : { passphrase: secret },
   };
 }
@@ -299,17 +316,20 @@ export async function openVault({
   file,
   unlock: given,
   make,
+  deed,
   ...options
 }: {
   readonly file: string;
   readonly unlock: VaultUnlock;
   readonly make?: Omit<VaultCeremony, "file" | "unlock"> | undefined;
+  readonly deed?: Witnessing<Secret> | undefined;
 } & VaultOptions): Promise<Hsm> {
-  const { client, unlock } = started(given, options);
+  const { told, custodianFds } = deedOver(deed);
+  const { client, unlock } = started(given, options, custodianFds);
   try {
     const more = accepting(options);
     if (make !== undefined) await client.begin({ ask: "make", ceremony: { ...make, file, unlock }, ...more });
-    await client.begin({ ask: "open", file, unlock, ...more });
+    await client.begin({ ask: "open", file, unlock, ...more, ...told });
   } catch (problem) {
     await client.close();
     throw problem;
@@ -332,6 +352,8 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     authenticate: call("authenticate"),
     unwrap: call("unwrap"),
     closeSession: call("closeSession"),
+    openProof: call("openProof"),
+    judgeProof: call("judgeProof"),
     openMutual: call("openMutual"),
     judgeMutual: call("judgeMutual"),
     drawPin: call("drawPin"),

@@ -73,6 +73,8 @@ const noModule: SecurityModule = {
   authenticate: refused,
   unwrap: refused,
   closeSession: refused,
+  openProof: refused,
+  judgeProof: refused,
 };
 
 async function ran(reader: Reader, program: CardProgram): Promise<RunEnd> {

@@ -47,6 +47,20 @@ describe.each(kinds)("a card's life, %s", (_, text) => {
   });
 });
 
+test("a key that the chip keeps otherwise than it was told to is found by the proof, which nobody can read", async () => {
+  const compiled = planned(productText);
+  const head = new GpHead(chip(compiled), [{ kind: "stores-wrong", grouping: 0x8101, byte: 5 }]);
+  for (const [station, program] of programsOf(compiled)) {
+    if (station === "proof") break;
+    expect([station, (await head.run(program)).kind]).toEqual([station, "passed"]);
+  }
+  expect(await head.run(programOf(productText, "proof"))).toMatchObject({
+    kind: "rejected",
+    code: "proof-wrong",
+    detail: expect.stringContaining("access proves key 01") as string,
+  });
+});
+
 test("SCP11: the maker's hosts are out of the card once it is the issuer's", async () => {
   const head = await livedUntil(scp11Text, "end");
   const before = head.card.counters.pagesWritten;

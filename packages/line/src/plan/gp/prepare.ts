@@ -14,7 +14,7 @@ import {
   type Values,
   valueBytes,
 } from "../content.js";
-import { pinState } from "../commands.js";
+import { internalAuthenticate, pinState } from "../commands.js";
 import type { ContentModel } from "../product-model.js";
 import {
   cardState,
@@ -232,6 +232,21 @@ export function gpPersonalization(planned: PlannedGp, values: Values, attempt = 
   };
 }
 
+/** The access applet of the mask answers INTERNAL AUTHENTICATE with its keys (docs/gp-card.md 7); what other modules do with theirs is their own. */
+const accessApplet = "A0000008760201";
+
+/** Each key shows that it is the master's for this chip, and costs no try. */
+function keyProofs({ name, module, keys }: GpApplication): Step[] {
+  if (keys === undefined || hex(module) !== accessApplet) return [];
+  return keys.ids.map((kid) =>
+    internalAuthenticate(
+      keys.master,
+      kid,
+      `${name} proves key ${groupingName(kid).slice(2)}, which nobody can read`,
+    ),
+  );
+}
+
 /** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
 export function gpProof({ product, payment }: PlannedGp, values: Values, attempt = 1): CardProgram {
   const { channel, form, isd, applications, stayingKeys } = product;
@@ -251,7 +266,8 @@ export function gpProof({ product, payment }: PlannedGp, values: Values, attempt
     const open = app.data.filter(({ id }) => app.read.includes(id));
     const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
     const pin = product.pin?.application === app.name ? product.pin : undefined;
-    if (open.length + issuers.length === 0 && pin === undefined) return [];
+    const keys = keyProofs(app);
+    if (open.length + issuers.length + keys.length === 0 && pin === undefined) return [];
     return [
       select(app.aid, `application ${app.name}`),
       ...open.map(({ id, content }) =>
@@ -262,6 +278,7 @@ export function gpProof({ product, payment }: PlannedGp, values: Values, attempt
         const content = unhex(typeof value === "string" ? value : "");
         return getObject(id, content, `the issuer's grouping ${groupingName(id)} of ${app.name}`);
       }),
+      ...keys,
       ...(pin === undefined ? [] : [pinState(pin.tries)]),
     ];
   });

@@ -1,4 +1,4 @@
-/** The part of fontkit 2 that layout uses; the package carries no types. Lengths in font units. */
+/** The part of fontkit 2 that layout and PIN letters use; the package carries no types. Lengths in font units. */
 declare module "fontkit" {
   interface Glyph {
     readonly id: number;
@@ -20,8 +20,17 @@ declare module "fontkit" {
       readonly yOffset: number;
     }[];
   }
+  /** Glyphs of a font as a font of their own; numbers in it are given in the order of first inclusion, from 1. */
+  interface Subset {
+    includeGlyph(id: number): number;
+    encode(): Uint8Array;
+  }
   export interface Font {
     readonly unitsPerEm: number;
+    readonly ascent: number;
+    readonly descent: number;
+    readonly bbox: Glyph["bbox"];
+    createSubset(): Subset;
     hasGlyphForCodePoint(codePoint: number): boolean;
     glyphForCodePoint(codePoint: number): Glyph;
     layout(

@@ -6,6 +6,7 @@ import { runs } from "./migrations/0003-runs.js";
 import { givenUp } from "./migrations/0004-given-up.js";
 import { cardNumbers } from "./migrations/0005-card-numbers.js";
 import { drawnLabels } from "./migrations/0006-drawn-labels.js";
+import { letterBatches } from "./migrations/0007-letter-batches.js";
 
 interface Migration {
   readonly number: number;
@@ -21,6 +22,7 @@ export const migrations: readonly Migration[] = [
   { number: 4, name: "given-up", sql: givenUp },
   { number: 5, name: "card-numbers", sql: cardNumbers },
   { number: 6, name: "drawn-labels", sql: drawnLabels },
+  { number: 7, name: "letter-batches", sql: letterBatches },
 ];
 
 /** "PERS": tells our files from other SQLite files. */

@@ -110,6 +110,17 @@ export function actOf(
     readonly left: number | undefined;
   },
 ): Omit<Act, "sequence" | "previous"> {
+  if (ask.ask === "witness")
+    return {
+      at,
+      who: ask.by,
+      what: ask.what,
+      object: `${ask.object}, with ${ask.witness}`,
+      result: refused === undefined ? "ok" : "refused",
+      before: stateDigest(before),
+      after: stateDigest(after),
+      ...(refused === undefined ? {} : { why: refused.message }),
+    };
   const known = number ?? (ask.ask === "begin" ? undefined : ask.number);
   const pending = [...before.book.pending, ...after.book.pending].find((one) => one.number === known);
   const action = ask.ask === "begin" ? ask.action : pending?.action;

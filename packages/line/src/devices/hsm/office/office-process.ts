@@ -1,32 +1,25 @@
 /** The key office's own process: it lives for one call, and keys are clear only here. */
 import { createPublicKey, verify } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { Keyring } from "../keyring.js";
-import {
-  environmentOf,
-  KeystoreProblem,
-  openedBy,
-  sealKeystore,
-  type Unlock,
-  writeDurably,
-} from "../keystore.js";
-import { openGuarded } from "../lock-out.js";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { environmentOf, KeystoreProblem, openedBy, type Unlock, writeDurably } from "../keystore.js";
 import { openTokenOffice } from "../pkcs11/token-office.js";
 import { readRegister } from "../pkcs11/register.js";
 import { selfTest } from "../self-test.js";
 import { mustStayInMemory } from "../swap.js";
 import { actBytes, brokenAct } from "./acts.js";
+import { judgeActs, writeActs } from "./acts-file.js";
 import { wrongAtMost } from "./custodians.js";
 import { counterOf, readAll, type TerminalCounter } from "./counter.js";
 import { expired } from "./expiry.js";
 import { certificateRequest } from "./issuer-certificates.js";
 import type { OfficeCall, OfficeReply } from "./office-client.js";
+import { keystoreOffice } from "./keystore-office.js";
 import { serve, type Sat } from "./office.js";
 import { brokenRecord } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
-import { type KeyRoom, keystoreRoom, type OpenOffice } from "./room.js";
-import type { CeremonyRecord, Keep, OfficeAnswer, SignedAct, SignedRecord } from "./types.js";
+import type { KeyRoom, OpenOffice } from "./room.js";
+import type { CeremonyRecord, Keep, OfficeAnswer, SignedRecord } from "./types.js";
 
 process.on("message", (call: OfficeCall) => {
   void answer(call);
@@ -111,16 +104,7 @@ async function openOffice(
       : openedBy(file) === "passphrase"
         ? { passphrase: counter.typed("Passphrase of the keystore") }
         : unlock;
-  const keep = openGuarded(file, opened);
-  return {
-    keep,
-    room: keystoreRoom(keep.keys),
-    write: (kept) => {
-      sealKeystore(file, kept.environment, kept.keys, opened, kept);
-    },
-    describe: ({ environment, keys }) => new Keyring(environment, keys).describe(),
-    close: () => undefined,
-  };
+  return keystoreOffice(file, opened);
 }
 
 const RECORD = /^(C-\d+)\.json$/;
@@ -146,27 +130,6 @@ function writeRecords(folder: string, records: readonly SignedRecord[]): void {
     const file = join(folder, `${numberOf(record)}.json`);
     if (!existsSync(file)) writeDurably(file, `${JSON.stringify(record, null, 2)}\n`);
   }
-}
-
-/** One line an act, beside the audit's heads. An edited line stays as it is: "persoline audit verify" tells of it. */
-const linesOf = (file: string): string[] =>
-  existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
-
-function judgeActs({ book }: Keep, file: string): void {
-  const written = linesOf(file).length;
-  const known = book.acts?.length ?? 0;
-  if (written > known)
-    throw new OfficeRefusal(
-      `${file} tells of ${written} acts of the key office, the keystore knows ${known}: an older copy of the keystore was put back. Restore the newest one`,
-    );
-}
-
-function writeActs(file: string, acts: readonly SignedAct[]): void {
-  const written = linesOf(file);
-  if (written.length === acts.length) return;
-  const lines = [...written, ...acts.slice(written.length).map((act) => JSON.stringify(act))];
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeDurably(file, `${lines.join("\n")}\n`);
 }
 
 async function told(keep: Keep, { signedBy }: KeyRoom, office: OpenOffice): Promise<OfficeAnswer> {

@@ -102,6 +102,8 @@ async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, plac
     }
     case "confirm":
       return sit(place, pendingOf(keep, ask.number), ask.by, ask.pieceKcv);
+    case "witness":
+      return stood(place, ask.by, ask.witness);
     case "cancel": {
       const pending = pendingOf(keep, ask.number);
       const { wrong, custodians } = proved(place, ask.by);
@@ -176,6 +178,20 @@ function newCustodian(place: Place, name: string): Sat {
     keep: { ...keep, book: { ...next, pending: [...book.pending, pending] } },
     ceremony: { number, left: 2 },
   };
+}
+
+/** Two custodians, each by a passphrase of their own; both are heard before anything is said of one. */
+function stood(place: Place, by: string, witness: string): Sat {
+  judgeOffice(place.keep);
+  const { book } = place.keep;
+  if (custodianOf(book.custodians, by).name === custodianOf(book.custodians, witness).name)
+    throw new OfficeRefusal("this takes two different custodians; name both");
+  const one = proved(place, by);
+  const first = { ...place.keep, book: { ...book, custodians: one.custodians } };
+  const other = proved({ ...place, keep: first }, witness);
+  const keep = { ...first, book: { ...book, custodians: other.custodians } };
+  const refused = one.wrong ?? other.wrong;
+  return { keep, ...(refused === undefined ? {} : { refused }) };
 }
 
 function proved(

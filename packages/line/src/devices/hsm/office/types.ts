@@ -198,7 +198,15 @@ export type OfficeAsk =
   | { readonly ask: "request"; readonly name: string }
   | { readonly ask: "begin"; readonly action: KeyAction; readonly by: string; readonly pieceKcv?: string }
   | { readonly ask: "confirm"; readonly number: string; readonly by: string; readonly pieceKcv?: string }
-  | { readonly ask: "cancel"; readonly number: string; readonly by: string };
+  | { readonly ask: "cancel"; readonly number: string; readonly by: string }
+  /** Two custodians stand for a deed that is no ceremony (witness.ts). */
+  | {
+      readonly ask: "witness";
+      readonly what: string;
+      readonly object: string;
+      readonly by: string;
+      readonly witness: string;
+    };
 
 export interface OfficeAnswer {
   readonly environment: Environment;

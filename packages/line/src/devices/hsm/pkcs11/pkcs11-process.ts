@@ -1,5 +1,6 @@
 /** The process that alone speaks to the token: a library that dies takes only this process with it. */
 import { drawFrom } from "../draw.js";
+import { witnessed } from "../office/witness.js";
 import { selfTest } from "../self-test.js";
 import { type Hear, serve } from "../serve.js";
 import { mustStayInMemory } from "../swap.js";
@@ -9,6 +10,7 @@ import { probeToken } from "./probes.js";
 import { readRegister } from "./register.js";
 import { Token } from "./token.js";
 import { TokenKeyring } from "./token-keyring.js";
+import { openTokenOffice } from "./token-office.js";
 
 const opening = async (unlock: TokenUnlock, hear: Hear): Promise<Token> => {
   const { library, label, pin } = unlock;
@@ -26,15 +28,25 @@ serve<TokenCeremony, TokenUnlock>({
       token.disconnect();
     }
   },
-  open: async (file, unlock, { hear, swapAccepted }) => {
+  open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {
     selfTest();
+    mustStayInMemory(readRegister(file).environment, swapAccepted);
+    if (deed !== undefined) {
+      const { library, label, pin } = unlock;
+      const office = await openTokenOffice(file, { library, label, pin: await hear(pin) });
+      try {
+        await witnessed(office, deed, hearOther);
+      } finally {
+        office.close();
+      }
+    }
     const register = readRegister(file);
-    mustStayInMemory(register.environment, swapAccepted);
     const token = await opening(unlock, hear);
     try {
       drawFrom((length) => token.random(length));
       const { operations, keptKeys, transports } = probeToken(token, unlock.missing);
       const ring = new TokenKeyring(token, file, register, { keptKeys, transports });
+      ring.lettersOf = deed?.order;
       return vaultCalls(ring, { provider: `pkcs11 (${unlock.label})`, operations });
     } catch (error) {
       token.disconnect();

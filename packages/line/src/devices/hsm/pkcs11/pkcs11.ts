@@ -1,7 +1,8 @@
 /** The security module whose masters are in a PKCS#11 token. This side only carries messages; the token's library is loaded in a process of its own. */
 import type { Hsm } from "../port.js";
-import { handedOver } from "../secret.js";
-import { accepting, hsmOf, ModuleClient, type ModuleProcess, type VaultOptions } from "../vault.js";
+import type { Witnessing } from "../office/witness.js";
+import { handedOver, type Secret } from "../secret.js";
+import { accepting, deedOver, hsmOf, ModuleClient, type ModuleProcess, type VaultOptions } from "../vault.js";
 import type { TokenCeremony, TokenUnlock } from "./make.js";
 
 export type { TokenCeremony, TokenUnlock } from "./make.js";
@@ -14,9 +15,13 @@ export interface Pkcs11Options extends VaultOptions {
 }
 
 /** Whose PIN is read in the token's process, it is told so, and given the descriptor. */
-function started(unlock: TokenUnlock, { environment = {}, ...options }: Pkcs11Options) {
+function started(
+  unlock: TokenUnlock,
+  { environment = {}, ...options }: Pkcs11Options,
+  custodianFds: readonly (number | undefined)[] = [],
+) {
   const { secret, fd } = handedOver(unlock.pin);
-  const process: ModuleProcess = { device: "token", file, environment, secretFd: fd };
+  const process: ModuleProcess = { device: "token", file, environment, secretFd: fd, custodianFds };
   return { client: new ModuleClient(process, options), unlock: { ...unlock, pin: secret } };
 }
 
@@ -39,19 +44,22 @@ export async function openToken(
     file: register,
     unlock: given,
     make,
+    deed,
   }: {
     readonly file: string;
     readonly unlock: TokenUnlock;
     readonly make?: Omit<TokenCeremony, "file" | "unlock"> | undefined;
+    readonly deed?: Witnessing<Secret> | undefined;
   },
   options: Pkcs11Options = {},
 ): Promise<Hsm> {
-  const { client, unlock } = started(given, options);
+  const { told, custodianFds } = deedOver(deed);
+  const { client, unlock } = started(given, options, custodianFds);
   try {
     const more = accepting(options);
     if (make !== undefined)
       await client.begin({ ask: "make", ceremony: { ...make, file: register, unlock }, ...more });
-    await client.begin({ ask: "open", file: register, unlock, ...more });
+    await client.begin({ ask: "open", file: register, unlock, ...more, ...told });
   } catch (problem) {
     await client.close();
     throw problem;

@@ -1,0 +1,19 @@
+/** The key office of a keystore that is open. */
+import { Keyring } from "../keyring.js";
+import { sealKeystore, type Unlock } from "../keystore.js";
+import { openGuarded } from "../lock-out.js";
+import { keystoreRoom, type OpenOffice } from "./room.js";
+
+/** Throws KeystoreProblem. */
+export function keystoreOffice(file: string, opened: Unlock): OpenOffice {
+  const keep = openGuarded(file, opened);
+  return {
+    keep,
+    room: keystoreRoom(keep.keys),
+    write: (kept) => {
+      sealKeystore(file, kept.environment, kept.keys, opened, kept);
+    },
+    describe: ({ environment, keys }) => new Keyring(environment, keys).describe(),
+    close: () => undefined,
+  };
+}
