@@ -42,7 +42,7 @@ export interface QualityLimits {
     readonly broad: number;
     /** Share of these from which a dot beside a strange one belongs to it. */
     readonly weak: number;
-    /** mm of a scratch that is no wider than `thin`, and mm² of a spot. */
+    /** mm of a scratch that is no wider than `thin` or a twelfth of its length, and mm² of a spot. */
     readonly scratch: number;
     readonly thin: number;
     readonly spot: number;
@@ -59,7 +59,7 @@ export const simulatedLimits: QualityLimits = {
   recognised: 0.6,
   lie: 0.1,
   displacement: 0.3,
-  glyph: { good: 0.28, wrong: 0.36 },
+  glyph: { good: 0.32, wrong: 0.4 },
   photo: { shapes: 0.9, dots: 0.5, features: 0.8 },
   art: 0.5,
   marked: 0.3,

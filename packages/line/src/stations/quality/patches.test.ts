@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { linked, type Patch, patchesOf } from "./patches.js";
+import { isLine, linked, type Patch, patchesOf } from "./patches.js";
 import { plane } from "./plane.js";
 
 const [width, height] = [400, 200];
@@ -25,6 +25,11 @@ describe("clusters of strange dots", () => {
     const [block] = patches((marks) => bar(marks, 20, 30, 12, 12));
     expect(block?.area).toBeCloseTo((12 / perMm) ** 2, 3);
     expect(block?.wide).toBeCloseTo(12 / perMm, 1);
+  });
+  test("a broad scratch is a line when it is long; a broad and short place is none", () => {
+    expect(isLine({ length: 4, wide: 0.6 }, 0.7)).toBe(true);
+    expect(isLine({ length: 14, wide: 0.9 }, 0.7)).toBe(true);
+    expect(isLine({ length: 4, wide: 0.9 }, 0.7)).toBe(false);
   });
   test("weak dots lengthen what strange ones began, and are nothing by themselves", () => {
     const [line] = patches((marks) => {

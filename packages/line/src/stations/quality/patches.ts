@@ -119,6 +119,13 @@ function shapeOf({ dots, x, y, xx, xy, yy }: Cluster): { readonly length: number
   return { length: extent(mean + half), wide: extent(mean - half) };
 }
 
+/** Of a scratch that is seen this often as long as wide, the width says nothing: a lens spreads a broad one beyond what is thin. */
+const longish = 12;
+
+/** Long and thin. `thin`: mm across that any length may have. */
+export const isLine = ({ length, wide }: Pick<Patch, "length" | "wide">, thin: number): boolean =>
+  wide < Math.max(thin, length / longish);
+
 /** Pieces of one scratch may lie so far apart, mm: where it crosses marks of its own darkness it does not show. */
 const apart = 1.5;
 /** Clusters smaller than this are no pieces of a scratch, and of more clusters than that the card is no longer worth it. */
@@ -154,8 +161,8 @@ function joined(clusters: readonly Cluster[], thin: number): Cluster[] {
       const gapY = Math.max(grown.top, other.top) - Math.min(grown.bottom, other.bottom);
       if (Math.hypot(Math.max(0, gapX), Math.max(0, gapY)) > apart * perMm) continue;
       const both = together(grown, other);
-      const { length, wide } = shapeOf(both);
-      if (wide > thin || length < 2 * wide) continue;
+      const shape = shapeOf(both);
+      if (!isLine(shape, thin) || shape.length < 2 * shape.wide) continue;
       grown = both;
       rest.splice(i, 1);
       i = -1;

@@ -2,7 +2,7 @@
 import type { FaceFinding } from "./finding.js";
 import { type Box, type Ink, inkOf, shownIn, windowOf } from "./match.js";
 import { dim, trimToCard } from "./light.js";
-import { linked, patchesOf } from "./patches.js";
+import { isLine, linked, patchesOf } from "./patches.js";
 import { boxBlur, halve, type Plane, plane, type Window, windowAll } from "./plane.js";
 import { nothing, type Sight } from "./sight.js";
 
@@ -166,7 +166,8 @@ export function judgeSurface(
       unit: "mm" | "mm²",
     ): FaceFinding[] => [{ field: "card", what, measured, limit, unit, box, weight: "reject" }];
     if (area > tone.area && uneven < tone.uneven) return say("wrong-stock", area, tone.area, "mm²");
-    if (length > scratch && wide < thin && area > spot / 2) return say("scratch", length, scratch, "mm");
+    if (length > scratch && isLine({ length, wide }, thin) && area > spot / 2)
+      return say("scratch", length, scratch, "mm");
     if (area > spot) return say("spot", area, spot, "mm²");
     return [];
   });
