@@ -106,6 +106,25 @@ describe("a stranger's card", () => {
     });
   });
 
+  test("a telecom file is one beside a USIM; elsewhere the product's name counts, or the name is a guess and told as one", async () => {
+    const pathsOf = async (usim: boolean, wanted?: { readonly name: string; readonly fid: number }) => {
+      const channel = channelOf((command) => {
+        if (command.startsWith("00A40000023F00")) return concat(fcp(0x3f00, "38"), u16(0x9000));
+        if (/^00A40[0-2]00027F10/.test(command)) return concat(fcp(0x7f10, "38"), u16(0x9000));
+        if (command.startsWith("00A4") && command.slice(6, 8) !== "00") return "6A86";
+        return usim && command.startsWith("00A4040007A0000000871002") ? "9000" : "6A82";
+      });
+      const { files } = await inspectCard(channel, {
+        atr,
+        ...(wanted === undefined ? {} : { wanted: [{ name: "MF", files: [wanted] }] }),
+      });
+      return files.map(({ path }) => path);
+    };
+    expect(await pathsOf(true)).toEqual(["MF", "DF.TELECOM"]);
+    expect(await pathsOf(false)).toEqual(["MF", "DF.TELECOM?"]);
+    expect(await pathsOf(false, { name: "access", fid: 0x7f10 })).toEqual(["MF", "MF/access"]);
+  });
+
   /** Bears SELECT without an answer only, and holds MF, a transparent EF.DIR and one file more. */
   const fragile = (command: string): Answer => {
     if (!command.startsWith("00A4")) {

@@ -6,7 +6,7 @@ import { asking, Ended } from "./ask.js";
 import { learnDesfire } from "./desfire.js";
 import { learnFacts } from "./facts.js";
 import { learnApplications, learnFiles, Looking } from "./files.js";
-import { desfireName, knownSilent } from "./known.js";
+import { desfireName, isTelecom, knownSilent, standardFiles } from "./known.js";
 import type { Fact, FoundApplication, FoundFile, InspectOptions, Inspection } from "./types.js";
 
 /**
@@ -34,15 +34,31 @@ export async function inspectCard(channel: CardChannel, options: InspectOptions)
     if (!(thrown instanceof Ended)) throw thrown;
     ended = thrown.message;
   }
+  const applications = merged(listed, selected);
   return {
     atr: describeAtr(parseAtr(options.atr)),
     facts,
-    applications: merged(listed, selected),
-    files,
+    applications,
+    files: named(files, applications),
     missing,
     ...(silently === undefined ? {} : { notAsked: `structure, size and life cycle of files: ${silently}` }),
     ...(ended === undefined ? {} : { ended }),
   };
+}
+
+const telecomNames = new Set(standardFiles.flatMap(({ name, telecom }) => (telecom === true ? [name] : [])));
+
+/**
+ * By a telecom identifier alone a file is no telecom file: without a USIM beside it, it is told by what the product calls it, and else with
+ * a question mark.
+ */
+function named(files: readonly FoundFile[], applications: readonly FoundApplication[]): FoundFile[] {
+  if (applications.some(({ aid }) => isTelecom(aid))) return [...files];
+  const isGuess = ({ path }: FoundFile): boolean => telecomNames.has(path);
+  const known = new Set(files.filter((one) => !isGuess(one)).map(({ fid }) => fid));
+  return files
+    .filter((one) => !isGuess(one) || !known.has(one.fid))
+    .map((one) => (isGuess(one) ? { ...one, path: `${one.path}?` } : one));
 }
 
 function merged(

@@ -1,18 +1,29 @@
 import { hex, utf8, unhex } from "../bytes/index.js";
 
-/** Elementary and dedicated files that standards give a place under the MF. */
-export const standardFiles: readonly { readonly name: string; readonly fid: number }[] = [
+/**
+ * Elementary and dedicated files that standards give a place under the MF. `telecom`: only on SIM and USIM cards; elsewhere anything may
+ * have that identifier.
+ */
+export const standardFiles: readonly {
+  readonly name: string;
+  readonly fid: number;
+  readonly telecom?: true;
+}[] = [
   { name: "EF.DIR", fid: 0x2f00 }, // ISO/IEC 7816-4, 8.2.1.1
   { name: "EF.ATR/INFO", fid: 0x2f01 }, // ISO/IEC 7816-4, 8.2.1.1
   { name: "EF.GDO", fid: 0x2f02 }, // DIN V 66291
-  { name: "EF.PL", fid: 0x2f05 }, // ETSI TS 102 221, 13.3
-  { name: "EF.ARR", fid: 0x2f06 }, // ETSI TS 102 221, 13.4
-  { name: "EF.ICCID", fid: 0x2fe2 }, // ETSI TS 102 221, 13.2
+  { name: "EF.PL", fid: 0x2f05, telecom: true }, // ETSI TS 102 221, 13.3
+  { name: "EF.ARR", fid: 0x2f06, telecom: true }, // ETSI TS 102 221, 13.4
+  { name: "EF.ICCID", fid: 0x2fe2, telecom: true }, // ETSI TS 102 221, 13.2
   { name: "EF.CardAccess", fid: 0x011c }, // ICAO 9303-11
-  { name: "DF.TELECOM", fid: 0x7f10 }, // ETSI TS 102 221, 13
-  { name: "DF.GSM", fid: 0x7f20 }, // 3GPP TS 51.011
+  { name: "DF.TELECOM", fid: 0x7f10, telecom: true }, // ETSI TS 102 221, 13
+  { name: "DF.GSM", fid: 0x7f20, telecom: true }, // 3GPP TS 51.011
   { name: "DF.PKCS15", fid: 0x5015 }, // ISO/IEC 7816-15
 ];
+
+/** USIM, ISIM (3GPP TS 31.102, 31.103). */
+const telecomAids: readonly string[] = ["A0000000871002", "A0000000871004"];
+export const isTelecom = (aid: string): boolean => telecomAids.some((one) => aid.startsWith(one));
 
 /** Of the card's native application (docs/desfire-card.md 1). */
 export const desfireName = unhex("D2760000850100");

@@ -12,6 +12,7 @@ export type Inspected = Inspection & { readonly otherCard?: string };
 
 const mute: Inspected = {
   atr: ["no answer to reset: the card is mute"],
+  ended: "the card did not answer its reset",
   facts: [],
   applications: [],
   files: [],
