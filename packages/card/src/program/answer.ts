@@ -1,4 +1,4 @@
-import type { Command, Response } from "../apdu/index.js";
+import { type Command, describeSw, type Response, type StatusWord } from "../apdu/index.js";
 import type { KeyForm, SecureChannelSpec } from "./channel-spec.js";
 import type { ExpectedData, Part, RejectCode, Sent, Step, SwPattern } from "./types.js";
 
@@ -96,6 +96,10 @@ export const named = (step: Pick<Step, "why" | "ins">): string =>
 
 export const swText = (sw: number): string => sw.toString(16).toUpperCase().padStart(4, "0");
 
+/** With what it means (ISO/IEC 7816-4, 5.6); 91XX is a native card's own. */
+export const toldSw = (sw: StatusWord): string =>
+  sw >> 8 === 0x91 ? swText(sw) : describeSw(sw).replace(" ", ", ");
+
 /** ISO/IEC 7816-4, 5.6; DESFire's "EEPROM error". */
 const memoryFailures: ReadonlySet<number> = new Set([0x6581, 0x91ee]);
 
@@ -111,7 +115,7 @@ export function firstFault(
     }
     if (!swMatches(answer.sw, step.sw)) {
       const code = step.reject ?? (memoryFailures.has(answer.sw) ? "memory-failure" : "command-refused");
-      return { code, detail: `${named(step)}: the card answered ${swText(answer.sw)}` };
+      return { code, detail: `${named(step)}: the card answered ${toldSw(answer.sw)}` };
     }
     if (step.answer !== undefined && !dataMatches(answer.data, step.answer)) {
       const lengths =

@@ -204,7 +204,7 @@ describe("plain segments", () => {
       reply(0x6d00),
       {},
       "command-refused",
-      "step 18 (INS 18): the card answered 6D00",
+      "step 18 (INS 18): the card answered 6D00, instruction not supported",
     ],
     ["its own code", reply(0x6581), { reject: "eeprom-fault" }, "eeprom-fault", "6581"],
     ["a memory failure", reply(0x6581), {}, "memory-failure", "6581"],

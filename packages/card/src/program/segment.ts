@@ -1,5 +1,5 @@
 import type { Command, Response } from "../apdu/index.js";
-import { type Fault, firstFault, plainSent, swText } from "./answer.js";
+import { type Fault, firstFault, plainSent, toldSw } from "./answer.js";
 import type { SecureChannelSpec } from "./channel-spec.js";
 import type {
   CardChannel,
@@ -193,7 +193,7 @@ async function authenticated(
     const answer = answers[0];
     if (answer === undefined) return refused(fault("protocol-error", `${name}: no answer was handed over`));
     if ((answer.sw & sw.mask) !== sw.value)
-      return refused(fault("command-refused", `${name}: the card answered ${swText(answer.sw)}`));
+      return refused(fault("command-refused", `${name}: the card answered ${toldSw(answer.sw)}`));
     const ready = await world.outside(
       hsmMs,
       hsm.authenticate({ session: asked.session, answer, steps: wanted }),
@@ -230,7 +230,7 @@ async function sendWrapped(
   if (before === 0) return answers;
   const first = answers[0];
   if (first?.sw === 0x9000) return answers.slice(1);
-  const sw = first === undefined ? "nothing" : swText(first.sw);
+  const sw = first === undefined ? "nothing" : toldSw(first.sw);
   return fault("command-refused", `${authenticate} (INS 82): the card answered ${sw}`);
 }
 
