@@ -38,6 +38,13 @@ export class Working {
       head.state = "idle";
       return;
     }
+    if (fed === "ended") {
+      shift.unbound--;
+      shift.endedByPerson = true;
+      shift.stop({ how: "asked", why: "ended at the desk" });
+      head.state = "idle";
+      return;
+    }
     if (fed === "empty") {
       shift.unbound--;
       // A desk that was told to stop waits for no card: that says nothing about the stock.
