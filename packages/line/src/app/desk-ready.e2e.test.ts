@@ -22,10 +22,9 @@ test("a desk whose port another program has says so once, with the file and what
   const data = join(folder, "data");
   receiveBlanks(folder, data, 2);
   const line = deskAt(folder, port);
-  const run = begun(
-    ["run", smallOrder(folder, 1), "--line", line, "--data", data],
-    process.env as Record<string, string>,
-  );
+  const run = begun(["run", smallOrder(folder, 1), "--line", line, "--data", data], {
+    PATH: "/usr/bin:/bin",
+  });
   let told = "";
   run.stdout?.on("data", (bytes: Buffer) => (told += bytes.toString()));
   run.stderr?.on("data", (bytes: Buffer) => (told += bytes.toString()));

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { root } from "./command.test.data.js";
 
@@ -24,7 +24,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function pasted(...blocks: readonly string[]): Promise<string> {
   const shell = spawn("sh", ["-c", blocks.join("\n")], {
     cwd: root,
-    env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder },
+    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: folder, TMPDIR: folder },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
