@@ -104,6 +104,8 @@ export interface AssembledLine {
   deliver(): readonly { readonly lot: string; readonly items: readonly StockItem[] }[];
   /** Where every blank lies. A desk knows what it has in hand and what is in its good tray; other cards lie where people put them. */
   census(blanks: readonly Known[]): readonly { readonly place: Place; readonly label: string }[];
+  /** A desk's reader is there: without it nothing can be done, so nobody need be asked for a card. Throws DeviceFault. */
+  deskReady(): Promise<void>;
   /** Runs the line on its world's time. Throws as `Line.run` does. */
   run(): Promise<LineResult>;
   /** As `Line.stop`; a person who is waited for is waited for no longer. */
@@ -228,6 +230,9 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
         items: floor.makeLot({ lot, count, seed: file.seed, faults, flaws }, parts.preprint),
       })),
     census: (blanks) => desk?.census(blanks) ?? floor.census(),
+    deskReady: async () => {
+      if (desk !== undefined) await readers.only().ready();
+    },
     run: () => run(() => line.run()),
     stop: () => {
       desk?.transport.stop();

@@ -277,6 +277,24 @@ describe("the desk on a real PC/SC service", () => {
     expect(out).not.toMatch(/stopp/i);
   });
 
+  test("a reader that is not there is told at once and once, with the line file to correct; nobody is asked for a card", async () => {
+    const plan: LotPlan = { lot: "D5", count: 2, seed: 9, faults: [], flaws: [] };
+    const { robot, begin } = await arranged(plan, 1);
+    const line = join(folder, "desk.yaml");
+    writeFileSync(line, readFileSync(line, "utf8").replace(/pcsc: "?[^",]*"?/, 'pcsc: "Nobody\'s Reader"'));
+    const { code, out } = await robot.watch(begin("--json"));
+    robot.close();
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ error: { code: "unplugged", problems: [{ file: line }] } });
+    expect(robot.told.filter((text) => /^Insert|^halt|^stop/.test(text))).toEqual([]);
+    const [told = "", ...more] = robot.told.filter((text) => text.includes("is not connected"));
+    expect(more).toEqual([]);
+    expect(told).toContain(
+      `${line}: Nobody's Reader, slot 0 is not connected: PC/SC has only "Persoline vpcd`,
+    );
+    expect(told).toContain("it is the reader: of station desk in this file");
+  });
+
   test("killed with a card in the reader: the same command goes on with that card and makes it once", async () => {
     const plan: LotPlan = { lot: "D2", count: 3, seed: 6, faults: [], flaws: [] };
     const { robot, begin } = await arranged(plan, 2);

@@ -51,8 +51,8 @@ function wholeLines(text: string): string[] {
 }
 /** Commands inside others, and those that a README tells to type. */
 const inside = (text: string): string[] =>
-  [...text.matchAll(/(?:`npx persoline |node_modules\/\.bin\/persoline )([^`&;]*)/g)].map(
-    ([, one]) => one ?? "",
+  [...text.matchAll(/`npx persoline ([^`&;]*)|node_modules\/\.bin\/persoline ([^`&;\n]*)/g)].map(
+    ([, prose, line]) => prose ?? line ?? "",
   );
 
 const told: readonly Told[] = documents.flatMap((where) => {
@@ -73,7 +73,8 @@ async function reading(): Promise<Command> {
 }
 
 async function refusedWords(text: string): Promise<string | undefined> {
-  const words = wordsOf(text);
+  // What a function of the shell adds is its callers'.
+  const words = wordsOf(text).filter((word) => word !== "$@");
   try {
     await (await reading()).parseAsync(words, { from: "user" });
   } catch (problem) {

@@ -18,8 +18,8 @@ import { pcscSocket, usbDevices } from "./config.js";
 
 /** What a desk and a shop floor need to know of a real reader, beside what stations do. */
 export interface RealReader extends Reader {
-  /** Starts what the first card would wait for. */
-  begin?(): void;
+  /** Starts what the first card would wait for. Throws DeviceFault when no card could ever come to this reader as things are. */
+  ready(): Promise<void>;
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
   close(): void;
 }
@@ -28,7 +28,7 @@ export interface LineReaders {
   at(station: StationFile, number: number): Reader;
   /** Of a desk's only head. Throws DeviceFault when it has none. */
   only(): RealReader;
-  /** Before the first card comes. */
+  /** Before the first card comes. What is wrong is told by the first that needs the reader. */
   begin(): void;
   close(): void;
 }
@@ -79,7 +79,7 @@ export function lineReaders(from: {
       return reader;
     },
     begin: () => {
-      for (const reader of real) reader.begin?.();
+      for (const reader of real) reader.ready().catch(() => undefined);
     },
     close: () => {
       for (const reader of real) reader.close();

@@ -268,6 +268,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     }),
     (one) => one.close(),
   );
+  await deskReady(assembled, file, ask.lineFile ?? job.order.line);
   await receiveStock(assembled, store, ask.by);
   await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
   const planned = await plannedCapacity({ job, file, faces, example });
@@ -303,6 +304,19 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     commits: { accounts: store.commits(), journal: journal.stats.commits },
     planned,
   };
+}
+
+/** Throws DataProblem that names the line file: its reader is not there, so no card is asked for. */
+async function deskReady(assembled: AssembledLine, { stations }: LineFile, path: string): Promise<void> {
+  try {
+    await assembled.deskReady();
+  } catch (thrown) {
+    if (!(thrown instanceof DeviceFault)) throw thrown;
+    const { code, message } = thrown;
+    const [station] = stations;
+    const remedy = `it is the reader: of station ${station?.name ?? ""} in this file; correct it there if another is meant ("persoline doctor" shows the readers that are there)`;
+    throw new DataProblem([{ file: path, code, message, remedy }]);
+  }
 }
 
 async function allBlanks(store: Store) {

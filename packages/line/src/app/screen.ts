@@ -15,6 +15,8 @@ export interface Screen {
   say(text: string): void;
   /** Replaces what was drawn last. */
   draw(lines: readonly string[]): void;
+  /** A text as lines that the terminal has room for, cut between words: what is drawn longer than that is cut off. */
+  fold(text: string): string[];
   /** Leaves what was drawn standing. */
   settle(): void;
 }
@@ -30,6 +32,8 @@ export function screen({
   const live = !quiet && out.isTTY === true;
   const coloured = live && wantsColour();
   let drawn = 0;
+  // A terminal that does not know its width says 0.
+  const width = (): number => out.columns || 80;
   const clear = (): string => (drawn === 0 ? "" : `\u001b[${String(drawn)}A\u001b[0J`);
   return {
     live,
@@ -41,16 +45,28 @@ export function screen({
     },
     draw: (lines) => {
       if (!live) return;
-      // A terminal that does not know its width says 0.
-      const width = out.columns || 80;
-      const fitted = lines.map((line) => fit(painted(line), width));
+      const fitted = lines.map((line) => fit(painted(line), width()));
       out.write(`${clear()}${fitted.join("\n")}\n`);
       drawn = fitted.length;
     },
+    fold: (text) => folded(harmless(text), width() - 1),
     settle: () => {
       drawn = 0;
     },
   };
+}
+
+/** A word longer than a line goes on in the next one. */
+function folded(text: string, room: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > room) {
+    const space = rest.lastIndexOf(" ", room);
+    const end = space > 0 ? space : Math.max(1, room);
+    lines.push(rest.slice(0, end).trimEnd());
+    rest = rest.slice(end).trimStart();
+  }
+  return [...lines, rest];
 }
 
 /** Our own colours stay; every other control character in it came from outside and does nothing. */
@@ -85,7 +101,9 @@ const bar = (share: number, width: number): string => {
 export function lineTable(view: LineView, goal: number, paint: Screen["paint"]): string[] {
   const { counts, stations } = view;
   const rows = stations.map((station) => stationRow(station, paint));
-  const share = goal === 0 ? 1 : counts.good / goal;
+  // Before the line has looked into its accounts, and where nothing is left to make, there is nothing to be a share of.
+  const share = goal === 0 ? "" : `${bar(counts.good / goal, 14)} `;
+  const good = goal === 0 ? String(counts.good) : `${String(counts.good)}/${String(goal)}`;
   return [
     paint(
       "bold",
@@ -93,7 +111,8 @@ export function lineTable(view: LineView, goal: number, paint: Screen["paint"]):
     ),
     ...rows,
     "",
-    `${bar(share, 30)} ${String(counts.good)}/${String(goal)} good   ${paint(counts.rejected > 0 ? "yellow" : "dim", `${String(counts.rejected)} rejected, ${String(counts.remade)} remade, ${String(counts.held)} held`)}   ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h${view.stopping ? paint("yellow", "   stopping: cards in work are finished") : ""}`,
+    `${share}${good} good   ${paint(counts.rejected > 0 ? "yellow" : "dim", `${String(counts.rejected)} rejected, ${String(counts.remade)} remade, ${String(counts.held)} held`)}   ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h`,
+    ...(view.stopping ? [paint("yellow", "stopping: cards in work are finished")] : []),
   ];
 }
 

@@ -1,6 +1,7 @@
 /** A device broke its promise: the machine's fault, nobody's card is rejected for it. */
 export type DeviceFaultCode =
   | "unplugged"
+  | "port-taken"
   | "timeout"
   | "refused"
   | "journal"

@@ -105,6 +105,8 @@ export interface BenchOptions {
   readonly moveMs?: number;
   readonly acts?: Partial<Record<Work, Act>>;
   readonly jams?: readonly number[];
+  /** After so many blanks whoever brings them has had enough. */
+  readonly feeds?: number;
   readonly attempts?: number;
   /** Which work shares a place; absent: each has its own. */
   readonly stations?: readonly (readonly Work[])[];
@@ -149,7 +151,7 @@ export class Bench {
 
   /** A new process: nothing but floor, accounts and journal is known. */
   newLine(): Line {
-    const { heads = {}, queue = 2, moveMs = 100, jams = [] } = this.options;
+    const { heads = {}, queue = 2, moveMs = 100, jams = [], feeds = Infinity } = this.options;
     this.world = virtualWorld({ seed: 1 });
     const surroundings: Surroundings = {
       world: this.world,
@@ -189,6 +191,8 @@ export class Bench {
       faces: [],
       emboss: [],
     });
+    const carousel = simulatedCarousel({ floor: this.floor, world: this.world, moveMs, jams });
+    let fed = 0;
     this.line = new Line({
       name: "bench",
       order: "A-1",
@@ -207,7 +211,10 @@ export class Bench {
           })),
         }),
       ),
-      transport: simulatedCarousel({ floor: this.floor, world: this.world, moveMs, jams }),
+      transport: {
+        ...carousel,
+        feed: (to) => (fed++ < feeds ? carousel.feed(to) : Promise.resolve("ended")),
+      },
       accounts: this.accounts,
       journal: this.journal,
       prepareRecord: ({ record }) => Promise.resolve(prepared(record.number)),

@@ -28,10 +28,16 @@ export function viewOf(shift: Shift): LineView {
   };
 }
 
-/** `missing`: blanks too few at the start. `inProduction`: records bound and neither produced nor given up. */
-export function resultOf(shift: Shift, missing: number, inProduction: number): LineResult {
-  const { stopping, waiting, hopperEmpty, machine } = shift;
-  const stillMissing = hopperEmpty ? Math.max(missing, waiting) : missing;
+/** `missing`: blanks too few at the start. `inProduction`: records bound and neither produced nor given up. `blanksInStock`: by the accounts, now. */
+export function resultOf(
+  shift: Shift,
+  missing: number,
+  { inProduction, blanksInStock }: { readonly inProduction: number; readonly blanksInStock: number },
+): LineResult {
+  const { stopping, waiting, hopperEmpty, endedByPerson, machine } = shift;
+  // An empty hopper shows what is missing; of a person who has had enough only the accounts can tell whether there was more to bring.
+  const short = hopperEmpty ? waiting : endedByPerson ? waiting - blanksInStock : 0;
+  const stillMissing = Math.max(missing, short);
   const left = machine.some(({ heads, slots }) =>
     [...heads, ...slots].some(({ card }) => card !== undefined),
   );

@@ -2,7 +2,7 @@ import type { Outcome } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
 import { bad, Bench, disagreements, numberOf, passed, rejected } from "./bench.test.data.js";
-import type { Work } from "./station.js";
+import { type Work, workOrder } from "./station.js";
 
 describe("a line", () => {
   test("makes a good card for every record, in its own slot, and feeds no blank too many", async () => {
@@ -157,6 +157,32 @@ describe("a stock too small", () => {
       counts: { good: 8, rejected: 3 },
     });
     expect(disagreements(bench)).toEqual([]);
+  });
+});
+
+describe("ended by whoever brings the cards", () => {
+  test("is a stop, not a stock too small: blanks are left, and the same command goes on", async () => {
+    const bench = new Bench({ records: 10, blanks: 12, feeds: 4, stations: [workOrder] });
+    expect(await bench.run()).toMatchObject({
+      ended: "stopped",
+      detail: "ended at the desk",
+      missing: 0,
+      counts: { good: 4 },
+    });
+    bench.options = { ...bench.options, feeds: 100 };
+    bench.newLine();
+    expect(await bench.run()).toMatchObject({ ended: "complete", counts: { good: 6 } });
+  });
+
+  test("because there was nothing more to bring: the blanks that are missing are told", async () => {
+    const bench = new Bench({
+      records: 10,
+      blanks: 11,
+      feeds: 11,
+      stations: [workOrder],
+      acts: { quality: bad("picture-wrong", 1, 2, 3) },
+    });
+    expect(await bench.run()).toMatchObject({ ended: "stock-too-small", missing: 2, counts: { good: 8 } });
   });
 });
 

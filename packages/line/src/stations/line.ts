@@ -58,7 +58,7 @@ export class Line {
       shift.waiting = progress.waiting;
       if (!changed || shift.stopping !== "no" || shift.hopperEmpty) break;
     }
-    return resultOf(shift, missing, progress.inProduction);
+    return resultOf(shift, missing, progress);
   }
 
   /** No new card is begun; bound cards are finished, unbound ones go back to stock with the stage they have. Returns at once. */

@@ -28,6 +28,8 @@ export class Shift {
   unbound = 0;
   bound = 0;
   hopperEmpty = false;
+  /** Whoever brings the cards has had enough, whatever the stock still has. */
+  endedByPerson = false;
   /** Why no blank was fed last time: some bin has no room for one more than what is in the machine. Asked again when a body has left. */
   noRoom: DeviceFault | undefined;
   began = 0;

@@ -1,6 +1,6 @@
 /** What happens to one card at one head: fed or taken there, visited work by work, bound to a record on the way. */
 import type { Outcome } from "@persoline/card/program";
-import { DeviceFault } from "../devices/problem.js";
+import { DeviceFault, type DeviceFaultCode } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
 import type { BoundRecord } from "../ledger/types.js";
 import { sealedGroupings } from "../orders/issuer.js";
@@ -35,6 +35,13 @@ export class Working {
       if (!(problem instanceof DeviceFault) || problem.code !== "bin-full") throw problem;
       // What leaves the machine may make room; the line stops only when nothing in it can.
       shift.noRoom = problem;
+      head.state = "idle";
+      return;
+    }
+    if (fed === "ended") {
+      shift.unbound--;
+      shift.endedByPerson = true;
+      shift.stop({ how: "asked", why: "ended at the desk" });
       head.state = "idle";
       return;
     }
@@ -231,7 +238,7 @@ export class Working {
       return {
         kind: "halted",
         device,
-        code: code === "jam" || code === "bin-full" || code === "disk-full" ? "refused" : code,
+        code: ofTheLineOnly(code) ? "refused" : code,
         detail: message,
       };
     }
@@ -299,3 +306,7 @@ export class Working {
     if (!hasReached(card.stage, "bound")) card.stage = "bound";
   }
 }
+
+/** Faults that no visit ends with under their own name. */
+const ofTheLineOnly = (code: DeviceFaultCode): code is "jam" | "bin-full" | "disk-full" | "port-taken" =>
+  code === "jam" || code === "bin-full" || code === "disk-full" || code === "port-taken";

@@ -105,7 +105,12 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
           goal = Math.max(goal, now.waiting + now.counts.good);
           const waiting = desk.line();
           const table = lineTable(now, goal, shown.paint);
-          shown.draw(waiting === undefined ? table : [...table, "", shown.paint("bold", waiting)]);
+          const asks = waiting === undefined ? [] : shown.fold(waiting);
+          shown.draw([
+            ...table,
+            ...(asks.length > 0 ? [""] : []),
+            ...asks.map((text) => shown.paint("bold", text)),
+          ]);
         };
         if (shown.live) timer = setInterval(draw, redraw);
         else {

@@ -120,7 +120,7 @@ describe("the operator's transport", () => {
     expect(await fed).toBe("empty");
     expect(person.awaited).toBeUndefined();
     person.typed.push("what?", "e");
-    expect(await person.transport(true).feed(head)).toBe("empty");
+    expect(await person.transport(true).feed(head)).toBe("ended");
   });
 
   test("a card that does not say who it is: the number on its body is typed, or it stays unknown", async () => {

@@ -130,7 +130,7 @@ export function operatorTransport(options: OperatorOptions): OperatorTransport {
           : "Insert the next card. (No more cards: type e and Enter.)";
       let told: string | undefined | typeof gone;
       for (;;) {
-        if (!(await asked(desk, words, () => until("present", true)))) return "empty";
+        if (!(await asked(desk, words, () => until("present", true)))) return stopped ? "empty" : "ended";
         told = await whileThere(identify);
         if (told !== gone) break;
         words = "The card was taken out before it could be read: insert it again.";

@@ -31,7 +31,8 @@ export interface Transport {
   readonly kind: "real" | "simulated";
   /** Milliseconds a move takes (for the planner). */
   readonly moveMs: number;
-  feed(to: Place): Promise<Fed | "empty">;
+  /** "ended": whoever brings the cards has had enough; that says nothing about the stock. */
+  feed(to: Place): Promise<Fed | "empty" | "ended">;
   /** `again`: the card was there before, and only goes back to where it came from. */
   move(from: Place, to: Place, again?: "again"): Promise<void>;
   /** Every head and queue place that holds a body now, with the label if it can be read there. */

@@ -36,8 +36,8 @@ export interface PcscOptions extends HostOptions {
 }
 
 export interface PcscReader extends Reader {
-  /** Starts what the first reset would wait for: the reader's process and its look at PC/SC. What is wrong is told by that reset. */
-  begin(): void;
+  /** Starts what the first reset would wait for: the reader's process and its look at PC/SC. Throws DeviceFault when the reader is not there now. */
+  ready(): Promise<void>;
   reset(kind: "cold" | "warm"): ReturnType<Reader["insert"]>;
   /** Waits until a card lies in the reader or none does; false when that took longer than `ms`. Throws DeviceFault. */
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
@@ -163,7 +163,9 @@ export function pcscReader(options: PcscOptions): PcscReader {
   return {
     name,
     kind: "real",
-    begin: () => void find().catch(() => undefined),
+    ready: async () => {
+      await find();
+    },
     insert: () => reset("cold"),
     reset,
     reseat: async () => {

@@ -168,7 +168,10 @@ describe("vpcd-direct", () => {
 
   test("a port that is taken is told", async () => {
     const reader = await listening();
-    await expect(listening({ port: reader.at })).rejects.toThrow(/cannot listen on 127\.0\.0\.1/);
+    const message = expect.stringMatching(
+      /^cannot listen on 127\.0\.0\.1:\d+: the port is taken, by .*: end that, or take another port$/,
+    ) as string;
+    await expect(listening({ port: reader.at })).rejects.toMatchObject({ code: "port-taken", message });
   });
 });
 

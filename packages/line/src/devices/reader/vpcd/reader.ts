@@ -23,6 +23,8 @@ const findings: readonly Finding[] = [
 export interface VpcdReader extends Reader {
   /** Where it listens. Throws DeviceFault when it cannot. */
   port(): Promise<number>;
+  /** Throws DeviceFault when it cannot listen. */
+  ready(): Promise<void>;
   awaitCard(card: "present" | "absent", ms: number): Promise<boolean>;
   close(): void;
 }
@@ -144,6 +146,9 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
     name,
     kind: "real",
     port: () => listens,
+    ready: async () => {
+      await listens;
+    },
     insert: async () => {
       off();
       const since = powerUp;
@@ -196,6 +201,14 @@ function carried(name: string, apdu: Uint8Array): Uint8Array {
   );
 }
 
+/** Why a port cannot be had, and what to do. */
+const unheard: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    'the port is taken, by another "persoline run" or "persoline card" command or by the vpcd of pcscd: end that, or take another port',
+  EACCES: "the system keeps this port (those below 1024) for its administrator: take another port",
+  EADDRNOTAVAIL: "this computer has no such address: take one that it has",
+};
+
 function listening(
   server: Server,
   name: string,
@@ -203,7 +216,10 @@ function listening(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", (error) => {
-      reject(new DeviceFault(name, "refused", `cannot listen on ${host}:${String(port)}: ${error.message}`));
+      const code = "code" in error && typeof error.code === "string" ? error.code : "";
+      const fault = code === "EADDRINUSE" ? "port-taken" : "refused";
+      const why = unheard[code] ?? error.message;
+      reject(new DeviceFault(name, fault, `cannot listen on ${host}:${String(port)}: ${why}`));
     });
     server.listen(port, host, () => {
       const address = server.address();
