@@ -224,6 +224,12 @@ describe("card serve, to whoever listens as vpcd does", () => {
     const torn = persoline(["card", "inspect", ...words]);
     expect(torn.code).toBe(1);
     expect((JSON.parse(torn.out) as { ended: string }).ended).toMatch(/; it was asked [0-9A-F]{2}CA/);
+    for (const one of open) await one.end();
+    serve("--vpcd", at(reader.port), "--fault", '{ kind: mute-at, ins: "CA", nth: 3 }');
+    const tornFile = join(folder, "torn.jsonl");
+    const told = persoline(["card", "trace", "record", tornFile, ...words.slice(0, 2)]);
+    expect(told.code).toBe(1);
+    expect(told.out).toMatch(/: \d+ exchanges\nthe rest is missing: .*; it was asked [0-9A-F]{2}CA/);
   });
 
   test("a trace is compared with the card that connects: its own, another, a silent one", async () => {

@@ -15,6 +15,7 @@ import {
   type TraceLine,
   traceText,
 } from "@persoline/card/trace";
+import { DeviceFault } from "../devices/problem.js";
 import type { Reader } from "../devices/reader/port.js";
 import { Refusal } from "./problem.js";
 
@@ -58,8 +59,17 @@ export interface Recording {
   readonly now: () => number;
 }
 
-/** Records a conversation. What came before the card fell silent is kept. Throws Refusal, DeviceFault. */
-export async function record({ reader, file, apdus, personal, now }: Recording): Promise<number> {
+export interface Recorded {
+  readonly exchanges: number;
+  /** Why the rest is missing: the card went away, and the command at which it did. */
+  readonly ended?: string;
+}
+
+/**
+ * Records a conversation. What came before the card went away, or before the reader failed, is in the file. Throws Refusal, DeviceFault
+ * (which names the file when there is one).
+ */
+export async function record({ reader, file, apdus, personal, now }: Recording): Promise<Recorded> {
   const commands = apdus.map((text) => {
     try {
       return decodeCommand(unhex(text.replaceAll(" ", "")));
@@ -69,23 +79,50 @@ export async function record({ reader, file, apdus, personal, now }: Recording):
     }
   });
   const lines: TraceLine[] = [];
-  await atReader(reader, async (atr, channel) => {
+  const work = async (atr: Uint8Array, channel: CardChannel): Promise<string | undefined> => {
     const began = now();
     const watched = recorded(channel, atr, {
       now: () => Math.round((now() - began) * 10) / 10,
       write: (line) => lines.push(line),
       personal,
     });
-    if (commands.length === 0) {
-      await inspectCard(watched, { atr });
-      return;
-    }
+    if (commands.length === 0) return (await inspectCard(watched, { atr })).ended;
     try {
       await watched.exchange(commands.map((command) => ({ command, sw: [{ value: 0, mask: 0 }] })));
+      return undefined;
     } catch (thrown) {
       if (!(thrown instanceof CardMute)) throw thrown;
+      const last = lines.at(-1);
+      // As it stands in the file: masked.
+      return last?.what === "mute" ? `${thrown.message}; it was asked ${cut(last.command)}` : thrown.message;
     }
-  });
+  };
+  let ended: string | undefined;
+  try {
+    ended = await atReader(reader, work);
+  } catch (thrown) {
+    if (thrown instanceof DeviceFault && exchangesOf(lines).length > 0 && left(file, lines))
+      throw new DeviceFault(
+        thrown.device,
+        thrown.code,
+        `${thrown.message}; the ${counted(exchangesOf(lines).length)} before that are in ${file}`,
+        { cause: thrown },
+      );
+    throw thrown;
+  }
+  write(file, lines);
+  return { exchanges: exchangesOf(lines).length, ...(ended === undefined ? {} : { ended }) };
+}
+
+/** "1 exchange", "2 exchanges". */
+export const counted = (exchanges: number): string =>
+  `${String(exchanges)} exchange${exchanges === 1 ? "" : "s"}`;
+
+const exchangesOf = (lines: readonly TraceLine[]): readonly TraceLine[] =>
+  lines.filter(({ what }) => what !== "reset");
+
+/** Throws Refusal. */
+function write(file: string, lines: readonly TraceLine[]): void {
   try {
     writeFileSync(file, traceText(lines), { flag: "wx", mode: 0o600 });
   } catch (thrown) {
@@ -94,7 +131,17 @@ export async function record({ reader, file, apdus, personal, now }: Recording):
       there ? `${file} is there already: name a new file` : `${file} cannot be written: check the folder`,
     );
   }
-  return lines.filter(({ what }) => what !== "reset").length;
+}
+
+/** Whether the lines are in the file: beside a fault of the reader, that of the file is the smaller one. */
+function left(file: string, lines: readonly TraceLine[]): boolean {
+  try {
+    write(file, lines);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Refusal) return false;
+    throw thrown;
+  }
 }
 
 /** The trace's own card, inspected: it answers as long as it was asked the same. Throws Refusal when it was not. */

@@ -2,11 +2,11 @@ import { performance } from "node:perf_hooks";
 import type { Command } from "commander";
 import type { Comparison } from "@persoline/card/trace";
 import type { Reader } from "../../devices/reader/port.js";
-import { WrongUsage } from "../problem.js";
+import { exitCode, WrongUsage } from "../problem.js";
 import { copiedCard } from "../copied-card.js";
 import { virtualReader } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
-import { compareTrace, inspectTrace, record, traceIn, traceRow } from "../traces.js";
+import { compareTrace, counted, inspectTrace, record, type Recorded, traceIn, traceRow } from "../traces.js";
 import { type CommonOptions, port, print, printJson, textTable, withData, withJson } from "./options.js";
 import { type ReaderWords, realReader } from "./real-reader.js";
 
@@ -39,9 +39,9 @@ export function addTraceCommands(card: Command): void {
     )
     .action(async (first: string | undefined, second: string | undefined, options: RecordOptions) => {
       const { file, reader, close } = recordAt(first, second, options);
-      let exchanges: number;
+      let recorded: Recorded;
       try {
-        exchanges = await record({
+        recorded = await record({
           reader,
           file,
           apdus: options.apdu ?? [],
@@ -51,8 +51,10 @@ export function addTraceCommands(card: Command): void {
       } finally {
         close();
       }
-      if (options.json === true) printJson({ file, exchanges });
-      else print(`${file}: ${String(exchanges)} exchanges`);
+      const { exchanges, ended } = recorded;
+      if (options.json === true) printJson({ file, ...recorded });
+      else print(`${file}: ${counted(exchanges)}${missing(ended)}`);
+      if (ended !== undefined) process.exitCode = exitCode.refused;
     });
   withJson(trace.command("show"))
     .description("a trace as a table")
@@ -103,6 +105,10 @@ export function addTraceCommands(card: Command): void {
       if (different.length > 0) process.exitCode = 1;
     });
 }
+
+/** In the words of an inspection. */
+const missing = (ended: string | undefined): string =>
+  ended === undefined ? "" : `\nthe rest is missing: ${ended}`;
 
 /** `LABEL FILE`, or `FILE` beside a reader. Throws WrongUsage. */
 function recordAt(
