@@ -6,7 +6,7 @@ import { inspectCard, type Inspection } from "@persoline/card/inspect";
 import type { CardChannel } from "@persoline/card/program";
 import { CardMute } from "@persoline/card/program";
 import {
-  type Comparison,
+  type Compared,
   compareWith,
   type Personal,
   readTrace,
@@ -158,7 +158,7 @@ export async function inspectTrace(lines: readonly TraceLine[], file: string): P
   }
 }
 
-export const compareTrace = (lines: readonly TraceLine[], reader: Reader): Promise<readonly Comparison[]> =>
+export const compareTrace = (lines: readonly TraceLine[], reader: Reader): Promise<Compared> =>
   atReader(reader, (atr, channel) => compareWith(lines, { atr, channel }));
 
 /** One line of a trace as cells: time, command, length of the answer's data, status in words. */
@@ -170,5 +170,6 @@ export function traceRow(line: TraceLine): readonly string[] {
   return [ms, cut(line.command), cut(line.answer.slice(0, -4)), describeSw(sw as StatusWord)];
 }
 
-const cut = (text: string): string =>
+/** Long bytes are cut, and their number told. */
+export const cut = (text: string): string =>
   text.length > 44 ? `${text.slice(0, 40)}… (${String(text.length / 2)})` : text;
