@@ -115,3 +115,22 @@ test("against another person's card: nothing of the person is told, what was not
   expect(differs.out).toContain(`${read}  6A82      ${stars}`);
   expect(differs.out).not.toContain(personal);
 });
+
+test.each([
+  ["nothing", ""],
+  ["a reset only", '{"what":"reset","ms":0,"atr":"3B00"}\n'],
+])("a trace that holds %s is refused: it would be no comparison", (_name, text) => {
+  const file = join(folder, "empty.jsonl");
+  writeFileSync(file, text);
+  const [first = ""] = labels("good");
+  for (const ended of [
+    card("trace", "replay", file, first),
+    persoline(["card", "trace", "replay", file]),
+    persoline(["card", "trace", "show", file]),
+  ])
+    expect(ended).toEqual({
+      code: 1,
+      out: "",
+      err: `${file} holds no exchange: record it again with "persoline card trace record"\n`,
+    });
+});

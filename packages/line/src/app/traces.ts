@@ -19,7 +19,7 @@ import { DeviceFault } from "../devices/problem.js";
 import type { Reader } from "../devices/reader/port.js";
 import { Refusal } from "./problem.js";
 
-/** Throws Refusal naming the file, and the line when it is one. */
+/** Throws Refusal naming the file, and the line when it is one; also for a trace in which nothing was asked. */
 export function traceIn(file: string): readonly TraceLine[] {
   let text: string;
   try {
@@ -27,12 +27,16 @@ export function traceIn(file: string): readonly TraceLine[] {
   } catch {
     throw new Refusal(`${file} cannot be opened: check the path and the file's permissions`);
   }
+  let lines: readonly TraceLine[];
   try {
-    return readTrace(text);
+    lines = readTrace(text);
   } catch (thrown) {
     if (thrown instanceof CardProblem) throw new Refusal(`${file}: ${thrown.message}`);
     throw thrown;
   }
+  if (exchangesOf(lines).length === 0)
+    throw new Refusal(`${file} holds no exchange: record it again with "persoline card trace record"`);
+  return lines;
 }
 
 /** Powers the card at a reader, does the work and takes the power away. Throws Refusal for a mute card. */
