@@ -55,6 +55,10 @@ export function maskedCommand(command: Command): string {
   return text.slice(0, at) + stars(length) + text.slice(at + 2 * length);
 }
 
+/** Nothing but length and status word. */
+export const maskedData = (response: Response): string =>
+  stars(response.data.length) + hex(encodeResponse(response)).slice(-4);
+
 /** `command`: the one that began, where the answer is to a further frame of it. */
 export function maskedAnswer(command: Command, response: Response, personal: Personal): string {
   const text = hex(encodeResponse(response));
@@ -62,9 +66,9 @@ export function maskedAnswer(command: Command, response: Response, personal: Per
   const kept = personal === "kept";
   if (cla === nativeClass) {
     const shown = openNativeAnswers.has(ins) || (kept && readingNative.has(ins));
-    return shown ? text : stars(response.data.length) + text.slice(-4);
+    return shown ? text : maskedData(response);
   }
   const named = (ins === 0xca && cardObjects.has((p1 << 8) | p2)) || openAnswers.has(ins);
   const open = !secured(cla) && (named || (kept && reading.has(ins)));
-  return open || ins === 0x82 ? text : stars(response.data.length) + text.slice(-4);
+  return open || ins === 0x82 ? text : maskedData(response);
 }

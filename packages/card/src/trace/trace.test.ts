@@ -212,12 +212,70 @@ describe("replaying", () => {
       return p2 === 0 ? "AABBCCDD9000" : "6A82";
     });
     const found = await compareWith(trace, { atr: unhex("3B00"), channel: again });
-    expect(found.map(({ now, same }) => [now, same])).toEqual([
-      ["not sent", true],
-      ["AABBCCDD9000", true],
-      ["6A82", false],
+    expect(found).toMatchObject({ exchanges: 3, asked: 2, different: 1, masked: 1 });
+    expect(found.ended).toBeUndefined();
+    expect(found.results.map(({ now, same, why }) => [now, same, why])).toEqual([
+      ["not sent", null, "its data are masked in the trace"],
+      ["********9000", null, "masked, not compared"],
+      ["6A82", false, undefined],
     ]);
     expect(asked).toEqual([0xb0, 0xb0]);
+  });
+});
+
+describe("comparing", () => {
+  const atr = unhex("3B00");
+  const line = (command: string, answer: string): TraceLine => ({ what: "apdu", ms: 1, command, answer });
+  const one = async (command: string, answer: string, now: string) =>
+    (await compareWith([line(command, answer)], { atr, channel: card(() => now) })).results[0];
+
+  test.each([
+    ["masked, of the same length", "00B0000000", "****9000", "31329000", "****9000", null],
+    ["masked, longer now", "00B0000000", "****9000", "3132339000", "******9000", false],
+    ["masked, another status", "00B0000000", "****9000", "31326282", "****6282", false],
+    ["refused then, told now", "00B0000000", "6A82", "31329000", "****9000", false],
+    ["kept in clear", "00B0000000", "31329000", "31339000", "31339000", false],
+    ["kept in clear, the same", "00B0000000", "31329000", "31329000", "31329000", true],
+    ["of the card itself, refused then", "80CA00CF00", "6A88", "CF029000", "CF029000", false],
+    ["a challenge", "0084000002", "01029000", "03049000", "03049000", true],
+    ["a challenge, refused now", "0084000002", "6D00", "6A81", "6A81", false],
+  ])("%s", async (_name, command, answer, now, shown, same) => {
+    expect(await one(command, answer, now)).toMatchObject({ recorded: answer, now: shown, same });
+  });
+
+  test("why something is not sent; a further frame without its beginning neither", async () => {
+    const lines = ["00200081", "80E2000002****", "00A4000CFF3F", "90BD00000701000000000000", "90AF000000"];
+    const found = await compareWith(
+      lines.map((command) => line(command, "9000")),
+      { atr, channel: card(() => "9000") },
+    );
+    expect(found).toMatchObject({ exchanges: 5, asked: 0, different: 0, masked: 0 });
+    expect(found.results.map(({ now, same }) => [now, same])).toEqual(lines.map(() => ["not sent", null]));
+    expect(found.results.map(({ why }) => why)).toEqual([
+      "it may change the card or cost a try",
+      "its data are masked in the trace",
+      "it is no whole command",
+      "it may change the card or cost a try",
+      "it goes on with a command that was not sent",
+    ]);
+  });
+
+  test("a card that goes away: what is left of the trace is not counted as asked", async () => {
+    const commands = ["80CA00CF00", "80CADF0100", "80CA00E000"];
+    const leaving = () => card(({ p1 }) => (p1 === 0xdf ? undefined : "01029000"));
+    const lines = commands.map((command) => line(command, "01029000"));
+    const found = await compareWith(lines, { atr, channel: leaving() });
+    expect(found).toMatchObject({ exchanges: 3, asked: 2, different: 1 });
+    expect(found.results.map(({ now, same }) => [now, same])).toEqual([
+      ["01029000", true],
+      ["mute", false],
+    ]);
+    expect(found.ended).toBe("the card stopped answering; it was asked 80CADF0100");
+    // As silent as the recorded card was, at the end of its trace.
+    const silent = [...lines.slice(0, 1), { what: "mute", ms: 2, command: "80CADF0100" } as const];
+    const alike = await compareWith(silent, { atr, channel: leaving() });
+    expect(alike).toMatchObject({ asked: 2, different: 0 });
+    expect(alike.ended).toBeUndefined();
   });
 });
 
@@ -230,7 +288,7 @@ describe("what is asked again", () => {
     });
     const trace = commands.map((command) => ({ what: "apdu", ms: 1, command, answer: "9000" }) as const);
     const found = await compareWith(trace, { atr, channel });
-    expect(found.map(({ now }) => now)).toEqual(
+    expect(found.results.map(({ now }) => now)).toEqual(
       commands.map((command) => (asked.includes(command) ? "9000" : "not sent")),
     );
     return asked;
@@ -335,7 +393,8 @@ describe("recorded cards", () => {
       expect(replay.remaining()).toBe(0);
       // All of an inspection may be asked again; the card's own answers are what it is compared with.
       const again = await compareWith(lines, replayed(lines));
-      expect(again.filter(({ now, same }) => now === "not sent" || !same)).toEqual([]);
+      expect(again.results.filter(({ same }) => same !== true)).toEqual([]);
+      expect(again).toMatchObject({ exchanges: again.asked, different: 0, masked: 0 });
     },
   );
 });

@@ -224,6 +224,12 @@ describe("card serve, to whoever listens as vpcd does", () => {
     const torn = persoline(["card", "inspect", ...words]);
     expect(torn.code).toBe(1);
     expect((JSON.parse(torn.out) as { ended: string }).ended).toMatch(/; it was asked [0-9A-F]{2}CA/);
+    for (const one of open) await one.end();
+    serve("--vpcd", at(reader.port), "--fault", '{ kind: mute-at, ins: "CA", nth: 3 }');
+    const tornFile = join(folder, "torn.jsonl");
+    const told = persoline(["card", "trace", "record", tornFile, ...words.slice(0, 2)]);
+    expect(told.code).toBe(1);
+    expect(told.out).toMatch(/: \d+ exchanges\nthe rest is missing: .*; it was asked [0-9A-F]{2}CA/);
   });
 
   test("a trace is compared with the card that connects: its own, another, a silent one", async () => {
@@ -237,23 +243,46 @@ describe("card serve, to whoever listens as vpcd does", () => {
       const { code, out } = persoline(["card", "trace", "replay", file, ...words]);
       await served.end();
       const found = JSON.parse(out) as {
-        readonly command: string;
-        readonly now: string;
-        readonly same: boolean;
-      }[];
-      return { code, different: found.filter(({ same }) => !same).map(({ command, now }) => [command, now]) };
+        readonly asked: number;
+        readonly exchanges: number;
+        readonly ended?: string;
+        readonly results: readonly { command: string; now: string; same: boolean | null }[];
+      };
+      const different = found.results.filter(({ same }) => same === false);
+      return {
+        code,
+        asked: `${String(found.asked)} of ${String(found.exchanges)}`,
+        different: different.map(({ command, now }) => [command, now]),
+        ended: found.ended,
+      };
     };
     const file = join(folder, "first.jsonl");
     const first = serve("--vpcd", at(reader.port), "--keep", keep);
     await first.serving();
-    const own = persoline(["card", "trace", "record", file, ...words, "--apdu", "80CADF0100", chipNumber]);
+    const own = persoline([
+      "card",
+      "trace",
+      "record",
+      file,
+      ...words,
+      "--apdu",
+      "80CADF0100",
+      chipNumber,
+      chipNumber,
+    ]);
     expect(own).toMatchObject({ code: 0 });
     await first.end();
-    expect(await compared(file)).toEqual({ code: 0, different: [] });
+    expect(await compared(file)).toEqual({ code: 0, asked: "3 of 3", different: [] });
     const second = await compared(file, "--first", "2");
-    expect(second).toMatchObject({ code: 1, different: [[chipNumber, expect.stringMatching(/^CF0A/)]] });
+    const another = [chipNumber, expect.stringMatching(/^CF0A/)];
+    expect(second).toEqual({ code: 1, asked: "3 of 3", different: [another, another] });
     const silent = ["--first", "3", "--fault", '{ kind: mute-at, ins: "CA", nth: 2 }'];
-    expect(await compared(file, ...silent)).toEqual({ code: 1, different: [[chipNumber, "mute"]] });
+    expect(await compared(file, ...silent)).toEqual({
+      code: 1,
+      asked: "2 of 3",
+      different: [[chipNumber, "mute"]],
+      ended: expect.stringContaining(`; it was asked ${chipNumber}`) as string,
+    });
   });
 
   test("wrong usage ends with 2 and says what is needed", () => {

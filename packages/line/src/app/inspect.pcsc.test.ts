@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectedReaders } from "../devices/reader/pcsc/reader.js";
 import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
 import { program, root } from "./command.test.data.js";
@@ -11,7 +13,9 @@ const reader = "Persoline vpcd A 00 00";
 const product = join(root, "examples/products/foreign-badge/product.yaml");
 let pcscd: Daemon;
 let body: ViccBody;
+let folder: string;
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "persoline-inspect-"));
   pcscd = await startPcscd(2);
   body = new ViccBody();
   body.insert(slotNumber(0).address);
@@ -21,6 +25,7 @@ beforeAll(async () => {
 afterAll(async () => {
   body.close();
   await pcscd.stop();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 interface Found {
@@ -104,4 +109,37 @@ test("in words: what is not there, what was not asked for; a product of other ca
   expect(out).toContain("cards of pkcs15 have another ATR");
   expect(out).toMatch(/^looked for and not there: /m);
   expect(out).toMatch(/^not asked for: structure, size and life cycle of files: vicc 0\.8/m);
+});
+
+describe("a recording that does not come to its end leaves what was said until then", () => {
+  const asked = "00CA004200";
+  const whats = (file: string) =>
+    readFileSync(file, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { what: string }).what);
+  /** Ten questions; something happens at the third. */
+  const cut = (file: string, act: () => void, ...more: readonly string[]) => {
+    body.when("00ca", body.count("00ca") + 3, act);
+    return card("trace", "record", file, ...more, "--apdu", ...Array<string>(10).fill(asked));
+  };
+
+  test("the card goes away: the command at which it did, and 1", async () => {
+    const file = join(folder, "torn.jsonl");
+    const { code, out } = await cut(file, () => body.out(), "--json");
+    expect({ code, found: JSON.parse(out) as unknown }).toEqual({
+      code: 1,
+      found: { file, exchanges: 3, ended: expect.stringContaining(`; it was asked ${asked}`) as string },
+    });
+    expect(whats(file)).toEqual(["reset", "apdu", "apdu", "mute"]);
+    body.insert(slotNumber(0).address);
+  });
+
+  test("the PC/SC service dies: the error names the file", async () => {
+    const file = join(folder, "died.jsonl");
+    const { code, out, err } = await cut(file, () => void pcscd.kill());
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toContain(`; the 2 exchanges before that are in ${file}`);
+    expect(whats(file)).toEqual(["reset", "apdu", "apdu"]);
+  });
 });

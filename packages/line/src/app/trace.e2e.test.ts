@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -67,4 +67,70 @@ test("own commands: a PIN is masked, and a person's file too unless asked for", 
   expect(readFileSync(kept, "utf8")).toMatch(/"00B0810010","answer":"[0-9A-F]{32}9000"/);
   const refused = card("trace", "record", first, join(folder, "x.jsonl"), "--apdu", "00A4");
   expect(refused.code).toBe(1);
+});
+
+test("against another person's card: nothing of the person is told, what was not sent is named", () => {
+  const [first = "", second = ""] = labels("good");
+  const read = "00B0810010";
+  const commands = ["00A4040C07A0000008760101", "00200081", "0020008106313233343536", read];
+  const [file, other] = [join(folder, "person.jsonl"), join(folder, "other.jsonl")];
+  expect(card("trace", "record", first, file, "--apdu", ...commands).code).toBe(0);
+  expect(card("trace", "record", second, other, "--keep-personal", "--apdu", ...commands).code).toBe(0);
+  const personal = /"00B0810010","answer":"([0-9A-F]{32})9000"/.exec(readFileSync(other, "utf8"))?.[1] ?? "";
+  expect(personal).toHaveLength(32);
+
+  const { code, out } = card("trace", "replay", file, second, "--json");
+  expect(out).not.toContain(personal);
+  const stars = `${"**".repeat(16)}9000`;
+  const unsent = { now: "not sent", same: null };
+  expect({ code, found: JSON.parse(out) as unknown }).toEqual({
+    code: 0,
+    found: {
+      file,
+      exchanges: 4,
+      asked: 2,
+      different: 0,
+      masked: 1,
+      results: [
+        { command: commands[0], recorded: "9000", now: "9000", same: true },
+        { command: "00200081", recorded: "63C3", ...unsent, why: "it may change the card or cost a try" },
+        expect.objectContaining({ ...unsent, why: "its data are masked in the trace" }) as unknown,
+        { command: read, recorded: stars, now: stars, same: null, why: "masked, not compared" },
+      ],
+    },
+  });
+  const text = card("trace", "replay", file, second).out;
+  expect(text).toMatch(/^00200081 +it may change the card or cost a try$/m);
+  expect(text).toMatch(/^0020008106\*{12} +its data are masked in the trace$/m);
+  expect(text).toMatch(/^2 of 4 exchanges asked again, 0 different, 1 masked, not compared$/m);
+
+  // As if the first card had refused.
+  const refused = join(folder, "refused.jsonl");
+  writeFileSync(
+    refused,
+    readFileSync(file, "utf8").replace(`"${read}","answer":"${stars}"`, `"${read}","answer":"6A82"`),
+  );
+  const differs = card("trace", "replay", refused, second);
+  expect(differs.code).toBe(1);
+  expect(differs.out).toContain(`${read}  6A82      ${stars}`);
+  expect(differs.out).not.toContain(personal);
+});
+
+test.each([
+  ["nothing", ""],
+  ["a reset only", '{"what":"reset","ms":0,"atr":"3B00"}\n'],
+])("a trace that holds %s is refused: it would be no comparison", (_name, text) => {
+  const file = join(folder, "empty.jsonl");
+  writeFileSync(file, text);
+  const [first = ""] = labels("good");
+  for (const ended of [
+    card("trace", "replay", file, first),
+    persoline(["card", "trace", "replay", file]),
+    persoline(["card", "trace", "show", file]),
+  ])
+    expect(ended).toEqual({
+      code: 1,
+      out: "",
+      err: `${file} holds no exchange: record it again with "persoline card trace record"\n`,
+    });
 });

@@ -1,12 +1,21 @@
 import { performance } from "node:perf_hooks";
 import type { Command } from "commander";
-import type { Comparison } from "@persoline/card/trace";
+import type { Compared } from "@persoline/card/trace";
 import type { Reader } from "../../devices/reader/port.js";
-import { WrongUsage } from "../problem.js";
+import { exitCode, WrongUsage } from "../problem.js";
 import { copiedCard } from "../copied-card.js";
 import { virtualReader } from "../inspect.js";
 import { inspectionText } from "../inspection-text.js";
-import { compareTrace, inspectTrace, record, traceIn, traceRow } from "../traces.js";
+import {
+  compareTrace,
+  counted,
+  cut,
+  inspectTrace,
+  record,
+  type Recorded,
+  traceIn,
+  traceRow,
+} from "../traces.js";
 import { type CommonOptions, port, print, printJson, textTable, withData, withJson } from "./options.js";
 import { type ReaderWords, realReader } from "./real-reader.js";
 
@@ -39,9 +48,9 @@ export function addTraceCommands(card: Command): void {
     )
     .action(async (first: string | undefined, second: string | undefined, options: RecordOptions) => {
       const { file, reader, close } = recordAt(first, second, options);
-      let exchanges: number;
+      let recorded: Recorded;
       try {
-        exchanges = await record({
+        recorded = await record({
           reader,
           file,
           apdus: options.apdu ?? [],
@@ -51,8 +60,10 @@ export function addTraceCommands(card: Command): void {
       } finally {
         close();
       }
-      if (options.json === true) printJson({ file, exchanges });
-      else print(`${file}: ${String(exchanges)} exchanges`);
+      const { exchanges, ended } = recorded;
+      if (options.json === true) printJson({ file, ...recorded });
+      else print(`${file}: ${counted(exchanges)}${missing(ended)}`);
+      if (ended !== undefined) process.exitCode = exitCode.refused;
     });
   withJson(trace.command("show"))
     .description("a trace as a table")
@@ -82,27 +93,48 @@ export function addTraceCommands(card: Command): void {
         const found = await inspectTrace(lines, file);
         if (options.json === true) printJson(found);
         else print(inspectionText(`Recorded in ${file}`, found));
+        if (found.ended !== undefined) process.exitCode = exitCode.refused;
         return;
       }
-      let compared: readonly Comparison[];
+      let compared: Compared;
       try {
         compared = await compareTrace(lines, card.reader);
       } finally {
         card.close();
       }
-      const different = compared.filter(({ same }) => !same);
-      if (options.json === true) printJson(compared);
-      else {
-        const asked = compared.filter(({ now }) => now !== "not sent").length;
-        const rows = different.map(({ command, recorded, now }) => [command, recorded, now]);
-        if (rows.length > 0) print(textTable(["command", "recorded", "now"], rows));
-        print(
-          `${String(asked)} of ${String(compared.length)} exchanges asked again, ${String(different.length)} different`,
-        );
-      }
-      if (different.length > 0) process.exitCode = 1;
+      if (options.json === true) printJson({ file, ...compared });
+      else print(comparedText(compared));
+      if (compared.different > 0 || compared.ended !== undefined) process.exitCode = exitCode.refused;
     });
 }
+
+/** What differs, what was not sent and why, and the counts. */
+function comparedText({ exchanges, asked, different, masked, ended, results }: Compared): string {
+  const other = results.filter(({ same }) => same === false);
+  const unsent = results.filter(({ now }) => now === "not sent");
+  const blocks = [
+    other.length === 0
+      ? ""
+      : textTable(
+          ["command", "recorded", "now"],
+          other.map(({ command, recorded, now }) => [command, recorded, now]),
+        ),
+    unsent.length === 0
+      ? ""
+      : textTable(
+          ["not sent", "because"],
+          unsent.map(({ command, why = "" }) => [cut(command), why]),
+        ),
+    `${String(asked)} of ${String(exchanges)} exchanges asked again, ${String(different)} different${
+      masked === 0 ? "" : `, ${String(masked)} masked, not compared`
+    }${missing(ended)}`,
+  ];
+  return blocks.filter((block) => block !== "").join("\n\n");
+}
+
+/** In the words of an inspection. */
+const missing = (ended: string | undefined): string =>
+  ended === undefined ? "" : `\nthe rest is missing: ${ended}`;
 
 /** `LABEL FILE`, or `FILE` beside a reader. Throws WrongUsage. */
 function recordAt(
