@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectedReaders } from "../devices/reader/pcsc/reader.js";
 import { type Daemon, slotNumber, startPcscd } from "../devices/reader/pcscd.test.data.js";
 import { program, root } from "./command.test.data.js";
@@ -19,14 +19,19 @@ beforeAll(async () => {
   pcscd = await startPcscd(2);
   body = new ViccBody();
   body.insert(slotNumber(0).address);
-  while (!(await connectedReaders()).some(({ card }) => card === "present"))
-    await new Promise((resolve) => setTimeout(resolve, 250));
+  await seen("present");
 });
 afterAll(async () => {
   body.close();
   await pcscd.stop();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** Until PC/SC sees it so. */
+async function seen(state: "present" | "none"): Promise<void> {
+  while ((await connectedReaders()).some(({ card }) => card === "present") !== (state === "present"))
+    await new Promise((resolve) => setTimeout(resolve, 50));
+}
 
 interface Found {
   readonly files: readonly { readonly path: string; readonly fid: string }[];
@@ -92,8 +97,7 @@ test("the recorded inspection of such a card is compared with this one, through 
 
 test("a card that is not there yet is waited for", async () => {
   body.out();
-  while ((await connectedReaders()).some(({ card }) => card !== "none"))
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  await seen("none");
   // After the words that it waits.
   const waits = card("inspect");
   setTimeout(() => body.insert(slotNumber(0).address), 5000);
@@ -111,35 +115,14 @@ test("in words: what is not there, what was not asked for; a product of other ca
   expect(out).toMatch(/^not asked for: structure, size and life cycle of files: vicc 0\.8/m);
 });
 
-describe("a recording that does not come to its end leaves what was said until then", () => {
-  const asked = "00CA004200";
-  const whats = (file: string) =>
-    readFileSync(file, "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => (JSON.parse(line) as { what: string }).what);
-  /** Ten questions; something happens at the third. */
-  const cut = (file: string, act: () => void, ...more: readonly string[]) => {
-    body.when("00ca", body.count("00ca") + 3, act);
-    return card("trace", "record", file, ...more, "--apdu", ...Array<string>(10).fill(asked));
-  };
-
-  test("the card goes away: the command at which it did, and 1", async () => {
-    const file = join(folder, "torn.jsonl");
-    const { code, out } = await cut(file, () => body.out(), "--json");
-    expect({ code, found: JSON.parse(out) as unknown }).toEqual({
-      code: 1,
-      found: { file, exchanges: 3, ended: expect.stringContaining(`; it was asked ${asked}`) as string },
-    });
-    expect(whats(file)).toEqual(["reset", "apdu", "apdu", "mute"]);
-    body.insert(slotNumber(0).address);
-  });
-
-  test("the PC/SC service dies: the error names the file", async () => {
-    const file = join(folder, "died.jsonl");
-    const { code, out, err } = await cut(file, () => void pcscd.kill());
-    expect({ code, out }).toEqual({ code: 1, out: "" });
-    expect(err).toContain(`; the 2 exchanges before that are in ${file}`);
-    expect(whats(file)).toEqual(["reset", "apdu", "apdu"]);
-  });
+test("a recording leaves what was said until the PC/SC service died, and its error names the file", async () => {
+  const file = join(folder, "died.jsonl");
+  // Ten questions; it dies at the third.
+  body.when("00ca", body.count("00ca") + 3, () => void pcscd.kill());
+  const asked = Array<string>(10).fill("00CA004200");
+  const { code, out, err } = await card("trace", "record", file, "--apdu", ...asked);
+  expect({ code, out }).toEqual({ code: 1, out: "" });
+  expect(err).toContain(`; the 2 exchanges before that are in ${file}`);
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  expect(lines.map((line) => (JSON.parse(line) as { what: string }).what)).toEqual(["reset", "apdu", "apdu"]);
 });
