@@ -12,6 +12,7 @@ import {
   type Leaving,
   type OfficeAnswer,
 } from "../../devices/hsm/office/types.js";
+import { deedText } from "../../devices/hsm/office/words.js";
 import type { KeyStanding } from "../../devices/hsm/port.js";
 import { policyOfFile } from "../order-policy.js";
 import { makeOffice, office, type OfficeOptions } from "../key-office.js";
@@ -134,11 +135,11 @@ function told(answer: OfficeAnswer, json: boolean | undefined, more: object = {}
   }
   const { ceremony } = answer;
   if (ceremony === undefined) return;
-  const { number, left } = ceremony;
+  const { number, left, what } = ceremony;
   print(
     left === 0
-      ? `Ceremony ${number} is whole; "persoline keys record ${number}" prints its record.`
-      : `Ceremony ${number} waits for ${String(left)} more: each goes on with "persoline keys confirm ${number} --by NAME".`,
+      ? `Ceremony ${number} is whole (${what}); "persoline keys record ${number}" prints its record.`
+      : `Ceremony ${number} (${what}) waits for ${String(left)} more: each goes on with "persoline keys confirm ${number} --by NAME".`,
   );
 }
 
@@ -492,7 +493,7 @@ function addCeremonies(keys: Command): void {
           ["ceremony", "what", "sat", "needed"],
           pending.map(({ number, action, sittings, needed }) => [
             number,
-            "key" in action ? `${action.do} ${action.key.name}` : `${action.do} ${action.name}`,
+            deedText(action),
             sittings.map(({ by }) => by).join(", "),
             needed,
           ]),

@@ -21,7 +21,12 @@ export function readAll(descriptor: number): string {
     try {
       got = readSync(descriptor, bytes, length, longest - length, null);
     } catch (problem) {
-      if (!(problem instanceof Error && "code" in problem && problem.code === "EAGAIN")) throw problem;
+      const code = problem instanceof Error && "code" in problem ? problem.code : undefined;
+      if (code === "EBADF" || code === "EINVAL" || code === "EISDIR")
+        throw new OfficeRefusal(
+          `the file descriptor that a secret should come from cannot be read (${code}): "--…-fd 3 3<FILE" opens one; npx hands none on, node_modules/.bin/persoline takes them`,
+        );
+      if (code !== "EAGAIN") throw problem;
       // A pipe whose writer is still thinking.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
       continue;

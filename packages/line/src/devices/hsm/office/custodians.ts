@@ -77,10 +77,16 @@ export function custodianOf(known: readonly Custodian[], name: string): Custodia
     throw new OfficeRefusal(`${name} is no custodian; "persoline keys custodian" enrols one`);
   if (found.wrong >= wrongAtMost)
     throw new OfficeRefusal(
-      `${found.name} is locked out after ${wrongAtMost} wrong passphrases; two others enrol another name`,
+      `${found.name} is locked out after ${wrongAtMost} wrong passphrases; two others enrol another name${known.filter(({ wrong }) => wrong < wrongAtMost).length < 2 ? ", and there are not two: new keys are made in a new keystore (docs/keys.md)" : ""}`,
     );
   return found;
 }
+
+/** For the one who was wrong. */
+export const triesLeft = ({ name, wrong }: Custodian): string => {
+  const left = wrongAtMost - wrong;
+  return left > 0 ? `${left} ${left === 1 ? "try is" : "tries are"} left` : `${name} is locked out now`;
+};
 
 /** The custodian with the count of wrong passphrases as it is now. */
 export function judgedPassphrase(

@@ -20,6 +20,8 @@ export class Desk {
   block: string | undefined;
   last = "";
   readonly handed: string[] = [];
+  /** What was shown to whoever was asked. */
+  readonly prompts: string[] = [];
   now = at;
 
   /** Where its keys are, when it is not a keystore's. */
@@ -45,7 +47,10 @@ export class Desk {
     piece = "",
   ): Promise<void> {
     const counter: Counter = {
-      ask: (what) => (what === "passphrase" ? passphrase : piece),
+      ask: (what, prompt) => {
+        this.prompts.push(prompt);
+        return what === "passphrase" ? passphrase : piece;
+      },
       hand: (text) => void this.handed.push(text),
     };
     const sat = await serve(ask, {

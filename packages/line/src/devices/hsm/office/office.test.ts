@@ -64,12 +64,37 @@ describe("two custodians", () => {
     await desk.enrol(ann);
     await expect(desk.begin({ do: "generate", key: plan("a") })).rejects.toThrow("two custodians");
     await desk.enrol(bob);
-    for (let tries = 0; tries < 5; tries++)
+    for (const left of ["4 tries are left", "3 tries", "2 tries", "1 try is left", "Bob is locked out now"])
       await expect(
         desk.begin({ do: "generate", key: plan("a") }, { ...bob, passphrase: "a wrong passphrase" }),
-      ).rejects.toThrow("not the passphrase");
+      ).rejects.toThrow(new RegExp(`not the passphrase of Bob.*${left}`));
     expect(desk.keep.book.pending).toEqual([]);
     await expect(desk.begin({ do: "generate", key: plan("a") }, bob)).rejects.toThrow("locked out");
+  });
+});
+
+describe("whoever confirms", () => {
+  it("is told what, to which key, and who began it, before the passphrase", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: plan("gate") });
+    await desk.begin({ do: "state", name: "gate", state: "suspended", reason: "audit" });
+    await desk.confirm();
+    expect(desk.prompts.at(-1)).toBe(
+      `Ceremony ${desk.last}, begun by Ann: key gate: set suspended (audit)\nPassphrase of custodian Bob`,
+    );
+  });
+
+  it("brings a piece only where one is wanted: nobody confirms another ceremony than was meant", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: plan("gate") });
+    await desk.begin({ do: "state", name: "gate", state: "suspended", reason: "audit" });
+    const asked = desk.prompts.length;
+    await expect(desk.confirm(bob, "00", "50C5AD")).rejects.toThrow(
+      /takes no piece of a key, it is "key gate: set suspended \(audit\)": leave --piece-kcv/,
+    );
+    expect(desk.prompts).toHaveLength(asked);
+    await desk.confirm();
+    expect(desk.keep.book.pending).toEqual([]);
   });
 });
 

@@ -2,7 +2,14 @@
 import { hex } from "@persoline/card/bytes";
 import type { StoredKey } from "../keystore.js";
 import { checkAction } from "./check-action.js";
-import { custodianOf, type Custodian, enrol, judgedPassphrase, type ProofCosts } from "./custodians.js";
+import {
+  custodianOf,
+  type Custodian,
+  enrol,
+  judgedPassphrase,
+  type ProofCosts,
+  triesLeft,
+} from "./custodians.js";
 import { actOf, signAct } from "./acts.js";
 import { expired, without } from "./expiry.js";
 import { keyLength } from "./key-length.js";
@@ -28,7 +35,7 @@ import {
   type Sitting,
   usualPatience,
 } from "./types.js";
-import { actionText } from "./words.js";
+import { actionText, deedText } from "./words.js";
 
 /** Where secrets come from and go to: a terminal, or file descriptors. Never an argument, a message or a file of ours. */
 export interface Counter {
@@ -40,7 +47,8 @@ export interface Counter {
 
 export interface Sat {
   readonly keep: Keep;
-  readonly ceremony?: { readonly number: string; readonly left: number };
+  /** `what`: what it does, and to which key. */
+  readonly ceremony?: { readonly number: string; readonly left: number; readonly what: string };
   readonly block?: string;
   /** Thrown after the keep is written: a wrong passphrase counts even if nothing else happens. */
   readonly refused?: OfficeRefusal;
@@ -111,7 +119,7 @@ async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, plac
       if (wrong !== undefined) return { keep: { ...keep, book }, refused: wrong };
       return {
         keep: { ...keep, book: { ...book, pending: without(keep, pending) } },
-        ceremony: { number: pending.number, left: 0 },
+        ceremony: { number: pending.number, left: 0, what: deedText(pending.action) },
       };
     }
   }
@@ -171,12 +179,12 @@ function newCustodian(place: Place, name: string): Sat {
     const enrolled = { ...keep, book: { ...next, custodians: [...book.custodians, custodian] } };
     return {
       keep: entered(place, enrolled, { ...pending, sittings }, { keys: keep.keys }),
-      ceremony: { number, left: 0 },
+      ceremony: { number, left: 0, what: deedText(pending.action) },
     };
   }
   return {
     keep: { ...keep, book: { ...next, pending: [...book.pending, pending] } },
-    ceremony: { number, left: 2 },
+    ceremony: { number, left: 2, what: deedText(pending.action) },
   };
 }
 
@@ -194,19 +202,26 @@ function stood(place: Place, by: string, witness: string): Sat {
   return { keep, ...(refused === undefined ? {} : { refused }) };
 }
 
+/** `to`: what this custodian says yes to. */
 function proved(
   { keep, counter }: Place,
   by: string,
+  to?: string,
 ): { wrong?: OfficeRefusal; name: string; custodians: readonly Custodian[] } {
   const custodian = custodianOf(keep.book.custodians, by);
   const { right, now } = judgedPassphrase(
     custodian,
-    counter.ask("passphrase", `Passphrase of custodian ${custodian.name}`),
+    counter.ask(
+      "passphrase",
+      `${to === undefined ? "" : `${to}\n`}Passphrase of custodian ${custodian.name}`,
+    ),
   );
   const custodians = keep.book.custodians.map((one) => (one.name === now.name ? now : one));
   if (right) return { name: custodian.name, custodians };
   return {
-    wrong: new OfficeRefusal(`this is not the passphrase of ${custodian.name}; nothing was done`),
+    wrong: new OfficeRefusal(
+      `this is not the passphrase of ${custodian.name}; nothing was done. ${triesLeft(now)}`,
+    ),
     name: custodian.name,
     custodians,
   };
@@ -222,7 +237,14 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
     throw new OfficeRefusal(
       `${same.by} has sat in ceremony ${pending.number} already: it takes another custodian`,
     );
-  const { wrong, name, custodians } = proved(place, by);
+  const what = deedText(pending.action);
+  if (pieceKcv !== undefined && pending.action.do !== "import")
+    throw new OfficeRefusal(
+      `ceremony ${pending.number} takes no piece of a key, it is "${what}": leave --piece-kcv and --piece-fd out, or name another ceremony ("persoline keys ceremonies")`,
+    );
+  const [first] = pending.sittings;
+  const begun = first === undefined ? "" : `, begun by ${first.by}`;
+  const { wrong, name, custodians } = proved(place, by, `Ceremony ${pending.number}${begun}: ${what}`);
   const known = { ...keep, book: { ...keep.book, custodians } };
   // A ceremony that had not begun does not begin by a wrong passphrase.
   if (wrong !== undefined) return { keep: known, refused: wrong };
@@ -235,7 +257,7 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
   const now: Pending = { ...pending, sittings: [...pending.sittings, sitting], pieces };
   const left = now.needed - now.sittings.length;
   const others = without(known, pending);
-  const ceremony = { number: pending.number, left };
+  const ceremony = { number: pending.number, left, what };
   if (left > 0) return { keep: { ...known, book: { ...known.book, pending: [...others, now] } }, ceremony };
   const settled = { ...known, book: { ...known.book, pending: others } };
   try {

@@ -219,7 +219,7 @@ export interface OfficeAnswer {
   /** Ed25519 public key of the records' signatures, SPKI, PEM. */
   readonly signedBy: string;
   /** The ceremony that this call began, went on with or ended. */
-  readonly ceremony?: { readonly number: string; readonly left: number };
+  readonly ceremony?: { readonly number: string; readonly left: number; readonly what: string };
   /** A key block that leaves now; ciphertext. */
   readonly block?: string;
   /** JSON, for the scheme's authority. */

@@ -1,6 +1,15 @@
 /** What a ceremony does, as its record says it. */
 import type { KeyAction } from "./types.js";
 
+/** The same with the key it is done to, for whoever is to say yes to it: "key tk-bank: set destroyed (end)". */
+export function deedText(action: KeyAction): string {
+  const reason = "reason" in action ? ` (${action.reason})` : "";
+  const key = "key" in action ? action.key.name : "name" in action ? action.name : undefined;
+  // These name whom they are about themselves.
+  const said = action.do === "allow" || action.do === "forbid" || action.do === "custodian";
+  return `${said || key === undefined ? "" : `key ${key}: `}${actionText(action)}${reason}`;
+}
+
 export const actionText = (action: KeyAction): string => {
   switch (action.do) {
     case "generate":
