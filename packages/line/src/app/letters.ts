@@ -142,18 +142,20 @@ const ours = /^(?:L-\d{7,}\.letter|B-\d{7,}\.letters)$/;
 
 /**
  * The printer's folder holds only what may be printed: taken away are batches with a void letter in them, files of void letters, and what an
- * interruption left between its writing and its entry. Answers the batches that were taken away now.
+ * interruption left between its writing and its entry. Batches of a delivered order stay, for their other letters cannot be printed again.
+ * Answers the batches that were taken away now.
  */
 export async function tidyLetters(order: string, store: Store, data: DataFolder): Promise<readonly string[]> {
   const letters = await store.letters.list(order);
   if (letters.length === 0) return [];
   const spoilt = new Set(letters.flatMap(({ state, batch }) => (state === "void" ? (batch ?? []) : [])));
   const batches = await store.letters.batches(order);
-  const gone = batches.filter(({ batch, file }) => file !== undefined && spoilt.has(batch));
-  for (const { batch } of gone) await store.letters.takenAway(batch);
+  const gone: string[] = [];
+  for (const { batch, file } of batches)
+    if (file !== undefined && spoilt.has(batch) && (await store.letters.takenAway(batch))) gone.push(batch);
   const kept = new Set([
     ...letters.flatMap(({ state, file }) => (state === "void" ? [] : (file ?? []))),
-    ...batches.flatMap(({ batch, file }) => (spoilt.has(batch) ? [] : (file ?? []))),
+    ...batches.flatMap(({ batch, file }) => (gone.includes(batch) ? [] : (file ?? []))),
   ]);
   const folder = data.letters(order);
   const files = readdirSync(folder).filter((name) => ours.test(name));
@@ -161,5 +163,5 @@ export async function tidyLetters(order: string, store: Store, data: DataFolder)
     const file = join(folder, name);
     if (!kept.has(relative(data.root, file))) await rm(file);
   }
-  return gone.map(({ batch }) => batch);
+  return gone;
 }

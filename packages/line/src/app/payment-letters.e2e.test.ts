@@ -189,6 +189,15 @@ describe("with the vault", () => {
       code: 1,
       err: expect.stringContaining("the PIN of letter L-0000005 is not kept any more") as string,
     });
+    const lying = readdirSync(place());
+    const { out } = letters("void", "L-0000005", "--reason", "holder moved", "--by", "A. Meyer");
+    expect(out).toBe(
+      "Letter L-0000005 is void, and its PIN is gone: order P-1 is delivered, so nobody can print it again. Its holder needs a new card, in a new order.\nBatch B-0000003 stays where it is, for no letter of a delivered order can be printed again. If it was not printed yet, the print room takes page 1 out and destroys it.\n",
+    );
+    const json = letters("void", "L-0000004", "--reason", "holder moved", "--by", "A. Meyer", "--json");
+    expect(JSON.parse(json.out)).toEqual({ letter: "L-0000004", state: "void", pinGone: true });
+    expect(readdirSync(place())).toEqual(lying);
+    expect(lying).toContain("B-0000003.letters");
     expect(persoline(["audit", "verify", "--data", data]).code).toBe(0);
   });
 });

@@ -91,6 +91,10 @@ function counted(list: readonly Letter[]): string {
 const batchesTold = (batches: readonly LetterBatch[]): string =>
   batches.map(({ batch, letters }) => `${letterCount(letters)} in batch ${batch}`).join(", ");
 
+/** Of a delivered order: the batch of a void letter may be the only copy of its other letters. */
+const stays = (batch: string, page = 0): string =>
+  `Batch ${batch} stays where it is, for no letter of a delivered order can be printed again. If it was not printed yet, the print room takes page ${String(page)} out and destroys it.`;
+
 const told = (batches: readonly LetterBatch[]) =>
   batches.map(({ batch, letters, file }) => ({ batch, letters, file }));
 
@@ -200,17 +204,35 @@ export function addLetterCommands(program: Command): void {
     });
 
   withPassphrase(withOperator(withData(letters.command("void"))))
-    .description("make a letter invalid")
+    .description(
+      "make a letter invalid; until its order is delivered two people may have it printed again, then its PIN is gone",
+    )
     .argument("<letter>", "its number, L-0000001")
     .requiredOption("--reason <text>", "why")
     .addHelpText("after", "\nExample:\n  $ persoline letters void L-0000017 --reason 'lost in the post'")
     .action((letter: string, options: DecisionOptions & { readonly reason: string }) =>
       withDecision(options, async (store, data, by) => {
-        await store.letters.void({ letter, reason: options.reason, by });
-        const order = await store.letters.orderOf(letter);
+        const { order, delivered, ...place } = await store.letters.void({
+          letter,
+          reason: options.reason,
+          by,
+        });
         const [batch] = await tidyLetters(order, store, data);
         if (options.json === true)
-          return printJson({ letter, state: "void", ...(batch === undefined ? {} : { takenAway: batch }) });
+          return printJson({
+            letter,
+            state: "void",
+            ...(batch === undefined ? {} : { takenAway: batch }),
+            ...(delivered ? { pinGone: true } : {}),
+          });
+        if (delivered) {
+          print(
+            `Letter ${letter} is void, and its PIN is gone: order ${order} is delivered, so nobody can print it again. Its holder needs a new card, in a new order.`,
+          );
+          const lies = (await store.letters.batches(order)).find((one) => one.batch === place.batch);
+          if (lies?.file !== undefined) print(stays(lies.batch, place.page));
+          return;
+        }
         print(
           `Letter ${letter} is void. Until order ${order} is delivered, two people may have it printed again: "letters reprint ${letter}".`,
         );
