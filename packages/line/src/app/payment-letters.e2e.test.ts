@@ -147,6 +147,9 @@ describe("with the vault", () => {
       err: expect.stringContaining("letter L-0000003 is void already: lost in the post") as string,
     });
     expect(letters("release", "P-1", ...two).out).toContain("2 are released, 2 are void");
+    expect(persoline(["order", "deliver", "P-1", "--by", "A. Meyer", "--data", data]).err).toContain(
+      "1 PIN letter of order P-1 is not released, and its PIN dies when the cards are handed over: two people release it with",
+    );
     const again = ["reprint", "B-0000001", "--reason", "was not printed", ...two];
     expect(JSON.parse(letters(...again, "--json").out)).toEqual({
       order: "P-1",
@@ -206,6 +209,7 @@ describe("with a token that asks for its PIN", () => {
   let soft: SoftToken;
   let data: string;
   let token: readonly string[];
+  const told: string[] = [];
   const reprint = ["letters", "reprint", "L-0000001", "--reason", "torn", ...two];
   const list = () => persoline(["letters", "list", "P-1", "--data", data]).out;
 
@@ -222,15 +226,29 @@ describe("with a token that asks for its PIN", () => {
       ["run", order, "--line", line],
       ["letters", "release", "P-1", ...two],
     ]) {
-      const { status } = spawnSync(process.execPath, [program, ...words, ...token, "--token-pin-fd", "3"], {
-        encoding: "utf8",
-        stdio: ["ignore", "ignore", "ignore", openSync(pinFile, "r")],
-        env: { ...soft.environment },
-        timeout: 300_000,
-      });
+      const { status, stdout } = spawnSync(
+        process.execPath,
+        [program, ...words, ...token, "--token-pin-fd", "3"],
+        {
+          encoding: "utf8",
+          stdio: ["ignore", "pipe", "ignore", openSync(pinFile, "r")],
+          env: { ...soft.environment },
+          timeout: 300_000,
+        },
+      );
       if (status !== 0) throw new Error("the order was not made");
+      told.push(stdout);
     }
   }, 300_000);
+
+  test("of one letter is said what would be said of one", () => {
+    expect(told).toEqual([
+      expect.stringContaining(
+        '1 PIN letter waits for two people: "persoline letters release P-1" has it printed.',
+      ),
+      expect.stringContaining("1 letter in batch B-0000001 released"),
+    ]);
+  });
 
   const asked = (pin: string) =>
     typed([...reprint, ...token], [["PIN of token pay: ", `${pin}\r`]], { env: soft.environment });
