@@ -12,7 +12,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
-import { numberLetters, releaseLetters, tidyLetters } from "./letters.js";
+import { numberLetters, releaseLetters, replacedBy, tidyLetters } from "./letters.js";
 
 const people = 70;
 const order = "A-1";
@@ -175,6 +175,12 @@ test("until delivery two people print a letter again; the old one is void and it
   expect(await release()).toMatchObject([{ letters: 1 }]);
   const [last] = await store.letters.reprint({ ...again, letters: [anew.letter] });
   expect(await release()).toMatchObject([{ letters: 1 }]);
+
+  expect([...replacedBy(await store.letters.list(order))]).toEqual([
+    [old.letter, anew.letter],
+    [other.letter, "L-0000072"],
+    [anew.letter, last?.letter],
+  ]);
 
   await store.orders.deliver({ order, by: "Ada" });
   for (let record = 1; record <= people; record++) expect(await store.orders.pins(order, record)).toEqual({});

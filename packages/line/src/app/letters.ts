@@ -134,6 +134,19 @@ async function asked(
   };
 }
 
+/** Which letter took the place of each void one: the next of the same record's PIN, printed again or of the remade card. */
+export function replacedBy(letters: readonly Letter[]): ReadonlyMap<string, string> {
+  const last = new Map<string, string>();
+  const found = new Map<string, string>();
+  for (const { letter, record, pin } of letters) {
+    const which = `${String(record)} ${pin}`;
+    const before = last.get(which);
+    if (before !== undefined) found.set(before, letter);
+    last.set(which, letter);
+  }
+  return found;
+}
+
 /** What to do about a batch whose file was taken away. */
 export const takenAway = (batch: string): string =>
   `Batch ${batch} holds a letter that is void now: its file is taken away. If it was not printed yet, two people print its other letters again: "letters reprint ${batch}".`;

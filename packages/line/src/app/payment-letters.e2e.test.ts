@@ -134,7 +134,7 @@ describe("with the vault", () => {
     expect([...after.keys()]).toEqual(["L-0000004"]);
     expect(pinIn(after.get("L-0000004"))).toBe(pinIn(before.get("L-0000002")));
     expect(letters("list", "P-1").out).toMatch(
-      /^L-0000002 +2 +1 +void +torn in the printer +B-0000001 +2 *$/m,
+      /^L-0000002 +2 +1 +void +torn in the printer +B-0000001 +2 +L-0000004$/m,
     );
     expect(letters(...reprint, ...two).err).toContain("was replaced by L-0000004: print that one again");
   });
@@ -157,6 +157,17 @@ describe("with the vault", () => {
       batches: [{ batch: "B-0000003", letters: 1, file: "letters/P-1/B-0000003.letters" }],
     });
     expect(letters(...again).err).toContain("all letters of batch B-0000001 are void");
+    const listed = JSON.parse(letters("list", "P-1", "--json").out) as {
+      letter: string;
+      replacedBy?: string;
+    }[];
+    expect(listed.map(({ letter, replacedBy }) => [letter, replacedBy])).toEqual([
+      ["L-0000001", "L-0000005"],
+      ["L-0000002", "L-0000004"],
+      ["L-0000003", undefined],
+      ["L-0000004", undefined],
+      ["L-0000005", undefined],
+    ]);
     expect(letters("reprint", "L-0000003", "--reason", "lost in the post", ...two).code).toBe(0);
     expect([...pages().keys()]).toEqual(["L-0000004", "L-0000005", "L-0000006"]);
   });
@@ -265,7 +276,7 @@ describe("with a token that asks for its PIN", () => {
     expect(right).toMatchObject({ status: 0, left: 0, same: true, during: [false] });
     expect(right.shown).toContain("Letter L-0000001 is void; L-0000002 takes its place");
     expect(right.shown).not.toContain(soft.access.pin);
-    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn +B-0000001 +1$/m);
+    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn +B-0000001 +1 +L-0000002$/m);
   });
 
   test("whoever forgets the token is told to name it, and nothing has changed", () => {

@@ -9,7 +9,7 @@ import type { LetterBatch } from "../../store/letter-batches.js";
 import type { Letter } from "../../store/letters.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
-import { numberLetters, releaseLetters, takenAway, tidyLetters } from "../letters.js";
+import { numberLetters, releaseLetters, replacedBy, takenAway, tidyLetters } from "../letters.js";
 import { Refusal } from "../problem.js";
 import { addOpenCommand } from "./letters-open.js";
 import { withOrder } from "./order.js";
@@ -109,10 +109,17 @@ export function addLetterCommands(program: Command): void {
       withStore(options, async (store) => {
         await mustBeThere(store, order);
         const list = await store.letters.list(order);
-        if (options.json === true) return printJson(list);
+        const next = replacedBy(list);
+        if (options.json === true)
+          return printJson(
+            list.map((one) => {
+              const replacement = next.get(one.letter);
+              return { ...one, ...(replacement === undefined ? {} : { replacedBy: replacement }) };
+            }),
+          );
         print(
           textTable(
-            ["letter", "record", "card", "state", "since or why", "batch", "page"],
+            ["letter", "record", "card", "state", "since or why", "batch", "page", "replaced by"],
             list.map((one) => [
               one.letter,
               one.record,
@@ -121,6 +128,7 @@ export function addLetterCommands(program: Command): void {
               one.voidReason ?? one.releasedAt ?? "",
               one.batch ?? "",
               one.page ?? "",
+              next.get(one.letter) ?? "",
             ]),
           ),
         );
