@@ -12,7 +12,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
-import { numberLetters, releaseLetters, tidyLetters } from "./letters.js";
+import { numberLetters, releaseLetters, replacedBy, tidyLetters } from "./letters.js";
 
 const people = 70;
 const order = "A-1";
@@ -164,12 +164,23 @@ test("until delivery two people print a letter again; the old one is void and it
   expect((await store.letters.list(order)).find(({ record }) => record === 3)).toEqual(third);
 
   // One person may make a letter void, and that alone prints none.
-  await store.letters.void({ letter: anew.letter, reason: "lost", by: "Ada" });
+  expect(await store.letters.void({ letter: anew.letter, reason: "lost", by: "Ada" })).toEqual({
+    order,
+    delivered: false,
+    batch: "B-0000002",
+    page: 1,
+  });
   expect(await tidyLetters(order, store, data)).toEqual(["B-0000002"]);
   expect(await number()).toBe(0);
   expect(await release()).toMatchObject([{ letters: 1 }]);
   const [last] = await store.letters.reprint({ ...again, letters: [anew.letter] });
   expect(await release()).toMatchObject([{ letters: 1 }]);
+
+  expect([...replacedBy(await store.letters.list(order))]).toEqual([
+    [old.letter, anew.letter],
+    [other.letter, "L-0000072"],
+    [anew.letter, last?.letter],
+  ]);
 
   await store.orders.deliver({ order, by: "Ada" });
   for (let record = 1; record <= people; record++) expect(await store.orders.pins(order, record)).toEqual({});
@@ -179,6 +190,31 @@ test("until delivery two people print a letter again; the old one is void and it
   await expect(store.letters.reprint({ ...again, letters: ["L-9999999"] })).rejects.toMatchObject({
     code: "unknown-letter",
   });
+}, 60_000);
+
+test("after delivery a letter is void alone: its batch stays, the only copy of the others, whatever is called next", async () => {
+  await number();
+  await release();
+  const before = pages();
+  const [lost, other] = await store.letters.list(order);
+  if (lost === undefined || other === undefined) throw new Error("no letter");
+  const why = { reason: "lost in the post", by: "Ada" };
+  await store.orders.deliver({ order, by: "Ada" });
+  expect(await store.letters.void({ letter: lost.letter, ...why })).toEqual({
+    order,
+    delivered: true,
+    batch: "B-0000001",
+    page: 1,
+  });
+  expect(await tidyLetters(order, store, data)).toEqual([]);
+  expect(await store.letters.takenAway("B-0000001")).toBe(false);
+  expect(await release()).toEqual([]);
+  expect(await store.letters.batches(order)).toMatchObject([{ file: "letters/A-1/B-0000001.letters" }]);
+  expect(pages()).toEqual(before);
+  expect((await states()).toSorted()).toEqual([...Array<string>(people - 1).fill("released"), "void"]);
+  await expect(
+    store.letters.reprint({ letters: [other.letter], reason: "torn", ...two }),
+  ).rejects.toMatchObject({ code: "no-pin" });
 }, 60_000);
 
 test("a letter of a card that was withdrawn is void, its batch's file gone; its remake's letter tells another PIN", async () => {

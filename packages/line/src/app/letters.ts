@@ -134,6 +134,19 @@ async function asked(
   };
 }
 
+/** Which letter took the place of each void one: the next of the same record's PIN, printed again or of the remade card. */
+export function replacedBy(letters: readonly Letter[]): ReadonlyMap<string, string> {
+  const last = new Map<string, string>();
+  const found = new Map<string, string>();
+  for (const { letter, record, pin } of letters) {
+    const which = `${String(record)} ${pin}`;
+    const before = last.get(which);
+    if (before !== undefined) found.set(before, letter);
+    last.set(which, letter);
+  }
+  return found;
+}
+
 /** What to do about a batch whose file was taken away. */
 export const takenAway = (batch: string): string =>
   `Batch ${batch} holds a letter that is void now: its file is taken away. If it was not printed yet, two people print its other letters again: "letters reprint ${batch}".`;
@@ -142,18 +155,20 @@ const ours = /^(?:L-\d{7,}\.letter|B-\d{7,}\.letters)$/;
 
 /**
  * The printer's folder holds only what may be printed: taken away are batches with a void letter in them, files of void letters, and what an
- * interruption left between its writing and its entry. Answers the batches that were taken away now.
+ * interruption left between its writing and its entry. Batches of a delivered order stay, for their other letters cannot be printed again.
+ * Answers the batches that were taken away now.
  */
 export async function tidyLetters(order: string, store: Store, data: DataFolder): Promise<readonly string[]> {
   const letters = await store.letters.list(order);
   if (letters.length === 0) return [];
   const spoilt = new Set(letters.flatMap(({ state, batch }) => (state === "void" ? (batch ?? []) : [])));
   const batches = await store.letters.batches(order);
-  const gone = batches.filter(({ batch, file }) => file !== undefined && spoilt.has(batch));
-  for (const { batch } of gone) await store.letters.takenAway(batch);
+  const gone: string[] = [];
+  for (const { batch, file } of batches)
+    if (file !== undefined && spoilt.has(batch) && (await store.letters.takenAway(batch))) gone.push(batch);
   const kept = new Set([
     ...letters.flatMap(({ state, file }) => (state === "void" ? [] : (file ?? []))),
-    ...batches.flatMap(({ batch, file }) => (spoilt.has(batch) ? [] : (file ?? []))),
+    ...batches.flatMap(({ batch, file }) => (gone.includes(batch) ? [] : (file ?? []))),
   ]);
   const folder = data.letters(order);
   const files = readdirSync(folder).filter((name) => ours.test(name));
@@ -161,5 +176,5 @@ export async function tidyLetters(order: string, store: Store, data: DataFolder)
     const file = join(folder, name);
     if (!kept.has(relative(data.root, file))) await rm(file);
   }
-  return gone.map(({ batch }) => batch);
+  return gone;
 }

@@ -134,7 +134,7 @@ describe("with the vault", () => {
     expect([...after.keys()]).toEqual(["L-0000004"]);
     expect(pinIn(after.get("L-0000004"))).toBe(pinIn(before.get("L-0000002")));
     expect(letters("list", "P-1").out).toMatch(
-      /^L-0000002 +2 +1 +void +torn in the printer +B-0000001 +2 *$/m,
+      /^L-0000002 +2 +1 +void +torn in the printer +B-0000001 +2 +L-0000004$/m,
     );
     expect(letters(...reprint, ...two).err).toContain("was replaced by L-0000004: print that one again");
   });
@@ -147,6 +147,9 @@ describe("with the vault", () => {
       err: expect.stringContaining("letter L-0000003 is void already: lost in the post") as string,
     });
     expect(letters("release", "P-1", ...two).out).toContain("2 are released, 2 are void");
+    expect(persoline(["order", "deliver", "P-1", "--by", "A. Meyer", "--data", data]).err).toContain(
+      "1 PIN letter of order P-1 is not released, and its PIN dies when the cards are handed over: two people release it with",
+    );
     const again = ["reprint", "B-0000001", "--reason", "was not printed", ...two];
     expect(JSON.parse(letters(...again, "--json").out)).toEqual({
       order: "P-1",
@@ -154,6 +157,17 @@ describe("with the vault", () => {
       batches: [{ batch: "B-0000003", letters: 1, file: "letters/P-1/B-0000003.letters" }],
     });
     expect(letters(...again).err).toContain("all letters of batch B-0000001 are void");
+    const listed = JSON.parse(letters("list", "P-1", "--json").out) as {
+      letter: string;
+      replacedBy?: string;
+    }[];
+    expect(listed.map(({ letter, replacedBy }) => [letter, replacedBy])).toEqual([
+      ["L-0000001", "L-0000005"],
+      ["L-0000002", "L-0000004"],
+      ["L-0000003", undefined],
+      ["L-0000004", undefined],
+      ["L-0000005", undefined],
+    ]);
     expect(letters("reprint", "L-0000003", "--reason", "lost in the post", ...two).code).toBe(0);
     expect([...pages().keys()]).toEqual(["L-0000004", "L-0000005", "L-0000006"]);
   });
@@ -189,6 +203,15 @@ describe("with the vault", () => {
       code: 1,
       err: expect.stringContaining("the PIN of letter L-0000005 is not kept any more") as string,
     });
+    const lying = readdirSync(place());
+    const { out } = letters("void", "L-0000005", "--reason", "holder moved", "--by", "A. Meyer");
+    expect(out).toBe(
+      "Letter L-0000005 is void, and its PIN is gone: order P-1 is delivered, so nobody can print it again. Its holder needs a new card, in a new order.\nBatch B-0000003 stays where it is, for no letter of a delivered order can be printed again. If it was not printed yet, the print room takes page 1 out and destroys it.\n",
+    );
+    const json = letters("void", "L-0000004", "--reason", "holder moved", "--by", "A. Meyer", "--json");
+    expect(JSON.parse(json.out)).toEqual({ letter: "L-0000004", state: "void", pinGone: true });
+    expect(readdirSync(place())).toEqual(lying);
+    expect(lying).toContain("B-0000003.letters");
     expect(persoline(["audit", "verify", "--data", data]).code).toBe(0);
   });
 });
@@ -197,6 +220,7 @@ describe("with a token that asks for its PIN", () => {
   let soft: SoftToken;
   let data: string;
   let token: readonly string[];
+  const told: string[] = [];
   const reprint = ["letters", "reprint", "L-0000001", "--reason", "torn", ...two];
   const list = () => persoline(["letters", "list", "P-1", "--data", data]).out;
 
@@ -213,15 +237,29 @@ describe("with a token that asks for its PIN", () => {
       ["run", order, "--line", line],
       ["letters", "release", "P-1", ...two],
     ]) {
-      const { status } = spawnSync(process.execPath, [program, ...words, ...token, "--token-pin-fd", "3"], {
-        encoding: "utf8",
-        stdio: ["ignore", "ignore", "ignore", openSync(pinFile, "r")],
-        env: { ...soft.environment },
-        timeout: 300_000,
-      });
+      const { status, stdout } = spawnSync(
+        process.execPath,
+        [program, ...words, ...token, "--token-pin-fd", "3"],
+        {
+          encoding: "utf8",
+          stdio: ["ignore", "pipe", "ignore", openSync(pinFile, "r")],
+          env: { ...soft.environment },
+          timeout: 300_000,
+        },
+      );
       if (status !== 0) throw new Error("the order was not made");
+      told.push(stdout);
     }
   }, 300_000);
+
+  test("of one letter is said what would be said of one", () => {
+    expect(told).toEqual([
+      expect.stringContaining(
+        '1 PIN letter waits for two people: "persoline letters release P-1" has it printed.',
+      ),
+      expect.stringContaining("1 letter in batch B-0000001 released"),
+    ]);
+  });
 
   const asked = (pin: string) =>
     typed([...reprint, ...token], [["PIN of token pay: ", `${pin}\r`]], { env: soft.environment });
@@ -238,7 +276,7 @@ describe("with a token that asks for its PIN", () => {
     expect(right).toMatchObject({ status: 0, left: 0, same: true, during: [false] });
     expect(right.shown).toContain("Letter L-0000001 is void; L-0000002 takes its place");
     expect(right.shown).not.toContain(soft.access.pin);
-    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn +B-0000001 +1$/m);
+    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn +B-0000001 +1 +L-0000002$/m);
   });
 
   test("whoever forgets the token is told to name it, and nothing has changed", () => {

@@ -2,7 +2,7 @@
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
-import { type Letter, letterOf, stepLetter } from "./letter-row.js";
+import { isDelivered, type Letter, letterOf, stepLetter } from "./letter-row.js";
 import { prepared } from "./prepared.js";
 
 export interface LetterBatch {
@@ -38,8 +38,11 @@ export interface LetterBatches {
     readonly witness: string;
   }): Promise<readonly Letter[]>;
   batches(order: string): Promise<readonly LetterBatch[]>;
-  /** Its file goes: one of its letters is void. */
-  takenAway(batch: string): Promise<void>;
+  /**
+   * Its file goes: one of its letters is void. Answers false, and enters nothing, once its order is delivered: the PINs have died, and the file
+   * may be the only copy of its other letters.
+   */
+  takenAway(batch: string): Promise<boolean>;
   /** The order of a batch. Throws AccountsProblem ("unknown-letter"). */
   orderOfBatch(batch: string): Promise<string>;
 }
@@ -178,8 +181,10 @@ export function letterBatches(desk: Desk): LetterBatches {
     takenAway: (batch) =>
       write(desk, async (tx) => {
         const order = await orderOfBatch(tx, batch);
+        if (await isDelivered(tx, order)) return false;
         await tx.updateTable("letter_batches").set({ file: null }).where("batch", "=", batch).execute();
         await audit(tx, desk, { what: "letters.take-away", object: `batch ${batch}`, order, result: "ok" });
+        return true;
       }),
     orderOfBatch: (batch) => orderOfBatch(desk.db, batch),
   };

@@ -61,6 +61,16 @@ export const letterWith = prepared((db, { letter }: { readonly letter: string })
   db.selectFrom("letters").selectAll().where("letter", "=", letter),
 );
 
+/** Its PINs have died then: no letter of it is printed again. */
+export async function isDelivered(tx: Pick<Tx, "selectFrom">, order: string): Promise<boolean> {
+  const row = await tx
+    .selectFrom("orders")
+    .select("delivered_at")
+    .where("order_number", "=", order)
+    .executeTakeFirst();
+  return row !== undefined && row.delivered_at !== null;
+}
+
 /** One letter's change of state, with its place in the audit. Throws AccountsProblem. */
 export async function stepLetter(
   tx: Tx,

@@ -2,7 +2,15 @@
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { type Desk, twoPeople, type Tx, write } from "./desk.js";
-import { type Letter, letterOf, type LetterRow, letterWith, noLetter, stepLetter } from "./letter-row.js";
+import {
+  isDelivered,
+  type Letter,
+  letterOf,
+  type LetterRow,
+  letterWith,
+  noLetter,
+  stepLetter,
+} from "./letter-row.js";
 import { counted, letterBatches, type LetterBatches } from "./letter-batches.js";
 import { prepared } from "./prepared.js";
 
@@ -24,7 +32,13 @@ export interface Letters extends LetterBatches {
     readonly by: string;
     readonly witness: string;
   }): Promise<readonly Letter[]>;
-  void(ask: { readonly letter: string; readonly reason: string; readonly by: string }): Promise<void>;
+  /** Marks this letter alone; `delivered`: its PIN has died with the order's delivery, and nobody can print it again. */
+  void(ask: { readonly letter: string; readonly reason: string; readonly by: string }): Promise<{
+    readonly order: string;
+    readonly delivered: boolean;
+    readonly batch?: string;
+    readonly page?: number;
+  }>;
   list(order: string): Promise<readonly Letter[]>;
   /** The order a letter belongs to. Throws AccountsProblem ("unknown-letter"). */
   orderOf(letter: string): Promise<string>;
@@ -210,12 +224,11 @@ export function letterStore(desk: Desk): Letters {
     },
     void: ({ letter, reason, by }) =>
       write(desk, async (tx) => {
-        const found = await tx
-          .selectFrom("letters")
-          .select(["state", "void_reason"])
-          .where("letter", "=", letter)
-          .executeTakeFirst();
-        if (found?.state === "void")
+        const {
+          rows: [found],
+        } = await letterWith(tx, { letter });
+        if (found === undefined) throw noLetter(letter);
+        if (found.state === "void")
           throw new AccountsProblem(
             "wrong-state",
             `letter ${letter} is void already: ${found.void_reason ?? ""}`,
@@ -228,6 +241,13 @@ export function letterStore(desk: Desk): Letters {
           { state: "void", void_reason: reason },
           { what: "letter.void", who: by, detail: { reason } },
         );
+        const { order, batch, page } = letterOf(found);
+        return {
+          order,
+          delivered: await isDelivered(tx, order),
+          ...(batch === undefined ? {} : { batch }),
+          ...(page === undefined ? {} : { page }),
+        };
       }),
     async orderOf(letter) {
       const row = await desk.db

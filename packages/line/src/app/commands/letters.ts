@@ -9,7 +9,7 @@ import type { LetterBatch } from "../../store/letter-batches.js";
 import type { Letter } from "../../store/letters.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
-import { numberLetters, releaseLetters, takenAway, tidyLetters } from "../letters.js";
+import { numberLetters, releaseLetters, replacedBy, takenAway, tidyLetters } from "../letters.js";
 import { Refusal } from "../problem.js";
 import { addOpenCommand } from "./letters-open.js";
 import { withOrder } from "./order.js";
@@ -91,6 +91,10 @@ function counted(list: readonly Letter[]): string {
 const batchesTold = (batches: readonly LetterBatch[]): string =>
   batches.map(({ batch, letters }) => `${letterCount(letters)} in batch ${batch}`).join(", ");
 
+/** Of a delivered order: the batch of a void letter may be the only copy of its other letters. */
+const stays = (batch: string, page = 0): string =>
+  `Batch ${batch} stays where it is, for no letter of a delivered order can be printed again. If it was not printed yet, the print room takes page ${String(page)} out and destroys it.`;
+
 const told = (batches: readonly LetterBatch[]) =>
   batches.map(({ batch, letters, file }) => ({ batch, letters, file }));
 
@@ -105,10 +109,17 @@ export function addLetterCommands(program: Command): void {
       withStore(options, async (store) => {
         await mustBeThere(store, order);
         const list = await store.letters.list(order);
-        if (options.json === true) return printJson(list);
+        const next = replacedBy(list);
+        if (options.json === true)
+          return printJson(
+            list.map((one) => {
+              const replacement = next.get(one.letter);
+              return { ...one, ...(replacement === undefined ? {} : { replacedBy: replacement }) };
+            }),
+          );
         print(
           textTable(
-            ["letter", "record", "card", "state", "since or why", "batch", "page"],
+            ["letter", "record", "card", "state", "since or why", "batch", "page", "replaced by"],
             list.map((one) => [
               one.letter,
               one.record,
@@ -117,6 +128,7 @@ export function addLetterCommands(program: Command): void {
               one.voidReason ?? one.releasedAt ?? "",
               one.batch ?? "",
               one.page ?? "",
+              next.get(one.letter) ?? "",
             ]),
           ),
         );
@@ -200,17 +212,35 @@ export function addLetterCommands(program: Command): void {
     });
 
   withPassphrase(withOperator(withData(letters.command("void"))))
-    .description("make a letter invalid")
+    .description(
+      "make a letter invalid; until its order is delivered two people may have it printed again, then its PIN is gone",
+    )
     .argument("<letter>", "its number, L-0000001")
     .requiredOption("--reason <text>", "why")
     .addHelpText("after", "\nExample:\n  $ persoline letters void L-0000017 --reason 'lost in the post'")
     .action((letter: string, options: DecisionOptions & { readonly reason: string }) =>
       withDecision(options, async (store, data, by) => {
-        await store.letters.void({ letter, reason: options.reason, by });
-        const order = await store.letters.orderOf(letter);
+        const { order, delivered, ...place } = await store.letters.void({
+          letter,
+          reason: options.reason,
+          by,
+        });
         const [batch] = await tidyLetters(order, store, data);
         if (options.json === true)
-          return printJson({ letter, state: "void", ...(batch === undefined ? {} : { takenAway: batch }) });
+          return printJson({
+            letter,
+            state: "void",
+            ...(batch === undefined ? {} : { takenAway: batch }),
+            ...(delivered ? { pinGone: true } : {}),
+          });
+        if (delivered) {
+          print(
+            `Letter ${letter} is void, and its PIN is gone: order ${order} is delivered, so nobody can print it again. Its holder needs a new card, in a new order.`,
+          );
+          const lies = (await store.letters.batches(order)).find((one) => one.batch === place.batch);
+          if (lies?.file !== undefined) print(stays(lies.batch, place.page));
+          return;
+        }
         print(
           `Letter ${letter} is void. Until order ${order} is delivered, two people may have it printed again: "letters reprint ${letter}".`,
         );

@@ -297,9 +297,13 @@ async function refuseUnreleased(
   const { produced } = await store.accounts.progress(order);
   const released = (await store.letters.list(order)).filter((letter) => letter.state === "released");
   const missing = produced * pins.filter(({ letter }) => letter).length - released.length;
+  const which =
+    missing === 1
+      ? { letters: "1 PIN letter", are: "is", pins: "its PIN dies", them: "it" }
+      : { letters: `${String(missing)} PIN letters`, are: "are", pins: "their PINs die", them: "them" };
   if (missing > 0)
     throw new Refusal(
-      `${String(missing)} PIN letters of order ${order} are not released, and their PINs die when the cards are handed over: two people release them with "persoline letters release ${order}"; one that was made void is printed anew by "persoline letters reprint"`,
+      `${which.letters} of order ${order} ${which.are} not released, and ${which.pins} when the cards are handed over: two people release ${which.them} with "persoline letters release ${order}"; one that was made void is printed anew by "persoline letters reprint"`,
     );
 }
 

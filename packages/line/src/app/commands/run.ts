@@ -192,7 +192,7 @@ function summary({ produced, letters, reports, commits, planned }: ProduceEnd): 
     `Accounts ${produced.balanced ? "balance" : "DO NOT BALANCE"}; ${perCard.toFixed(1)} durable commits a card.`,
     ...(letters > 0
       ? [
-          `${String(letters)} PIN letters wait for two people: "persoline letters release ${produced.order}" has them printed.`,
+          `${letters === 1 ? "1 PIN letter waits" : `${String(letters)} PIN letters wait`} for two people: "persoline letters release ${produced.order}" has ${letters === 1 ? "it" : "them"} printed.`,
         ]
       : []),
     `${seconds} s${byClock === seconds ? "" : ` (${byClock} s by the line's clock)`}, ${produced.cardsPerHour.toLocaleString("en")} cards/h; planned ${Math.round(planned.cardsPerHour).toLocaleString("en")}.`,
