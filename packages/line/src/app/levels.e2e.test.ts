@@ -63,6 +63,7 @@ test("letters, result and end of an order are refused where its product's levels
     "--witness",
     "Bo",
   ];
+  const release = ["letters", "release", "T-1", "--by", "Ada", "--witness", "Bo"];
   const refused = (levels: string, words: readonly string[], what: string): void => {
     wants(levels);
     const { code, err } = asked("data", ...words);
@@ -70,12 +71,13 @@ test("letters, result and end of an order are refused where its product's levels
   };
   const letter = "letter must be kept at token, and vault keeps it at module-process";
   refused("{ letter: token }", reprint, letter);
-  refused("{ letter: token }", ["letters", "write", "T-1"], letter);
+  refused("{ letter: token }", release, letter);
   refused("{ data-key: token }", ["order", "result", "T-1"], "data-key must be kept at token");
   refused("{ sign: token }", ["order", "result", "T-1"], "sign must be kept at token");
   refused("{ sign: token }", ["order", "close", "T-1"], "sign must be kept at token");
   expect(letters()).toEqual(before);
   writeFileSync(product, text);
+  expect(asked("data", ...release)).toMatchObject({ code: 0, err: "" });
   expect(asked("data", ...reprint)).toMatchObject({ code: 0, err: "" });
   expect(asked("data", "order", "result", "T-1")).toMatchObject({ code: 0, err: "" });
 });
