@@ -1,6 +1,7 @@
 /** The end of a run: PIN letters, reports, the last mark of a whole order, and what is told of it. */
 import { DeviceFault } from "../devices/problem.js";
 import type { Hsm } from "../devices/hsm/port.js";
+import type { ProofSums } from "../ledger/proof.js";
 import type { ProductionReport } from "../ledger/report.js";
 import type { Capacity } from "../stations/capacity.js";
 import type { LineFile } from "../stations/line-file.js";
@@ -30,6 +31,8 @@ export interface Produced {
     readonly rejected: number;
     readonly remade: number;
   };
+  /** What the good cards' chips showed of themselves. */
+  readonly proof: ProofSums;
   readonly rejects: readonly {
     readonly serial: string;
     readonly station: string;
@@ -134,6 +137,7 @@ export async function endRun(ask: {
         rejected: report.cards.rejected,
         remade: report.cards.remade,
       },
+      proof: report.proof,
       rejects,
       ...(line.parked.length === 0
         ? {}

@@ -1,4 +1,5 @@
 /** Tables for spreadsheets. A cell that a spreadsheet would take for a formula is made text (OWASP, CSV injection). */
+import type { CardProof } from "./proof.js";
 import type { CardLine, ProductionReport } from "./report.js";
 
 export type Cell = string | number | boolean | undefined;
@@ -25,7 +26,25 @@ const columns: readonly (readonly [head: string, cell: (card: CardLine) => Cell]
   ["chip", (card) => card.chip],
   ["at", (card) => card.at],
   ["ms", (card) => Math.round(card.ms)],
+  ["transaction", ({ proof }) => proof?.transaction?.outcome],
+  ["arqc", ({ proof }) => proof?.transaction?.arqc],
+  ["offline authentication", ({ proof }) => proof?.transaction?.offline],
+  ["arpc", ({ proof }) => proof?.transaction?.arpc],
+  ["scripts done", ({ proof }) => proof?.transaction?.scripts.done],
+  ["scripts failed", ({ proof }) => proof?.transaction?.scripts.failed],
+  ["pin", ({ proof }) => pinOf(proof)],
+  ["files read", ({ proof }) => proof?.read],
+  ["files by mac", ({ proof }) => proof?.mac],
+  ["keys authenticated", ({ proof }) => proof?.authenticated],
+  ["sessions", ({ proof }) => proof?.keys],
+  ["states", ({ proof }) => proof?.states],
 ];
+
+/** A payment card shows its PIN in its transaction, others tell how many tries it has. */
+function pinOf(proof: CardProof | undefined): string | undefined {
+  const shown = proof?.transaction?.pin;
+  return shown === undefined || shown === "not shown" ? (proof?.pin ?? shown) : shown;
+}
 
 /** One line a visit, in the order in which cards left the line. Begins with a byte order mark, which spreadsheets need for UTF-8. */
 export async function* reportCsv(report: ProductionReport): AsyncGenerator<string> {

@@ -10,6 +10,7 @@ import {
   wording,
   type Wording,
 } from "./page.js";
+import { proofLines, proofText } from "./proof-text.js";
 import type { CardLine, DriftLine, ProductionReport, StationFigures, Throughput } from "./report.js";
 import { blankStates } from "./life.js";
 import { termOf } from "./balance.js";
@@ -185,6 +186,27 @@ const stateNames: Readonly<Record<BlankState, string>> = {
   returned: "returned to their owner",
 };
 
+/** What the good cards showed, all together. */
+function proofSums({ proof, cards }: ProductionReport): Markup {
+  if (cards.good === 0) return html``;
+  return html`<h2>Electrical proof of the good cards</h2>
+<table><tbody>${proofLines(proof).map(
+    ([what, figures]) => html`<tr><td>${what}</td><td class="n">${figures}</td></tr>
+`,
+  )}</tbody></table>
+<p></p>
+`;
+}
+
+const proofColumns: readonly Column<CardLine>[] = [
+  { head: "Record", numeric: true, cell: ({ record }) => record ?? "none" },
+  { head: "Card", whole: true, cell: ({ serial, label }) => html`<code>${serial}</code> (${label})` },
+  {
+    head: "What its chip showed",
+    cell: ({ proof }) => (proof === undefined ? "nothing is told" : proofText(proof)),
+  },
+];
+
 function accounts({ stock, balanced }: ProductionReport, words: Wording): Markup {
   return html`<h2>Accounts of all blanks</h2>
 <table><tbody>${blankStates.map(
@@ -229,7 +251,7 @@ function judgedSides({ judged = [] }: ProductionReport): Markup {
 `;
 }
 
-/** The page in pieces of text. Asks `visits` twice. */
+/** The page in pieces of text. Asks `visits` three times. */
 export async function* reportHtml(report: ProductionReport): AsyncGenerator<string> {
   const words = wording(report.timeZone);
   const more = "; all of them stand in the CSV beside this report";
@@ -239,6 +261,11 @@ export async function* reportHtml(report: ProductionReport): AsyncGenerator<stri
   yield String(pace(report.throughput, words));
   yield "<h2>Stations</h2>\n";
   for await (const row of table(stationColumns(words), report.stations)) yield String(row);
+  yield String(proofSums(report));
+  if (report.cards.good > 0) {
+    const good = only(report.visits(), ({ end }) => end === "good");
+    for await (const row of table(proofColumns, good, { limit: rowsAtMost, more })) yield String(row);
+  }
   yield "<h2>Rejected and held cards</h2>\n";
   if (report.cards.rejected + report.cards.held === 0) yield '<p class="soft">None.</p>\n';
   else {

@@ -1,4 +1,5 @@
 /** What a production report tells, as plain data; `report-html`, `report-csv` and `report-json` write it. */
+import type { CardProof, ProofSums } from "./proof.js";
 import type { Totals } from "./types.js";
 
 /** One way of a card through the line. No personal data. */
@@ -17,6 +18,8 @@ export interface CardLine {
    * until somebody destroys it.
    */
   readonly chip?: "terminated" | "readable";
+  /** What its chip showed of itself on this way; absent: nothing is told of it. */
+  readonly proof?: CardProof;
   /** When it left the line: ISO 8601, UTC. */
   readonly at: string;
   /** Time at stations, all together. */
@@ -98,6 +101,8 @@ export interface ProductionReport {
     /** Records whose good card is not their first. */
     readonly remade: number;
   };
+  /** What the good cards' chips showed of themselves. */
+  readonly proof: ProofSums;
   readonly stock: Totals;
   readonly balanced: boolean;
   /** By the clock on the wall, and by the line's own clock where it ran on virtual time. */

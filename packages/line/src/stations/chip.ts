@@ -1,5 +1,7 @@
 /** The five stations that only work on the chip. What they send is the plan's; what they are is where they stand. */
+import { transactionFinding } from "../ledger/proof.js";
 import { runOn } from "./contact.js";
+import { afterFindings, shownFindings } from "./shown.js";
 import { boundOf, type Station } from "./station.js";
 
 /** Core, RAM, ROM, EEPROM; the card is still empty. */
@@ -42,6 +44,16 @@ export const personalization: Station = {
 /** After a power cycle and before any mark: what can be read by content, what cannot by proof. */
 export const chipProof: Station = {
   name: "chip-proof",
-  visit: (card, visit) =>
-    runOn("chip-proof", card, visit, { program: boundOf(card).prepared.proof, accepted: ["completed"] }),
+  visit: async (card, visit) => {
+    const { proof, payment } = boundOf(card).prepared;
+    const outcome = await runOn("chip-proof", card, visit, { program: proof, accepted: ["completed"] });
+    if (outcome.kind !== "passed") return outcome;
+    // A payment card's own proof comes later. On a line that has no quality control this stays its last word.
+    const later = {
+      what: transactionFinding,
+      result: "not measured",
+      detail: "left to quality control",
+    } as const;
+    return afterFindings([...shownFindings(proof), ...(payment === undefined ? [] : [later])], outcome);
+  },
 };

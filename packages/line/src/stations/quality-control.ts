@@ -4,6 +4,7 @@ import type { Camera, Picture } from "../devices/camera/port.js";
 import type { Side } from "../devices/marker/port.js";
 import { runOn } from "./contact.js";
 import { proveByTransaction } from "./transaction.js";
+import { afterFindings, shownFindings } from "./shown.js";
 import { stripeDetail } from "./stripe.js";
 import {
   chipSays,
@@ -58,8 +59,10 @@ export const quality: Station = {
 async function proofOf(card: CardInWork, visit: Visit, interrupted: boolean): Promise<Outcome> {
   const { proof, payment } = boundOf(card).prepared;
   const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
-  if (payment === undefined || proved.kind !== "passed") return proved;
-  return proveByTransaction(card, visit, payment, interrupted);
+  if (proved.kind !== "passed") return proved;
+  const shown = shownFindings(proof);
+  if (payment === undefined) return afterFindings(shown, proved);
+  return afterFindings(shown, await proveByTransaction(card, visit, payment, interrupted));
 }
 
 type Pair = Readonly<Record<Side, Picture>>;

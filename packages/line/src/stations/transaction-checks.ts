@@ -15,6 +15,7 @@ import {
 } from "@persoline/card/emv";
 import type { CardChannel, Finding, RejectCode } from "@persoline/card/program";
 import { encodeTlv, parseTlv, tlv } from "@persoline/card/tlv";
+import { arqcFinding, stepFinding, transactionFinding } from "../ledger/proof.js";
 import type { PreparedPayment } from "../plan/gp/payment/record.js";
 
 const NONE = new Uint8Array(0);
@@ -200,17 +201,17 @@ export function findingsOf(
   const results = { ok: "ok", failed: "wrong", "not done": "not measured" } as const;
   return [
     ...evidence.map(({ step, result, detail }) => ({
-      what: `transaction: ${step}`,
+      what: stepFinding(step),
       result: results[result],
       detail,
     })),
     {
-      what: "transaction: ARQC by the security module",
+      what: arqcFinding,
       result: judged === "right" ? "ok" : judged === "wrong" ? "wrong" : "not measured",
       detail: judged,
     },
     {
-      what: "transaction",
+      what: transactionFinding,
       result: outcome === "approved online" ? "ok" : "wrong",
       detail: `${outcome}; TVR ${hex(tvr)}, TSI ${hex(tsi)}, CVM results ${hex(cvmResults)}`,
     },

@@ -2,6 +2,7 @@
 import type { Finding } from "@persoline/card/program";
 import { difference } from "../ledger/balance.js";
 import { gatherStations } from "../ledger/figures.js";
+import { gatherProofs, proofOf } from "../ledger/proof.js";
 import type { CardLine, ProductionReport, Throughput } from "../ledger/report.js";
 import type { ResultRow } from "../ledger/result.js";
 import type { BlankState, StationTime } from "../ledger/types.js";
@@ -121,6 +122,7 @@ export function reportStore(desk: Desk): Reports {
           "visits.detail",
           "visits.ended_at",
           "visits.times",
+          "visits.findings",
         ])
         .where("visits.order_number", "=", order)
         .where("visits.id", ">", after)
@@ -133,6 +135,7 @@ export function reportStore(desk: Desk): Reports {
           head,
           ms,
         }));
+        const proof = proofOf(JSON.parse(row.findings) as Finding[]);
         yield {
           times,
           line: {
@@ -142,6 +145,7 @@ export function reportStore(desk: Desk): Reports {
             ...chipLeft(row),
             at: row.ended_at,
             ms: times.reduce((sum, { ms }) => sum + ms, 0),
+            ...(proof === undefined ? {} : { proof }),
             ...(row.record === null ? {} : { record: row.record }),
             ...(row.attempt === null ? {} : { attempt: row.attempt }),
           },
@@ -199,6 +203,7 @@ export function reportStore(desk: Desk): Reports {
               rejected: 0,
             }));
       const stations = gatherStations();
+      const proofs = gatherProofs();
       const cards = { used: 0, good: 0, rejected: 0, held: 0, remade: 0 };
       const found = new Map<string, { station: string; code: string; count: number }>();
       for await (const { line, times: spent } of walk(order)) {
@@ -206,6 +211,7 @@ export function reportStore(desk: Desk): Reports {
         if (line.end === "restocked") continue;
         cards.used++;
         cards[line.end]++;
+        if (line.end === "good") proofs.add(line.proof);
         if (line.end === "good" && (line.attempt ?? 1) > 1) cards.remade++;
         const at = step === 0 ? 0 : Math.floor((Date.parse(line.at) - first) / step);
         const span = pace[at];
@@ -243,6 +249,7 @@ export function reportStore(desk: Desk): Reports {
           givenUp,
         },
         cards,
+        proof: proofs.sums(),
         stock,
         balanced: difference(stock) === 0,
         seconds: ask.seconds,

@@ -2,6 +2,9 @@ import type { Command } from "commander";
 import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
 import type { Witnessing } from "../../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../../devices/hsm/secret.js";
+import { gatherProofs } from "../../ledger/proof.js";
+import { proofLines, proofText } from "../../ledger/proof-text.js";
+import type { CardLine } from "../../ledger/report.js";
 import { readLine } from "../../stations/line-file.js";
 import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
@@ -96,14 +99,26 @@ export function addOrderCommands(program: Command): void {
     );
 
   withData(order.command("show"))
-    .description("one order: how far it is")
+    .description("one order: how far it is, and what its good cards' chips showed of themselves")
     .argument("<number>", "order number")
-    .addHelpText("after", "\nExample:\n  $ persoline order show 2026-117")
-    .action((number: string, options: CommonOptions) =>
+    .option("--cards", "also each good card's own proof; --json always has them")
+    .addHelpText("after", "\nExample:\n  $ persoline order show 2026-117 --cards")
+    .action((number: string, options: CommonOptions & { readonly cards?: boolean }) =>
       withStore(options, async (store) => {
         const stored = await known(store, number);
         const progress = await store.accounts.progress(number);
-        if (options.json === true) return printJson({ ...shown(stored), progress });
+        const proofs = gatherProofs();
+        const cards: CardLine[] = [];
+        for await (const card of store.reports.visits(number)) {
+          if (card.end !== "good") continue;
+          proofs.add(card.proof);
+          cards.push(card);
+        }
+        const proof = proofs.sums();
+        if (options.json === true) {
+          const proved = cards.map(({ record, serial, label, proof }) => ({ record, serial, label, proof }));
+          return printJson({ ...shown(stored), progress, proof, cards: proved });
+        }
         const { waiting, inProduction, produced, held, givenUp } = progress;
         print(
           textTable(
@@ -128,6 +143,19 @@ export function addOrderCommands(program: Command): void {
             ],
           ),
         );
+        if (cards.length === 0) return;
+        print(`\nElectrical proof of the good cards:\n${textTable(["what", "cards"], proofLines(proof))}`);
+        if (options.cards === true)
+          print(
+            `\n${textTable(
+              ["record", "serial", "what its chip showed"],
+              cards.map(({ record = "", serial, proof }) => [
+                record,
+                serial,
+                proof === undefined ? "nothing is told" : proofText(proof),
+              ]),
+            )}`,
+          );
       }),
     );
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { reportHtml } from "../../ledger/report-html.js";
+import { proofLines } from "../../ledger/proof-text.js";
 import { timeZone } from "../config.js";
 import { readLine } from "../../stations/line-file.js";
 import type { Store } from "../../store/store.js";
@@ -25,10 +26,12 @@ export function addReportCommands(program: Command): void {
         });
         if (options.html !== undefined) await write(options.html, reportHtml({ visits, ...found }));
         if (options.json === true) return printJson(found);
-        const { records, cards } = found;
+        const { records, cards, proof } = found;
         print(
           `Order ${order}: ${String(records.produced)} of ${String(records.total)} records produced; ${String(cards.used)} blanks used, ${String(cards.rejected)} rejected, ${String(cards.remade)} records made again; accounts ${found.balanced ? "balance" : "DO NOT BALANCE"}.\n`,
         );
+        if (proof.good > 0)
+          print(`${textTable(["electrical proof of the good cards", "cards"], proofLines(proof))}\n`);
         if (found.reasons.length > 0)
           print(
             `${textTable(

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
+import type { ProofSums } from "../../ledger/proof.js";
+import { proofLines } from "../../ledger/proof-text.js";
 import { refuseJson, warn } from "../answer.js";
 import { dataRoot, operator, timeZone } from "../config.js";
 import { deskScreen } from "../desk-screen.js";
@@ -171,6 +173,15 @@ function plainLine(view: Parameters<typeof lineTable>[0]): string {
   return `${String(good)} good, ${String(rejected)} rejected, ${String(remade)} remade, ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h`;
 }
 
+/** Nothing where there is no good card. */
+const proofSummary = (sums: ProofSums): readonly string[] =>
+  sums.good === 0
+    ? []
+    : [
+        "Electrical proof of the good cards:",
+        ...proofLines(sums).map(([what, figures]) => `  ${what}: ${figures}`),
+      ];
+
 /** Why it is unfinished is told beside it. */
 function summary({ produced, letters, reports, commits, planned }: ProduceEnd): string {
   const { blanks, rejects } = produced;
@@ -189,6 +200,7 @@ function summary({ produced, letters, reports, commits, planned }: ProduceEnd): 
     ...(produced.parked ?? []).map(
       ({ station, head, why }) => `Head ${String(head)} of ${station} was stopped: ${why}.`,
     ),
+    ...proofSummary(produced.proof),
     `Accounts ${produced.balanced ? "balance" : "DO NOT BALANCE"}; ${perCard.toFixed(1)} durable commits a card.`,
     ...(letters > 0
       ? [
