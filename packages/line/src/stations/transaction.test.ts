@@ -19,7 +19,9 @@ import type { Fault } from "@persoline/card/virtual";
 import { calls, encoderPem, hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
 import { cardholder, offsetText, paymentText, withProof } from "../plan/gp/payment/payment.test.data.js";
 import { transactionTimes } from "../plan/gp/payment/transaction.js";
+import { proofOf } from "../ledger/proof.js";
 import { Challenges } from "./challenges.js";
+import { chipProof } from "./chip.js";
 import { identityOf } from "./identity.js";
 import { MemoryJournal } from "./memory.test.data.js";
 import { quality } from "./quality-control.js";
@@ -110,6 +112,8 @@ async function judged(how: How = {}): Promise<string> {
   const { card, visit } = await scene(how);
   return codeOf(await quality.visit(card, visit));
 }
+/** What reports tell of it. */
+const told = (outcome: Outcome) => proofOf(("findings" in outcome ? outcome.findings : undefined) ?? []);
 const findings = (outcome: Outcome): readonly string[] =>
   ("findings" in outcome ? (outcome.findings ?? []) : []).map(({ what, result }) => `${what}: ${result}`);
 
@@ -133,6 +137,9 @@ describe("a payment card's proof is a transaction", () => {
     const outcome = await quality.visit(card, visit);
     expect(codeOf(outcome)).toBe("passed");
     expect(findings(outcome)).toEqual([
+      "proof: files read back by content: ok",
+      "proof: keys by the session's cryptogram: ok",
+      "proof: states and versions: ok",
       "transaction: application selection: ok",
       "transaction: processing options: ok",
       "transaction: records: ok",
@@ -151,14 +158,58 @@ describe("a payment card's proof is a transaction", () => {
       "transaction: ok",
     ]);
     expect(JSON.stringify(outcome)).toMatch(/encipheredPin/);
+    expect(told(outcome)).toEqual({
+      read: 3,
+      keys: 1,
+      states: 8,
+      transaction: {
+        outcome: "approved online",
+        arqc: "right",
+        offline: "CDA",
+        pin: "verified",
+        arpc: "taken",
+        scripts: { done: 3, failed: 0 },
+      },
+    });
     // A new card above the floor limit; every step was done; the list's second rule, successful.
     expect(JSON.stringify(outcome)).toContain("TVR 0008008000, TSI FC00, CVM results 440302");
     const own = journal.notes.filter(({ station }) => station === "quality/transaction");
     expect(own.map(({ event }) => event)).toEqual(["intent", "done"]);
   });
 
-  test.each(["none", "sda", "dda"] as const)("with proof %s", async (proof) => {
-    expect(await judged({ text: withProof(paymentText, proof) })).toBe("passed");
+  test.each([
+    ["none", "not done"],
+    ["sda", "SDA"],
+    ["dda", "DDA"],
+  ] as const)("with proof %s", async (proof, offline) => {
+    const { card, visit } = await scene({ text: withProof(paymentText, proof) });
+    const outcome = await quality.visit(card, visit);
+    expect(codeOf(outcome)).toBe("passed");
+    expect(told(outcome)?.transaction).toMatchObject({ arqc: "right", offline });
+  });
+
+  test("before quality control it is told as not done: a line that has none proves no transaction", async () => {
+    const { card, visit } = await scene();
+    const outcome = await chipProof.visit(card, visit);
+    expect(codeOf(outcome)).toBe("passed");
+    expect(told(outcome)).toMatchObject({
+      read: 3,
+      transaction: { outcome: "not done", arqc: "not judged" },
+    });
+  });
+
+  test("a card that never showed a cryptogram, and one whose cryptogram the module does not believe, are told so", async () => {
+    const silent = await scene({ through: lying(0xae) });
+    expect(told(await quality.visit(silent.card, silent.visit))?.transaction).toMatchObject({
+      outcome: "stopped",
+      arqc: "not judged",
+    });
+    const judgeCryptogram = () => Promise.resolve({ verdict: "wrong" as const });
+    const wrong = await scene({ module: { judgeCryptogram } });
+    expect(told(await quality.visit(wrong.card, wrong.visit))?.transaction).toMatchObject({
+      outcome: "declined online",
+      arqc: "wrong",
+    });
   });
 
   test("with an offset in place of a PIN verification value, and a digit of it that is wrong", async () => {

@@ -3,6 +3,7 @@ import { reportCsv } from "../ledger/report-csv.js";
 import { reportHtml } from "../ledger/report-html.js";
 import { reportJson } from "../ledger/report-json.js";
 import { openResult, resultLines } from "../ledger/result.js";
+import { onlineFindings, shownFindingsSample } from "../ledger/proof.test.data.js";
 import { blanks, history, importAsk, key, label, rejected, serial, store } from "./sample.test.data.js";
 import type { Store } from "./store.js";
 
@@ -93,6 +94,79 @@ test("the page is one file, names what was simulated, shows local time, and lets
   expect(page).toMatch(/29 Mar 2026, 01:3\d:\d\d (?:CET|GMT\+1)/);
   expect(page).toContain(serial(2));
   expect(page.match(/<table>/g)?.length).toBe(page.match(/<\/table>/g)?.length);
+});
+
+test("what chips showed: each card's, and the good ones' together; a card whose ARQC was not judged is told and not counted", async () => {
+  const s = await store();
+  await s.stock.receive({ lot: "L1", blanks: blanks(5), by: "Ada" });
+  await s.orders.import(importAsk(4));
+  const arqc = "transaction: ARQC by the security module";
+  const unjudged = onlineFindings.map((one) =>
+    one.what === arqc ? ({ ...one, result: "not measured", detail: "not asked" } as const) : one,
+  );
+  const cards = [
+    ["good", [...shownFindingsSample, ...onlineFindings]],
+    ["good", unjudged],
+    ["bad", onlineFindings],
+    ["good", onlineFindings],
+    ["good", []],
+  ] as const;
+  for (const [index, [end, findings]] of cards.entries()) {
+    const card = serial(index + 1);
+    await s.accounts.start({ label: label(index + 1), order: "A-1", line: "carousel" });
+    await s.accounts.bind({ serial: card, order: "A-1" });
+    const found = findings.map((one) => ({ ...one, station: "quality" }));
+    await s.accounts.finish({
+      serial: card,
+      end: end === "good" ? { kind: "good" } : rejected(),
+      history: { ...history, findings: found },
+    });
+  }
+  const report = await s.reports.production(ask);
+  expect(report.proof).toEqual({
+    good: 4,
+    told: 3,
+    read: { cards: 1, shown: 2 },
+    mac: { cards: 1, shown: 2 },
+    authenticated: { cards: 1, shown: 1 },
+    keys: { cards: 1, shown: 1 },
+    states: { cards: 1, shown: 2 },
+    pin: { "all 3 tries left": 1 },
+    transactions: {
+      completed: 2,
+      arqc: { right: 2, wrong: 0, notJudged: 2 },
+      offline: { CDA: 3 },
+      pinVerified: 3,
+      arpcTaken: 3,
+      scripts: { done: 9, failed: 0 },
+    },
+  });
+  const page = await text(reportHtml(report));
+  expect(page).toMatch(/ARQC judged right by the security module<\/td><td class="n">2 of 4</);
+  expect(page).toMatch(/ARQC NOT JUDGED<\/td><td class="n">2 of 4</);
+  expect(page.match(/transaction approved online, ARQC right/g)).toHaveLength(2);
+  expect(page.match(/transaction approved online, ARQC not judged/g)).toHaveLength(1);
+  expect(page.match(/nothing is told/g)).toHaveLength(1);
+  const json = JSON.parse(await text(reportJson(report))) as {
+    readonly proof: unknown;
+    readonly visits: readonly { readonly end: string; readonly proof?: { readonly transaction?: object } }[];
+  };
+  expect(json.proof).toEqual(report.proof);
+  const { transaction } = json.visits[1]?.proof ?? {};
+  expect(transaction).toMatchObject({ outcome: "approved online", arqc: "not judged" });
+  expect(json.visits[4]).not.toHaveProperty("proof");
+  const [head = "", ...rows] = (await text(reportCsv(report))).trimEnd().split("\r\n");
+  const at = (row: string, name: string) => row.split(",")[head.split(",").indexOf(name)];
+  expect(rows.map((row) => [at(row, "end"), at(row, "transaction"), at(row, "arqc")])).toEqual([
+    ["good", "approved online", "right"],
+    ["good", "approved online", "not judged"],
+    ["rejected", "approved online", "right"],
+    ["good", "approved online", "right"],
+    ["good", "", ""],
+  ]);
+  expect(
+    ["pin", "files read", "files by mac", "scripts done"].map((name) => at(rows[0] ?? "", name)),
+  ).toEqual(["verified", "2", "2", "3"]);
 });
 
 test("the page shows rejects as they were judged, and fields that drift; JSON has the drift and no picture", async () => {
