@@ -26,6 +26,7 @@ import type { CompiledProduct } from "../plan/types.js";
 import { chipProof, completion, electricalTest, initialisation, personalization } from "../stations/chip.js";
 import { Line } from "../stations/line.js";
 import type { LineFile, StationFile } from "../stations/line-file.js";
+import { simulatedParts } from "../stations/line-simulated.js";
 import type { LineJournal, LineParts, LineResult } from "../stations/line-types.js";
 import { quality } from "../stations/quality-control.js";
 import {
@@ -116,17 +117,10 @@ export interface AssembledLine {
 
 type Known = Parameters<OpenDesk["census"]>[0][number];
 
-/** Whether anything of it is simulated. */
-const simulates = (file: LineFile): boolean =>
-  file.transport.kind !== "operator" ||
-  file.stations.some(({ reader, engraver, embosser, indenter, encoder, camera, printer }) =>
-    [reader, engraver, embosser, indenter, encoder, camera, printer].includes("simulated"),
-  );
-
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
 export function assembleLine(parts: AssembleLine): AssembledLine {
   const { line: file, data, order, environment, outside = usualOutside } = parts;
-  if (environment === "live" && simulates(file)) {
+  if (environment === "live" && simulatedParts(file).length > 0) {
     throw new DeviceFault(
       `line ${file.line}`,
       "refused",

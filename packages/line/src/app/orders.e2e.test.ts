@@ -146,6 +146,20 @@ describe("an interruption after the last card", () => {
     const whole = run(order, line);
     expect(whole).toMatchObject({ code: 0, err: "" });
     expect(JSON.parse(whole.out)).toMatchObject({ produced: 3, balanced: true, blanks: { used: 3 } });
+    const proof = {
+      good: 3,
+      told: 3,
+      read: { cards: 3, shown: 6 },
+      mac: { cards: 3, shown: 6 },
+      authenticated: { cards: 3, shown: 3 },
+      keys: { cards: 3, shown: 3 },
+      states: { cards: 3, shown: 6 },
+      pin: { "all 3 tries left": 3 },
+    };
+    expect(JSON.parse(whole.out)).toMatchObject({ proof });
+    expect(persoline(["order", "show", "T-1", "--cards", "--data", data]).out).toMatch(
+      /Electrical proof of the good cards:\n(.*\n)*unreadable files by MAC +3 of 3 \(6 files\)\n(.*\n)*PIN: all 3 tries left +3 of 3\n(.*\n)*3 +[0-9A-F]{20} +files read 2; files by MAC 2; /,
+    );
     expect(readdirSync(join(data, "reports/T-1")).sort()).toEqual([
       "cards.csv",
       "report.html",

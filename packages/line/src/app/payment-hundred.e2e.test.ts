@@ -11,7 +11,8 @@ import type { Finding } from "@persoline/card/program";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
-import { type Ended, program } from "./command.test.data.js";
+import type { CardProof, ProofSums } from "../ledger/proof.js";
+import { type Ended, persoline, program } from "./command.test.data.js";
 import type { Produced } from "./end-run.js";
 import { example } from "./payment.test.data.js";
 
@@ -91,5 +92,31 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
     });
     expect(proved).toHaveLength(people);
     expect(new Set(proved.map(({ record }) => record)).size).toBe(people);
+  });
+
+  test("and that is told: at the run's end, by order show, card by card", () => {
+    const { proof } = JSON.parse(ended.out) as Produced;
+    expect(proof).toMatchObject({
+      good: people,
+      told: people,
+      transactions: {
+        completed: people,
+        arqc: { right: people, wrong: 0, notJudged: 0 },
+        offline: { CDA: people },
+        pinVerified: people,
+        arpcTaken: people,
+        scripts: { done: 3 * people, failed: 0 },
+      },
+    });
+    const order = ["order", "show", "2026-900", "--data", dataOf(name)];
+    expect(persoline(order).out).toMatch(
+      /^online transactions completed, ARQC judged right by the security module +100 of 100$/m,
+    );
+    const shown = JSON.parse(persoline([...order, "--json"]).out) as {
+      readonly proof: ProofSums;
+      readonly cards: readonly { readonly record: number; readonly proof?: CardProof }[];
+    };
+    expect(shown.proof).toEqual(proof);
+    expect(shown.cards.filter((card) => card.proof?.transaction?.arqc === "right")).toHaveLength(people);
   });
 });

@@ -138,6 +138,41 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
     }
   });
 
+  test("what the cards showed is told by report and order show, and names no person and no whole number", () => {
+    const { proof } = JSON.parse(made.ended.out) as Produced;
+    expect(proof).toMatchObject({
+      good: people,
+      told: people,
+      transactions: {
+        completed: people,
+        arqc: { right: people, wrong: 0, notJudged: 0 },
+        offline: { CDA: people },
+        pinVerified: people,
+        arpcTaken: people,
+      },
+    });
+    const shown = persoline(["order", "show", "P-1", "--cards", "--data", made.data]).out;
+    expect(shown).toMatch(/ARQC judged right by the security module +8 of 8$/m);
+    expect(shown.match(/transaction approved online, ARQC right, offline authentication CDA/g)).toHaveLength(
+      people,
+    );
+    const file = (name: string) => readFileSync(join(made.data, "reports/P-1", name), "utf8");
+    expect(file("report.html")).toMatch(
+      /ARQC judged right by the security module<\/td><td class="n">8 of 8</,
+    );
+    expect((JSON.parse(file("report.json")) as { proof: unknown }).proof).toEqual(proof);
+    // Each reject of quality control had a transaction too, and is told what it was; none of them is counted.
+    const rows = file("cards.csv").trimEnd().split("\r\n");
+    const [head = ""] = rows;
+    const at = (row: string, name: string) =>
+      row.split(",").at(head.split(",").indexOf(name) - head.split(",").length);
+    const of = (end: string) => rows.filter((row) => row.split(",")[4] === end);
+    expect(of("good").map((row) => at(row, "arqc"))).toEqual(Array.from({ length: people }, () => "right"));
+    expect(of("rejected").filter((row) => at(row, "arqc") === "wrong")).toHaveLength(1);
+    for (const text of [shown, file("cards.csv"), JSON.stringify(proof)])
+      expect(text).not.toMatch(/999901\d|EXAMPLE|PRZYKLAD|MODELLO/);
+  });
+
   test("the stripe is there for its encoder alone, and says what the chip says; the PIN is in the letter", async () => {
     const encoder = readFileSync(join(made.data, "stripe-encoder.pem"), "utf8");
     const rows = readFileSync(join(example, "cardholders.csv"), "utf8").split("\n");

@@ -131,7 +131,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
 
 /** Throws DataProblem when it cannot make this product. */
 async function lineOf(job: Job, path: string): Promise<LineFile> {
-  const file = await readLine(path);
+  const file = await readLine(path, { environment: job.order.environment });
   const marks = job.drawing !== undefined && file.stations.some(({ does }) => does.includes("visual"));
   const embosses = file.stations.some(({ embosser }) => embosser !== undefined);
   const engraves = file.stations.some(({ engraver }) => engraver !== undefined);

@@ -143,3 +143,53 @@ stations:
     expect(Number(first?.split(":")[0])).toBe(line);
   });
 });
+
+describe("live cards", () => {
+  const folder = fileURLToPath(new URL("../../../../examples/lines/", import.meta.url));
+  const refusal = (name: string, source: string): string | undefined => {
+    try {
+      parseLine(source, name, { environment: "live" });
+      return undefined;
+    } catch (problem) {
+      if (!(problem instanceof DataProblem)) throw problem;
+      return problem.message;
+    }
+  };
+  const example = (name: string): string => readFileSync(`${folder}${name}`, "utf8");
+  /** From 1. */
+  const rowOf = (source: string, begins: string): number =>
+    source.split("\n").findIndex((row) => row.trimStart().startsWith(begins)) + 1;
+
+  test("are refused by each line of the examples that simulates anything, at its place, with what to do; by no other", () => {
+    const real = ["desk-laser.yaml", "desk.yaml"];
+    const accepted = readdirSync(folder).filter((name) => refusal(name, example(name)) === undefined);
+    expect(accepted).toEqual(real);
+    expect(refusal("vpcd.yaml", example("desk-vpcd.yaml"))).toContain(
+      "this line simulates the reader of desk (a port for virtual cards); ",
+    );
+    const carousel = example("carousel.yaml");
+    const row = rowOf(carousel, "transport:");
+    expect(row).toBeGreaterThan(0);
+    const told = refusal("carousel.yaml", carousel) ?? "";
+    expect(told).toMatch(
+      new RegExp(`^carousel\\.yaml:${String(row)}:\\d+ transport: the order is for live cards`),
+    );
+    expect(told).toMatch(
+      /this line simulates the transport \(carousel\) with its virtual cards, the reader of .* and \d+ more of its devices; .*examples\/lines\/desk\.yaml.* --line .*environment: test/,
+    );
+    expect(told.split("\n")).toHaveLength(1);
+  });
+
+  test("one simulated device beside real ones is enough, and is the one that is named; the same line makes test cards", () => {
+    const laser = example("desk-laser.yaml");
+    const source = laser.replace(/camera: .*/, "camera: simulated");
+    expect(source).not.toBe(laser);
+    expect(refusal("mixed.yaml", source)).toMatch(
+      new RegExp(
+        `^mixed\\.yaml:${String(rowOf(source, "camera:"))}:\\d+ stations\\.0\\.camera: .* this line simulates the camera of desk; `,
+      ),
+    );
+    expect(parseLine(source, "mixed.yaml", { environment: "test" }).line).toBe("desk-laser");
+    expect(parseLine(source, "mixed.yaml").line).toBe("desk-laser");
+  });
+});

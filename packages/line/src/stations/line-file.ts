@@ -28,6 +28,7 @@ import {
   realCamera,
   realPrinter,
 } from "./line-pictures.js";
+import { simulatedProblems } from "./line-simulated.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
@@ -279,8 +280,13 @@ export const lineJsonSchema = (): unknown => ({
   ...z.toJSONSchema(lineSchema, { io: "input" }),
 });
 
+/** What the line is to make: live cards come from nothing that is simulated. Without it nothing is asked of the line. */
+interface Wanted {
+  readonly environment?: "test" | "live";
+}
+
 /** Reads a line file. Throws DataProblem with everything that is wrong with it. */
-export async function readLine(file: string): Promise<LineFile> {
+export async function readLine(file: string, wanted: Wanted = {}): Promise<LineFile> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -288,11 +294,11 @@ export async function readLine(file: string): Promise<LineFile> {
     const refused = { file, code: "no-file", message: "the line file cannot be opened" };
     throw new DataProblem([{ ...refused, remedy: "check the path and the file's permissions" }]);
   }
-  return parseLine(text, file);
+  return parseLine(text, file, wanted);
 }
 
 /** `file` is only for messages. Throws DataProblem. */
-export function parseLine(text: string, file: string): LineFile {
+export function parseLine(text: string, file: string, { environment }: Wanted = {}): LineFile {
   const read = strictYaml(lineSchema, text, file);
   if (!read.ok) throw new DataProblem(read.problems);
   const { value } = read;
@@ -326,6 +332,7 @@ export function parseLine(text: string, file: string): LineFile {
     ...engraverProblems(read, stations),
     ...binProblems(read),
     ...stockProblems(read),
+    ...(environment === "live" ? simulatedProblems(read, { transport: value.transport, stations }) : []),
   ];
   if (problems.length > 0) throw new DataProblem(problems);
   return {

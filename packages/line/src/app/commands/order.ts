@@ -50,6 +50,8 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order import examples/office-access/order.yaml")
     .action(async (file: string, options: OrderOptions) => {
       const job = await readJob(file);
+      // Before any passphrase: what its line cannot make need not be taken in.
+      const line = await readLine(job.order.line, { environment: job.order.environment });
       const data = dataFolder(dataRoot(options.data));
       const hsm = await openSecurityModule(data, job.order.keys, passphrase(options));
       try {
@@ -57,7 +59,6 @@ export function addOrderCommands(program: Command): void {
           options,
           async (store) => {
             await refuseBrokenAudit({ store, data });
-            const line = await readLine(job.order.line);
             const stored = await importOrder(job, line.line, store, hsm, await reachOf(line));
             await signAudit({ store, data, hsm });
             if (options.json === true) printJson(shown(stored));
