@@ -259,7 +259,8 @@ export async function openSecurityModule(
         file: kept,
         code: "no-keystore",
         message: "there is no keystore here, and live keys are not made in passing",
-        remedy: "hold a key ceremony first",
+        remedy:
+          'hold a key ceremony first: "persoline keys init --environment live" begins it, and docs/keys.md (A live order) shows it whole',
       },
     ]);
   }

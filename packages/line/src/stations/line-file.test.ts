@@ -175,7 +175,7 @@ describe("live cards", () => {
       new RegExp(`^carousel\\.yaml:${String(row)}:\\d+ transport: the order is for live cards`),
     );
     expect(told).toMatch(
-      /this line simulates the transport \(carousel\) with its virtual cards, the reader of .* and \d+ more of its devices; .*examples\/lines\/desk\.yaml.* --line .*environment: test/,
+      /this line simulates the transport \(simulated-carousel\) with its virtual cards, the reader of .* and \d+ more of its devices; .*examples\/lines\/desk\.yaml.* --line .*environment: test/,
     );
     expect(told.split("\n")).toHaveLength(1);
   });
