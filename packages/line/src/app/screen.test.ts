@@ -54,7 +54,7 @@ const view: LineView = {
   at: 0,
   seconds: 1,
   stations: [],
-  counts: { fed: 0, good: 0, rejected: 0, held: 0, restocked: 0, remade: 0, recovered: 0 },
+  counts: { fed: 0, good: 0, rejected: 0, held: 0, restocked: 0, remade: 0, recovered: 0, online: 0 },
   waiting: 0,
   cardsPerHour: 0,
   stopping: false,
@@ -64,6 +64,14 @@ const plain = (_: unknown, text: string): string => text;
 test("nothing counted yet is no order that is done: no bar, and no share of nothing", () => {
   expect(lineTable(view, 0, plain).at(-1)).toBe("0 good   0 rejected, 0 remade, 0 held   0 cards/h");
   expect(lineTable(view, 6, plain).at(-1)).toMatch(/^░{14} 0\/6 good /);
+});
+
+test("payment cards: how many of the good ones completed their transaction; other cards have no such line", () => {
+  const counts = { ...view.counts, good: 7 };
+  expect(lineTable({ ...view, counts }, 8, plain).join("\n")).not.toContain("transaction");
+  expect(lineTable({ ...view, counts: { ...counts, online: 6 } }, 8, plain).at(-1)).toBe(
+    "6 of 7 completed an online transaction, ARQC judged right",
+  );
 });
 
 test("counts and pace of an order of a thousand have room in 80 columns; that it stops has a line of its own", () => {

@@ -112,6 +112,12 @@ export function lineTable(view: LineView, goal: number, paint: Screen["paint"]):
     ...rows,
     "",
     `${share}${good} good   ${paint(counts.rejected > 0 ? "yellow" : "dim", `${String(counts.rejected)} rejected, ${String(counts.remade)} remade, ${String(counts.held)} held`)}   ${Math.round(view.cardsPerHour).toLocaleString("en")} cards/h`,
+    // Of payment cards; others have none.
+    ...(counts.online > 0
+      ? [
+          `${String(counts.online)} of ${String(counts.good)} completed an online transaction, ARQC judged right`,
+        ]
+      : []),
     ...(view.stopping ? [paint("yellow", "stopping: cards in work are finished")] : []),
   ];
 }

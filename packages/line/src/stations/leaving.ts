@@ -25,7 +25,7 @@ export class Leaving {
     await this.finish(card, { kind: "good" });
     clear(head);
     shift.bound--;
-    shift.countGood();
+    shift.countGood(card.findings);
     shift.tell({ kind: "good", serial: card.serial, label: card.label, record });
   }
 

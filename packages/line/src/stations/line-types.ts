@@ -124,6 +124,8 @@ export interface LineCounts {
   /** Records bound to another card than their first. */
   readonly remade: number;
   readonly recovered: number;
+  /** Good cards that completed an online transaction whose ARQC the security module judged right. */
+  readonly online: number;
 }
 
 /** A head that was stopped alone, because it threw out cards in a row while others passed theirs. `head`: from 0. */

@@ -1,6 +1,7 @@
 import type { Outcome } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
+import { onlineFindings } from "../ledger/proof.test.data.js";
 import { bad, Bench, disagreements, numberOf, passed, rejected } from "./bench.test.data.js";
 import { type Work, workOrder } from "./station.js";
 
@@ -17,6 +18,17 @@ describe("a line", () => {
     expect(slots.sort()).toEqual(Array.from({ length: 10 }, (_, at) => `good ${String(at + 1)}`).sort());
     expect(disagreements(bench)).toEqual([]);
     expect(bench.journal.notes).toEqual([]);
+  });
+
+  test("counts the cards whose online transaction was completed and judged, and no others", async () => {
+    const unjudged = onlineFindings.filter(({ what }) => what !== "transaction: ARQC by the security module");
+    const quality = ({ label }: { readonly label: string }): Outcome => {
+      const number = numberOf(label);
+      if (number === 4) return { ...rejected("counter-wrong"), findings: onlineFindings } as Outcome;
+      return { kind: "passed", findings: number === 2 ? unjudged : number === 3 ? [] : onlineFindings };
+    };
+    const result = await new Bench({ records: 5, blanks: 8, acts: { quality } }).run();
+    expect(result.counts).toMatchObject({ good: 5, rejected: 1, online: 3 });
   });
 
   test("throws bad blanks out before any record is bound to them", async () => {

@@ -1,7 +1,8 @@
 /** One run of a line as all its parts see it: the machine, the figures, whether and why it is stopping, and what it tells. */
-import type { Serial } from "@persoline/card/program";
+import type { Finding, Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
 import type { Place } from "../devices/transport/port.js";
+import { isCompleted, proofOf } from "../ledger/proof.js";
 import type { LineCounts, LineEvent, LineParts, ParkedHead } from "./line-types.js";
 import { Challenges } from "./challenges.js";
 import { allHalted, type HeadState, type MachineStation, machineOf } from "./machine.js";
@@ -21,7 +22,16 @@ export class Shift {
   /** Of all its cards, as long as the line stands. */
   readonly challenges = new Challenges();
   readonly limits: StopLimits;
-  readonly counts: Counts = { fed: 0, good: 0, rejected: 0, held: 0, restocked: 0, remade: 0, recovered: 0 };
+  readonly counts: Counts = {
+    fed: 0,
+    good: 0,
+    rejected: 0,
+    held: 0,
+    restocked: 0,
+    remade: 0,
+    recovered: 0,
+    online: 0,
+  };
   /** Records that wait for a card, less those a card is being bound to right now. */
   waiting = 0;
   /** Cards in the machine without a record, and with one. */
@@ -171,8 +181,10 @@ export class Shift {
     });
   }
 
-  countGood(): void {
+  countGood(findings: readonly Finding[]): void {
     this.counts.good++;
+    const transaction = proofOf(findings)?.transaction;
+    if (transaction !== undefined && isCompleted(transaction)) this.counts.online++;
     this.goodAt.push(this.now());
     if (this.goodAt.length > rateOver) this.goodAt.shift();
   }
