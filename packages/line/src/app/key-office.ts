@@ -4,12 +4,13 @@ import { callOffice, type OfficeCallOptions } from "../devices/hsm/office/office
 import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { createKeystore } from "../devices/hsm/vault.js";
-import { passphrase, tokenOf, type UnlockOptions } from "./commands/options.js";
+import { passphrase, type UnlockOptions } from "./commands/options.js";
+import { tokenOf } from "./commands/usage.js";
 import { ceremonyPatienceMs, dataRoot, swapAccepted, tokenEnvironment, version } from "./config.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
 import { mustBeWhereTheKeysAre } from "./key-file.js";
 import { linkOffice } from "./office-chain.js";
-import { Refusal } from "./problem.js";
+import { Refusal, WrongUsage } from "./problem.js";
 import { openStore } from "../store/store.js";
 
 export interface OfficeOptions extends UnlockOptions {
@@ -86,14 +87,14 @@ function unlockOf(data: DataFolder, options: OfficeOptions): OfficeCallOptions["
   };
 }
 
-/** A keystore, or a token, without cards' keys. Answers what was made. Throws KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
+/** A keystore, or a token, without cards' keys. Answers what was made. Throws WrongUsage, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
 export async function makeOffice(
   options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
 ): Promise<string> {
   const data = dataFolder(dataRoot(options.data));
   const { environment, letterPrinter } = options;
   if (environment === "live" && letterPrinter === undefined)
-    throw new Refusal(
+    throw new WrongUsage(
       "a live keystore needs --letter-printer, the public key of the printer that prints PIN letters",
     );
   const unlock = passphrase(options);

@@ -1,6 +1,6 @@
 /** What a new key is to be: its use, its algorithm, its cryptoperiod. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { keyUses } from "../../devices/hsm/office/check-action.js";
+import { keyUses } from "../../devices/hsm/office/action-words.js";
 import type { KeyPlan } from "../../devices/hsm/office/types.js";
 
 /** A day stands for its first moment, UTC. */

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type OpenedLetters, openLetters } from "../../devices/hsm/letter.js";
 import { counterOf } from "../../devices/hsm/office/counter.js";
-import { Refusal } from "../problem.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { print, printJson, whole, withJson } from "./options.js";
 
 interface OpenOptions {
@@ -32,7 +32,7 @@ export function addOpenCommand(letters: Command): void {
     .action(async (file: string, options: OpenOptions) => {
       const { to, json } = options;
       if (to === undefined && (json === true || process.stdout.isTTY))
-        throw new Refusal(
+        throw new WrongUsage(
           "PINs are not shown at a terminal: hand them to the printer (| lp), or name a file with --to",
         );
       const opened = openedBy(keyOf(options), file);

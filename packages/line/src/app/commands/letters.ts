@@ -16,7 +16,6 @@ import { withOrder } from "./order.js";
 import {
   type CommonOptions,
   type DecisionOptions,
-  fromDescriptor,
   print,
   printJson,
   textTable,
@@ -27,6 +26,7 @@ import {
   withPassphrase,
   withStore,
 } from "./options.js";
+import { fromDescriptor } from "./usage.js";
 
 async function mustBeThere(store: Store, order: string): Promise<void> {
   if ((await store.orders.find(order)) === undefined)
