@@ -7,8 +7,8 @@ import {
   type KeyPlan,
   type Leaving,
 } from "../../devices/hsm/office/types.js";
-import { Refusal } from "../problem.js";
-import { begin, type Options, text, told, withPiece } from "./keys-options.js";
+import { WrongUsage } from "../problem.js";
+import { begin, judgeAction, type Options, text, told, withPiece } from "./keys-options.js";
 import { planOf, type PlanOptions, withPlan } from "./keys-plan.js";
 import { whole } from "./options.js";
 
@@ -48,7 +48,7 @@ export function addBirths(keys: Command): void {
         ];
         const [leaves, second] = ways;
         if (second !== undefined)
-          throw new Refusal("a key leaves in one way: --components, --shares or --under");
+          throw new WrongUsage("a key leaves in one way: --components, --shares or --under");
         const key = planOf(name, options);
         told(
           await begin({ do: "generate", key, ...(leaves === undefined ? {} : { leaves }) }, options),
@@ -63,7 +63,7 @@ export function addBirths(keys: Command): void {
     .option("--components <n>", "XOR components, one from each of n custodians", whole)
     .option("--shares <m>", "m shares, one from each of m custodians", whole)
     .option("--kcv <digits>", "check value of the whole key, as its sender states it")
-    .addOption(new Option("--kcv-method <name>", "how it is taken").choices([...kcvMethods]).default("gp"))
+    .addOption(new Option("--kcv-method <name>", "how it is taken (default: gp)").choices([...kcvMethods]))
     .option("--block <file>", "a key block (X9.143, version B or D)")
     .option("--under <key>", "the key-block key that protects it")
     .option(
@@ -84,24 +84,37 @@ interface ImportOptions extends Options, PlanOptions {
   readonly components?: number;
   readonly shares?: number;
   readonly kcv?: string;
-  readonly kcvMethod: KcvMethod;
+  readonly kcvMethod?: KcvMethod;
   readonly block?: string;
   readonly under?: string;
   readonly public?: string;
 }
 
+/** Throws WrongUsage. */
 function importAction(key: KeyPlan, options: ImportOptions): KeyAction {
   const { components, shares, kcv, kcvMethod: method, block, under, public: open } = options;
   const ways = [components, shares, block, open].filter((way) => way !== undefined);
   if (ways.length !== 1)
-    throw new Refusal("say how it comes: --components, --shares, --block or --public, one of them");
-  if (open !== undefined) return { do: "import-public", key, pem: text(open) };
+    throw new WrongUsage("say how it comes: --components, --shares, --block or --public, one of them");
+  if (block === undefined && under !== undefined)
+    throw new WrongUsage("--under is the key that protects a key block: it goes with --block");
+  const inPieces = components !== undefined || shares !== undefined;
+  if (!inPieces && (kcv !== undefined || method !== undefined))
+    throw new WrongUsage(
+      "--kcv and --kcv-method are for a key in pieces: they go with --components or --shares",
+    );
+  if (open !== undefined) {
+    // The words first: a file that is not there is another matter.
+    judgeAction({ do: "import-public", key, pem: "" });
+    return { do: "import-public", key, pem: text(open) };
+  }
   if (block !== undefined) {
-    if (under === undefined) throw new Refusal("a key block needs --under, the key that protects it");
+    if (under === undefined) throw new WrongUsage("a key block needs --under, the key that protects it");
+    judgeAction({ do: "import-block", key, under, block: "" });
     return { do: "import-block", key, under, block: text(block) };
   }
-  if (kcv === undefined) throw new Refusal("pieces need --kcv, the check value of the whole key");
-  const common = { do: "import" as const, key, kcv: kcv.toUpperCase(), method };
+  if (kcv === undefined) throw new WrongUsage("pieces need --kcv, the check value of the whole key");
+  const common = { do: "import" as const, key, kcv: kcv.toUpperCase(), method: method ?? "gp" };
   if (components !== undefined) return { ...common, form: "components", count: components };
   return { ...common, form: "shares", count: shares ?? 0 };
 }
