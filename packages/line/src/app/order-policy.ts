@@ -43,6 +43,10 @@ export function orderPolicy(job: Job, example: OrderRecord): readonly string[] {
   return listed([...policyOf(job.planned, prepared), ...levelsOf(job, programsOf(job.planned, prepared))]);
 }
 
+/** All that is done with a card of this record. */
+export const orderPrograms = (job: Job, example: OrderRecord): readonly CardProgram[] =>
+  programsOf(job.planned, prepareRecord(job, example));
+
 function programsOf(planned: AnyPlanned, { personalization, proof }: Prepared): readonly CardProgram[] {
   const { completion, initialisation, termination, terminationInitial } = planned;
   return [completion, initialisation, personalization, proof, termination, terminationInitial].filter(

@@ -55,7 +55,13 @@ export function addOrderCommands(program: Command): void {
           async (store) => {
             await refuseBrokenAudit({ store, data });
             const line = await readLine(job.order.line);
-            const stored = await importOrder(job, line.line, store, hsm, await reachOf(line));
+            const stored = await importOrder(
+              job,
+              { line, lineFile: job.order.line },
+              store,
+              hsm,
+              await reachOf(line),
+            );
             await signAudit({ store, data, hsm });
             if (options.json === true) printJson(shown(stored));
             else
