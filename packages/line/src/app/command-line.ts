@@ -59,7 +59,15 @@ function described(option: Option): string {
 
 /** Options that many commands have stand behind those that are a command's own. */
 const shared: Readonly<Record<string, readonly string[]>> = {
-  "Options of the keys:": ["--passphrase-fd", "--security", "--token", "--token-library", "--token-pin-fd"],
+  "Options of the keys:": [
+    "--passphrase-fd",
+    "--security",
+    "--token",
+    "--token-library",
+    "--token-serial",
+    "--token-slot",
+    "--token-pin-fd",
+  ],
   "Common options:": ["--data", "--json", "--debug", "--help"],
 };
 

@@ -48,6 +48,8 @@ export const withPassphrase = (command: Command): Command =>
     )
     .option("--token <label>", "pkcs11: the token's label")
     .option("--token-library <file>", "pkcs11: the library that speaks to it (…/libsofthsm2.so)")
+    .option("--token-serial <text>", "pkcs11: its serial number, where several tokens have this label")
+    .option("--token-slot <number>", "pkcs11: the number of its slot, where that is not enough", whole)
     .option(
       "--token-pin-fd <number>",
       "pkcs11: file descriptor its PIN is read from (default: asked at the terminal)",

@@ -1,6 +1,7 @@
 /** Options that do not go together, or that lack one: told before anything is opened, read or asked for (exit code 2). */
 import { fstatSync } from "node:fs";
 import { resolve } from "node:path";
+import type { TokenPlace } from "../../devices/hsm/pkcs11/token-session.js";
 import { WrongUsage } from "../problem.js";
 
 export interface TokenOptions {
@@ -8,6 +9,8 @@ export interface TokenOptions {
   readonly security?: "vault" | "pkcs11";
   readonly token?: string;
   readonly tokenLibrary?: string;
+  readonly tokenSerial?: string;
+  readonly tokenSlot?: number;
   readonly tokenPinFd?: number;
 }
 
@@ -37,19 +40,23 @@ export function fromDescriptor(fd: number, option: string): { readonly fd: numbe
 }
 
 /** Which token the options name; none for the vault. Throws WrongUsage. */
-export function tokenOf(
-  options: TokenOptions,
-): { readonly library: string; readonly label: string } | undefined {
-  const { passphraseFd, security = "vault", token: label, tokenLibrary: library, tokenPinFd } = options;
+export function tokenOf(options: TokenOptions): TokenPlace | undefined {
+  const { passphraseFd, security = "vault", token: label, tokenLibrary: library } = options;
+  const { tokenPinFd, tokenSerial: serial, tokenSlot: slot } = options;
   if (security === "vault") {
-    if (label !== undefined || library !== undefined || tokenPinFd !== undefined)
-      throw new WrongUsage("--token belongs to --security pkcs11: add it, or leave the token out");
+    const named = [label, library, serial, slot, tokenPinFd].some((option) => option !== undefined);
+    if (named) throw new WrongUsage("--token belongs to --security pkcs11: add it, or leave the token out");
     return undefined;
   }
   if (passphraseFd !== undefined) throw new WrongUsage("a token is opened by its PIN: use --token-pin-fd");
   if (label === undefined || library === undefined)
     throw new WrongUsage("--security pkcs11 needs --token LABEL and --token-library FILE");
-  return { library: resolve(library), label };
+  return {
+    library: resolve(library),
+    label,
+    ...(serial === undefined ? {} : { serial }),
+    ...(slot === undefined ? {} : { slot }),
+  };
 }
 
 /** What many commands share. Throws WrongUsage. */

@@ -2,6 +2,7 @@
 import { fork, type StdioOptions } from "node:child_process";
 import { DeviceFault } from "../../problem.js";
 import { KeystoreProblem } from "../keystore.js";
+import type { TokenPlace } from "../pkcs11/token-session.js";
 import { type Descriptors } from "./counter.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { OfficeAnswer, OfficeAsk } from "./types.js";
@@ -26,12 +27,6 @@ export interface OfficeCall {
   readonly patienceMs: number;
   /** Whoever answers for live keys accepts that this machine may write its memory to a disk. */
   readonly swapAccepted: boolean;
-}
-
-/** Which token: its PIN comes from a descriptor or the terminal. */
-export interface TokenPlace {
-  readonly library: string;
-  readonly label: string;
 }
 
 export type OfficeReply =

@@ -27,6 +27,7 @@ import {
 } from "./masters.js";
 import {
   descriptionOf,
+  inTheToken,
   isOpen,
   judgeRegister,
   readRegister,
@@ -67,13 +68,16 @@ interface SealedBook {
 /** Throws KeystoreProblem, VaultRefusal. The caller closes it. */
 export async function openTokenOffice(file: string, access: TokenAccess): Promise<OpenOffice> {
   const register = readRegister(file);
-  const token = await Token.open(access);
+  const token = await Token.open({ ...access, expected: register.serial });
   try {
     const store = register.keys.find(({ use }) => use === "seal");
     if (store === undefined) throw new KeystoreProblem("not-ours", `${file}: it names no key for "seal"`);
-    const master = findMaster(token, store);
-    const macKey = master.own(ownNumbers.register);
-    judgeRegister(file, register, macKey);
+    const { master, macKey } = inTheToken(file, register, token, () => {
+      const found = findMaster(token, store);
+      const key = found.own(ownNumbers.register);
+      judgeRegister(file, register, key);
+      return { master: found, macKey: key };
+    });
     const bookKey = master.own(ownNumbers.office);
     const { book, blocks } = openBook(file, register, bookKey);
     const keep: Keep = {
@@ -93,6 +97,8 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
           format,
           environment,
           token: name,
+          // Where they were found just now: a token that took another's place is told by its own number from then on.
+          serial: token.serial,
           signature,
           letterPrinter,
           ...(stripeEncoder === undefined ? {} : { stripeEncoder }),
