@@ -1,6 +1,11 @@
 /** The key office of a data folder. */
 import { existsSync, readFileSync } from "node:fs";
-import { callOffice, type OfficeCallOptions } from "../devices/hsm/office/office-client.js";
+import {
+  callOffice,
+  type OfficeCallOptions,
+  type OfficeDesk,
+  openDesk,
+} from "../devices/hsm/office/office-client.js";
 import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { createKeystore } from "../devices/hsm/vault.js";
@@ -26,7 +31,7 @@ export interface OfficeOptions extends UnlockOptions {
  */
 export async function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
   try {
-    return await called(ask, options);
+    return await callOffice(callOf(options), ask);
   } finally {
     if (ask.ask !== "list" && ask.ask !== "request") await linked(options);
   }
@@ -49,7 +54,22 @@ async function linked(options: OfficeOptions): Promise<void> {
   }
 }
 
-function called(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
+/**
+ * A ceremony over something that its keys prove first: they are opened once, and what opens them is heard once. Throws as `office`, and what
+ * the work throws.
+ */
+export async function atDesk<T>(options: OfficeOptions, work: (desk: OfficeDesk) => Promise<T>): Promise<T> {
+  const desk = openDesk(callOf(options));
+  try {
+    return await work(desk);
+  } finally {
+    desk.close();
+    await linked(options);
+  }
+}
+
+/** Where the office is, what opens it, and where secrets come from. Throws Refusal, WrongUsage. */
+function callOf(options: OfficeOptions): OfficeCallOptions {
   const root = dataRoot(options.data);
   if (!existsSync(root))
     throw new Refusal(
@@ -59,20 +79,19 @@ function called(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
   const { custodianFd, pieceFd, pieceOutFd } = options;
   const unlock = unlockOf(data, options);
   mustBeWhereTheKeysAre(data, "token" in unlock);
-  return callOffice({
+  return {
     file: "token" in unlock ? data.tokenKeys : data.keystore,
     records: data.ceremonies,
     acts: data.officeActs,
     patienceMs: ceremonyPatienceMs(),
     swapAccepted: swapAccepted(),
     unlock,
-    ask,
     at: new Date().toISOString(),
     program: `persoline ${version}`,
     ...(custodianFd === undefined ? {} : { custodianFd }),
     ...(pieceFd === undefined ? {} : { pieceFd }),
     ...(pieceOutFd === undefined ? {} : { pieceOutFd }),
-  });
+  };
 }
 
 /** Secrets go past this process: what is named here is where they come from. */

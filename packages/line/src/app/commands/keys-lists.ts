@@ -1,6 +1,6 @@
 /** `persoline keys allow | forbid | allowed`: the lists that orders' secrets go by. */
 import type { Command } from "commander";
-import { office } from "../key-office.js";
+import { atDesk, office } from "../key-office.js";
 import { policyOfFile } from "../order-policy.js";
 import { begin, type Options, told, withCustodian, withKeystore } from "./keys-options.js";
 import { print, printJson } from "./options.js";
@@ -13,11 +13,14 @@ export function addLists(keys: Command): void {
     )
     .argument("<order>", "an order file of the product")
     .addHelpText("after", "\nExample:\n  $ persoline keys allow order.yaml --by 'A. Meyer'")
-    .action(async (order: string, options: Options & { readonly by: string }) => {
-      const { name, sentences } = await policyOfFile(order, options);
-      if (options.json !== true) print(`Orders of ${name} may have done:\n  ${sentences.join("\n  ")}\n`);
-      told(await begin({ do: "allow", name, sentences }, options), options.json);
-    });
+    .action((order: string, options: Options & { readonly by: string }) =>
+      atDesk(options, async (desk) => {
+        const { name, sentences } = await policyOfFile(order, desk);
+        if (options.json !== true) print(`Orders of ${name} may have done:\n  ${sentences.join("\n  ")}\n`);
+        const action = { do: "allow", name, sentences } as const;
+        told(await desk.ask({ ask: "begin", action, by: options.by }), options.json);
+      }),
+    );
 
   withCustodian(keys.command("forbid"))
     .description("end a list: orders that were opened with it put no more secrets anywhere")

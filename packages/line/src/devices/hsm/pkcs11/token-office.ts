@@ -36,6 +36,7 @@ import {
   writeRegister,
 } from "./register.js";
 import { Token, type TokenAccess, TokenLost } from "./token.js";
+import { TokenKeyring } from "./token-keyring.js";
 
 /** Uses whose keys a token can keep, each for the one thing that it is for; public keys of others stand in its register. */
 const KEPT_USES: readonly KeyDescription["use"][] = [
@@ -112,6 +113,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         sweep(token, kept.keys);
       },
       describe: ({ keys }) => keys.map((stored) => describedNow(token, registeredOf(stored))),
+      ring: () => new TokenKeyring(token, file, register, { keptKeys: false, transports: false }),
       close: () => {
         macKey.fill(0);
         bookKey.fill(0);
