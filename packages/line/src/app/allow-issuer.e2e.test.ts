@@ -60,7 +60,9 @@ ${where} audit verify`);
   // When it is asked for, and in the list.
   expect(out.split("the issuer's A000000876020101/8101 under DEK")).toHaveLength(3);
   expect(out).toContain("Ceremony C-0003");
-  expect(out).toContain("waits for 1 more");
+  expect(out).toContain(
+    'waits for 1 more custodian, who goes on with "persoline keys confirm C-0003 --by NAME"',
+  );
   expect(out).toMatch(/SHA-256 [0-9a-f]{64}, C-0003/);
 });
 

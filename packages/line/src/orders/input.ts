@@ -113,7 +113,7 @@ export async function readInput(
   if (options.records !== undefined && options.records !== count && findings.count === 0) {
     findings.tell({
       code: "wrong-count",
-      message: `the file has ${String(count)} records, the order announces ${String(options.records)}`,
+      message: `the file has ${String(count)} ${count === 1 ? "record" : "records"}, the order announces ${String(options.records)}`,
       remedy: "the file may be cut off: ask for it again, or correct `records` in the order",
     });
   }

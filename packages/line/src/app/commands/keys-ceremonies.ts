@@ -1,5 +1,6 @@
 /** `persoline keys ceremonies | confirm | cancel | record`: the sittings after the first, and what a ceremony leaves. */
 import { writeFileSync } from "node:fs";
+import { counted } from "../../ledger/counted.js";
 import type { Command } from "commander";
 import { deedText } from "../../devices/hsm/office/words.js";
 import { office } from "../key-office.js";
@@ -28,7 +29,9 @@ export function addCeremonies(keys: Command): void {
       );
       for (const { number, action } of pending)
         if (action.do === "allow") print(`\n${number} would allow:\n  ${action.sentences.join("\n  ")}`);
-      print(`\n${String(records.length)} ceremonies are whole; all their records are in order.`);
+      print(
+        `\n${counted(records.length, "ceremony is", "ceremonies are")} whole; ${records.length === 1 ? "its record is" : "all their records are"} in order.`,
+      );
     });
 
   withPiece(keys.command("confirm"))

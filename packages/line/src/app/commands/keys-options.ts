@@ -1,5 +1,6 @@
 /** What the commands of the key office have in common: who sits, where secrets come from, and how a ceremony is told. */
 import { readFileSync } from "node:fs";
+import { counted } from "../../ledger/counted.js";
 import type { Command } from "commander";
 import { judgeWords } from "../../devices/hsm/office/action-words.js";
 import { OfficeRefusal } from "../../devices/hsm/office/refusal.js";
@@ -57,7 +58,7 @@ export function told(answer: OfficeAnswer, json: boolean | undefined, more: obje
   print(
     left === 0
       ? `Ceremony ${number} is whole (${what}); "persoline keys record ${number}" prints its record.`
-      : `Ceremony ${number} (${what}) waits for ${String(left)} more: each goes on with "persoline keys confirm ${number} --by NAME".`,
+      : `Ceremony ${number} (${what}) waits for ${counted(left, "more custodian")}${left === 1 ? ", who" : ": each"} goes on with "persoline keys confirm ${number} --by NAME".`,
   );
 }
 

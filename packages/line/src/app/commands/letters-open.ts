@@ -1,5 +1,6 @@
 /** In the print room: the only place where the printer's private key is, and the only command that shows a PIN. It reads no data folder. */
 import { createPrivateKey, type KeyObject } from "node:crypto";
+import { counted } from "../../ledger/counted.js";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type OpenedLetters, openLetters } from "../../devices/hsm/letter.js";
@@ -47,10 +48,7 @@ export function addOpenCommand(letters: Command): void {
       }
       if (to === undefined) return;
       if (json === true) printJson({ batch: name, letters: count, type, file: to });
-      else
-        print(
-          `${name}: ${String(count)} ${count === 1 ? "letter" : "letters"} in ${to}. Destroy that file when they are printed.`,
-        );
+      else print(`${name}: ${counted(count, "letter")} in ${to}. Destroy that file when they are printed.`);
     });
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted as howMany } from "../../ledger/counted.js";
 import type { Witnessing } from "../../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../../devices/hsm/secret.js";
 import { operator, version } from "../config.js";
@@ -74,7 +75,7 @@ const standing =
     };
   };
 
-const letterCount = (count: number): string => `${String(count)} ${count === 1 ? "letter" : "letters"}`;
+const letterCount = (count: number): string => howMany(count, "letter");
 
 /** "98 are released, 2 are void". */
 function counted(list: readonly Letter[]): string {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted } from "../../ledger/counted.js";
 import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
 import type { Witnessing } from "../../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../../devices/hsm/secret.js";
@@ -66,7 +67,7 @@ export function addOrderCommands(program: Command): void {
             if (options.json === true) printJson(shown(stored));
             else
               print(
-                `Order ${stored.order}: ${String(stored.records)} records taken in, nothing produced yet.`,
+                `Order ${stored.order}: ${counted(stored.records, "record")} taken in, nothing produced yet.`,
               );
           },
           { mayBeNew: true },
@@ -148,7 +149,7 @@ export function addOrderCommands(program: Command): void {
         const { file, signature, totals } = await writeResult(stored, store, hsm, data);
         if (options.json === true) return printJson({ order: number, file, signature, totals });
         print(
-          `${file}\n${signature}\n${String(totals.records)} records: ${String(totals.good)} good, ${String(totals.held)} held, given up: ${String(totals.givenUp)}, ${String(totals.missing)} missing; ${String(totals.cancelled)} serials cancelled.`,
+          `${file}\n${signature}\n${counted(totals.records, "record")}: ${String(totals.good)} good, ${String(totals.held)} held, given up: ${String(totals.givenUp)}, ${String(totals.missing)} missing; ${counted(totals.cancelled, "serial")} cancelled.`,
         );
       }),
     );
@@ -175,7 +176,7 @@ export function addOrderCommands(program: Command): void {
         print(
           roles === undefined
             ? `Order ${number} is delivered; its cards open no gates.`
-            : `Order ${number} is delivered; ${String(entered)} cards are in the access register.`,
+            : `Order ${number} is delivered; ${counted(entered, "card is", "cards are")} in the access register.`,
         );
       }),
     );
@@ -237,7 +238,7 @@ export function addOrderCommands(program: Command): void {
           const { files } = await erase({ store, data, order: number, by, approvedBy: options.and, holders });
           if (options.json === true) return printJson({ order: number, state: "erased", files, holders });
           print(
-            `The personal data of order ${number} are gone from the database and ${String(files)} files; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,
+            `The personal data of order ${number} are gone from the database and ${counted(files, "file")}; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,
           );
           if (holders === "keep")
             print("Gates go on knowing its cards by reference, zones and validity, without names.");
