@@ -329,7 +329,7 @@ async function* judged(file: FileHandle, reading: Reading): AsyncGenerator<Judge
       findings.tell({
         row: row.row,
         code: "too-many-rows",
-        message: `the file has more than ${String(limits.rows)} records`,
+        message: `the file has more than ${String(limits.rows)} ${limits.rows === 1 ? "record" : "records"}`,
         remedy: "split it into several orders",
       });
       return;
