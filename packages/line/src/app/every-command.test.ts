@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { commandLine } from "./command-line.js";
+import { leastWords } from "./every-command.test.data.js";
 import { perform } from "./perform.js";
 
 /** docs/command-line.md: with --json, just one JSON value on standard output, whatever happens. */
@@ -47,84 +48,6 @@ async function refused(...words: readonly string[]): Promise<Said> {
   return { code: process.exitCode, error };
 }
 
-const person = ["--by", "ada", "--and", "bob", "--reason", "none"];
-const custodian = ["--by", "ada"];
-/** What each command refuses in a folder where there is nothing. Files that are named are not there. */
-const refusals: Readonly<Record<string, readonly string[]>> = {
-  run: ["order.yaml"],
-  "order import": ["order.yaml"],
-  "order list": [],
-  "order show": ["2026-1"],
-  "order result": ["2026-1"],
-  "order deliver": ["2026-1"],
-  "order release": ["2026-1", "--record", "1", ...person],
-  "order give-up": ["2026-1", "--record", "1", ...person],
-  "order close": ["2026-1"],
-  "order erase": ["2026-1", "--by", "ada", "--and", "bob"],
-  security: ["--token", "nobody"],
-  "stock receive": ["L1", "delivery.csv"],
-  "stock count": ["3"],
-  "stock list": [],
-  "stock sample": ["00", "--reason", "none"],
-  "stock return": ["00", "--reason", "none"],
-  "stock held": [],
-  "stock look": ["00", "--by", "ada", "--and", "bob"],
-  "stock settle": ["00", "--as", "good", ...person],
-  "stock withdraw": ["00", ...person],
-  "stock empty": ["reject"],
-  "stock destroy": ["00", "--reason", "none", "--witness", "bob"],
-  "station emboss": ["station.yaml", "--listen", "127.0.0.1:0"],
-  "letters list": ["2026-1"],
-  "letters release": ["2026-1", "--witness", "bob"],
-  "letters reprint": ["1", "--reason", "none", "--witness", "bob"],
-  "letters void": ["1", "--reason", "none"],
-  "letters open": ["B-0000001.letters", "--printer-key", "printer.pem", "--to", "letters.pdf"],
-  "keys init": ["--environment", "test", "--token", "nobody"],
-  "keys custodian": ["ada"],
-  "keys list": [],
-  "keys generate": ["root", ...custodian, "--use", "scp03"],
-  "keys import": ["root", ...custodian, "--use", "scp03"],
-  "keys rotate": ["root-1", ...custodian, "--use", "scp03", "--to", "root-2"],
-  "keys activate": ["root-1", ...custodian, "--reason", "none"],
-  "keys suspend": ["root-1", ...custodian, "--reason", "none"],
-  "keys allow": ["order.yaml", ...custodian],
-  "keys allowed": [],
-  "keys forbid": ["0123456789abcdef", ...custodian, "--reason", "none"],
-  "keys retire": ["root-1", ...custodian, "--reason", "none"],
-  "keys compromise": ["root-1", ...custodian, "--reason", "none"],
-  "keys destroy": ["root-1", ...custodian, "--reason", "none"],
-  "keys export-block": ["root-1", ...custodian],
-  "keys request": ["root-1"],
-  "keys certificate": ["root-1", ...custodian, "--file", "certificate.pem"],
-  "keys ceremonies": [],
-  "keys confirm": ["1", ...custodian],
-  "keys cancel": ["1", ...custodian],
-  "keys record": ["1"],
-  explain: ["order.yaml"],
-  plan: ["order.yaml"],
-  "layout preview": ["product.yaml"],
-  "layout lint": ["product.yaml"],
-  "quality judge": ["picture.png", "product.yaml"],
-  "quality learn": ["product.yaml", "17-front.png", "--camera", "camera", "--light", "ring"],
-  "quality drift": ["2026-1"],
-  "quality approve": ["profile.yaml", "--by", "ada", "--and", "bob"],
-  "laser write": ["product.yaml", "--laser", "laser.yaml"],
-  "laser calibrate": ["laser.yaml"],
-  "laser fit": ["measured.csv", "--laser", "laser.yaml"],
-  "card inspect": ["L1-000001"],
-  "card serve": ["--vpcd", "127.0.0.1:1", "--issued", "L1-000001"],
-  "card trace record": ["L1-000001", "trace.jsonl"],
-  "card trace show": ["trace.jsonl"],
-  "card trace replay": ["trace.jsonl"],
-  "card write": ["--product", "product.yaml", "--vpcd", "1"],
-  "report production": ["2026-1"],
-  "report passages": [],
-  "audit verify": [],
-  "gate replay": ["movements.csv"],
-  presence: [],
-  doctor: ["--line", "line.yaml"],
-};
-
 /** Names of the commands that do something, and whether they know an option. */
 function leaves(command: Command, name: readonly string[] = []): { name: string; data: boolean }[] {
   if (command.commands.length === 0)
@@ -140,7 +63,7 @@ test("what must be given is said", async () => {
 });
 
 test("the table has all commands", () => {
-  expect(commands.map(({ name }) => name).sort()).toEqual(Object.keys(refusals).sort());
+  expect(commands.map(({ name }) => name).sort()).toEqual(Object.keys(leastWords).sort());
 });
 
 describe.each(commands)("persoline $name", ({ name, data }) => {
@@ -157,7 +80,7 @@ describe.each(commands)("persoline $name", ({ name, data }) => {
   });
 
   test("--json, refused: why on both outputs, 1", async () => {
-    const files = (refusals[name] ?? []).map((word) =>
+    const files = (leastWords[name] ?? []).map((word) =>
       /\.(yaml|csv|jsonl|png|pem)$/.test(word) ? join(folder, word) : word,
     );
     const at = data ? ["--data", join(folder, "nothing")] : [];

@@ -8,11 +8,13 @@ import type { OrderRecord } from "../orders/types.js";
 import type { MachineReach } from "../plan/layout/index.js";
 import { LayoutProblem } from "../plan/layout/problem.js";
 import { recordProblems, valuesOf } from "../plan/prepare.js";
+import type { LineFile } from "../stations/line-file.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import { proveIssuerInput } from "./issuer-file.js";
 import { type Job } from "./job.js";
-import { orderPolicy } from "./order-policy.js";
+import { mustKeepForJob } from "./order-levels.js";
+import { orderPolicy, orderPrograms } from "./order-policy.js";
 import { tellUnreachable } from "./reach.js";
 
 export interface ImportProgress {
@@ -21,13 +23,19 @@ export interface ImportProgress {
   readonly of: number;
 }
 
+interface ImportLine {
+  readonly line: Pick<LineFile, "line" | "security">;
+  /** Where it was read. */
+  readonly lineFile: string;
+}
+
 /**
- * `line`: the name of the line that is to make it, `machines`: what its machines reach. Throws DataProblem with everything that is wrong with the input, AccountsProblem for
+ * `line`: the one that is to make it, `machines`: what its machines reach. Throws DataProblem with everything that is wrong with the input, AccountsProblem for
  * an order or file that is here already.
  */
 export async function importOrder(
   job: Job,
-  line: string,
+  { line, lineFile }: ImportLine,
   store: Store,
   hsm: Hsm,
   machines: readonly MachineReach[],
@@ -51,7 +59,11 @@ export async function importOrder(
   }
   findings.refuse();
 
-  const policy = await firstPolicy(job, input.records());
+  const example = await firstOf(input.records());
+  const policy = example === undefined ? [] : orderPolicy(job, example);
+  // The module judges the same by the order's list, and knows no file to name.
+  if (example !== undefined)
+    await mustKeepForJob(hsm, job, { line, lineFile, programs: orderPrograms(job, example) });
   const sealedDataKey = await hsm.createDataKey({ order: order.order, policy });
   const dataKey = await hsm.releaseDataKey({ order: order.order, sealed: sealedDataKey, policy });
   // What the module sealed of an issuer's file was for no card; now it seals it for this order's places.
@@ -61,7 +73,7 @@ export async function importOrder(
   const keyVersion = keyVersionOf(planned.product);
   const stored = await store.orders.import({
     order,
-    names: { product: planned.name, line },
+    names: { product: planned.name, line: line.line },
     inputSha256: input.sha256,
     records: listed.records(),
     policy: policyDigest(policy),
@@ -87,9 +99,9 @@ const changedMeanwhile = (file: string): DataProblem =>
   ]);
 
 /** All records have the same places in their cards: the first tells them. */
-async function firstPolicy(job: Job, records: AsyncIterable<OrderRecord>): Promise<readonly string[]> {
-  for await (const record of records) return orderPolicy(job, record);
-  return [];
+async function firstOf(records: AsyncIterable<OrderRecord>): Promise<OrderRecord | undefined> {
+  for await (const record of records) return record;
+  return undefined;
 }
 
 /** The customer knows a record by the first field that is different in every record; a PAN is in no list. */

@@ -27,7 +27,7 @@ const mostBytes = 1 << 26;
 
 interface Ask {
   readonly job: Job;
-  readonly hsm: Hsm;
+  readonly hsm: Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords">;
   /** Milliseconds of the epoch. */
   readonly now: number;
 }

@@ -1,15 +1,21 @@
 /** The key office of a data folder. */
 import { existsSync, readFileSync } from "node:fs";
-import { callOffice, type OfficeCallOptions } from "../devices/hsm/office/office-client.js";
+import {
+  callOffice,
+  type OfficeCallOptions,
+  type OfficeDesk,
+  openDesk,
+} from "../devices/hsm/office/office-client.js";
 import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { createKeystore } from "../devices/hsm/vault.js";
-import { passphrase, tokenOf, type UnlockOptions } from "./commands/options.js";
+import { passphrase, type UnlockOptions } from "./commands/options.js";
+import { tokenOf } from "./commands/usage.js";
 import { ceremonyPatienceMs, dataRoot, swapAccepted, tokenEnvironment, version } from "./config.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
 import { mustBeWhereTheKeysAre } from "./key-file.js";
 import { linkOffice } from "./office-chain.js";
-import { Refusal } from "./problem.js";
+import { Refusal, WrongUsage } from "./problem.js";
 import { openStore } from "../store/store.js";
 
 export interface OfficeOptions extends UnlockOptions {
@@ -25,7 +31,7 @@ export interface OfficeOptions extends UnlockOptions {
  */
 export async function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
   try {
-    return await called(ask, options);
+    return await callOffice(callOf(options), ask);
   } finally {
     if (ask.ask !== "list" && ask.ask !== "request") await linked(options);
   }
@@ -48,7 +54,22 @@ async function linked(options: OfficeOptions): Promise<void> {
   }
 }
 
-function called(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
+/**
+ * A ceremony over something that its keys prove first: they are opened once, and what opens them is heard once. Throws as `office`, and what
+ * the work throws.
+ */
+export async function atDesk<T>(options: OfficeOptions, work: (desk: OfficeDesk) => Promise<T>): Promise<T> {
+  const desk = openDesk(callOf(options));
+  try {
+    return await work(desk);
+  } finally {
+    desk.close();
+    await linked(options);
+  }
+}
+
+/** Where the office is, what opens it, and where secrets come from. Throws Refusal, WrongUsage. */
+function callOf(options: OfficeOptions): OfficeCallOptions {
   const root = dataRoot(options.data);
   if (!existsSync(root))
     throw new Refusal(
@@ -58,20 +79,19 @@ function called(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
   const { custodianFd, pieceFd, pieceOutFd } = options;
   const unlock = unlockOf(data, options);
   mustBeWhereTheKeysAre(data, "token" in unlock);
-  return callOffice({
+  return {
     file: "token" in unlock ? data.tokenKeys : data.keystore,
     records: data.ceremonies,
     acts: data.officeActs,
     patienceMs: ceremonyPatienceMs(),
     swapAccepted: swapAccepted(),
     unlock,
-    ask,
     at: new Date().toISOString(),
     program: `persoline ${version}`,
     ...(custodianFd === undefined ? {} : { custodianFd }),
     ...(pieceFd === undefined ? {} : { pieceFd }),
     ...(pieceOutFd === undefined ? {} : { pieceOutFd }),
-  });
+  };
 }
 
 /** Secrets go past this process: what is named here is where they come from. */
@@ -86,14 +106,14 @@ function unlockOf(data: DataFolder, options: OfficeOptions): OfficeCallOptions["
   };
 }
 
-/** A keystore, or a token, without cards' keys. Answers what was made. Throws KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
+/** A keystore, or a token, without cards' keys. Answers what was made. Throws WrongUsage, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
 export async function makeOffice(
   options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
 ): Promise<string> {
   const data = dataFolder(dataRoot(options.data));
   const { environment, letterPrinter } = options;
   if (environment === "live" && letterPrinter === undefined)
-    throw new Refusal(
+    throw new WrongUsage(
       "a live keystore needs --letter-printer, the public key of the printer that prints PIN letters",
     );
   const unlock = passphrase(options);

@@ -1,5 +1,6 @@
 /** A product's layouts with records to look at: an order's, an input file's, or samples of nobody. */
 import { existsSync } from "node:fs";
+import { counted } from "../ledger/counted.js";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
@@ -117,5 +118,7 @@ function inputOf(input: string, photos: string | undefined): OrderInput {
 /** Throws Refusal when there is no such record. */
 export async function recordOf(desk: LayoutDesk, number: number): Promise<LintRecord> {
   for await (const record of desk.records()) if (record.number === number) return record;
-  throw new Refusal(`${desk.from} has ${String(desk.count)} records; there is no record ${String(number)}`);
+  throw new Refusal(
+    `${desk.from} has ${counted(desk.count, "record")}; there is no record ${String(number)}`,
+  );
 }

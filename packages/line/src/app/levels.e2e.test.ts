@@ -31,14 +31,17 @@ const wants = (levels: string): void => {
   writeFileSync(product, `${text}\nsecurity: ${levels}\n`);
 };
 
-test("the module itself takes no order in whose levels it does not keep", () => {
+test("no order is taken in whose levels are not kept: file, line and a line that would do are named", () => {
   wants("{ pin: token }");
   const { code, err } = asked("strict", "order", "import", order);
   expect(code).toBe(1);
-  expect(err).toContain("pin must be kept at token, and this module keeps it at module-process");
+  const line = text.split("\n").length + 1;
+  expect(err).toContain(
+    `${product}:${String(line)}:13 security.pin: pin must be kept at token, and vault keeps it at module-process; use a security module that keeps it; or let those who answer for the keys change it where "pin: token" stands, for example to "security: { pin: module-process }"`,
+  );
   wants("{ data-key: module-process }");
   expect(asked("strict", "order", "import", order).err).toContain(
-    "data-key must be kept at module-process, and this module keeps it at trusted-host",
+    "data-key must be kept at module-process, and vault keeps it at trusted-host",
   );
   expect(asked("strict", "order", "list").out.trim()).toBe("[]");
 });

@@ -4,6 +4,7 @@ import type { CardProgram } from "@persoline/card/program";
 import { levelSentence } from "../devices/hsm/order-levels.js";
 import type { Hsm, HsmOperation } from "../devices/hsm/port.js";
 import { wantedLevel } from "../orders/security.js";
+import type { LineFile } from "../stations/line-file.js";
 import type { StoredOrder } from "../store/orders.js";
 import { type Job, readAnyProduct } from "./job.js";
 import { paymentOperations } from "./payment.js";
@@ -28,14 +29,54 @@ export function levelsOf(job: Job, programs: readonly CardProgram[]): readonly s
   );
 }
 
+/**
+ * Before an order is taken in or produced. `lineFile`: where the line was read; `programs`: those that are known by now, else all that every
+ * card of the product has. Throws DataProblem when the module does not keep what product, order and line want.
+ */
+export function mustKeepForJob(
+  hsm: Hsm,
+  job: Job,
+  ask: {
+    readonly line: Pick<LineFile, "security">;
+    readonly lineFile: string;
+    readonly programs?: readonly CardProgram[];
+    /** PINs are drawn before a card is made, and not once more. */
+    readonly pinsDrawn?: boolean;
+  },
+): Promise<void> {
+  const { completion, initialisation, termination, terminationInitial, pins } = job.planned;
+  const early = [completion, initialisation, termination, terminationInitial].filter(
+    (program) => program !== undefined,
+  );
+  const { line, lineFile, programs = early, pinsDrawn = false } = ask;
+  return mustKeep(hsm, {
+    file: job.orderFile,
+    programs,
+    more: operationsOfJob(job, pinsDrawn ? [] : pins),
+    wanted: [
+      { file: job.order.product, levels: job.security },
+      { file: job.orderFile, levels: job.order.security },
+      { file: lineFile, levels: line.security },
+    ],
+  });
+}
+
 /** Before an order that is here already is worked on without its line. Throws DataProblem when the module does not keep what this asks of it. */
 export async function mustKeepFor(
   hsm: Hsm,
-  { spec }: Pick<StoredOrder, "spec">,
+  { order, spec }: Pick<StoredOrder, "order" | "spec">,
   more: readonly HsmOperation[],
 ): Promise<void> {
   // An old order's product may be gone; what its customer said is kept with the order.
   const product = existsSync(spec.product) ? (await readAnyProduct(spec.product)).product : undefined;
   const own = product !== undefined && "security" in product ? product.security : undefined;
-  await mustKeep(hsm, { file: spec.product, programs: [], more, wanted: [own, spec.security] });
+  await mustKeep(hsm, {
+    file: spec.product,
+    programs: [],
+    more,
+    wanted: [
+      { file: spec.product, levels: own },
+      { file: `order ${order}, as it was taken in`, levels: spec.security },
+    ],
+  });
 }

@@ -2,16 +2,15 @@
 import { type CardProgram, everyPlacement } from "@persoline/card/program";
 import { listed, paymentSentence, pinSentence } from "../devices/hsm/order-policy.js";
 import type { Hsm } from "../devices/hsm/port.js";
-import { readInput } from "../orders/input.js";
+import { isIssuerInput, readInput } from "../orders/input.js";
 import type { OrderRecord } from "../orders/types.js";
 import { pinWay } from "../plan/gp/payment/record.js";
 import { originWay } from "../plan/pin-origin.js";
 import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
-import type { UnlockOptions } from "./commands/options.js";
+import { proveIssuerInput } from "./issuer-file.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { levelsOf } from "./order-levels.js";
 import { Refusal } from "./problem.js";
-import { provedInput } from "./proved-input.js";
 
 /** All places that these programs put secrets in. Throws RangeError for one that no module could tell. */
 function placesOf(programs: readonly CardProgram[]): readonly string[] {
@@ -43,6 +42,10 @@ export function orderPolicy(job: Job, example: OrderRecord): readonly string[] {
   return listed([...policyOf(job.planned, prepared), ...levelsOf(job, programsOf(job.planned, prepared))]);
 }
 
+/** All that is done with a card of this record. */
+export const orderPrograms = (job: Job, example: OrderRecord): readonly CardProgram[] =>
+  programsOf(job.planned, prepareRecord(job, example));
+
 function programsOf(planned: AnyPlanned, { personalization, proof }: Prepared): readonly CardProgram[] {
   const { completion, initialisation, termination, terminationInitial } = planned;
   return [completion, initialisation, personalization, proof, termination, terminationInitial].filter(
@@ -54,13 +57,18 @@ function programsOf(planned: AnyPlanned, { personalization, proof }: Prepared): 
 export const policyOf = (planned: AnyPlanned, prepared: Prepared): readonly string[] =>
   listed([...madeOf(planned), ...placesOf(programsOf(planned, prepared))]);
 
-/** The list of an order file's product, as an example of its records has it. Throws DataProblem, KeystoreProblem, DeviceFault, Refusal. */
+/**
+ * The list of an order file's product, as an example of its records has it. `hsm`: proves an issuer's file before a byte of it is read.
+ * Throws DataProblem, KeystoreProblem, DeviceFault, Refusal.
+ */
 export async function policyOfFile(
   orderFile: string,
-  options: UnlockOptions & { readonly data?: string },
+  hsm: Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords">,
 ): Promise<{ readonly name: string; readonly sentences: readonly string[] }> {
   const job = await readJob(orderFile);
-  const issuer = await provedInput(job, options);
+  const issuer = isIssuerInput(job.order.input)
+    ? await proveIssuerInput({ job, hsm, now: Date.now() })
+    : undefined;
   const proved = issuer === undefined ? {} : { issuer };
   const input = await readInput(job.order.input, job.planned.columns, proved);
   for await (const record of input.records())

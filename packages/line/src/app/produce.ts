@@ -1,7 +1,6 @@
 /** The main job: an order from its file to verified cards and balanced accounts; also what goes on after any interruption. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { CardProgram } from "@persoline/card/program";
 import type { Hsm } from "../devices/hsm/port.js";
 import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
@@ -30,10 +29,9 @@ import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
 import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
-import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
 import { profilesOf } from "./quality-profiles.js";
-import { operationsOfJob } from "./order-levels.js";
+import { mustKeepForJob } from "./order-levels.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
 import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
@@ -80,11 +78,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
     const hsm = opened.add(await openSecurityModule(data, job.order.keys, ask.passphrase), (one) =>
       one.close(),
     );
-    const { initialisation, completion, termination, terminationInitial, pins } = job.planned;
-    const early = [completion, initialisation, termination, terminationInitial].filter(
-      (program) => program !== undefined,
-    );
-    await keeps(hsm, job, line, early, pins);
+    await mustKeepForJob(hsm, job, { line, lineFile });
     await refuseOtherIssuer(hsm, job);
     const faces = opened.add(facesDesk(), (one) => one.close());
     const store = opened.add(
@@ -192,22 +186,6 @@ async function lineOf(job: Job, path: string): Promise<LineFile> {
   return file;
 }
 
-/** Throws DataProblem when the security module does not keep keys as product, order and line want it. */
-function keeps(
-  hsm: Hsm,
-  job: Job,
-  line: LineFile,
-  programs: readonly CardProgram[],
-  pins: Job["planned"]["pins"] = [],
-): Promise<void> {
-  return mustKeep(hsm, {
-    file: job.orderFile,
-    programs,
-    more: operationsOfJob(job, pins),
-    wanted: [job.security, job.order.security, line.security],
-  });
-}
-
 interface Running {
   readonly job: Job;
   readonly file: LineFile;
@@ -224,7 +202,13 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   const { job, file, data, hsm, faces, store, stored, profiles, ask } = running;
   const order = stored.order;
   const example = prepareRecord(job, await store.orders.record(order, 1));
-  await keeps(hsm, job, file, [example.personalization, example.proof]);
+  const programs = [example.personalization, example.proof];
+  await mustKeepForJob(hsm, job, {
+    line: file,
+    lineFile: ask.lineFile ?? job.order.line,
+    programs,
+    pinsDrawn: true,
+  });
   await keepPairsForRemakes(job, hsm);
   const journal = opened.add(await openJournal(data.journal(file.line)), (one) => one.close());
   const dataKey = opened.add(

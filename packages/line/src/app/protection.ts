@@ -4,6 +4,7 @@ import type { GateCard } from "../access/gate-card.js";
 import type { CapabilityReport, Hsm, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
 import { whyNotKept } from "../devices/hsm/order-levels.js";
 import { DataProblem } from "../orders/problem.js";
+import { levelProblem, type Wanting } from "./level-remedy.js";
 import { type SecurityLevels, wantedLevel } from "../orders/security.js";
 
 type Keys = readonly Pick<KeyDescription, "name" | "use" | "algorithm">[];
@@ -135,20 +136,22 @@ export async function mustKeep(
     readonly file: string;
     readonly programs: readonly CardProgram[];
     readonly more?: readonly HsmOperation[];
-    readonly wanted: readonly (SecurityLevels | undefined)[];
+    /** Who wants levels; nobody: the usual ones hold. */
+    readonly wanted: readonly Wanting[];
   },
 ): Promise<void> {
   const [report, keys] = await Promise.all([hsm.capabilities(), hsm.keys()]);
   const operations = new Set([...always, ...(ask.more ?? []), ...operationsOf(ask.programs, keys)]);
-  const wrong = unkept(operations, report, ask.wanted);
+  const { file, wanted } = ask;
+  const wrong = unkept(
+    operations,
+    report,
+    wanted.map(({ levels }) => levels),
+  );
   if (wrong.length === 0) return;
   throw new DataProblem(
-    wrong.map(({ message }) => ({
-      file: ask.file,
-      code: "protection-level",
-      message,
-      remedy:
-        "use a security module that keeps it, or let those who answer for the keys lower the level under security:",
-    })),
+    wrong.map(({ operation, message }) =>
+      levelProblem({ operation, message, kept: report.operations[operation].level, wanted, file }),
+    ),
   );
 }

@@ -39,7 +39,8 @@ export async function takeUp(ask: TakeUp): Promise<StoredOrder & { readonly seed
   // A new order needs its input, whatever was allowed of one that is here.
   if (known === undefined) await readOrder(job.orderFile);
   const machines = await reachOf(line);
-  const stored = known ?? (await importOrder(job, line.line, store, hsm, machines, onProgress));
+  const stored =
+    known ?? (await importOrder(job, { line, lineFile: ask.lineFile }, store, hsm, machines, onProgress));
   const gone = known === undefined ? nothingGone : await release(known, ask);
   await openPolicy(job, stored, store, hsm);
   if (known !== undefined) await refuseUnreachable(known, machines, ask);

@@ -179,7 +179,7 @@ test("a 3DES product at level token is refused on SoftHSM; AES-256 sessions too"
   const clear = persoline(["run", file, "--data", join(folder, "des"), ...tokenWords(other)], other);
   expect(clear.code).toBe(1);
   expect(clear.err).toContain(
-    "keys-to-card-clear must be kept at token, and this module keeps it at module-process",
+    "keys-to-card-clear must be kept at token, and pkcs11 (des) keeps it at module-process",
   );
   expect(clear.err).not.toContain("keys-to-card must");
   expect(readdirSync(join(folder, "des"))).not.toContain("shop-floor");

@@ -11,6 +11,7 @@ import {
   type Wording,
 } from "./page.js";
 import { proofLines, proofText } from "./proof-text.js";
+import { counted } from "./counted.js";
 import type { CardLine, DriftLine, ProductionReport, StationFigures, Throughput } from "./report.js";
 import { blankStates } from "./life.js";
 import { termOf } from "./balance.js";
@@ -47,7 +48,7 @@ ${
 }${
   report.records.held === 0
     ? html``
-    : html`<p class="notice bad"><b>${report.records.held} records are held</b> and wait for a decision.</p>
+    : html`<p class="notice bad"><b>${counted(report.records.held, "record is", "records are")} held</b> and ${report.records.held === 1 ? "waits" : "wait"} for a decision.</p>
 `
 }${
   report.records.givenUp === 0

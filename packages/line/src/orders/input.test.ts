@@ -220,7 +220,7 @@ describe("CSV", () => {
     await expect(readInput(many, columns)).rejects.toThrow(/… and \d+ more/);
     const two = csv("Ann,,AB-001,,", "Bob,,AB-002,,");
     expect((await problemsOf(two, { limits: { rows: 1 } }))[0]).toMatch(
-      /:3: the file has more than 1 records/,
+      /:3: the file has more than 1 record;/,
     );
     expect((await problemsOf(two, { records: 3 }))[0]).toMatch(/has 2 records, the order announces 3/);
     expect(await recordsOf(two, { records: 2 })).toHaveLength(2);

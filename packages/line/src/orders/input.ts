@@ -113,7 +113,7 @@ export async function readInput(
   if (options.records !== undefined && options.records !== count && findings.count === 0) {
     findings.tell({
       code: "wrong-count",
-      message: `the file has ${String(count)} records, the order announces ${String(options.records)}`,
+      message: `the file has ${String(count)} ${count === 1 ? "record" : "records"}, the order announces ${String(options.records)}`,
       remedy: "the file may be cut off: ask for it again, or correct `records` in the order",
     });
   }
@@ -329,7 +329,7 @@ async function* judged(file: FileHandle, reading: Reading): AsyncGenerator<Judge
       findings.tell({
         row: row.row,
         code: "too-many-rows",
-        message: `the file has more than ${String(limits.rows)} records`,
+        message: `the file has more than ${String(limits.rows)} ${limits.rows === 1 ? "record" : "records"}`,
         remedy: "split it into several orders",
       });
       return;

@@ -145,7 +145,7 @@ function surveyOf(text: string, maxRows: number, findings: Findings): { lines: n
         findings.tell({
           row: line,
           code: "too-many-rows",
-          message: `the file has more than ${String(maxRows)} records`,
+          message: `the file has more than ${String(maxRows)} ${maxRows === 1 ? "record" : "records"}`,
           remedy: "split it into several orders",
         });
         return undefined;

@@ -1,4 +1,7 @@
-/** The one of `known` that was probably meant, or nothing: at most two slips of the keyboard (one in short words). */
+/** Slips that leave most of a word as it was: one in three to five letters, two in longer ones, none in less. */
+const slipsAtMost = (length: number): number => (length < 3 ? 0 : length < 6 ? 1 : 2);
+
+/** The one of `known` that was probably meant, or nothing: as many slips of the keyboard as the shorter of both words bears. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (name.length > 100) return undefined;
   const wanted = name.toLowerCase();
@@ -6,7 +9,9 @@ export function nearest(name: string, known: readonly string[]): string | undefi
     .map((candidate) => ({ candidate, slips: slipsBetween(wanted, candidate.toLowerCase()) }))
     .toSorted((a, b) => a.slips - b.slips);
   const best = ranked[0];
-  return best !== undefined && best.slips <= (wanted.length < 5 ? 1 : 2) ? best.candidate : undefined;
+  return best !== undefined && best.slips <= slipsAtMost(Math.min(wanted.length, best.candidate.length))
+    ? best.candidate
+    : undefined;
 }
 
 /** Levenshtein's distance, with two neighbouring letters exchanged counted as one slip. */

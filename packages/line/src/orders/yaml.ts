@@ -297,6 +297,19 @@ function sourceOf(
   return { text: "", value: {}, ...(isMap(node) ? { keys: node.items.length } : {}) };
 }
 
+/** Where a key stands in a YAML text, 1-based; undefined: it is not there. */
+export function placeInYaml(
+  text: string,
+  path: YamlPath,
+): { readonly line: number; readonly column: number } | undefined {
+  const lines = new LineCounter();
+  const document = parseDocument(text.replace(/^\uFEFF/, ""), { lineCounter: lines, version: "1.2" });
+  const offset = keyOffset(document, path, "key");
+  if (offset === undefined) return undefined;
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(line, 1), column: Math.max(col, 1) };
+}
+
 /** Where a key stands; for a missing one, the nearest thing around it that is there. */
 function offsetOf(document: Document, path: YamlPath, part: "key" | "value"): number {
   for (let length = path.length; length >= 0; length--) {

@@ -1,5 +1,6 @@
 /** The ends of an order: delivered to its people, closed, and erased but for the accounts. */
 import { difference } from "../ledger/balance.js";
+import { counted } from "../ledger/counted.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { countRecord, recordCounts, recount } from "./counters.js";
 import { type Desk, stamp, twoPeople, write } from "./desk.js";
@@ -149,7 +150,7 @@ export async function eraseOrder(
     if (left.erased !== row.records)
       throw new AccountsProblem(
         "open-ends",
-        `order ${order}: ${row.records - left.erased} records are still in production`,
+        `order ${order}: ${counted(row.records - left.erased, "record is", "records are")} still in production`,
       );
   });
 }

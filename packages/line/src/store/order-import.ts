@@ -1,5 +1,6 @@
 /** A whole order is taken in, in pages; an import that was interrupted begins anew. */
 import type { Order, OrderRecord } from "../orders/types.js";
+import { counted } from "../ledger/counted.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { countImported } from "./counters.js";
@@ -142,7 +143,7 @@ export async function importOrder(desk: Desk, ask: ImportAsk): Promise<StoredOrd
     if (order.records !== undefined && order.records !== records)
       throw new AccountsProblem(
         "wrong-count",
-        `order ${order.order} promises ${order.records} records, its input has ${records}; nothing was imported`,
+        `order ${order.order} promises ${counted(order.records, "record")}, its input has ${records}; nothing was imported`,
       );
     await tx
       .updateTable("orders")

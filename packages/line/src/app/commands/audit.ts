@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { counted } from "../../ledger/counted.js";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { Store } from "../../store/store.js";
@@ -55,7 +56,7 @@ function officeText(
     waiting === 0
       ? "the audit tells of each"
       : `of ${String(waiting)} of these the audit does not tell yet: the next decision or run brings them in`;
-  return `The key office's acts are whole: ${String(acts)}, each signed, and ${String(records)} records of ceremonies${hasDatabase ? `; ${known}` : ""}.`;
+  return `The key office's acts are whole: ${String(acts)}, each signed, and ${counted(records, "record")} of ceremonies${hasDatabase ? `; ${known}` : ""}.`;
 }
 
 interface VerifyOptions extends DecisionOptions {
@@ -76,7 +77,7 @@ async function verified(options: VerifyOptions, data: DataFolder, store: Store |
     if (verdict?.ok === true) {
       const { head, heads, unsigned } = verdict;
       print(
-        `The audit is whole: ${String(head.sequence)} entries, ${String(heads)} signed head${heads === 1 ? "" : "s"}${unsigned > 0 ? `, ${String(unsigned)} entries since the last of them` : ""}.`,
+        `The audit is whole: ${counted(head.sequence, "entry", "entries")}, ${counted(heads, "signed head")}${unsigned > 0 ? `, ${counted(unsigned, "entry", "entries")} since the last of them` : ""}.`,
       );
       print(
         heads === 0

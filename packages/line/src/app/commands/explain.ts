@@ -6,6 +6,7 @@ import {
   explanationText,
   type Explanation,
 } from "@persoline/card/program";
+import { counted } from "../../ledger/counted.js";
 import { maskPan } from "@persoline/card/emv";
 import type { Command } from "commander";
 import { readInput } from "../../orders/input.js";
@@ -53,7 +54,7 @@ export async function recordOf(
   });
   if (number < 1 || number > input.count) {
     throw new Refusal(
-      `${order.input.file} has ${String(input.count)} records; there is no record ${String(number)}`,
+      `${order.input.file} has ${counted(input.count, "record")}; there is no record ${String(number)}`,
     );
   }
   for await (const record of input.records()) if (record.number === number) return record;

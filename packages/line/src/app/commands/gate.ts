@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { counted } from "../../ledger/counted.js";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { localTime } from "../../access/calendar.js";
@@ -118,9 +119,11 @@ function replayCommand(file: string, options: GateOptions): Promise<void> {
       writeFileSync(lastSite(data), `${JSON.stringify({ gates: site.file })}\n`);
       if (options.json === true) return printJson(done);
       for (const { order, cards } of done.handedOver)
-        print(`${String(cards)} cards of order ${order} were handed over to ${site.site.name}.`);
+        print(
+          `${counted(cards, "card")} of order ${order} ${cards === 1 ? "was" : "were"} handed over to ${site.site.name}.`,
+        );
       print(
-        `${String(done.movements)} movements: ${String(done.granted)} granted, ${String(done.refused)} refused${done.known > 0 ? `, ${String(done.known)} known already` : ""}. Cards and readers are simulated.`,
+        `${counted(done.movements, "movement")}: ${String(done.granted)} granted, ${String(done.refused)} refused${done.known > 0 ? `, ${String(done.known)} known already` : ""}. Cards and readers are simulated.`,
       );
     } finally {
       await hsm.close();
@@ -185,7 +188,7 @@ function presence(options: GateOptions & { readonly at?: string; readonly alarm?
         })),
       });
     }
-    print(`${site.name}: ${String(inside.length)} people inside.\n`);
+    print(`${site.name}: ${counted(inside.length, "person", "people")} inside.\n`);
     print(
       textTable(
         ["zone", "people", "who, since"],
@@ -224,7 +227,9 @@ async function musterList(
       missing: named.map((one) => ({ ...one, since: new Date(one.since).toISOString() })),
     });
   }
-  print(`${site.name}: ${String(missing.length)} people missing, ${String(safe.length)} safe.\n`);
+  print(
+    `${site.name}: ${counted(missing.length, "person", "people")} missing, ${String(safe.length)} safe.\n`,
+  );
   if (missing.length > 0)
     print(
       textTable(

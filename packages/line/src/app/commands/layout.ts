@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import { counted } from "../../ledger/counted.js";
 import { extname } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
@@ -207,7 +208,7 @@ async function lint(what: string, options: LintOptions): Promise<void> {
   else {
     for (const finding of findings) print(findingText(finding));
     print(
-      `${findings.length === 0 ? "" : "\n"}${desk.name}: ${String(errors)} errors, ${String(warnings)} warnings (${String(records.length)} records of ${desk.from})`,
+      `${findings.length === 0 ? "" : "\n"}${desk.name}: ${counted(errors, "error")}, ${counted(warnings, "warning")} (${counted(records.length, "record")} of ${desk.from})`,
     );
   }
   if (errors > 0 || (options.strict === true && warnings > 0))

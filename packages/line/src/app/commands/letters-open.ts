@@ -1,10 +1,11 @@
 /** In the print room: the only place where the printer's private key is, and the only command that shows a PIN. It reads no data folder. */
 import { createPrivateKey, type KeyObject } from "node:crypto";
+import { counted } from "../../ledger/counted.js";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type OpenedLetters, openLetters } from "../../devices/hsm/letter.js";
 import { counterOf } from "../../devices/hsm/office/counter.js";
-import { Refusal } from "../problem.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { print, printJson, whole, withJson } from "./options.js";
 
 interface OpenOptions {
@@ -32,7 +33,7 @@ export function addOpenCommand(letters: Command): void {
     .action(async (file: string, options: OpenOptions) => {
       const { to, json } = options;
       if (to === undefined && (json === true || process.stdout.isTTY))
-        throw new Refusal(
+        throw new WrongUsage(
           "PINs are not shown at a terminal: hand them to the printer (| lp), or name a file with --to",
         );
       const opened = openedBy(keyOf(options), file);
@@ -47,10 +48,7 @@ export function addOpenCommand(letters: Command): void {
       }
       if (to === undefined) return;
       if (json === true) printJson({ batch: name, letters: count, type, file: to });
-      else
-        print(
-          `${name}: ${String(count)} ${count === 1 ? "letter" : "letters"} in ${to}. Destroy that file when they are printed.`,
-        );
+      else print(`${name}: ${counted(count, "letter")} in ${to}. Destroy that file when they are printed.`);
     });
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted as howMany } from "../../ledger/counted.js";
 import type { Witnessing } from "../../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../../devices/hsm/secret.js";
 import { operator, version } from "../config.js";
@@ -16,7 +17,6 @@ import { withOrder } from "./order.js";
 import {
   type CommonOptions,
   type DecisionOptions,
-  fromDescriptor,
   print,
   printJson,
   textTable,
@@ -27,6 +27,7 @@ import {
   withPassphrase,
   withStore,
 } from "./options.js";
+import { fromDescriptor } from "./usage.js";
 
 async function mustBeThere(store: Store, order: string): Promise<void> {
   if ((await store.orders.find(order)) === undefined)
@@ -74,7 +75,7 @@ const standing =
     };
   };
 
-const letterCount = (count: number): string => `${String(count)} ${count === 1 ? "letter" : "letters"}`;
+const letterCount = (count: number): string => howMany(count, "letter");
 
 /** "98 are released, 2 are void". */
 function counted(list: readonly Letter[]): string {

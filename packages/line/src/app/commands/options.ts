@@ -1,6 +1,6 @@
 /** Options that mean the same everywhere. */
-import { existsSync, fstatSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
@@ -10,6 +10,7 @@ import { askedFor, openKeystore, type Unlocking } from "../key-file.js";
 import { exitCode, Refusal } from "../problem.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import type { Store } from "../../store/store.js";
+import { fromDescriptor, tokenOf, type TokenOptions } from "./usage.js";
 
 export interface CommonOptions {
   readonly data?: string;
@@ -47,51 +48,19 @@ export const withPassphrase = (command: Command): Command =>
     )
     .option("--token <label>", "pkcs11: the token's label")
     .option("--token-library <file>", "pkcs11: the library that speaks to it (…/libsofthsm2.so)")
+    .option("--token-serial <text>", "pkcs11: its serial number, where several tokens have this label")
+    .option("--token-slot <number>", "pkcs11: the number of its slot, where that is not enough", whole)
     .option(
       "--token-pin-fd <number>",
       "pkcs11: file descriptor its PIN is read from (default: asked at the terminal)",
       whole,
     );
 
-export interface UnlockOptions {
-  readonly passphraseFd?: number;
-  readonly security?: "vault" | "pkcs11";
-  readonly token?: string;
-  readonly tokenLibrary?: string;
-  readonly tokenPinFd?: number;
-}
-
-/** Throws Refusal for a descriptor that is not open: better than from the process that is to read it. */
-export function fromDescriptor(fd: number, option: string): { readonly fd: number } {
-  try {
-    fstatSync(fd);
-  } catch {
-    throw new Refusal(
-      `${option} ${fd}: no such file descriptor is open here; "${option} 3 3<FILE" opens one`,
-    );
-  }
-  return { fd };
-}
-
-/** Which token the options name; none for the vault. Throws Refusal. */
-export function tokenOf(
-  options: UnlockOptions,
-): { readonly library: string; readonly label: string } | undefined {
-  const { passphraseFd, security = "vault", token: label, tokenLibrary: library, tokenPinFd } = options;
-  if (security === "vault") {
-    if (label !== undefined || library !== undefined || tokenPinFd !== undefined)
-      throw new Refusal("--token belongs to --security pkcs11: add it, or leave the token out");
-    return undefined;
-  }
-  if (passphraseFd !== undefined) throw new Refusal("a token is opened by its PIN: use --token-pin-fd");
-  if (label === undefined || library === undefined)
-    throw new Refusal("--security pkcs11 needs --token LABEL and --token-library FILE");
-  return { library: resolve(library), label };
-}
+export type UnlockOptions = TokenOptions;
 
 /**
  * What opens the keys, as the options say. Secrets come from file descriptors or the terminal, never from arguments, and are read in the
- * module's own process. Throws Refusal.
+ * module's own process. Throws WrongUsage.
  */
 export function passphrase(options: UnlockOptions): Unlocking | undefined {
   const { passphraseFd, tokenPinFd } = options;

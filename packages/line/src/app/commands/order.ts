@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted } from "../../ledger/counted.js";
 import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
 import type { Witnessing } from "../../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../../devices/hsm/secret.js";
@@ -59,12 +60,18 @@ export function addOrderCommands(program: Command): void {
           options,
           async (store) => {
             await refuseBrokenAudit({ store, data });
-            const stored = await importOrder(job, line.line, store, hsm, await reachOf(line));
+            const stored = await importOrder(
+              job,
+              { line, lineFile: job.order.line },
+              store,
+              hsm,
+              await reachOf(line),
+            );
             await signAudit({ store, data, hsm });
             if (options.json === true) printJson(shown(stored));
             else
               print(
-                `Order ${stored.order}: ${String(stored.records)} records taken in, nothing produced yet.`,
+                `Order ${stored.order}: ${counted(stored.records, "record")} taken in, nothing produced yet.`,
               );
           },
           { mayBeNew: true },
@@ -171,7 +178,7 @@ export function addOrderCommands(program: Command): void {
         const { file, signature, totals } = await writeResult(stored, store, hsm, data);
         if (options.json === true) return printJson({ order: number, file, signature, totals });
         print(
-          `${file}\n${signature}\n${String(totals.records)} records: ${String(totals.good)} good, ${String(totals.held)} held, given up: ${String(totals.givenUp)}, ${String(totals.missing)} missing; ${String(totals.cancelled)} serials cancelled.`,
+          `${file}\n${signature}\n${counted(totals.records, "record")}: ${String(totals.good)} good, ${String(totals.held)} held, given up: ${String(totals.givenUp)}, ${String(totals.missing)} missing; ${counted(totals.cancelled, "serial")} cancelled.`,
         );
       }),
     );
@@ -198,7 +205,7 @@ export function addOrderCommands(program: Command): void {
         print(
           roles === undefined
             ? `Order ${number} is delivered; its cards open no gates.`
-            : `Order ${number} is delivered; ${String(entered)} cards are in the access register.`,
+            : `Order ${number} is delivered; ${counted(entered, "card is", "cards are")} in the access register.`,
         );
       }),
     );
@@ -260,7 +267,7 @@ export function addOrderCommands(program: Command): void {
           const { files } = await erase({ store, data, order: number, by, approvedBy: options.and, holders });
           if (options.json === true) return printJson({ order: number, state: "erased", files, holders });
           print(
-            `The personal data of order ${number} are gone from the database and ${String(files)} files; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,
+            `The personal data of order ${number} are gone from the database and ${counted(files, "file")}; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,
           );
           if (holders === "keep")
             print("Gates go on knowing its cards by reference, zones and validity, without names.");

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted } from "../../ledger/counted.js";
 import { reportHtml } from "../../ledger/report-html.js";
 import { proofLines } from "../../ledger/proof-text.js";
 import { timeZone } from "../config.js";
@@ -28,7 +29,7 @@ export function addReportCommands(program: Command): void {
         if (options.json === true) return printJson(found);
         const { records, cards, proof } = found;
         print(
-          `Order ${order}: ${String(records.produced)} of ${String(records.total)} records produced; ${String(cards.used)} blanks used, ${String(cards.rejected)} rejected, ${String(cards.remade)} records made again; accounts ${found.balanced ? "balance" : "DO NOT BALANCE"}.\n`,
+          `Order ${order}: ${String(records.produced)} of ${String(records.total)} records produced; ${counted(cards.used, "blank")} used, ${String(cards.rejected)} rejected, ${counted(cards.remade, "record")} made again; accounts ${found.balanced ? "balance" : "DO NOT BALANCE"}.\n`,
         );
         if (proof.good > 0)
           print(`${textTable(["electrical proof of the good cards", "cards"], proofLines(proof))}\n`);

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { counted } from "../../ledger/counted.js";
 import type { Serial } from "@persoline/card/program";
 import { Argument, type Command, Option } from "commander";
 import { parse } from "csv-parse/sync";
@@ -291,7 +292,7 @@ export function addStockCommands(program: Command): void {
           if (chosen.length > 0) await store.stock.destroy({ serials: chosen, reason, by, witness });
           if (options.json === true) return printJson({ destroyed: chosen.length });
           if (chosen.length === 0) return print("No rejects of this order are left to destroy.");
-          print(`${String(chosen.length)} cards destroyed, seen by ${witness}.`);
+          print(`${counted(chosen.length, "card")} destroyed, seen by ${witness}.`);
         });
       },
     );

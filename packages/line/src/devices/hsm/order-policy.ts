@@ -108,7 +108,10 @@ export class OrderPolicies {
         "this is no list of what an order may have done with its secrets: it is too long",
       );
     const unkept = unkeptSentence(sentences, this.#kept);
-    if (unkept !== undefined) throw new VaultRefusal(`this order is not taken: ${unkept}`);
+    if (unkept !== undefined)
+      throw new VaultRefusal(
+        `this order is not taken: ${unkept}. Use a module that keeps it; or let those who answer for the keys write the level that this one keeps into the file that wants another, of the product or the order, as "security: { pin: module-process }" does`,
+      );
     const digest = policyDigest(sentences);
     if (this.#environment === "live" && !this.#approved().some((one) => one.digest === digest))
       throw new VaultRefusal(

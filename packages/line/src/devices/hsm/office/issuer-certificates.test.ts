@@ -167,8 +167,7 @@ test("payment masters come and go in key blocks of their own usage, and none for
       under: "kbpk",
       block,
     };
-    await keeper.begin(wrong);
-    await expect(keeper.confirm()).rejects.toThrow(`the block's key usage is ${usage}`);
+    await expect(keeper.begin(wrong)).rejects.toThrow(`the block's key usage is ${usage}`);
   }
 });
 
@@ -189,6 +188,7 @@ test("the stripe encoder's public key comes in by two custodians; the newest in 
   await keeper.both({ do: "state", name: "encoder-11", state: "compromised", reason: "test" });
   expect(used()).toBe(pem(9));
   const issuer = plan("issuer", { use: "issuer-signature", algorithm: "Ed25519" });
-  await keeper.begin({ do: "import-public", key: issuer, pem: pem(9) });
-  await expect(keeper.confirm()).rejects.toThrow("a public key for issuer-signature is Ed25519");
+  await expect(keeper.begin({ do: "import-public", key: issuer, pem: pem(9) })).rejects.toThrow(
+    "a public key for issuer-signature is Ed25519",
+  );
 });

@@ -14,6 +14,7 @@ export function keystoreOffice(file: string, opened: Unlock): OpenOffice {
       sealKeystore(file, kept.environment, kept.keys, opened, kept);
     },
     describe: ({ environment, keys }) => new Keyring(environment, keys).describe(),
+    ring: () => new Keyring(keep.environment, keep.keys),
     close: () => undefined,
   };
 }

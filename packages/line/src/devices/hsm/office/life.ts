@@ -72,7 +72,13 @@ export function entered(
   const from = stateAt(life, Date.parse(at));
   if (!NEXT[from].includes(state))
     throw new RangeError(
-      `key ${name} is ${from} and cannot become ${state}; from here it can become ${NEXT[from].join(", ") || "nothing else"}`,
+      `key ${name} is ${from} and cannot become ${state}; from here it can become ${NEXT[from].join(", ") || "nothing else"}${wayTo(name, from, state)}`,
     );
   return { ...life, state, since: at, ...(reason === undefined ? {} : { reason }) };
 }
+
+/** What is to be done first, where something can be. */
+const wayTo = (name: string, from: KeyState, state: KeyState): string =>
+  state === "destroyed" && NEXT[from].includes("deactivated")
+    ? `. End it first: "persoline keys retire ${name}", or "persoline keys compromise ${name}" where somebody may know it`
+    : "";

@@ -2,11 +2,18 @@
 import { fork, type StdioOptions } from "node:child_process";
 import { DeviceFault } from "../../problem.js";
 import { KeystoreProblem } from "../keystore.js";
+import type { Hsm, IssuerFileAsk, IssuerRecordsAsk } from "../port.js";
+import type { TokenPlace } from "../pkcs11/token-session.js";
 import { type Descriptors } from "./counter.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { OfficeAnswer, OfficeAsk } from "./types.js";
 
 const processFile = new URL("../../../../dist/devices/hsm/office/office-process.js", import.meta.url);
+
+/** What the office says of an issuer's file before a ceremony is held over it; it goes on afterwards with the same keys open. */
+export type OfficeProof =
+  | { readonly prove: "file"; readonly file: IssuerFileAsk }
+  | { readonly prove: "records"; readonly records: IssuerRecordsAsk };
 
 export interface OfficeCall {
   /** The keystore or the register of a token's keys, the folder of the ceremonies' records, and the file of the office's acts. */
@@ -17,7 +24,7 @@ export interface OfficeCall {
     | { readonly keyFile: string }
     | { readonly passphraseFrom: number }
     | { readonly token: TokenPlace & { readonly pinFrom?: number } };
-  readonly ask: OfficeAsk;
+  readonly ask: OfficeAsk | OfficeProof;
   readonly descriptors: Descriptors;
   /** ISO 8601. */
   readonly at: string;
@@ -28,18 +35,13 @@ export interface OfficeCall {
   readonly swapAccepted: boolean;
 }
 
-/** Which token: its PIN comes from a descriptor or the terminal. */
-export interface TokenPlace {
-  readonly library: string;
-  readonly label: string;
-}
-
 export type OfficeReply =
   | { readonly reply: "done"; readonly answer: OfficeAnswer }
+  | { readonly reply: "proved"; readonly result: unknown }
   | { readonly reply: "keystore"; readonly code: KeystoreProblem["code"]; readonly message: string }
   | { readonly reply: "refused" | "failed"; readonly message: string };
 
-export interface OfficeCallOptions extends Omit<OfficeCall, "descriptors" | "unlock"> {
+export interface OfficeCallOptions extends Omit<OfficeCall, "descriptors" | "unlock" | "ask"> {
   /** Of this process: what each is for. A descriptor that is not named is asked for at the terminal. */
   readonly unlock:
     | { readonly keyFile: string }
@@ -57,8 +59,41 @@ export interface OfficeCallOptions extends Omit<OfficeCall, "descriptors" | "unl
 /** Descriptors 0 to 2 are closed, 3 is the channel; these come after. */
 const FIRST = 4;
 
+/** One opening of the office's keys: what opens them is heard once, whatever is asked. */
+export interface OfficeDesk extends Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords"> {
+  /** The last thing that is asked: the process ends with it. Throws OfficeRefusal, KeystoreProblem, DeviceFault. */
+  ask(ask: OfficeAsk): Promise<OfficeAnswer>;
+  /** For whoever has asked nothing more. */
+  close(): void;
+}
+
+/** Its process begins with the first thing that is asked. */
+export function openDesk(options: OfficeCallOptions): OfficeDesk {
+  let process: OfficeProcess | undefined;
+  const send = async (ask: OfficeCall["ask"]) => (process ??= startOffice(options)).send(ask);
+  return {
+    ask: async (ask) => (await send(ask)) as OfficeAnswer,
+    proveIssuerFile: async (file) => ((await send({ prove: "file", file })) === true ? "right" : "wrong"),
+    takeIssuerRecords: async (records) =>
+      (await send({ prove: "records", records })) as Awaited<ReturnType<Hsm["takeIssuerRecords"]>>,
+    close: () => process?.end(),
+  };
+}
+
 /** Throws OfficeRefusal, KeystoreProblem, DeviceFault. */
-export function callOffice(options: OfficeCallOptions): Promise<OfficeAnswer> {
+export const callOffice = (options: OfficeCallOptions, ask: OfficeAsk): Promise<OfficeAnswer> =>
+  openDesk(options).ask(ask);
+
+interface OfficeProcess {
+  /** One at a time. */
+  readonly send: (ask: OfficeCall["ask"]) => Promise<unknown>;
+  readonly end: () => void;
+}
+
+const fault = (message: string) => new DeviceFault("key office", "security-module", message);
+
+/** Throws OfficeRefusal. */
+function startOffice(options: OfficeCallOptions): OfficeProcess {
   const { unlock, custodianFd, pieceFd, pieceOutFd, ...rest } = options;
   const keystoreFd =
     "passphraseFd" in unlock ? unlock.passphraseFd : "token" in unlock ? unlock.pinFd : undefined;
@@ -75,7 +110,7 @@ export function callOffice(options: OfficeCallOptions): Promise<OfficeAnswer> {
   };
   const passphraseFrom = inChild(keystoreFd);
   const [passphrase, piece, out] = [inChild(custodianFd), inChild(pieceFd), inChild(pieceOutFd)];
-  const call: OfficeCall = {
+  const call: Omit<OfficeCall, "ask"> = {
     ...rest,
     unlock:
       "token" in unlock
@@ -89,29 +124,40 @@ export function callOffice(options: OfficeCallOptions): Promise<OfficeAnswer> {
       ...(out === undefined ? {} : { out }),
     },
   };
-  const fault = (message: string) => new DeviceFault("key office", "security-module", message);
-  return new Promise((resolve, reject) => {
-    // Of the environment only what a token's library reads.
-    const env = "token" in unlock ? { ...unlock.environment } : {};
-    const child = fork(processFile, [], { serialization: "advanced", execArgv: [], env, stdio });
-    child.once("error", (error) => {
-      reject(fault(`the key office's process failed: ${error.message}`));
-    });
-    child.once("exit", () => {
-      reject(
-        fault(
-          'the key office\'s process ended before it answered; look at the state with "persoline keys list"',
-        ),
-      );
-    });
-    child.once("message", (reply: OfficeReply) => {
-      if (reply.reply === "done") resolve(reply.answer);
-      else if (reply.reply === "keystore") reject(new KeystoreProblem(reply.code, reply.message));
-      else if (reply.reply === "refused") reject(new OfficeRefusal(reply.message));
-      else reject(fault(reply.message));
-    });
-    child.send(call, (error) => {
-      if (error !== null) reject(fault(`the key office does not hear: ${error.message}`));
-    });
+  // Of the environment only what a token's library reads.
+  const env = "token" in unlock ? { ...unlock.environment } : {};
+  const child = fork(processFile, [], { serialization: "advanced", execArgv: [], env, stdio });
+  let waiting: { resolve: (said: unknown) => void; reject: (problem: Error) => void } | undefined;
+  const refuse = (problem: Error): void => {
+    waiting?.reject(problem);
+    waiting = undefined;
+  };
+  child.on("error", (error) => refuse(fault(`the key office's process failed: ${error.message}`)));
+  child.on("exit", () =>
+    refuse(
+      fault(
+        'the key office\'s process ended before it answered; look at the state with "persoline keys list"',
+      ),
+    ),
+  );
+  child.on("message", (reply: OfficeReply) => {
+    if (reply.reply === "done") waiting?.resolve(reply.answer);
+    else if (reply.reply === "proved") waiting?.resolve(reply.result);
+    else if (reply.reply === "keystore") refuse(new KeystoreProblem(reply.code, reply.message));
+    else if (reply.reply === "refused") refuse(new OfficeRefusal(reply.message));
+    else refuse(fault(reply.message));
+    waiting = undefined;
   });
+  return {
+    send: (ask) =>
+      new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+        child.send({ ...call, ask }, (error) => {
+          if (error !== null) refuse(fault(`the key office does not hear: ${error.message}`));
+        });
+      }),
+    end: () => {
+      if (child.connected) child.disconnect();
+    },
+  };
 }

@@ -3,6 +3,7 @@ import { createPublicKey, verify } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { environmentOf, KeystoreProblem, openedBy, type Unlock, writeDurably } from "../keystore.js";
+import { proveIssuerFile, takeIssuerRecords, WrappedValues } from "../issuer-data.js";
 import { openTokenOffice } from "../pkcs11/token-office.js";
 import { readRegister } from "../pkcs11/register.js";
 import { selfTest } from "../self-test.js";
@@ -13,30 +14,69 @@ import { wrongAtMost } from "./custodians.js";
 import { counterOf, readAll, type TerminalCounter } from "./counter.js";
 import { expired } from "./expiry.js";
 import { certificateRequest } from "./issuer-certificates.js";
-import type { OfficeCall, OfficeReply } from "./office-client.js";
+import type { OfficeCall, OfficeProof, OfficeReply } from "./office-client.js";
 import { keystoreOffice } from "./keystore-office.js";
 import { serve, type Sat } from "./office.js";
 import { brokenRecord } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom, OpenOffice } from "./room.js";
-import type { CeremonyRecord, Keep, OfficeAnswer, SignedRecord } from "./types.js";
+import type { CeremonyRecord, Keep, OfficeAnswer, OfficeAsk, SignedRecord } from "./types.js";
+
+/** The keys, open since the first thing that was asked of them. */
+let desk: OpenOffice | undefined;
+/** Nothing is being done, and whoever asks may be gone. */
+let isIdle = true;
+const wrapped = new WrappedValues();
 
 process.on("message", (call: OfficeCall) => {
+  isIdle = false;
   void answer(call);
+});
+process.on("disconnect", () => {
+  if (isIdle) end();
 });
 
 async function answer(call: OfficeCall): Promise<void> {
   let reply: OfficeReply;
   try {
     selfTest();
-    reply = { reply: "done", answer: await done(call) };
+    desk ??= await openOffice(call, counterOf(call.descriptors));
+    if ("prove" in call.ask) reply = { reply: "proved", result: proved(desk, call.ask) };
+    else {
+      reply = { reply: "done", answer: await done(desk, call, call.ask) };
+      closed();
+    }
   } catch (problem) {
     reply = refusal(problem);
   }
   process.send?.(reply, () => {
+    isIdle = true;
     // At once: nothing of this process is to stay in memory.
-    process.exit(0);
+    if (reply.reply !== "proved" || !process.connected) end();
   });
+}
+
+/** Once. */
+function closed(): void {
+  const open = desk;
+  desk = undefined;
+  open?.close();
+}
+
+function end(): void {
+  try {
+    closed();
+  } finally {
+    process.exit(0);
+  }
+}
+
+/** What is sealed of an issuer's records here is for no order, and opens nowhere: it only stands in its place. */
+function proved(office: OpenOffice, ask: OfficeProof): unknown {
+  const ring = office.ring();
+  return ask.prove === "file"
+    ? proveIssuerFile(ring, ask.file)
+    : takeIssuerRecords(ring, ask.records, "", wrapped);
 }
 
 function refusal(problem: unknown): OfficeReply {
@@ -45,45 +85,40 @@ function refusal(problem: unknown): OfficeReply {
   return { reply: problem instanceof OfficeRefusal ? "refused" : "failed", message };
 }
 
-async function done(call: OfficeCall): Promise<OfficeAnswer> {
-  const { records, acts, ask, descriptors, at, program, patienceMs } = call;
+async function done(office: OpenOffice, call: OfficeCall, ask: OfficeAsk): Promise<OfficeAnswer> {
+  const { records, acts, descriptors, at, program, patienceMs } = call;
   const counter = counterOf(descriptors);
-  const office = await openOffice(call, counter);
-  try {
-    const { keep, room } = office;
-    judgeAge(keep, records);
-    judgeActs(keep, acts);
-    const write = (kept: Keep): void => {
-      office.write(kept);
-      writeRecords(records, kept.book.records);
-      writeActs(acts, kept.book.acts ?? []);
-    };
-    /** Whoever looks lets end what waited too long. */
-    const looked = (): Keep => {
-      const kept = expired({ keep, at, program, room }, patienceMs);
-      if (kept === keep) return keep;
-      const newer = { ...kept, revision: keep.revision + 1 };
-      write(newer);
-      return newer;
-    };
-    if (ask.ask === "list") return await told(looked(), room, office);
-    if (ask.ask === "request")
-      return {
-        ...(await told(looked(), room, office)),
-        request: certificateRequest(keep.keys, ask.name, room),
-      };
-    const sat: Sat = await serve(ask, { keep, room, counter, at, program, patienceMs });
-    const kept: Keep = { ...sat.keep, revision: keep.revision + 1 };
-    write(kept);
-    if (sat.refused !== undefined) throw sat.refused;
+  const { keep, room } = office;
+  judgeAge(keep, records);
+  judgeActs(keep, acts);
+  const write = (kept: Keep): void => {
+    office.write(kept);
+    writeRecords(records, kept.book.records);
+    writeActs(acts, kept.book.acts ?? []);
+  };
+  /** Whoever looks lets end what waited too long. */
+  const looked = (): Keep => {
+    const kept = expired({ keep, at, program, room }, patienceMs);
+    if (kept === keep) return keep;
+    const newer = { ...kept, revision: keep.revision + 1 };
+    write(newer);
+    return newer;
+  };
+  if (ask.ask === "list") return await told(looked(), room, office);
+  if (ask.ask === "request")
     return {
-      ...(await told(kept, room, office)),
-      ...(sat.ceremony === undefined ? {} : { ceremony: sat.ceremony }),
-      ...(sat.block === undefined ? {} : { block: sat.block }),
+      ...(await told(looked(), room, office)),
+      request: certificateRequest(keep.keys, ask.name, room),
     };
-  } finally {
-    office.close();
-  }
+  const sat: Sat = await serve(ask, { keep, room, counter, at, program, patienceMs });
+  const kept: Keep = { ...sat.keep, revision: keep.revision + 1 };
+  write(kept);
+  if (sat.refused !== undefined) throw sat.refused;
+  return {
+    ...(await told(kept, room, office)),
+    ...(sat.ceremony === undefined ? {} : { ceremony: sat.ceremony }),
+    ...(sat.block === undefined ? {} : { block: sat.block }),
+  };
 }
 
 /** The keystore's office, or a token's. Throws KeystoreProblem. */

@@ -609,14 +609,15 @@ describe("keys of P-256", () => {
     expect(told(desk, "maker")?.publicKey).toBe(der.slice(-130));
     await expect(desk.begin({ do: "generate", key: { ...maker, name: "m2" } })).rejects.toThrow("elsewhere");
     const live = await opened("live");
-    await live.begin({ do: "import-public", key: maker, pem: examplesAuthority });
-    await expect(live.confirm()).rejects.toThrow("private half is published");
+    await expect(live.begin({ do: "import-public", key: maker, pem: examplesAuthority })).rejects.toThrow(
+      "private half is published",
+    );
     await expect(desk.begin({ do: "rotate", old: "maker", key: { ...maker, name: "m2" } })).rejects.toThrow(
       "elsewhere",
     );
     for (const wrong of [pemOf("secp384r1"), "no key"]) {
-      await desk.begin({ do: "import-public", key: { ...maker, name: "m2" }, pem: wrong });
-      await expect(desk.confirm()).rejects.toThrow("P-256, as SPKI in PEM");
+      const action: KeyAction = { do: "import-public", key: { ...maker, name: "m2" }, pem: wrong };
+      await expect(desk.begin(action)).rejects.toThrow("P-256, as SPKI in PEM");
     }
     await expect(desk.begin({ do: "import-public", key: plan("set"), pem })).rejects.toThrow(
       "a public key is for issuer-signature or card-authority or stripe-encoder, not for scp03",

@@ -1,7 +1,6 @@
 /** The key office: ceremonies that begin in one custodian's sitting and are whole after another's. Runs in its own short-lived process. */
-import { hex } from "@persoline/card/bytes";
 import type { StoredKey } from "../keystore.js";
-import { checkAction } from "./check-action.js";
+import { checkAction, judgeWaiting } from "./check-action.js";
 import {
   custodianOf,
   type Custodian,
@@ -12,29 +11,12 @@ import {
 } from "./custodians.js";
 import { actOf, signAct } from "./acts.js";
 import { expired, without } from "./expiry.js";
-import { keyLength } from "./key-length.js";
-import { lifeOf, perform, type Performed } from "./perform.js";
-import {
-  checkValue,
-  drawKey,
-  readComponent,
-  readShare,
-  type Share,
-  splitKey,
-  writeComponent,
-  writeShare,
-} from "./pieces.js";
+import { lifeOf, perform, type Performed, rehearse } from "./perform.js";
 import { signRecord } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
 import { type KeyRoom, keystoreRoom } from "./room.js";
-import {
-  type Keep,
-  type KeyAction,
-  type OfficeAsk,
-  type Pending,
-  type Sitting,
-  usualPatience,
-} from "./types.js";
+import { judgePieceKcv, piece } from "./sitting-piece.js";
+import { type Keep, type KeyAction, type OfficeAsk, type Pending, usualPatience } from "./types.js";
 import { actionText, deedText } from "./words.js";
 
 /** Where secrets come from and go to: a terminal, or file descriptors. Never an argument, a message or a file of ours. */
@@ -102,6 +84,7 @@ async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, plac
       const action = checkAction(ask.action, keep, place);
       if (action.do === "custodian") return newCustodian(place, action.name);
       judgeOffice(keep);
+      judgeWaiting(action, keep);
       const number = numbered(keep.book.next);
       const needed = sittingsOf(action);
       const pending: Pending = { number, action, needed, sittings: [], pieces: [], since: at };
@@ -238,10 +221,7 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
       `${same.by} has sat in ceremony ${pending.number} already: it takes another custodian`,
     );
   const what = deedText(pending.action);
-  if (pieceKcv !== undefined && pending.action.do !== "import")
-    throw new OfficeRefusal(
-      `ceremony ${pending.number} takes no piece of a key, it is "${what}": leave --piece-kcv and --piece-fd out, or name another ceremony ("persoline keys ceremonies")`,
-    );
+  judgePieceKcv(pending, pieceKcv);
   const [first] = pending.sittings;
   const begun = first === undefined ? "" : `, begun by ${first.by}`;
   const { wrong, name, custodians } = proved(place, by, `Ceremony ${pending.number}${begun}: ${what}`);
@@ -253,25 +233,26 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
     throw new OfficeRefusal(
       `${name} has sat in ceremony ${pending.number} already: it takes another custodian`,
     );
+  const others = without(known, pending);
+  const settled = { ...known, book: { ...known.book, pending: others } };
+  const { keys, environment, book } = keep;
+  const ask = { pending, keys, lists: book.lists, environment, room: place.room, at };
+  try {
+    // What was right at the beginning must still be right: the keys may have changed since.
+    checkAction(pending.action, settled, place);
+    if (first === undefined) rehearse(ask);
+  } catch (problem) {
+    if (first === undefined || !(problem instanceof OfficeRefusal)) throw problem;
+    const over = `${problem.message}. Ceremony ${pending.number} is over: nothing of it stays`;
+    return { keep: settled, refused: new OfficeRefusal(over) };
+  }
   const { sitting, pieces } = await piece(place, pending, { by: name, at }, pieceKcv);
   const now: Pending = { ...pending, sittings: [...pending.sittings, sitting], pieces };
   const left = now.needed - now.sittings.length;
-  const others = without(known, pending);
   const ceremony = { number: pending.number, left, what };
   if (left > 0) return { keep: { ...known, book: { ...known.book, pending: [...others, now] } }, ceremony };
-  const settled = { ...known, book: { ...known.book, pending: others } };
   try {
-    // What was right at the beginning must still be right: the keys may have changed since.
-    checkAction(now.action, settled, place);
-    const { keys, environment, book } = keep;
-    const done = await perform({
-      pending: now,
-      keys,
-      lists: book.lists,
-      environment,
-      room: place.room,
-      at,
-    });
+    const done = await perform({ ...ask, pending: now });
     return {
       keep: entered(place, settled, now, done),
       ceremony,
@@ -282,89 +263,6 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
     if (problem instanceof OfficeRefusal) return { keep: settled, refused: problem };
     throw problem;
   }
-}
-
-interface Handed {
-  readonly sitting: Sitting;
-  readonly pieces: readonly string[];
-}
-
-/** Takes the piece that this custodian brings, or hands them theirs. */
-async function piece(
-  place: Place,
-  pending: Pending,
-  sitting: Sitting,
-  kcv: string | undefined,
-): Promise<Handed> {
-  const { action, pieces, sittings } = pending;
-  const which = `${sittings.length + 1} of ${pending.needed}`;
-  if (action.do === "import") return brought(place, action, { pieces, sitting, which, kcv });
-  if (action.do !== "generate" || action.leaves === undefined || action.leaves.as === "block")
-    return { sitting, pieces };
-  const { key, leaves } = action;
-  if (leaves.as === "components") {
-    const drawn = drawKey(key.algorithm === "3DES" ? "3DES" : key.algorithm, keyLength(key));
-    const value = checkValue(key.algorithm, drawn, "gp");
-    place.counter.hand(
-      `Component ${which} of key ${key.name}\n${writeComponent(drawn)}\nCheck value ${value}\n`,
-    );
-    const digits = hex(drawn);
-    drawn.fill(0);
-    return { sitting: { ...sitting, kcv: value }, pieces: [...pieces, digits] };
-  }
-  const shares = pieces.length > 0 ? pieces : await drawnShares(action, leaves);
-  const share = shares[sittings.length] ?? "";
-  place.counter.hand(`Share ${which} of key ${key.name}, ${leaves.needed} are needed\n${share}\n`);
-  return { sitting: { ...sitting, share: readShare(share, keyLength(key)).number }, pieces: shares };
-}
-
-async function drawnShares(
-  { key }: Extract<KeyAction, { do: "generate" }>,
-  { count, needed }: { readonly count: number; readonly needed: number },
-): Promise<string[]> {
-  const value = drawKey(key.algorithm, keyLength(key));
-  const shares: Share[] = await splitKey(value, count, needed);
-  value.fill(0);
-  return shares.map(writeShare);
-}
-
-function brought(
-  { counter }: Place,
-  { key, form }: Extract<KeyAction, { do: "import" }>,
-  {
-    pieces,
-    sitting,
-    which,
-    kcv,
-  }: { pieces: readonly string[]; sitting: Sitting; which: string; kcv: string | undefined },
-): Handed {
-  if (form === "shares") {
-    const share = readShare(counter.ask("piece", `Share ${which} of key ${key.name}`), keyLength(key));
-    if (pieces.some((other) => readShare(other, keyLength(key)).number === share.number))
-      throw new OfficeRefusal("this share was entered already; bring another one");
-    const text = writeShare(share);
-    share.value.fill(0);
-    return { sitting: { ...sitting, share: share.number }, pieces: [...pieces, text] };
-  }
-  if (kcv === undefined)
-    throw new OfficeRefusal("a component comes with its check value: give it with --piece-kcv");
-  const component = readComponent(
-    counter.ask("piece", `Component ${which} of key ${key.name}`),
-    keyLength(key),
-  );
-  const digits = hex(component);
-  const methods = (["gp", "zeros", "cmac"] as const).map((method) =>
-    checkValue(key.algorithm, component, method),
-  );
-  component.fill(0);
-  if (!methods.includes(kcv.toUpperCase()))
-    throw new OfficeRefusal(
-      `the component that was entered does not have the check value ${kcv}: enter it again`,
-    );
-  if (/^0+$/.test(digits)) throw new OfficeRefusal("a component of zeros hides nothing; it is refused");
-  if (pieces.includes(digits))
-    throw new OfficeRefusal("this component was entered already; bring the other one");
-  return { sitting: { ...sitting, kcv: kcv.toUpperCase() }, pieces: [...pieces, digits] };
 }
 
 /** The new keep, with the ceremony's record signed. */

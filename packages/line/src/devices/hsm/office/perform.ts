@@ -106,6 +106,22 @@ export async function perform(ask: Ask): Promise<Performed> {
   }
 }
 
+/**
+ * What can be seen before anything waits for the next custodian: whether a block or a public key is one that could come in. Makes nothing.
+ * Throws OfficeRefusal.
+ */
+export function rehearse(ask: Ask): void {
+  const { action } = ask.pending;
+  if (action.do === "import-public") publicKey(ask, action);
+  if (action.do !== "import-block") return;
+  const value = openedBlock(ask, action);
+  try {
+    judgeValue(ask, action.key, value);
+  } finally {
+    value.fill(0);
+  }
+}
+
 /** Only a block made at the key's birth can leave. Throws OfficeRefusal for every other key. */
 export function bornBlock({ name, block, life }: StoredKey): string {
   if (block === undefined)
@@ -118,7 +134,8 @@ export function bornBlock({ name, block, life }: StoredKey): string {
   return block;
 }
 
-function moved(key: StoredKey, state: KeyLife["state"], at: string, reason: string): KeyLife {
+/** Throws OfficeRefusal where the key's life has no such way. */
+export function moved(key: StoredKey, state: KeyLife["state"], at: string, reason: string): KeyLife {
   try {
     return entered(key.name, lifeOf(key), state, { at, reason });
   } catch (problem) {
@@ -222,6 +239,23 @@ function fitForDes({ name, algorithm }: KeyPlan, key: Uint8Array): Uint8Array {
 const told = (problem: unknown): unknown =>
   problem instanceof CardProblem ? new OfficeRefusal(`${problem.message}; nothing was made`) : problem;
 
+/** Throws OfficeRefusal for a value that everybody may know, where cards are live, and for one that is here already. */
+function judgeValue(
+  { keys, environment, room }: Pick<Ask, "keys" | "environment" | "room">,
+  plan: KeyPlan,
+  value: Uint8Array,
+): void {
+  if (isKnownKey(value) && environment === "live")
+    throw new OfficeRefusal(
+      "this is a published test key: everybody may know it, and it makes no live cards; nothing was made",
+    );
+  const same = room.same(keys, plan, value);
+  if (same !== undefined)
+    throw new OfficeRefusal(
+      `this is the value of key ${same.name}: a key has one purpose and one name; nothing was made`,
+    );
+}
+
 function born(
   { keys, environment, pending, at, room }: Ask,
   plan: KeyPlan,
@@ -231,15 +265,12 @@ function born(
 ): Performed {
   const { name, use, algorithm, from, until } = plan;
   const published = value !== undefined && isKnownKey(value);
-  const refused = (why: string): OfficeRefusal => {
+  try {
+    if (value !== undefined) judgeValue({ keys, environment, room }, plan, value);
+  } catch (problem) {
     value?.fill(0);
-    return new OfficeRefusal(`${why}; nothing was made`);
-  };
-  if (published && environment === "live")
-    throw refused("this is a published test key: everybody may know it, and it makes no live cards");
-  const same = value && room.same(keys, plan, value);
-  if (same !== undefined)
-    throw refused(`this is the value of key ${same.name}: a key has one purpose and one name`);
+    throw problem;
+  }
   const { kcv, ...kept } = room.take(plan, value);
   value?.fill(0);
   const key: StoredKey = {

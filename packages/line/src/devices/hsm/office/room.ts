@@ -4,7 +4,7 @@ import { equalConstantTime } from "@persoline/card/bytes";
 import type { Crypto } from "@persoline/card/crypto";
 import { oddParity } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
-import { checkValueOf } from "../keyring.js";
+import { checkValueOf, type Keyring } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
 import { isRsa, issuerKeyObject, publicOf, toldKey } from "../payment/issuer-key.js";
 import type { IssuerPublicKey, KeyDescription, KeyStanding } from "../port.js";
@@ -50,6 +50,8 @@ export interface OpenOffice {
   readonly room: KeyRoom;
   write(keep: Keep): void;
   describe(keep: Keep): KeyDescription[];
+  /** The keys as they were when it was opened, for what is proved before a ceremony. */
+  ring(): Keyring;
   close(): void;
 }
 

@@ -92,6 +92,7 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
       version: 1,
       environment,
       token: token.name,
+      serial: token.serial,
       keys: [
         ...[...made, store].map(({ key }) => key),
         { ...other, name: named(SIGNATURE), use: "sign", algorithm: "Ed25519" },

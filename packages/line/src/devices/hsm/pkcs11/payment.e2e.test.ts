@@ -239,7 +239,7 @@ describe("payment cards", () => {
     const refused = mustKeep(hsm, {
       file: "pay.yaml",
       programs,
-      wanted: [{ default: "token", seal: "module-process" }],
+      wanted: [{ file: "pay.yaml", levels: { default: "token", seal: "module-process" } }],
     });
     const problems = await refused.then(
       () => [],
@@ -255,10 +255,13 @@ describe("payment cards", () => {
       programs,
       wanted: [
         {
-          default: "token",
-          seal: "module-process",
-          "emv-keys": "module-process",
-          "emv-rsa": "module-process",
+          file: "pay.yaml",
+          levels: {
+            default: "token",
+            seal: "module-process",
+            "emv-keys": "module-process",
+            "emv-rsa": "module-process",
+          },
         },
       ],
     });

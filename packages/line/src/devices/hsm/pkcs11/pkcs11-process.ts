@@ -12,9 +12,10 @@ import { Token } from "./token.js";
 import { TokenKeyring } from "./token-keyring.js";
 import { openTokenOffice } from "./token-office.js";
 
-const opening = async (unlock: TokenUnlock, hear: Hear): Promise<Token> => {
-  const { library, label, pin } = unlock;
-  return Token.open({ library, label, pin: await hear(pin) });
+/** `expected`: serial of the token that the keys were made in. */
+const opening = async (unlock: TokenUnlock, hear: Hear, expected?: string): Promise<Token> => {
+  const { missing: _, pin, ...place } = unlock;
+  return Token.open({ ...place, expected, pin: await hear(pin) });
 };
 
 serve<TokenCeremony, TokenUnlock>({
@@ -32,8 +33,8 @@ serve<TokenCeremony, TokenUnlock>({
     selfTest();
     mustStayInMemory(readRegister(file).environment, swapAccepted);
     if (deed !== undefined) {
-      const { library, label, pin } = unlock;
-      const office = await openTokenOffice(file, { library, label, pin: await hear(pin) });
+      const { missing: _, pin, ...place } = unlock;
+      const office = await openTokenOffice(file, { ...place, pin: await hear(pin) });
       try {
         await witnessed(office, deed, hearOther);
       } finally {
@@ -41,7 +42,7 @@ serve<TokenCeremony, TokenUnlock>({
       }
     }
     const register = readRegister(file);
-    const token = await opening(unlock, hear);
+    const token = await opening(unlock, hear, register.serial);
     try {
       drawFrom((length) => token.random(length));
       const { operations, keptKeys, transports } = probeToken(token, unlock.missing);

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { KeystoreProblem, writeDurably } from "../keystore.js";
 import type { ApprovedPolicy } from "../order-policy.js";
 import type { Environment, KeyDescription } from "../port.js";
+import { VaultRefusal } from "../vault-refusal.js";
 
 /** `standing`: what the token said when the key was made; absent of keys that were made before this was asked. */
 export interface RegisteredKey extends KeyDescription {
@@ -57,6 +58,8 @@ export interface Register {
   readonly environment: Environment;
   /** Label of the token. */
   readonly token: string;
+  /** Its maker's number, for whoever has another token of this label; absent where it was not kept yet. Keys are known by what they are. */
+  readonly serial?: string;
   readonly keys: readonly RegisteredKey[];
   /** Public keys (SPKI, base64): of signatures, of the letter printer. `by`: where the signing key is. */
   readonly signature: { readonly by: "token" | "module-process"; readonly open: string };
@@ -114,6 +117,33 @@ export function readRegister(file: string): Register {
     );
   }
   return content;
+}
+
+/**
+ * `work`: finds the register's keys in a token. What it does not find may be in another token of the same label: that is told with both
+ * serials. Throws KeystoreProblem.
+ */
+export function inTheToken<T>(
+  file: string,
+  { serial: expected, token: label }: Pick<Register, "serial" | "token">,
+  token: { readonly name: string; readonly serial: string },
+  work: () => T,
+): T {
+  try {
+    return work();
+  } catch (problem) {
+    const notFound =
+      problem instanceof VaultRefusal || (problem instanceof KeystoreProblem && problem.code === "not-ours");
+    if (!notFound) throw problem;
+    const { name, serial: found } = token;
+    const remedy =
+      expected === found
+        ? `It is the token that they were made in (serial ${found}): look with its own tools what was deleted or changed there, and restore its backup`
+        : expected === undefined
+          ? `The token that is there has serial ${found}; which one they were made in was not kept. If there is another token ${label}, put that one in, or pick it with --token-serial`
+          : `Its keys were made in token ${label} with serial ${expected}, and token ${name} with serial ${found} is there: put the right one in, or pick it with --token-serial ${expected}. If this one was to take its place, restore the other's backup into it`;
+    throw new KeystoreProblem("not-ours", `${problem.message}. ${remedy} (${file})`);
+  }
 }
 
 /** Throws KeystoreProblem when a byte of it was altered since the token's keys were made. */

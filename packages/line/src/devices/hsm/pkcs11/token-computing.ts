@@ -20,19 +20,21 @@ const sameMemory = (bytes: Uint8Array): Buffer =>
 
 export class TokenComputing extends TokenSession {
   random(length: number): Uint8Array {
-    return this.bytes((session) => this.module.C_GenerateRandom(session, Buffer.alloc(length)));
+    return this.bytes({ does: "draw random bytes" }, (session) =>
+      this.module.C_GenerateRandom(session, Buffer.alloc(length)),
+    );
   }
 
   encryptEcb(key: Handle, data: Uint8Array, cipher: "aes" | "des3" = "aes"): Uint8Array {
     const mechanism = cipher === "aes" ? this.p11.CKM_AES_ECB : this.p11.CKM_DES3_ECB;
-    return this.bytes((session) => {
+    return this.bytes({ does: "encrypt with", key }, (session) => {
       this.module.C_EncryptInit(session, { mechanism }, key);
       return this.module.C_Encrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
   }
 
   encryptCbc(key: Handle, iv: Uint8Array, data: Uint8Array): Uint8Array {
-    return this.bytes((session) => {
+    return this.bytes({ does: "encrypt with", key }, (session) => {
       this.module.C_EncryptInit(session, this.#cbc(iv), key);
       return this.module.C_Encrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
@@ -40,7 +42,7 @@ export class TokenComputing extends TokenSession {
 
   decryptEcb(key: Handle, data: Uint8Array, cipher: "aes" | "des3"): Uint8Array {
     const mechanism = cipher === "aes" ? this.p11.CKM_AES_ECB : this.p11.CKM_DES3_ECB;
-    return this.bytes((session) => {
+    return this.bytes({ does: "decrypt with", key }, (session) => {
       this.module.C_DecryptInit(session, { mechanism }, key);
       return this.module.C_Decrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
@@ -49,7 +51,7 @@ export class TokenComputing extends TokenSession {
   decryptDes(key: Handle, data: Uint8Array, mode: "ecb" | "cbc"): Uint8Array {
     if (mode === "ecb") return this.decryptEcb(key, data, "des3");
     const mechanism = { mechanism: this.p11.CKM_DES3_CBC, parameter: Buffer.alloc(8) };
-    return this.bytes((session) => {
+    return this.bytes({ does: "decrypt with", key }, (session) => {
       this.module.C_DecryptInit(session, mechanism, key);
       return this.module.C_Decrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
@@ -57,7 +59,7 @@ export class TokenComputing extends TokenSession {
 
   /** Raw RSA (CKM_RSA_X_509) over a block as long as the modulus. */
   signRaw(key: Handle, block: Uint8Array): Uint8Array {
-    return this.bytes((session) => {
+    return this.bytes({ does: "sign with", key }, (session) => {
       this.module.C_SignInit(session, { mechanism: this.p11.CKM_RSA_X_509 }, key);
       return this.module.C_Sign(session, Buffer.from(block), Buffer.alloc(block.length));
     });
@@ -82,14 +84,14 @@ export class TokenComputing extends TokenSession {
   }
 
   decryptCbc(key: Handle, iv: Uint8Array, data: Uint8Array): Uint8Array {
-    return this.bytes((session) => {
+    return this.bytes({ does: "decrypt with", key }, (session) => {
       this.module.C_DecryptInit(session, this.#cbc(iv), key);
       return this.module.C_Decrypt(session, sameMemory(data), Buffer.alloc(data.length));
     });
   }
 
   cmac(key: Handle, message: Uint8Array): Uint8Array {
-    return this.bytes((session) => {
+    return this.bytes({ does: "make a MAC with", key }, (session) => {
       this.module.C_SignInit(session, { mechanism: this.p11.CKM_AES_CMAC }, key);
       return this.module.C_Sign(session, sameMemory(message), Buffer.alloc(16));
     });
@@ -97,8 +99,9 @@ export class TokenComputing extends TokenSession {
 
   /** The bytes of an extractable key, at most 16 unless said otherwise, under another one: AES-CBC, IV 0, without padding. */
   wrap(by: Handle, key: Handle, length = 16): Uint8Array {
-    return this.bytes((session) =>
-      this.alive(session, "it does not come out under that key", () =>
+    const doing = { does: "wrap a card's key under", key: by };
+    return this.bytes(doing, (session) =>
+      this.alive(session, doing, () =>
         this.module.C_WrapKey(session, this.#cbc(new Uint8Array(16)), by, key, Buffer.alloc(length)),
       ),
     );
@@ -128,7 +131,7 @@ export class TokenComputing extends TokenSession {
   }
 
   signEd25519(key: Handle, bytes: Uint8Array): Uint8Array {
-    return this.bytes((session) => {
+    return this.bytes({ does: "sign with", key }, (session) => {
       this.module.C_SignInit(session, { mechanism: EDWARDS.sign }, key);
       return this.module.C_Sign(session, Buffer.from(bytes), Buffer.alloc(64));
     });
@@ -137,7 +140,8 @@ export class TokenComputing extends TokenSession {
   /** An object of a lost token is gone already. */
   destroy(object: Handle): void {
     try {
-      this.call((session) => this.module.C_DestroyObject(session, object));
+      this.call({ does: "delete", key: object }, (session) => this.module.C_DestroyObject(session, object));
+      this.forgotten(object);
     } catch (error) {
       if (!(error instanceof TokenLost)) throw error;
     }
@@ -150,7 +154,7 @@ export class TokenComputing extends TokenSession {
   }
 
   #value(object: Handle): Uint8Array {
-    return this.bytes((session) => {
+    return this.bytes({ does: "read the value of", key: object }, (session) => {
       const [attribute] = this.module.C_GetAttributeValue(session, object, [{ type: this.p11.CKA_VALUE }]);
       // The very bytes that the binding gave: a copy in a pool would stay.
       return (attribute?.value as Buffer | undefined) ?? Buffer.alloc(0);
@@ -168,8 +172,9 @@ export class TokenComputing extends TokenSession {
       { type: p11.CKA_EXTRACTABLE, value: true },
       ...this.uses([]),
     ];
-    return this.call((session) =>
-      this.alive(session, "what was wrapped does not open", () =>
+    const doing = { does: "open what was wrapped under", key: by };
+    return this.call(doing, (session) =>
+      this.alive(session, doing, () =>
         this.module.C_UnwrapKey(
           session,
           { mechanism: p11.CKM_AES_KEY_WRAP_PAD },
@@ -188,7 +193,7 @@ export class TokenComputing extends TokenSession {
   #derived(key: Handle, iv: Uint8Array, block: Uint8Array, template: Template): Handle {
     const p11 = this.p11;
     const parameter = { type: p11.CK_PARAMS_AES_CBC, iv: Buffer.from(iv), data: sameMemory(block) };
-    return this.call((session) =>
+    return this.call({ does: "derive from", key }, (session) =>
       this.module.C_DeriveKey(session, { mechanism: p11.CKM_AES_CBC_ENCRYPT_DATA, parameter }, key, [
         { type: p11.CKA_CLASS, value: p11.CKO_SECRET_KEY },
         { type: p11.CKA_KEY_TYPE, value: p11.CKK_AES },

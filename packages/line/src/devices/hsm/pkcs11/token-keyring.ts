@@ -38,7 +38,7 @@ import {
   singleOf,
 } from "./masters.js";
 import type { TokenReport } from "./probes.js";
-import { descriptionOf, judgeRegister, type Register } from "./register.js";
+import { descriptionOf, inTheToken, judgeRegister, type Register } from "./register.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
 import { TokenKey } from "./token-key.js";
 
@@ -79,7 +79,7 @@ export class TokenKeyring extends Keyring {
     this.office = register.office ?? this.office;
     this.policies = register.policies ?? [];
     this.#open = openKey(register.signature.open);
-    this.#signing = this.#findAll();
+    this.#signing = this.#foundAgain();
     if (keptKeys) this.kept = this.#keptKeys(transports);
   }
 
@@ -242,7 +242,7 @@ export class TokenKeyring extends Keyring {
     if (!(problem instanceof TokenLost)) return false;
     try {
       this.#token.connect();
-      this.#signing = this.#findAll();
+      this.#signing = this.#foundAgain();
       return true;
     } catch (error) {
       if (error instanceof KeystoreProblem || error instanceof VaultRefusal)
@@ -260,6 +260,10 @@ export class TokenKeyring extends Keyring {
     this.#singles.clear();
     this.#others.clear();
     this.#token.disconnect();
+  }
+
+  #foundAgain(): Signing {
+    return inTheToken(this.#file, this.#register, this.#token, () => this.#findAll());
   }
 
   #findAll(): Signing {

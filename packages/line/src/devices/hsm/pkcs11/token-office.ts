@@ -27,6 +27,7 @@ import {
 } from "./masters.js";
 import {
   descriptionOf,
+  inTheToken,
   isOpen,
   judgeRegister,
   readRegister,
@@ -35,6 +36,7 @@ import {
   writeRegister,
 } from "./register.js";
 import { Token, type TokenAccess, TokenLost } from "./token.js";
+import { TokenKeyring } from "./token-keyring.js";
 
 /** Uses whose keys a token can keep, each for the one thing that it is for; public keys of others stand in its register. */
 const KEPT_USES: readonly KeyDescription["use"][] = [
@@ -67,13 +69,16 @@ interface SealedBook {
 /** Throws KeystoreProblem, VaultRefusal. The caller closes it. */
 export async function openTokenOffice(file: string, access: TokenAccess): Promise<OpenOffice> {
   const register = readRegister(file);
-  const token = await Token.open(access);
+  const token = await Token.open({ ...access, expected: register.serial });
   try {
     const store = register.keys.find(({ use }) => use === "seal");
     if (store === undefined) throw new KeystoreProblem("not-ours", `${file}: it names no key for "seal"`);
-    const master = findMaster(token, store);
-    const macKey = master.own(ownNumbers.register);
-    judgeRegister(file, register, macKey);
+    const { master, macKey } = inTheToken(file, register, token, () => {
+      const found = findMaster(token, store);
+      const key = found.own(ownNumbers.register);
+      judgeRegister(file, register, key);
+      return { master: found, macKey: key };
+    });
     const bookKey = master.own(ownNumbers.office);
     const { book, blocks } = openBook(file, register, bookKey);
     const keep: Keep = {
@@ -93,6 +98,8 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
           format,
           environment,
           token: name,
+          // Where they were found just now: a token that took another's place is told by its own number from then on.
+          serial: token.serial,
           signature,
           letterPrinter,
           ...(stripeEncoder === undefined ? {} : { stripeEncoder }),
@@ -106,6 +113,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         sweep(token, kept.keys);
       },
       describe: ({ keys }) => keys.map((stored) => describedNow(token, registeredOf(stored))),
+      ring: () => new TokenKeyring(token, file, register, { keptKeys: false, transports: false }),
       close: () => {
         macKey.fill(0);
         bookKey.fill(0);

@@ -3,13 +3,25 @@ import type pkcs11js from "pkcs11js";
 import { unmovedCopy } from "@persoline/card/bytes";
 import { KeystoreProblem } from "../keystore.js";
 import { VaultRefusal } from "../vault-refusal.js";
+import { pickToken, type ShownToken } from "./pick-token.js";
+import { codeOf, wordsOf } from "./token-words.js";
 
-/** Which token, and what opens it. */
-export interface TokenAccess {
+/** Which token. */
+export interface TokenPlace {
   /** Path of the PKCS#11 library. */
   readonly library: string;
   /** Label of the token. */
   readonly label: string;
+  /** Picks one of several tokens of this label: as the token tells it, without the spaces behind. */
+  readonly serial?: string;
+  /** The same by the number of its slot. */
+  readonly slot?: number;
+}
+
+/** Which token, and what opens it. */
+export interface TokenAccess extends TokenPlace {
+  /** Serial of the token that the register's keys were made in: another one is shown no PIN unless it is picked by name. */
+  readonly expected?: string | undefined;
   readonly pin: string;
 }
 
@@ -45,10 +57,21 @@ const DOES_NOT_FIT = new Set([
   "CKR_ENCRYPTED_DATA_INVALID",
 ]);
 
-/** The library's binding says some of them as `CKR_…:number`. */
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return "it failed";
-  return /^CKR_\w+/.exec(error.message)?.[0] ?? ("code" in error ? error.message : "it failed");
+/** A token refuses; `code` as PKCS#11 names it. */
+export class TokenRefusal extends VaultRefusal {
+  constructor(
+    message: string,
+    readonly code: string | undefined,
+  ) {
+    super(message);
+  }
+}
+
+/** What the token is to do, with or to which key: an object of it, or a label. Its objects are known by their labels once they were found. */
+export interface Doing {
+  /** As it goes on after "cannot": "encrypt with". */
+  readonly does: string;
+  readonly key?: Handle | string;
 }
 
 /** The driver, an optional dependency. Throws KeystoreProblem with what to do. */
@@ -79,7 +102,7 @@ export async function loaded(access: TokenAccess): Promise<Loaded> {
   } catch (error) {
     throw new KeystoreProblem(
       "missing",
-      `${access.library}: this is no PKCS#11 library that can be loaded here (${reason(error)})`,
+      `${access.library}: this is no PKCS#11 library that can be loaded here${codeOf(error) === undefined ? "" : `: ${wordsOf(error)}`}; name the file that the token's maker brings (…/libsofthsm2.so)`,
     );
   }
   return { p11, module, access };
@@ -89,6 +112,9 @@ export class TokenSession {
   protected readonly p11: Library;
   protected readonly module: pkcs11js.PKCS11;
   readonly #access: TokenAccess;
+  #serial = "";
+  /** Labels of objects that were found or made over this connection. */
+  readonly #labels = new Map<string, string>();
   #session: Handle | undefined;
   /** A PIN that was refused once is never shown again: each showing costs a try. */
   #refused = false;
@@ -108,20 +134,11 @@ export class TokenSession {
       throw new KeystoreProblem("wrong-passphrase", `token ${label}: its PIN was refused before`);
     this.disconnect();
     this.generation++;
+    this.#labels.clear();
     try {
       this.#tolerating("CKR_CRYPTOKI_ALREADY_INITIALIZED", () => this.module.C_Initialize());
-      const slots = this.module
-        .C_GetSlotList(true)
-        .filter((slot) => this.module.C_GetTokenInfo(slot).label.trimEnd() === label);
-      const [slot] = slots;
-      if (slot === undefined || slots.length > 1) {
-        throw new KeystoreProblem(
-          "missing",
-          slot === undefined
-            ? `there is no token with the label ${label}: is it plugged in, and is the library the right one?`
-            : `${slots.length} tokens have the label ${label}: one must be named otherwise`,
-        );
-      }
+      const { slot, serial } = pickToken(this.#shown(), this.#access);
+      this.#serial = serial;
       const session = this.module.C_OpenSession(slot, this.p11.CKF_SERIAL_SESSION | this.p11.CKF_RW_SESSION);
       this.#tolerating("CKR_USER_ALREADY_LOGGED_IN", () =>
         this.module.C_Login(session, this.p11.CKU_USER, pin),
@@ -129,16 +146,28 @@ export class TokenSession {
       this.#session = session;
     } catch (error) {
       if (error instanceof KeystoreProblem) throw error;
-      const text = reason(error);
-      if (text.startsWith("CKR_PIN")) {
+      const words = wordsOf(error);
+      if (codeOf(error)?.includes("PIN") === true) {
         this.#refused = true;
         throw new KeystoreProblem(
           "wrong-passphrase",
-          `token ${label}: the PIN was refused (${text}); it is not tried again by itself, for each try counts`,
+          `token ${label} (serial ${this.#serial}): the PIN was refused: ${words}; it is not tried again by itself, for each try counts`,
         );
       }
-      throw new KeystoreProblem("missing", `token ${label} cannot be opened: ${text}`);
+      throw new KeystoreProblem("missing", `token ${label} cannot be opened: ${words}`);
     }
+  }
+
+  /** All tokens that the library shows. One that does not say what it is hides no other. */
+  #shown(): ShownToken[] {
+    return this.module.C_GetSlotList(true).flatMap((slot) => {
+      try {
+        const { label, serialNumber } = this.module.C_GetTokenInfo(slot);
+        return [{ slot, label: label.trimEnd(), serial: serialNumber.trimEnd() }];
+      } catch {
+        return [];
+      }
+    });
   }
 
   /** Ends the library's state; a token that is gone already does not matter. */
@@ -156,39 +185,66 @@ export class TokenSession {
     return this.#access.label;
   }
 
+  /** Its maker's number, as the present connection found it. */
+  get serial(): string {
+    return this.#serial;
+  }
+
   // --- for what computes with it and makes keys in it
 
-  /** Runs a call of the library; throws TokenLost, or VaultRefusal when the token refuses. */
-  protected call<T>(work: (session: Handle) => T): T {
+  /** From now on an object is told by its label. */
+  protected labelled(object: Handle, label: string): Handle {
+    this.#labels.set(object.toString("hex"), label);
+    return object;
+  }
+
+  /** Its handle may be another object's next. */
+  protected forgotten(object: Handle): void {
+    this.#labels.delete(object.toString("hex"));
+  }
+
+  /** Runs a call of the library; throws TokenLost, or TokenRefusal when the token refuses. */
+  protected call<T>(doing: Doing, work: (session: Handle) => T): T {
     const session = this.#session;
-    if (session === undefined) throw new TokenLost(`token ${this.name} is not connected`);
+    if (session === undefined)
+      throw new TokenLost(`token ${this.name} is not connected: it cannot ${this.#told(doing)}`);
     try {
       return work(session);
     } catch (error) {
       if (error instanceof VaultRefusal || error instanceof TokenLost) throw error;
-      const text = reason(error);
-      const where = error instanceof Error && "method" in error ? ` in ${String(error.method)}` : "";
-      if (LOST.has(text)) throw new TokenLost(`token ${this.name} was lost (${text}${where})`);
-      throw new VaultRefusal(`token ${this.name} refuses: ${text}${where}`);
+      const code = codeOf(error);
+      const said = `it cannot ${this.#told(doing)}: ${wordsOf(error)}`;
+      if (code !== undefined && LOST.has(code)) throw new TokenLost(`token ${this.name} was lost, ${said}`);
+      throw new TokenRefusal(`token ${this.name} refuses, ${said}`, code);
     }
   }
 
+  #told({ does, key }: Doing): string {
+    if (key === undefined) return does;
+    const label = typeof key === "string" ? key : this.#labels.get(key.toString("hex"));
+    return `${does} ${label === undefined ? "a key of this session" : `key ${label}`}`;
+  }
+
   /** A plain array of its own; what the library's binding gave back is wiped. */
-  protected bytes(work: (session: Handle) => Buffer): Uint8Array {
-    const given = this.call(work);
+  protected bytes(doing: Doing, work: (session: Handle) => Buffer): Uint8Array {
+    const given = this.call(doing, work);
     const own = unmovedCopy(given);
     given.fill(0);
     return own;
   }
 
   /** SoftHSM answers like a lost token when a value does not fit; a session that is alive tells the two apart. */
-  protected alive<T>(session: Handle, what: string, work: () => T): T {
+  protected alive<T>(session: Handle, doing: Doing, work: () => T): T {
     try {
       return work();
     } catch (error) {
-      if (!DOES_NOT_FIT.has(reason(error))) throw error;
+      const code = codeOf(error);
+      if (code === undefined || !DOES_NOT_FIT.has(code)) throw error;
       this.module.C_GetSessionInfo(session);
-      throw new VaultRefusal(`token ${this.name}: ${what} (${reason(error)})`);
+      throw new TokenRefusal(
+        `token ${this.name} refuses, it cannot ${this.#told(doing)}: what it was given does not fit, or was made for another key (${code})`,
+        code,
+      );
     }
   }
 
@@ -196,7 +252,7 @@ export class TokenSession {
     try {
       work();
     } catch (error) {
-      if (reason(error) !== code) throw error;
+      if (codeOf(error) !== code) throw error;
     }
   }
 }

@@ -4,7 +4,7 @@ import type { KeyStanding } from "../port.js";
 import { VaultRefusal } from "../vault-refusal.js";
 import { ALL_USES, type KeyKind, PRIVATE_USES, USES } from "./key-uses.js";
 import { EDWARDS, type Template, TokenComputing } from "./token-computing.js";
-import { type Handle, loaded, type TokenAccess } from "./token-session.js";
+import { type Handle, loaded, type TokenAccess, TokenRefusal } from "./token-session.js";
 
 export { type Handle, type TokenAccess, TokenLost } from "./token-session.js";
 export type { KeyKind } from "./key-uses.js";
@@ -17,7 +17,11 @@ export const findable = ["secret", "private", "public"] as const;
 type Findable = (typeof findable)[number];
 
 /** Answers of tokens that know neither CKA_MODIFIABLE of keys nor CKA_COPYABLE (PKCS#11 2.20). */
-const UNKNOWN_ATTRIBUTE = /CKR_(?:ATTRIBUTE_TYPE_INVALID|ATTRIBUTE_VALUE_INVALID|TEMPLATE_INCONSISTENT)/;
+const UNKNOWN_ATTRIBUTE: readonly (string | undefined)[] = [
+  "CKR_ATTRIBUTE_TYPE_INVALID",
+  "CKR_ATTRIBUTE_VALUE_INVALID",
+  "CKR_TEMPLATE_INCONSISTENT",
+];
 
 export class Token extends TokenComputing {
   /** Throws KeystoreProblem: library, token or PIN are not the right ones. */
@@ -53,8 +57,8 @@ export class Token extends TokenComputing {
       { type: p11.CKA_LABEL, value: label },
       ...this.uses(USES[kind]),
     ];
-    return this.#lasting(keeps, (lasting) =>
-      this.call((session) => {
+    const made = this.#lasting(keeps, (lasting) =>
+      this.call({ does: "make", key: label }, (session) => {
         const whole = [...template, ...lasting];
         if (value !== undefined) {
           const copy = Buffer.from(value);
@@ -69,12 +73,13 @@ export class Token extends TokenComputing {
         return this.module.C_GenerateKey(session, { mechanism: p11.CKM_AES_KEY_GEN }, [...whole, length]);
       }),
     );
+    return this.labelled(made, label);
   }
 
   /** A throw-away AES key of this session with a known value: for probes. */
   importKey(value: Uint8Array, purpose: KeyPurpose): Handle {
     const p11 = this.p11;
-    return this.call((session) =>
+    return this.call({ does: "take in", key: "of a probe" }, (session) =>
       this.module.C_CreateObject(session, [
         { type: p11.CKA_CLASS, value: p11.CKO_SECRET_KEY },
         { type: p11.CKA_KEY_TYPE, value: p11.CKK_AES },
@@ -97,7 +102,7 @@ export class Token extends TokenComputing {
       { type: p11.CKA_LABEL, value: label },
     ];
     const pair = this.#lasting(keeps, (lasting) =>
-      this.call((session) =>
+      this.call({ does: "make the pair of", key: label }, (session) =>
         this.module.C_GenerateKeyPair(
           session,
           { mechanism: EDWARDS.generate },
@@ -117,7 +122,8 @@ export class Token extends TokenComputing {
         ),
       ),
     );
-    return this.call((session) => {
+    this.labelled(pair.privateKey, label);
+    return this.call({ does: "read the public half of", key: label }, (session) => {
       const [point] = this.module.C_GetAttributeValue(session, pair.publicKey, [{ type: p11.CKA_EC_POINT }]);
       // An OCTET STRING around it (PKCS#11 3.0, 6.3.3), which some tokens leave out.
       return {
@@ -135,7 +141,7 @@ export class Token extends TokenComputing {
       { type: p11.CKA_LABEL, value: label },
     ];
     const pair = this.#lasting(keeps, (lasting) =>
-      this.call((session) =>
+      this.call({ does: "make the pair of", key: label }, (session) =>
         this.module.C_GenerateKeyPair(
           session,
           { mechanism: p11.CKM_RSA_PKCS_KEY_PAIR_GEN },
@@ -151,7 +157,8 @@ export class Token extends TokenComputing {
         ),
       ),
     );
-    return this.call((session) => {
+    this.labelled(pair.privateKey, label);
+    return this.call({ does: "read the public half of", key: label }, (session) => {
       const [modulus] = this.module.C_GetAttributeValue(session, pair.publicKey, [{ type: p11.CKA_MODULUS }]);
       return { secret: pair.privateKey, modulus: new Uint8Array(Buffer.from(modulus?.value as Buffer)) };
     });
@@ -161,8 +168,8 @@ export class Token extends TokenComputing {
   importRsa(label: string, key: RsaNumbers, { keeps = true }: { readonly keeps?: boolean } = {}): Handle {
     const p11 = this.p11;
     const number = (type: number, value: Uint8Array) => ({ type, value: Buffer.from(value) });
-    return this.#lasting(keeps, (lasting) =>
-      this.call((session) =>
+    const taken = this.#lasting(keeps, (lasting) =>
+      this.call({ does: "take in", key: label }, (session) =>
         this.module.C_CreateObject(session, [
           { type: p11.CKA_CLASS, value: p11.CKO_PRIVATE_KEY },
           { type: p11.CKA_KEY_TYPE, value: p11.CKK_RSA },
@@ -181,13 +188,14 @@ export class Token extends TokenComputing {
         ]),
       ),
     );
+    return this.labelled(taken, label);
   }
 
   /** All keys of this label. */
   find(label: string, kind: Findable): Handle[] {
     const p11 = this.p11;
     const classes = { secret: p11.CKO_SECRET_KEY, private: p11.CKO_PRIVATE_KEY, public: p11.CKO_PUBLIC_KEY };
-    return this.call((session) => {
+    const found = this.call({ does: "look for", key: label }, (session) => {
       this.module.C_FindObjectsInit(session, [
         { type: p11.CKA_CLASS, value: classes[kind] },
         { type: p11.CKA_LABEL, value: label },
@@ -198,13 +206,15 @@ export class Token extends TokenComputing {
         this.module.C_FindObjectsFinal(session);
       }
     });
+    for (const one of found) this.labelled(one, label);
+    return found;
   }
 
   /** Why a key must not be used as a master here; undefined when it is as it was made. */
   wrongAttributes(key: Handle, purpose: KeyKind): string | undefined {
     const p11 = this.p11;
     const allowed: readonly string[] = USES[purpose];
-    return this.call((session) => {
+    return this.call({ does: "say what may be done with", key }, (session) => {
       const is = (type: number): boolean =>
         ((this.module.C_GetAttributeValue(session, key, [{ type }])[0]?.value as Buffer | undefined)?.[0] ??
           0) !== 0;
@@ -221,7 +231,7 @@ export class Token extends TokenComputing {
     const p11 = this.p11;
     const says = (type: number, wanted: boolean): boolean => {
       try {
-        return this.call((session) => {
+        return this.call({ does: "say what may be done with", key }, (session) => {
           const value = this.module.C_GetAttributeValue(session, key, [{ type }])[0]?.value as
             | Buffer
             | undefined;
@@ -252,7 +262,7 @@ export class Token extends TokenComputing {
         { type: this.p11.CKA_COPYABLE, value: false },
       ]);
     } catch (problem) {
-      if (!(problem instanceof VaultRefusal) || !UNKNOWN_ATTRIBUTE.test(problem.message)) throw problem;
+      if (!(problem instanceof TokenRefusal) || !UNKNOWN_ATTRIBUTE.includes(problem.code)) throw problem;
       return make([]);
     }
   }

@@ -1,0 +1,56 @@
+/** What to do about a protection level that is not kept: which file asks for it, in which line, and what would have to stand there. */
+import { existsSync, readFileSync } from "node:fs";
+import type { Capability, HsmOperation } from "../devices/hsm/port.js";
+import { suffices } from "../devices/hsm/order-levels.js";
+import type { FileProblem } from "../orders/yaml.js";
+import { placeInYaml } from "../orders/yaml.js";
+import type { InputProblem } from "../orders/types.js";
+import type { SecuredOperation, SecurityLevel, SecurityLevels } from "../orders/security.js";
+
+/** Who says how well keys must be kept: `file` of a product, an order or a line, or in words what is kept of an order. */
+export interface Wanting {
+  readonly file: string;
+  readonly levels: SecurityLevels | undefined;
+}
+
+const otherModule = "use a security module that keeps it";
+
+/** `kept`: what the module does keep. `file`: what is refused, where no file can be named. */
+export function levelProblem(ask: {
+  readonly operation: HsmOperation;
+  readonly message: string;
+  readonly kept: Capability["level"];
+  readonly wanted: readonly Wanting[];
+  readonly file: string;
+}): InputProblem | FileProblem {
+  const { operation, message, kept, wanted, file } = ask;
+  const problem = { code: "protection-level", message };
+  if (kept === "unavailable") return { ...problem, file, remedy: "use a security module that can do it" };
+  const word = wanted.flatMap(({ file: where, levels }) => {
+    const key: SecuredOperation = levels?.[operation] === undefined ? "default" : operation;
+    const level = levels?.[key];
+    return levels === undefined || level === undefined || suffices(kept, level)
+      ? []
+      : [{ where, levels, key, level }];
+  })[0];
+  if (word === undefined) {
+    const [silent] = wanted;
+    if (silent === undefined) return { ...problem, file, remedy: otherModule };
+    return {
+      ...problem,
+      file,
+      remedy: `${otherModule}; or let those who answer for the keys write a line into ${silent.file}, for example "${lineFor({ ...silent.levels, [operation]: kept })}"`,
+    };
+  }
+  const { where, levels, key, level } = word;
+  const remedy = `${otherModule}; or let those who answer for the keys change it where "${key}: ${level}" stands, for example to "${lineFor({ ...levels, [operation]: kept })}"`;
+  const place = existsSync(where) ? placeInYaml(readFileSync(where, "utf8"), ["security", key]) : undefined;
+  if (place === undefined) return { ...problem, file: where, remedy };
+  return { ...problem, file: where, ...place, path: `security.${key}`, remedy };
+}
+
+/** As YAML has it on one line. */
+const lineFor = (levels: Readonly<Partial<Record<string, SecurityLevel | undefined>>>): string =>
+  `security: { ${Object.entries(levels)
+    .flatMap(([name, level]) => (level === undefined ? [] : [`${name}: ${level}`]))
+    .join(", ")} }`;
