@@ -1,7 +1,8 @@
 // Card sessions through the security module's process, eight in flight, beside the same work called directly in one process: what the
-// pipes cost. With the vault, and with SoftHSM 2 where it is installed (Debian: softhsm2).
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// pipes cost: by the clock, and by processor time, which tells a slow pipe from a busy machine. With the vault, and with SoftHSM 2 where it
+// is installed (Debian: softhsm2).
+import { execFileSync, fork } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
@@ -75,23 +76,63 @@ async function card(/** @type {Sessions} */ hsm) {
   await hsm.closeSession(session);
 }
 
-/** Cards a second with so many at one time. */
-async function rate(
+/** Processes of modules that were started, the last one last. */
+/** @type {import("node:child_process").ChildProcess[]} */
+const modules = [];
+const start = (/** @type {URL} */ file, /** @type {import("node:child_process").ForkOptions} */ options) => {
+  const child = fork(file, [], options);
+  modules.push(child);
+  return child;
+};
+
+/** Clock ticks that /proc counts in, a second. */
+const ticks = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+/** Processor time of all threads of a process so far, milliseconds. */
+function spentBy(/** @type {number} */ pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  // utime and stime, the 14th and 15th of proc(5).
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticks;
+}
+function spentHere() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/**
+ * So many cards with so many at one time: cards a second by the clock, and milliseconds of processor time a card, here and in the module.
+ * @returns {Promise<{ rate: number, here: number, module: number }>}
+ */
+async function run(
   /** @type {Sessions} */ hsm,
   /** @type {number} */ cards,
   /** @type {number} */ together,
+  /** @type {number} */ pid = process.pid,
 ) {
   let left = cards;
+  const before = { here: spentHere(), module: spentBy(pid) };
   const began = performance.now();
   await Promise.all(
     Array.from({ length: together }, async () => {
       while (left-- > 0) await card(hsm);
     }),
   );
-  return (cards * 1000) / (performance.now() - began);
+  const took = performance.now() - began;
+  return {
+    rate: (cards * 1000) / took,
+    here: (spentHere() - before.here) / cards,
+    module: (spentBy(pid) - before.module) / cards,
+  };
+}
+
+/** Milliseconds of processor time that a card's own answer takes, which is none of the module's work. */
+function cardsOwn(/** @type {number} */ cards) {
+  const before = spentHere();
+  for (let at = 0; at < cards; at++) answerTo(chip.subarray(0, 8));
+  return (spentHere() - before) / cards;
 }
 
 const median = (/** @type {number[]} */ all) => all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
+const percent = (/** @type {number} */ ratio) => (100 * ratio).toFixed(0);
 
 /** Both by turns, so that a busy neighbour hurts both. */
 async function compare(
@@ -101,22 +142,36 @@ async function compare(
   /** @type {number} */ cards,
 ) {
   const direct = /** @type {Sessions} */ (/** @type {unknown} */ (calls));
+  const pid = modules.at(-1)?.pid;
   for (const hsm of [piped, direct]) {
     const sealed = await hsm.createDataKey({ order, policy });
     await hsm.releaseDataKey({ order, sealed, policy });
   }
-  await rate(piped, cards, inFlight);
-  await rate(direct, cards, 1);
-  /** @type {{ raw: number, through: number, ratio: number }[]} */
+  await run(piped, cards, inFlight);
+  await run(direct, cards, 1);
+  const own = cardsOwn(cards);
   const measured = [];
   for (let round = 0; round < rounds; round++) {
-    const raw = await rate(direct, cards, 1);
-    const through = await rate(piped, cards, inFlight);
-    measured.push({ raw, through, ratio: through / raw });
+    const raw = await run(direct, cards, 1);
+    const through = await run(piped, cards, inFlight, pid);
+    const bare = raw.here - own;
+    measured.push({
+      raw: raw.rate,
+      through: through.rate,
+      ratio: through.rate / raw.rate,
+      bare,
+      module: through.module,
+      here: through.here,
+      cpu: bare / through.module,
+    });
   }
-  const of = (/** @type {"raw" | "through" | "ratio"} */ what) => median(measured.map((one) => one[what]));
+  const of = (/** @type {keyof (typeof measured)[number]} */ what) =>
+    median(measured.map((one) => one[what]));
   print(
-    `${name}: ${of("through").toFixed(0)} card sessions/s of ${commands} commands, ${inFlight} in flight; the same calls in one process ${of("raw").toFixed(0)}/s; ratio ${(100 * of("ratio")).toFixed(0)} % (median of ${rounds}, ${measured.map(({ ratio }) => (100 * ratio).toFixed(0)).join(" ")})`,
+    `${name}: ${of("through").toFixed(0)} card sessions/s of ${commands} commands, ${inFlight} in flight; the same calls in one process ${of("raw").toFixed(0)}/s; ratio ${percent(of("ratio"))} % (median of ${rounds}, ${measured.map(({ ratio }) => percent(ratio)).join(" ")})`,
+  );
+  print(
+    `  processor time a session: ${of("bare").toFixed(3)} ms in one process; ${of("module").toFixed(3)} ms in the module's, ${of("here").toFixed(3)} ms in the line's (its cards' ${own.toFixed(3)} ms included); ratio of the module's ${percent(of("cpu"))} % (${measured.map(({ cpu }) => percent(cpu)).join(" ")})`,
   );
 }
 
@@ -130,7 +185,7 @@ await createKeystore({
   letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
 });
 const opened = openKeystore(vault.file, vault.unlock);
-const piped = await openVault(vault);
+const piped = await openVault({ ...vault, start });
 await compare("vault", piped, vaultCalls(new Keyring(opened.environment, opened.keys)), 800);
 await piped.close();
 
@@ -160,7 +215,7 @@ if (existsSync(library)) {
     { environment },
   );
   for (const missing of /** @type {const} */ ([[], ["kept-keys"]])) {
-    const token = await openToken({ file, unlock: { ...unlock, missing } }, { environment });
+    const token = await openToken({ file, unlock: { ...unlock, missing } }, { environment, start });
     const own = await Token.open(unlock);
     const ring = new TokenKeyring(own, file, readRegister(file), {
       keptKeys: missing.length === 0,
