@@ -150,6 +150,7 @@ async function compare(
   await run(piped, cards, inFlight);
   await run(direct, cards, 1);
   const own = cardsOwn(cards);
+  /** @type {Record<"raw" | "through" | "ratio" | "bare" | "module" | "here" | "cpu", number>[]} */
   const measured = [];
   for (let round = 0; round < rounds; round++) {
     const raw = await run(direct, cards, 1);
