@@ -2,7 +2,15 @@
 // pipes cost: by the clock, and by processor time, which tells a slow pipe from a busy machine. With the vault, and with SoftHSM 2 where it
 // is installed (Debian: softhsm2).
 import { execFileSync, fork } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
@@ -85,31 +93,27 @@ const start = (/** @type {URL} */ file, /** @type {import("node:child_process").
   return child;
 };
 
-/** Clock ticks that /proc counts in, a second. */
-const ticks = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
-/** Processor time of all threads of a process so far, milliseconds. */
-function spentBy(/** @type {number} */ pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  // utime and stime, the 14th and 15th of proc(5).
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticks;
-}
-function spentHere() {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
+/**
+ * Processor time of a process so far, milliseconds: of the thread that does the calls, and of all of them, which are V8's collectors besides.
+ * How fast a process is rests on the first; the second is what a machine has to have.
+ */
+function spent(/** @type {number | undefined} */ pid = process.pid) {
+  // proc(5): the first is the time on a processor, nanoseconds.
+  const of = (/** @type {string} */ thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+  const all = readdirSync(`/proc/${pid}/task`).map(of);
+  return { main: of(String(pid)), all: all.reduce((sum, one) => sum + one, 0) };
 }
 
-/**
- * So many cards with so many at one time: cards a second by the clock, and milliseconds of processor time a card, here and in the module.
- * @returns {Promise<{ rate: number, here: number, module: number }>}
- */
+/** So many cards with so many at one time: cards a second by the clock, and milliseconds of processor time a card, here and in the module. */
 async function run(
   /** @type {Sessions} */ hsm,
   /** @type {number} */ cards,
   /** @type {number} */ together,
-  /** @type {number} */ pid = process.pid,
+  /** @type {number | undefined} */ pid = process.pid,
 ) {
   let left = cards;
-  const before = { here: spentHere(), module: spentBy(pid) };
+  const [here, module] = [spent(), spent(pid)];
   const began = performance.now();
   await Promise.all(
     Array.from({ length: together }, async () => {
@@ -117,23 +121,25 @@ async function run(
     }),
   );
   const took = performance.now() - began;
-  return {
-    rate: (cards * 1000) / took,
-    here: (spentHere() - before.here) / cards,
-    module: (spentBy(pid) - before.module) / cards,
-  };
+  const since = (/** @type {typeof here} */ before, /** @type {typeof here} */ now) => ({
+    main: (now.main - before.main) / cards,
+    all: (now.all - before.all) / cards,
+  });
+  return { rate: (cards * 1000) / took, here: since(here, spent()), module: since(module, spent(pid)) };
 }
 
 /** Milliseconds of processor time that a card's own answer takes, which is none of the module's work. */
 function cardsOwn(/** @type {number} */ cards) {
-  const before = spentHere();
+  const before = spent();
   for (let at = 0; at < cards; at++) answerTo(chip.subarray(0, 8));
-  return (spentHere() - before) / cards;
+  const now = spent();
+  return { main: (now.main - before.main) / cards, all: (now.all - before.all) / cards };
 }
 
 const median = (/** @type {number[]} */ all) => all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
 const percent = (/** @type {number} */ ratio) => (100 * ratio).toFixed(0);
 
+/** @typedef {Awaited<ReturnType<typeof run>>} Run */
 /** Both by turns, so that a busy neighbour hurts both. */
 async function compare(
   /** @type {string} */ name,
@@ -150,29 +156,22 @@ async function compare(
   await run(piped, cards, inFlight);
   await run(direct, cards, 1);
   const own = cardsOwn(cards);
-  /** @type {Record<"raw" | "through" | "ratio" | "bare" | "module" | "here" | "cpu", number>[]} */
+  /** @type {{ raw: Run, through: Run }[]} */
   const measured = [];
   for (let round = 0; round < rounds; round++) {
     const raw = await run(direct, cards, 1);
     const through = await run(piped, cards, inFlight, pid);
-    const bare = raw.here - own;
-    measured.push({
-      raw: raw.rate,
-      through: through.rate,
-      ratio: through.rate / raw.rate,
-      bare,
-      module: through.module,
-      here: through.here,
-      cpu: bare / through.module,
-    });
+    measured.push({ raw, through });
   }
-  const of = (/** @type {keyof (typeof measured)[number]} */ what) =>
-    median(measured.map((one) => one[what]));
+  const of = (/** @type {(one: { raw: Run, through: Run }) => number} */ what) => median(measured.map(what));
+  const each = (/** @type {(one: { raw: Run, through: Run }) => number} */ what) =>
+    `${percent(of(what))} % (median of ${rounds}, ${measured.map((one) => percent(what(one))).join(" ")})`;
+  const ms = (/** @type {(one: { raw: Run, through: Run }) => number} */ what) => of(what).toFixed(3);
   print(
-    `${name}: ${of("through").toFixed(0)} card sessions/s of ${commands} commands, ${inFlight} in flight; the same calls in one process ${of("raw").toFixed(0)}/s; ratio ${percent(of("ratio"))} % (median of ${rounds}, ${measured.map(({ ratio }) => percent(ratio)).join(" ")})`,
+    `${name}: ${of(({ through }) => through.rate).toFixed(0)} card sessions/s of ${commands} commands, ${inFlight} in flight; the same calls in one process ${of(({ raw }) => raw.rate).toFixed(0)}/s; ratio ${each(({ raw, through }) => through.rate / raw.rate)}`,
   );
   print(
-    `  processor time a session: ${of("bare").toFixed(3)} ms in one process; ${of("module").toFixed(3)} ms in the module's, ${of("here").toFixed(3)} ms in the line's (its cards' ${own.toFixed(3)} ms included); ratio of the module's ${percent(of("cpu"))} % (${measured.map(({ cpu }) => percent(cpu)).join(" ")})`,
+    `  processor time a session, the calls' own thread (all threads): ${ms(({ raw }) => raw.here.main - own.main)} (${ms(({ raw }) => raw.here.all - own.all)}) ms in one process; ${ms(({ through }) => through.module.main)} (${ms(({ through }) => through.module.all)}) ms in the module's, ${ms(({ through }) => through.here.main)} (${ms(({ through }) => through.here.all)}) ms in the line's; ratio ${each(({ raw, through }) => (raw.here.main - own.main) / through.module.main)}`,
   );
 }
 
