@@ -17,18 +17,21 @@ const key = (name: string, value: Uint8Array): StoredKey => ({
   published: false,
   value,
 });
+const sealing = unhex("5A".repeat(32));
 const plain = (keys: readonly StoredKey[]) => keys.map((one) => ({ ...one, value: hex(one.value) }));
 
-test("keys of any length come back, each with its own bytes, and none of them stands in the text", () => {
+test("keys of any length come back, each with its own bytes, and none of them stands there unmasked, or in the text", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 900 }), { maxLength: 6 }), (values) => {
       const keys = values.map((value, at) => key(`key-${String(at)}`, value));
-      const sealed = sectionsOf({ keys, book: emptyBook });
+      const sealed = sectionsOf({ keys, book: emptyBook }, sealing);
       const text = sealed.toString("utf8", 4, 4 + sealed.readUInt32BE(0));
       expect(text).not.toContain("value");
       for (const value of values.filter(({ length }) => length > 8))
         expect(text).not.toContain(Buffer.from(value).toString("base64"));
-      const opened = parseSections(sealed);
+      for (const value of values.filter(({ length }) => length > 8))
+        expect(sealed.includes(Buffer.from(value))).toBe(false);
+      const opened = parseSections(sealed, sealing);
       sealed.fill(0);
       expect(plain(opened.keys)).toEqual(plain(keys));
       expect(opened.book).toEqual(emptyBook);
@@ -37,10 +40,21 @@ test("keys of any length come back, each with its own bytes, and none of them st
 });
 
 test("what is cut off anywhere, or goes on, is refused", () => {
-  const whole = sectionsOf({ keys: [key("a", unhex("0011")), key("b", unhex("2233"))], book: emptyBook });
+  const whole = sectionsOf(
+    { keys: [key("a", unhex("0011")), key("b", unhex("2233"))], book: emptyBook },
+    sealing,
+  );
   for (let length = 0; length < whole.length; length++)
-    expect(() => parseSections(whole.subarray(0, length)), String(length)).toThrow();
-  expect(() => parseSections(Buffer.concat([whole, Buffer.alloc(1)]))).toThrow(RangeError);
+    expect(() => parseSections(whole.subarray(0, length), sealing), String(length)).toThrow();
+  expect(() => parseSections(Buffer.concat([whole, Buffer.alloc(1)]), sealing)).toThrow(RangeError);
+});
+
+test("two keys of one value have masks of their own", () => {
+  const value = unhex("00".repeat(16));
+  const whole = sectionsOf({ keys: [key("a", value), key("b", value)], book: emptyBook }, sealing);
+  const one = whole.subarray(-36, -20);
+  expect(hex(one)).not.toBe(hex(whole.subarray(-16)));
+  expect(hex(one)).not.toBe(hex(value));
 });
 
 test("values are wiped by who has them", () => {

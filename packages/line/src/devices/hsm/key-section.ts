@@ -1,7 +1,9 @@
 /**
- * What is sealed in a keystore: `length of the text (4) ‖ text ‖ for each key: length of its value (4) ‖ value`. The text is JSON and tells all
- * but the keys' values, which never become text: text cannot be wiped.
+ * What is sealed in a keystore: `length of the text (4) ‖ text ‖ for each key: length of its value (4) ‖ value, masked`. The text is JSON and
+ * tells all but the keys' values, which never become text: text cannot be wiped. The mask is none of the seal's strength: node:crypto leaves a
+ * copy of what it deciphers in memory that nobody can reach, and there it is masked.
  */
+import { hkdfSync } from "node:crypto";
 import { unmovedCopy } from "@persoline/card/bytes";
 import type { StoredKey } from "./keystore.js";
 import { emptyBook, type OfficeBook } from "./office/types.js";
@@ -13,25 +15,40 @@ export interface Sealed {
 
 const LENGTH = 4;
 
+/** HKDF-SHA-256 (RFC 5869) gives no more. */
+const LONGEST = 255 * 32;
+
+/** Puts the mask of the value at this place upon it, or takes it off. `key`: what the whole is sealed with, drawn anew or salted at each writing. */
+function mask(key: Uint8Array, at: number, value: Uint8Array): void {
+  if (value.length > LONGEST) throw new RangeError(`a key's value has at most ${String(LONGEST)} bytes`);
+  const info = `persoline keystore value ${String(at)}`;
+  const stream = new Uint8Array(hkdfSync("sha256", key, new Uint8Array(0), info, value.length));
+  for (const [place, byte] of stream.entries()) value[place] = (value[place] ?? 0) ^ byte;
+  stream.fill(0);
+}
+
 /** The caller wipes it; the keys' values stay theirs. */
-export function sectionsOf({ keys, book }: Sealed): Buffer {
+export function sectionsOf({ keys, book }: Sealed, key: Uint8Array): Buffer {
   const told = keys.map(({ value: _, ...rest }) => rest);
   const text = Buffer.from(JSON.stringify({ keys: told, book }));
   const length = keys.reduce((sum, { value }) => sum + LENGTH + value.length, LENGTH + text.length);
   // Of its own: not a piece of a pool that others read.
   const all = Buffer.allocUnsafeSlow(length);
   let at = 0;
-  for (const part of [text, ...keys.map(({ value }) => value)]) {
+  const put = (part: Uint8Array): Uint8Array => {
     at = all.writeUInt32BE(part.length, at);
     all.set(part, at);
     at += part.length;
-  }
+    return all.subarray(at - part.length, at);
+  };
+  put(text);
   text.fill(0);
+  for (const [place, { value }] of keys.entries()) mask(key, place, put(value));
   return all;
 }
 
 /** The values are copies, which whoever opened them wipes. Throws RangeError for what is no such thing. */
-export function parseSections(clear: Buffer): Sealed {
+export function parseSections(clear: Buffer, key: Uint8Array): Sealed {
   let at = 0;
   const next = (): Buffer => {
     const from = at + LENGTH;
@@ -43,7 +60,11 @@ export function parseSections(clear: Buffer): Sealed {
     readonly keys: readonly Omit<StoredKey, "value">[];
     readonly book: OfficeBook;
   };
-  const opened = keys.map((key): StoredKey => ({ ...key, value: unmovedCopy(next()) }));
+  const opened = keys.map((told, place): StoredKey => {
+    const value = unmovedCopy(next());
+    mask(key, place, value);
+    return { ...told, value };
+  });
   if (at !== clear.length) throw new RangeError("a keystore has more sections than keys");
   return { keys: opened, book };
 }

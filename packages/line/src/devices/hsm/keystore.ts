@@ -154,7 +154,7 @@ export function sealKeystore(
   const key = sealingKey(unlock, how);
   const iv = randomBytes(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(associated(head));
-  const clear = sectionsOf({ keys, book });
+  const clear = sectionsOf({ keys, book }, key);
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
   clear.fill(0);
   key.fill(0);
@@ -213,7 +213,11 @@ export function openKeystore(file: string, unlock: Unlock): Keep {
     try {
       decipher.final();
       const { environment, revision = 0, version } = content;
-      return { environment, revision, ...(version < SECTIONS_SINCE ? parseText : parseSections)(clear) };
+      return {
+        environment,
+        revision,
+        ...(version < SECTIONS_SINCE ? parseText(clear) : parseSections(clear, key)),
+      };
     } finally {
       clear.fill(0);
     }
