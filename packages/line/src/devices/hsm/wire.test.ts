@@ -81,6 +81,19 @@ it.each([
   expect(broken?.message).toBe("what came from the other process is no message");
 });
 
+it.each(["ddffffffff", "dfffffffff", "dbfffffff061", "c6fffffff000"])(
+  "makes no room for what a block of %s cannot hold",
+  (bytes) => {
+    let cause: unknown;
+    try {
+      unpacked(Buffer.from(block(bytes), "hex"));
+    } catch (problem) {
+      ({ cause } = problem as RangeError);
+    }
+    expect(String(cause)).toContain("Max length exceeded");
+  },
+);
+
 it("hands out plain bytes, whose slices are copies", () => {
   const { bytes } = unpacked(packed({ bytes: Buffer.from("0102", "hex") })) as { bytes: Uint8Array };
   expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
