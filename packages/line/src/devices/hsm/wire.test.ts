@@ -65,6 +65,7 @@ it.each([
   ["a byte that begins nothing", block("c1")],
   ["a time, which is an extension", block("d6ff00000001")],
   ["an extension of nobody's", block("d40101")],
+  ["an extension of nothing", block("c70001")],
   ["an object with another prototype", block("81a95f5f70726f746f5f5f80")],
   ["an object named by an object", block("818001")],
 ])("ends the pipe at %s, and says why", (_, bytes) => {
