@@ -29,7 +29,10 @@ function mask(key: Uint8Array, at: number, value: Uint8Array): void {
 
 /** The caller wipes it; the keys' values stay theirs. */
 export function sectionsOf({ keys, book }: Sealed, key: Uint8Array): Buffer {
-  const told = keys.map(({ value: _, ...rest }) => rest);
+  const told = keys.map((one) => {
+    const { value: _, ...rest } = one;
+    return rest;
+  });
   const text = Buffer.from(JSON.stringify({ keys: told, book }));
   const length = keys.reduce((sum, { value }) => sum + LENGTH + value.length, LENGTH + text.length);
   // Of its own: not a piece of a pool that others read.
