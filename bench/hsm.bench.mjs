@@ -1,7 +1,16 @@
 // Card sessions through the security module's process, eight in flight, beside the same work called directly in one process: what the
-// pipes cost. With the vault, and with SoftHSM 2 where it is installed (Debian: softhsm2).
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// pipes cost: by the clock, and by processor time, which tells a slow pipe from a busy machine. With the vault, and with SoftHSM 2 where it
+// is installed (Debian: softhsm2).
+import { execFileSync, fork } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
@@ -75,24 +84,62 @@ async function card(/** @type {Sessions} */ hsm) {
   await hsm.closeSession(session);
 }
 
-/** Cards a second with so many at one time. */
-async function rate(
+/** Processes of modules that were started, the last one last. */
+/** @type {import("node:child_process").ChildProcess[]} */
+const modules = [];
+const start = (/** @type {URL} */ file, /** @type {import("node:child_process").ForkOptions} */ options) => {
+  const child = fork(file, [], options);
+  modules.push(child);
+  return child;
+};
+
+/**
+ * Processor time of a process so far, milliseconds: of the thread that does the calls, and of all of them, which are V8's collectors besides.
+ * How fast a process is rests on the first; the second is what a machine has to have.
+ */
+function spent(/** @type {number | undefined} */ pid = process.pid) {
+  // proc(5): the first is the time on a processor, nanoseconds.
+  const of = (/** @type {string} */ thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+  const all = readdirSync(`/proc/${pid}/task`).map(of);
+  return { main: of(String(pid)), all: all.reduce((sum, one) => sum + one, 0) };
+}
+
+/** So many cards with so many at one time: cards a second by the clock, and milliseconds of processor time a card, here and in the module. */
+async function run(
   /** @type {Sessions} */ hsm,
   /** @type {number} */ cards,
   /** @type {number} */ together,
+  /** @type {number | undefined} */ pid = process.pid,
 ) {
   let left = cards;
+  const [here, module] = [spent(), spent(pid)];
   const began = performance.now();
   await Promise.all(
     Array.from({ length: together }, async () => {
       while (left-- > 0) await card(hsm);
     }),
   );
-  return (cards * 1000) / (performance.now() - began);
+  const took = performance.now() - began;
+  const since = (/** @type {typeof here} */ before, /** @type {typeof here} */ now) => ({
+    main: (now.main - before.main) / cards,
+    all: (now.all - before.all) / cards,
+  });
+  return { rate: (cards * 1000) / took, here: since(here, spent()), module: since(module, spent(pid)) };
+}
+
+/** Milliseconds of processor time that a card's own answer takes, which is none of the module's work. */
+function cardsOwn(/** @type {number} */ cards) {
+  const before = spent();
+  for (let at = 0; at < cards; at++) answerTo(chip.subarray(0, 8));
+  const now = spent();
+  return { main: (now.main - before.main) / cards, all: (now.all - before.all) / cards };
 }
 
 const median = (/** @type {number[]} */ all) => all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
+const percent = (/** @type {number} */ ratio) => (100 * ratio).toFixed(0);
 
+/** @typedef {Awaited<ReturnType<typeof run>>} Run */
 /** Both by turns, so that a busy neighbour hurts both. */
 async function compare(
   /** @type {string} */ name,
@@ -101,22 +148,30 @@ async function compare(
   /** @type {number} */ cards,
 ) {
   const direct = /** @type {Sessions} */ (/** @type {unknown} */ (calls));
+  const pid = modules.at(-1)?.pid;
   for (const hsm of [piped, direct]) {
     const sealed = await hsm.createDataKey({ order, policy });
     await hsm.releaseDataKey({ order, sealed, policy });
   }
-  await rate(piped, cards, inFlight);
-  await rate(direct, cards, 1);
-  /** @type {{ raw: number, through: number, ratio: number }[]} */
+  await run(piped, cards, inFlight);
+  await run(direct, cards, 1);
+  const own = cardsOwn(cards);
+  /** @type {{ raw: Run, through: Run }[]} */
   const measured = [];
   for (let round = 0; round < rounds; round++) {
-    const raw = await rate(direct, cards, 1);
-    const through = await rate(piped, cards, inFlight);
-    measured.push({ raw, through, ratio: through / raw });
+    const raw = await run(direct, cards, 1);
+    const through = await run(piped, cards, inFlight, pid);
+    measured.push({ raw, through });
   }
-  const of = (/** @type {"raw" | "through" | "ratio"} */ what) => median(measured.map((one) => one[what]));
+  const of = (/** @type {(one: { raw: Run, through: Run }) => number} */ what) => median(measured.map(what));
+  const each = (/** @type {(one: { raw: Run, through: Run }) => number} */ what) =>
+    `${percent(of(what))} % (median of ${rounds}, ${measured.map((one) => percent(what(one))).join(" ")})`;
+  const ms = (/** @type {(one: { raw: Run, through: Run }) => number} */ what) => of(what).toFixed(3);
   print(
-    `${name}: ${of("through").toFixed(0)} card sessions/s of ${commands} commands, ${inFlight} in flight; the same calls in one process ${of("raw").toFixed(0)}/s; ratio ${(100 * of("ratio")).toFixed(0)} % (median of ${rounds}, ${measured.map(({ ratio }) => (100 * ratio).toFixed(0)).join(" ")})`,
+    `${name}: ${of(({ through }) => through.rate).toFixed(0)} card sessions/s of ${commands} commands, ${inFlight} in flight; the same calls in one process ${of(({ raw }) => raw.rate).toFixed(0)}/s; ratio ${each(({ raw, through }) => through.rate / raw.rate)}`,
+  );
+  print(
+    `  processor time a session, the calls' own thread (all threads): ${ms(({ raw }) => raw.here.main - own.main)} (${ms(({ raw }) => raw.here.all - own.all)}) ms in one process; ${ms(({ through }) => through.module.main)} (${ms(({ through }) => through.module.all)}) ms in the module's, ${ms(({ through }) => through.here.main)} (${ms(({ through }) => through.here.all)}) ms in the line's; ratio ${each(({ raw, through }) => (raw.here.main - own.main) / through.module.main)}`,
   );
 }
 
@@ -130,7 +185,7 @@ await createKeystore({
   letterPrinter: { writePrivateKeyTo: join(folder, "printer.pem") },
 });
 const opened = openKeystore(vault.file, vault.unlock);
-const piped = await openVault(vault);
+const piped = await openVault({ ...vault, start });
 await compare("vault", piped, vaultCalls(new Keyring(opened.environment, opened.keys)), 800);
 await piped.close();
 
@@ -160,7 +215,7 @@ if (existsSync(library)) {
     { environment },
   );
   for (const missing of /** @type {const} */ ([[], ["kept-keys"]])) {
-    const token = await openToken({ file, unlock: { ...unlock, missing } }, { environment });
+    const token = await openToken({ file, unlock: { ...unlock, missing } }, { environment, start });
     const own = await Token.open(unlock);
     const ring = new TokenKeyring(own, file, readRegister(file), {
       keptKeys: missing.length === 0,

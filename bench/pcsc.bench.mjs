@@ -189,7 +189,7 @@ function gpBlank() {
     algorithm: "AES-128",
     environment: "test",
     published: true,
-    value: Buffer.from(master).toString("base64"),
+    value: master,
   });
   const calls = vaultCalls(new Keyring("test", [key]));
   /** @type {SecurityModule} */

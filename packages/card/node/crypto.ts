@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
-import { CardProblem, unmovedCopy } from "../src/bytes/index.js";
+import { CardProblem, unmoved, unmovedCopy } from "../src/bytes/index.js";
 import type { BlockCipher, Crypto } from "../src/crypto/index.js";
 import { nodeP256 } from "./p256.js";
 import { rsaPrivate, rsaPublic } from "./rsa.js";
@@ -10,7 +10,7 @@ export const nodeCrypto: Crypto = {
     if (key.length !== 16 && key.length !== 24 && key.length !== 32) {
       throw new CardProblem("bad-key", "AES", `a key has 16, 24 or 32 bytes, not ${key.length}`);
     }
-    return new NodeCipher(`aes-${key.length * 8}`, key, 16);
+    return new NodeCipher(`aes-${key.length * 8}`, unmovedCopy(key), 16);
   },
   des3(key) {
     return new NodeCipher("des-ede3", tripled(key), 8);
@@ -26,9 +26,9 @@ export const nodeCrypto: Crypto = {
   p256: nodeP256,
 };
 
-/** OpenSSL 3 has no single DES: K‖K‖K is the same cipher. */
+/** A copy, outside the moving heap. OpenSSL 3 has no single DES: K‖K‖K is the same cipher. */
 function tripled(key: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(24);
+  const whole = unmoved(24);
   switch (key.length) {
     case 8:
       for (const at of [0, 8, 16]) whole.set(key, at);
@@ -61,10 +61,10 @@ class NodeCipher implements BlockCipher {
   #cbcEncrypt: Stream | undefined;
   readonly #lastOutput: Uint8Array;
 
+  /** `key` is the cipher's own, which it wipes. */
   constructor(algorithm: string, key: Uint8Array, blockSize: 8 | 16) {
     this.#algorithm = algorithm;
-    // A Buffer's own `slice` would share the caller's memory, and `wipe` would reach it.
-    this.#key = Uint8Array.from(key);
+    this.#key = key;
     this.blockSize = blockSize;
     this.#lastOutput = new Uint8Array(blockSize);
   }

@@ -121,31 +121,25 @@ export class Canaries {
   }
 
   makeKeystore(data: string, unlock: Unlock): void {
-    const machine = (name: string): string => {
+    const machine = (name: string): Uint8Array => {
       const { privateKey, publicKey } = generateKeyPairSync("x25519");
       writeFileSync(join(data, `${name}.pem`), privateKey.export({ format: "pem", type: "pkcs8" }));
-      return publicKey.export({ format: "der", type: "spki" }).toString("base64");
+      return publicKey.export({ format: "der", type: "spki" });
     };
-    const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
-    const key = (name: string, use: string, algorithm: string, value: string) =>
+    const key = (name: string, use: string, algorithm: string, value: Uint8Array) =>
       ({ name, use, algorithm, environment: "test", published: name in this.#published, value }) as StoredKey;
     if ("keyFile" in unlock) writeDurably(unlock.keyFile, randomBytes(32));
     sealKeystore(
       join(data, "keystore.json"),
       "test",
       [
-        ...this.masters.map(({ name, use, algorithm, value }) => key(name, use, algorithm, base64(value))),
+        ...this.masters.map(({ name, use, algorithm, value }) => key(name, use, algorithm, value)),
         {
-          ...key("pay-rsa", "emv-issuer", "RSA-1408", base64(this.#issuer)),
+          ...key("pay-rsa", "emv-issuer", "RSA-1408", this.#issuer),
           issuer: toldKey(publicOf(this.#issuer)),
         },
-        key("store-seal", "seal", "AES-256", base64(this.#sealing)),
-        key(
-          "line-signature",
-          "sign",
-          "Ed25519",
-          base64(this.#signing.export({ format: "der", type: "pkcs8" })),
-        ),
+        key("store-seal", "seal", "AES-256", this.#sealing),
+        key("line-signature", "sign", "Ed25519", this.#signing.export({ format: "der", type: "pkcs8" })),
         key("letter-printer", "letter", "X25519", machine("letter-printer")),
         key("stripe-encoder", "stripe-encoder", "X25519", machine("stripe-encoder")),
       ],

@@ -80,7 +80,7 @@ function makeKeystore(data: string): void {
       algorithm,
       environment: "test",
       published,
-      value: Buffer.from(value).toString("base64"),
+      value,
     }) as StoredKey;
   const master = (name: string) => masters.get(name) ?? new Uint8Array(0);
   writeDurably(join(data, "keystore.key"), randomBytes(32));

@@ -89,7 +89,7 @@ export const ring = new Keyring(
     algorithm: use === "seal" ? "AES-256" : "AES-128",
     environment: "test",
     published: true,
-    value: Buffer.from(value, "hex").toString("base64"),
+    value: unhex(value),
   })),
 );
 export const calls = vaultCalls(ring);

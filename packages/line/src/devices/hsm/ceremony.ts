@@ -5,6 +5,7 @@ import { hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { isKnownKey } from "./office/known-keys.js";
 import { drawKey } from "./office/pieces.js";
+import { wipeValues } from "./key-section.js";
 import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
 import type { PaymentUse } from "./keyring.js";
 import { drawIssuerKey, isRsa, publicOf, type RsaAlgorithm, toldKey } from "./payment/issuer-key.js";
@@ -81,8 +82,6 @@ export const isElliptic = (use: KeyDescription["use"]): boolean =>
   use === "scp11" || use === "card-authority";
 export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16, "P-256": 32 } as const;
 
-const random64 = (length: number): string => randomBytes(length).toString("base64");
-
 /** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem. */
 export function makeKeystore(ceremony: Ceremony): void {
   const { file, environment, unlock, keys } = ceremony;
@@ -97,43 +96,40 @@ export function makeKeystore(ceremony: Ceremony): void {
     if (isRsa(algorithm)) return { ...described, ...issuerKeyOf(algorithm, key.seed) };
     if (isElliptic(key.use)) return { ...described, value: ellipticValue(key) };
     const { published } = key;
-    const bytes = published === undefined ? drawKey(algorithm, keyBytes[algorithm]) : unhex(published);
-    const value = Buffer.from(bytes).toString("base64");
-    bytes.fill(0);
+    const value = published === undefined ? drawKey(algorithm, keyBytes[algorithm]) : unhex(published);
     return { ...described, value };
   });
   const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });
   stored.push(
-    { ...description("store-seal", "seal", "AES-256", environment, false), value: random64(32) },
+    { ...description("store-seal", "seal", "AES-256", environment, false), value: randomBytes(32) },
     {
       ...description("line-signature", "sign", "Ed25519", environment, false),
-      value: signing.toString("base64"),
+      value: signing,
     },
     {
       ...description("letter-printer", "letter", "X25519", environment, false),
-      value: machineKey(ceremony.letterPrinter),
+      value: Buffer.from(machineKey(ceremony.letterPrinter), "base64"),
     },
   );
   if (ceremony.stripeEncoder !== undefined)
     stored.push({
       ...description("stripe-encoder", "stripe-encoder", "X25519", environment, false),
-      value: machineKey(ceremony.stripeEncoder),
+      value: Buffer.from(machineKey(ceremony.stripeEncoder), "base64"),
     });
   if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
     writeDurably(unlock.keyFile, randomBytes(32));
   }
   sealKeystore(file, environment, stored, unlock);
+  wipeValues(stored);
 }
 
 /** A host's private half; of an authority the point alone, whatever is known of it. Throws KeystoreProblem. */
-function ellipticValue({ name, use, published, open }: NewKey): string {
+function ellipticValue({ name, use, published, open }: NewKey): Uint8Array {
   const secret = published === undefined ? undefined : unhex(published);
   if (use === "scp11") {
     const made = secret ?? nodeCrypto.p256.generate().privateKey;
     nodeCrypto.p256.publicKeyOf(made);
-    const value = Buffer.from(made).toString("base64");
-    made.fill(0);
-    return value;
+    return made;
   }
   const point = secret === undefined ? open : hex(nodeCrypto.p256.publicKeyOf(secret));
   if (point === undefined)
@@ -141,7 +137,7 @@ function ellipticValue({ name, use, published, open }: NewKey): string {
       "not-ours",
       `key ${name}: an authority's private half is not drawn here; give its public half`,
     );
-  return Buffer.from(unhex(point)).toString("base64");
+  return unhex(point);
 }
 
 const description = (
@@ -157,11 +153,8 @@ export function issuerKeyOf(
   algorithm: RsaAlgorithm,
   seed?: string,
 ): Pick<StoredKey, "value"> & Required<Pick<StoredKey, "issuer">> {
-  const der = drawIssuerKey(algorithm, seed);
-  const value = Buffer.from(der).toString("base64");
-  const issuer = toldKey(publicOf(der));
-  der.fill(0);
-  return { value, issuer };
+  const value = drawIssuerKey(algorithm, seed);
+  return { value, issuer: toldKey(publicOf(value)) };
 }
 
 /** Public key of another machine (SPKI, base64); makes the pair where the ceremony says so. */

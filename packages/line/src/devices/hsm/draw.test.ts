@@ -36,7 +36,7 @@ test("stuck, the module makes no PIN and no data key, and opens no session with 
     algorithm: "AES-256",
     environment: "test",
     published: false,
-    value: Buffer.alloc(32, 1).toString("base64"),
+    value: Buffer.alloc(32, 1),
   } as unknown as ConstructorParameters<typeof Keyring>[1][number];
   const calls = vaultCalls(new Keyring("test", [sealing]));
   openOrderNow(calls, "A-1", anyPin());

@@ -35,7 +35,7 @@ function ringOf(
       algorithm,
       environment: "test",
       published: true,
-      value: Buffer.from(value, "hex").toString("base64"),
+      value: Buffer.from(value, "hex"),
       ...more,
     }) as unknown as StoredKey;
   const keys = [

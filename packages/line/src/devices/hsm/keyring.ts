@@ -1,6 +1,6 @@
 /** The open keys, inside the vault's process only: each has one use, and asking for another is refused. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { concat, hex, unhex } from "@persoline/card/bytes";
+import { concat, hex, unhex, unmovedCopy } from "@persoline/card/bytes";
 import {
   cmac,
   type Crypto,
@@ -108,12 +108,15 @@ export function desfireInput(
 }
 
 interface Open {
-  /** Without its value: text cannot be wiped, and is let go. */
   readonly stored: Omit<StoredKey, "value">;
   readonly bytes: Uint8Array;
   /** Set up with its first use: reading an RSA key takes as long as signing with it. */
   object?: KeyObject;
 }
+
+/** The same bytes as node:crypto takes them; a copy would stay behind. */
+export const viewOf = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 /** SPKI. */
 const openKey = (bytes: Uint8Array): KeyObject =>
@@ -172,14 +175,14 @@ export class Keyring {
 
   readonly #now: () => number;
 
-  /** `now`: milliseconds of the epoch, for the keys' cryptoperiods. */
+  /** The keys' values are copied: the caller wipes his own. `now`: milliseconds of the epoch, for the keys' cryptoperiods. */
   constructor(environment: Environment, keys: readonly StoredKey[], now: () => number = Date.now) {
     this.environment = environment;
     this.#now = now;
     for (const stored of keys) {
       refuseTestKey(environment, stored);
       const { value, ...rest } = stored;
-      this.#keys.set(stored.name, { stored: rest, bytes: new Uint8Array(Buffer.from(value, "base64")) });
+      this.#keys.set(stored.name, { stored: rest, bytes: unmovedCopy(value) });
     }
   }
 
@@ -361,7 +364,7 @@ export class Keyring {
 
   #signing(): { readonly secret: KeyObject; readonly open: KeyObject } {
     const secret = createPrivateKey({
-      key: Buffer.from(this.#only("sign").bytes),
+      key: viewOf(this.#only("sign").bytes),
       format: "der",
       type: "pkcs8",
     });

@@ -15,15 +15,16 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { hashRawSync } from "@node-rs/argon2";
+import { parseSections, parseText, sectionsOf } from "./key-section.js";
 import { emptyBook, type Keep, type OfficeBook } from "./office/types.js";
 import type { Environment, KeyDescription } from "./port.js";
 
 /** How the keystore is opened. */
 export type Unlock = { readonly passphrase: string } | { readonly keyFile: string };
 
-/** What one key is; `value` is the AES key, or the private (sign) or public (letter) key as DER, base64. */
+/** What one key is; `value` is the AES key, or the private (sign) or public (letter) key as DER: bytes that can be wiped, text never. */
 export interface StoredKey extends Omit<KeyDescription, "kcv"> {
-  readonly value: string;
+  readonly value: Uint8Array;
   /** Of a key whose value is in a token: `value` is empty then. */
   readonly fingerprint?: string;
   /** What else a token's key is found by, as its register has it. */
@@ -50,8 +51,12 @@ export class KeystoreProblem extends Error {
   }
 }
 
-/** Version of the file's form; a file of a newer one is refused. */
-const VERSION = 2;
+/**
+ * Version of the file's form; a file of a newer one is refused, one of an older is read and has this form after its next change. Since 3, keys'
+ * values are bytes beside the text.
+ */
+const VERSION = 3;
+const SECTIONS_SINCE = 3;
 /** Interactive use on one core; the figures stand in the file, so that they may grow. */
 const ARGON2ID = { memoryCost: 64 * 1024, timeCost: 3, parallelism: 1 } as const;
 
@@ -118,7 +123,7 @@ function readKeyFile(file: string): Uint8Array {
       `${file}: the key file that opens the keystore is not there; put it back`,
     );
   }
-  const bytes = new Uint8Array(readFileSync(file));
+  const bytes = readFileSync(file);
   if (bytes.length < 32) throw new KeystoreProblem("not-ours", `${file}: a key file has at least 32 bytes`);
   return bytes;
 }
@@ -149,7 +154,7 @@ export function sealKeystore(
   const key = sealingKey(unlock, how);
   const iv = randomBytes(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(associated(head));
-  const clear = Buffer.from(JSON.stringify({ keys, book }));
+  const clear = sectionsOf({ keys, book }, key);
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
   clear.fill(0);
   key.fill(0);
@@ -189,7 +194,7 @@ export const openedBy = (file: string): "passphrase" | "key-file" => readKeystor
 /** What its cards are. Throws as `openedBy`. */
 export const environmentOf = (file: string): Environment => readKeystore(file).environment;
 
-/** Opens the keystore. Throws KeystoreProblem; nothing is ever returned of a file that was altered. */
+/** Opens the keystore; the caller wipes the keys' values. Throws KeystoreProblem; nothing is ever returned of a file that was altered. */
 export function openKeystore(file: string, unlock: Unlock): Keep {
   const content = readKeystore(file);
   const wanted = content.unlock.by;
@@ -203,16 +208,19 @@ export function openKeystore(file: string, unlock: Unlock): Keep {
   try {
     const decipher = createDecipheriv("aes-256-gcm", key, unb64(content.iv)).setAAD(associated(content));
     decipher.setAuthTag(unb64(content.tag));
-    const clear = Buffer.concat([decipher.update(unb64(content.sealed)), decipher.final()]);
-    const kept = JSON.parse(clear.toString("utf8")) as
-      | readonly StoredKey[]
-      | { readonly keys: readonly StoredKey[]; readonly book: OfficeBook };
-    clear.fill(0);
-    const { environment, revision = 0 } = content;
-    // Version 1 had keys only.
-    return "book" in kept
-      ? { environment, revision, ...kept }
-      : { environment, revision, keys: kept, book: emptyBook };
+    // GCM gives all of it at once, before it is proved: nobody reads it until it is.
+    const clear = decipher.update(unb64(content.sealed));
+    try {
+      decipher.final();
+      const { environment, revision = 0, version } = content;
+      return {
+        environment,
+        revision,
+        ...(version < SECTIONS_SINCE ? parseText(clear) : parseSections(clear, key)),
+      };
+    } finally {
+      clear.fill(0);
+    }
   } catch {
     throw new KeystoreProblem(
       "wrong-passphrase",

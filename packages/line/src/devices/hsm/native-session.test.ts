@@ -39,7 +39,7 @@ const hsm = vaultCalls(
       algorithm: use === "seal" ? "AES-256" : "AES-128",
       environment: "test",
       published: true,
-      value: Buffer.from(master).toString("base64"),
+      value: master,
     })),
   ),
 );

@@ -14,7 +14,7 @@ const module = (level: ProtectionLevel | "unavailable") => {
     algorithm: "AES-256",
     environment: "test",
     published: false,
-    value: Buffer.from(sealing).toString("base64"),
+    value: sealing,
   } as const;
   const all = hsmOperations.map((operation) => [operation, { level, probed: true, note: "so it is" }]);
   const operations = Object.fromEntries(all) as Record<HsmOperation, { level: typeof level; probed: true }>;

@@ -15,7 +15,7 @@ const stored = (name: string, use: string, value: Uint8Array, environment: "test
     algorithm: value.length === 32 ? "AES-256" : "AES-128",
     environment,
     published: false,
-    value: Buffer.from(value).toString("base64"),
+    value,
   }) as StoredKey;
 const module = (environment: "test" | "live" = "test") =>
   vaultCalls(

@@ -1,4 +1,3 @@
-import { hex } from "@persoline/card/bytes";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { masters, ref, serial } from "./channel-cards.test.data.js";
 import { Keyring } from "./keyring.js";
@@ -15,7 +14,7 @@ const calls = (): ReturnType<typeof vaultCalls> =>
         algorithm,
         environment: "test",
         published: true,
-        value: Buffer.from(hex(value), "hex").toString("base64"),
+        value,
       })),
     ),
   );

@@ -26,12 +26,16 @@ serve<VaultCeremony, VaultUnlock>({
     mustStayInMemory(environmentOf(file), swapAccepted);
     const opened = await opening(unlock, hear);
     const office = keystoreOffice(file, opened);
-    const { environment, keys, book } =
-      deed === undefined ? office.keep : await witnessed(office, deed, hearOther);
-    const ring = new Keyring(environment, keys);
-    ring.lettersOf = deed?.order;
-    ring.office = officeHead(book.acts);
-    ring.policies = inForce(book.lists);
-    return vaultCalls(ring);
+    try {
+      const { environment, keys, book } =
+        deed === undefined ? office.keep : await witnessed(office, deed, hearOther);
+      const ring = new Keyring(environment, keys);
+      ring.lettersOf = deed?.order;
+      ring.office = officeHead(book.acts);
+      ring.policies = inForce(book.lists);
+      return vaultCalls(ring);
+    } finally {
+      office.close();
+    }
   },
 });

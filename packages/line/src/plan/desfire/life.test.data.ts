@@ -78,7 +78,7 @@ export const calls = vaultCalls(
       algorithm: name === "store-seal" ? "AES-256" : "AES-128",
       environment: "test",
       published: true,
-      value: Buffer.from(value, "hex").toString("base64"),
+      value: unhex(value),
     })),
   ),
 );

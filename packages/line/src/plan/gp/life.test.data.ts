@@ -102,7 +102,7 @@ export const calls = vaultCalls(
       algorithm,
       environment: "test",
       published: true,
-      value: Buffer.from(value, "hex").toString("base64"),
+      value: unhex(value),
     })),
   ),
 );

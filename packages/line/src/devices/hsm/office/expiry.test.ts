@@ -22,7 +22,7 @@ const own = {
   algorithm: "Ed25519",
   environment: "test",
   published: false,
-  value: signing.toString("base64"),
+  value: signing,
 } as unknown as StoredKey;
 const component = "3F419E1CB7079442AA37474C2EFBF8B8";
 const morning = "2027-03-01T08:00:00.000Z";

@@ -1,5 +1,6 @@
 /** The key office of a keystore that is open. */
 import { Keyring } from "../keyring.js";
+import { wipeValues } from "../key-section.js";
 import { sealKeystore, type Unlock } from "../keystore.js";
 import { openGuarded } from "../lock-out.js";
 import { keystoreRoom, type OpenOffice } from "./room.js";
@@ -13,8 +14,17 @@ export function keystoreOffice(file: string, opened: Unlock): OpenOffice {
     write: (kept) => {
       sealKeystore(file, kept.environment, kept.keys, opened, kept);
     },
-    describe: ({ environment, keys }) => new Keyring(environment, keys).describe(),
+    describe: ({ environment, keys }) => {
+      const ring = new Keyring(environment, keys);
+      try {
+        return ring.describe();
+      } finally {
+        ring.wipe();
+      }
+    },
     ring: () => new Keyring(keep.environment, keep.keys),
-    close: () => undefined,
+    close: () => {
+      wipeValues(keep.keys);
+    },
   };
 }

@@ -28,7 +28,7 @@ const module = () => {
     algorithm: "AES-256",
     environment: "live",
     published: false,
-    value: Buffer.alloc(32, 7).toString("base64"),
+    value: Buffer.alloc(32, 7),
   } as StoredKey;
   const ring = new Keyring("live", [seal]);
   ring.policies = inForce(desk.keep.book.lists);

@@ -1,5 +1,6 @@
 /** An office for tests: two custodians, and a counter that hears what it is told. */
 import { generateKeyPairSync } from "node:crypto";
+import { hex } from "@persoline/card/bytes";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
 import { type Counter, serve } from "./office.js";
@@ -7,9 +8,7 @@ import type { OpenOffice } from "./room.js";
 import { emptyBook, type Keep, type KeyAction, type KeyPlan, type OfficeAsk } from "./types.js";
 
 export const at = "2027-03-01T10:00:00.000Z";
-const signing = generateKeyPairSync("ed25519")
-  .privateKey.export({ format: "der", type: "pkcs8" })
-  .toString("base64");
+const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });
 export const ann = { name: "Ann", passphrase: "ann's long passphrase" };
 export const bob = { name: "Bob", passphrase: "bob's long passphrase" };
 export const eve = { name: "Eve", passphrase: "eve's long passphrase" };
@@ -92,7 +91,7 @@ export class Desk {
     if (found === undefined) throw new Error(`no key ${name}`);
     return found;
   }
-  value = (name: string): string => Buffer.from(this.key(name).value, "base64").toString("hex").toUpperCase();
+  value = (name: string): string => hex(this.key(name).value);
 }
 
 export async function opened(environment: Environment = "test", office?: OpenOffice): Promise<Desk> {

@@ -1,6 +1,6 @@
 /** What a ceremony does to the keys once all its custodians have sat. */
 import { createPublicKey, randomBytes } from "node:crypto";
-import { CardProblem } from "@persoline/card/bytes";
+import { CardProblem, concat } from "@persoline/card/bytes";
 import { desWeakness, oddParity, openKeyBlock, paddingLength, wrapKeyBlock } from "@persoline/card/keyblock";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
@@ -42,9 +42,7 @@ interface Ask {
 /** Keys of before the ceremonies have no life of their own: they are active. */
 export function lifeOf(key: StoredKey): KeyLife {
   if (key.life !== undefined) return key.life;
-  const bytes = new Uint8Array(Buffer.from(key.value, "base64"));
-  const kcv = checkValueOf(key.algorithm, bytes);
-  bytes.fill(0);
+  const kcv = checkValueOf(key.algorithm, key.value);
   return { state: "active", since: new Date(0).toISOString(), source: "drawn", ceremony: "none", kcv };
 }
 
@@ -90,7 +88,8 @@ export async function perform(ask: Ask): Promise<Performed> {
       const old = keyOf(keys, action.name);
       const life = moved(old, action.state, at, action.reason);
       const { block: _, ...rest } = old;
-      const key = action.state === "destroyed" ? { ...rest, value: "", life } : { ...old, life };
+      const key =
+        action.state === "destroyed" ? { ...rest, value: new Uint8Array(0), life } : { ...old, life };
       return { keys: replaced(keys, key), told: key };
     }
     case "export-block": {
@@ -301,7 +300,7 @@ function publicKey(
 ): Performed {
   const value = key.use === "card-authority" ? authorityPoint(pem) : spkiOf(key, pem);
   const { name, use, algorithm, from, until } = key;
-  const published = isKnownKey(new Uint8Array(Buffer.from(value, "base64")));
+  const published = isKnownKey(value);
   if (published && environment === "live")
     throw new OfficeRefusal(
       "this authority's private half is published: everybody may certify cards with it; nothing was made",
@@ -313,7 +312,7 @@ function publicKey(
     ...(from === undefined ? {} : { from }),
     ...(until === undefined ? {} : { until }),
     ceremony: pending.number,
-    kcv: checkValueOf(algorithm, new Uint8Array(Buffer.from(value, "base64"))),
+    kcv: checkValueOf(algorithm, value),
   };
   const stored: StoredKey = {
     name: name as StoredKey["name"],
@@ -327,27 +326,23 @@ function publicKey(
   return { keys: [...keys, stored], told: stored };
 }
 
-/** Base64 of the SPKI. */
-function spkiOf({ use, algorithm }: KeyPlan, pem: string): string {
+/** As DER. */
+function spkiOf({ use, algorithm }: KeyPlan, pem: string): Uint8Array {
   try {
     const open = createPublicKey(pem);
     if (open.asymmetricKeyType !== algorithm.toLowerCase()) throw new Error("another kind");
-    return open.export({ format: "der", type: "spki" }).toString("base64");
+    return new Uint8Array(open.export({ format: "der", type: "spki" }));
   } catch {
     throw new OfficeRefusal(`a public key for ${use} is ${algorithm}, as SPKI in PEM; nothing was made`);
   }
 }
 
-/** Base64 of the point, 04 ‖ x ‖ y. */
-function authorityPoint(pem: string): string {
+/** The point, 04 ‖ x ‖ y. */
+function authorityPoint(pem: string): Uint8Array {
   try {
     const { kty, crv, x = "", y = "" } = createPublicKey(pem).export({ format: "jwk" });
     if (kty !== "EC" || crv !== "P-256") throw new Error("another kind");
-    return Buffer.concat([
-      Buffer.of(0x04),
-      Buffer.from(x, "base64url"),
-      Buffer.from(y, "base64url"),
-    ]).toString("base64");
+    return concat(Uint8Array.of(0x04), Buffer.from(x, "base64url"), Buffer.from(y, "base64url"));
   } catch {
     throw new OfficeRefusal("a card authority's public key is P-256, as SPKI in PEM; nothing was made");
   }

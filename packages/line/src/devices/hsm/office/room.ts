@@ -1,10 +1,10 @@
 /** Where the keys of a ceremony are kept: in the sealed keystore, or in a token. */
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
-import { equalConstantTime } from "@persoline/card/bytes";
+import { equalConstantTime, unmovedCopy } from "@persoline/card/bytes";
 import type { Crypto } from "@persoline/card/crypto";
 import { oddParity } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
-import { checkValueOf, type Keyring } from "../keyring.js";
+import { checkValueOf, type Keyring, viewOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
 import { isRsa, issuerKeyObject, publicOf, toldKey } from "../payment/issuer-key.js";
 import type { IssuerPublicKey, KeyDescription, KeyStanding } from "../port.js";
@@ -14,8 +14,8 @@ import type { Keep, KeyPlan } from "./types.js";
 
 /** What is written down of a key that was taken in. */
 export interface Kept {
-  /** The value, base64; empty where it stays elsewhere. */
-  readonly value: string;
+  /** Empty where it stays elsewhere. */
+  readonly value: Uint8Array;
   readonly kcv: string;
   /** Of a key in a token. */
   readonly fingerprint?: string;
@@ -50,12 +50,10 @@ export interface OpenOffice {
   readonly room: KeyRoom;
   write(keep: Keep): void;
   describe(keep: Keep): KeyDescription[];
-  /** The keys as they were when it was opened, for what is proved before a ceremony. */
+  /** The keys as they were when it was opened, for what is proved before a ceremony; the caller wipes it. */
   ring(): Keyring;
   close(): void;
 }
-
-const bytesOf = (value: string): Uint8Array => new Uint8Array(Buffer.from(value, "base64"));
 
 /** Key lists may hold DES keys of any parity: they are the same keys. */
 function sameKey(algorithm: KeyDescription["algorithm"], one: Uint8Array, other: Uint8Array): boolean {
@@ -67,7 +65,7 @@ function sameKey(algorithm: KeyDescription["algorithm"], one: Uint8Array, other:
 export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
   const own = keys.find(({ use }) => use === "sign");
   if (own === undefined) throw new OfficeRefusal("this keystore has no key for signatures");
-  const secret = createPrivateKey({ key: Buffer.from(own.value, "base64"), format: "der", type: "pkcs8" });
+  const secret = createPrivateKey({ key: viewOf(own.value), format: "der", type: "pkcs8" });
   return {
     sign: (bytes) => new Uint8Array(sign(null, bytes, secret)),
     signedBy: createPublicKey(secret).export({ format: "pem", type: "spki" }).toString(),
@@ -75,7 +73,7 @@ export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
     take: (plan, given) => {
       const value = given ?? drawn(plan);
       const kept = {
-        value: Buffer.from(value).toString("base64"),
+        value: unmovedCopy(value),
         kcv: checkValueOf(plan.algorithm, value),
         ...(isRsa(plan.algorithm) ? { issuer: toldKey(publicOf(value)) } : {}),
       };
@@ -83,17 +81,8 @@ export function keystoreRoom(keys: readonly StoredKey[]): KeyRoom {
       return kept;
     },
     same: (known, _plan, value) =>
-      known.find(
-        (key) => key.life?.state !== "destroyed" && sameKey(key.algorithm, bytesOf(key.value), value),
-      ),
-    signRsa: (key, bytes) => {
-      const der = bytesOf(key.value);
-      try {
-        return new Uint8Array(sign("sha256", bytes, issuerKeyObject(der)));
-      } finally {
-        der.fill(0);
-      }
-    },
-    protection: (key) => ({ crypto: nodeCrypto, kbpk: bytesOf(key.value) }),
+      known.find((key) => key.life?.state !== "destroyed" && sameKey(key.algorithm, key.value, value)),
+    signRsa: (key, bytes) => new Uint8Array(sign("sha256", bytes, issuerKeyObject(key.value))),
+    protection: (key) => ({ crypto: nodeCrypto, kbpk: unmovedCopy(key.value) }),
   };
 }

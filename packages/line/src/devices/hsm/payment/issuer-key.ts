@@ -1,6 +1,6 @@
 /** An issuer's RSA key: drawn in the module, kept as PKCS#8; its public half and its check value. */
 import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
-import { hex } from "@persoline/card/bytes";
+import { hex, unmovedCopy } from "@persoline/card/bytes";
 import type { RsaPublicKey } from "@persoline/card/crypto";
 import { seededBytes } from "@persoline/card/emv";
 import { drawRsaKey, nodeCrypto, rsaPrivateKey, rsaPublicOf } from "@persoline/card/node";
@@ -19,11 +19,17 @@ export function drawIssuerKey(algorithm: RsaAlgorithm, seed?: string): Uint8Arra
   const der = rsaPrivateKey(privateKey).export({ format: "der", type: "pkcs8" });
   const { p, q, dp, dq, qInverse } = privateKey;
   for (const part of [p, q, dp, dq, qInverse]) part.fill(0);
-  return new Uint8Array(der);
+  const own = unmovedCopy(der);
+  der.fill(0);
+  return own;
 }
 
 export const issuerKeyObject = (der: Uint8Array): KeyObject =>
-  createPrivateKey({ key: Buffer.from(der), format: "der", type: "pkcs8" });
+  createPrivateKey({
+    key: Buffer.from(der.buffer, der.byteOffset, der.length),
+    format: "der",
+    type: "pkcs8",
+  });
 
 /** All numbers of a key, for a token. The caller wipes them. */
 export function rsaNumbers(der: Uint8Array) {

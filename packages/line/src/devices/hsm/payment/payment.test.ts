@@ -73,7 +73,7 @@ function ringOf(
     const described = { ...common, name: key.name as KeyRef, use: key.use, algorithm: algorithmOf(key) };
     const { algorithm } = described;
     if (isRsa(algorithm)) return { ...described, ...issuerKey(algorithm, key.seed) };
-    return { ...described, value: Buffer.from(key.published ?? "", "hex").toString("base64") };
+    return { ...described, value: unhex(key.published ?? "") };
   });
   const own: StoredKey[] = [
     {
@@ -81,14 +81,14 @@ function ringOf(
       name: "store-seal" as KeyRef,
       use: "seal",
       algorithm: "AES-256",
-      value: Buffer.from(sealing).toString("base64"),
+      value: sealing,
     },
     {
       ...common,
       name: "stripe-encoder" as KeyRef,
       use: "stripe-encoder",
       algorithm: "X25519",
-      value: encoder.publicKey.export({ format: "der", type: "spki" }).toString("base64"),
+      value: encoder.publicKey.export({ format: "der", type: "spki" }),
     },
   ];
   return new Keyring(environment, [...stored, ...own].map(change));

@@ -192,7 +192,12 @@ function tokenRoom(token: Token, register: Register, store: Master, made: Regist
       const { key } = madeKey(token, described, { value });
       made.push(key);
       const { kcv, fingerprint, witness, single, issuer, standing } = key;
-      return { value: "", kcv, fingerprint, ...onlyGiven({ witness, single, issuer, standing }) };
+      return {
+        value: new Uint8Array(0),
+        kcv,
+        fingerprint,
+        ...onlyGiven({ witness, single, issuer, standing }),
+      };
     },
     same: (keys, _plan, value) => keys.find((key) => isOf(registeredOf(key), value)),
     signRsa: (stored, bytes) => {
@@ -229,13 +234,16 @@ function emsaPkcs1(message: Uint8Array, length: number): Uint8Array {
 
 // --- register and keep
 
+const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+const unb64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
+
 function storedOf(
   { kcv, fingerprint, life, open = "", ...key }: RegisteredKey,
   block: string | undefined,
 ): StoredKey {
   return {
     ...key,
-    value: open,
+    value: unb64(open),
     fingerprint,
     ...(block === undefined ? {} : { block }),
     // Keys of before the first ceremony are active.
@@ -270,7 +278,14 @@ const registeredOf = ({
   published,
   kcv: life?.kcv ?? "",
   fingerprint,
-  ...onlyGiven({ witness, single, issuer, standing, life, open: value === "" ? undefined : value }),
+  ...onlyGiven({
+    witness,
+    single,
+    issuer,
+    standing,
+    life,
+    open: value.length === 0 ? undefined : b64(value),
+  }),
 });
 
 type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };

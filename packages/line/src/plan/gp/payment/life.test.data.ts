@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import { unhex } from "@persoline/card/bytes";
 import {
   type CardProgram,
   type KeyRef,
@@ -23,7 +24,6 @@ import { pinSource, pinWay } from "./record.js";
 import { cardholder, paymentText, plannedPayment } from "./payment.test.data.js";
 
 /** Payment cards on the virtual chip, their secrets made by the vault itself: nothing here is scripted. */
-const hexKey = (digits: string): string => Buffer.from(digits, "hex").toString("base64");
 const key = (
   name: string,
   use: StoredKey["use"],
@@ -36,7 +36,7 @@ const key = (
     algorithm,
     environment: "test",
     published: true,
-    value: "",
+    value: new Uint8Array(0),
     ...more,
   }) as StoredKey;
 export const pinKeyDigits = "C0C3C5C6C9CACCCFD1D2D4D7D8DBDDDE";
@@ -50,18 +50,18 @@ export const masterDigits = {
 } as const;
 export const ibmDigits = "8F8C9197949B9E9DA1A2A4A7A8ABADAE";
 const keys = [
-  key("pay-fab", "scp03", "AES-128", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
-  key("pay-issuer", "scp03", "AES-128", { value: hexKey("E0E1E2E3E4E5E6E7E8E9EAEBECEDEEEF") }),
-  key("gp-fab-des", "scp02", "3DES", { value: hexKey("404142434445464748494A4B4C4D4E4F") }),
-  key("gp-issuer-des", "scp02", "3DES", { value: hexKey("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF") }),
-  key("pay-tk", "pin-transport", "3DES", { value: hexKey(transportDigits) }),
-  key("pay-tk4", "pin-transport", "AES-128", { value: hexKey(pinKeyDigits) }),
-  key("pay-ibm", "ibm-3624", "3DES", { value: hexKey(ibmDigits) }),
-  key("store-seal", "seal", "AES-256", { value: hexKey("00".repeat(32)) }),
+  key("pay-fab", "scp03", "AES-128", { value: unhex("404142434445464748494A4B4C4D4E4F") }),
+  key("pay-issuer", "scp03", "AES-128", { value: unhex("E0E1E2E3E4E5E6E7E8E9EAEBECEDEEEF") }),
+  key("gp-fab-des", "scp02", "3DES", { value: unhex("404142434445464748494A4B4C4D4E4F") }),
+  key("gp-issuer-des", "scp02", "3DES", { value: unhex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF") }),
+  key("pay-tk", "pin-transport", "3DES", { value: unhex(transportDigits) }),
+  key("pay-tk4", "pin-transport", "AES-128", { value: unhex(pinKeyDigits) }),
+  key("pay-ibm", "ibm-3624", "3DES", { value: unhex(ibmDigits) }),
+  key("store-seal", "seal", "AES-256", { value: unhex("00".repeat(32)) }),
   ...Object.entries(masterDigits).map(([name, digits]) =>
-    key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: hexKey(digits) }),
+    key(name, name.replace("pay", "emv") as StoredKey["use"], "3DES", { value: unhex(digits) }),
   ),
-  key("pay-smc-new", "emv-smc", "3DES", { value: hexKey("8A8C8F9192949798A1A2A4A7A8ABADAE") }),
+  key("pay-smc-new", "emv-smc", "3DES", { value: unhex("8A8C8F9192949798A1A2A4A7A8ABADAE") }),
   key("pay-rsa", "emv-issuer", "RSA-1408", issuerKeyOf("RSA-1408", "persoline example issuer 999901")),
 ];
 const encoder = generateKeyPairSync("x25519");
@@ -69,7 +69,7 @@ const encoder = generateKeyPairSync("x25519");
 export const encoderPem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
 keys.push(
   key("stripe-encoder", "stripe-encoder", "X25519", {
-    value: encoder.publicKey.export({ format: "der", type: "spki" }).toString("base64"),
+    value: encoder.publicKey.export({ format: "der", type: "spki" }),
   }),
 );
 export const calls = vaultCalls(new Keyring("test", keys));
