@@ -319,7 +319,7 @@ export function proof(
         .filter(({ model }) => chip.includes(model.name))
         .flatMap((file) => proofSteps(file, df, contents.get(file.model.name), product)),
       ...(keys !== undefined && chip.includes("access-key")
-        ? [internalAuthenticate(keys.master, keys.gate)]
+        ? [internalAuthenticate({ keys: keys.master, kid: keys.gate })]
         : []),
       ...(product.pin?.df === df.model.name && chip.includes("pin-state")
         ? [pinState(product.pin.tries)]

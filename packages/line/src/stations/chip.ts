@@ -1,6 +1,6 @@
 /** The five stations that only work on the chip. What they send is the plan's; what they are is where they stand. */
 import { runOn } from "./contact.js";
-import { boundOf, type Station } from "./station.js";
+import { boundOf, proofSecrets, type Station } from "./station.js";
 
 /** Core, RAM, ROM, EEPROM; the card is still empty. */
 export const electricalTest: Station = {
@@ -43,5 +43,9 @@ export const personalization: Station = {
 export const chipProof: Station = {
   name: "chip-proof",
   visit: (card, visit) =>
-    runOn("chip-proof", card, visit, { program: boundOf(card).prepared.proof, accepted: ["completed"] }),
+    runOn("chip-proof", card, visit, {
+      program: boundOf(card).prepared.proof,
+      accepted: ["completed"],
+      ...proofSecrets(boundOf(card)),
+    }),
 };

@@ -23,6 +23,7 @@ import {
   type CardInWork,
   type FacesVerdict,
   marksOf,
+  proofSecrets,
   type Station,
   type Visit,
 } from "./station.js";
@@ -57,7 +58,11 @@ export const quality: Station = {
 /** Readable files by content, keys and states under the issuer's session; and whatever a payment card shows of itself in a transaction. */
 async function proofOf(card: CardInWork, visit: Visit, interrupted: boolean): Promise<Outcome> {
   const { proof, payment } = boundOf(card).prepared;
-  const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
+  const proved = await runOn("quality", card, visit, {
+    program: proof,
+    accepted: ["completed"],
+    ...proofSecrets(boundOf(card)),
+  });
   if (payment === undefined || proved.kind !== "passed") return proved;
   return proveByTransaction(card, visit, payment, interrupted);
 }

@@ -14,32 +14,28 @@ import {
   type Values,
   valueBytes,
 } from "../content.js";
-import { internalAuthenticate, pinState } from "../commands.js";
 import type { ContentModel } from "../product-model.js";
 import {
   cardState,
   dismissAuthority,
-  getObject,
   groupingHead,
   groupingName,
   installed,
   noReceipt,
   putKeys,
   select,
-  statusOf,
   stepOf,
   store,
 } from "./commands.js";
 import { mostData, type PlannedGp } from "./compile.js";
 import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
 import { paymentCard, paymentFaults } from "./payment/record.js";
-import { directoryReading, paymentReading, paymentSegment } from "./payment/steps.js";
+import { paymentSegment } from "./payment/steps.js";
 import { pinProblems } from "../pin-origin.js";
 
 /** Most bytes of a grouping that GET DATA gives back in one answer. */
 const mostRead = 239;
 const mostIssuer = { identification: 16, cardImage: 32 } as const;
-const SELECTABLE = 0x07;
 /** Grouping of the access applet's PIN (docs/gp-card.md 7). */
 const PIN = 0x8281;
 
@@ -50,8 +46,8 @@ const formsOf = (content: ContentModel): readonly ValueForm[] =>
       ? [content.form]
       : [];
 
-/** Throws ContentProblem. */
-function bytesOf(app: GpApplication, id: number, content: ContentModel, values: Values): Uint8Array {
+/** What stands in a grouping of the product's own. Throws ContentProblem. */
+export function bytesOf(app: GpApplication, id: number, content: ContentModel, values: Values): Uint8Array {
   const bytes =
     content.kind === "tlv"
       ? tlvBytes(content.objects, values)
@@ -227,86 +223,6 @@ export function gpPersonalization(planned: PlannedGp, values: Values, attempt = 
         // What was asked of the payment application has left it selected.
         ...(payment === undefined ? {} : { before: [domain] }),
         done: [...(payment === undefined ? [] : [domain]), installed(channel.kvn, form, stayingKeys)],
-      },
-    ],
-  };
-}
-
-/** The access applet of the mask answers INTERNAL AUTHENTICATE with its keys (docs/gp-card.md 7); what other modules do with theirs is their own. */
-const accessApplet = "A0000008760201";
-
-/** Each key shows that it is the master's for this chip, and costs no try. */
-function keyProofs({ name, module, keys }: GpApplication): Step[] {
-  if (keys === undefined || hex(module) !== accessApplet) return [];
-  return keys.ids.map((kid) =>
-    internalAuthenticate(
-      keys.master,
-      kid,
-      `${name} proves key ${groupingName(kid).slice(2)}, which nobody can read`,
-    ),
-  );
-}
-
-/** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
-export function gpProof({ product, payment }: PlannedGp, values: Values, attempt = 1): CardProgram {
-  const { channel, form, isd, applications, stayingKeys } = product;
-  const paid =
-    payment === undefined
-      ? []
-      : [
-          ...applications.flatMap((app) =>
-            app.directory === undefined ? [] : directoryReading(app, payment.profile),
-          ),
-          ...paymentReading(
-            payment.app,
-            preparePayment(payment.profile, paymentCard(payment, values, attempt)).dgis,
-          ),
-        ];
-  const data = applications.flatMap((app) => {
-    const open = app.data.filter(({ id }) => app.read.includes(id));
-    const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
-    const pin = product.pin?.application === app.name ? product.pin : undefined;
-    const keys = keyProofs(app);
-    if (open.length + issuers.length + keys.length === 0 && pin === undefined) return [];
-    return [
-      select(app.aid, `application ${app.name}`),
-      ...open.map(({ id, content }) =>
-        getObject(id, bytesOf(app, id, content, values), `grouping ${groupingName(id)} of ${app.name}`),
-      ),
-      ...issuers.map(({ id }) => {
-        const value = values[clearField(groupingOf(hex(app.aid), id))];
-        const content = unhex(typeof value === "string" ? value : "");
-        return getObject(id, content, `the issuer's grouping ${groupingName(id)} of ${app.name}`);
-      }),
-      ...keys,
-      ...(pin === undefined ? [] : [pinState(pin.tries)]),
-    ];
-  });
-  const read = [...paid, ...data];
-  return {
-    name: `${product.name}/proof`,
-    segments: [
-      {
-        name: "read what is open",
-        channel: "plain",
-        steps: [
-          {
-            ...installed(channel.kvn, form, stayingKeys),
-            why: "the issuer's keys are in the card, and no others",
-          },
-          ...read,
-          ...(read.length === 0 ? [] : [select(isd, "the security domain again")]),
-        ],
-      },
-      {
-        name: "prove keys and states",
-        channel,
-        steps: [
-          statusOf(isd, 0x80, 0x0f, "the card is SECURED"),
-          ...applications.map((app) =>
-            statusOf(app.aid, 0x40, SELECTABLE, `application ${app.name} is installed and selectable`),
-          ),
-        ],
       },
     ],
   };

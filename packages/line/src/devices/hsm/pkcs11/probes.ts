@@ -351,7 +351,7 @@ function probeTranslation(token: Token): void {
   const dek = throwAway(token, value, "key-encryption");
   try {
     withTransport(token, (handle, wrapped) => {
-      const secret = new TokenKey(token, token.unwrap(handle, wrapped), "to-card", wrapped.length);
+      const secret = new TokenKey(token, token.unwrap(handle, wrapped, "to-card"), "to-card", wrapped.length);
       try {
         const expected = nodeCrypto.aes(value).cbcEncrypt(new Uint8Array(16), SECRET);
         must(equal(dek.wrapKey(secret), expected), "a value translated in the token");
