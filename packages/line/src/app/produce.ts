@@ -32,6 +32,7 @@ import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from 
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { mustKeep } from "./protection.js";
 import { plannedCapacity } from "./planned.js";
+import { shownOf } from "./shown.js";
 import { profilesOf } from "./quality-profiles.js";
 import { operationsOfJob } from "./order-levels.js";
 import { takeUp } from "./take-up.js";
@@ -291,6 +292,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     stored,
     pictures,
     planned,
+    unshown: shownOf(job.planned, example).unshown,
     line: result,
     differences,
     timeZone: ask.timeZone,

@@ -5,6 +5,7 @@ import type { CardProgram, IssuerSecret, ProvedKey, Step } from "@persoline/card
 import { clearField, groupingOf } from "../../orders/issuer.js";
 import { internalAuthenticate, pinSet, pinState } from "../commands.js";
 import type { Values } from "../content.js";
+import type { ShownContent } from "../told.js";
 import { getObject, groupingName, installed, proveGrouping, select, statusOf } from "./commands.js";
 import type { PlannedGp } from "./compile.js";
 import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
@@ -99,6 +100,22 @@ function applicationProof(app: GpApplication, product: GpProduct, values: Values
     ...(own === undefined ? [] : [pinState(own.tries)]),
     ...(own === undefined && isPinIssuers ? [pinSet()] : []),
   ];
+}
+
+/** What the proof shows: groupings that are read, and those that the applet proves; also the issuer's in clear, which are data objects or nothing. */
+export function gpShown(product: GpProduct, values: Values): readonly ShownContent[] {
+  return product.applications.flatMap((app) => {
+    const provable = keysOf(app, product).length > 0;
+    const isShown = (id: number): boolean => app.read.includes(id) || (provable && isData(id));
+    return [
+      ...app.data
+        .filter(({ id }) => isShown(id))
+        .map(({ id, content }) => ({ content, bytes: bytesOf(app, id, content, values) })),
+      ...app.issuer
+        .filter(({ id, secret }) => !secret && isShown(id))
+        .map(({ id }) => ({ bytes: clearBytes(app, id, values) })),
+    ];
+  });
 }
 
 /** What no proof of these cards shows, a sentence each: quality control says so rather than passing over it. */
