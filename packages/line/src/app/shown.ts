@@ -1,5 +1,4 @@
 /** What quality control shows of an order's cards and what it does not: for plan and report, nothing of a person. */
-import { gpUnproved } from "../plan/gp/proof.js";
 import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
 import { scopeOf } from "../stations/quality/cross-check.js";
 import { hasSealedStripe } from "./payment.js";
@@ -13,7 +12,7 @@ export interface Shown {
 
 /** `example`: any of the order's records; all of them have the same places. */
 export function shownOf(planned: AnyPlanned, example: PreparedRecord): Shown {
-  const { told, faces, emboss } = example;
+  const { told, faces, emboss, unproved = [] } = example;
   const tracks = faces.flatMap(({ own }) => own.flatMap((one) => (one.kind === "stripe" ? one.tracks : [])));
   const { compared, alone } = scopeOf({
     faces,
@@ -22,7 +21,6 @@ export function shownOf(planned: AnyPlanned, example: PreparedRecord): Shown {
     sealed: hasSealedStripe({ planned }),
     ...(told === undefined ? {} : { told }),
   });
-  const unproved = planned.product.kind === "globalplatform" ? gpUnproved(planned.product) : [];
   return {
     compared,
     unshown: [

@@ -7,7 +7,7 @@ import { foreignPersonalization, foreignProof, foreignShown } from "./foreign/pr
 import type { PlannedGp } from "./gp/compile.js";
 import { embossedValues, type PreparedPayment, preparedPayment } from "./gp/payment/record.js";
 import { gpPersonalization, type GpProblem, gpProblems } from "./gp/prepare.js";
-import { gpProof, gpShown } from "./gp/proof.js";
+import { gpProof, gpShown, gpUnproved } from "./gp/proof.js";
 import { type Content, contentOf, personalization, proof, shownOf } from "./personal.js";
 import { chipSays, paymentTold, recordTold, type ShownContent, type Told } from "./told.js";
 import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
@@ -81,11 +81,12 @@ function otherPrograms(
   compiled: OtherPlanned,
   values: Values,
   attempt?: number,
-): Pick<PreparedRecord, "personalization" | "proof" | "payment"> {
+): Pick<PreparedRecord, "personalization" | "proof" | "payment" | "unproved"> {
   if (isGp(compiled)) {
     return {
       personalization: gpPersonalization(compiled, values, attempt),
       proof: gpProof(compiled, values, attempt),
+      unproved: gpUnproved(compiled.product, values),
       ...(compiled.payment === undefined
         ? {}
         : { payment: preparedPayment(compiled.payment, values, attempt) }),

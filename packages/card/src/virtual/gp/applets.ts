@@ -16,6 +16,8 @@ export interface Applet {
     before: Objects,
     groupings: readonly Grouping[],
   ): Map<number, Uint8Array> | number | undefined;
+  /** Whether it has a place for such a grouping, judged as soon as one is whole (EMV CPS); absent: judged with all others. */
+  knows?(id: number): boolean;
   /** It has just been selected: what stands beside its name in the answer (undefined: as for every application), and the status word. */
   selected?(
     card: GpCard,

@@ -1,8 +1,9 @@
 import { aid, hex, unhex } from "@persoline/card/bytes";
-import { clearField, groupingOf } from "../../orders/issuer.js";
+import { clearField, groupingOf, instructionsIn } from "../../orders/issuer.js";
+import { arranged } from "@persoline/card/issuer-data";
 import { preparePayment } from "@persoline/card/emv";
 import { installForPersonalization, storeDgis } from "@persoline/card/globalplatform";
-import type { CardProgram, Part, Step } from "@persoline/card/program";
+import { type CardProgram, dataLength, type Part, type Step } from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
 import {
   ContentProblem,
@@ -18,6 +19,7 @@ import type { ContentModel } from "../product-model.js";
 import {
   cardState,
   dismissAuthority,
+  exactly,
   groupingHead,
   groupingName,
   installed,
@@ -89,6 +91,8 @@ interface StoredBlock {
   readonly parts: readonly Part[];
   readonly secret: boolean;
   readonly what: string;
+  /** The card may not know it, and goes on without it. */
+  readonly optional?: true;
 }
 
 /** A grouping of the issuer's: as it is, or filled in by the security module. `block`: the session's data key works in such blocks. */
@@ -119,6 +123,33 @@ function issuerBlock(
     secret,
     what: `${what}, from the transport key to the session's data key`,
   };
+}
+
+/** The issuer's groupings as its instructions have them sent (docs/issuer-data.md). Throws ContentProblem. */
+function issuerBlocks(app: GpApplication, most: number, block: 8 | 16, values: Values): StoredBlock[] {
+  if (app.issuer.length === 0) return [];
+  const instructions = instructionsIn(values, hex(app.aid));
+  return arranged(
+    app.issuer.map(({ id }) => id),
+    instructions,
+  ).map(({ ids, optional }) => {
+    const blocks = ids.flatMap((id) => {
+      const found = app.issuer.find((one) => one.id === id);
+      return found === undefined ? [] : [issuerBlock(app, found, block, values)];
+    });
+    const parts = blocks.flatMap((one) => one.parts);
+    const length = dataLength({ data: parts }, "scp03");
+    if (blocks.length > 1 && length > most)
+      throw new ContentProblem(
+        `has groupings ${ids.map(groupingName).join(", ")} of ${app.name} in one command (GROUP): they need ${length} bytes, a command takes ${most}`,
+      );
+    return {
+      parts,
+      secret: blocks.some(({ secret }) => secret),
+      what: `${blocks.map(({ what }) => what).join("; ")}${optional ? " (6A88: this version of the application does not know it)" : ""}`,
+      ...(optional ? { optional } : {}),
+    };
+  });
 }
 
 /** INSTALL [for personalization], then all groupings of one application; they count once the last block is in. */
@@ -161,15 +192,15 @@ function applicationSteps(
       secret: true,
       what: `the PIN of ${app.name} (${own.length} digits, ${own.tries} tries), under the data encryption key`,
     });
-  for (const one of app.issuer) blocks.push(issuerBlock(app, one, block, values));
+  blocks.push(...issuerBlocks(app, most, block, values));
   return [
     stepOf(installForPersonalization(aid(app.aid)), {
       why: `what follows is for application ${app.name}`,
       clause: "GlobalPlatform 2.3.1 11.5.2.3.6, INSTALL [for personalization]",
       ...noReceipt,
     }),
-    ...blocks.map(({ parts, secret, what }, block) =>
-      store(
+    ...blocks.map(({ parts, secret, what, optional }, block) => ({
+      ...store(
         {
           structure: "dgi",
           encryption: secret ? "encrypted" : "none",
@@ -179,7 +210,8 @@ function applicationSteps(
         parts,
         `store ${what}`,
       ),
-    ),
+      ...(optional === true ? { sw: exactly(0x9000, 0x6a88) } : {}),
+    })),
   ];
 }
 
@@ -258,6 +290,11 @@ export function gpProblems({ product, payment }: PlannedGp, values: Values): rea
     ...pinProblems(product, values),
     ...paid.map(({ field, ...told }) => ({ columns: [columnOf(field)], ...told })),
     ...fitting(issuer, () => issuerSteps(product, values)),
+    ...product.applications.flatMap((app) =>
+      fitting([], () =>
+        issuerBlocks(app, mostData(product.initial), product.initial.protocol === "scp02" ? 8 : 16, values),
+      ),
+    ),
     ...product.applications.flatMap((app) =>
       app.data.flatMap(({ id, content }) =>
         fitting(formsOf(content), () => bytesOf(app, id, content, values)),

@@ -2,7 +2,7 @@
 import { hex, unhex } from "@persoline/card/bytes";
 import { preparePayment } from "@persoline/card/emv";
 import type { CardProgram, IssuerSecret, ProvedKey, Step } from "@persoline/card/program";
-import { clearField, groupingOf } from "../../orders/issuer.js";
+import { clearField, groupingOf, instructionsIn } from "../../orders/issuer.js";
 import { internalAuthenticate, pinSet, pinState } from "../commands.js";
 import type { Values } from "../content.js";
 import type { ShownContent } from "../told.js";
@@ -36,8 +36,17 @@ const issuerSecret = (
 /** Keys of the session that wrote, and so of padding, work in such blocks. */
 const blockOf = ({ initial }: GpProduct): 8 | 16 => (initial.protocol === "scp02" ? 8 : 16);
 
+/** What a card of every version has: groupings that it may refuse (VERCNTL) may not be there to be asked for. */
+function kept(app: GpApplication, values: Values): GpApplication {
+  const { optional } = instructionsIn(values, hex(app.aid));
+  return optional.length === 0
+    ? app
+    : { ...app, issuer: app.issuer.filter(({ id }) => !optional.includes(id)) };
+}
+
 /** Every key of the applet's that the module can know: made from a master, or the issuer's. */
-function keysOf(app: GpApplication, product: GpProduct): readonly ProvedKey[] {
+function keysOf(whole: GpApplication, product: GpProduct, values: Values): readonly ProvedKey[] {
+  const app = kept(whole, values);
   if (!isAccess(app)) return [];
   const { keys } = app;
   return [
@@ -68,9 +77,10 @@ const unread = (app: GpApplication) => ({
 });
 
 /** One application after it was selected. Throws ContentProblem. */
-function applicationProof(app: GpApplication, product: GpProduct, values: Values): readonly Step[] {
+function applicationProof(whole: GpApplication, product: GpProduct, values: Values): readonly Step[] {
+  const app = kept(whole, values);
   const named = (id: number, whose = ""): string => `${whose}grouping ${groupingName(id)} of ${app.name}`;
-  const keys = keysOf(app, product);
+  const keys = keysOf(app, product, values);
   const [key] = keys;
   const hidden = unread(app);
   const own = product.pin?.application === app.name ? product.pin : undefined;
@@ -104,8 +114,9 @@ function applicationProof(app: GpApplication, product: GpProduct, values: Values
 
 /** What the proof shows: groupings that are read, and those that the applet proves; also the issuer's in clear, which are data objects or nothing. */
 export function gpShown(product: GpProduct, values: Values): readonly ShownContent[] {
-  return product.applications.flatMap((app) => {
-    const provable = keysOf(app, product).length > 0;
+  return product.applications.flatMap((whole) => {
+    const app = kept(whole, values);
+    const provable = keysOf(app, product, values).length > 0;
     const isShown = (id: number): boolean => app.read.includes(id) || (provable && isData(id));
     return [
       ...app.data
@@ -119,11 +130,13 @@ export function gpShown(product: GpProduct, values: Values): readonly ShownConte
 }
 
 /** What no proof of these cards shows, a sentence each: quality control says so rather than passing over it. */
-export function gpUnproved(product: GpProduct): readonly string[] {
-  return product.applications.flatMap((app) => {
-    if (app.payment !== undefined || app.directory !== undefined) return [];
+export function gpUnproved(product: GpProduct, values: Values = {}): readonly string[] {
+  return product.applications.flatMap((whole) => {
+    if (whole.payment !== undefined || whole.directory !== undefined) return [];
+    const app = kept(whole, values);
+    const { optional } = instructionsIn(values, hex(app.aid));
     const hidden = unread(app);
-    const provable = isAccess(app) && keysOf(app, product).length > 0;
+    const provable = isAccess(app) && keysOf(app, product, values).length > 0;
     const secrets = isAccess(app) ? [] : app.issuer.filter(({ secret, id }) => secret && !isData(id));
     const told = [...hidden.own, ...hidden.issuer, ...secrets].map(({ id }) => id);
     const missing = [...new Set(told)].filter((id) => !provable || !isData(id)).map(groupingName);
@@ -134,6 +147,11 @@ export function gpUnproved(product: GpProduct): readonly string[] {
       product.pin?.application === app.name ||
       app.issuer.some(({ id, secret }) => isAccess(app) && secret && id >> 8 === KIND.pin);
     return [
+      ...(optional.length === 0
+        ? []
+        : [
+            `groupings ${optional.map(groupingName).join(", ")} of ${app.name}: the card may have refused them (VERCNTL)`,
+          ]),
       ...(missing.length === 0 ? [] : [`content of groupings ${missing.join(", ")} of ${app.name}: ${why}`]),
       ...(!isAccess(app) && app.keys !== undefined
         ? [`keys of ${app.name}: the application is asked for no proof of them`]
