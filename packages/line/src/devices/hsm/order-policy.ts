@@ -234,8 +234,8 @@ export class OrderPolicies {
   }
 
   /**
-   * Before a verdict leaves: whoever may set a card's grouping and hears whether it is the issuer's finds a short one by trying all, so of
-   * wrong ones only a few are told, however many were asked for at once. Throws VaultRefusal.
+   * Before a verdict leaves: whoever may name a grouping's content, or set the card's, and hears whether they agree finds a short one by
+   * trying all, so of wrong ones only a few are told, however many were asked for at once. Throws VaultRefusal.
    */
   countProof(isRight: boolean): void {
     this.#mayProve();
@@ -245,7 +245,7 @@ export class OrderPolicies {
   #mayProve(): void {
     if (this.#wrongProofs < wrongProofsAtMost) return;
     throw new VaultRefusal(
-      "so many cards were proved wrong by what is the issuer's that no more are judged by it: find out what is wrong with the cards or the issuer's file, then start anew",
+      "so many proofs of data or of the issuer's keys were wrong that no more are judged: find out what is wrong with the cards or the issuer's file, then start anew",
     );
   }
 

@@ -284,7 +284,7 @@ describe("card sessions against the virtual card", () => {
     await expect(hsm.judgeProof({ proof, answers })).rejects.toThrow("there is no proof");
     const again = await hsm.openProof({ serial, judges: [gateKey] });
     expect(await hsm.judgeProof({ proof: again.proof, answers: answers.slice(0, 1) })).toEqual(["wrong"]);
-    await expect(hsm.openProof({ serial, judges: [] })).rejects.toThrow("1 to 32");
+    await expect(hsm.openProof({ serial, judges: [] })).rejects.toThrow("1 to 256");
     await expect(hsm.openProof({ serial, judges: [{ ...gateKey, keys: ref("fab") }] })).rejects.toThrow(
       "one purpose",
     );

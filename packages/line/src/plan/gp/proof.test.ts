@@ -1,7 +1,7 @@
 import { concat, hex, unhex, utf8 } from "@persoline/card/bytes";
 import { kcvAes } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
-import type { CardProgram, OpenJudge, SealedSecrets } from "@persoline/card/program";
+import type { CardProgram, KeyRef, OpenJudge, SealedSecrets } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { openOrderNow, placesIn, sessionsOf } from "../../devices/hsm/order.test.data.js";
 import { listed, policyDigest } from "../../devices/hsm/order-policy.js";
@@ -218,9 +218,28 @@ describe("the module judges by what is the issuer's only where the order's list 
     });
     expect(told.slice(0, 2)).toEqual([32, 32]);
     expect(wrongProofsAtMost).toBe(64);
-    for (const one of told.slice(2)) expect(one).toContain("so many cards were proved wrong");
-    expect(() => calls.openProof({ serial, judges, secrets })).toThrow("so many cards were proved wrong");
+    for (const one of told.slice(2)) expect(one).toContain("so many proofs of data or of the issuer");
+    expect(() => calls.openProof({ serial, judges, secrets })).toThrow(
+      "so many proofs of data or of the issuer",
+    );
   });
+});
+
+test("nor can what a card hides be guessed by naming it: wrong contents are counted too", () => {
+  const { calls } = issuersCard();
+  const guess: OpenJudge = {
+    proof: "grouping",
+    keys: "access-app" as KeyRef,
+    kid: 1,
+    id: 0x0301,
+    content: utf8("a guess"),
+  };
+  const tried = (): string => {
+    const { proof } = calls.openProof({ serial, judges: [guess] });
+    return calls.judgeProof({ proof, answers: [new Uint8Array(16)] }).join();
+  };
+  for (let at = 0; at < wrongProofsAtMost; at++) expect(tried()).toBe("wrong");
+  expect(tried).toThrow("so many proofs of data");
 });
 
 test("what no proof shows is said, application by application", () => {
