@@ -134,7 +134,10 @@ describe("an issuer's payment application on the virtual card", () => {
       ok("0101", "0B01", "8000", "9010", "9000", "8010", "9102", "9104", "9207:6A88", "9200"),
     );
     expect(ends).toEqual(passed);
-    expect(unproved?.[0]).toBe("groupings 9207 of payment: the card may have refused them (VERCNTL)");
+    expect(unproved).toEqual([
+      "groupings 9207 of payment: the card may have refused them (VERCNTL)",
+      "content of groupings 0101, 0B01, 8000, 8010, 9000, 9010, 9102, 9104, 9200 of payment: they are not read, and the application is asked for no proof",
+    ]);
   });
 
   test("without ORDER the PIN comes before its tries, and the card refuses it", async () => {

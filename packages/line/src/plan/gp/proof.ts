@@ -137,9 +137,12 @@ export function gpUnproved(product: GpProduct, values: Values = {}): readonly st
     const { optional } = instructionsIn(values, hex(app.aid));
     const hidden = unread(app);
     const provable = isAccess(app) && keysOf(app, product, values).length > 0;
-    const secrets = isAccess(app) ? [] : app.issuer.filter(({ secret, id }) => secret && !isData(id));
-    const told = [...hidden.own, ...hidden.issuer, ...secrets].map(({ id }) => id);
-    const missing = [...new Set(told)].filter((id) => !provable || !isData(id)).map(groupingName);
+    // Keys, PINs and check values of the applet prove themselves, or are told below; what those of others hold is theirs alone.
+    const issuers = isAccess(app)
+      ? hidden.issuer
+      : app.issuer.filter(({ id, secret }) => secret || !app.read.includes(id));
+    const told = provable ? [] : [...hidden.own, ...issuers].map(({ id }) => id);
+    const missing = told.toSorted((a, b) => a - b).map(groupingName);
     const why = isAccess(app)
       ? "the application has no key to prove it with"
       : "they are not read, and the application is asked for no proof";
