@@ -70,6 +70,10 @@ def module(name, data):
     return short(name.encode()) + b"%07d" % len(data) + data
 
 
+def listed(ids):
+    return b"".join(bytes.fromhex(one) for one in ids)
+
+
 def grouping(name, value):
     length = bytes([len(value)]) if len(value) < 255 else b"\xff" + len(value).to_bytes(2, "big")
     return bytes.fromhex(name) + length + value
@@ -79,6 +83,7 @@ def application(d, app):
     tk = bytes.fromhex(d["transport"]["value"])
     secret = {name: wrapped(d["mode"], tk, bytes.fromhex(value)) for name, value in app.get("secret", {}).items()}
     plain = {name: bytes.fromhex(value) for name, value in app.get("plain", {}).items()}
+    wish = app.get("instructions", {})
     if d["form"] == "json":
         return {
             "aid": app["aid"],
@@ -86,11 +91,14 @@ def application(d, app):
             "level": app.get("level", 1),
             "plain": {name: value.hex().upper() for name, value in plain.items()},
             "secret": {name: value.hex().upper() for name, value in secret.items()},
+            **({"instructions": wish} if wish else {}),
         }
     names = [bytes.fromhex(name) for name in secret]
     tkdata = b"\1" + bytes([MODES[d["mode"]], len(names)]) + b"".join(names)
     enc = b"".join(name + b"\x11" for name in names)
-    pdi = longer(b"") + longer(b"") + longer(enc) + longer(b"") + longer(b"") + bytes([app.get("level", 1), 0])
+    order, group = (b"".join(bytes([len(ids)]) + listed(ids) for ids in wish.get(name, [])) for name in ("order", "group"))
+    vercntl, random = (listed(wish.get(name, [])) for name in ("vercntl", "random"))
+    pdi = b"".join(longer(one) for one in (order, vercntl, enc, random, group)) + bytes([app.get("level", 1), 0])
     data = b"".join(grouping(name, value) for name, value in sorted({**plain, **secret}.items()))
     size = bytes([len(data)]) if len(data) < 128 else b"\x82" + len(data).to_bytes(2, "big")
     return short(bytes.fromhex(app["aid"])) + short(tkdata) + longer(pdi) + longer(b"") + b"\xef" + size + data

@@ -1,5 +1,6 @@
 /** What both forms of a file have in common. */
 import { hex, utf8 } from "../bytes/index.js";
+import { judgedInstructions } from "./instructions.js";
 import { IssuerDataProblem } from "./problem.js";
 import type { FramedRecord, IssuerApplication, IssuerHead, IssuerRecord } from "./types.js";
 
@@ -51,6 +52,8 @@ export function judgedApplications(
   for (const { groupings } of applications)
     if (new Set(groupings.map(({ id }) => id)).size !== groupings.length)
       throw new IssuerDataProblem(where, "a data grouping is there twice");
+  for (const { aid, groupings, instructions } of applications)
+    judgedInstructions(`${where}, application ${hex(aid)}`, groupings, instructions);
   return [...applications];
 }
 

@@ -19,3 +19,4 @@ export type {
   ProofAlgorithm,
   TransportMode,
 } from "./types.js";
+export { arranged, type Instructions, noInstructions, type SentTogether } from "./instructions.js";

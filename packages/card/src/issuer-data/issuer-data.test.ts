@@ -168,7 +168,22 @@ describe("a record", () => {
     expect(said([data, chip(good, [2, 0x12, 1, 0x81, 0x01])])).toContain("another version than 01");
     expect(said([data, chip(good, [1, 0x13, 1, 0x81, 0x01])])).toContain("transport mode is unknown");
     expect(said([data, chip(good, [1, 0x12, 1, 0x81, 0x02])])).toContain("not the same");
-    expect(said([data, chip([0, 2, 0x81, 0x01, ...good.slice(2)])])).toContain("ORDER is not followed");
+    const pdi = (order: number[], vercntl: number[], random: number[], group: number[]) =>
+      [order, vercntl, [0x81, 0x01, 0x11], random, group].flatMap((list) => [0, list.length, ...list]);
+    const told = (...lists: Parameters<typeof pdi>) => said([data, chip([...pdi(...lists), 1, 0])]);
+    expect(told([], [], [], [])).toBe("read");
+    expect(told([3, 0x81, 0x01], [], [], [])).toContain("ORDER's grouping should have 2 bytes");
+    expect(told([1, 0x81, 0x01], [], [], [])).toContain("a list of ORDER has fewer than two groupings");
+    expect(told([2, 0x81, 0x01, 0x81, 0x02], [], [], [])).toContain(
+      "ORDER names grouping 8102, which is not among",
+    );
+    expect(told([2, 0x81, 0x01, 0x81, 0x01], [], [], [])).toContain("ORDER names grouping 8101 twice");
+    expect(told([], [0x81], [], [])).toContain("VERCNTL's grouping should have 2 bytes");
+    expect(told([], [0x81, 0x01], [], [])).toContain("VERCNTL lets the card refuse all groupings");
+    expect(told([], [], [0x81, 0x01], [])).toContain("RANDOM names the secret grouping 8101");
+    expect(told([], [], [], [2, 0x81, 0x01, 0x90, 0x01])).toContain(
+      "GROUP names grouping 9001, which is not",
+    );
     expect(said([data, chip([...none, ...none, ...none, ...none, ...none, 1, 0])])).toContain("not the same");
     expect(said([data, chip([...good.slice(0, -2), 2, 0])])).toContain("SECLEV");
     expect(said([data, chip([...good.slice(0, -1), 1])])).toContain("UPDATECPLC");

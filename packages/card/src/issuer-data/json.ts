@@ -1,6 +1,7 @@
 /** The same file as lines of JSON: preamble, head, then one record a line. MACs and proof are over the bytes as they stand. */
 import { concat, fromUtf8, unhex, utf8 } from "../bytes/index.js";
 import { dataOf, type FramedFile, headForms, judgedApplications, judgedHead, mostRecords } from "./forms.js";
+import type { Instructions } from "./instructions.js";
 import { IssuerDataProblem } from "./problem.js";
 import type {
   FramedRecord,
@@ -124,7 +125,8 @@ function jsonApplication(where: string, value: unknown): IssuerApplication {
     level = 0,
     plain,
     secret,
-  } = objectOf(where, value, ["aid", "mode", "level", "plain", "secret"]);
+    instructions,
+  } = objectOf(where, value, ["aid", "mode", "level", "plain", "secret", "instructions"]);
   if (typeof aid !== "string" || !/^(?:[0-9A-F]{2}){5,16}$/.test(aid))
     throw new IssuerDataProblem(where, "an AID has 5 to 16 bytes, hexadecimal in capitals");
   const found = MODES.find((one) => one === mode);
@@ -135,8 +137,31 @@ function jsonApplication(where: string, value: unknown): IssuerApplication {
     aid: unhex(aid),
     mode: found,
     level,
+    instructions: jsonInstructions(where, instructions),
     groupings: [...jsonGroupings(where, plain, false), ...jsonGroupings(where, secret, true)],
   };
+}
+
+function jsonInstructions(where: string, value: unknown = {}): Instructions {
+  const {
+    order = [],
+    group = [],
+    vercntl = [],
+    random = [],
+  } = objectOf(where, value, ["order", "group", "vercntl", "random"]);
+  const ids = (list: unknown): number[] => {
+    if (!Array.isArray(list) || !list.every((id) => typeof id === "string" && /^[0-9A-F]{4}$/.test(id)))
+      throw new IssuerDataProblem(
+        where,
+        "an instruction lists groupings by four hexadecimal digits, in capitals",
+      );
+    return list.map((id) => Number.parseInt(String(id), 16));
+  };
+  const lists = (list: unknown): number[][] => {
+    if (!Array.isArray(list)) throw new IssuerDataProblem(where, "order and group are lists of lists");
+    return list.map(ids);
+  };
+  return { order: lists(order), groups: lists(group), optional: ids(vercntl), random: ids(random) };
 }
 
 function jsonGroupings(where: string, value: unknown = {}, secret: boolean): IssuerApplication["groupings"] {

@@ -3,6 +3,7 @@ import { fromUtf8 } from "../bytes/index.js";
 import { parseDgis } from "../tlv/index.js";
 import { Cursor } from "./cursor.js";
 import { dataOf, judgedApplications, recordMark } from "./forms.js";
+import { identifierList, identifierLists, type Instructions } from "./instructions.js";
 import { jsonRecord } from "./json.js";
 import { IssuerDataProblem } from "./problem.js";
 import type { FramedRecord, IssuerApplication, IssuerRecord, Preamble, TransportMode } from "./types.js";
@@ -74,7 +75,10 @@ function applicationOf(cursor: Cursor): IssuerApplication {
     tk.take(2 * tk.number(1, "the number of secret groupings"), "the list of secret groupings"),
   );
   tk.end("TKDATA");
-  const level = instructions(new Cursor(cursor.field(2, "the instructions"), cursor.where), secret);
+  const { level, instructions } = instructionsOf(
+    new Cursor(cursor.field(2, "the instructions"), cursor.where),
+    secret,
+  );
   if (cursor.field(2, "the log").length > 0) throw cursor.problem("log data are not known here");
   if (cursor.number(1, "the data's tag") !== 0xef) throw cursor.problem("the data do not begin with tag EF");
   const data = cursor.take(berLength(cursor), "the data");
@@ -90,6 +94,7 @@ function applicationOf(cursor: Cursor): IssuerApplication {
     aid,
     mode,
     level,
+    instructions,
     groupings: groupings.map((one) => ({ ...one, secret: secret.includes(one.id) })),
   };
 }
@@ -104,20 +109,23 @@ function berLength(cursor: Cursor): number {
 
 const sorted = (ids: readonly number[]): string => ids.toSorted((a, b) => a - b).join();
 
-/** Personalization device instructions in their order (CPS); those that this line does not follow must be empty. */
-function instructions(cursor: Cursor, secret: readonly number[]): number {
-  const list = (name: string): Uint8Array => cursor.field(2, name);
-  for (const name of ["ORDER", "VERCNTL"])
-    if (list(name).length > 0) throw cursor.problem(`instruction ${name} is not followed by this line`);
-  const enc = new Cursor(list("ENC"), cursor.where);
+/** Personalization device instructions in their order (CPS). */
+function instructionsOf(
+  cursor: Cursor,
+  secret: readonly number[],
+): { readonly level: number; readonly instructions: Instructions } {
+  const list = (name: string): Cursor => new Cursor(cursor.field(2, name), `${cursor.where}, ${name}`);
+  const order = identifierLists(list("ORDER"), "ORDER");
+  const optional = identifierList(list("VERCNTL"), "VERCNTL");
+  const enc = list("ENC");
   const encrypted: number[] = [];
   while (enc.left > 0) {
     encrypted.push(enc.number(2, "ENC's grouping"));
     if (enc.number(1, "ENC's form") !== 0x11)
       throw cursor.problem("ENC asks for another encryption than the session's");
   }
-  for (const name of ["RANDOM", "GROUP"])
-    if (list(name).length > 0) throw cursor.problem(`instruction ${name} is not followed by this line`);
+  const random = identifierList(list("RANDOM"), "RANDOM");
+  const groups = identifierLists(list("GROUP"), "GROUP");
   if (sorted(encrypted) !== sorted(secret))
     throw cursor.problem("ENC and the list of secret groupings are not the same");
   const level = cursor.number(1, "SECLEV");
@@ -126,5 +134,5 @@ function instructions(cursor: Cursor, secret: readonly number[]): number {
   if (cursor.number(1, "UPDATECPLC") !== 0)
     throw cursor.problem("instruction UPDATECPLC is not followed by this line");
   cursor.end("the instructions");
-  return level;
+  return { level, instructions: { order, groups, optional, random } };
 }

@@ -1,3 +1,5 @@
+import type { Instructions } from "./instructions.js";
+
 /** How the whole file is proved: AES-CMAC under a shared key, or the issuer's Ed25519 signature. */
 export type ProofAlgorithm = "AES-CMAC" | "Ed25519";
 
@@ -41,6 +43,7 @@ export interface IssuerApplication {
   readonly mode: TransportMode;
   /** Security level that the issuer asks for (SECLEV): 00, 01 or 03. */
   readonly level: number;
+  readonly instructions: Instructions;
   readonly groupings: readonly {
     readonly id: number;
     /** As it stands in the file: under the transport key when `secret`. A view. */

@@ -275,10 +275,11 @@ function expectText(step: Step): string {
   if (step.answer !== undefined) words.push(answerText(step.answer));
   if (step.judge?.proof === "uid") words.push("the UID of this very card");
   else if (step.judge !== undefined) {
-    const { keys, kid } = step.judge;
-    words.push(
-      `a proof that shows ⟨key ${keys} kid ${byte(kid)}⟩${step.judge.proof === "file" ? " and the file's content" : ""}`,
-    );
+    const { judge } = step;
+    const { kid } = judge;
+    const key = "issuer" in judge ? "the issuer's key" : `key ${judge.keys}`;
+    const and = { internal: "", file: " and the file's content", grouping: " and the grouping's content" };
+    words.push(`a proof that shows ⟨${key} kid ${byte(kid)}⟩${and[judge.proof]}`);
   }
   return words.join(", ");
 }

@@ -4,6 +4,13 @@ export { dataLength, partLength, plainSent } from "./answer.js";
 export * from "./digest.js";
 export * from "./estimate.js";
 export * from "./explain.js";
-export { channelPlace, everyPlacement, type Placement, placements } from "./placement.js";
+export {
+  asksIssuer,
+  channelPlace,
+  everyPlacement,
+  type Placement,
+  placements,
+  proofPlacements,
+} from "./placement.js";
 export * from "./run.js";
 export * from "./timing.js";

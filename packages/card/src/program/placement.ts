@@ -5,7 +5,7 @@
 import { hex } from "../bytes/index.js";
 import { partLength } from "./answer.js";
 import type { DesfireKey, SecureChannelSpec } from "./channel-spec.js";
-import type { CardProgram, Part, Step } from "./types.js";
+import type { CardProgram, IssuerSecret, Judge, OpenJudge, Part, ProvedKey, Step } from "./types.js";
 
 export interface Placement {
   /** Number of the step in its session, from 0. */
@@ -49,7 +49,7 @@ function secretText(part: Secret): string {
     case "desfire-key":
       return `${desfireKey(part.value)} as version ${text(part.version)}${part.old === undefined ? "" : `, in place of ${desfireKey(part.old)},`} under the session's key`;
     case "issuer-dgi":
-      return `the issuer's ${name(part.application)}/${text(part.dgi, 4)}${padText(part.pad)} under DEK`;
+      return `${issuerName(part)} under DEK`;
     case "payment": {
       const { secret } = part.part;
       const which = "part" in part.part ? `/${part.part.part}` : "";
@@ -61,6 +61,41 @@ function secretText(part: Secret): string {
 }
 
 const padText = (pad: number | undefined): string => (pad === undefined ? "" : `, padded to ${pad},`);
+
+const issuerName = ({ application, dgi, pad }: IssuerSecret): string =>
+  `the issuer's ${name(application)}/${text(dgi, 4)}${padText(pad)}`;
+const keyName = (key: ProvedKey): string =>
+  "issuer" in key ? issuerName(key.issuer) : `key ${name(key.keys)}/${text(key.kid)}`;
+
+/** Whether only the record's own secrets can judge it. */
+export const asksIssuer = (judge: OpenJudge): boolean =>
+  "issuer" in judge || (judge.proof === "grouping" && !(judge.content instanceof Uint8Array));
+
+/** Keys of applications, and data that lie beside them: no PIN, of which a verdict would tell more than it should. */
+const KEYS = 0x81;
+const DATA = { first: 0x01, last: 0x04 } as const;
+
+/**
+ * What a proof is judged by that came from the issuer, one sentence for each; nothing for what follows from masters and open data. Not
+ * `known`: what is no key is taken for one, or a grouping that is none of an application's data (docs/gp-card.md 7).
+ */
+export function proofPlacements(judge: Judge, step = 0): readonly Placement[] {
+  if (judge.proof === "uid" || judge.proof === "file") return [];
+  const found: Placement[] = [];
+  if ("issuer" in judge) {
+    const { issuer, kid } = judge;
+    const known = issuer.dgi >> 8 === KEYS && (issuer.dgi & 0xff) === kid;
+    found.push({ step, sentence: `${issuerName(issuer)} → judges proofs of key ${text(kid)}`, known });
+  }
+  if (judge.proof === "grouping" && !(judge.content instanceof Uint8Array)) {
+    const { content, id } = judge;
+    const kind = id >> 8;
+    const known = content.dgi === id && kind >= DATA.first && kind <= DATA.last;
+    const sentence = `${issuerName(content)} → judges proofs of grouping ${text(id, 4)} by ${keyName(judge)}`;
+    found.push({ step, sentence, known });
+  }
+  return found;
+}
 
 /** Whose keys open the session that it goes through. */
 export function channelPlace(channel: SecureChannelSpec): string {
@@ -93,7 +128,9 @@ export function placements(channel: SecureChannelSpec, steps: readonly PlacedSte
  */
 export function everyPlacement({ segments }: Pick<CardProgram, "segments">): readonly Placement[] {
   return segments.flatMap(({ channel, steps }) => {
-    if (channel === "plain" || placements(channel, steps).length === 0) return [];
+    if (channel === "plain")
+      return steps.flatMap(({ judge }, at) => (judge === undefined ? [] : proofPlacements(judge, at)));
+    if (placements(channel, steps).length === 0) return [];
     const takenUp = steps.flatMap(({ again, probe }, at) => {
       if (again !== "probe" || probe === undefined) return [];
       return [steps.toSpliced(at, 1, ...(probe.instead ?? probe.ask))];

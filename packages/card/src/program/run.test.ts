@@ -102,9 +102,9 @@ class ScriptedModule implements SecurityModule {
     return Promise.resolve();
   }
 
-  openProof({ keys }: Parameters<SecurityModule["openProof"]>[0]) {
-    this.calls.push(`challenges for ${keys.map(({ kid }) => kid).join()}`);
-    return Promise.resolve({ proof: 7, challenges: keys.map(({ kid }) => new Uint8Array(16).fill(kid)) });
+  openProof({ judges }: Parameters<SecurityModule["openProof"]>[0]) {
+    this.calls.push(`challenges for ${judges.map(({ kid }) => kid).join()}`);
+    return Promise.resolve({ proof: 7, challenges: judges.map(({ kid }) => new Uint8Array(16).fill(kid)) });
   }
 
   judgeProof({ proof, answers }: Parameters<SecurityModule["judgeProof"]>[0]) {

@@ -1,9 +1,10 @@
 import type { Command, Response } from "../apdu/index.js";
 import { type Fault, firstFault, plainSent, toldSw } from "./answer.js";
 import type { SecureChannelSpec } from "./channel-spec.js";
+import { asksIssuer } from "./placement.js";
 import type {
   CardChannel,
-  Judge,
+  OpenJudge,
   Part,
   Ready,
   SealedSecrets,
@@ -78,16 +79,17 @@ async function sendPlain(steps: readonly Step[], around: Around): Promise<Segmen
   return judged(steps, proof === undefined ? answers : await proof.judge(answers));
 }
 
-type Internal = Extract<Judge, { proof: "internal" }>;
-const internalOf = ({ judge }: Step): readonly Internal[] => (judge?.proof === "internal" ? [judge] : []);
+const openJudge = ({ judge }: Step): readonly OpenJudge[] =>
+  judge?.proof === "internal" || judge?.proof === "grouping" ? [judge] : [];
 
 /** Outside of a session the security module is asked for the challenges before, and judges the answers afterwards. */
-async function openProof(steps: readonly Step[], { hsm, serial, world, hsmMs }: Around) {
-  const keys = steps.flatMap(internalOf).map(({ keys, kid }) => ({ keys, kid }));
-  if (keys.length === 0) return undefined;
-  const { proof, challenges } = await world.outside(hsmMs, hsm.openProof({ serial, keys }));
+async function openProof(steps: readonly Step[], { hsm, serial, secrets, world, hsmMs }: Around) {
+  const judges = steps.flatMap(openJudge);
+  if (judges.length === 0) return undefined;
+  const whose = secrets === undefined || !judges.some(asksIssuer) ? {} : { secrets };
+  const { proof, challenges } = await world.outside(hsmMs, hsm.openProof({ serial, judges, ...whose }));
   let next = 0;
-  const places = steps.map((step) => (internalOf(step).length === 0 ? undefined : next++));
+  const places = steps.map((step) => (openJudge(step).length === 0 ? undefined : next++));
   return {
     steps: steps.map((step, at) => {
       const challenge = challenges[places[at] ?? -1];

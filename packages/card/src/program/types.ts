@@ -78,17 +78,19 @@ export type Part =
   /** 16 random bytes of the security module, which judges the answer (see `judge`). */
   | { readonly secret: "challenge" };
 
-/** A card's key, by its master and its number in the card. */
-export interface ProvedKey {
-  readonly keys: KeyRef;
-  readonly kid: number;
-}
+/** What came from the issuer under a transport key, by its place in the card. */
+export type IssuerSecret = Omit<Extract<Part, { secret: "issuer-dgi" }>, "secret">;
 
-/** How the security module judges the answer to a step with a `challenge` part (docs/card-os.md 6). */
+/** A card's key, by its number in the card: made from a master, or the issuer's own. */
+export type ProvedKey =
+  | { readonly keys: KeyRef; readonly kid: number }
+  | { readonly issuer: IssuerSecret; readonly kid: number };
+
+/** How the security module judges the answer to a step with a `challenge` part (docs/card-os.md 6, docs/gp-card.md 7). */
 export type Judge =
   /** The answer is the UID of this very card (DESFire GetCardUID). */
   | { readonly proof: "uid" }
-  | ({ readonly proof: "internal" } & ProvedKey)
+  | OpenJudge
   | {
       readonly proof: "file";
       readonly keys: KeyRef;
@@ -96,6 +98,15 @@ export type Judge =
       readonly fid: number;
       readonly content: Uint8Array;
     };
+
+/** What cards prove outside of any session too: a key; the whole content of a data grouping, which may be known to the security module alone. */
+export type OpenJudge =
+  | ({ readonly proof: "internal" } & ProvedKey)
+  | ({
+      readonly proof: "grouping";
+      readonly id: number;
+      readonly content: Uint8Array | IssuerSecret;
+    } & ProvedKey);
 
 /** By its name in `SealedSecrets.pins`. */
 export interface DrawnPin {
@@ -398,10 +409,14 @@ export interface SecurityModule {
       }
   >;
   closeSession(session: SessionId): Promise<void>;
-  /** Outside of any session: a challenge of 16 bytes for each key of the card that is to be proved by INTERNAL AUTHENTICATE, in order. */
+  /**
+   * Outside of any session: a challenge of 16 bytes for each thing that the card is to prove, in order. `secrets`: whose the issuer's keys
+   * and groupings are; absent where none are asked about.
+   */
   openProof(ask: {
     readonly serial: Serial;
-    readonly keys: readonly ProvedKey[];
+    readonly judges: readonly OpenJudge[];
+    readonly secrets?: SealedSecrets;
   }): Promise<{ readonly proof: number; readonly challenges: readonly Uint8Array[] }>;
   /** `answers`: to each challenge one; judged once. */
   judgeProof(ask: {

@@ -70,6 +70,8 @@ export async function endRun(ask: {
   readonly pictures: PictureArchive;
   readonly planned: Capacity;
   readonly line: LineResult;
+  /** What quality control does not show of these cards. */
+  readonly unshown: readonly string[];
   /** Between the accounts and the shop floor. */
   readonly differences: readonly string[];
   readonly timeZone: string;
@@ -95,6 +97,7 @@ export async function endRun(ask: {
     order,
     timeZone: ask.timeZone,
     simulated: simulatedDevices(file),
+    unshown: ask.unshown,
     seconds,
     ...(simulatedSeconds === undefined ? {} : { simulatedSeconds }),
     planned: { cardsPerHour: planned.cardsPerHour, bottleneck: planned.bottleneck },

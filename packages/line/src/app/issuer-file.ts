@@ -1,7 +1,7 @@
 /** An issuer's file before it is read: proved by the security module, then framed, then each record's MAC, then what it holds. */
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { hex } from "@persoline/card/bytes";
+import { concat, hex } from "@persoline/card/bytes";
 import {
   frameBody,
   type FramedFile,
@@ -17,7 +17,7 @@ import {
 import { DeviceFault } from "../devices/problem.js";
 import { type Hsm, issuerRecordsAtOnce } from "../devices/hsm/port.js";
 import { isIssuerInput, type ProvedIssuerFile } from "../orders/input.js";
-import { clearFields, groupingOf, sealedField } from "../orders/issuer.js";
+import { clearFields, groupingOf, instructionFields, sealedField } from "../orders/issuer.js";
 import { DataProblem } from "../orders/problem.js";
 import type { GpProduct } from "../plan/gp/model.js";
 import type { Job } from "./job.js";
@@ -137,19 +137,46 @@ async function recordFields(
       records: page,
     });
     for (const [at, framed] of page.entries()) {
-      const record = parseRecord(form, framed);
-      judgeRecord(job, record);
+      const read = parseRecord(form, framed);
+      const wanted = judgeRecord(job, read);
+      const record = { ...read, applications: await filledUp(hsm, read.applications, wanted) };
       const secrets = Object.entries(sealed[at] ?? {}).map(
         ([name, value]) => [sealedField(name), Buffer.from(value).toString("base64")] as const,
       );
-      fields.set(record.number, { ...clearFields(record), ...Object.fromEntries(secrets) });
+      fields.set(record.number, {
+        ...clearFields(record),
+        ...instructionFields(record),
+        ...Object.fromEntries(secrets),
+      });
     }
   }
   return fields;
 }
 
-/** The groupings must be those that the product declares, secret where it says so. */
-function judgeRecord(job: Job, { number, applications }: IssuerRecord): void {
+/** RANDOM: to the length that the product says, by the security module; once a record, so that its proofs and remakes have the same. */
+const filledUp = (
+  hsm: Hsm,
+  applications: IssuerRecord["applications"],
+  wanted: Wanted,
+): Promise<IssuerRecord["applications"]> =>
+  Promise.all(
+    applications.map(async (app) => ({
+      ...app,
+      groupings: await Promise.all(
+        app.groupings.map(async (one) => {
+          const { bytes = 0 } = wanted.get(groupingOf(hex(app.aid), one.id)) ?? {};
+          const missing = bytes - one.value.length;
+          if (!app.instructions.random.includes(one.id) || missing <= 0) return one;
+          return { ...one, value: concat(one.value, await hsm.random(missing)) };
+        }),
+      ),
+    })),
+  );
+
+type Wanted = ReadonlyMap<string, { readonly bytes: number; readonly secret: boolean; readonly app: string }>;
+
+/** The groupings must be those that the product declares, secret where it says so. By "AID/grouping". */
+function judgeRecord(job: Job, { number, applications }: IssuerRecord): Wanted {
   const wrong = (hint: string) => new IssuerDataProblem(`record ${String(number)}`, hint);
   const wanted = new Map(
     issuerApplications(job).flatMap((app) =>
@@ -163,7 +190,7 @@ function judgeRecord(job: Job, { number, applications }: IssuerRecord): void {
       "it has groupings for the chip; cards of this product take the person's data from an issuer's file, and their keys and PINs from the security module (a PIN of the issuer's own is a field: pin: method: issuer)",
     );
   const level = product.kind === "globalplatform" ? product.initial.level : 0;
-  for (const { aid, groupings, level: asked } of applications) {
+  for (const { aid, groupings, level: asked, instructions } of applications) {
     if ((asked & ~level) !== 0)
       throw wrong(
         `its instructions ask for a session of level ${asked.toString(16).padStart(2, "0")}, the product's has ${level.toString(16).padStart(2, "0")}`,
@@ -174,7 +201,10 @@ function judgeRecord(job: Job, { number, applications }: IssuerRecord): void {
       if (declared === undefined) throw wrong(`the product has no place for grouping ${name}`);
       if (declared.secret !== secret)
         throw wrong(`grouping ${name} is ${secret ? "secret" : "in clear"}, and the product says otherwise`);
-      if (!secret && value.length !== declared.bytes)
+      const fits = instructions.random.includes(id)
+        ? value.length <= declared.bytes
+        : value.length === declared.bytes;
+      if (!secret && !fits)
         throw wrong(
           `grouping ${name} has ${String(value.length)} bytes, the product says ${String(declared.bytes)}`,
         );
@@ -183,4 +213,5 @@ function judgeRecord(job: Job, { number, applications }: IssuerRecord): void {
   }
   for (const [name, { app }] of wanted)
     if (!seen.has(name)) throw wrong(`grouping ${name} of application ${app} is missing`);
+  return wanted;
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createCipheriv } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,6 +30,12 @@ interface Description {
       level: number;
       plain: Record<string, string>;
       secret: Record<string, string>;
+      instructions?: {
+        order?: string[][];
+        group?: string[][];
+        vercntl?: string[];
+        random?: string[];
+      };
     }[];
   }[];
 }
@@ -177,6 +184,112 @@ k confirm C-0003 --by Bob --custodian-fd 3 3<<<"bob's long passphrase"`;
         ({ station, code: why }) => station === "personalization" && why === "command-refused",
       ),
     ).toBe(true);
+  });
+});
+
+describe.each(["binary", "json"] as const)("how groupings are sent is the issuer's to say, %s", (form) => {
+  const keys = [
+    "0123456789ABCDEFFEDCBA9876543210",
+    "1123456789ABCDEFFEDCBA9876543210",
+    "2123456789ABCDEFFEDCBA9876543210",
+  ];
+  const check = (key: string): string => {
+    const cipher = createCipheriv("des-ede-ecb", Buffer.from(key, "hex"), null).setAutoPadding(false);
+    return cipher.update(Buffer.alloc(8)).toString("hex").slice(0, 6).toUpperCase();
+  };
+  const plain: Readonly<Record<string, string>> = {
+    "0101": "700A8C039F37048D039F3704",
+    "0B01": "00112233",
+    "9000": keys.map(check).join(""),
+    "9010": "0303",
+    "9102": "A503500141",
+    "9104": "82020000940408010100",
+    "9200": "010A",
+    "9207": "0102",
+  };
+  const secret = (at: number): Readonly<Record<string, string>> => ({
+    "8000": keys.join(""),
+    "8010": `2412${String(34 + at)}FFFFFFFFFF8000000000000000`,
+  });
+  const instructions = {
+    order: [["9010", "8010"]],
+    group: [["9104", "9102"]],
+    vercntl: ["9207"],
+    random: ["0B01"],
+  };
+
+  /** The example's order with a payment application that its issuer made, of one person: the same key twice would be refused. */
+  const orderWith = (wishes: typeof instructions): string => {
+    const sizes = Object.entries({ ...plain, ...secret(0) }).map(([id, value]) => {
+      const bytes = id === "0B01" ? 12 : value.length / 2;
+      return `      "${id}": { bytes: ${String(bytes)}${id.startsWith("80") ? ", secret: true" : ""} }`;
+    });
+    const product = readFileSync(join(root, "examples/products/issuer-access/product.yaml"), "utf8").replace(
+      /^applications:[\s\S]*?^person:/m,
+      `applications:
+  - name: payment
+    package: A00000087603
+    module: A0000008760301
+    aid: F050534C501010
+    issuer:
+${sizes.join("\n")}
+
+person:`,
+    );
+    writeFileSync(join(folder, "product.yaml"), product);
+    const description = described();
+    const [first] = description.records;
+    if (first === undefined) throw new Error("no record");
+    description.form = form;
+    description.records = [
+      {
+        data: first.data,
+        applications: [
+          {
+            aid: "F050534C501010",
+            level: 1,
+            plain: { ...plain },
+            secret: { ...secret(0) },
+            instructions: wishes,
+          },
+        ],
+      },
+    ];
+    issuerWrites(description, join(folder, "cards.issuer"));
+    return orderOf((text) =>
+      text
+        .replace(/^product: .*$/m, `product: ${join(folder, "product.yaml")}`)
+        .replace("records: 5", "records: 1"),
+    );
+  };
+  /** Groupings of each STORE DATA that explain shows, and all that stands in them. */
+  const explained = (order: string) => {
+    const { code, out, err } = persoline(["explain", order, "--record", "1", "--data", data()]);
+    expect([code, err]).toEqual([0, ""]);
+    return out;
+  };
+
+  test("ORDER, GROUP, VERCNTL and RANDOM are followed, and the card is made", () => {
+    const short = run(orderWith({ ...instructions, random: [] }));
+    expect(short.err).toContain("grouping F050534C501010/0B01 has 4 bytes, the product says 12");
+    const order = orderWith(instructions);
+    const shown = explained(order);
+    const sent = [...shown.matchAll(/80 E2 \w\w \w\w \w\w ([0-9A-F]{2} [0-9A-F]{2}) /g)].map(([, id]) => id);
+    expect(sent).toEqual(["01 01", "0B 01", "80 00", "90 10", "90 00", "80 10", "91 04", "92 07", "92 00"]);
+    expect(shown).toMatch(/80 E2 08 06 \w\w 91 04 0A 82 02 00 00 94 04 08 01 01 00 91 02 05 A5 03 50 01 41/);
+    const drawn = /0B 01 0C 00 11 22 33 ((?:[0-9A-F]{2} ?){8})/;
+    const chance = [shown, explained(order)].map((text) => drawn.exec(text)?.[1] ?? "");
+    expect(chance[0]).toMatch(/^(?:[0-9A-F]{2} ){8}|^(?:[0-9A-F]{2} ){7}[0-9A-F]{2}$/);
+    expect(chance[1]).not.toBe(chance[0]);
+    const { code, out, err } = run(order);
+    expect([code, err]).toEqual([0, ""]);
+    expect(JSON.parse(out)).toMatchObject({ produced: 1, balanced: true, rejects: [] });
+    const report = readFileSync(join(data(), "reports/2026-330/report.json"), "utf8");
+    expect(JSON.parse(report)).toMatchObject({
+      unshown: expect.arrayContaining([
+        "not proved: groupings 9207 of payment: the card may have refused them (VERCNTL)",
+      ]) as string[],
+    });
   });
 });
 

@@ -30,6 +30,7 @@ import { pictureArchive } from "./pictures.js";
 import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
+import { shownOf } from "./shown.js";
 import { profilesOf } from "./quality-profiles.js";
 import { mustKeepForJob } from "./order-levels.js";
 import { takeUp } from "./take-up.js";
@@ -275,6 +276,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     stored,
     pictures,
     planned,
+    unshown: shownOf(job.planned, example).unshown,
     line: result,
     differences,
     timeZone: ask.timeZone,

@@ -1,4 +1,4 @@
-import type { CardProgram, KeyRef, Part, SecureChannelSpec } from "@persoline/card/program";
+import type { CardProgram, Judge, KeyRef, Part, SecureChannelSpec } from "@persoline/card/program";
 import { expect, test } from "vitest";
 import { type CapabilityReport, hsmOperations, protectionLevels } from "../devices/hsm/port.js";
 import { probeProcess } from "../devices/hsm/probes.js";
@@ -46,6 +46,22 @@ test("what programs ask of a module follows from their channels and secrets", ()
   expect([...asked].sort()).toEqual(
     ["keys-to-card-clear", "loader", "pin", "proof", "scp02", "scp03", "scp03-long", "shared-keys"].sort(),
   );
+});
+
+test("what is the issuer's judges proofs in the token as a key only, and only where it goes into cards from there", () => {
+  const secret = { application: "A000000876020101", dgi: 0x8101, length: 16 };
+  const asked = (judge: Judge) => {
+    const one = segment("plain");
+    const steps = one.steps.map((step) => ({ ...step, judge }));
+    return [...operationsOf([program({ ...one, steps })], described)];
+  };
+  const own = { proof: "internal", issuer: secret, kid: 1 } as const;
+  expect(asked(own)).toEqual(["issuer-data"]);
+  expect(asked({ ...own, issuer: { ...secret, pad: 16 } })).toEqual(["issuer-data-clear"]);
+  expect(asked({ ...own, issuer: { ...secret, length: 24 } })).toEqual(["issuer-data-clear"]);
+  const grouping = { proof: "grouping", keys: keys("app"), kid: 1, id: 0x0301 } as const;
+  expect(asked({ ...grouping, content: new Uint8Array(4) })).toEqual([]);
+  expect(asked({ ...grouping, content: { ...secret, dgi: 0x0301 } })).toEqual(["issuer-data-clear"]);
 });
 
 test("keys are said to be wrapped where they are kept only in the forms and sessions in which a token wraps them", () => {

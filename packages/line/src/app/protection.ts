@@ -1,5 +1,5 @@
 /** Refuses a job whose product, order or line wants keys kept better than the security module keeps them: before a card moves. */
-import type { CardProgram, Part, SecureChannelSpec } from "@persoline/card/program";
+import type { CardProgram, Judge, Part, SecureChannelSpec } from "@persoline/card/program";
 import type { GateCard } from "../access/gate-card.js";
 import type { CapabilityReport, Hsm, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
 import { whyNotKept } from "../devices/hsm/order-levels.js";
@@ -91,6 +91,20 @@ const PAYMENT: Readonly<Record<Extract<Part, { secret: "payment" }>["part"]["sec
   "emv-static-signature": ["emv-issuer"],
 };
 
+/** What is the issuer's judges proofs: its key in the token as it would go into a card, a grouping's content in clear. */
+function ofJudge(judge: Judge | undefined, keys: Keys): HsmOperation[] {
+  if (judge?.proof !== "internal" && judge?.proof !== "grouping") return [];
+  const isDes = keys.some(({ use, algorithm }) => use === "transport" && algorithm === "3DES");
+  const isClear =
+    "issuer" in judge && (isDes || judge.issuer.pad !== undefined || judge.issuer.length % 16 !== 0);
+  return [
+    ...("issuer" in judge ? ([isClear ? "issuer-data-clear" : "issuer-data"] as const) : []),
+    ...(judge.proof === "grouping" && !(judge.content instanceof Uint8Array)
+      ? (["issuer-data-clear"] as const)
+      : []),
+  ];
+}
+
 /** What these programs ask of a security module. */
 export function operationsOf(programs: readonly CardProgram[], keys: Keys): ReadonlySet<HsmOperation> {
   return new Set(
@@ -99,9 +113,10 @@ export function operationsOf(programs: readonly CardProgram[], keys: Keys): Read
       .flatMap(({ channel, steps }) => [
         ...(channel === "plain" ? [] : ofChannel(channel, keys)),
         ...(steps.some(({ draws }) => draws !== undefined) ? (["pin"] as const) : []),
-        ...steps.flatMap(({ data }) =>
-          data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel, keys))),
-        ),
+        ...steps.flatMap(({ data, judge }) => [
+          ...data.flatMap((part) => (part instanceof Uint8Array ? [] : ofPart(part, channel, keys))),
+          ...ofJudge(judge, keys),
+        ]),
       ]),
   );
 }

@@ -45,7 +45,7 @@ export async function refreshing<T>(
 /** What only the line that ran knew; this program wrote it. */
 type Known = Pick<
   ProductionReport,
-  "line" | "timeZone" | "simulated" | "seconds" | "simulatedSeconds" | "planned" | "stations"
+  "line" | "timeZone" | "simulated" | "unshown" | "seconds" | "simulatedSeconds" | "planned" | "stations"
 >;
 
 async function refresh(
@@ -56,7 +56,7 @@ async function refresh(
   const file = join(data.reports(order), "report.json");
   if (sealedDataKey === undefined || !existsSync(file)) return;
   const known = JSON.parse(await readFile(file, "utf8")) as Known;
-  const { line, timeZone, simulated, seconds, simulatedSeconds, planned, stations } = known;
+  const { line, timeZone, simulated, unshown, seconds, simulatedSeconds, planned, stations } = known;
   const dataKey = await hsm.releaseDataKey({ order, sealed: sealedDataKey });
   try {
     store.orders.unlock(order, dataKey);
@@ -64,6 +64,7 @@ async function refresh(
       order,
       timeZone,
       simulated,
+      ...(unshown === undefined ? {} : { unshown }),
       seconds,
       ...(simulatedSeconds === undefined ? {} : { simulatedSeconds }),
       ...(planned === undefined ? {} : { planned }),

@@ -276,6 +276,12 @@ export async function* reportHtml(report: ProductionReport): AsyncGenerator<stri
     for await (const row of table(rejectColumns(words), bad, { limit: rowsAtMost, more })) yield String(row);
   }
   yield String(judgedSides(report));
+  const { unshown = [] } = report;
+  if (unshown.length > 0) {
+    yield "<h2>What quality control does not show</h2>\n<ul>\n";
+    for (const one of unshown) yield `${String(html`<li>${one}</li>`)}\n`;
+    yield "</ul>\n";
+  }
   const { drifts = [] } = report;
   if (drifts.length > 0) {
     yield "<h2>Fields that drift</h2>\n";

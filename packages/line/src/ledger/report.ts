@@ -84,6 +84,8 @@ export interface ProductionReport {
   readonly timeZone: string;
   /** Devices that were simulated, by name: nothing is simulated silently. */
   readonly simulated: readonly string[];
+  /** What quality control does not show of these cards, a sentence each: nothing is left out silently. */
+  readonly unshown?: readonly string[];
   readonly records: {
     readonly total: number;
     readonly produced: number;

@@ -1,5 +1,12 @@
 /** Records of an issuer's file as rows of an input, and how its data groupings are called among a record's fields. */
-import { frameBody, type IssuerRecord, parsePreamble, parseRecord } from "@persoline/card/issuer-data";
+import {
+  frameBody,
+  type Instructions,
+  type IssuerRecord,
+  noInstructions,
+  parsePreamble,
+  parseRecord,
+} from "@persoline/card/issuer-data";
 import { IssuerDataProblem } from "@persoline/card/issuer-data";
 import { hex } from "@persoline/card/bytes";
 import type { Cell, Row } from "./columns.js";
@@ -13,11 +20,31 @@ export const issuerEnding = ".issuer";
 /** Colons are in no field that a product declares. A grouping in clear is hexadecimal; a sealed one, base64, only the module can open. */
 const clearMark = "dgi:";
 const sealedMark = "sealed:";
+const instructionMark = "sent:";
 
 export const groupingOf = (aid: string, id: number): string =>
   `${aid}/${id.toString(16).toUpperCase().padStart(4, "0")}`;
 export const clearField = (grouping: string): string => clearMark + grouping;
 export const sealedField = (grouping: string): string => sealedMark + grouping;
+
+/** How the issuer wants an application's groupings sent, as a field; `aid`: hexadecimal in capitals. */
+export const instructionField = (aid: string): string => instructionMark + aid;
+
+/** Nothing for groupings that simply go up by identifier. */
+export const instructionFields = ({ applications }: IssuerRecord): Record<string, string> =>
+  Object.fromEntries(
+    applications.flatMap(({ aid, instructions }) =>
+      Object.values(instructions).every((list: readonly unknown[]) => list.length === 0)
+        ? []
+        : [[instructionField(hex(aid)), JSON.stringify(instructions)] as const],
+    ),
+  );
+
+/** As `instructionFields` wrote them; this program did. */
+export function instructionsIn(fields: OrderRecord["fields"], aid: string): Instructions {
+  const text = fields[instructionField(aid)];
+  return typeof text === "string" ? (JSON.parse(text) as Instructions) : noInstructions;
+}
 
 /** The sealed groupings of a record, by "AID/grouping", for the security module; nothing for records that have none. */
 export function sealedGroupings({

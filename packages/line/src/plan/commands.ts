@@ -1,5 +1,5 @@
 import { concat, u16 } from "@persoline/card/bytes";
-import type { ExpectedData, Judge, KeyRef, Part, Step, SwPattern } from "@persoline/card/program";
+import type { ExpectedData, Judge, KeyRef, Part, ProvedKey, Step, SwPattern } from "@persoline/card/program";
 import { type Fcp, MF, PIN_REFERENCE } from "./fcp.js";
 
 /** The commands of the product's programs, one function each, with the answer they must get (docs/card-os.md). */
@@ -22,7 +22,7 @@ const command = (step: Omit<Step, Defaults> & Partial<Pick<Step, Defaults>>): St
 });
 
 /** AES blocks of a CMAC over so many bytes, with its subkeys. */
-const cmacBlocks = (length: number): number => Math.ceil(length / 16) + 1;
+export const cmacBlocks = (length: number): number => Math.ceil(length / 16) + 1;
 export const pagesTouched = (offset: number, length: number): number =>
   length === 0 ? 0 : Math.floor((offset + length - 1) / pageSize) - Math.floor(offset / pageSize) + 1;
 
@@ -421,7 +421,7 @@ export const readRecord = (sfi: number, number: number, record: Uint8Array, labe
     clause: "ISO/IEC 7816-4 7.3.3, READ RECORD",
   });
 
-const challenge: Part = { secret: "challenge" };
+export const challenge: Part = { secret: "challenge" };
 
 /** The card proves an EF's whole content without letting anyone read it. */
 export const proveFile = (judge: Extract<Judge, { proof: "file" }>, label: string): Step =>
@@ -438,19 +438,15 @@ export const proveFile = (judge: Extract<Judge, { proof: "file" }>, label: strin
     clause: "docs/card-os.md 6, PROVE FILE",
   });
 
-export const internalAuthenticate = (
-  keys: KeyRef,
-  kid: number,
-  why = "the card proves the key of the gates",
-): Step =>
+export const internalAuthenticate = (key: ProvedKey, why = "the card proves the key of the gates"): Step =>
   command({
     cla: 0x00,
     ins: 0x88,
     p1: 0x00,
-    p2: kid,
+    p2: key.kid,
     data: [challenge],
     le: 256,
-    judge: { proof: "internal", keys, kid },
+    judge: { proof: "internal", ...key },
     cost: { pages: 0, aesBlocks: cmacBlocks(1 + 10 + 16) },
     why,
     clause: "docs/card-os.md 6, INTERNAL AUTHENTICATE",
@@ -468,6 +464,13 @@ export const pinState = (tries: number): Step =>
     why: `the PIN is set and has all its ${tries} tries`,
     clause: "ISO/IEC 7816-4 7.5.6, VERIFY without data",
   });
+
+/** The same of a PIN whose limit only its issuer knows. */
+export const pinSet = (): Step => ({
+  ...pinState(1),
+  sw: Array.from({ length: 15 }, (_, at) => ({ value: 0x63c1 + at, mask: 0xffff })),
+  why: "the PIN is set and has tries",
+});
 
 /** `dfs`: with the MF. The phase, the key set, the pairs of all DFs, the transaction buffer (docs/card-os.md 1). */
 export const terminateCard = (dfs: number): Step =>

@@ -42,12 +42,24 @@ import {
   valueBytes,
 } from "./content.js";
 import { dfFcp, efFcp, type Fcp, MF, refsOf } from "./fcp.js";
-import type { DfModel, EfModel, Product } from "./product-model.js";
+import type { ContentModel, DfModel, EfModel, Product } from "./product-model.js";
+import type { ShownContent } from "./told.js";
 
 /** What goes into an EF: bytes from its beginning, or EF records from number 1. */
 export type Content =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "records"; readonly records: readonly Uint8Array[] };
+
+/** A content as what a proof of it lets the chip say; each of several EF records says what its own form is. */
+export function shownOf(model: ContentModel | undefined, content: Content): readonly ShownContent[] {
+  if (content.kind === "bytes")
+    return [{ bytes: content.bytes, ...(model === undefined ? {} : { content: model }) }];
+  if (model?.kind !== "records") return [];
+  return content.records.flatMap((bytes, at) => {
+    const form = model.forms[at];
+    return form === undefined ? [] : [{ bytes, content: { kind: "value", form } as const }];
+  });
+}
 
 /** One EF with everything about it that is the same for all cards. */
 export interface EfPlan {
@@ -319,7 +331,7 @@ export function proof(
         .filter(({ model }) => chip.includes(model.name))
         .flatMap((file) => proofSteps(file, df, contents.get(file.model.name), product)),
       ...(keys !== undefined && chip.includes("access-key")
-        ? [internalAuthenticate(keys.master, keys.gate)]
+        ? [internalAuthenticate({ keys: keys.master, kid: keys.gate })]
         : []),
       ...(product.pin?.df === df.model.name && chip.includes("pin-state")
         ? [pinState(product.pin.tries)]

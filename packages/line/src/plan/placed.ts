@@ -146,6 +146,8 @@ export type PlacedElement =
 export interface Said {
   readonly field: string;
   readonly text: string;
+  /** Cut, or with something added to it: no longer the field's own text. */
+  readonly changed?: true;
 }
 
 /** One expected field of one side as laid out: what is drawn and what the camera must find, in millimetres. */

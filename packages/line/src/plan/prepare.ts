@@ -1,14 +1,15 @@
 import type { InputProblem, OrderRecord, Photo } from "../orders/types.js";
 import { ContentProblem, fill, type Values } from "./content.js";
 import type { PlannedDesfire } from "./desfire/compile.js";
-import { desfirePersonalization, desfireProblems, desfireProof } from "./desfire/prepare.js";
+import { desfirePersonalization, desfireProblems, desfireProof, desfireShown } from "./desfire/prepare.js";
 import { foreignProblems, type PlannedForeign } from "./foreign/compile.js";
-import { foreignPersonalization, foreignProof } from "./foreign/programs.js";
+import { foreignPersonalization, foreignProof, foreignShown } from "./foreign/programs.js";
 import type { PlannedGp } from "./gp/compile.js";
 import { embossedValues, type PreparedPayment, preparedPayment } from "./gp/payment/record.js";
-import { gpPersonalization, type GpProblem, gpProblems, gpProof } from "./gp/prepare.js";
-import { type Content, contentOf, personalization, proof } from "./personal.js";
-import { chipSays, paymentTold, recordTold, type Sayings, type Told } from "./told.js";
+import { gpPersonalization, type GpProblem, gpProblems } from "./gp/prepare.js";
+import { gpProof, gpShown, gpUnproved } from "./gp/proof.js";
+import { type Content, contentOf, personalization, proof, shownOf } from "./personal.js";
+import { chipSays, paymentTold, recordTold, type ShownContent, type Told } from "./told.js";
 import type { AnyPlanned, EmbossLine, Face, PreparedRecord } from "./types.js";
 import { pinProblems } from "./pin-origin.js";
 
@@ -35,11 +36,13 @@ export function valuesOf(compiled: AnyPlanned, record: OrderRecord, order: strin
 export function prepare(compiled: AnyPlanned, record: OrderRecord, options: PrepareOptions): PreparedRecord {
   const values = valuesOf(compiled, record, options.order);
   const drawn = options.draw?.(values, record.photos) ?? { faces: [], emboss: [] };
-  const tell = (chip: Sayings): Told => recordTold(registerOf(compiled), record.fields, chip);
+  const tell = (shown: readonly ShownContent[]): Told =>
+    recordTold(registerOf(compiled), record.fields, chipSays(shown), values);
   if (!("personal" in compiled)) {
     const { attempt } = options;
     const programs = otherPrograms(compiled, values, attempt);
-    const told = programs.payment === undefined ? tell({}) : payedTold(programs.payment);
+    const told =
+      programs.payment === undefined ? tell(otherShown(compiled, values)) : payedTold(programs.payment);
     return { number: record.number, ...programs, ...drawn, told };
   }
   const { product, personal } = compiled;
@@ -53,7 +56,14 @@ export function prepare(compiled: AnyPlanned, record: OrderRecord, options: Prep
     personalization: personalization(product, personal, contents),
     proof: proof(product, personal, contents),
     ...drawn,
-    told: tell(chipSays([...contents.values()].flatMap((one) => (one.kind === "bytes" ? [one.bytes] : [])))),
+    told: tell(
+      personal.dfs.flatMap((df) =>
+        df.files.flatMap(({ model }) => {
+          const own = contents.get(model.name);
+          return own === undefined ? [] : shownOf(model.content, own);
+        }),
+      ),
+    ),
   };
 }
 
@@ -71,11 +81,12 @@ function otherPrograms(
   compiled: OtherPlanned,
   values: Values,
   attempt?: number,
-): Pick<PreparedRecord, "personalization" | "proof" | "payment"> {
+): Pick<PreparedRecord, "personalization" | "proof" | "payment" | "unproved"> {
   if (isGp(compiled)) {
     return {
       personalization: gpPersonalization(compiled, values, attempt),
       proof: gpProof(compiled, values, attempt),
+      unproved: gpUnproved(compiled.product, values),
       ...(compiled.payment === undefined
         ? {}
         : { payment: preparedPayment(compiled.payment, values, attempt) }),
@@ -86,6 +97,13 @@ function otherPrograms(
     return { personalization: foreignPersonalization(product, values), proof: foreignProof(product, values) };
   }
   return { personalization: desfirePersonalization(compiled, values), proof: desfireProof(compiled, values) };
+}
+
+function otherShown(compiled: OtherPlanned, values: Values): readonly ShownContent[] {
+  if (isGp(compiled)) return gpShown(compiled.product, values);
+  return isForeign(compiled)
+    ? foreignShown(compiled.product, values)
+    : desfireShown(compiled.product, values);
 }
 
 function otherProblems(compiled: OtherPlanned, values: Values): readonly GpProblem[] {

@@ -87,6 +87,8 @@ export interface PreparedRecord {
   readonly emboss: readonly EmbossLine[];
   /** Of a payment card: what its transaction is judged by. */
   readonly payment?: PreparedPayment;
+  /** What the proof does not show of its chip, a sentence each. */
+  readonly unproved?: readonly string[];
   /** What record and chip say of whose card it is. */
   readonly told?: Told;
 }

@@ -2,7 +2,7 @@
 import { transactionFinding } from "../ledger/proof.js";
 import { runOn } from "./contact.js";
 import { afterFindings, shownFindings } from "./shown.js";
-import { boundOf, type Station } from "./station.js";
+import { boundOf, proofSecrets, type Station } from "./station.js";
 
 /** Core, RAM, ROM, EEPROM; the card is still empty. */
 export const electricalTest: Station = {
@@ -46,7 +46,11 @@ export const chipProof: Station = {
   name: "chip-proof",
   visit: async (card, visit) => {
     const { proof, payment } = boundOf(card).prepared;
-    const outcome = await runOn("chip-proof", card, visit, { program: proof, accepted: ["completed"] });
+    const outcome = await runOn("chip-proof", card, visit, {
+      program: proof,
+      accepted: ["completed"],
+      ...proofSecrets(boundOf(card)),
+    });
     if (outcome.kind !== "passed") return outcome;
     // A payment card's own proof comes later. On a line that has no quality control this stays its last word.
     const later = {

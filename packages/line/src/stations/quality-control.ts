@@ -24,6 +24,7 @@ import {
   type CardInWork,
   type FacesVerdict,
   marksOf,
+  proofSecrets,
   type Station,
   type Visit,
 } from "./station.js";
@@ -58,7 +59,11 @@ export const quality: Station = {
 /** Readable files by content, keys and states under the issuer's session; and whatever a payment card shows of itself in a transaction. */
 async function proofOf(card: CardInWork, visit: Visit, interrupted: boolean): Promise<Outcome> {
   const { proof, payment } = boundOf(card).prepared;
-  const proved = await runOn("quality", card, visit, { program: proof, accepted: ["completed"] });
+  const proved = await runOn("quality", card, visit, {
+    program: proof,
+    accepted: ["completed"],
+    ...proofSecrets(boundOf(card)),
+  });
   if (proved.kind !== "passed") return proved;
   const shown = shownFindings(proof);
   if (payment === undefined) return afterFindings(shown, proved);

@@ -211,6 +211,12 @@ export function boundOf(card: CardInWork): Bound {
   return card.bound;
 }
 
+/** What a proof may be judged by of the record's secrets: the issuer's keys and groupings, and none of its PINs. */
+export function proofSecrets({ secrets }: Bound): { readonly secrets?: SealedSecrets } {
+  const { order, record, issuer } = secrets;
+  return issuer === undefined ? {} : { secrets: { order, record, issuer, pins: {} } };
+}
+
 /** What every visit has at hand. */
 export interface Surroundings {
   readonly world: World;

@@ -179,15 +179,17 @@ test("the page shows rejects as they were judged, and fields that drift; JSON ha
     source: "data:image/jpeg;base64,AAAA",
   } as const;
   const drift = { camera: "<eye>", field: "front name", cards: 40, what: "place", farthest: 0.62, now: 0.1 };
-  const more = { ...report, judged: [picture], drifts: [drift] };
+  const unshown = ["not proved: <keys> of access"];
+  const more = { ...report, judged: [picture], drifts: [drift], unshown };
   const page = await text(reportHtml(more));
   expect(page).toContain("Rejected cards as they were judged");
   expect(page).toContain('<img src="data:image/jpeg;base64,AAAA" alt="Record 2, front, as it was judged"');
   expect(page).toMatch(/Fields that drift[^]*&lt;eye&gt;[^]*front name[^]*62/);
+  expect(page).toMatch(/What quality control does not show[^]*<li>not proved: &lt;keys&gt; of access<\/li>/);
   const plain = await text(reportHtml(report));
-  expect(plain).not.toMatch(/as they were judged|Fields that drift/);
+  expect(plain).not.toMatch(/as they were judged|Fields that drift|does not show/);
   const json = await text(reportJson(more));
-  expect(JSON.parse(json)).toMatchObject({ drifts: [drift] });
+  expect(JSON.parse(json)).toMatchObject({ drifts: [drift], unshown });
   expect(json).not.toContain("AAAA");
 });
 

@@ -22,6 +22,7 @@ export interface ReportAsk {
   readonly order: string;
   readonly timeZone: string;
   readonly simulated: readonly string[];
+  readonly unshown?: readonly string[];
   /** By the wall's clock; on virtual time also by the line's own. */
   readonly seconds: number;
   readonly simulatedSeconds?: number;
@@ -240,6 +241,7 @@ export function reportStore(desk: Desk): Reports {
         written: stamp(desk),
         timeZone: ask.timeZone,
         simulated: ask.simulated,
+        ...(ask.unshown === undefined ? {} : { unshown: ask.unshown }),
         records: {
           total: row.records,
           produced,

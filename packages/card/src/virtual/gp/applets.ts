@@ -16,6 +16,8 @@ export interface Applet {
     before: Objects,
     groupings: readonly Grouping[],
   ): Map<number, Uint8Array> | number | undefined;
+  /** Whether it has a place for such a grouping, judged as soon as one is whole (EMV CPS); absent: judged with all others. */
+  knows?(id: number): boolean;
   /** It has just been selected: what stands beside its name in the answer (undefined: as for every application), and the status word. */
   selected?(
     card: GpCard,
@@ -101,6 +103,8 @@ const accessApplet: Applet = {
     switch (command.ins) {
       case 0xca:
         return getObject(card, app, command);
+      case 0x5c:
+        return proveGrouping(card, app, command);
       case 0x84:
         return getChallenge(card, command);
       case 0x88:
@@ -142,6 +146,20 @@ function internalAuthenticate(card: GpCard, app: Application, { p1, p2, data }: 
   const key = dataOf(card, app).get((KIND.key << 8) | p2);
   if (key === undefined) return status(SW.referenceNotFound);
   return answer(new Cipher(card.chip, key).cmac([0x01], card.chip.chipNumber, data));
+}
+
+/** PROVE GROUPING: what a grouping of data holds, by a key of the applet's, shown to nobody who has not both. */
+function proveGrouping(card: GpCard, app: Application, { p1, p2, data, le }: Apdu): Answer {
+  if (data.length !== 17 || (le !== undefined && le < 16)) return status(SW.wrongLength);
+  const objects = dataOf(card, app);
+  const content = objects.get((p1 << 8) | p2);
+  const key = objects.get((KIND.key << 8) | (data[0] ?? 0));
+  const proved: readonly number[] = [KIND.open, KIND.gated, KIND.hidden, KIND.pinned];
+  if (content === undefined || key === undefined || !proved.includes(p1)) return status(SW.referenceNotFound);
+  const length = [content.length >> 8, content.length & 0xff];
+  const { chipNumber } = card.chip;
+  const aes = new Cipher(card.chip, key);
+  return answer(aes.cmac([0x06], chipNumber, data.subarray(1), [p1, p2], length, content));
 }
 
 /** EXTERNAL AUTHENTICATE with 16 bytes, MUTUAL AUTHENTICATE with 32; the try is gone before the comparison. */

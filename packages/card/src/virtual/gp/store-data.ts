@@ -31,14 +31,29 @@ export function storeData(card: GpCard, command: Apdu): Answer {
   card.staged = undefined;
   const next = stage(card, staged, command);
   if (typeof next === "number") return status(next);
-  if ((command.p1 & LAST) === 0) {
+  const aid = card.selected?.aid ?? card.personalized;
+  const app = aid === undefined ? undefined : card.vault.application(aid);
+  const last = (command.p1 & LAST) !== 0;
+  if (app !== undefined && hasUnknown(app, staged, next)) {
+    // What ends in this block is not taken; a personalization that is not over goes on.
+    if (!last) card.staged = { ...next, groupings: staged?.groupings ?? [] };
+    return status(SW.referenceNotFound);
+  }
+  if (!last) {
     card.staged = next;
     return status(SW.ok);
   }
   if (next.structure === DGI && next.bytes.length > 0) return status(SW.wrongData);
-  const aid = card.selected?.aid ?? card.personalized;
-  const app = aid === undefined ? undefined : card.vault.application(aid);
   return status(app === undefined ? storeOwn(card, next) : storeFor(card, app, next));
+}
+
+/** Whether a grouping that ends in this block is none of the application's, where that is judged at once. */
+function hasUnknown(app: Application, before: Staged | undefined, { groupings }: Staged): boolean {
+  const applet = appletOf(app);
+  return (
+    applet.knows !== undefined &&
+    groupings.slice(before?.groupings.length ?? 0).some(({ id }) => applet.knows?.(id) === false)
+  );
 }
 
 /** What is there with this block; a status word when it does not follow. */

@@ -8,7 +8,13 @@ import { type Answer, answer, type Apdu, join, status, SW } from "../os/command.
 import { FLAG, Store } from "./counters.js";
 import { externalAuthenticate, generateAc, type Work } from "./cryptogram.js";
 import { aflOf, aipOf, DGI, type Files, inRecords, pdolOf, wantedBy } from "./data.js";
-import { keyOf, personalizeDirectory, personalizePayment } from "./personalize.js";
+import {
+  isDirectoryGrouping,
+  isPaymentGrouping,
+  keyOf,
+  personalizeDirectory,
+  personalizePayment,
+} from "./personalize.js";
 import { verify } from "./pin.js";
 import { script } from "./scripts.js";
 import { signedDynamicData } from "./signature.js";
@@ -27,6 +33,7 @@ function isOpen(card: GpCard, app: Application): boolean {
 /** PSE or PPSE: records and what SELECT tells. */
 export const directoryApplet: Applet = {
   personalizable: isOpen,
+  knows: isDirectoryGrouping,
   store: (_card, before, groupings) => personalizeDirectory(before, groupings),
   selected: (card, app) => ({ template: storedFci(card, app), sw: SW.ok }),
   command: (card, app, command) => {
@@ -39,6 +46,7 @@ export const directoryApplet: Applet = {
 /** The payment application (docs/payment-card.md). */
 export const paymentApplet: Applet = {
   personalizable: isOpen,
+  knows: isPaymentGrouping,
   store: (card, before, groupings) => personalizePayment(card, before, groupings),
   selected: (card, app) => {
     card.transaction = newTransaction();

@@ -86,6 +86,21 @@ describe.each(["scp02", "scp03"] as const)("STORE DATA under %s", (scp) => {
   ] as const)("%s: %s", (_name, change, sw) => {
     expect(stored(scp, change)).toBe(sw);
   });
+  test("a grouping that it does not know is refused with its command, and the personalization goes on without it", () => {
+    const bench = new PaymentBench({ scp });
+    const session = bench.open();
+    bench.install(session);
+    bench.secured(session, installForPersonalization(application));
+    const strange: NewDgi = { id: 0x9207, value: unhex("0102") };
+    const [first, ...rest] = issued(bench.profile, scp).dgis;
+    const dgis = first === undefined ? [] : [first, strange, ...rest];
+    const answers = bench.storing(dgis, session).map((command) => bench.gp.secured(session, command));
+    expect(answers[1]).toBe("6A88");
+    expect(answers.filter((sw) => sw !== "9000")).toEqual(["6A88"]);
+    bench.gp.power();
+    bench.gp.send(select);
+    expect(bench.gp.say({ cla: 0x00, ins: 0xb2, p1: 1, p2: 0x0c, le: 256 })).toBe("9000");
+  });
   test("once personalized it takes no more; only deleting begins anew, and nothing of the old card is left", () => {
     const bench = new PaymentBench({ scp }).personalize();
     const session = bench.open();

@@ -27,13 +27,16 @@ const OPEN: readonly number[] = [
   DGI.issuerData,
 ];
 
+export const isPaymentGrouping = (id: number): boolean => isRecord(id) || isSecret(id) || OPEN.includes(id);
+export const isDirectoryGrouping = (id: number): boolean => isRecord(id) || id === DGI.fci;
+
 /** All that a personalization brings, or why it is refused (docs/payment-card.md 2). */
 export function personalizePayment(
   card: GpCard,
   before: Objects,
   groupings: readonly Grouping[],
 ): Map<number, Uint8Array> | number {
-  const files = taken(before, groupings, (id) => isRecord(id) || isSecret(id) || OPEN.includes(id));
+  const files = taken(before, groupings, isPaymentGrouping);
   if (typeof files === "number") return files;
   for (const [id, value] of files) {
     const kept = isSecret(id) ? keptSecret(id, value) : rightForm(id, value) ? value : undefined;
@@ -59,7 +62,7 @@ export function personalizeDirectory(
   before: Objects,
   groupings: readonly Grouping[],
 ): Map<number, Uint8Array> | number {
-  const files = taken(before, groupings, (id) => isRecord(id) || id === DGI.fci);
+  const files = taken(before, groupings, isDirectoryGrouping);
   if (typeof files === "number") return files;
   if (![...files].every(([id, value]) => rightForm(id, value))) return SW.wrongData;
   return files.has(DGI.fci) ? files : SW.wrongP1P2;

@@ -6,6 +6,7 @@ import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
 import { laserOf } from "../marks.js";
 import { capacityAsk } from "../planned.js";
+import { shownOf } from "../shown.js";
 import { chipsOf, refuseSharedKeys } from "../shared-keys.js";
 import { recordOf } from "./explain.js";
 import {
@@ -56,6 +57,7 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
     const found = capacity(ask);
     const needed = options.rate === undefined ? undefined : headsFor(options.rate, found);
     const works = chipWork(ask);
+    const { compared, unshown } = shownOf(job.planned, example);
     if (options.json === true) {
       printJson({
         line: line.line,
@@ -63,6 +65,8 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
         ...(lasered.length === 0 ? {} : { laser: lasered }),
         ...(needed === undefined ? {} : { rate: options.rate, heads: needed }),
         ...(noticed.length === 0 ? {} : { noticed }),
+        compared,
+        unshown,
       });
       return;
     }
@@ -90,6 +94,9 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
     for (const one of noticed) print(`noticed: ${one}.\n`);
     for (const { side, ...figures } of lasered) print(`laser, ${side}: ${figuresText(figures)}`);
     if (lasered.length > 0) print("");
+    for (const one of compared) print(`cross-checked: ${one}.`);
+    for (const one of unshown) print(`${one}.`);
+    if (compared.length + unshown.length > 0) print("");
     print(
       textTable(
         ["chip work", "ms", "wire ms", "characters", "pages written", "APDUs"],

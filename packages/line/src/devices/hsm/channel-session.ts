@@ -1,6 +1,6 @@
 /** Sessions with a card manager inside the vault: SCP02, SCP03 and SCP11 (GlobalPlatform), and what is put into cards under them. */
 import type { Command, Response } from "@persoline/card/apdu";
-import { CardProblem, concat, hex, u16, unhex, unmoved } from "@persoline/card/bytes";
+import { CardProblem, hex, unhex, unmoved } from "@persoline/card/bytes";
 import { kcvAes, type KeptKey } from "@persoline/card/crypto";
 import {
   initializeUpdate,
@@ -17,14 +17,15 @@ import {
   wipeKeySet,
 } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
-import type {
-  Judge,
-  KeyRef,
-  Part,
-  SealedSecrets,
-  SecureChannelSpec,
-  SecureStep,
-  Serial,
+import {
+  asksIssuer,
+  type Judge,
+  type KeyRef,
+  type Part,
+  type SealedSecrets,
+  type SecureChannelSpec,
+  type SecureStep,
+  type Serial,
 } from "@persoline/card/program";
 import { issuerSecret, keptIssuerSecret } from "./issuer-data.js";
 import type { Keyring } from "./keyring.js";
@@ -33,6 +34,7 @@ import { random } from "./draw.js";
 import { PaymentParts } from "./payment/session.js";
 import { Scp11SessionOpening } from "./scp11-opening.js";
 import { mustDraw, takeDrawnPin } from "./drawn-pin.js";
+import { expectedProof } from "./proof.js";
 import { unseal } from "./seal.js";
 import {
   type Authenticated,
@@ -41,7 +43,6 @@ import {
   damaged,
   filled,
   otherChip,
-  proofOf,
   type Unwrapped,
   usedUp,
   verdicts,
@@ -273,8 +274,13 @@ export class ChannelSession implements CardSession {
       case "challenge": {
         if (judge === undefined || judge.proof === "uid")
           throw new VaultRefusal("a challenge without anything to judge");
+        // Outside of it wrong ones are counted.
+        if (judge.proof !== "file" && asksIssuer(judge))
+          throw new VaultRefusal("what is the issuer's judges proofs outside of a session only");
         const challenge = random(16);
-        return { bytes: challenge, awaited: { equals: this.#proof(judge, challenge) } };
+        const serial = this.#serial;
+        const equals = expectedProof(this.#ring, judge, { serial, challenge, secrets });
+        return { bytes: challenge, awaited: { equals } };
       }
       case "desfire-key":
         throw new VaultRefusal("keys of DESFire cards go into those only");
@@ -336,25 +342,6 @@ export class ChannelSession implements CardSession {
     digits.fill(0);
     block.fill(0);
     return bytes;
-  }
-
-  /** What the card has to answer (docs/card-os.md 6). */
-  #proof(judge: Exclude<Judge, { proof: "uid" }>, challenge: Uint8Array): Uint8Array {
-    const chip = unhex(this.#serial);
-    const message =
-      judge.proof === "internal"
-        ? concat(Uint8Array.of(0x01), chip, challenge)
-        : concat(
-            Uint8Array.of(0x05),
-            chip,
-            challenge,
-            u16(judge.fid),
-            u16(judge.content.length),
-            judge.content,
-          );
-    const { keys, kid } = judge;
-    const [proof = new Uint8Array(0)] = proofOf(this.#ring, { keys, kid, serial: this.#serial }, message);
-    return proof;
   }
 
   unwrap(answers: readonly Response[]): Unwrapped {

@@ -202,15 +202,23 @@ export function issuerSecret(
 }
 
 /** The same as an object of the token, for a session whose keys are there; undefined where it must be clear in between. The caller wipes it. */
-export function keptIssuerSecret(
+export const keptIssuerSecret = (ring: Keyring, part: IssuerPart, secrets: SealedSecrets | undefined) =>
+  keptIn(ring, part, secrets, "to-card");
+
+/** A card's key that the issuer made as a key of the token that makes MACs; undefined where it must be clear for that. The caller wipes it. */
+export const keptIssuerKey = (ring: Keyring, part: IssuerPart, secrets: SealedSecrets | undefined) =>
+  keptIn(ring, part, secrets, "mac");
+
+function keptIn(
   ring: Keyring,
   part: IssuerPart,
   secrets: SealedSecrets | undefined,
+  purpose: "to-card" | "mac",
 ): KeptKey | undefined {
   const { kept } = ring;
   if (kept?.transported === undefined || part.pad !== undefined || part.length % 16 !== 0) return undefined;
   const wrapped = wrappedSecret(ring, part, secrets);
   // Wrapping adds eight bytes to whole blocks: another length is told by the way in clear, which refuses it.
   if (wrapped.mode !== "aes-wrap" || wrapped.value.length !== part.length + 8) return undefined;
-  return mustOpen(wrapped, () => kept.transported?.(wrapped.key, wrapped.value));
+  return mustOpen(wrapped, () => kept.transported?.(wrapped.key, wrapped.value, purpose));
 }

@@ -52,8 +52,8 @@ export interface KeptKeys {
   ): KeptKey;
   loaderKey(keys: KeyRef, serial: Serial): KeptKey;
   keySet(keys: KeyRef, serial: Serial, diversify?: "kdf3" | "none"): KeptKeySet | undefined;
-  /** What the issuer wrapped (RFC 5649) as an object on its way into a card; undefined: it does not open. Absent: the token cannot. */
-  transported?(name: KeyRef, value: Uint8Array): KeptKey | undefined;
+  /** What the issuer wrapped (RFC 5649) as an object on its way into a card, or as a key of MACs; undefined: it does not open. Absent: the token cannot. */
+  transported?(name: KeyRef, value: Uint8Array, purpose: "to-card" | "mac"): KeptKey | undefined;
   /** ENC, MAC, DEK on their way into a card. */
   newKeySet(part: Extract<Part, { secret: "key-set" }>, serial: Serial): readonly KeptKey[] | undefined;
 }

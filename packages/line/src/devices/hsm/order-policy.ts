@@ -6,13 +6,21 @@
 import { createHash } from "node:crypto";
 import {
   type PaymentMasters,
+  type OpenJudge,
   placements,
+  proofPlacements,
   type SealedSecrets,
   type SecureChannelSpec,
   type SecureStep,
 } from "@persoline/card/program";
 import { type Kept, unkeptSentence } from "./order-levels.js";
-import { type Environment, type PaymentAsk, type PinSource, wrongBlocksAtMost } from "./port.js";
+import {
+  type Environment,
+  type PaymentAsk,
+  type PinSource,
+  wrongBlocksAtMost,
+  wrongProofsAtMost,
+} from "./port.js";
 import { VaultRefusal } from "./vault-refusal.js";
 
 /** Longer ones are nobody's: a product has some dozens. */
@@ -93,6 +101,7 @@ export class OrderPolicies {
   /** Whose each of the issuer's PIN blocks is said to be: digests of both. */
   readonly #blocks = new Map<string, string>();
   #wrongBlocks = 0;
+  #wrongProofs = 0;
 
   /** `kept`: the levels that this module has shown; without them it keeps none. */
   constructor(environment: Environment, approved: () => readonly ApprovedPolicy[], kept: Kept = {}) {
@@ -209,6 +218,38 @@ export class OrderPolicies {
       );
     const wrong = placed.find(({ sentence, known }) => !known || !policy.sentences.has(sentence));
     if (wrong !== undefined) throw notListed(order, wrong.sentence);
+  }
+
+  /** Before what is the issuer's judges a card. Throws VaultRefusal, naming it; and once so many proofs were wrong that somebody may be guessing. */
+  allowProofs(order: string | undefined, judges: readonly OpenJudge[]): void {
+    const placed = judges.flatMap((judge) => proofPlacements(judge));
+    const [first] = placed;
+    if (first === undefined) return;
+    this.#mayProve();
+    if (order === undefined)
+      throw new VaultRefusal(
+        `no record's secrets were named, and without them this is not done: ${first.sentence}`,
+      );
+    for (const { sentence, known } of placed) {
+      if (!known) throw notListed(order, sentence);
+      this.allow(order, sentence);
+    }
+  }
+
+  /**
+   * Before a verdict leaves: whoever may name a grouping's content, or set the card's, and hears whether they agree finds a short one by
+   * trying all, so of wrong ones only a few are told, however many were asked for at once. Throws VaultRefusal.
+   */
+  countProof(isRight: boolean): void {
+    this.#mayProve();
+    if (!isRight) this.#wrongProofs++;
+  }
+
+  #mayProve(): void {
+    if (this.#wrongProofs < wrongProofsAtMost) return;
+    throw new VaultRefusal(
+      "so many proofs of data or of the issuer's keys were wrong that no more are judged: find out what is wrong with the cards or the issuer's file, then start anew",
+    );
   }
 
   /** For the capability report. */

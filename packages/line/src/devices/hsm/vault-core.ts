@@ -2,7 +2,12 @@
 import { concat, equalConstantTime, unhex } from "@persoline/card/bytes";
 import { seededBytes } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
-import type { SealedSecrets, SecureChannelSpec, SessionId } from "@persoline/card/program";
+import {
+  asksIssuer,
+  type SealedSecrets,
+  type SecureChannelSpec,
+  type SessionId,
+} from "@persoline/card/program";
 import { random, randomDigits } from "./draw.js";
 import { proveIssuerFile, takeIssuerRecords, WrappedValues } from "./issuer-data.js";
 import { Held } from "./held.js";
@@ -28,6 +33,7 @@ import {
 import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
 import { type ListedCard, NO_CARD, OrderPolicies, pinSentence } from "./order-policy.js";
+import { expectedProof } from "./proof.js";
 import { accountTag, isUnlisted, seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
@@ -47,8 +53,8 @@ const SESSIONS_AT_MOST = 1024;
 const SESSION_LIFE_MS = 30 * 60_000;
 const MUTUAL_LIFE_MS = 2 * 60_000;
 
-/** A card has fewer keys that prove themselves. */
-const PROOFS_AT_ONCE = 32;
+/** A card has fewer keys and groupings that prove themselves. */
+const PROOFS_AT_ONCE = 256;
 
 interface OpenSession {
   readonly card: CardSession;
@@ -80,12 +86,12 @@ export function vaultCalls(
     lifeMs: MUTUAL_LIFE_MS,
     end: (expected) => expected.fill(0),
   });
-  const proofs = new Held<readonly Uint8Array[]>(nextId, {
+  const proofs = new Held<readonly { readonly bytes: Uint8Array; readonly isCounted: boolean }[]>(nextId, {
     what: "proof",
     most: SESSIONS_AT_MOST,
     lifeMs: MUTUAL_LIFE_MS,
     end: (expected) => {
-      for (const one of expected) one.fill(0);
+      for (const { bytes } of expected) bytes.fill(0);
     },
   });
   /** Nothing has left for a card yet: what a lost connection broke is computed anew, with keys found again. */
@@ -155,20 +161,20 @@ export function vaultCalls(
     },
     closeSession: close,
 
-    openProof: ({ serial, keys }) => {
-      if (keys.length === 0 || keys.length > PROOFS_AT_ONCE)
-        throw new VaultRefusal(`${keys.length} keys to prove at once: 1 to ${PROOFS_AT_ONCE}`);
-      const challenges = keys.map(() => again(() => random(16)));
-      const chip = unhex(serial);
-      const expected = keys.flatMap((key, at) =>
-        again(() =>
-          proofOf(
-            ring,
-            { ...key, serial, purpose: "check" },
-            concat(Uint8Array.of(0x01), chip, challenges[at] ?? new Uint8Array(0)),
-          ),
-        ),
-      );
+    openProof: ({ serial, judges, secrets }) => {
+      if (judges.length === 0 || judges.length > PROOFS_AT_ONCE)
+        throw new VaultRefusal(`${judges.length} proofs at once: 1 to ${PROOFS_AT_ONCE}`);
+      policies.allowProofs(secrets?.order, judges);
+      if (secrets !== undefined) again(() => judgeSeals(ring, policies, secrets));
+      const challenges = judges.map(() => again(() => random(16)));
+      const expected = judges.map((judge, at) => ({
+        bytes: again(() => {
+          const challenge = challenges[at] ?? new Uint8Array(0);
+          return expectedProof(ring, judge, { serial, challenge, secrets, purpose: "check" });
+        }),
+        // Who names the content and hears whether the card has it could guess at what is short.
+        isCounted: judge.proof === "grouping" || asksIssuer(judge),
+      }));
       return { proof: proofs.add(expected), challenges };
     },
     judgeProof: ({ proof, answers }) => {
@@ -176,9 +182,11 @@ export function vaultCalls(
         const expected = proofs.get(proof);
         if (answers.length !== expected.length)
           throw new VaultRefusal(`${answers.length} answers came to ${expected.length} challenges`);
-        return expected.map((one, at) =>
-          equalConstantTime(one, answers[at] ?? new Uint8Array(0)) ? "right" : "wrong",
-        );
+        return expected.map(({ bytes, isCounted }, at) => {
+          const isRight = equalConstantTime(bytes, answers[at] ?? new Uint8Array(0));
+          if (isCounted) policies.countProof(isRight);
+          return isRight ? "right" : "wrong";
+        });
       } finally {
         proofs.close(proof);
       }

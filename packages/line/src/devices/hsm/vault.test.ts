@@ -273,8 +273,8 @@ describe("card sessions against the virtual card", () => {
     expect(await hsm.judgeMutual({ session: gate.session, answer: answer.data })).toBe("right");
 
     // Outside of any session the card proves its keys: each challenge is its own, each answer judged once.
-    const gateKey = { keys: ref("gate"), kid: 1 };
-    const ask = { serial, keys: [gateKey, { ...gateKey, kid: 2 }] };
+    const gateKey = { proof: "internal", keys: ref("gate"), kid: 1 } as const;
+    const ask = { serial, judges: [gateKey, { ...gateKey, kid: 2 }] };
     const { proof, challenges } = await hsm.openProof(ask);
     expect(challenges.map(({ length }) => length)).toEqual([16, 16]);
     expect(hex(challenges[0] ?? unhex(""))).not.toBe(hex(challenges[1] ?? unhex("")));
@@ -282,10 +282,10 @@ describe("card sessions against the virtual card", () => {
     // The second answer is that of key 1, and it was key 2 that was asked for.
     expect(await hsm.judgeProof({ proof, answers })).toEqual(["right", "wrong"]);
     await expect(hsm.judgeProof({ proof, answers })).rejects.toThrow("there is no proof");
-    const again = await hsm.openProof({ serial, keys: [gateKey] });
+    const again = await hsm.openProof({ serial, judges: [gateKey] });
     expect(await hsm.judgeProof({ proof: again.proof, answers: answers.slice(0, 1) })).toEqual(["wrong"]);
-    await expect(hsm.openProof({ serial, keys: [] })).rejects.toThrow("1 to 32");
-    await expect(hsm.openProof({ serial, keys: [{ ...gateKey, keys: ref("fab") }] })).rejects.toThrow(
+    await expect(hsm.openProof({ serial, judges: [] })).rejects.toThrow("1 to 256");
+    await expect(hsm.openProof({ serial, judges: [{ ...gateKey, keys: ref("fab") }] })).rejects.toThrow(
       "one purpose",
     );
     const few = await hsm.openProof(ask);

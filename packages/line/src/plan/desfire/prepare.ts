@@ -1,7 +1,8 @@
 import { getApplicationIds, getCardUid, getFileIds, setConfiguration } from "@persoline/card/desfire";
 import type { CardProgram, Segment, Step } from "@persoline/card/program";
 import { ContentProblem, type Values } from "../content.js";
-import { type Content, contentFields } from "../personal.js";
+import { type Content, contentFields, shownOf } from "../personal.js";
+import type { ShownContent } from "../told.js";
 import {
   askVersion,
   changedKey,
@@ -203,6 +204,14 @@ export function desfireProof({ product }: PlannedDesfire, values: Values): CardP
     ],
   };
 }
+
+/** What the proof reads: contents of files that some key may read. Throws ContentProblem. */
+export const desfireShown = ({ applications }: DesfireProduct, values: Values): readonly ShownContent[] =>
+  applications.flatMap((app) =>
+    filled(app, values).flatMap(({ file, content }) =>
+      file.content === undefined || readerOf(file) === undefined ? [] : shownOf(file.content, content),
+    ),
+  );
 
 function proofOf(product: DesfireProduct, app: DesfireApplication, files: readonly Filled[]): Segment[] {
   const { version, generation } = product;

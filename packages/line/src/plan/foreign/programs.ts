@@ -12,6 +12,9 @@ import {
 } from "@persoline/card/iso7816";
 import type { CardProgram, Segment, Step } from "@persoline/card/program";
 import { fill, tlvBytes, valueBytes, ContentProblem, type Values } from "../content.js";
+import { shownOf } from "../personal.js";
+import { contentModel } from "../product-model.js";
+import type { ShownContent } from "../told.js";
 import { exact, fidOf, mf, Moody, selected, sfiOf } from "./moods.js";
 import { type ForeignEf, type ForeignProduct, numberFile } from "./product.js";
 
@@ -196,6 +199,17 @@ export function foreignProof(product: ForeignProduct, values: Values): CardProgr
   const shown = pin === undefined ? [] : [pinSegment(moody, pin)];
   return { name: `${product.product}/proof`, segments: [...files, ...shown] };
 }
+
+/** All that is written is read back. Throws ContentProblem. */
+export const foreignShown = (product: ForeignProduct, values: Values): readonly ShownContent[] =>
+  product.files.flatMap((ef) => {
+    const written = product.write[ef.ef];
+    if (written === undefined) return [];
+    const parts = contentOf(product, ef, values);
+    return ef.type === "transparent"
+      ? parts.flatMap((bytes) => shownOf(contentModel(written), { kind: "bytes", bytes }))
+      : shownOf(contentModel(written), { kind: "records", records: parts });
+  });
 
 /** An EF record too many was appended twice. */
 const noMore = (moody: Moody, ef: ForeignEf, parts: readonly Uint8Array[]): Step =>

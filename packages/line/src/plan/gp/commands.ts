@@ -10,6 +10,7 @@ import {
   storeData,
 } from "@persoline/card/globalplatform";
 import {
+  type Judge,
   type KeyForm,
   type KeyRef,
   type Part,
@@ -18,7 +19,10 @@ import {
   scp11Kids,
 } from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
+import { challenge, cmacBlocks } from "../commands.js";
 import { type GpProduct, setEntries } from "./model.js";
+
+type GroupingJudge = Extract<Judge, { proof: "grouping" }>;
 
 /** The commands of GlobalPlatform products, one function each, with the answer they must get. */
 export const exactly = (...values: readonly number[]): readonly SwPattern[] =>
@@ -195,6 +199,22 @@ export const getObject = (id: number, content: Uint8Array, what: string): Step =
       answer: { value: content },
     },
   );
+
+/** The applet shows by a key that a grouping which is not read holds just this; its answer tells nothing of it. */
+export function proveGrouping(judge: Omit<GroupingJudge, "proof">, what: string): Step {
+  const { id, kid, content } = judge;
+  const length = content instanceof Uint8Array ? content.length : content.length + (content.pad ?? 0);
+  const step = stepOf(
+    { cla: 0x80, ins: 0x5c, p1: id >> 8, p2: id & 0xff, le: 256 },
+    { why: `prove the content of ${what}`, clause: "docs/gp-card.md 7, PROVE GROUPING", again: "same" },
+  );
+  return {
+    ...step,
+    data: [Uint8Array.of(kid), challenge],
+    judge: { proof: "grouping", ...judge } as GroupingJudge,
+    cost: { pages: 0, aesBlocks: cmacBlocks(1 + 10 + 16 + 2 + 2 + length) },
+  };
+}
 
 /** Header of a data grouping of at most 254 bytes. */
 export const groupingHead = (id: number, length: number): Uint8Array =>

@@ -83,7 +83,8 @@ export const programsOf = (compiled: PlannedGp): readonly (readonly [string, Car
 };
 
 export const serial = "504C0000000000000107" as Serial;
-const masters: Readonly<Record<string, [StoredKey["use"], StoredKey["algorithm"], string]>> = {
+type Masters = Readonly<Record<string, [StoredKey["use"], StoredKey["algorithm"], string]>>;
+const masters: Masters = {
   "gp-fab": ["scp03", "AES-128", "404142434445464748494A4B4C4D4E4F"],
   "gp-issuer": ["scp03", "AES-256", "E0E1E2E3E4E5E6E7E8E9EAEBECEDEEEF".repeat(2)],
   "gp-fab-des": ["scp02", "3DES", "404142434445464748494A4B4C4D4E4F"],
@@ -93,19 +94,21 @@ const masters: Readonly<Record<string, [StoredKey["use"], StoredKey["algorithm"]
   "line-host": ["scp11", "P-256", publishedIn("line-host")],
   "access-app": ["application", "AES-128", "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF"],
 };
-export const calls = vaultCalls(
-  new Keyring(
-    "test",
-    Object.entries(masters).map(([name, [use, algorithm, value]]) => ({
-      name: name as StoredKey["name"],
-      use,
-      algorithm,
-      environment: "test",
-      published: true,
-      value: unhex(value),
-    })),
-  ),
-);
+export const moduleWith = (more: Masters) =>
+  vaultCalls(
+    new Keyring(
+      "test",
+      Object.entries({ ...masters, ...more }).map(([name, [use, algorithm, value]]) => ({
+        name: name as StoredKey["name"],
+        use,
+        algorithm,
+        environment: "test",
+        published: true,
+        value: unhex(value),
+      })),
+    ),
+  );
+export const calls = moduleWith({});
 const whose = { record: 3 };
 /** The record's PIN as an order of these programs has it, each list of places its own order. */
 const sealedPins = new Map<string, Uint8Array>();

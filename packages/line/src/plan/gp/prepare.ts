@@ -1,8 +1,9 @@
 import { aid, hex, unhex } from "@persoline/card/bytes";
-import { clearField, groupingOf } from "../../orders/issuer.js";
+import { clearField, groupingOf, instructionsIn } from "../../orders/issuer.js";
+import { arranged } from "@persoline/card/issuer-data";
 import { preparePayment } from "@persoline/card/emv";
 import { installForPersonalization, storeDgis } from "@persoline/card/globalplatform";
-import type { CardProgram, Part, Step } from "@persoline/card/program";
+import { type CardProgram, dataLength, type Part, type Step } from "@persoline/card/program";
 import { encodeTlv, tlv } from "@persoline/card/tlv";
 import {
   ContentProblem,
@@ -14,32 +15,29 @@ import {
   type Values,
   valueBytes,
 } from "../content.js";
-import { internalAuthenticate, pinState } from "../commands.js";
 import type { ContentModel } from "../product-model.js";
 import {
   cardState,
   dismissAuthority,
-  getObject,
+  exactly,
   groupingHead,
   groupingName,
   installed,
   noReceipt,
   putKeys,
   select,
-  statusOf,
   stepOf,
   store,
 } from "./commands.js";
 import { mostData, type PlannedGp } from "./compile.js";
 import type { GpApplication, GpProduct, IssuerGrouping } from "./model.js";
 import { paymentCard, paymentFaults } from "./payment/record.js";
-import { directoryReading, paymentReading, paymentSegment } from "./payment/steps.js";
+import { paymentSegment } from "./payment/steps.js";
 import { pinProblems } from "../pin-origin.js";
 
 /** Most bytes of a grouping that GET DATA gives back in one answer. */
 const mostRead = 239;
 const mostIssuer = { identification: 16, cardImage: 32 } as const;
-const SELECTABLE = 0x07;
 /** Grouping of the access applet's PIN (docs/gp-card.md 7). */
 const PIN = 0x8281;
 
@@ -50,8 +48,8 @@ const formsOf = (content: ContentModel): readonly ValueForm[] =>
       ? [content.form]
       : [];
 
-/** Throws ContentProblem. */
-function bytesOf(app: GpApplication, id: number, content: ContentModel, values: Values): Uint8Array {
+/** What stands in a grouping of the product's own. Throws ContentProblem. */
+export function bytesOf(app: GpApplication, id: number, content: ContentModel, values: Values): Uint8Array {
   const bytes =
     content.kind === "tlv"
       ? tlvBytes(content.objects, values)
@@ -93,6 +91,8 @@ interface StoredBlock {
   readonly parts: readonly Part[];
   readonly secret: boolean;
   readonly what: string;
+  /** The card may not know it, and goes on without it. */
+  readonly optional?: true;
 }
 
 /** A grouping of the issuer's: as it is, or filled in by the security module. `block`: the session's data key works in such blocks. */
@@ -123,6 +123,33 @@ function issuerBlock(
     secret,
     what: `${what}, from the transport key to the session's data key`,
   };
+}
+
+/** The issuer's groupings as its instructions have them sent (docs/issuer-data.md). Throws ContentProblem. */
+function issuerBlocks(app: GpApplication, most: number, block: 8 | 16, values: Values): StoredBlock[] {
+  if (app.issuer.length === 0) return [];
+  const instructions = instructionsIn(values, hex(app.aid));
+  return arranged(
+    app.issuer.map(({ id }) => id),
+    instructions,
+  ).map(({ ids, optional }) => {
+    const blocks = ids.flatMap((id) => {
+      const found = app.issuer.find((one) => one.id === id);
+      return found === undefined ? [] : [issuerBlock(app, found, block, values)];
+    });
+    const parts = blocks.flatMap((one) => one.parts);
+    const length = dataLength({ data: parts }, "scp03");
+    if (blocks.length > 1 && length > most)
+      throw new ContentProblem(
+        `has groupings ${ids.map(groupingName).join(", ")} of ${app.name} in one command (GROUP): they need ${length} bytes, a command takes ${most}`,
+      );
+    return {
+      parts,
+      secret: blocks.some(({ secret }) => secret),
+      what: `${blocks.map(({ what }) => what).join("; ")}${optional ? " (6A88: this version of the application does not know it)" : ""}`,
+      ...(optional ? { optional } : {}),
+    };
+  });
 }
 
 /** INSTALL [for personalization], then all groupings of one application; they count once the last block is in. */
@@ -165,15 +192,15 @@ function applicationSteps(
       secret: true,
       what: `the PIN of ${app.name} (${own.length} digits, ${own.tries} tries), under the data encryption key`,
     });
-  for (const one of app.issuer) blocks.push(issuerBlock(app, one, block, values));
+  blocks.push(...issuerBlocks(app, most, block, values));
   return [
     stepOf(installForPersonalization(aid(app.aid)), {
       why: `what follows is for application ${app.name}`,
       clause: "GlobalPlatform 2.3.1 11.5.2.3.6, INSTALL [for personalization]",
       ...noReceipt,
     }),
-    ...blocks.map(({ parts, secret, what }, block) =>
-      store(
+    ...blocks.map(({ parts, secret, what, optional }, block) => ({
+      ...store(
         {
           structure: "dgi",
           encryption: secret ? "encrypted" : "none",
@@ -183,7 +210,8 @@ function applicationSteps(
         parts,
         `store ${what}`,
       ),
-    ),
+      ...(optional === true ? { sw: exactly(0x9000, 0x6a88) } : {}),
+    })),
   ];
 }
 
@@ -232,86 +260,6 @@ export function gpPersonalization(planned: PlannedGp, values: Values, attempt = 
   };
 }
 
-/** The access applet of the mask answers INTERNAL AUTHENTICATE with its keys (docs/gp-card.md 7); what other modules do with theirs is their own. */
-const accessApplet = "A0000008760201";
-
-/** Each key shows that it is the master's for this chip, and costs no try. */
-function keyProofs({ name, module, keys }: GpApplication): Step[] {
-  if (keys === undefined || hex(module) !== accessApplet) return [];
-  return keys.ids.map((kid) =>
-    internalAuthenticate(
-      keys.master,
-      kid,
-      `${name} proves key ${groupingName(kid).slice(2)}, which nobody can read`,
-    ),
-  );
-}
-
-/** What anyone can read, then what the issuer's channel shows; that it opens proves the keys on both sides. */
-export function gpProof({ product, payment }: PlannedGp, values: Values, attempt = 1): CardProgram {
-  const { channel, form, isd, applications, stayingKeys } = product;
-  const paid =
-    payment === undefined
-      ? []
-      : [
-          ...applications.flatMap((app) =>
-            app.directory === undefined ? [] : directoryReading(app, payment.profile),
-          ),
-          ...paymentReading(
-            payment.app,
-            preparePayment(payment.profile, paymentCard(payment, values, attempt)).dgis,
-          ),
-        ];
-  const data = applications.flatMap((app) => {
-    const open = app.data.filter(({ id }) => app.read.includes(id));
-    const issuers = app.issuer.filter(({ id, secret }) => !secret && app.read.includes(id));
-    const pin = product.pin?.application === app.name ? product.pin : undefined;
-    const keys = keyProofs(app);
-    if (open.length + issuers.length + keys.length === 0 && pin === undefined) return [];
-    return [
-      select(app.aid, `application ${app.name}`),
-      ...open.map(({ id, content }) =>
-        getObject(id, bytesOf(app, id, content, values), `grouping ${groupingName(id)} of ${app.name}`),
-      ),
-      ...issuers.map(({ id }) => {
-        const value = values[clearField(groupingOf(hex(app.aid), id))];
-        const content = unhex(typeof value === "string" ? value : "");
-        return getObject(id, content, `the issuer's grouping ${groupingName(id)} of ${app.name}`);
-      }),
-      ...keys,
-      ...(pin === undefined ? [] : [pinState(pin.tries)]),
-    ];
-  });
-  const read = [...paid, ...data];
-  return {
-    name: `${product.name}/proof`,
-    segments: [
-      {
-        name: "read what is open",
-        channel: "plain",
-        steps: [
-          {
-            ...installed(channel.kvn, form, stayingKeys),
-            why: "the issuer's keys are in the card, and no others",
-          },
-          ...read,
-          ...(read.length === 0 ? [] : [select(isd, "the security domain again")]),
-        ],
-      },
-      {
-        name: "prove keys and states",
-        channel,
-        steps: [
-          statusOf(isd, 0x80, 0x0f, "the card is SECURED"),
-          ...applications.map((app) =>
-            statusOf(app.aid, 0x40, SELECTABLE, `application ${app.name} is installed and selectable`),
-          ),
-        ],
-      },
-    ],
-  };
-}
-
 export interface GpProblem {
   readonly columns: readonly string[];
   readonly message: string;
@@ -342,6 +290,11 @@ export function gpProblems({ product, payment }: PlannedGp, values: Values): rea
     ...pinProblems(product, values),
     ...paid.map(({ field, ...told }) => ({ columns: [columnOf(field)], ...told })),
     ...fitting(issuer, () => issuerSteps(product, values)),
+    ...product.applications.flatMap((app) =>
+      fitting([], () =>
+        issuerBlocks(app, mostData(product.initial), product.initial.protocol === "scp02" ? 8 : 16, values),
+      ),
+    ),
     ...product.applications.flatMap((app) =>
       app.data.flatMap(({ id, content }) =>
         fitting(formsOf(content), () => bytesOf(app, id, content, values)),

@@ -127,7 +127,9 @@ const application = z.strictObject({
       }),
     )
     .default({})
-    .describe("Groupings that come from an issuer's file (docs/issuer-data.md), in the order they are sent"),
+    .describe(
+      "Groupings that come from an issuer's file (docs/issuer-data.md), sent in ascending order unless its instructions say otherwise",
+    ),
   payment: paymentSchema.optional(),
   directory: z
     .enum(["contact", "contactless"])

@@ -107,6 +107,9 @@ export const fill = (template: TextTemplate, values: FieldValues): string =>
     .join("")
     .normalize("NFC");
 
+/** Modifiers after which a text is not that of its field in other letters. */
+const changing: readonly string[] = ["short", "first", "fill", "check", "date"];
+
 /** Which fields of the record a text says, each in its own words; nothing where it says none. */
 export function saidBy(
   templates: readonly TextTemplate[],
@@ -115,7 +118,9 @@ export function saidBy(
   const said = templates.flatMap(({ parts }) =>
     parts.flatMap((part): Said[] => {
       const text = "field" in part ? filled(part, values).normalize("NFC") : "";
-      return "field" in part && text !== "" ? [{ field: part.field, text }] : [];
+      if (!("field" in part) || text === "") return [];
+      const changed = part.modifiers.some(({ name }) => changing.includes(name));
+      return [{ field: part.field, text, ...(changed ? { changed } : {}) }];
     }),
   );
   return said.length === 0 ? {} : { said };

@@ -141,7 +141,8 @@ test("a record names a card only by a number with the right check digit, and onl
     payload !== undefined && check !== undefined && payload.length > 10 ? [payload + check] : [],
   );
   expect(long).toHaveLength(1);
-  const of = (values: Readonly<Record<string, string>>) => recordSays(recordTold("none", values, {}));
+  const of = (values: Readonly<Record<string, string>>) =>
+    recordSays(recordTold("none", values, { things: {}, fields: {} }));
   for (const number of long) {
     expect(of({ pan: number })).toEqual([{ witness: "record", about: "number", says: number }]);
     expect(of({ pan: `${number.slice(0, -1)}${String((Number(number.at(-1)) + 1) % 10)}` })).toEqual([]);
@@ -151,12 +152,14 @@ test("a record names a card only by a number with the right check digit, and onl
 
 test("a record's name and day are those of the access register; the chip's are read out of its objects", () => {
   const register = { name: "holder", validUntil: "until" };
-  const chip = sayingsOf([
-    encodeTlv([tlv(0x5f20, utf8("Zoë Doe")), tlv(0x5f24, unhex("301231"))]),
-    encodeTlv([tlv(0x5a, unhex("411111111111111F"))]),
-    // No objects at all.
-    Uint8Array.of(0x5f, 0x20, 0x7f),
-  ]);
+  const chip = sayingsOf(
+    [
+      encodeTlv([tlv(0x5f20, utf8("Zoë Doe")), tlv(0x5f24, unhex("301231"))]),
+      encodeTlv([tlv(0x5a, unhex("411111111111111F"))]),
+      // No objects at all.
+      Uint8Array.of(0x5f, 0x20, 0x7f),
+    ].map((bytes) => ({ bytes })),
+  );
   const who = recordTold(register, { holder: "Zoë Doe", until: "2030-12-31", number: "17" }, chip);
   expect(who.chip).toEqual({ name: "Zoë Doe", expiry: "301231", number: "411111111111111" });
   expect(

@@ -8,22 +8,25 @@ import { transliterate } from "../../plan/layout/index.js";
 import type { Said } from "../../plan/placed.js";
 import { type Sayings, type Thing, things, type Told } from "../../plan/told.js";
 
+/** One of the few things that all cards tell, or a field of the record that the chip says too, by its name. */
+export type About = Thing | `field ${string}`;
+
 export const witnesses = ["record", "chip", "print", "emboss", "indent", "stripe"] as const;
 export type Witness = (typeof witnesses)[number];
 
 export type Statement =
-  | { readonly witness: Witness; readonly about: Thing; readonly says: string }
+  | { readonly witness: Witness; readonly about: About; readonly says: string }
   /** Compared where it is sealed: in the encoder, or in the security module. */
   | {
       readonly witness: Witness;
       /** The record, when it does not say with whom. */
       readonly with?: Witness;
-      readonly about: Thing | "everything";
+      readonly about: About | "everything";
       readonly agrees: boolean;
     };
 
 export interface Contradiction {
-  readonly about: Thing | "everything";
+  readonly about: About | "everything";
   readonly between: readonly [Witness, Witness];
   /** For reports; no personal datum. */
   readonly detail: string;
@@ -74,7 +77,16 @@ function sameName(one: string, other: string): boolean {
   return true;
 }
 
-function same(about: Thing, one: string, other: string): boolean {
+/** Letters and digits alone, as every machine has them: capitals of the declared transliteration; a day as chips have it, YYMMDD. */
+function bare(text: string): string {
+  const [, year, month, day] = /^(?:20)?(\d\d)-(\d\d)-(\d\d)$/.exec(text) ?? [];
+  if (year !== undefined) return `${year}${month ?? ""}${day ?? ""}`;
+  return transliterate(text)
+    .toUpperCase()
+    .replaceAll(/[^\p{L}\p{N}]/gu, "");
+}
+
+function same(about: About, one: string, other: string): boolean {
   switch (about) {
     case "number":
       return one.replaceAll(/\D/g, "") === other.replaceAll(/\D/g, "");
@@ -82,6 +94,8 @@ function same(about: Thing, one: string, other: string): boolean {
       return expiryOf(one) === expiryOf(other);
     case "name":
       return sameName(one, other);
+    default:
+      return bare(one) === bare(other);
   }
 }
 
@@ -99,7 +113,11 @@ export function crossCheck(statements: readonly Statement[]): readonly Contradic
   for (const statement of statements)
     if ("agrees" in statement && !statement.agrees)
       say(statement.about, statement.with ?? "record", statement.witness);
-  for (const about of things) {
+  const abouts = new Set<About>([
+    ...things,
+    ...statements.flatMap((each) => ("says" in each ? [each.about] : [])),
+  ]);
+  for (const about of abouts) {
     const spoken = statements.flatMap((each) => ("says" in each && each.about === about ? [each] : []));
     for (const [at, one] of spoken.entries())
       for (const other of spoken.slice(at + 1))
@@ -153,12 +171,17 @@ export const printSays = (fields: readonly { readonly said?: readonly Said[] }[]
   fields.flatMap(({ said }) => sayings("print", said, told));
 
 function sayings(witness: Witness, said: readonly Said[] = [], told?: Told): Statement[] {
-  return said.flatMap(({ field, text }) =>
-    things.flatMap((about): Statement[] =>
-      told?.fields[about]?.includes(field) === true ? [{ witness, about, says: text }] : [],
-    ),
-  );
+  return said.flatMap(({ field, text, changed }): Statement[] => {
+    const known = things.filter((about) => told?.fields[about]?.includes(field) === true);
+    if (known.length > 0) return known.map((about) => ({ witness, about, says: text }));
+    // Of what was cut or added to nobody can say whether it is the chip's.
+    const isShared = told?.others?.chip[field] !== undefined && changed !== true;
+    return isShared ? [{ witness, about: `field ${field}`, says: text }] : [];
+  });
 }
+
+const others = (witness: Witness, texts: Readonly<Record<string, string>> = {}): Statement[] =>
+  Object.entries(texts).map(([field, says]) => ({ witness, about: `field ${field}`, says }));
 
 const statements = (witness: Witness, says: Sayings = {}): Statement[] =>
   things.flatMap((about): Statement[] => {
@@ -166,7 +189,70 @@ const statements = (witness: Witness, says: Sayings = {}): Statement[] =>
     return text === undefined ? [] : [{ witness, about, says: text }];
   });
 
-export const recordSays = (told?: Told): Statement[] => statements("record", told?.record);
+export const recordSays = (told?: Told): Statement[] => [
+  ...statements("record", told?.record),
+  ...others("record", told?.others?.record),
+];
 
 /** What the chip was proven to hold. */
-export const chipSays = (told?: Told): Statement[] => statements("chip", told?.chip);
+export const chipSays = (told?: Told): Statement[] => [
+  ...statements("chip", told?.chip),
+  ...others("chip", told?.others?.chip),
+];
+
+/** The parts of a finished card that are held against one another, and what they say of it. */
+export interface Compared {
+  readonly told?: Told;
+  readonly faces: readonly { readonly fields: readonly { readonly said?: readonly Said[] }[] }[];
+  readonly emboss: Parameters<typeof embossSays>[0];
+  /** Texts of the stripe's tracks; undefined: there is none, or only its encoder and the security module can read it. */
+  readonly tracks?: Parameters<typeof stripeSays>[0];
+  /** The stripe's contents are sealed for its encoder, which compares the card's number with the record's. */
+  readonly sealed?: boolean;
+}
+
+/**
+ * What quality control holds the chip against, and what it cannot, as sentences for plan and report; nothing of a person. `alone`: what
+ * remains unchecked is never passed over in silence.
+ */
+export function scopeOf({ told, faces, emboss, tracks = [], sealed = false }: Compared): {
+  readonly compared: readonly string[];
+  readonly alone: readonly string[];
+} {
+  const heard = (said: readonly Statement[]): string[] => [...new Set(said.map(({ about }) => about))];
+  const chip = heard(chipSays(told));
+  const outside = [
+    [
+      "print",
+      heard(
+        printSays(
+          faces.flatMap(({ fields }) => fields),
+          told,
+        ),
+      ),
+    ],
+    ["raised characters", heard(embossSays(emboss, told))],
+    ["stripe", [...heard(stripeSays(tracks)), ...(sealed ? ["number"] : [])]],
+  ] as const;
+  const compared = outside.flatMap(([witness, abouts]) => {
+    const both = chip.filter((about) => abouts.includes(about));
+    return both.length === 0 ? [] : [`chip and ${witness}: ${both.join(", ")}`];
+  });
+  if (chip.length === 0)
+    return {
+      compared,
+      alone: [
+        "the chip says nothing that is readable and stands elsewhere on the card: print, raised characters and stripe are held against the record alone",
+      ],
+    };
+  const unshared = chip.filter((about) => !outside.some(([, abouts]) => abouts.includes(about)));
+  return {
+    compared,
+    alone:
+      unshared.length === 0
+        ? []
+        : [
+            `${unshared.join(", ")}: the chip says it and nothing else on the card does, it is held against the record alone`,
+          ],
+  };
+}

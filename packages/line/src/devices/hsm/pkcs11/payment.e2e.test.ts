@@ -4,12 +4,20 @@ import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Command, decodeResponse, encodeCommand, type Response } from "@persoline/card/apdu";
-import { hex, unhex } from "@persoline/card/bytes";
+import { concat, hex, unhex } from "@persoline/card/bytes";
+import { cmac } from "@persoline/card/crypto";
 import { cardKeys, samplePayment } from "@persoline/card/emv";
 import { diversifyKdf3 } from "@persoline/card/globalplatform";
 import { frameBody, parsePreamble } from "@persoline/card/issuer-data";
 import { nodeCrypto, random } from "@persoline/card/node";
-import type { KeyRef, Part, SealedSecrets, SecureChannelSpec, Serial } from "@persoline/card/program";
+import {
+  type KeyRef,
+  type Part,
+  proofPlacements,
+  type SealedSecrets,
+  type SecureChannelSpec,
+  type Serial,
+} from "@persoline/card/program";
 import { fabricateGlobalPlatform, makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { mustKeep } from "../../../app/protection.js";
@@ -32,7 +40,7 @@ import {
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
-import { paymentSentence } from "../order-policy.js";
+import { listed, paymentSentence } from "../order-policy.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
@@ -298,8 +306,14 @@ describe("issuers' data", () => {
     const head = Uint8Array.of(0x81, 0x01, pad === undefined ? 16 : 32);
     return { cla: 0x80, ins: 0xe2, p1: 0x68, p2: 0, data: [head, part] };
   };
+  const judge = {
+    proof: "internal",
+    issuer: { application: "A000000876020101", dgi: 0x8101, length: 16 },
+    kid: 1,
+  } as const;
+  const judged = proofPlacements(judge).map(({ sentence }) => sentence);
   const openIssuers = (by: Hsm) =>
-    openOrder(by, "T-1", placesOf(channel("gp-aes"), [issuerStep(), issuerStep(16)]));
+    openOrder(by, "T-1", listed([...judged, ...placesOf(channel("gp-aes"), [issuerStep(), issuerStep(16)])]));
 
   /** What a card gets for grouping 8101 of record 1, decrypted with the key that only the card and this test have. */
   async function received(by: Hsm, sealed: Readonly<Record<string, Uint8Array>>, pad?: 16): Promise<string> {
@@ -330,6 +344,21 @@ describe("issuers' data", () => {
     await openIssuers(poor);
     expect((await poor.capabilities()).operations["issuer-data"].level).toBe("module-process");
     expect(await received(poor, one)).toBe(secret);
+  });
+
+  test("a card proves it by a key that never is in the module's process, and of a token that cannot by one that is", async () => {
+    const own = nodeCrypto.aes(unhex(aesVector.secrets[0] ?? ""));
+    const poor = await opened({ missing: ["translate"] });
+    onTestFinished(() => poor.close());
+    for (const by of [hsm, poor]) {
+      await openIssuers(by);
+      const [issuer = {}] = await by.takeIssuerRecords(askOf(aesVector));
+      const secrets: SealedSecrets = { order: "T-1", record: 1, pins: {}, issuer };
+      const { proof, challenges } = await by.openProof({ serial, judges: [judge, judge], secrets });
+      const answers = challenges.map((one) => cmac(own, concat(Uint8Array.of(0x01), chip, one)));
+      answers[1]?.set([(answers[1][0] ?? 0) ^ 1]);
+      expect(await by.judgeProof({ proof, answers })).toEqual(["right", "wrong"]);
+    }
   });
 
   test("a record's MAC that is wrong, or another key than the file's: refused whole", async () => {

@@ -345,13 +345,13 @@ function probeTransport(token: Token): void {
   }
 }
 
-/** From a transport key to a session's key without being clear in between. */
+/** From a transport key to a session's key without being clear in between, and into a key that judges what the card then proves by it. */
 function probeTranslation(token: Token): void {
   const value = unhex(scp03Record.dek);
   const dek = throwAway(token, value, "key-encryption");
   try {
     withTransport(token, (handle, wrapped) => {
-      const secret = new TokenKey(token, token.unwrap(handle, wrapped), "to-card", wrapped.length);
+      const secret = new TokenKey(token, token.unwrap(handle, wrapped, "to-card"), "to-card", wrapped.length);
       try {
         const expected = nodeCrypto.aes(value).cbcEncrypt(new Uint8Array(16), SECRET);
         must(equal(dek.wrapKey(secret), expected), "a value translated in the token");
@@ -362,18 +362,38 @@ function probeTranslation(token: Token): void {
   } finally {
     dek.wipe();
   }
+  const own = SECRET.slice(0, 16);
+  withTransport(
+    token,
+    (handle, wrapped) => {
+      const mac = new TokenKey(token, token.unwrap(handle, wrapped, "mac"), "mac");
+      try {
+        must(
+          equal(mac.cmac(SECRET), cmac(nodeCrypto.aes(own), SECRET)),
+          "a MAC under a key that came wrapped",
+        );
+      } finally {
+        mac.wipe();
+      }
+    },
+    own,
+  );
 }
 
 /** Three blocks, as the keys of a payment card. */
 const SECRET = Uint8Array.from({ length: 48 }, (_, at) => 0xc0 ^ (5 * at));
 
-function withTransport(token: Token, work: (handle: Handle, wrapped: Uint8Array) => void): void {
+function withTransport(
+  token: Token,
+  work: (handle: Handle, wrapped: Uint8Array) => void,
+  secret = SECRET,
+): void {
   const key = unhex("603DEB1015CA71BE2B73AEF0857D77811F352C073B6108D72D9810A30914DFF4");
   const handle = token.makeMaster({ label: PROBE_KEY.name, algorithm: "AES-256", kind: "transport" }, key, {
     keeps: false,
   });
   try {
-    work(handle, wrapPadded(key, SECRET));
+    work(handle, wrapPadded(key, secret));
   } finally {
     token.destroy(handle);
   }

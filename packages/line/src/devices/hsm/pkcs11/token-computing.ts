@@ -66,16 +66,16 @@ export class TokenComputing extends TokenSession {
   }
 
   /**
-   * What was wrapped under a transport key (CKM_AES_KEY_WRAP_PAD, RFC 5649), as an object that may leave it only under another key. The caller
-   * destroys it. Throws VaultRefusal when it does not open.
+   * What was wrapped under a transport key (CKM_AES_KEY_WRAP_PAD, RFC 5649): on its way into a card an object that may leave the token only
+   * under another key; as a key of MACs one that never leaves it. The caller destroys it. Throws VaultRefusal when it does not open.
    */
-  unwrap(by: Handle, wrapped: Uint8Array): Handle {
-    return this.#unwrapped(by, wrapped, true);
+  unwrap(by: Handle, wrapped: Uint8Array, purpose: "to-card" | "mac"): Handle {
+    return this.#unwrapped(by, wrapped, purpose);
   }
 
   /** The same, read and destroyed. The caller wipes it. */
   unwrapBytes(by: Handle, wrapped: Uint8Array): Uint8Array {
-    const object = this.#unwrapped(by, wrapped, false);
+    const object = this.#unwrapped(by, wrapped, "read");
     try {
       return this.#value(object);
     } finally {
@@ -161,16 +161,17 @@ export class TokenComputing extends TokenSession {
     });
   }
 
-  #unwrapped(by: Handle, wrapped: Uint8Array, sensitive: boolean): Handle {
+  #unwrapped(by: Handle, wrapped: Uint8Array, purpose: "to-card" | "mac" | "read"): Handle {
     const p11 = this.p11;
+    const makesMacs = purpose === "mac";
     const template = [
       { type: p11.CKA_CLASS, value: p11.CKO_SECRET_KEY },
-      { type: p11.CKA_KEY_TYPE, value: p11.CKK_GENERIC_SECRET },
+      { type: p11.CKA_KEY_TYPE, value: makesMacs ? p11.CKK_AES : p11.CKK_GENERIC_SECRET },
       { type: p11.CKA_TOKEN, value: false },
       { type: p11.CKA_PRIVATE, value: true },
-      { type: p11.CKA_SENSITIVE, value: sensitive },
-      { type: p11.CKA_EXTRACTABLE, value: true },
-      ...this.uses([]),
+      { type: p11.CKA_SENSITIVE, value: purpose !== "read" },
+      { type: p11.CKA_EXTRACTABLE, value: !makesMacs },
+      ...this.uses(makesMacs ? USES.mac : []),
     ];
     const doing = { does: "open what was wrapped under", key: by };
     return this.call(doing, (session) =>

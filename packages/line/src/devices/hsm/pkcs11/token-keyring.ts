@@ -360,10 +360,10 @@ export class TokenKeyring extends Keyring {
         throw error;
       }
     };
-    const transported: KeptKeys["transported"] = (name, value) => {
+    const transported: KeptKeys["transported"] = (name, value, purpose) => {
       const { handle } = this.#other(name, "transport", "check");
-      const opened = opening(() => this.#token.unwrap(handle, value));
-      return opened && new TokenKey(this.#token, opened, "to-card", value.length);
+      const opened = opening(() => this.#token.unwrap(handle, value, purpose));
+      return opened && new TokenKey(this.#token, opened, purpose, value.length);
     };
     return {
       ...(transports ? { transported } : {}),
