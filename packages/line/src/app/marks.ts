@@ -111,6 +111,8 @@ export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Pro
 export interface JudgedWith {
   readonly faces: FacesDesk;
   readonly chip: ReturnType<typeof chipSideOf>;
+  /** Of a line whose engraver takes files. */
+  readonly laser?: LaserSettings | undefined;
   /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
   readonly profiles: ReadonlyMap<string, CameraLimits>;
   /** Keeps the JPEG of a side that did not pass, for the report. */
@@ -119,7 +121,7 @@ export interface JudgedWith {
   readonly onDrift?: (drift: Drift) => void;
 }
 
-export function judgedBy({ faces, chip, profiles, keepOverlay, onDrift }: JudgedWith): JudgeFaces {
+export function judgedBy({ faces, chip, laser, profiles, keepOverlay, onDrift }: JudgedWith): JudgeFaces {
   const watch = new DriftWatch();
   return async ({ prepared, marks, pictures, camera, serial }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
@@ -128,7 +130,13 @@ export function judgedBy({ faces, chip, profiles, keepOverlay, onDrift }: Judged
       return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
     });
     const limits = profiles.get(camera) ?? {};
-    const judged = await faces.do({ task: "judge", chip, limits, pairs });
+    const judged = await faces.do({
+      task: "judge",
+      chip,
+      limits,
+      pairs,
+      ...(laser === undefined ? {} : { laser }),
+    });
     for (const [at, { overlay }] of judged.entries()) {
       const side = pairs[at]?.face.side;
       if (overlay !== undefined && side !== undefined) await keepOverlay(serial, side, overlay);

@@ -249,6 +249,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       judgeFaces: judgedBy({
         faces,
         chip: chipSideOf(job.drawing),
+        laser: laser?.settings,
         profiles,
         keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
         onDrift: (drift) =>
