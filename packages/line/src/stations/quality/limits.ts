@@ -52,8 +52,8 @@ export interface QualityLimits {
     readonly scratch: number;
     readonly thin: number;
     readonly spot: number;
-    /** mm² from which a place is a body of another tone, and how much its difference may scatter then. */
-    readonly tone: { readonly area: number; readonly uneven: number };
+    /** mm² from which a place is a body of another tone, how much its difference may scatter then; mm across from which no line is a scratch. */
+    readonly tone: { readonly area: number; readonly uneven: number; readonly strip: number };
   };
 }
 
@@ -82,7 +82,7 @@ export const simulatedLimits: QualityLimits = {
     scratch: 3,
     thin: 0.7,
     spot: 0.14,
-    tone: { area: 25, uneven: 0.12 },
+    tone: { area: 25, uneven: 0.12, strip: 3 },
   },
 };
 

@@ -24,6 +24,10 @@ test("a strip of another tone through the place of the contacts is no module", a
   expect(await told("wrong-stock", "middle", 3025)).toEqual(["wrong-stock"]);
 });
 
+test("a strip of another tone that the measured light follows in part is no scratch", async () => {
+  expect(await told("wrong-stock", "hard", 7008)).toEqual(["wrong-stock"]);
+});
+
 test("a card whose other side's print changes the light is told as the wrong side", async () => {
   expect(await told("wrong-side", "hard", 3005)).toEqual(["wrong-side"]);
 });
