@@ -3,6 +3,7 @@ import { afterAll, expect, test, vi } from "vitest";
 import { fitTable, type LaserSettings, seenFace } from "../plan/laser/index.js";
 import { settingsIn } from "../plan/laser/drawn.test.data.js";
 import { drawnCard, photographed } from "../stations/quality/cards.test.data.js";
+import { DriftWatch } from "../stations/quality/index.js";
 import type { FacesVerdict, JudgeFaces } from "../stations/station.js";
 import { facesDesk } from "./faces.js";
 import { judgedBy } from "./marks.js";
@@ -39,6 +40,7 @@ async function judgedOn(laser: LaserSettings | undefined, person: number): Promi
     laser: laser === undefined ? undefined : settings,
     profiles: new Map(),
     keepOverlay: () => Promise.resolve(),
+    watch: new DriftWatch(),
   });
   const asked = {
     prepared: { faces: [face], emboss: [] },

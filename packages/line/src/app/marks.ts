@@ -6,7 +6,7 @@ import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face, PreparedRecord } from "../plan/types.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
-import { type Drift, DriftWatch, summarize } from "../stations/quality/index.js";
+import { type Drift, type DriftWatch, summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
 import type { Drawing } from "./job.js";
@@ -117,12 +117,21 @@ export interface JudgedWith {
   readonly profiles: ReadonlyMap<string, CameraLimits>;
   /** Keeps the JPEG of a side that did not pass, for the report. */
   readonly keepOverlay: (serial: Serial, side: Face["side"], jpeg: Uint8Array) => Promise<void>;
+  /** With what the order's cards showed before this run. */
+  readonly watch: DriftWatch;
   /** A field drifts towards its limit. */
   readonly onDrift?: (drift: Drift) => void;
 }
 
-export function judgedBy({ faces, chip, laser, profiles, keepOverlay, onDrift }: JudgedWith): JudgeFaces {
-  const watch = new DriftWatch();
+export function judgedBy({
+  faces,
+  chip,
+  laser,
+  profiles,
+  keepOverlay,
+  watch,
+  onDrift,
+}: JudgedWith): JudgeFaces {
   return async ({ prepared, marks, pictures, camera, serial }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
     const pairs = prepared.faces.flatMap((face) => {
