@@ -3,11 +3,15 @@ import type { DriftLine } from "../ledger/report.js";
 import { type Drift, drifted, DriftWatch } from "../stations/quality/index.js";
 import type { Store } from "../store/store.js";
 
-export async function allDrifts(store: Store, order: string): Promise<readonly Drift[]> {
+/** What the order's cards showed so far: a line that goes on with it watches as if it had never been away. */
+export async function watchOf({ reports }: Pick<Store, "reports">, order: string): Promise<DriftWatch> {
   const watch = new DriftWatch();
-  for await (const finding of store.reports.measured(order)) watch.see(finding);
-  return watch.all();
+  for await (const finding of reports.measured(order)) watch.see(finding);
+  return watch;
 }
+
+export const allDrifts = async (store: Store, order: string): Promise<readonly Drift[]> =>
+  (await watchOf(store, order)).all();
 
 /** Only those that went half of the way to their limit. */
 export const driftsOf = async (store: Store, order: string): Promise<readonly DriftLine[]> =>

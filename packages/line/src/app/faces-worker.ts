@@ -9,7 +9,7 @@ import {
   renderPreprint,
   renderPreview,
 } from "../plan/layout/index.js";
-import { laserFile } from "../plan/laser/index.js";
+import { laserFile, seenFace } from "../plan/laser/index.js";
 import { inspectFace, overlayPicture } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
 
@@ -67,12 +67,16 @@ async function done(ask: FacesTask): Promise<unknown> {
 type Judging = Extract<FacesTask, { task: "judge" }>;
 
 /** One side with all that is printed on it, and with the other side's print, which a card that lies turned over shows. */
-async function judged({ picture, face, raster }: Judging["pairs"][number], { pairs, chip, limits }: Judging) {
+async function judged(
+  { picture, face, raster }: Judging["pairs"][number],
+  { pairs, chip, limits, laser }: Judging,
+) {
   const ground = await renderGround(face, 300);
   const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
   const behind = other === undefined ? undefined : await renderGround(other, 300);
   const own = limits[face.side];
-  const { verdict, straight } = await inspectFace(picture, face, raster, {
+  const dots = laser?.curve === undefined ? raster : await seenFace(face, laser);
+  const { verdict, straight } = await inspectFace(picture, face, dots, {
     chip,
     ...(own === undefined ? {} : { limits: own }),
     ...(ground === undefined ? {} : { ground: ground.common }),

@@ -6,7 +6,7 @@ import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face, PreparedRecord } from "../plan/types.js";
 import type { Preprint } from "../devices/shop-floor/wear.js";
 import type { LineFile } from "../stations/line-file.js";
-import { type Drift, DriftWatch, summarize } from "../stations/quality/index.js";
+import { type Drift, type DriftWatch, summarize } from "../stations/quality/index.js";
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
 import type { Drawing } from "./job.js";
@@ -111,16 +111,27 @@ export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Pro
 export interface JudgedWith {
   readonly faces: FacesDesk;
   readonly chip: ReturnType<typeof chipSideOf>;
+  /** Of a line whose engraver takes files. */
+  readonly laser?: LaserSettings | undefined;
   /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
   readonly profiles: ReadonlyMap<string, CameraLimits>;
   /** Keeps the JPEG of a side that did not pass, for the report. */
   readonly keepOverlay: (serial: Serial, side: Face["side"], jpeg: Uint8Array) => Promise<void>;
+  /** With what the order's cards showed before this run. */
+  readonly watch: DriftWatch;
   /** A field drifts towards its limit. */
   readonly onDrift?: (drift: Drift) => void;
 }
 
-export function judgedBy({ faces, chip, profiles, keepOverlay, onDrift }: JudgedWith): JudgeFaces {
-  const watch = new DriftWatch();
+export function judgedBy({
+  faces,
+  chip,
+  laser,
+  profiles,
+  keepOverlay,
+  watch,
+  onDrift,
+}: JudgedWith): JudgeFaces {
   return async ({ prepared, marks, pictures, camera, serial }) => {
     const rasters = marks.filter((mark): mark is FaceRaster => mark.kind === "raster");
     const pairs = prepared.faces.flatMap((face) => {
@@ -128,7 +139,13 @@ export function judgedBy({ faces, chip, profiles, keepOverlay, onDrift }: Judged
       return raster === undefined ? [] : [{ picture: pictures[face.side], face, raster }];
     });
     const limits = profiles.get(camera) ?? {};
-    const judged = await faces.do({ task: "judge", chip, limits, pairs });
+    const judged = await faces.do({
+      task: "judge",
+      chip,
+      limits,
+      pairs,
+      ...(laser === undefined ? {} : { laser }),
+    });
     for (const [at, { overlay }] of judged.entries()) {
       const side = pairs[at]?.face.side;
       if (overlay !== undefined && side !== undefined) await keepOverlay(serial, side, overlay);

@@ -24,6 +24,7 @@ import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
+import { watchOf } from "./drifts.js";
 import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
 import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
@@ -234,8 +235,10 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       judgeFaces: judgedBy({
         faces,
         chip: chipSideOf(job.drawing),
+        laser: laser?.settings,
         profiles,
         keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
+        watch: await watchOf(store, order),
         onDrift: (drift) =>
           ask.onEvent?.({ kind: "alarm", at: assembled.world.now(), detail: driftText(drift) }),
       }),

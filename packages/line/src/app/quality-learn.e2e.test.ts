@@ -4,13 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { renderGround } from "../plan/layout/index.js";
+import type { LaserSettings } from "../plan/laser/index.js";
+import { renderFace, renderGround } from "../plan/layout/index.js";
 import { photographed } from "../stations/quality/cards.test.data.js";
-import { parseProfile, type Profile } from "../stations/quality/index.js";
+import { type GoldenCard, parseProfile, type Profile } from "../stations/quality/index.js";
 import type { Produced } from "./end-run.js";
 import { idealLine, persoline, smallOrder } from "./command.test.data.js";
+import { readLaser } from "./laser-desk.js";
 import { layoutDesk } from "./layout-desk.js";
-import { expectedSide } from "./quality-desk.js";
+import { expectedSide, inUsualDots } from "./quality-desk.js";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -34,7 +36,8 @@ async function goldenPictures(): Promise<string[]> {
   for (const side of ["front", "back"] as const) {
     const cards = [];
     for (let record = 1; record <= people; record++) {
-      const { face, dots: raster } = await expectedSide(desk, { record, side });
+      const { face } = await expectedSide(desk, { record, side });
+      const raster = await renderFace(face, 300);
       const ground = await renderGround(face, 300);
       cards.push({ face, raster, ...(ground === undefined ? {} : { ground }) });
     }
@@ -108,6 +111,34 @@ describe("persoline quality learn", () => {
       verdict: "pass",
       limits: saying("simulated camera"),
     });
+  });
+});
+
+describe("the dots of golden cards", () => {
+  const fibre = new URL("../../../../examples/lasers/fibre.yaml", import.meta.url).pathname;
+  /** Two cards as an engraver of so many dots an inch leaves them, and what is expected of them. */
+  const marked = async (dpi: 300 | 600, laser?: LaserSettings): Promise<readonly GoldenCard[]> => {
+    const desk = await layoutDesk(order);
+    const cards: GoldenCard[] = [];
+    for (const record of [1, 2]) {
+      const { face, dots, options } = await expectedSide(desk, { record, side: "front" }, laser);
+      const ground = await renderGround(face, 300);
+      const card = { face, raster: await renderFace(face, dpi), ...(ground === undefined ? {} : { ground }) };
+      const [picture] = await photographed([card], [], `dots ${String(record)}`);
+      if (picture === undefined) throw new Error("no picture");
+      cards.push({ name: `${String(record)}.jpg`, record, picture, face, dots, options });
+    }
+    return cards;
+  };
+  test.each([300, 600] as const)("of a machine of %i dpi are known by themselves", async (dpi) => {
+    expect((await inUsualDots(await marked(dpi))).map(({ dots }) => dots.dpi)).toEqual([dpi, dpi]);
+  });
+  test("are those of the laser that was named", async () => {
+    expect((await marked(600, await readLaser(fibre))).map(({ dots }) => dots.dpi)).toEqual([600, 600]);
+    const one = pictures[0] ?? "";
+    const words = ["quality", "judge", one, order, "--record", "1", "--json", "--laser", fibre];
+    expect(JSON.parse(persoline(words).out)).toMatchObject({ dpi: 600 });
+    expect(JSON.parse(persoline(words.slice(0, -2)).out)).toMatchObject({ dpi: 300, verdict: "pass" });
   });
 });
 

@@ -14,7 +14,8 @@ import { operator, version } from "../config.js";
 import { allDrifts } from "../drifts.js";
 import { layoutDesk } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
-import { expectedSide, readPicture } from "../quality-desk.js";
+import { readLaser } from "../laser-desk.js";
+import { expectedSide, inUsualDots, readPicture } from "../quality-desk.js";
 import { approve, readProfile } from "../quality-profiles.js";
 import {
   type CommonOptions,
@@ -43,6 +44,7 @@ interface LearnCommand {
   readonly input?: string;
   readonly photos?: string;
   readonly cardNumber?: string;
+  readonly laser?: string;
   readonly by?: string;
   readonly json?: boolean;
 }
@@ -69,6 +71,10 @@ export function addProfileCommands(quality: Command): void {
     .option("--input <file>", "records: CSV, XLSX or JSON (default: the order's, or samples of nobody)")
     .option("--photos <dir>", "pictures of --input (default: photos beside it)")
     .option("--card-number <text>", "the card number on all of them")
+    .option(
+      "--laser <laser.yaml>",
+      "the laser that marked them (default: dots of 300 or of 600 dpi, those that they are more alike)",
+    )
     .addHelpText(
       "after",
       '\nExample:\n  $ persoline quality learn examples/office-access/order.yaml golden/*.jpg --camera "desk-laser: quality camera 1" --light "ring light, 60 %" --out desk-profile.yaml',
@@ -159,6 +165,7 @@ async function learn(product: string, files: readonly string[], options: LearnCo
   const desk = await layoutDesk(product, options);
   const name = options.name ?? desk.name;
   const out = options.out ?? `${name}-profile.yaml`;
+  const laser = options.laser === undefined ? undefined : await readLaser(options.laser);
   const cards: GoldenCard[] = [];
   for (const file of files) {
     const { record, side } = shown(file, options);
@@ -166,18 +173,18 @@ async function learn(product: string, files: readonly string[], options: LearnCo
       face,
       dots,
       options: told,
-    } = await expectedSide(desk, {
-      record,
-      side,
-      cardNumber: options.cardNumber,
-    });
+    } = await expectedSide(desk, { record, side, cardNumber: options.cardNumber }, laser);
     const picture = { ...(await readPicture(file)), side, frame: 1, takenAt: 0 };
     cards.push({ name: file, record, picture, face, dots, options: told });
   }
   const sides = [];
+  const dots: Partial<Record<Side, number>> = {};
   for (const side of ["front", "back"] as const) {
-    const own = cards.filter(({ face }) => face.side === side);
-    if (own.length === 0) continue;
+    const named = cards.filter(({ face }) => face.side === side);
+    const own = laser === undefined ? await inUsualDots(named) : named;
+    const [first] = own;
+    if (first === undefined) continue;
+    dots[side] = first.dots.dpi;
     sides.push(
       await learnSide(own).catch((problem: unknown) => {
         if (problem instanceof ProfileProblem) throw new Refusal(`${side}: ${problem.message}`);
@@ -201,13 +208,14 @@ async function learn(product: string, files: readonly string[], options: LearnCo
   const { digest } = parseProfile(text, out);
   await writeFile(out, text);
   if (options.json === true)
-    return printJson({ profile: name, version: next, file: out, digest, approved: false, sides });
+    return printJson({ profile: name, version: next, file: out, digest, approved: false, dots, sides });
   print(
     textTable(
-      ["side", "cards", "full ink", "body", "grain", "place", "glyph", "photo"],
+      ["side", "cards", "dpi", "full ink", "body", "grain", "place", "glyph", "photo"],
       sides.map(({ side, cards: count, measured: { fullInk, body, grain, displacement, glyph, photo } }) => [
         side,
         count,
+        dots[side] ?? "",
         ...[fullInk, body, grain, displacement, glyph, photo].map((one) =>
           one === undefined ? "" : `${String(one.median)} ± ${String(one.spread)}`,
         ),

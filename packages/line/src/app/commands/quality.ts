@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { foreignLimits, limitsOf, overlayPicture, type QualityLimits } from "../../stations/quality/index.js";
 import { type LayoutDesk, layoutDesk } from "../layout-desk.js";
+import { readLaser } from "../laser-desk.js";
 import { Refusal } from "../problem.js";
 import { expectedSide, inspectUnknown, readPicture } from "../quality-desk.js";
 import { readProfile } from "../quality-profiles.js";
@@ -14,6 +15,7 @@ interface JudgeCommand {
   readonly input?: string;
   readonly photos?: string;
   readonly cardNumber?: string;
+  readonly laser?: string;
   readonly overlay?: string;
   readonly profile?: string;
   readonly json?: boolean;
@@ -38,6 +40,10 @@ export function addQualityCommands(program: Command): void {
     .option("--input <file>", "records: CSV, XLSX or JSON (default: the order's, or samples of nobody)")
     .option("--photos <dir>", "pictures of --input (default: photos beside it)")
     .option("--card-number <text>", "the card number that the line gave to this card")
+    .option(
+      "--laser <laser.yaml>",
+      "the laser that marked the card (default: dots of 300 or of 600 dpi, those that it is more alike)",
+    )
     .option("--overlay <file>", "PNG with the expected side beside the straightened one, boxes and labels")
     .option("--profile <profile.yaml>", "judge by the limits learned for this camera, whoever approved them")
     .option("--json", "print verdict, findings and measures as JSON")
@@ -51,7 +57,8 @@ export function addQualityCommands(program: Command): void {
 
 async function judge(picture: string, product: string, options: JudgeCommand): Promise<void> {
   const desk = await layoutDesk(product, options);
-  const side = await expectedSide(desk, options);
+  const laser = options.laser === undefined ? undefined : await readLaser(options.laser);
+  const side = await expectedSide(desk, options, laser);
   const { face, dots, options: told } = side;
   const seen = await readPicture(picture);
   const { limits, from } = await limitsBy(options, desk);

@@ -246,6 +246,14 @@ async function dotsOf(image: PlacedImage, settings: LaserSettings): Promise<DotA
   };
 }
 
+/** Pictures of a side as the laser's dots, in the order they are burnt. Throws LayoutProblem "photo-broken". */
+export async function pictureAreas(face: Face, settings: LaserSettings): Promise<readonly DotArea[]> {
+  const pictures: DotArea[] = [];
+  for (const element of [...face.common.elements, ...face.own].filter(isMarked))
+    if (element.kind === "image") pictures.push(await dotsOf(element, settings));
+  return pictures;
+}
+
 function passOf(blocks: readonly Block[], from: Point): { lines: readonly Line[]; end: Point } {
   const pieces: Piece[] = blocks.map(({ best }) => pieceOf(best));
   const lines = arrange(pieces, from).flatMap(({ piece, reversed }) => {
@@ -305,9 +313,7 @@ export async function laserJob(face: Face, settings: LaserSettings): Promise<Las
     ...(cuts ? codesOf(face.common.elements.filter(isMarked), settings) : []),
     ...codesOf(own, settings),
   ];
-  const pictures: DotArea[] = [];
-  for (const element of [...face.common.elements.filter(isMarked), ...own])
-    if (element.kind === "image") pictures.push(await dotsOf(element, settings));
+  const pictures = await pictureAreas(face, settings);
   const passes: LaserPass[] = [];
   let at = home;
   for (const kind of markKinds) {

@@ -27,6 +27,7 @@ export function measuresOf(
     dx: rounded(dx),
     dy: rounded(dy),
     within: limits.displacement,
+    full: limits.fullInk,
     ink: rounded(ink),
     ...(worst !== undefined && ["text", "ocr", "mrz"].includes(kind)
       ? { glyph: rounded(worst), glyphWithin: limits.glyph.good }
@@ -64,6 +65,8 @@ interface Seen {
   usualInk: number;
   farthest: { what: Drifting; way: number };
   told: boolean;
+  /** What it was judged by: of a camera with another profile the cards before say nothing. */
+  readonly by: string;
 }
 
 const toward = (mean: number, value: number): number => mean + weight * (value - mean);
@@ -110,8 +113,9 @@ export class DriftWatch {
     )
       return undefined;
     const key = JSON.stringify([camera, field]);
+    const by = JSON.stringify([measures["within"], measures["full"], measures["glyphWithin"]]);
     let seen = this.#fields.get(key);
-    if (seen === undefined) {
+    if (seen === undefined || seen.by !== by) {
       const none = { what: "place" as const, way: 0 };
       seen = {
         camera,
@@ -126,6 +130,7 @@ export class DriftWatch {
         farthest: none,
         now: none,
         told: false,
+        by,
       };
       this.#fields.set(key, seen);
     }

@@ -3,7 +3,7 @@ export type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./find
 export { inspectFace, judgeFace } from "./judge.js";
 export type { JudgeOptions } from "./look.js";
 export { decodePicture } from "./decode.js";
-export { foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
+export { anyExposure, foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
 export {
   chipSays,

@@ -72,21 +72,45 @@ export function lieOf(seenHalf: Plane, expectedHalf: Plane, fullInk: number, pri
 const module: PlacedField["box"] = { x: 10, y: 19, width: 10, height: 10 };
 const around: PlacedField["box"] = { x: 6.5, y: 14.5, width: 17, height: 18.5 };
 
-/** Share of the dots that counts: print that should not be there leaves bare dots between its lines, metal leaves none. */
+/** Share of the dots that need not differ: print that should not be there leaves bare dots between its lines, metal leaves few. */
 const covered = 0.2;
+/** The same of a strip of another tone, which may end within the place. */
+const half = 0.5;
+
+/** Places beside the module, left and right, above and below. */
+const beside: readonly (readonly [PlacedField["box"], PlacedField["box"]])[] = [
+  [
+    { ...module, x: 5, width: 3.5 },
+    { ...module, x: 21.5, width: 3.5 },
+  ],
+  [
+    { ...module, y: 14, height: 3.5 },
+    { ...module, y: 30.5, height: 3.5 },
+  ],
+];
 
 /**
  * How much more the place of the contacts differs from the expected ink than its surroundings do: metal differs from any body nearly
- * everywhere, and a wrong print differs inside and outside alike.
+ * everywhere, and a wrong print differs inside and outside alike. `through`: what runs on at both sides of the place, as a strip of
+ * another tone does, and no module.
  */
-export function contactsSeen(sight: Sight): number {
-  const inner = windowOf(module, 0, sight.seen);
-  const gap = windowOf(module, 1.5, sight.seen);
-  return differs(sight, inner) - differs(sight, windowOf(around, 0, sight.seen), gap);
+export function contactsSeen(sight: Sight): { readonly more: number; readonly through: number } {
+  const at = (box: PlacedField["box"]): Window => windowOf(box, 0, sight.seen);
+  const inner = differs(sight, at(module), covered);
+  const outer = differs(sight, at(around), covered, windowOf(module, 1.5, sight.seen));
+  const through = Math.max(
+    ...beside.map(([one, other]) => Math.min(differs(sight, at(one), half), differs(sight, at(other), half))),
+  );
+  return { more: inner - outer, through };
 }
 
-/** Difference that four fifths of the dots of a window exceed. */
-function differs({ seen, expected, shift, limits }: Sight, window: Window, without?: Window): number {
+/** Difference that all dots of a window but this share exceed. */
+function differs(
+  { seen, expected, shift, limits }: Sight,
+  window: Window,
+  share: number,
+  without?: Window,
+): number {
   const [sx, sy] = [Math.round(shift.dx), Math.round(shift.dy)];
   const found: number[] = [];
   for (let y = window.top; y < window.bottom; y += 2) {
@@ -97,5 +121,5 @@ function differs({ seen, expected, shift, limits }: Sight, window: Window, witho
       found.push(Math.abs((seen.data[y * seen.width + x] ?? 0) - must));
     }
   }
-  return Float32Array.from(found).sort()[Math.floor(found.length * covered)] ?? 0;
+  return Float32Array.from(found).sort()[Math.floor(found.length * share)] ?? 0;
 }

@@ -15,7 +15,13 @@ export interface QualityLimits {
   /** Difference between a glyph and what must be there, as a share of its contrast: up to the first good, from the second wrong, between doubtful. */
   readonly glyph: { readonly good: number; readonly wrong: number };
   /** Least correlation of a photo in its large shapes, in its dots, and of a printed one in its features. */
-  readonly photo: { readonly shapes: number; readonly dots: number; readonly features: number };
+  readonly photo: {
+    readonly shapes: number;
+    readonly dots: number;
+    readonly features: number;
+    /** People who look alike differ in a mouth or a chin: share of a printed photo that may differ by so much ink in its features. */
+    readonly other: { readonly ink: number; readonly share: number };
+  };
   /** Largest difference of a piece of artwork. */
   readonly art: number;
   /** Ink that counts as such on a dot where there should be none; mm² of it inside one text's box, and in any place of 2 × 2 mm. */
@@ -46,8 +52,8 @@ export interface QualityLimits {
     readonly scratch: number;
     readonly thin: number;
     readonly spot: number;
-    /** mm² from which a place is a body of another tone, and how much its difference may scatter then. */
-    readonly tone: { readonly area: number; readonly uneven: number };
+    /** mm² from which a place is a body of another tone, how much its difference may scatter then; mm across from which no line is a scratch. */
+    readonly tone: { readonly area: number; readonly uneven: number; readonly strip: number };
   };
 }
 
@@ -60,7 +66,7 @@ export const simulatedLimits: QualityLimits = {
   lie: 0.1,
   displacement: 0.3,
   glyph: { good: 0.32, wrong: 0.4 },
-  photo: { shapes: 0.9, dots: 0.5, features: 0.8 },
+  photo: { shapes: 0.9, dots: 0.5, features: 0.9, other: { ink: 0.04, share: 0.005 } },
   art: 0.5,
   marked: 0.3,
   extraInk: 0.12,
@@ -76,7 +82,7 @@ export const simulatedLimits: QualityLimits = {
     scratch: 3,
     thin: 0.7,
     spot: 0.14,
-    tone: { area: 25, uneven: 0.12 },
+    tone: { area: 25, uneven: 0.12, strip: 3 },
   },
 };
 

@@ -5,7 +5,7 @@ import { type Dots, expectedInk, judgedAt } from "./density.js";
 import type { Desk } from "./desk.js";
 import type { FaceFinding, FaultOfFace } from "./finding.js";
 import { contactsSeen, lieOf } from "./lie.js";
-import { type ExpectedGround, groundSeen, lightOn, seenInk, trimToCard } from "./light.js";
+import { type ExpectedGround, groundSeen, type Light, lightOn, seenInk, trimToCard } from "./light.js";
 import { type QualityLimits, simulatedLimits } from "./limits.js";
 import { type Box, perMm } from "./match.js";
 import { boxBlur, halve } from "./plane.js";
@@ -70,12 +70,30 @@ export function lookAt(
     limit,
     unit,
   });
-  if (light.level < darkest || light.level > brightest)
+  const side = (detail: string, measured: number, limit: number): FaceFinding => ({
+    ...ofCard("wrong-side", detail),
+    measured,
+    limit,
+    unit: "share",
+  });
+  const hasTone = ({ level }: Light): boolean => level >= darkest && level <= brightest;
+  // A card that lies with its other side up has that side's print.
+  const otherSide = (): FaceFinding | undefined => {
+    const { otherGround } = options;
+    if (otherGround === undefined) return undefined;
+    const turned = lightOn(straight, near, groundSeen(otherGround), atContacts, limits.stock.tone);
+    if (!hasTone(turned) || turned.strange >= light.strange / 2) return undefined;
+    return side("it shows the print of the other side", light.strange, strange);
+  };
+  if (!hasTone(light)) {
+    const turned = light.strange > strange ? otherSide() : undefined;
+    if (turned !== undefined) return { findings: [turned] };
     return {
       findings: [
         stock(light.level, light.level < darkest ? darkest : brightest, "grey", "the body has another tone"),
       ],
     };
+  }
   const seen = seenInk(straight, light, ground, desk.seen);
   const seenHalf = halve(seen, desk.seenHalf);
   const { upright, turned, mirrored } = lieOf(seenHalf, expectedHalf, limits.fullInk, options.printed);
@@ -94,38 +112,21 @@ export function lookAt(
     limits,
   );
   if (options.chip !== "none") {
-    const measured = contactsSeen(sight);
-    if (measured > limits.contacts !== contacts.length > 0)
+    const { more, through } = contactsSeen(sight);
+    const must = contacts.length > 0;
+    // A strip of another tone that runs through their place hides them, and looks like them where there are none.
+    const hidden = light.strange > strange && through > limits.contacts;
+    if (more > limits.contacts !== must && !hidden)
       return {
-        findings: [
-          {
-            ...ofCard("wrong-side", contacts.length > 0 ? "there are no contacts" : "there are contacts"),
-            measured,
-            limit: limits.contacts,
-            unit: "share",
-          },
-        ],
+        findings: [side(must ? "there are no contacts" : "there are contacts", more, limits.contacts)],
       };
   }
   // After the lie: a print that lies turned over covers what should be bare.
-  if (light.strange > strange) {
-    const { otherGround } = options;
-    const turned =
-      otherGround === undefined
-        ? light
-        : lightOn(straight, near, groundSeen(otherGround), atContacts, limits.stock.tone);
-    if (turned.strange < light.strange / 2)
-      return {
-        findings: [
-          {
-            ...ofCard("wrong-side", "it shows the print of the other side"),
-            measured: light.strange,
-            limit: strange,
-            unit: "share",
-          },
-        ],
-      };
-    return { findings: [stock(light.strange, strange, "share", "a part of the body has another tone")] };
-  }
+  if (light.strange > strange)
+    return {
+      findings: [
+        otherSide() ?? stock(light.strange, strange, "share", "a part of the body has another tone"),
+      ],
+    };
   return { sight, level: light.level };
 }

@@ -9,6 +9,14 @@ function subtract(from: Float32Array, what: Float32Array, count: number): void {
   for (let i = 0; i < count; i++) from[i] = (from[i] ?? 0) - (what[i] ?? 0);
 }
 
+/** Share of a picture that differs from the expected one by more than so much. */
+function differing(seen: Plane, expected: Plane, gain: number, much: number): number {
+  let count = 0;
+  for (let i = 0; i < seen.data.length; i++)
+    if (Math.abs((seen.data[i] ?? 0) - gain * (expected.data[i] ?? 0)) > much) count++;
+  return count / seen.data.length;
+}
+
 export function judgePhoto(field: PlacedField, sight: Sight): JudgedField {
   const { findings, measure, place, ink, missing } = findInk(field, field.box, sight);
   const inks = [{ box: field.box, ink }];
@@ -33,25 +41,28 @@ export function judgePhoto(field: PlacedField, sight: Sight): JudgedField {
   if (printed) for (const one of [seen, expected]) smooth(one, 1, one.data);
   subtract(seen.data, shapesSeen.data, width * height);
   subtract(expected.data, shapesExpected.data, width * height);
-  const dots = agreement(seen, expected, all).correlation;
-  const say = (measured: number, limit: number, detail: string): void => {
-    if (measured >= limit) return;
+  const { correlation: dots, gain } = agreement(seen, expected, all);
+  const say = (measured: number, limit: number, unit: "correlation" | "share", detail: string): void => {
     findings.push({
       field: field.name,
       what: "wrong-photo",
       measured,
       limit,
-      unit: "correlation",
+      unit,
       box: field.box,
       weight: "reject",
       detail,
     });
   };
-  say(shapes, limits.photo.shapes, "its large shapes are others");
-  say(
-    dots,
-    printed ? limits.photo.features : limits.photo.dots,
-    printed ? "its features are others" : "its dots are others",
-  );
+  const least = printed ? limits.photo.features : limits.photo.dots;
+  if (shapes < limits.photo.shapes)
+    say(shapes, limits.photo.shapes, "correlation", "its large shapes are others");
+  if (dots < least)
+    say(dots, least, "correlation", printed ? "its features are others" : "its dots are others");
+  if (printed) {
+    const { ink: much, share } = limits.photo.other;
+    const other = differing(seen, expected, gain, much);
+    if (other > share) say(other, share, "share", "a part of its features is another");
+  }
   return { findings, measure: { ...measure, worst: dots }, inks };
 }

@@ -19,7 +19,7 @@ export const learnedSide = (side: "front" | "back"): SideProfile => ({
     fullInk: 0.74,
     displacement: 0.2,
     glyph: 0.3,
-    photo: { dots: 0.5, features: 0.8 },
+    photo: { dots: 0.5, features: 0.9 },
     body: { darkest: 120, brightest: 160 },
     bare: 0.16,
   },

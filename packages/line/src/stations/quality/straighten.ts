@@ -1,3 +1,4 @@
+import { faintBorder, type FromSide, type Line } from "./border.js";
 import { type Plane, plane } from "./plane.js";
 
 /** An 8-bit picture as a camera gives it. */
@@ -55,9 +56,7 @@ const median = (values: readonly number[]): number => {
 };
 
 /** `across = at + slope · along` through points with strays among them: median of slopes, then least squares over those that fit. */
-function robustLine(
-  points: readonly { along: number; across: number }[],
-): { at: number; slope: number } | undefined {
+function robustLine(points: readonly { along: number; across: number }[]): Line | undefined {
   if (points.length < scans / 2) return undefined;
   const slopes: number[] = [];
   for (const [i, a] of points.entries()) {
@@ -80,6 +79,19 @@ function robustLine(
   return { at, slope };
 }
 
+type Side = "left" | "right" | "top" | "bottom";
+
+/** A side's border from its scans, each for itself. */
+function borderOf({ along, reach, grey }: FromSide, contrast: number): Line | undefined {
+  const points: { along: number; across: number }[] = [];
+  for (let i = 0; i < scans; i++) {
+    const at = Math.round(along * (0.2 + (0.6 * i) / (scans - 1)));
+    const found = edgeOnScan((j) => grey(at, j), reach, contrast);
+    if (found !== undefined) points.push({ along: at + 0.5, across: found });
+  }
+  return robustLine(points);
+}
+
 /** Finds the card by its four straight sides; undefined when there is no ID-1 card in the picture. */
 export function findCard({ width, height, grey }: Grey): Outline | undefined {
   const histogram = new Uint32Array(256);
@@ -98,33 +110,37 @@ export function findCard({ width, height, grey }: Grey): Outline | undefined {
   // The border of a dark print on a dark belt is faint; a belt's weave is fainter.
   const contrast = Math.max(16, range * 0.12);
   const pixel = (x: number, y: number): number => grey[y * width + x] ?? 0;
-  const side = (name: "left" | "right" | "top" | "bottom"): { at: number; slope: number } | undefined => {
+  const from = (name: Side): FromSide => {
     const upright = name === "left" || name === "right";
-    const along = upright ? height : width;
-    const across = upright ? width : height;
-    const points: { along: number; across: number }[] = [];
-    for (let i = 0; i < scans; i++) {
-      const at = Math.round(along * (0.2 + (0.6 * i) / (scans - 1)));
-      const read = {
-        left: (j: number) => pixel(j, at),
-        right: (j: number) => pixel(width - 1 - j, at),
-        top: (j: number) => pixel(at, j),
-        bottom: (j: number) => pixel(at, height - 1 - j),
-      }[name];
-      const found = edgeOnScan(read, Math.floor(across * 0.4), contrast);
-      if (found !== undefined) {
-        points.push({
-          along: at + 0.5,
-          across: name === "right" || name === "bottom" ? across - found : found,
-        });
-      }
-    }
-    return robustLine(points);
+    const read: Readonly<Record<Side, FromSide["grey"]>> = {
+      left: (at, j) => pixel(j, at),
+      right: (at, j) => pixel(width - 1 - j, at),
+      top: (at, j) => pixel(at, j),
+      bottom: (at, j) => pixel(at, height - 1 - j),
+    };
+    return {
+      along: upright ? height : width,
+      reach: Math.floor((upright ? width : height) * 0.4),
+      grey: read[name],
+    };
   };
-  const [left, right, top, bottom] = [side("left"), side("right"), side("top"), side("bottom")];
-  if (!left || !right || !top || !bottom) return undefined;
-  // x = v.at + v.slope · y and y = h.at + h.slope · x.
-  const meet = (v: { at: number; slope: number }, h: { at: number; slope: number }): Point => {
+  const within = (border: (side: FromSide) => Line | undefined): Outline | undefined => {
+    const [left, right, top, bottom] = [
+      border(from("left")),
+      border(from("right")),
+      border(from("top")),
+      border(from("bottom")),
+    ];
+    if (!left || !right || !top || !bottom) return undefined;
+    const opposite = ({ at, slope }: Line, across: number): Line => ({ at: across - at, slope: -slope });
+    return outlineOf(left, opposite(right, width), top, opposite(bottom, height));
+  };
+  return within((side) => borderOf(side, contrast)) ?? within(faintBorder);
+}
+
+/** x = v.at + v.slope · y of the upright sides and y = h.at + h.slope · x of the others; undefined: they do not enclose an ID-1 card. */
+function outlineOf(left: Line, right: Line, top: Line, bottom: Line): Outline | undefined {
+  const meet = (v: Line, h: Line): Point => {
     const x = (v.at + v.slope * h.at) / (1 - v.slope * h.slope);
     return [x, h.at + h.slope * x];
   };

@@ -165,9 +165,11 @@ export function judgeSurface(
       limit: number,
       unit: "mm" | "mm²",
     ): FaceFinding[] => [{ field: "card", what, measured, limit, unit, box, weight: "reject" }];
-    if (area > tone.area && uneven < tone.uneven) return say("wrong-stock", area, tone.area, "mm²");
-    if (length > scratch && isLine({ length, wide }, thin) && area > spot / 2)
-      return say("scratch", length, scratch, "mm");
+    const line = length > scratch && isLine({ length, wide }, thin);
+    // The light is measured through a strip of another tone as well, and follows it in part.
+    if (area > tone.area && (uneven < tone.uneven || (line && wide > tone.strip)))
+      return say("wrong-stock", area, tone.area, "mm²");
+    if (line && area > spot / 2) return say("scratch", length, scratch, "mm");
     if (area > spot) return say("spot", area, spot, "mm²");
     return [];
   });
