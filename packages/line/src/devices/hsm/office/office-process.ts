@@ -104,7 +104,7 @@ async function done(office: OpenOffice, call: OfficeCall, ask: OfficeAsk): Promi
     write(newer);
     return newer;
   };
-  if (ask.ask === "list") return await told(looked(), room, office);
+  if (ask.ask === "list") return told(looked(), room, office);
   if (ask.ask === "request")
     return {
       ...(await told(looked(), room, office)),
