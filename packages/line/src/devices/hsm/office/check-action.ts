@@ -1,6 +1,7 @@
 /** Is what a ceremony is to do possible at all? Asked when it begins, and again when it ends. */
 import type { StoredKey } from "../keystore.js";
 import { isRsa } from "../payment/issuer-key.js";
+import { named, othersThan, samePerson, tooFew } from "./custodians.js";
 import { headerFor } from "./block-uses.js";
 import { judgeCertificate } from "./issuer-certificates.js";
 import { whyNot } from "./life.js";
@@ -10,6 +11,7 @@ import { keyOf } from "./named-key.js";
 import { bornBlock, lifeOf } from "./perform.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom } from "./room.js";
+import { isFormer } from "./roster.js";
 import type { Keep, KeyAction, KeyPlan } from "./types.js";
 
 const ALGORITHMS: Readonly<Partial<Record<KeyPlan["use"], readonly KeyPlan["algorithm"][]>>> = {
@@ -142,10 +144,29 @@ export function checkAction(
         throw new OfficeRefusal("say why with --reason: it stands in the record");
       return action;
     case "custodian":
-      if (book.custodians.some(({ name }) => name === action.name))
+      if (book.custodians.some(({ name }) => samePerson(name, action.name)))
         throw new OfficeRefusal(`there is a custodian ${action.name} already`);
+      if (isFormer(book.records, action.name))
+        throw new OfficeRefusal(
+          `a custodian ${action.name} was removed, and in the records a name stands for one person: take another form of it`,
+        );
+      if (book.custodians.length >= 2) judgeOthers(book, action.name);
       return action;
+    case "custodian-renew":
+    case "custodian-remove": {
+      const { name } = named(book.custodians, action.name);
+      judgeOthers(book, name);
+      if (action.reason.trim() === "")
+        throw new OfficeRefusal("say why with --reason: it stands in the record");
+      return { ...action, name };
+    }
   }
+}
+
+/** Custodians come and go by two others: whoever is alone cannot bring a friend in. */
+function judgeOthers({ custodians }: Keep["book"], name: string): void {
+  const others = othersThan(custodians, name);
+  if (others.length < 2) throw new OfficeRefusal(tooFew(name, others));
 }
 
 /** A key pair is drawn where it works: in pieces it would have no certificate that anybody could believe. */

@@ -9,17 +9,19 @@ import { selfTest } from "../self-test.js";
 import { mustStayInMemory } from "../swap.js";
 import { actBytes, brokenAct } from "./acts.js";
 import { judgeActs, writeActs } from "./acts-file.js";
-import { wrongAtMost } from "./custodians.js";
+import { isLocked, wrongAtMost } from "./custodians.js";
 import { counterOf, readAll, type TerminalCounter } from "./counter.js";
-import { expired } from "./expiry.js";
+import { expired, voided } from "./expiry.js";
 import { certificateRequest } from "./issuer-certificates.js";
 import type { OfficeCall, OfficeReply } from "./office-client.js";
 import { keystoreOffice } from "./keystore-office.js";
-import { serve, type Sat } from "./office.js";
-import { brokenRecord } from "./record.js";
+import { judgeBook, serve } from "./office.js";
+import type { Sat } from "./place.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom, OpenOffice } from "./room.js";
+import { piecesOf } from "./roster.js";
 import type { CeremonyRecord, Keep, OfficeAnswer, SignedRecord } from "./types.js";
+import { keyDigits } from "./words.js";
 
 process.on("message", (call: OfficeCall) => {
   void answer(call);
@@ -60,7 +62,9 @@ async function done(call: OfficeCall): Promise<OfficeAnswer> {
     };
     /** Whoever looks lets end what waited too long. */
     const looked = (): Keep => {
-      const kept = expired({ keep, at, program, room }, patienceMs);
+      judgeBook(keep, room);
+      const place = { keep, at, program, room };
+      const kept = voided({ ...place, keep: expired(place, patienceMs) });
       if (kept === keep) return keep;
       const newer = { ...kept, revision: keep.revision + 1 };
       write(newer);
@@ -132,18 +136,23 @@ function writeRecords(folder: string, records: readonly SignedRecord[]): void {
   }
 }
 
-async function told(keep: Keep, { signedBy }: KeyRoom, office: OpenOffice): Promise<OfficeAnswer> {
+async function told(keep: Keep, room: KeyRoom, office: OpenOffice): Promise<OfficeAnswer> {
   const { environment, revision, book } = keep;
-  const broken = brokenRecord(book.records, signedBy) ?? (await brokenAct(book.acts ?? [], signer(signedBy)));
+  const { signedBy } = room;
+  judgeBook(keep, room);
+  const broken = await brokenAct(book.acts ?? [], signer(signedBy));
   if (broken !== undefined) throw new OfficeRefusal(`${broken}; restore the keystore from a backup`);
   return {
     environment,
     revision,
     keys: office.describe(keep),
-    custodians: book.custodians.map(({ name, since, wrong }) => ({
-      name,
-      since,
-      locked: wrong >= wrongAtMost,
+    custodians: book.custodians.map((one) => ({
+      name: one.name,
+      since: one.since,
+      locked: isLocked(one),
+      triesLeft: Math.max(0, wrongAtMost - one.wrong),
+      ...(one.key === undefined ? {} : { key: keyDigits(one.key) }),
+      holds: piecesOf(keep, one.name),
     })),
     pending: book.pending.map(({ number, action, needed, sittings }) => ({
       number,

@@ -2,7 +2,8 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
-import { type Counter, serve } from "./office.js";
+import { serve } from "./office.js";
+import type { Counter } from "./place.js";
 import type { OpenOffice } from "./room.js";
 import { emptyBook, type Keep, type KeyAction, type KeyPlan, type OfficeAsk } from "./types.js";
 
