@@ -1,6 +1,6 @@
 /** The key office's own process: it lives for one call, and keys are clear only here. */
 import { createPublicKey, verify } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { environmentOf, KeystoreProblem, openedBy, type Unlock, writeDurably } from "../keystore.js";
 import { openTokenOffice } from "../pkcs11/token-office.js";
@@ -114,17 +114,31 @@ async function openOffice(
 const RECORD = /^(C-\d+)\.json$/;
 const numberOf = ({ text }: SignedRecord): string => (JSON.parse(text) as CeremonyRecord).number;
 
-/** An older copy of the keystore would bring destroyed keys back: the records beside it know better. */
+/** An older copy of the keystore would bring destroyed keys back, and one written anew other custodians: the records beside it know better. */
 function judgeAge({ book }: Keep, folder: string): void {
   if (!existsSync(folder)) return;
-  const known = new Set(book.records.map(numberOf));
-  const lost = readdirSync(folder)
-    .flatMap((name) => RECORD.exec(name)?.[1] ?? [])
-    .find((number) => !known.has(number));
-  if (lost !== undefined)
-    throw new OfficeRefusal(
-      `${folder} holds the record of ceremony ${lost}, which this keystore does not know: an older copy of the keystore was put back. Restore the newest one`,
-    );
+  const known = new Map(book.records.map((record) => [numberOf(record), record.text]));
+  for (const name of readdirSync(folder)) {
+    const [, number] = RECORD.exec(name) ?? [];
+    if (number === undefined) continue;
+    const text = known.get(number);
+    if (text === undefined)
+      throw new OfficeRefusal(
+        `${folder} holds the record of ceremony ${number}, which this keystore does not know: an older copy of the keystore was put back. Restore the newest one`,
+      );
+    if (text !== copiedText(join(folder, name)))
+      throw new OfficeRefusal(
+        `${join(folder, name)} is another record of ceremony ${number} than the keystore has: one of the two was written anew. Restore both from a backup`,
+      );
+  }
+}
+
+function copiedText(file: string): unknown {
+  try {
+    return (JSON.parse(readFileSync(file, "utf8")) as Partial<SignedRecord>).text;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The keystore is the original; a file that an interruption left out is written by the next call. */

@@ -21,6 +21,8 @@ export class Desk {
   block: string | undefined;
   last = "";
   readonly handed: string[] = [];
+  /** What the last sitting was told besides. */
+  notes: readonly string[] = [];
   /** What was shown to whoever was asked. */
   readonly prompts: string[] = [];
   now = at;
@@ -65,6 +67,7 @@ export class Desk {
     this.keep = { ...sat.keep, revision: this.keep.revision + 1 };
     this.#office?.write(this.keep);
     this.block = sat.block;
+    this.notes = sat.ceremony?.notes ?? [];
     this.last = sat.ceremony?.number ?? this.last;
     if (sat.refused !== undefined) throw sat.refused;
   }

@@ -116,7 +116,7 @@ function pendingOf({ book }: Keep, number: string): Pending {
 function judgeOffice({ book }: Keep): void {
   if (book.custodians.length < 2)
     throw new OfficeRefusal(
-      'keys are in the hands of two custodians; enrol them first with "persoline keys custodian"',
+      'keys are in the hands of two custodians; enrol them first with "persoline keys custodians add"',
     );
 }
 

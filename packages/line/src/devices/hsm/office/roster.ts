@@ -140,5 +140,5 @@ function others(record: CeremonyRecord, name: string, { custodians }: Keep["book
   const held = record.sittings.filter(
     ({ by, share }) => share !== undefined && by !== name && custodians.some((one) => one.name === by),
   ).length;
-  return `; the other custodians hold ${String(held)} shares of it, ${String(needed)} are needed`;
+  return `; of ${String(needed)} that are needed the other custodians have ${String(Math.min(held, needed))}`;
 }

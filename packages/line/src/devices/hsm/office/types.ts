@@ -68,7 +68,12 @@ export type RosterAction =
   | { readonly do: "custodian"; readonly name: string; readonly open?: string }
   /** A custodian who is locked out, or has forgotten, sets a new passphrase. */
   | { readonly do: "custodian-renew"; readonly name: string; readonly reason: string; readonly open?: string }
-  | { readonly do: "custodian-remove"; readonly name: string; readonly reason: string; readonly open?: never };
+  | {
+      readonly do: "custodian-remove";
+      readonly name: string;
+      readonly reason: string;
+      readonly open?: never;
+    };
 
 export interface Sitting {
   readonly by: string;
