@@ -8,7 +8,7 @@ import { enrol as enrolled } from "./custodians.js";
 import { comeAndGo, joe, lastRecord, letIn, lockOut, names, remove, renew } from "./custodians.test.data.js";
 import { keystoreOffice } from "./keystore-office.js";
 import { ann, at, bob, Desk, eve, opened, plan } from "./office.test.data.js";
-import { signRecord } from "./record.js";
+import { recordHead, signRecord } from "./record.js";
 import { keystoreRoom } from "./room.js";
 import { deedOf, signSitting } from "./sittings.js";
 import type { CeremonyRecord, KeyAction, OfficeBook, SignedRecord, Sitting } from "./types.js";
@@ -257,10 +257,10 @@ describe("one with the open keystore", () => {
   const { custodian } = mallory;
   const roster = { do: "custodian" as const, name: "Mallory", open: custodian.key };
   /** Signed by Mallory's hand in everybody's name. */
-  const forged = (by: string, key = custodian.key): Sitting => ({
+  const forged = (head: string, by: string, key = custodian.key): Sitting => ({
     ...signSitting(
       { number: "C-0099", environment: "test", deed: deedOf(roster) },
-      { by, at },
+      { by, at, head },
       { ...mallory, key: custodian.key },
     ),
     key,
@@ -294,6 +294,7 @@ describe("one with the open keystore", () => {
   it("writes no record that lets a friend in", async () => {
     const desk = await opened();
     const { custodians, records } = desk.keep.book;
+    const head = recordHead(records);
     const attempts: [string, Partial<CeremonyRecord>][] = [
       ["it takes two different custodians", {}],
       ["it takes two different custodians", { sittings: [{ by: "Ann", at }] }],
@@ -306,18 +307,21 @@ describe("one with the open keystore", () => {
           ],
         },
       ],
-      ["Ann did not sign it", { deed: deedOf(roster), roster, sittings: [forged("Ann"), forged("Bob")] }],
+      [
+        "Ann did not sign it",
+        { deed: deedOf(roster), roster, sittings: [forged(head, "Ann"), forged(head, "Bob")] },
+      ],
       [
         "Ann did not sign it",
         {
           deed: deedOf(roster),
           roster,
-          sittings: [forged("Ann", keyOf(desk, "Ann")), forged("Bob", keyOf(desk, "Bob"))],
+          sittings: [forged(head, "Ann", keyOf(desk, "Ann")), forged(head, "Bob", keyOf(desk, "Bob"))],
         },
       ],
       [
         "Mallory was no custodian",
-        { deed: deedOf(roster), roster, sittings: [forged("Mallory"), forged("Ann")] },
+        { deed: deedOf(roster), roster, sittings: [forged(head, "Mallory"), forged(head, "Ann")] },
       ],
     ];
     for (const [why, more] of attempts) {
@@ -348,6 +352,37 @@ describe("one with the open keystore", () => {
     }
   });
 
+  it("writes no record before those that the other has signed, and makes none of them one of former days", async () => {
+    const desk = await opened();
+    await desk.both(draw("k"));
+    const [first, second, third] = desk.keep.book.records.map(
+      ({ text }) => JSON.parse(text) as CeremonyRecord,
+    );
+    if (first === undefined || second === undefined || third === undefined) throw new Error("too few");
+    const chain = (records: readonly Partial<CeremonyRecord>[]) =>
+      records.reduce<readonly SignedRecord[]>((before, one) => [...before, record(desk, one, before)], []);
+    const unsigned = ({ number, by }: { number: string; by: readonly string[] }, name: string) => ({
+      number,
+      action: `enrol custodian ${name}`,
+      sittings: by.map((who) => ({ by: who, at })),
+    });
+    // As if nobody had signed anything yet, and a friend was let in then.
+    const former = [
+      unsigned({ number: "C-0001", by: ["Ann"] }, "Ann"),
+      unsigned({ number: "C-0002", by: ["Bob"] }, "Bob"),
+      unsigned({ number: "C-0090", by: ["Ann", "Bob"] }, "Mallory"),
+    ];
+    const { custodians } = desk.keep.book;
+    put(desk, { custodians: [...custodians, custodian], records: chain([...former, third]) });
+    await refused(desk, "did not sign it, or not after these records");
+    // Nor one that only tells of another day.
+    put(desk, {
+      custodians,
+      records: chain([{ ...first, completed: "2027-02-01T10:00:00.000Z" }, second, third]),
+    });
+    await refused(desk, "Bob did not sign it");
+  });
+
   it("sits for nobody else in a ceremony that waits", async () => {
     const desk = await opened();
     await desk.both(draw("k"));
@@ -358,11 +393,12 @@ describe("one with the open keystore", () => {
     if (waits === undefined) throw new Error("nothing waits");
     const ceremony = { number: waits.number, environment: "test" as const, deed: deedOf(waits.action) };
     const hand = { ...mallory, key: custodian.key };
+    const asBob = { by: "Bob", at, head: recordHead(desk.keep.book.records) };
     const attempts: Sitting[] = [
       { by: "Bob", at },
       { ...real, at },
-      signSitting(ceremony, { by: "Bob", at }, hand),
-      { ...signSitting(ceremony, { by: "Bob", at }, hand), key: keyOf(desk, "Bob") },
+      signSitting(ceremony, asBob, hand),
+      { ...signSitting(ceremony, asBob, hand), key: keyOf(desk, "Bob") },
     ];
     for (const bobs of attempts) {
       // Bob's is there, and Ann's is still to come: she has the passphrase for that.
@@ -372,6 +408,41 @@ describe("one with the open keystore", () => {
       expect(lastRecord(desk)).toMatchObject({ number: waits.number, ended: "void" });
     }
     expect(desk.keep.keys.map(({ name }) => name)).not.toContain("mine");
+  });
+
+  it("lets no other key in than the one whose digits were compared", async () => {
+    const desk = await opened();
+    await desk.enrol(eve);
+    await desk.confirm(bob);
+    const waits = desk.keep.book.pending[0];
+    if (waits === undefined) throw new Error("nothing waits");
+    const { key: _, ...unkeyed } = custodian;
+    const { custodian: __, ...none } = waits;
+    for (const other of [
+      { ...waits, custodian: { ...custodian, name: "Eve" } },
+      { ...waits, custodian: { ...unkeyed, name: "Eve" } },
+      { ...waits, custodian: { ...(waits.custodian ?? custodian), name: "Mallory" } },
+      none,
+    ]) {
+      put(desk, { pending: [other] });
+      desk.last = waits.number;
+      await expect(desk.confirm(ann)).rejects.toThrow(`no ceremony ${waits.number} waits`);
+    }
+    // Nor one beside another deed.
+    await desk.begin(draw("k"));
+    put(desk, { pending: desk.keep.book.pending.map((one) => ({ ...one, custodian })) });
+    await expect(desk.confirm(bob)).rejects.toThrow("waits for a custodian");
+    expect(names(desk)).toEqual(["Ann", "Bob"]);
+  });
+
+  it("tells no other key beside a signature than the one that made it", async () => {
+    const desk = await opened();
+    const [first, second] = desk.keep.book.records;
+    const told = JSON.parse(second?.text ?? "") as CeremonyRecord;
+    if (first === undefined) throw new Error("nobody enrolled");
+    const sittings = told.sittings.map((one) => ({ ...one, key: custodian.key }));
+    put(desk, { records: [first, record(desk, { ...told, sittings }, [first])] });
+    await refused(desk, "Bob did not sign it");
   });
 
   it("exchanges no deed under a sitting that is there", async () => {

@@ -150,10 +150,9 @@ function writeRecords(folder: string, records: readonly SignedRecord[]): void {
   }
 }
 
-async function told(keep: Keep, room: KeyRoom, office: OpenOffice): Promise<OfficeAnswer> {
+/** The book has been judged before anything was done. */
+async function told(keep: Keep, { signedBy }: KeyRoom, office: OpenOffice): Promise<OfficeAnswer> {
   const { environment, revision, book } = keep;
-  const { signedBy } = room;
-  judgeBook(keep, room);
   const broken = await brokenAct(book.acts ?? [], signer(signedBy));
   if (broken !== undefined) throw new OfficeRefusal(`${broken}; restore the keystore from a backup`);
   return {

@@ -19,7 +19,7 @@ import {
 } from "./pieces.js";
 import type { Place, Sat } from "./place.js";
 import { candidate, custodiansAfter, proved } from "./proving.js";
-import { brokenRecord, signRecord } from "./record.js";
+import { brokenRecord, recordHead, signRecord } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
 import { type KeyRoom, keystoreRoom } from "./room.js";
 import { brokenRoster, piecesOf } from "./roster.js";
@@ -194,7 +194,12 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
     throw new OfficeRefusal(
       `${name} has sat in ceremony ${pending.number} already: it takes another custodian`,
     );
-  const { sitting, pieces } = await piece(place, pending, { by: name, at }, pieceKcv);
+  const { sitting, pieces } = await piece(
+    place,
+    pending,
+    { by: name, at, head: recordHead(keep.book.records) },
+    pieceKcv,
+  );
   const signed = signSitting(ceremonyOf(keep, pending), sitting, signer);
   const now: Pending = { ...pending, sittings: [...pending.sittings, signed], pieces };
   const left = now.needed - now.sittings.length;

@@ -1,6 +1,7 @@
 /** Who sits here proves it: custodians by the passphrase that is kept of them, a candidate by a new one. */
 import { type Custodian, custodianOf, enrol, judgedPassphrase, triesLeft } from "./custodians.js";
 import type { Place, Signer } from "./place.js";
+import { recordHead } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
 import { deedOf, signSitting } from "./sittings.js";
 import type { Keep, Pending, RosterAction } from "./types.js";
@@ -54,7 +55,7 @@ export function candidate(
   const { key } = custodian;
   const action = { ...asked, name: custodian.name, open: key };
   const ceremony = { number, environment, deed: deedOf(action) };
-  const sitting = { by: custodian.name, at };
+  const sitting = { by: custodian.name, at, head: recordHead(book.records) };
   return {
     number,
     action,

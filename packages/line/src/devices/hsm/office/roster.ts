@@ -4,6 +4,7 @@
  */
 import type { StoredKey } from "../keystore.js";
 import { samePerson } from "./custodians.js";
+import { recordHead } from "./record.js";
 import { deedOf, soundSitting } from "./sittings.js";
 import type { CeremonyRecord, Keep, RosterAction, SignedRecord, Sitting } from "./types.js";
 
@@ -12,6 +13,8 @@ interface Roster {
   readonly now: Map<string, string | undefined>;
   /** Names of those who were removed. */
   readonly former: Set<string>;
+  /** Digests of the records so far. */
+  readonly heads: Set<string>;
 }
 
 const recordOf = ({ text }: SignedRecord): CeremonyRecord => JSON.parse(text) as CeremonyRecord;
@@ -25,16 +28,21 @@ function changeOf({ roster, action }: CeremonyRecord): RosterAction | undefined 
 
 /** Throws Error, in words, for a record whose sittings did not happen so. */
 function follow(records: readonly SignedRecord[]): Roster {
-  const roster: Roster = { now: new Map(), former: new Set() };
-  for (const record of records.map(recordOf)) {
-    // What ended by itself has changed nothing.
-    if (record.ended !== undefined) continue;
-    const change = changeOf(record);
-    if (change?.do === "custodian" && roster.now.size < 2) judgeFirst(record, change);
-    else for (const sitting of distinct(record)) judgeSitting(roster, record, sitting);
-    if (change !== undefined) apply(roster, record, change);
+  const roster: Roster = { now: new Map(), former: new Set(), heads: new Set([recordHead([])]) };
+  for (const signed of records) {
+    followOne(roster, recordOf(signed));
+    roster.heads.add(recordHead([signed]));
   }
   return roster;
+}
+
+function followOne(roster: Roster, record: CeremonyRecord): void {
+  // What ended by itself has changed nothing.
+  if (record.ended !== undefined) return;
+  const change = changeOf(record);
+  if (change?.do === "custodian" && roster.now.size < 2) judgeFirst(roster, record, change);
+  else for (const sitting of distinct(record)) judgeSitting(roster, record, sitting);
+  if (change !== undefined) apply(roster, record, change);
 }
 
 const broken = ({ number }: CeremonyRecord, what: string): Error =>
@@ -48,7 +56,7 @@ function distinct(record: CeremonyRecord): readonly Sitting[] {
 }
 
 /** The first two let themselves in. */
-function judgeFirst(record: CeremonyRecord, { name, open: key }: RosterAction): void {
+function judgeFirst({ heads }: Roster, record: CeremonyRecord, { name, open: key }: RosterAction): void {
   const [sitting, second] = record.sittings;
   if (sitting === undefined || second !== undefined || sitting.by !== name)
     throw broken(record, `custodian ${name} did not enrol so`);
@@ -56,25 +64,29 @@ function judgeFirst(record: CeremonyRecord, { name, open: key }: RosterAction): 
     if (record.deed === undefined) return;
     throw broken(record, `custodian ${name} has no key`);
   }
-  if (!isSigned(record, sitting, key)) throw broken(record, `custodian ${name} did not sign it`);
+  if (!isSigned(record, sitting, { key, heads })) throw broken(record, `custodian ${name} did not sign it`);
 }
 
-const isSigned = ({ number, environment, deed }: CeremonyRecord, sitting: Sitting, key: string): boolean =>
-  deed !== undefined && soundSitting({ number, environment, deed }, sitting, key);
+const isSigned = (
+  { number, environment, deed }: CeremonyRecord,
+  sitting: Sitting,
+  by: Parameters<typeof soundSitting>[2],
+): boolean => deed !== undefined && soundSitting({ number, environment, deed }, sitting, by);
 
-function judgeSitting({ now }: Roster, record: CeremonyRecord, sitting: Sitting): void {
+function judgeSitting({ now, heads }: Roster, record: CeremonyRecord, sitting: Sitting): void {
   const { by } = sitting;
   if (!now.has(by)) throw broken(record, `${by} was no custodian then`);
   // Of one who has signed nothing yet the first signature tells the key.
   const key = now.get(by) ?? sitting.key;
   if (key === undefined) return;
-  if (!isSigned(record, sitting, key)) throw broken(record, `${by} did not sign it`);
+  if (!isSigned(record, sitting, { key, heads }))
+    throw broken(record, `${by} did not sign it, or not after these records`);
   now.set(by, key);
 }
 
 function apply({ now, former }: Roster, record: CeremonyRecord, change: RosterAction): void {
   const { name, open } = change;
-  if (record.deed !== undefined && (record.roster === undefined || deedOf(change) !== record.deed))
+  if (record.deed !== undefined && deedOf(change) !== record.deed)
     throw broken(record, "it tells of another change than its custodians signed");
   if (change.do === "custodian") {
     if (now.has(name)) throw broken(record, `${name} was a custodian already`);

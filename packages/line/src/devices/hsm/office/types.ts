@@ -83,7 +83,11 @@ export interface Sitting {
   readonly kcv?: string;
   /** Number of the share that was entered or handed out. */
   readonly share?: number;
-  /** The custodian's public key and signature (Ed25519, base64; sittings.ts). Absent in older keystores. */
+  /**
+   * SHA-256 of the last record when this custodian sat: whoever writes an earlier record anew breaks the signature. With the public key and
+   * the signature (Ed25519, base64; sittings.ts) absent in older keystores.
+   */
+  readonly head?: string;
   readonly key?: string;
   readonly signature?: string;
 }
