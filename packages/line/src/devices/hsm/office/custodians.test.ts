@@ -228,11 +228,19 @@ describe("one with the open keystore", () => {
   const put = (desk: Desk, book: Partial<OfficeBook>): void => {
     desk.keep = { ...desk.keep, book: { ...desk.keep.book, ...book } };
   };
-  const refused = async (desk: Desk, why: string) => {
+  /** What Ann is told, and whoever calls himself Mallory with her passphrase. */
+  const said = async (desk: Desk): Promise<string> => {
     const { keep } = desk;
-    await expect(desk.begin(draw("k"))).rejects.toThrow(why);
-    await expect(desk.begin(draw("k"), { ...ann, name: "Mallory" })).rejects.toThrow(why);
-    expect(desk.keep).toBe(keep);
+    const ends: string[] = [];
+    for (const who of [ann, { ...ann, name: "Mallory" }])
+      ends.push(
+        await desk.begin(draw("k"), who).then(
+          () => "done",
+          (problem: Error) => problem.message,
+        ),
+      );
+    expect([desk.keep === keep, ends[1]]).toEqual([true, ends[0]]);
+    return ends[0] ?? "";
   };
   const sign = (desk: Desk) => keystoreRoom(desk.keep.keys).sign;
   const record = (
@@ -272,21 +280,21 @@ describe("one with the open keystore", () => {
     const desk = await opened();
     const { custodians } = desk.keep.book;
     put(desk, { custodians: [...custodians, custodian] });
-    await refused(desk, "no ceremony made Mallory a custodian");
+    expect(await said(desk)).toContain("no ceremony made Mallory a custodian");
     put(desk, {
       custodians: custodians.map((one) => (one.name === "Bob" ? { ...custodian, name: "Bob" } : one)),
     });
-    await refused(desk, "custodian Bob has another key");
+    expect(await said(desk)).toContain("custodian Bob has another key");
     const { key: _, ...unkeyed } = custodian;
     put(desk, {
       custodians: custodians.map((one) => (one.name === "Bob" ? { ...unkeyed, name: "Bob" } : one)),
     });
-    await refused(desk, "custodian Bob has another key");
+    expect(await said(desk)).toContain("custodian Bob has another key");
     // One alone, or none: the next two would let themselves in.
     put(desk, { custodians: custodians.slice(0, 1) });
-    await refused(desk, "custodian Bob is missing");
+    expect(await said(desk)).toContain("custodian Bob is missing");
     put(desk, { custodians: [] });
-    await refused(desk, "custodian Ann is missing");
+    expect(await said(desk)).toContain("custodian Ann is missing");
     put(desk, { custodians });
     await desk.both(draw("k"));
   });
@@ -329,7 +337,7 @@ describe("one with the open keystore", () => {
         custodians: [...custodians, custodian],
         records: [...records, record(desk, more, records)],
       });
-      await refused(desk, why);
+      expect(await said(desk)).toContain(why);
     }
   });
 
@@ -348,7 +356,7 @@ describe("one with the open keystore", () => {
       ["did not sign it", { number: "C-0098" }],
     ] as const) {
       put(desk, { custodians: [...custodians, custodian], records: [...before, as(more)] });
-      await refused(desk, why);
+      expect(await said(desk)).toContain(why);
     }
   });
 
@@ -374,13 +382,13 @@ describe("one with the open keystore", () => {
     ];
     const { custodians } = desk.keep.book;
     put(desk, { custodians: [...custodians, custodian], records: chain([...former, third]) });
-    await refused(desk, "did not sign it, or not after these records");
+    expect(await said(desk)).toContain("did not sign it, or not after these records");
     // Nor one that only tells of another day.
     put(desk, {
       custodians,
       records: chain([{ ...first, completed: "2027-02-01T10:00:00.000Z" }, second, third]),
     });
-    await refused(desk, "Bob did not sign it");
+    expect(await said(desk)).toContain("Bob did not sign it");
   });
 
   it("sits for nobody else in a ceremony that waits", async () => {
@@ -442,7 +450,7 @@ describe("one with the open keystore", () => {
     if (first === undefined) throw new Error("nobody enrolled");
     const sittings = told.sittings.map((one) => ({ ...one, key: custodian.key }));
     put(desk, { records: [first, record(desk, { ...told, sittings }, [first])] });
-    await refused(desk, "Bob did not sign it");
+    expect(await said(desk)).toContain("Bob did not sign it");
   });
 
   it("exchanges no deed under a sitting that is there", async () => {
