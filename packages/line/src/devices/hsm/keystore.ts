@@ -50,8 +50,8 @@ export class KeystoreProblem extends Error {
   }
 }
 
-/** Version of the file's form; a file of a newer one is refused. */
-const VERSION = 2;
+/** Version of the file's form; a file of a newer one is refused. 3: custodians have keys, which sign their sittings. */
+const VERSION = 3;
 /** Interactive use on one core; the figures stand in the file, so that they may grow. */
 const ARGON2ID = { memoryCost: 64 * 1024, timeCost: 3, parallelism: 1 } as const;
 

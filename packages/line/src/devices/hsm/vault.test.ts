@@ -468,7 +468,7 @@ describe("the keystore", () => {
     const parsed = JSON.parse(keystore()) as Record<string, unknown>;
     const altered = {
       environment: "live",
-      version: 3,
+      version: 4,
       revision: 7,
       iv: "AAAAAAAAAAAAAAAA",
       sealed: "AAAA",
