@@ -33,8 +33,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "persoline-allow-"));
   order = smallOrder(folder, 2);
   done(`persoline keys init --environment test
-persoline keys custodian Ann --custodian-fd 3 3<<<"${ann}"
-persoline keys custodian Bob --custodian-fd 3 3<<<"${bob}"`);
+persoline keys custodians add Ann --custodian-fd 3 3<<<"${ann}"
+persoline keys custodians add Bob --custodian-fd 3 3<<<"${bob}"`);
   await (await openStore({ file: join(folder, "data/persoline.db") })).close();
 });
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,10 +2,16 @@
 import type { CeremonyRecord, SignedRecord } from "../devices/hsm/office/types.js";
 import { html, pageFoot, pageHead } from "../ledger/page.js";
 
+const ENDS = {
+  whole: "Completed",
+  expired: "Expired, nothing was made",
+  void: "Void, nothing was made",
+} as const;
+
 type Line = readonly [what: string, said: string];
 
 function linesOf(record: CeremonyRecord): readonly Line[] {
-  const { key, stated, reason, list } = record;
+  const { key, stated, reason, list, holds } = record;
   const lines: (Line | undefined)[] = [
     ["Ceremony", record.number],
     ["What", record.action],
@@ -18,7 +24,8 @@ function linesOf(record: CeremonyRecord): readonly Line[] {
     list && ["List", `${list.name}, SHA-256 ${list.digest}`],
     ...(list?.sentences ?? []).map((sentence) => ["", sentence] as const),
     reason === undefined ? undefined : ["Reason", reason],
-    [record.ended === undefined ? "Completed" : "Expired, nothing was made", record.completed],
+    ...(holds ?? []).map((one) => ["Still has", one] as const),
+    [ENDS[record.ended ?? "whole"], record.completed],
     ["Program", record.program],
     ["Keystore revision", String(record.keystoreRevision)],
     ["Record before (SHA-256)", record.previous],

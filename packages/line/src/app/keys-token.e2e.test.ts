@@ -54,8 +54,8 @@ beforeAll(() => {
   soft = softToken(folder, "ceremony");
   for (const [name, value] of Object.entries(soft.environment)) vi.stubEnv(name, value);
   done(`persoline keys init --environment test
-persoline keys custodian Ann --custodian-fd 3 3<<<"${ann}"
-persoline keys custodian Bob --custodian-fd 3 3<<<"${bob}"`);
+persoline keys custodians add Ann --custodian-fd 3 3<<<"${ann}"
+persoline keys custodians add Bob --custodian-fd 3 3<<<"${bob}"`);
 });
 afterAll(() => {
   vi.unstubAllEnvs();

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -31,7 +31,9 @@ const files = (): [string, string][] =>
     .filter((entry) => entry.isFile())
     .map((entry) => [entry.name, readFileSync(join(entry.parentPath, entry.name), "latin1")]);
 
-const script = /```sh\n([\s\S]*?)```/.exec(readFileSync(join(root, "docs/keys.md"), "utf8"))?.[1] ?? "";
+const [script = "", comeAndGo = ""] = [
+  ...readFileSync(join(root, "docs/keys.md"), "utf8").matchAll(/```sh\n([\s\S]*?)```/g),
+].map(([, text = ""]) => text);
 
 describe("the ceremony of the manual", () => {
   it("runs as it stands there, leaves signed records, and no secret anywhere", () => {
@@ -82,12 +84,65 @@ describe("the ceremony of the manual", () => {
     expect(back.err).toContain("an older copy of the keystore was put back");
   });
 
+  it("custodians come and go as the manual says, and the records beside the keystore must be its own", () => {
+    expect(bash(script).status).toBe(0);
+    const ran = bash(comeAndGo);
+    expect([ran.err, ran.status]).toEqual(["", 0]);
+    expect(ran.out).toMatch(/C-0008 \(enrol custodian C\. Lang, key [0-9A-F-]{14}\) waits for 2 more/);
+    expect(ran.out).toContain("Read the digits of this key to the two who confirm it");
+    expect(ran.out).toMatch(/A\. Meyer may still have.*\n {2}component of key zmk-bank, check value 68ABE7/);
+    expect(ran.out).not.toContain("of key issuer-root ");
+    const [, list = ""] = ran.out.split("standing");
+    expect(list).toMatch(/B\. Novak .*5 tries/);
+    expect(list).toMatch(/C\. Lang .*5 tries/);
+    expect(list).not.toContain("A. Meyer");
+    const record = bash("persoline keys record C-0010").out;
+    expect(record).toMatch(/Reason +has left the house/);
+    expect(record).toMatch(/Still has +component of key zmk-bank/);
+    expect(bash("persoline audit verify").status).toBe(0);
+    const by = `--by "B. Novak" --custodian-fd 3`;
+    const old = bash(`persoline keys retire zmk-bank --reason old ${by} 3<<<"${novak}"`);
+    expect([old.status, old.err]).toEqual([1, expect.stringContaining("4 tries are left")]);
+    for (const secret of [meyer, novak, "lang's own passphrase", "novak's new passphrase"])
+      for (const [name, content] of files()) expect([name, content.includes(secret)]).toEqual([name, false]);
+
+    const copy = join(folder, "data/ceremonies/C-0002.json");
+    writeFileSync(copy, readFileSync(copy, "utf8").replace("B. Novak", "M. Mallory"));
+    const other = bash("persoline keys list");
+    expect([other.status, other.err]).toEqual([
+      1,
+      expect.stringContaining("one of the two was written anew"),
+    ]);
+  });
+
+  it("an office of live keys that has only two is told to enrol a third, and what it is when one is left", () => {
+    const enrol = (who: string, pass: string) =>
+      `persoline keys custodians add "${who}" --custodian-fd 3 3<<<"${pass}"`;
+    const head =
+      "export PERSOLINE_SWAP=accepted\nopenssl genpkey -algorithm X25519 | openssl pkey -pubout -out p.pub\n";
+    const two = bash(
+      `${head}persoline keys init --environment live --letter-printer p.pub\n${enrol("A. Meyer", meyer)}\n${enrol("B. Novak", novak)}\npersoline keys list`,
+    );
+    expect([two.err, two.status]).toEqual(["", 0]);
+    expect(two.out).toContain("Only two custodians can sit here, and the keys are live");
+    const wrong = `persoline keys generate k --use scp03 --by "B. Novak" --custodian-fd 3 3<<<"a wrong passphrase" || true\n`;
+    const one = bash(`${head}${wrong.repeat(5)}persoline keys custodians list`);
+    expect(one.err).toContain("B. Novak is locked out now");
+    expect(one.out).toMatch(/B\. Novak .*locked out/);
+    expect(one.out).toContain("Only A. Meyer can sit here: no ceremony can be held");
+    const friend = bash(`${head}${enrol("M. Mallory", "mallory's passphrase")}`);
+    expect([friend.status, friend.err]).toEqual([
+      1,
+      expect.stringContaining('docs/keys.md ("When there are not two") tells what remains'),
+    ]);
+  });
+
   it("on a disk without room nothing is done: no act without its entry, and the keystore stays whole", () => {
     const keystore = () => readFileSync(join(folder, "data/keystore.json"), "utf8");
     const acts = () =>
       readFileSync(join(folder, "data/audit/ceremonies.jsonl"), "utf8").trimEnd().split("\n").length;
     const enrol = (who: string, pass: string) =>
-      `persoline keys custodian "${who}" --custodian-fd 3 3<<<"${pass}"`;
+      `persoline keys custodians add "${who}" --custodian-fd 3 3<<<"${pass}"`;
     expect(bash(`persoline keys init --environment test; ${enrol("A. Meyer", meyer)}`).status).toBe(0);
     const before = keystore();
     // In blocks of 1,024 bytes: room for the beginning of the file, and no more.

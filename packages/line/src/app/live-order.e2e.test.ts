@@ -34,12 +34,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Nobody sits at a terminal: a question would be refused. */
 function bash(words: string) {
-  const head = `set -eu\npersoline() { "${process.execPath}" "${program}" "$@"; }\ncd "${folder}"\n`;
+  // Whether this machine swaps is another test's matter.
+  const head = `set -eu
+persoline() { "${process.execPath}" "${program}" "$@"; }
+cd "${folder}"
+export PERSOLINE_DATA="${folder}/data" PERSOLINE_SWAP=accepted
+`;
   const { status, stdout, stderr } = spawnSync("bash", ["--norc", "-c", head + words], {
     encoding: "utf8",
     timeout: 240_000,
-    // Whether this machine swaps is another test's matter.
-    env: { ...process.env, PERSOLINE_DATA: join(folder, "data"), PERSOLINE_SWAP: "accepted" },
   });
   return { status, out: stdout, err: stderr };
 }

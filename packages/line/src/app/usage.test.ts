@@ -24,15 +24,27 @@ afterEach(() => {
 
 const nowhere = join(tmpdir(), "persoline-is-not-here");
 
-async function misused(words: readonly string[], why: RegExp | string): Promise<void> {
+interface Said {
+  readonly words: readonly string[];
+  readonly code: typeof process.exitCode;
+  readonly error: string;
+  readonly message: string;
+}
+
+async function said(words: readonly string[]): Promise<Said> {
   out = "";
   await perform([...words, "--json"]);
   const { error } = JSON.parse(out) as {
     readonly error: { readonly code: string; readonly message: string };
   };
-  expect({ words, code: process.exitCode, error: error.code }).toEqual({ words, code: 2, error: "usage" });
-  expect(error.message).toMatch(why);
+  return { words, code: process.exitCode, error: error.code, message: error.message };
 }
+const misuse = (words: readonly string[], why: RegExp | string): Said => ({
+  words,
+  code: 2,
+  error: "usage",
+  message: expect.stringMatching(why) as string,
+});
 
 interface Leaf {
   readonly name: string;
@@ -58,63 +70,83 @@ function parted(words: readonly string[]): { readonly own: string[]; readonly pa
   return { own, pairs };
 }
 
+const has = ({ command }: Leaf, option: string): boolean =>
+  command.options.some(({ long }) => long === option);
+const descriptorsOf = ({ command }: Leaf): string[] =>
+  command.options.flatMap(({ long }) => (long?.endsWith("-fd") === true ? [long] : []));
+
+/** A call that would only be refused. */
+const wholeCall = (leaf: Leaf): string[] => [
+  ...leaf.name.split(" "),
+  ...(leastWords[leaf.name] ?? []),
+  ...(has(leaf, "--data") ? ["--data", nowhere] : []),
+];
+
 describe.each(all)("$name", ({ name, command }) => {
-  const least = leastWords[name] ?? [];
-  const { own, pairs } = parted(least);
-  const has = (option: string): boolean => command.options.some(({ long }) => long === option);
-  const base = [...name.split(" "), ...least, ...(has("--data") ? ["--data", nowhere] : [])];
-  const descriptors = command.options.flatMap(({ long }) => (long?.endsWith("-fd") ? [long] : []));
+  const { own, pairs } = parted(leastWords[name] ?? []);
 
   test("with each of its options that must be given left out", async () => {
     for (const { long } of command.options.filter(({ mandatory }) => mandatory)) {
       const others = pairs.filter(([option]) => option !== long).flat();
-      await misused([...name.split(" "), ...own, ...others], `required option '${String(long)}`);
+      const words = [...name.split(" "), ...own, ...others];
+      expect(await said(words)).toEqual(misuse(words, `required option '${String(long)}`));
     }
   });
 
   test("with each of its arguments left out, and with one too many", async () => {
-    for (let count = 0; count < own.length; count++)
-      await misused(
-        [...name.split(" "), ...own.slice(0, count), ...pairs.flat()],
-        "missing required argument",
-      );
-    await misused([...name.split(" "), ...own, "another", ...pairs.flat()], "too many arguments");
+    for (let count = 0; count < own.length; count++) {
+      const words = [...name.split(" "), ...own.slice(0, count), ...pairs.flat()];
+      expect(await said(words)).toEqual(misuse(words, "missing required argument"));
+    }
+    const words = [...name.split(" "), ...own, "another", ...pairs.flat()];
+    expect(await said(words)).toEqual(misuse(words, "too many arguments"));
+  });
+});
+
+const pkcs11 = ["--security", "pkcs11"];
+const token = [...pkcs11, "--token", "t", "--token-library", "/lib.so"];
+
+describe.each(all.filter((leaf) => has(leaf, "--token")))("$name with a token", (leaf) => {
+  test.each([
+    ["belongs to --security pkcs11", ["--token", "t"]],
+    ["belongs to --security pkcs11", ["--token-library", "/lib.so"]],
+    ["belongs to --security pkcs11", ["--token-pin-fd", "0"]],
+    ["belongs to --security pkcs11", ["--token-serial", "1"]],
+    ["belongs to --security pkcs11", ["--token-slot", "0"]],
+    ["needs --token LABEL and --token-library FILE", pkcs11],
+    ["needs --token LABEL and --token-library FILE", [...pkcs11, "--token", "t"]],
+    ["needs --token LABEL and --token-library FILE", [...pkcs11, "--token-library", "/lib.so"]],
+    ["opened by its PIN", [...token, "--passphrase-fd", "0"]],
+  ])("%s: %j", async (why, more) => {
+    const words = [...wholeCall(leaf), ...more];
+    expect(await said(words)).toEqual(misuse(words, why));
+  });
+});
+
+describe.each(all.filter((leaf) => descriptorsOf(leaf).length > 0))("$name with descriptors", (leaf) => {
+  const beside = (option: string): readonly string[] => (option === "--token-pin-fd" ? token : []);
+  const options = descriptorsOf(leaf);
+  const pairs = options.flatMap((option, at) =>
+    options
+      .slice(0, at)
+      // The vault's passphrase and a token's PIN exclude each other.
+      .filter((other) => option !== "--token-pin-fd" || other !== "--passphrase-fd")
+      .map((other) => [option, other] as const),
+  );
+
+  test("one that is not open is told by its option", async () => {
+    for (const option of options) {
+      const words = [...wholeCall(leaf), ...beside(option), option, "987"];
+      expect(await said(words)).toEqual(misuse(words, `${option} 987: no such file descriptor is open`));
+    }
   });
 
-  if (has("--token"))
-    test("with a token that is none, not whole, or beside the vault's passphrase", async () => {
-      for (const token of [
-        ["--token", "t"],
-        ["--token-library", "/lib.so"],
-        ["--token-pin-fd", "0"],
-      ])
-        await misused([...base, ...token], "belongs to --security pkcs11");
-      const pkcs11 = ["--security", "pkcs11"];
-      for (const part of [[], ["--token", "t"], ["--token-library", "/lib.so"]])
-        await misused([...base, ...pkcs11, ...part], "needs --token LABEL and --token-library FILE");
-      const whole = [...pkcs11, "--token", "t", "--token-library", "/lib.so"];
-      await misused([...base, ...whole, "--passphrase-fd", "0"], "opened by its PIN");
-    });
-
-  if (descriptors.length > 0)
-    test("with a descriptor that is not open, or stands for two secrets", async () => {
-      const beside = (option: string): readonly string[] =>
-        option === "--token-pin-fd"
-          ? ["--security", "pkcs11", "--token", "t", "--token-library", "/lib.so"]
-          : [];
-      for (const [at, option] of descriptors.entries()) {
-        const more = beside(option);
-        await misused([...base, ...more, option, "987"], `${option} 987: no such file descriptor is open`);
-        for (const other of descriptors.slice(0, at)) {
-          if (more.length > 0 && other === "--passphrase-fd") continue;
-          const both = beside(other);
-          await misused(
-            [...base, ...more, ...both, other, "0", option, "0"],
-            /name the same file descriptor \(0\)/,
-          );
-        }
-      }
-    });
+  test("one that stands for two secrets is told with both", async () => {
+    for (const [option, other] of pairs) {
+      const words = [...wholeCall(leaf), ...beside(option), ...beside(other), other, "0", option, "0"];
+      expect(await said(words)).toEqual(misuse(words, /name the same file descriptor \(0\)/));
+    }
+  });
 });
 
 const by = ["--by", "ada"];
@@ -178,7 +210,10 @@ test.each<[RegExp | string, readonly string[]]>([
   ],
 ])("%s: %j", async (why, words) => {
   const data = words[1] === "open" ? [] : ["--data", nowhere];
-  await misused([...words, ...data], new RegExp(why));
+  {
+    const whole = [...words, ...data];
+    expect(await said(whole)).toEqual(misuse(whole, new RegExp(why)));
+  }
 });
 
 test.each([
@@ -206,6 +241,12 @@ test.each([
 });
 
 test("a command that is a slip away is named, and no other", async () => {
-  await misused(["keys", "rotat"], "Did you mean rotate");
-  await misused(["keys", "wrap"], /^unknown command 'wrap'$/);
+  {
+    const words = ["keys", "rotat"];
+    expect(await said(words)).toEqual(misuse(words, "Did you mean rotate"));
+  }
+  {
+    const words = ["keys", "wrap"];
+    expect(await said(words)).toEqual(misuse(words, /^unknown command 'wrap'$/));
+  }
 });

@@ -54,12 +54,13 @@ export function told(answer: OfficeAnswer, json: boolean | undefined, more: obje
   }
   const { ceremony } = answer;
   if (ceremony === undefined) return;
-  const { number, left, what } = ceremony;
+  const { number, left, what, notes = [] } = ceremony;
   print(
     left === 0
       ? `Ceremony ${number} is whole (${what}); "persoline keys record ${number}" prints its record.`
       : `Ceremony ${number} (${what}) waits for ${counted(left, "more custodian")}${left === 1 ? ", who" : ": each"} goes on with "persoline keys confirm ${number} --by NAME".`,
   );
+  for (const note of notes) print(note);
 }
 
 export type Options = OfficeOptions & { readonly json?: boolean; readonly pieceKcv?: string };

@@ -4,15 +4,17 @@ import type { KeyStanding } from "../../devices/hsm/port.js";
 import { makeOffice, office } from "../key-office.js";
 import { addBirths } from "./keys-births.js";
 import { addCeremonies } from "./keys-ceremonies.js";
+import { addCustodians, adviceOn } from "./keys-custodians.js";
 import { addCertificates } from "./keys-certificates.js";
 import { addLists } from "./keys-lists.js";
 import { addLives } from "./keys-lives.js";
-import { begin, type Options, told, withKeystore } from "./keys-options.js";
-import { print, printJson, textTable, whole } from "./options.js";
+import { type Options, withKeystore } from "./keys-options.js";
+import { print, printJson, textTable } from "./options.js";
 
 export function addKeyCommands(program: Command): void {
   const keys = program.command("keys").description("keys from their birth to their end, by two custodians");
   addOffice(keys);
+  addCustodians(keys);
   addBirths(keys);
   addLives(keys);
   addCertificates(keys);
@@ -43,29 +45,17 @@ function addOffice(keys: Command): void {
         const what = await makeOffice(options);
         if (options.json === true) return printJson({ made: what, environment: options.environment });
         print(
-          `${what} is made, for ${options.environment} cards. Enrol two custodians with "persoline keys custodian".`,
+          `${what} is made, for ${options.environment} cards. Enrol three custodians with "persoline keys custodians add", two at least.`,
         );
       },
     );
-
-  withKeystore(keys.command("custodian"))
-    .description("enrol a custodian: the first two by themselves, later ones confirmed by two others")
-    .argument("<name>", "who")
-    .option(
-      "--custodian-fd <number>",
-      "file descriptor of the new passphrase (default: asked at the terminal)",
-      whole,
-    )
-    .addHelpText("after", "\nExample:\n  $ persoline keys custodian 'A. Meyer'")
-    .action(async (name: string, options: Options) => {
-      told(await begin({ do: "custodian", name }, { ...options, by: name }), options.json);
-    });
 
   withKeystore(keys.command("list"))
     .description("all keys: use, check value, state, cryptoperiod; no value")
     .addHelpText("after", "\nExample:\n  $ persoline keys list")
     .action(async (options: Options) => {
-      const { keys: list, custodians, environment, revision } = await office({ ask: "list" }, options);
+      const answer = await office({ ask: "list" }, options);
+      const { keys: list, custodians, environment, revision } = answer;
       if (options.json === true) return printJson({ environment, revision, keys: list, custodians });
       const inToken = list.some(({ standing }) => standing !== undefined);
       print(
@@ -98,6 +88,7 @@ function addOffice(keys: Command): void {
       print(
         `\nKeystore for ${environment} cards, revision ${String(revision)}. Custodians: ${names.join(", ") || "none"}.`,
       );
+      for (const advice of adviceOn(answer)) print(`\n${advice}`);
     });
 }
 

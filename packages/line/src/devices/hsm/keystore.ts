@@ -52,8 +52,8 @@ export class KeystoreProblem extends Error {
 }
 
 /**
- * Version of the file's form; a file of a newer one is refused, one of an older is read and has this form after its next change. Since 3, keys'
- * values are bytes beside the text.
+ * Version of the file's form; a file of a newer one is refused, one of an older is read and has this form after its next change. Since 3,
+ * keys' values are bytes beside the text, and custodians have keys, which sign their sittings.
  */
 const VERSION = 3;
 const SECTIONS_SINCE = 3;

@@ -128,6 +128,8 @@ export function judgeWords(action: KeyAction): void {
       return;
     case "state":
     case "forbid":
+    case "custodian-renew":
+    case "custodian-remove":
       judgeReason(action.reason);
       return;
     case "certificate":

@@ -11,9 +11,10 @@ import {
   noOffice,
   type OfficeAsk,
   type PendingView,
+  type RosterAction,
   type SignedAct,
 } from "./types.js";
-import { actionText } from "./words.js";
+import { actionText, isRoster } from "./words.js";
 
 /** The words before the text when it is signed: those of the security module's signatures for audits. */
 export const actBytes = (text: string): Uint8Array => Buffer.from(`persoline audit\n${text}`);
@@ -32,7 +33,7 @@ export const stateDigest = ({ environment, keys, book }: Keep): string =>
         life,
         issuer,
       })),
-      custodians: book.custodians.map(({ name, since, wrong }) => ({ name, since, wrong })),
+      custodians: book.custodians.map(({ name, key, since, wrong }) => ({ name, key, since, wrong })),
       pending: book.pending.map(({ number, action, needed, sittings }) => ({
         number,
         action,
@@ -47,8 +48,8 @@ export const stateDigest = ({ environment, keys, book }: Keep): string =>
 export const objectOf = ({ number, action }: Pick<PendingView, "number" | "action">): string =>
   `ceremony ${number}: ${actionText(action)}${isOfKeys(action) ? `, key ${"key" in action ? action.key.name : action.name}` : ""}`;
 
-const isOfKeys = ({ do: what }: KeyAction): boolean =>
-  what !== "custodian" && what !== "allow" && what !== "forbid";
+const isOfKeys = (action: KeyAction): action is Exclude<KeyAction, RosterAction> =>
+  !isRoster(action) && action.do !== "allow" && action.do !== "forbid";
 
 export function signAct(
   facts: Omit<Act, "sequence" | "previous">,

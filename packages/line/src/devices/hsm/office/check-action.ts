@@ -1,6 +1,7 @@
 /** Is what a ceremony is to do possible at all? Asked when it begins, before anybody's secret is heard, and again at each later sitting. */
 import type { StoredKey } from "../keystore.js";
 import { ALGORITHMS, judgeWords, PUBLIC_USES } from "./action-words.js";
+import { named, othersThan, samePerson, tooFew } from "./custodians.js";
 import { headerFor } from "./block-uses.js";
 import { judgeCertificate } from "./issuer-certificates.js";
 import { whyNot } from "./life.js";
@@ -9,6 +10,7 @@ import { keyOf } from "./named-key.js";
 import { bornBlock, lifeOf, moved } from "./perform.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom } from "./room.js";
+import { isFormer } from "./roster.js";
 import type { Keep, KeyAction, KeyPlan } from "./types.js";
 
 /** A name that is free, and a cryptoperiod that is not over. */
@@ -87,10 +89,27 @@ export function checkAction(
       meant(action, book.lists);
       return action;
     case "custodian":
-      if (book.custodians.some(({ name }) => name === action.name))
+      if (book.custodians.some(({ name }) => samePerson(name, action.name)))
         throw new OfficeRefusal(`there is a custodian ${action.name} already`);
+      if (isFormer(book.records, action.name))
+        throw new OfficeRefusal(
+          `a custodian ${action.name} was removed, and in the records a name stands for one person: take another form of it`,
+        );
+      if (book.custodians.length >= 2) judgeOthers(book, action.name);
       return action;
+    case "custodian-renew":
+    case "custodian-remove": {
+      const { name } = named(book.custodians, action.name);
+      judgeOthers(book, name);
+      return { ...action, name };
+    }
   }
+}
+
+/** Custodians come and go by two others: whoever is alone cannot bring a friend in. */
+function judgeOthers({ custodians }: Keep["book"], name: string): void {
+  const others = othersThan(custodians, name);
+  if (others.length < 2) throw new OfficeRefusal(tooFew(name, others));
 }
 
 /** The keys that seal, sign and write letters live as long as the keystore: what they protect would be lost with them. */

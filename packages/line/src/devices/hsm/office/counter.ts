@@ -1,6 +1,6 @@
 /** Secrets from and to people: by file descriptors that the caller named, or by the terminal, without echo. */
 import { readSync, writeSync } from "node:fs";
-import type { Counter } from "./office.js";
+import type { Counter } from "./place.js";
 import { OfficeRefusal } from "./refusal.js";
 import { typed, withTerminal } from "./terminal.js";
 

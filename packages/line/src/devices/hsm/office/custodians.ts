@@ -1,6 +1,10 @@
-/** Custodians prove who they are by passphrases of their own; what is kept of them opens nothing (argon2id, RFC 9106). */
-import { randomBytes, timingSafeEqual } from "node:crypto";
+/**
+ * Custodians prove who they are by passphrases of their own. A passphrase gives an Ed25519 key (argon2id, RFC 9106, is its seed); what is
+ * kept is the public half, which opens nothing and signs nothing: each sitting is signed by who sat, and no other can have done it.
+ */
+import { randomBytes, sign, timingSafeEqual } from "node:crypto";
 import { hashRawSync } from "@node-rs/argon2";
+import { ed25519Of } from "../ed25519-seed.js";
 import { OfficeRefusal } from "./refusal.js";
 
 export interface ProofCosts {
@@ -12,8 +16,11 @@ const usual: ProofCosts = { memoryCost: 64 * 1024, timeCost: 3 };
 export interface Custodian {
   readonly name: string;
   readonly salt: string;
-  readonly proof: string;
-  /** argon2id's costs (KiB, passes): they stand with the proof, so that they may grow. */
+  /** Ed25519, the public half, 32 bytes, base64. Absent of those who have not sat since sittings are signed. */
+  readonly key?: string;
+  /** Of these only: what argon2id gives, itself. A key takes its place at their next right passphrase. */
+  readonly proof?: string;
+  /** argon2id's costs (KiB, passes): they stand with the key, so that they may grow. */
   readonly costs: ProofCosts;
   /** ISO 8601. */
   readonly since: string;
@@ -21,23 +28,73 @@ export interface Custodian {
   readonly wrong: number;
 }
 
-/** After so many wrong passphrases in a row a custodian is locked out; two others enrol them anew. */
+/** Signs as the custodian who gave the passphrase, as long as this call lives. */
+export type Hand = (bytes: Uint8Array) => Uint8Array;
+
+/** After so many wrong passphrases in a row a custodian is locked out; two others let them back in. */
 export const wrongAtMost = 5;
 const shortest = 12;
 
-const samePerson = (name: string): string =>
+export const samePerson = (one: string, other: string): boolean => plainName(one) === plainName(other);
+const plainName = (name: string): string =>
   name.trim().replaceAll(/\s+/g, " ").normalize("NFC").toLowerCase();
 
-function proofOf(passphrase: string, salt: Uint8Array, costs: ProofCosts): Buffer {
+export const isLocked = ({ wrong }: Pick<Custodian, "wrong">): boolean => wrong >= wrongAtMost;
+
+/** Those besides this one who can sit. */
+export const othersThan = (known: readonly Custodian[], name: string): readonly Custodian[] =>
+  known.filter((one) => !isLocked(one) && !samePerson(one.name, name));
+
+function stretched(passphrase: string, salt: Uint8Array, costs: ProofCosts): Buffer {
   const options = { algorithm: 2, ...costs, parallelism: 1, salt, outputLen: 32 };
   return hashRawSync(passphrase.normalize("NFC"), options);
 }
 
-const matches = (custodian: Custodian, passphrase: string): boolean =>
-  timingSafeEqual(
-    proofOf(passphrase, Buffer.from(custodian.salt, "base64"), custodian.costs),
-    Buffer.from(custodian.proof, "base64"),
-  );
+function keyOf(passphrase: string, salt: Uint8Array, costs: ProofCosts): { key: string; hand: Hand } {
+  const seed = stretched(passphrase, salt, costs);
+  const { secret, open } = ed25519Of(seed);
+  seed.fill(0);
+  const { x = "" } = open.export({ format: "jwk" });
+  return {
+    key: Buffer.from(x, "base64url").toString("base64"),
+    hand: (bytes) => new Uint8Array(sign(null, bytes, secret)),
+  };
+}
+
+/** Draws the salt anew. */
+function freshKey(passphrase: string, costs: ProofCosts) {
+  const salt = randomBytes(16);
+  const { key, hand } = keyOf(passphrase, salt, costs);
+  return { kept: { salt: salt.toString("base64"), key, costs }, hand };
+}
+
+const same = (one: string, other: string): boolean =>
+  timingSafeEqual(Buffer.from(one, "base64"), Buffer.from(other, "base64"));
+
+interface Heard {
+  /** What is new of the custodian, who had no key. */
+  readonly kept: Partial<Pick<Custodian, "salt" | "key" | "costs">>;
+  readonly hand: Hand;
+}
+
+/** Nothing when the passphrase is not this one's. */
+function heard(custodian: Custodian, passphrase: string): Heard | undefined {
+  const { salt, costs, key, proof = "" } = custodian;
+  const bytes = Buffer.from(salt, "base64");
+  if (key !== undefined) {
+    const got = keyOf(passphrase, bytes, costs);
+    return same(got.key, key) ? { kept: {}, hand: got.hand } : undefined;
+  }
+  const got = stretched(passphrase, bytes, costs);
+  const right = same(got.toString("base64"), proof);
+  got.fill(0);
+  return right ? freshKey(passphrase, costs) : undefined;
+}
+
+export interface Enrolled {
+  readonly custodian: Custodian & { readonly key: string };
+  readonly hand: Hand;
+}
 
 /** A new custodian. Two of one name, or of one passphrase, would be one person with two hats: refused. */
 export function enrol(ask: {
@@ -46,41 +103,43 @@ export function enrol(ask: {
   readonly known: readonly Custodian[];
   readonly at: string;
   readonly costs?: ProofCosts;
-}): Custodian {
+}): Enrolled {
   const { name, passphrase, known, at, costs = usual } = ask;
   if (!/^[^\p{C}\p{Zl}\p{Zp}]{2,60}$/u.test(name))
     throw new OfficeRefusal("a custodian's name has 2 to 60 printable characters");
-  if (known.some((other) => samePerson(other.name) === samePerson(name)))
-    throw new OfficeRefusal(`there is a custodian ${name} already`);
+  if (known.some((other) => samePerson(other.name, name)))
+    throw new OfficeRefusal(`there is a custodian ${name} already, or one waits to be let in`);
   if (Array.from(passphrase).length < shortest)
     throw new OfficeRefusal(`a custodian's passphrase has at least ${shortest} characters; choose another`);
-  if (known.some((other) => matches(other, passphrase)))
+  if (known.some((other) => heard(other, passphrase) !== undefined))
     throw new OfficeRefusal(
       "another custodian has this passphrase: a person is one custodian only. Choose another passphrase",
     );
-  const salt = randomBytes(16);
-  const proof = proofOf(passphrase, salt, costs);
-  return {
-    name: name.trim().normalize("NFC"),
-    salt: salt.toString("base64"),
-    proof: proof.toString("base64"),
-    costs,
-    since: at,
-    wrong: 0,
-  };
+  const { kept, hand } = freshKey(passphrase, costs);
+  return { custodian: { name: name.trim().normalize("NFC"), ...kept, since: at, wrong: 0 }, hand };
 }
 
-/** Throws OfficeRefusal for a name that is nobody's and for one that is locked out. */
-export function custodianOf(known: readonly Custodian[], name: string): Custodian {
-  const found = known.find((one) => samePerson(one.name) === samePerson(name));
+/** The one of this name, locked out or not. Throws OfficeRefusal for a name that is nobody's. */
+export function named(known: readonly Custodian[], name: string): Custodian {
+  const found = known.find((one) => samePerson(one.name, name));
   if (found === undefined)
-    throw new OfficeRefusal(`${name} is no custodian; "persoline keys custodian" enrols one`);
-  if (found.wrong >= wrongAtMost)
-    throw new OfficeRefusal(
-      `${found.name} is locked out after ${wrongAtMost} wrong passphrases; two others enrol another name${known.filter(({ wrong }) => wrong < wrongAtMost).length < 2 ? ", and there are not two: new keys are made in a new keystore (docs/keys.md)" : ""}`,
-    );
+    throw new OfficeRefusal(`${name} is no custodian; "persoline keys custodians add" enrols one`);
   return found;
 }
+
+/** The one of this name, to sit. Throws OfficeRefusal for a name that is nobody's and for one that is locked out. */
+export function custodianOf(known: readonly Custodian[], name: string): Custodian {
+  const found = named(known, name);
+  if (!isLocked(found)) return found;
+  const others = othersThan(known, found.name);
+  throw new OfficeRefusal(
+    `${found.name} is locked out after ${wrongAtMost} wrong passphrases; ${others.length < 2 ? tooFew(found.name, others) : '"persoline keys custodians unlock" sets a new passphrase, which two others confirm'}`,
+  );
+}
+
+/** Why nobody can be let in, out or back: there are not two to do it. */
+export const tooFew = (name: string, others: readonly Custodian[]): string =>
+  `it takes two custodians besides ${name} who are not locked out, and there is ${others[0]?.name ?? "none"}${others.length === 1 ? " alone" : ""}. One alone lets nobody in, out or back: docs/keys.md ("When there are not two") tells what remains`;
 
 /** For the one who was wrong. */
 export const triesLeft = ({ name, wrong }: Custodian): string => {
@@ -88,11 +147,13 @@ export const triesLeft = ({ name, wrong }: Custodian): string => {
   return left > 0 ? `${left} ${left === 1 ? "try is" : "tries are"} left` : `${name} is locked out now`;
 };
 
-/** The custodian with the count of wrong passphrases as it is now. */
+/** The custodian with the count of wrong passphrases as it is now, and their hand when it was right. */
 export function judgedPassphrase(
   custodian: Custodian,
   passphrase: string,
-): { readonly right: boolean; readonly now: Custodian } {
-  const right = matches(custodian, passphrase);
-  return { right, now: { ...custodian, wrong: right ? 0 : custodian.wrong + 1 } };
+): { readonly now: Custodian; readonly hand?: Hand } {
+  const right = heard(custodian, passphrase);
+  if (right === undefined) return { now: { ...custodian, wrong: custodian.wrong + 1 } };
+  const { proof: _, ...known } = custodian;
+  return { now: { ...known, ...right.kept, wrong: 0 }, hand: right.hand };
 }

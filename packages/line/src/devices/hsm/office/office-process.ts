@@ -1,6 +1,6 @@
 /** The key office's own process: it lives for one call, and keys are clear only here. */
 import { createPublicKey, verify } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { environmentOf, KeystoreProblem, openedBy, type Unlock, writeDurably } from "../keystore.js";
 import { proveIssuerFile, takeIssuerRecords, WrappedValues } from "../issuer-data.js";
@@ -10,17 +10,19 @@ import { selfTest } from "../self-test.js";
 import { mustStayInMemory } from "../swap.js";
 import { actBytes, brokenAct } from "./acts.js";
 import { judgeActs, writeActs } from "./acts-file.js";
-import { wrongAtMost } from "./custodians.js";
+import { isLocked, wrongAtMost } from "./custodians.js";
 import { counterOf, readAll, type TerminalCounter } from "./counter.js";
-import { expired } from "./expiry.js";
+import { expired, voided } from "./expiry.js";
 import { certificateRequest } from "./issuer-certificates.js";
 import type { OfficeCall, OfficeProof, OfficeReply } from "./office-client.js";
 import { keystoreOffice } from "./keystore-office.js";
-import { serve, type Sat } from "./office.js";
-import { brokenRecord } from "./record.js";
+import { judgeBook, serve } from "./office.js";
+import type { Sat } from "./place.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom, OpenOffice } from "./room.js";
+import { piecesOf } from "./roster.js";
 import type { CeremonyRecord, Keep, OfficeAnswer, OfficeAsk, SignedRecord } from "./types.js";
+import { keyDigits } from "./words.js";
 
 /** The keys, open since the first thing that was asked of them. */
 let desk: OpenOffice | undefined;
@@ -102,13 +104,15 @@ async function done(office: OpenOffice, call: OfficeCall, ask: OfficeAsk): Promi
   };
   /** Whoever looks lets end what waited too long. */
   const looked = (): Keep => {
-    const kept = expired({ keep, at, program, room }, patienceMs);
+    judgeBook(keep, room);
+    const place = { keep, at, program, room };
+    const kept = voided({ ...place, keep: expired(place, patienceMs) });
     if (kept === keep) return keep;
     const newer = { ...kept, revision: keep.revision + 1 };
     write(newer);
     return newer;
   };
-  if (ask.ask === "list") return await told(looked(), room, office);
+  if (ask.ask === "list") return told(looked(), room, office);
   if (ask.ask === "request")
     return {
       ...(await told(looked(), room, office)),
@@ -149,17 +153,31 @@ async function openOffice(
 const RECORD = /^(C-\d+)\.json$/;
 const numberOf = ({ text }: SignedRecord): string => (JSON.parse(text) as CeremonyRecord).number;
 
-/** An older copy of the keystore would bring destroyed keys back: the records beside it know better. */
+/** An older copy of the keystore would bring destroyed keys back, and one written anew other custodians: the records beside it know better. */
 function judgeAge({ book }: Keep, folder: string): void {
   if (!existsSync(folder)) return;
-  const known = new Set(book.records.map(numberOf));
-  const lost = readdirSync(folder)
-    .flatMap((name) => RECORD.exec(name)?.[1] ?? [])
-    .find((number) => !known.has(number));
-  if (lost !== undefined)
-    throw new OfficeRefusal(
-      `${folder} holds the record of ceremony ${lost}, which this keystore does not know: an older copy of the keystore was put back. Restore the newest one`,
-    );
+  const known = new Map(book.records.map((record) => [numberOf(record), record.text]));
+  for (const name of readdirSync(folder)) {
+    const [, number] = RECORD.exec(name) ?? [];
+    if (number === undefined) continue;
+    const text = known.get(number);
+    if (text === undefined)
+      throw new OfficeRefusal(
+        `${folder} holds the record of ceremony ${number}, which this keystore does not know: an older copy of the keystore was put back. Restore the newest one`,
+      );
+    if (text !== copiedText(join(folder, name)))
+      throw new OfficeRefusal(
+        `${join(folder, name)} is another record of ceremony ${number} than the keystore has: one of the two was written anew. Restore both from a backup`,
+      );
+  }
+}
+
+function copiedText(file: string): unknown {
+  try {
+    return (JSON.parse(readFileSync(file, "utf8")) as Partial<SignedRecord>).text;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The keystore is the original; a file that an interruption left out is written by the next call. */
@@ -171,18 +189,22 @@ function writeRecords(folder: string, records: readonly SignedRecord[]): void {
   }
 }
 
+/** The book has been judged before anything was done. */
 async function told(keep: Keep, { signedBy }: KeyRoom, office: OpenOffice): Promise<OfficeAnswer> {
   const { environment, revision, book } = keep;
-  const broken = brokenRecord(book.records, signedBy) ?? (await brokenAct(book.acts ?? [], signer(signedBy)));
+  const broken = await brokenAct(book.acts ?? [], signer(signedBy));
   if (broken !== undefined) throw new OfficeRefusal(`${broken}; restore the keystore from a backup`);
   return {
     environment,
     revision,
     keys: office.describe(keep),
-    custodians: book.custodians.map(({ name, since, wrong }) => ({
-      name,
-      since,
-      locked: wrong >= wrongAtMost,
+    custodians: book.custodians.map((one) => ({
+      name: one.name,
+      since: one.since,
+      locked: isLocked(one),
+      triesLeft: Math.max(0, wrongAtMost - one.wrong),
+      ...(one.key === undefined ? {} : { key: keyDigits(one.key) }),
+      holds: piecesOf(keep, one.name),
     })),
     pending: book.pending.map(({ number, action, needed, sittings }) => ({
       number,

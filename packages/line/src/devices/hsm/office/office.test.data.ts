@@ -3,7 +3,8 @@ import { generateKeyPairSync } from "node:crypto";
 import { hex } from "@persoline/card/bytes";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
-import { type Counter, serve } from "./office.js";
+import { serve } from "./office.js";
+import type { Counter } from "./place.js";
 import type { OpenOffice } from "./room.js";
 import { emptyBook, type Keep, type KeyAction, type KeyPlan, type OfficeAsk } from "./types.js";
 
@@ -19,6 +20,8 @@ export class Desk {
   block: string | undefined;
   last = "";
   readonly handed: string[] = [];
+  /** What the last sitting was told besides. */
+  notes: readonly string[] = [];
   /** What was shown to whoever was asked. */
   readonly prompts: string[] = [];
   now = at;
@@ -63,6 +66,7 @@ export class Desk {
     this.keep = { ...sat.keep, revision: this.keep.revision + 1 };
     this.#office?.write(this.keep);
     this.block = sat.block;
+    this.notes = sat.ceremony?.notes ?? [];
     this.last = sat.ceremony?.number ?? this.last;
     if (sat.refused !== undefined) throw sat.refused;
   }

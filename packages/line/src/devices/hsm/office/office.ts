@@ -1,51 +1,27 @@
 /** The key office: ceremonies that begin in one custodian's sitting and are whole after another's. Runs in its own short-lived process. */
 import type { StoredKey } from "../keystore.js";
 import { checkAction, judgeWaiting } from "./check-action.js";
-import {
-  custodianOf,
-  type Custodian,
-  enrol,
-  judgedPassphrase,
-  type ProofCosts,
-  triesLeft,
-} from "./custodians.js";
+import { custodianOf } from "./custodians.js";
 import { actOf, signAct } from "./acts.js";
-import { expired, without } from "./expiry.js";
+import { expired, voided, without } from "./expiry.js";
 import { lifeOf, perform, type Performed, rehearse } from "./perform.js";
-import { signRecord } from "./record.js";
+import type { Place, Sat } from "./place.js";
+import { candidate, custodiansAfter, proved } from "./proving.js";
+import { brokenRecord, recordHead, signRecord } from "./record.js";
 import { OfficeRefusal } from "./refusal.js";
 import { type KeyRoom, keystoreRoom } from "./room.js";
+import { brokenRoster, piecesOf } from "./roster.js";
 import { judgePieceKcv, piece } from "./sitting-piece.js";
-import { type Keep, type KeyAction, type OfficeAsk, type Pending, usualPatience } from "./types.js";
-import { actionText, deedText } from "./words.js";
-
-/** Where secrets come from and go to: a terminal, or file descriptors. Never an argument, a message or a file of ours. */
-export interface Counter {
-  /** A passphrase or a piece, unseen. */
-  ask(what: "passphrase" | "piece", prompt: string): string;
-  /** Hands a piece to the custodian who sits here, and to nobody else. */
-  hand(text: string): void;
-}
-
-export interface Sat {
-  readonly keep: Keep;
-  /** `what`: what it does, and to which key. */
-  readonly ceremony?: { readonly number: string; readonly left: number; readonly what: string };
-  readonly block?: string;
-  /** Thrown after the keep is written: a wrong passphrase counts even if nothing else happens. */
-  readonly refused?: OfficeRefusal;
-}
-
-interface Place {
-  readonly keep: Keep;
-  readonly counter: Counter;
-  readonly room: KeyRoom;
-  /** ISO 8601. */
-  readonly at: string;
-  readonly program: string;
-  /** For tests: what a new custodian's proof costs. */
-  readonly costs?: ProofCosts;
-}
+import { deedOf, signSitting } from "./sittings.js";
+import {
+  type Keep,
+  type KeyAction,
+  type OfficeAsk,
+  type Pending,
+  type RosterAction,
+  usualPatience,
+} from "./types.js";
+import { actionText, deedText, isRoster } from "./words.js";
 
 /**
  * Serves one call; what it did or tried stands in the office's acts. Ceremonies that waited too long end first, and their pieces with them.
@@ -56,7 +32,9 @@ export async function serve(
   place: Omit<Place, "room"> & { readonly room?: KeyRoom; readonly patienceMs?: number },
 ): Promise<Sat> {
   const room = place.room ?? keystoreRoom(place.keep.keys);
-  const keep = expired({ ...place, room }, place.patienceMs ?? usualPatience);
+  judgeBook(place.keep, room);
+  const known = { ...place, room };
+  const keep = voided({ ...known, keep: expired(known, place.patienceMs ?? usualPatience) });
   const sat = await served(ask, { ...place, keep, room }).catch((problem: unknown): Sat => {
     // Refused before anything was done: that it was tried is kept all the same.
     if (problem instanceof OfficeRefusal) return { keep, refused: problem };
@@ -71,10 +49,15 @@ export async function serve(
     left: sat.ceremony?.left,
   });
   const acts = book.acts ?? [];
-  return {
-    ...sat,
-    keep: { ...sat.keep, book: { ...book, acts: [...acts, signAct(facts, acts, room.sign)] } },
-  };
+  const told = { ...sat.keep, book: { ...book, acts: [...acts, signAct(facts, acts, room.sign)] } };
+  // Whoever was removed or locked out by this call has said yes to nothing.
+  return { ...sat, keep: voided({ ...known, keep: told }) };
+}
+
+/** What the office keeps must follow from its records, and they from what custodians signed. Throws OfficeRefusal. */
+export function judgeBook(keep: Keep, { signedBy }: Pick<KeyRoom, "signedBy">): void {
+  const broken = brokenRecord(keep.book.records, signedBy) ?? brokenRoster(keep);
+  if (broken !== undefined) throw new OfficeRefusal(`${broken}; restore the keystore from a backup`);
 }
 
 async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, place: Place): Promise<Sat> {
@@ -82,7 +65,7 @@ async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, plac
   switch (ask.ask) {
     case "begin": {
       const action = checkAction(ask.action, keep, place);
-      if (action.do === "custodian") return newCustodian(place, action.name);
+      if (action.do === "custodian" || action.do === "custodian-renew") return seated(place, action);
       judgeOffice(keep);
       judgeWaiting(action, keep);
       const number = numbered(keep.book.next);
@@ -122,7 +105,7 @@ function pendingOf({ book }: Keep, number: string): Pending {
 function judgeOffice({ book }: Keep): void {
   if (book.custodians.length < 2)
     throw new OfficeRefusal(
-      'keys are in the hands of two custodians; enrol them first with "persoline keys custodian"',
+      'keys are in the hands of two custodians; enrol them first with "persoline keys custodians add"',
     );
 }
 
@@ -133,41 +116,25 @@ function sittingsOf(action: KeyAction): number {
   return 2;
 }
 
-/** The first two enrol themselves; every later one is let in by two of them. */
-function newCustodian(place: Place, name: string): Sat {
-  const { keep, counter, at, costs } = place;
-  const { book } = keep;
-  const waiting = book.pending.flatMap(({ custodian }) => custodian ?? []);
-  const passphrase = counter.ask("passphrase", `New passphrase of custodian ${name}`);
-  const custodian = enrol({
-    name,
-    passphrase,
-    known: [...book.custodians, ...waiting],
-    at,
-    ...(costs === undefined ? {} : { costs }),
-  });
-  const number = numbered(book.next);
-  const pending: Pending = {
-    number,
-    action: { do: "custodian", name: custodian.name },
-    needed: 2,
-    sittings: [],
-    pieces: [],
-    custodian,
-    since: at,
-  };
-  const next = { ...book, next: book.next + 1 };
-  if (book.custodians.length < 2) {
-    const sittings = [{ by: custodian.name, at }];
-    const enrolled = { ...keep, book: { ...next, custodians: [...book.custodians, custodian] } };
+/** The first two enrol themselves; every later one, and whoever comes back, is let in by two others. */
+function seated(place: Place, action: Exclude<RosterAction, { do: "custodian-remove" }>): Sat {
+  const { keep } = place;
+  const first = keep.book.custodians.length < 2;
+  const number = numbered(keep.book.next);
+  const pending = candidate(place, action, { number, first });
+  const what = deedText(pending.action);
+  const book = { ...keep.book, next: keep.book.next + 1 };
+  if (first)
     return {
-      keep: entered(place, enrolled, { ...pending, sittings }, { keys: keep.keys }),
-      ceremony: { number, left: 0, what: deedText(pending.action) },
+      keep: entered(place, { ...keep, book }, pending, { keys: keep.keys }),
+      ceremony: { number, left: 0, what },
     };
-  }
+  const notes = [
+    "Read the digits of this key to the two who confirm it, yourself: they are shown them, and compare.",
+  ];
   return {
-    keep: { ...keep, book: { ...next, pending: [...book.pending, pending] } },
-    ceremony: { number, left: 2, what: deedText(pending.action) },
+    keep: { ...keep, book: { ...book, pending: [...book.pending, pending] } },
+    ceremony: { number, left: 2, what, notes },
   };
 }
 
@@ -185,31 +152,6 @@ function stood(place: Place, by: string, witness: string): Sat {
   return { keep, ...(refused === undefined ? {} : { refused }) };
 }
 
-/** `to`: what this custodian says yes to. */
-function proved(
-  { keep, counter }: Place,
-  by: string,
-  to?: string,
-): { wrong?: OfficeRefusal; name: string; custodians: readonly Custodian[] } {
-  const custodian = custodianOf(keep.book.custodians, by);
-  const { right, now } = judgedPassphrase(
-    custodian,
-    counter.ask(
-      "passphrase",
-      `${to === undefined ? "" : `${to}\n`}Passphrase of custodian ${custodian.name}`,
-    ),
-  );
-  const custodians = keep.book.custodians.map((one) => (one.name === now.name ? now : one));
-  if (right) return { name: custodian.name, custodians };
-  return {
-    wrong: new OfficeRefusal(
-      `this is not the passphrase of ${custodian.name}; nothing was done. ${triesLeft(now)}`,
-    ),
-    name: custodian.name,
-    custodians,
-  };
-}
-
 /** One custodian's sitting; the last one makes the ceremony whole. */
 async function sit(place: Place, pending: Pending, by: string, pieceKcv: string | undefined): Promise<Sat> {
   const { keep, at } = place;
@@ -223,8 +165,15 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
   const what = deedText(pending.action);
   judgePieceKcv(pending, pieceKcv);
   const [first] = pending.sittings;
+  // One that a candidate began waits before anybody has sat in it.
+  const isWaiting = keep.book.pending.some(({ number }) => number === pending.number);
   const begun = first === undefined ? "" : `, begun by ${first.by}`;
-  const { wrong, name, custodians } = proved(place, by, `Ceremony ${pending.number}${begun}: ${what}`);
+  judgeOwn(keep, pending, by);
+  const { wrong, name, custodians, signer } = proved(
+    place,
+    by,
+    `Ceremony ${pending.number}${begun}: ${what}`,
+  );
   const known = { ...keep, book: { ...keep.book, custodians } };
   // A ceremony that had not begun does not begin by a wrong passphrase.
   if (wrong !== undefined) return { keep: known, refused: wrong };
@@ -242,14 +191,16 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
     checkAction(pending.action, settled, place);
     if (first === undefined) rehearse(ask);
   } catch (problem) {
-    if (first === undefined || !(problem instanceof OfficeRefusal)) throw problem;
+    if (!isWaiting || !(problem instanceof OfficeRefusal)) throw problem;
     const over = `${problem.message}. Ceremony ${pending.number} is over: nothing of it stays`;
     return { keep: settled, refused: new OfficeRefusal(over) };
   }
-  const { sitting, pieces } = await piece(place, pending, { by: name, at }, pieceKcv);
-  const now: Pending = { ...pending, sittings: [...pending.sittings, sitting], pieces };
+  const unsigned = { by: name, at, head: recordHead(book.records) };
+  const { sitting, pieces } = await piece(place, pending, unsigned, pieceKcv);
+  const signed = signSitting(ceremonyOf(keep, pending), sitting, signer);
+  const now: Pending = { ...pending, sittings: [...pending.sittings, signed], pieces };
   const left = now.needed - now.sittings.length;
-  const ceremony = { number: pending.number, left, what };
+  const ceremony = { number: pending.number, left, what, ...notesOf(known, pending.action) };
   if (left > 0) return { keep: { ...known, book: { ...known.book, pending: [...others, now] } }, ceremony };
   try {
     const done = await perform({ ...ask, pending: now });
@@ -265,21 +216,46 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
   }
 }
 
+const ceremonyOf = ({ environment }: Keep, { number, action }: Pending) => ({
+  number,
+  environment,
+  deed: deedOf(action),
+});
+
+/** Nobody decides about themselves. */
+function judgeOwn({ book }: Keep, { number, action }: Pending, by: string): void {
+  if (isRoster(action) && custodianOf(book.custodians, by).name === action.name)
+    throw new OfficeRefusal(`ceremony ${number} is about ${action.name}: it takes two others`);
+}
+
+/** Whoever leaves may have pieces of keys, which no ceremony takes back. */
+function notesOf(keep: Keep, action: KeyAction): { readonly notes?: readonly string[] } {
+  if (action.do !== "custodian-remove") return {};
+  const held = piecesOf(keep, action.name);
+  if (held.length === 0) return { notes: [`${action.name} has no piece of a key.`] };
+  return {
+    notes: [
+      `${action.name} may still have, and no ceremony takes that back:`,
+      ...held.map((one) => `  ${one}`),
+      'Take it back before witnesses, or make another key and its pieces anew ("persoline keys generate").',
+    ],
+  };
+}
+
 /** The new keep, with the ceremony's record signed. */
 function entered({ at, program, room }: Place, keep: Keep, pending: Pending, done: Performed): Keep {
-  const { action, custodian } = pending;
+  const { action } = pending;
   const { book, environment } = keep;
-  const custodians =
-    custodian === undefined || book.custodians.some(({ name }) => name === custodian.name)
-      ? book.custodians
-      : [...book.custodians, custodian];
   const { told, list, lists = book.lists } = done;
   const record = signRecord(
     {
       number: pending.number,
       environment,
       action: actionText(action),
+      deed: deedOf(action),
       sittings: pending.sittings,
+      ...(isRoster(action) ? { roster: action } : {}),
+      ...(action.do === "custodian-remove" ? { holds: piecesOf(keep, action.name) } : {}),
       ...(told === undefined ? {} : { key: keyTold(told) }),
       ...(action.do === "import" ? { stated: { kcv: action.kcv, method: action.method } } : {}),
       ...("reason" in action ? { reason: action.reason } : {}),
@@ -298,7 +274,7 @@ function entered({ at, program, room }: Place, keep: Keep, pending: Pending, don
     keys: done.keys,
     book: {
       ...book,
-      custodians,
+      custodians: custodiansAfter(keep, pending),
       records: [...book.records, record],
       ...(lists === undefined ? {} : { lists }),
     },

@@ -101,6 +101,8 @@ export async function perform(ask: Ask): Promise<Performed> {
     case "forbid":
       return { keys, ...forbidden(action, ask.lists, at) };
     case "custodian":
+    case "custodian-renew":
+    case "custodian-remove":
       return { keys };
   }
 }

@@ -6,17 +6,25 @@ const NONE = "0".repeat(64);
 const marked = (text: string): Buffer => Buffer.from(`persoline ceremony\n${text}`);
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
+/** Digest of the newest record; zeros where there is none. */
+export const recordHead = (records: readonly SignedRecord[]): string => {
+  const last = records.at(-1);
+  return last === undefined ? NONE : digest(last.text);
+};
+/** All that were ever the newest one's. */
+export const recordHeads = (records: readonly SignedRecord[]): ReadonlySet<string> =>
+  new Set([NONE, ...records.map(({ text }) => digest(text))]);
+
 export function signRecord(
   record: Omit<CeremonyRecord, "format" | "version" | "previous">,
   before: readonly SignedRecord[],
   sign: (bytes: Uint8Array) => Uint8Array,
 ): SignedRecord {
-  const last = before.at(-1);
   const whole: CeremonyRecord = {
     format: "persoline-key-ceremony",
     version: 1,
     ...record,
-    previous: last === undefined ? NONE : digest(last.text),
+    previous: recordHead(before),
   };
   const text = JSON.stringify(whole, null, 2);
   return { text, signature: Buffer.from(sign(marked(text))).toString("base64") };

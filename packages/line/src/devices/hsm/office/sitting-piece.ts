@@ -1,7 +1,6 @@
 /** The piece of a key that a custodian brings to a sitting, or takes away from it. */
 import { hex } from "@persoline/card/bytes";
 import { keyLength } from "./key-length.js";
-import type { Counter } from "./office.js";
 import {
   checkValue,
   drawKey,
@@ -12,6 +11,7 @@ import {
   writeComponent,
   writeShare,
 } from "./pieces.js";
+import type { Counter } from "./place.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KeyAction, Pending, Sitting } from "./types.js";
 import { deedText } from "./words.js";

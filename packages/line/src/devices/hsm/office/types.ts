@@ -61,7 +61,19 @@ export type KeyAction =
   | { readonly do: "allow"; readonly name: string; readonly sentences: readonly string[] }
   /** `name`: digest of such a list, or its first digits. */
   | { readonly do: "forbid"; readonly name: string; readonly reason: string }
-  | { readonly do: "custodian"; readonly name: string };
+  | RosterAction;
+
+/** Of the custodians themselves. `open`: the candidate's public one (Ed25519, 32 bytes, base64); the office sets it. */
+export type RosterAction =
+  | { readonly do: "custodian"; readonly name: string; readonly open?: string }
+  /** A custodian who is locked out, or has forgotten, sets a new passphrase. */
+  | { readonly do: "custodian-renew"; readonly name: string; readonly reason: string; readonly open?: string }
+  | {
+      readonly do: "custodian-remove";
+      readonly name: string;
+      readonly reason: string;
+      readonly open?: never;
+    };
 
 export interface Sitting {
   readonly by: string;
@@ -71,6 +83,13 @@ export interface Sitting {
   readonly kcv?: string;
   /** Number of the share that was entered or handed out. */
   readonly share?: number;
+  /**
+   * SHA-256 of the last record when this custodian sat: whoever writes an earlier record anew breaks the signature. With the public key and
+   * the signature (Ed25519, base64; sittings.ts) absent in older keystores.
+   */
+  readonly head?: string;
+  readonly key?: string;
+  readonly signature?: string;
 }
 
 /** A ceremony that waits for its other custodians. The pieces are secret and stand in the sealed keystore only. */
@@ -81,7 +100,7 @@ export interface Pending {
   readonly sittings: readonly Sitting[];
   /** Components (hexadecimal) or shares entered so far, or still to be handed out. */
   readonly pieces: readonly string[];
-  /** A new custodian's proof, until two others confirm it. */
+  /** A new custodian, or one with a new passphrase, until two others confirm it. */
   readonly custodian?: Custodian;
   /** ISO 8601, when it was begun; absent in older keystores, whose first sitting says it. */
   readonly since?: string;
@@ -115,9 +134,15 @@ export interface CeremonyRecord {
   readonly reason?: string;
   /** What orders may have done with their secrets from now on, or no more. */
   readonly list?: { readonly name: string; readonly digest: string; readonly sentences: readonly string[] };
+  /** SHA-256 of the action's JSON, which each sitting signs. Absent in older keystores. */
+  readonly deed?: string;
+  /** A change of the custodians, whole: its JSON is what `deed` is of. */
+  readonly roster?: RosterAction;
+  /** Pieces of keys that a custodian who was removed had in hand. */
+  readonly holds?: readonly string[];
   /** Absent when it became whole. */
-  readonly ended?: "expired";
-  /** When it became whole, or expired. */
+  readonly ended?: "expired" | "void";
+  /** When it became whole, expired or void. */
   readonly completed: string;
   readonly program: string;
   readonly keystoreRevision: number;
@@ -208,18 +233,39 @@ export type OfficeAsk =
       readonly witness: string;
     };
 
+export interface CustodianView {
+  readonly name: string;
+  readonly since: string;
+  readonly locked: boolean;
+  readonly triesLeft: number;
+  /** First digits of SHA-256 of the public key; absent of those who have not sat since sittings are signed. */
+  readonly key?: string;
+  /** Pieces of keys they had in hand, in words. */
+  readonly holds: readonly string[];
+}
+
+export interface CeremonyTold {
+  readonly number: string;
+  /** Sittings to come. */
+  readonly left: number;
+  /** What it does, and to which key. */
+  readonly what: string;
+  /** What else whoever sits here should know. */
+  readonly notes?: readonly string[];
+}
+
 export interface OfficeAnswer {
   readonly environment: Environment;
   readonly revision: number;
   readonly keys: readonly KeyDescription[];
-  readonly custodians: readonly { readonly name: string; readonly since: string; readonly locked: boolean }[];
+  readonly custodians: readonly CustodianView[];
   readonly pending: readonly PendingView[];
   readonly records: readonly SignedRecord[];
   readonly lists: readonly AllowedList[];
   /** Ed25519 public key of the records' signatures, SPKI, PEM. */
   readonly signedBy: string;
   /** The ceremony that this call began, went on with or ended. */
-  readonly ceremony?: { readonly number: string; readonly left: number; readonly what: string };
+  readonly ceremony?: CeremonyTold;
   /** A key block that leaves now; ciphertext. */
   readonly block?: string;
   /** JSON, for the scheme's authority. */

@@ -1,12 +1,25 @@
 /** What a ceremony does, as its record says it. */
-import type { KeyAction } from "./types.js";
+import { createHash } from "node:crypto";
+import type { KeyAction, RosterAction } from "./types.js";
+
+export const isRoster = (action: KeyAction): action is RosterAction =>
+  action.do === "custodian" || action.do === "custodian-renew" || action.do === "custodian-remove";
+
+/** What people compare: the beginning of SHA-256 of a custodian's public key. */
+export const keyDigits = (key: string): string => {
+  const digest = createHash("sha256").update(Buffer.from(key, "base64")).digest("hex");
+  return (digest.slice(0, 12).toUpperCase().match(/.{4}/g) ?? []).join("-");
+};
+
+const withKey = ({ name, open }: RosterAction): string =>
+  open === undefined ? name : `${name}, key ${keyDigits(open)}`;
 
 /** The same with the key it is done to, for whoever is to say yes to it: "key tk-bank: set destroyed (end)". */
 export function deedText(action: KeyAction): string {
   const reason = "reason" in action ? ` (${action.reason})` : "";
   const key = "key" in action ? action.key.name : "name" in action ? action.name : undefined;
   // These name whom they are about themselves.
-  const said = action.do === "allow" || action.do === "forbid" || action.do === "custodian";
+  const said = action.do === "allow" || action.do === "forbid" || isRoster(action);
   return `${said || key === undefined ? "" : `key ${key}: `}${actionText(action)}${reason}`;
 }
 
@@ -36,6 +49,10 @@ export const actionText = (action: KeyAction): string => {
     case "forbid":
       return `forbid the list ${action.name}`;
     case "custodian":
-      return `enrol custodian ${action.name}`;
+      return `enrol custodian ${withKey(action)}`;
+    case "custodian-renew":
+      return `set a new passphrase of custodian ${withKey(action)}`;
+    case "custodian-remove":
+      return `remove custodian ${action.name}`;
   }
 };

@@ -6,7 +6,8 @@ import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
 import type { Secret } from "../secret.js";
 import { madeKey } from "./made-key.js";
-import { Master, ownNumbers, signingKeyOf, singleName, spkiOf } from "./masters.js";
+import { ed25519Of } from "../ed25519-seed.js";
+import { Master, ownNumbers, singleName, spkiOf } from "./masters.js";
 import type { Missing, TokenReport } from "./probes.js";
 import { writeRegister } from "./register.js";
 import { findable, type Token, type TokenAccess } from "./token.js";
@@ -132,7 +133,7 @@ function signatureOf(token: Token, store: Master, { signs }: TokenReport) {
     return { by: "token" as const, open: Buffer.from(spkiOf(open)).toString("base64") };
   }
   const seed = store.own(ownNumbers.signature);
-  const open = signingKeyOf(seed).open.export({ format: "der", type: "spki" });
+  const open = ed25519Of(seed).open.export({ format: "der", type: "spki" });
   seed.fill(0);
   return { by: "module-process" as const, open: open.toString("base64") };
 }

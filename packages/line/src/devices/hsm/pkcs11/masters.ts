@@ -1,5 +1,5 @@
 /** The masters of a token: found by what they are, made for one purpose, and what is derived from them. */
-import { createPrivateKey, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { type KeyObject, verify } from "node:crypto";
 import { CardProblem, concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
 import { type BlockCipher, cmac, type KeyPurpose } from "@persoline/card/crypto";
 import { kdf3Input } from "@persoline/card/globalplatform";
@@ -352,14 +352,6 @@ export function findSigning(token: Token, register: Pick<Register, "keys">, open
   if (found === undefined)
     throw new VaultRefusal(`token ${token.name}: the signing key ${name} is not there, or is another one`);
   return found;
-}
-
-/** PKCS#8 (RFC 8410) around the 32 bytes of an Ed25519 private key, which is derived where the token has no signatures of this kind. */
-export function signingKeyOf(seed: Uint8Array): { readonly secret: KeyObject; readonly open: KeyObject } {
-  const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
-  const secret = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  der.fill(0);
-  return { secret, open: createPublicKey(secret) };
 }
 
 /** SPKI (RFC 8410) around a point. */

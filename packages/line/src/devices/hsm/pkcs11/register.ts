@@ -53,8 +53,8 @@ export const descriptionOf = ({
 
 export interface Register {
   readonly format: "persoline-token";
-  /** 2 once a ceremony was held: older programs would not heed the keys' states. */
-  readonly version: 1 | 2;
+  /** 3 once a ceremony was held: older programs would not heed the keys' states (1), or know the custodians (2). */
+  readonly version: 1 | 2 | 3;
   readonly environment: Environment;
   /** Label of the token. */
   readonly token: string;
@@ -79,7 +79,7 @@ export interface Register {
 }
 
 /** The newest form of the file that this program knows. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** What fingerprints are made over: 16 bytes. */
 export const fingerprinted = new Uint8Array(Buffer.from("persoline key id"));

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
 import pkcs11js from "pkcs11js";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openTokenOffice } from "./token-office.js";
 import { makeTokenKeys } from "./make.js";
 import { probeToken } from "./probes.js";
@@ -23,7 +23,7 @@ let other: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "persoline-swapped-"));
   first = softToken(folder, "twin");
-  Object.assign(process.env, first.environment);
+  for (const [name, value] of Object.entries(first.environment)) vi.stubEnv(name, value);
   file = join(folder, "token-keys.json");
   const token = await Token.open(first.access);
   own = token.serial;
@@ -39,7 +39,10 @@ beforeAll(async () => {
   );
   token.disconnect();
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
 
 const office = async (more: { readonly serial?: string; readonly pin?: string } = {}) => {
   const one = await openTokenOffice(file, { ...first.access, ...more });

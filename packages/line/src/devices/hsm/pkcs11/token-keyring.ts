@@ -1,5 +1,6 @@
 /** The keyring whose masters are in a token. What the token can do with cards' AES keys of 16 bytes it does itself; the rest is computed here. */
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { ed25519Of } from "../ed25519-seed.js";
 import { unhex } from "@persoline/card/bytes";
 import type { BlockCipher, KeptKey, KeyPurpose } from "@persoline/card/crypto";
 import { diversify3desWith, type KeptKeySet, type KeySet } from "@persoline/card/globalplatform";
@@ -34,7 +35,6 @@ import {
   type Master,
   ownNumbers,
   pinKeyIn,
-  signingKeyOf,
   singleOf,
 } from "./masters.js";
 import type { TokenReport } from "./probes.js";
@@ -300,7 +300,7 @@ export class TokenKeyring extends Keyring {
     if (this.#register.signature.by === "token")
       return { by: "token", key: findSigning(this.#token, this.#register, this.#open) };
     const seed = store.own(ownNumbers.signature);
-    const { secret } = signingKeyOf(seed);
+    const { secret } = ed25519Of(seed);
     seed.fill(0);
     return { by: "module-process", key: secret };
   }

@@ -3,6 +3,7 @@
  * again. What is not a key (custodians, what waits, records) stands in the register, sealed under a key that only the token can make.
  */
 import { createCipheriv, createDecipheriv, createPublicKey, randomBytes, sign } from "node:crypto";
+import { ed25519Of } from "../ed25519-seed.js";
 import { concat, unhex } from "@persoline/card/bytes";
 import type { BlockCipher, Crypto } from "@persoline/card/crypto";
 import { nodeCrypto } from "@persoline/card/node";
@@ -22,7 +23,6 @@ import {
   type Master,
   objectsOf,
   ownNumbers,
-  signingKeyOf,
   singleOf,
 } from "./masters.js";
 import {
@@ -103,7 +103,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
           signature,
           letterPrinter,
           ...(stripeEncoder === undefined ? {} : { stripeEncoder }),
-          version: 2 as const,
+          version: 3 as const,
           revision: kept.revision,
           keys: kept.keys.map(registeredOf),
           office: officeHead(kept.book.acts),
@@ -171,7 +171,7 @@ function tokenRoom(token: Token, register: Register, store: Master, made: Regist
       if (register.signature.by === "token")
         return token.signEd25519(findSigning(token, register, open), bytes);
       const seed = store.own(ownNumbers.signature);
-      const { secret } = signingKeyOf(seed);
+      const { secret } = ed25519Of(seed);
       seed.fill(0);
       return new Uint8Array(sign(null, bytes, secret));
     },
