@@ -158,6 +158,18 @@ interface LettersTable {
   page: number | null;
 }
 
+export interface CarriersTable {
+  carrier: string;
+  order_number: string;
+  record: number;
+  attempt: number;
+  batch: string;
+  page: number;
+  state: "numbered" | "printed" | "fixing" | "mailed" | "void";
+  void_reason: string | null;
+  changed_at: string;
+}
+
 interface LetterBatchesTable {
   batch: string;
   order_number: string;
@@ -248,6 +260,7 @@ export interface Tables {
   counters: CountersTable;
   letters: LettersTable;
   letter_batches: LetterBatchesTable;
+  carriers: CarriersTable;
   drawn_labels: DrawnLabelsTable;
   audit: AuditTable;
   audit_heads: AuditHeadsTable;
