@@ -1,24 +1,10 @@
 /** A carrier as the database has it, and how it changes its state. */
+import type { Carrier } from "../ledger/mailing.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, type Tx } from "./desk.js";
 import { prepared } from "./prepared.js";
 import type { CarriersTable } from "./tables.js";
-
-export interface Carrier {
-  /** The number that its code holds: tells neither person nor card. */
-  readonly carrier: string;
-  readonly order: string;
-  readonly record: number;
-  /** The attempt at the card that it is for. */
-  readonly attempt: number;
-  /** Its file and its page there, from 1. */
-  readonly batch: string;
-  readonly page: number;
-  /** `numbered`: its file is not written yet. `fixing`: the mailer was told to fix its card and has not said that it did. */
-  readonly state: CarriersTable["state"];
-  readonly voidReason?: string;
-}
 
 export const carrierOf = (row: CarriersTable): Carrier => ({
   carrier: row.carrier,

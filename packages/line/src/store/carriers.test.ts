@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Carrier } from "./carriers.js";
+import type { Carrier } from "../ledger/mailing.js";
 import { blanks, history, importAsk, label, serial, store } from "./sample.test.data.js";
 import type { Store } from "./store.js";
 
@@ -147,7 +147,8 @@ test("a carrier that was mailed, and a card that is delivered, stay as they are,
   });
   expect(cancelled).toEqual({ carrier: false, card: false });
   expect(await inForce(s)).toEqual(["1 C-0000001 mailed", "2 C-0000002 printed"]);
-  const told = await Array.fromAsync(s.audit.entries());
+  const told = [];
+  for await (const entry of s.audit.entries()) told.push(entry);
   expect(told.find(({ what }) => what === "mailing.apart")).toMatchObject({
     object: "carrier C-0000001",
     order,

@@ -1,34 +1,14 @@
 /** Card carriers: numbered and printed in the input's order, fixed to their cards one by one in that order, void when either is spoilt. */
-import type { RejectCode, Serial } from "@persoline/card/program";
+import type { Carrier, Due, MailingAccounts } from "../ledger/mailing.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { findBlank } from "./blanks.js";
 import { cancelGood } from "./cancel-good.js";
-import { type Carrier, carrierOf, findCarrier, stepCarrier } from "./carrier-row.js";
+import { carrierOf, findCarrier, stepCarrier } from "./carrier-row.js";
 import { type Desk, read, stamp, type Tx, write } from "./desk.js";
 import { counted } from "./letter-batches.js";
 
-export type { Carrier } from "./carrier-row.js";
-
-/** The card and the carrier that come next at the mailer. */
-export interface Due {
-  readonly record: number;
-  readonly serial: Serial;
-  readonly attempt: number;
-  readonly carrier: string;
-}
-
-/** What lay at the mailer's fixing place when it stopped, as far as somebody knows. */
-export interface Apart {
-  readonly order: string;
-  readonly carrier?: string;
-  readonly serial?: Serial;
-  readonly code: Extract<RejectCode, "carrier-mismatch" | "interrupted">;
-  /** Into the audit, for good: no personal data. */
-  readonly reason: string;
-}
-
-export interface Carriers {
+export interface Carriers extends MailingAccounts {
   /**
    * Numbers carriers for all good cards that have none, in the order of the records, at most `most` in one file, which bears the number of its first.
    * Gives back all whose file is not written yet. Throws AccountsProblem ("wrong-state") while the order is not produced.
@@ -40,22 +20,6 @@ export interface Carriers {
   void(ask: { readonly carrier: string; readonly reason: string; readonly by: string }): Promise<Carrier>;
   list(order: string): Promise<readonly Carrier[]>;
   find(carrier: string): Promise<Carrier | undefined>;
-  /**
-   * The record to be mailed next: the first of the input that has a good card and is not mailed; undefined when all are. Throws AccountsProblem
-   * ("wrong-state") while the order is not produced, for the output keeps the input's order, and when its carrier is not printed.
-   */
-  next(order: string): Promise<Due | undefined>;
-  /** The mailer is about to fix this card to this carrier. Durable before it begins. Throws AccountsProblem unless both are what is due next. */
-  fixing(due: Pick<Due, "carrier" | "serial">): Promise<void>;
-  /** It did. */
-  mailed(carrier: string): Promise<void>;
-  /** Told to fix, and nobody knows whether it did. */
-  unknown(order: string): Promise<Due | undefined>;
-  /**
-   * Both are kept apart: the carrier is void, the card rejected and its record made anew. What cannot be cancelled any more (mailed, delivered) stays
-   * as it is, and the audit tells that it lay there. Answers what was cancelled.
-   */
-  apart(ask: Apart): Promise<{ readonly carrier: boolean; readonly card: boolean }>;
 }
 
 const mustBeProduced = async (tx: Pick<Tx, "selectFrom">, order: string): Promise<void> => {

@@ -2,6 +2,7 @@
 import type { RejectCode, Serial } from "@persoline/card/program";
 import type { Generated } from "kysely";
 import type { AuditResult } from "../ledger/audit.js";
+import type { Carrier } from "../ledger/mailing.js";
 import type { BlankState, OrderState, RecordState, Stage } from "../ledger/types.js";
 
 export interface OrdersTable {
@@ -165,7 +166,7 @@ export interface CarriersTable {
   attempt: number;
   batch: string;
   page: number;
-  state: "numbered" | "printed" | "fixing" | "mailed" | "void";
+  state: Carrier["state"];
   void_reason: string | null;
   changed_at: string;
 }
