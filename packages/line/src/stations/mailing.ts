@@ -52,7 +52,7 @@ const cardSaid = (order: string, read: Read, card: ReadCard | undefined): string
   if (card === undefined)
     return read.seen === "code" ? "a card whose number nobody knows here" : "a card that cannot be read";
   if (card.record === undefined) return "a card that was made for nobody";
-  return `the card of record ${String(card.record)}${card.order === order ? "" : ` of order ${String(card.order)}`}`;
+  return `${card.good ? "the" : "a rejected"} card of record ${String(card.record)}${card.order === order ? "" : ` of order ${String(card.order)}`}`;
 };
 
 async function judge(of: Mailing, due: Due, sight: Sight): Promise<Judged> {
@@ -80,6 +80,7 @@ async function judge(of: Mailing, due: Due, sight: Sight): Promise<Judged> {
     carrier?.state === "printed" &&
     carrier.order === order &&
     card?.order === order &&
+    card.good &&
     carrier.record === card.record
   )
     return {
