@@ -19,7 +19,7 @@ import { Refusal } from "./problem.js";
 export interface MailAsk {
   readonly stored: StoredOrder;
   readonly product: Pick<AnyProduct, "cardNumber">;
-  readonly line: LineFile;
+  readonly line: Pick<LineFile, "line" | "mailing">;
   readonly store: Store;
   readonly data: DataFolder;
   /** A person's ears and voice, for a mailer that is a desk. */
