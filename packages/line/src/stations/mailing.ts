@@ -106,7 +106,11 @@ async function judge(of: Mailing, due: Due, sight: Sight): Promise<Judged> {
 /** First the accounts, then the mailer: what is apart must never be taken for good. */
 async function keepApart({ accounts, mailer }: Mailing, ask: Apart): Promise<Cancelled> {
   const cancelled = await accounts.apart(ask);
-  await mailer.apart();
+  const { carrier, serial: card } = ask;
+  await mailer.apart({
+    ...(carrier === undefined ? {} : { carrier }),
+    ...(card === undefined ? {} : { card }),
+  });
   return cancelled;
 }
 
@@ -128,7 +132,7 @@ async function settle(
     };
   }
   const lying = await mailer.lying();
-  if (lying !== undefined) await ((await wasOnlyLookedAt(of, lying)) ? mailer.back() : mailer.apart());
+  if (lying !== undefined) await ((await wasOnlyLookedAt(of, lying)) ? mailer.back() : mailer.apart({}));
   return undefined;
 }
 

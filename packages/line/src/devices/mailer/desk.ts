@@ -78,8 +78,12 @@ export function deskMailer(desk: MailingDesk): Mailer {
       if (done === undefined)
         throw new DeviceFault("mailing desk", "timeout", "nobody said that the card was fixed");
     },
-    async apart() {
-      await confirmed("STOP: put this carrier and this card together into the mailing reject tray, unfixed.");
+    async apart({ carrier, card }) {
+      const named = (what: string, number = ""): string =>
+        number === "" ? `the ${what} in your hands` : `${what} ${number}`;
+      await confirmed(
+        `STOP: put ${named("carrier", carrier)} and ${named("card", card)} together into the mailing reject tray, unfixed or as they are.`,
+      );
     },
     back: async () => {
       desk.tell("Put the carrier back onto the stack and the card back into the tray.");

@@ -52,7 +52,7 @@ describe("the simulated mailer", () => {
       const [carrier = ""] = sight === "ended" ? [] : seen(sight);
       if (carrier === "nothing") return carriers;
       carriers.push(carrier);
-      await mailer.apart();
+      await mailer.apart({});
     }
   }
 
@@ -79,7 +79,7 @@ describe("the simulated mailer", () => {
   test("apart: the card leaves the output for the mailer's own tray", async () => {
     const mailer = laid();
     await mailer.present(due);
-    await mailer.apart();
+    await mailer.apart({});
     expect(floor.bodiesAt({ at: "good", order, slot: 1 })).toEqual([]);
     expect(floor.census()).toContainEqual({ place: { at: "apart" }, label: "B-1" });
   });

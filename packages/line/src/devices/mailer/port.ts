@@ -26,8 +26,8 @@ export interface Mailer {
   again(): Promise<Sight>;
   /** Fixes the card to the carrier: the letter goes on its way. */
   fix(): Promise<void>;
-  /** Both go into the mailer's own reject tray, away from letters and from other rejects. */
-  apart(): Promise<void>;
+  /** Both go into the mailer's own reject tray, away from letters and from other rejects. What is known of them is for a person. */
+  apart(known: { readonly carrier?: string; readonly card?: string }): Promise<void>;
   /** Both go back to where they came from. */
   back(): Promise<void>;
 }
