@@ -107,7 +107,7 @@ export function addMailingCommands(program: Command): void {
     .option("--line <line.yaml>", "the line whose mailer it is (default: the order's)")
     .addHelpText(
       "after",
-      "\nExample:\n  $ persoline mailing run 2026-117 --line examples/lines/mailing-desk.yaml\n\nA scanner that types as a keyboard does, or a program that writes into standard input, serves a desk. Ctrl-C stops; the same command goes on.",
+      "\nExample:\n  $ persoline mailing run 2026-117 --line examples/lines/desk.yaml\n\nA scanner that types as a keyboard does, or a program that writes into standard input, serves a desk. Ctrl-C stops; the same command goes on.",
     )
     .action((order: string, options: DecisionOptions & { readonly line?: string }) => run(order, options));
 }
