@@ -236,4 +236,4 @@ test("an order by mail: carriers in the input's order, swapped ones found, a kil
   said("order", "close", "T-1");
   said("order", "erase", "T-1", "--by", "Ada", "--and", "Bo");
   expect(existsSync(join(data, "carriers/T-1"))).toBe(false);
-}, 300_000);
+}, 900_000);
