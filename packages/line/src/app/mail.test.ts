@@ -267,6 +267,36 @@ test("at a desk: the card number of a record that had a reject does not tell whi
   expect(await store.accounts.totals()).toMatchObject({ rejected: 1 });
 });
 
+test("one run mails an order at a time: another would take the pair in work for one that was left behind", async () => {
+  await print();
+  let second: Promise<unknown> | undefined;
+  const stored = await store.orders.find(order);
+  if (stored === undefined) throw new Error("no order");
+  const typed = ["C-0000001", labelOf(1), ""];
+  const ask = {
+    stored,
+    product: { cardNumber: "x" },
+    line: { line: "l", mailing: { mailer: "desk" as const } },
+    store,
+    data,
+    stopping: new AbortController().signal,
+  };
+  const desk = { tell: () => undefined, awaits: () => undefined, typed: async () => typed.shift() };
+  const first = mailOrder({
+    ...ask,
+    desk: {
+      ...desk,
+      tell: (text: string) => {
+        if (text.startsWith("MATCH"))
+          second = mailOrder({ ...ask, desk }).catch((problem: unknown) => String(problem));
+      },
+    },
+  });
+  expect(await first).toMatchObject({ mailed: 1, ended: "stopped" });
+  expect(await second).toContain("is being mailed already");
+  expect(await store.accounts.totals()).toMatchObject({ rejected: 0 });
+});
+
 test("a simulated mailer mails no live cards, and a line without a mailer none at all", async () => {
   await print();
   const stored = await store.orders.find(order);

@@ -1,8 +1,10 @@
 /** The mailing of an order put together: its mailer, and whose carriers and cards lie there. */
+import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import { deskMailer, type MailingDesk } from "../devices/mailer/desk.js";
 import type { Mailer } from "../devices/mailer/port.js";
 import { simulatedMailer } from "../devices/mailer/simulated.js";
+import { take } from "../devices/shop-floor/body-hold.js";
 import { fill } from "../plan/content.js";
 import type { AnyProduct } from "../plan/product.js";
 import type { LineFile } from "../stations/line-file.js";
@@ -24,7 +26,6 @@ export interface MailAsk {
   readonly data: DataFolder;
   /** A person's ears and voice, for a mailer that is a desk. */
   readonly desk: Omit<MailingDesk, "seen">;
-  readonly onMailed?: (record: number) => void;
   readonly stopping: AbortSignal;
 }
 
@@ -35,13 +36,27 @@ interface OpenMailer {
 
 /** Throws Refusal for a line without one, and for simulated devices in the live environment. */
 export async function mailOrder(ask: MailAsk): Promise<MailingEnd> {
-  const { stored, line, store, stopping, onMailed } = ask;
+  const { stored, line, data } = ask;
   const { order } = stored;
   if (line.mailing === undefined)
     throw new Refusal(
       `line ${line.line} has no mailer: add "mailing: { mailer: desk }" to its file, or name another line with --line`,
     );
-  const { mailer, close } = await openMailer(line.mailing, ask);
+  // An intent without an end is a killed run's only while no other run is at it.
+  const held = take(join(data.carriers(order), "mailing.json"));
+  if ("heldBy" in held)
+    throw new Refusal(`order ${order} is being mailed already, by process ${String(held.heldBy)}`);
+  try {
+    return await mailWith(line.mailing, ask);
+  } finally {
+    held.release();
+  }
+}
+
+async function mailWith(file: MailingFile, ask: MailAsk): Promise<MailingEnd> {
+  const { stored, store, stopping } = ask;
+  const { order } = stored;
+  const { mailer, close } = await openMailer(file, ask);
   try {
     return await mailCards({
       order,
@@ -50,7 +65,6 @@ export async function mailOrder(ask: MailAsk): Promise<MailingEnd> {
       carrierOf: (number) => store.carriers.find(number),
       cardOf: cardsOf(ask),
       stopping: () => stopping.aborted,
-      ...(onMailed === undefined ? {} : { onMailed }),
     });
   } finally {
     close();

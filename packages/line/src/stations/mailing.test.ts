@@ -21,7 +21,7 @@ function world(
   sights: readonly Sight[],
   more: {
     readonly fix?: () => Promise<void>;
-    readonly again?: Sight;
+    readonly again?: Sight | "ended";
     readonly unknown?: Due;
     readonly lying?: Sight;
     readonly states?: Readonly<Record<string, Carrier["state"]>>;
@@ -164,6 +164,14 @@ test("an unreadable code is read once more; read then, nothing is lost", async (
   const { mailing, told } = world([dusty, pair(2, 2), pair(3, 3)], { again: pair(1, 1) });
   expect(await mailCards(mailing)).toEqual({ mailed: 3, ended: "whole" });
   expect(told[0]).toBe("again");
+});
+
+test("ended while an unreadable code is to be read once more: nothing was fixed, and no card is lost", async () => {
+  const { mailing, told, asked } = world([{ carrier: unreadable, card: code(serialOf(1)) }], {
+    again: "ended",
+  });
+  expect(await mailCards(mailing)).toMatchObject({ mailed: 0, ended: "stopped" });
+  expect([asked, told]).toEqual([[], ["again"]]);
 });
 
 test.each<[string, Sight]>([

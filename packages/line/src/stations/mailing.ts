@@ -23,8 +23,6 @@ export interface Mailing {
   readonly carrierOf: (number: string) => Promise<Carrier | undefined>;
   /** "ambiguous": other cards bear the same number, so that it does not tell which one lies there. */
   readonly cardOf: (text: string) => Promise<ReadCard | "ambiguous" | undefined>;
-  /** So many letters of this order are on their way now, of so many. */
-  readonly onMailed?: (record: number) => void;
   readonly stopping?: () => boolean;
 }
 
@@ -144,6 +142,14 @@ async function wasOnlyLookedAt({ carrierOf, cardOf }: Mailing, { carrier, card }
   return paper?.state === "printed";
 }
 
+/** A look costs nothing: dust on a code is no reject. */
+async function seen(mailer: Mailer, due: Due): Promise<Sight | "ended"> {
+  const sight = await mailer.present(due);
+  if (sight === "ended") return sight;
+  const dusty = sight.carrier.seen === "unreadable" || sight.card.seen === "unreadable";
+  return dusty ? mailer.again() : sight;
+}
+
 /** Throws AccountsProblem, and DeviceFault when the mailer fails before it was told to fix: then nothing was fixed. */
 export async function mailCards(of: Mailing): Promise<MailingEnd> {
   const { order, accounts, mailer } = of;
@@ -153,12 +159,9 @@ export async function mailCards(of: Mailing): Promise<MailingEnd> {
   for (;;) {
     const due = await accounts.next(order);
     if (due === undefined) return { mailed, ended: "whole" };
-    const stop = of.stopping?.() === true;
-    let sight = stop ? ("ended" as const) : await mailer.present(due);
+    const sight = of.stopping?.() === true ? "ended" : await seen(mailer, due);
     if (sight === "ended")
-      return { mailed, ended: "stopped", why: "it was stopped; the same command goes on" };
-    // A look costs nothing: dust on a code is no reject.
-    if (sight.carrier.seen === "unreadable" || sight.card.seen === "unreadable") sight = await mailer.again();
+      return { mailed, ended: "stopped", why: "it was ended before the next pair; the same command goes on" };
     const judged = await judge(of, due, sight);
     if (judged.kind === "stop") {
       await mailer.back();
@@ -183,6 +186,5 @@ export async function mailCards(of: Mailing): Promise<MailingEnd> {
     }
     await accounts.mailed(due.carrier);
     mailed++;
-    of.onMailed?.(due.record);
   }
 }

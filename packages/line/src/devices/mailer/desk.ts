@@ -67,10 +67,7 @@ export function deskMailer(desk: MailingDesk): Mailer {
     lying: async () => undefined,
     present: ({ record, carrier }) =>
       look(`the next carrier (record ${String(record)}, ${carrier}) and the next card`),
-    async again() {
-      const sight = await look("the same carrier and the same card once more");
-      return sight === "ended" ? { carrier: { seen: "unreadable" }, card: { seen: "unreadable" } } : sight;
-    },
+    again: () => look("the same carrier and the same card once more"),
     async fix() {
       const done = await confirmed(
         "MATCH: they belong together. Fix the card to the carrier and put the letter away.",

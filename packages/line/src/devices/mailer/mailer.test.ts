@@ -119,7 +119,7 @@ describe("the simulated mailer", () => {
     await mailer.present(due);
     await mailer.fix();
     expect(seen((await mailer.present(due)) as Sight)).toEqual(["C-2", "unreadable"]);
-    expect(seen(await mailer.again())).toEqual(["C-2", "unreadable"]);
+    expect(seen((await mailer.again()) as Sight)).toEqual(["C-2", "unreadable"]);
   });
 
   test("planted: it stops when it was told to fix", async () => {

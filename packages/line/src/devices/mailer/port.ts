@@ -22,8 +22,8 @@ export interface Mailer {
   lying(): Promise<Sight | undefined>;
   /** The next carrier and the next card. `due`: which are expected, for a person. "ended": whoever brings them has had enough. */
   present(due: { readonly record: number; readonly carrier: string }): Promise<Sight | "ended">;
-  /** Reads once more what lies there. */
-  again(): Promise<Sight>;
+  /** Reads once more what lies there. "ended" as above. */
+  again(): Promise<Sight | "ended">;
   /** Fixes the card to the carrier: the letter goes on its way. */
   fix(): Promise<void>;
   /** Both go into the mailer's own reject tray, away from letters and from other rejects. What is known of them is for a person. */
