@@ -34,8 +34,13 @@ async function produced(departments: readonly string[]): Promise<void> {
   });
   await store.orders.import({
     order: {
-      ...{ order, customer: "c", product: "p", input: { file: "f" } },
-      ...{ line: "l", environment: "test", keys: "k" },
+      order,
+      customer: "c",
+      product: "p",
+      input: { file: "f" },
+      line: "l",
+      environment: "test",
+      keys: "k",
     },
     inputSha256: "0",
     records: departments.map((department, at) => ({

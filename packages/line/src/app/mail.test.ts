@@ -244,11 +244,11 @@ test("at a desk: chip numbers, body numbers and card numbers name a card; a wron
   await print();
   const carrier = (record: number): string => `C-${String(record).padStart(7, "0")}`;
   const typed = [
-    ...[carrier(1), serialOf(1).toLowerCase(), ""],
-    ...[carrier(2), labelOf(2), ""],
-    ...[carrier(3), `${order}-0003`, ""],
-    ...[carrier(4), labelOf(5), ""],
-  ];
+    [carrier(1), serialOf(1).toLowerCase(), ""],
+    [carrier(2), labelOf(2), ""],
+    [carrier(3), `${order}-0003`, ""],
+    [carrier(4), labelOf(5), ""],
+  ].flat();
   expect(await mail({ mailer: "desk" }, typed)).toMatchObject({
     mailed: 3,
     ended: "apart",

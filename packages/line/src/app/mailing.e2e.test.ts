@@ -81,7 +81,13 @@ class Served {
   constructor(lineFile: string) {
     this.#child = spawn(process.execPath, [
       program,
-      ...["mailing", "run", "T-1", "--line", lineFile, "--data", data],
+      "mailing",
+      "run",
+      "T-1",
+      "--line",
+      lineFile,
+      "--data",
+      data,
     ]);
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => {

@@ -203,9 +203,8 @@ export function carrierStore(desk: Desk): Carriers {
 
     async unknown(order) {
       const row = await goodCards(desk.db, order).where("carriers.state", "=", "fixing").executeTakeFirst();
-      return row?.carrier == null
-        ? undefined
-        : { record: row.record, serial: row.serial, attempt: row.attempt, carrier: row.carrier };
+      if (row === undefined || row.carrier === null) return undefined;
+      return { record: row.record, serial: row.serial, attempt: row.attempt, carrier: row.carrier };
     },
 
     apart: ({ order, carrier, serial, code, reason }) =>
