@@ -31,7 +31,7 @@ export interface MailAsk {
 
 interface OpenMailer {
   readonly mailer: Mailer;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Throws Refusal for a line without one, and for simulated devices in the live environment. */
