@@ -12,6 +12,7 @@ const longest = [
   "issuer",
   "keys-token",
   "power-cut",
+  "mailing",
   "orders",
   "line-memory",
 ];

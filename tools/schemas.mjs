@@ -5,7 +5,7 @@ import { embossStationJsonSchema } from "../packages/line/dist/app/emboss-statio
 import { siteJsonSchema } from "../packages/line/dist/app/site-file.js";
 import { keyFileJsonSchema } from "../packages/line/dist/app/key-file.js";
 import { orderJsonSchema } from "../packages/line/dist/orders/order-file.js";
-import { layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
+import { carrierJsonSchema, layoutJsonSchemas } from "../packages/line/dist/plan/layout/index.js";
 import { foreignJsonSchema } from "../packages/line/dist/plan/foreign/product.js";
 import { laserJsonSchema } from "../packages/line/dist/plan/laser/index.js";
 import { productJsonSchema } from "../packages/line/dist/plan/json-schema.js";
@@ -21,6 +21,7 @@ const schemas = {
   gates: siteJsonSchema(),
   "emboss-station": embossStationJsonSchema(),
   laser: laserJsonSchema(),
+  carrier: carrierJsonSchema(),
   "quality-profile": profileJsonSchema(),
   ...layoutJsonSchemas(),
 };

@@ -238,6 +238,8 @@ export type RejectCode =
   | "picture-wrong"
   | "no-picture"
   | "foreign-card"
+  /** At the mailer it lay before a carrier that is not its own, or nobody could read one of the two. */
+  | "carrier-mismatch"
   | "held-unattended";
 
 /**

@@ -18,6 +18,7 @@ export const commandFiles: readonly CommandFile[] = [
   { words: ["stock"], read: async () => (await import("./commands/stock.js")).addStockCommands },
   { words: ["station"], read: async () => (await import("./commands/station.js")).addStationCommands },
   { words: ["letters"], read: async () => (await import("./commands/letters.js")).addLetterCommands },
+  { words: ["mailing"], read: async () => (await import("./commands/mailing.js")).addMailingCommands },
   { words: ["keys"], read: async () => (await import("./commands/keys.js")).addKeyCommands },
   { words: ["explain"], read: async () => (await import("./commands/explain.js")).addExplainCommand },
   { words: ["plan"], read: async () => (await import("./commands/plan.js")).addPlanCommand },

@@ -27,6 +27,8 @@ export interface DataFolder {
   journal(line: string): string;
   reports(order: string): string;
   letters(order: string): string;
+  /** Printed carriers: they show names and addresses. */
+  carriers(order: string): string;
   /** Camera pictures, encrypted under the order's data key. */
   pictures(order: string): string;
 }
@@ -65,6 +67,7 @@ export function dataFolder(root: string): DataFolder {
     journal: (line) => join(root, `journal-${line}.db`),
     reports: (order) => folder("reports", order),
     letters: (order) => folder("letters", order),
+    carriers: (order) => folder("carriers", order),
     pictures: (order) => folder("pictures", order),
   };
 }

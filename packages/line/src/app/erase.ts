@@ -42,11 +42,13 @@ export async function erase(ask: {
   const files = [
     ...filesIn(data.pictures(order)),
     ...filesIn(data.letters(order)),
+    ...filesIn(data.carriers(order)),
     ...personal.map((name) => join(reports, name)).filter((file) => existsSync(file)),
   ];
   for (const file of files) destroy(file);
   rmdirSync(data.pictures(order));
   rmdirSync(data.letters(order));
+  rmdirSync(data.carriers(order));
   await writePage(reports);
   await store.sweep();
   await store.audit.note({

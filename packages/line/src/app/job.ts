@@ -33,6 +33,7 @@ import { readScheme, type Scheme } from "../plan/gp/payment/scheme.js";
 import { type AnyProduct, parseAnyProduct, type Product } from "../plan/product.js";
 import type { AnyPlanned, PlannedProduct, PreparedRecord } from "../plan/types.js";
 import type { OrderFile } from "../store/order-runs.js";
+import { readCarrier } from "./carriers.js";
 import { type KeyFile, readKeyFile } from "./key-file.js";
 import type { PinOrigin } from "../plan/pin-origin.js";
 
@@ -71,6 +72,8 @@ export async function readJob(
   const wrong = keyProblems(order, product, keys);
   if (wrong.length > 0) throw new DataProblem(wrong);
   const { drawing, files: layouts } = await readDrawing(product, order.product);
+  // Not what cards are made from; but better told now than when they are made.
+  await readCarrier(product, order.product);
   const settings = { part: "settings", file: orderFile, sha256: sha256Of(settingsOf(order)) };
   return {
     orderFile: resolve(orderFile),

@@ -4,6 +4,7 @@ export type AccountsProblemCode =
   | "unknown-card"
   | "unknown-order"
   | "unknown-letter"
+  | "unknown-carrier"
   | "no-pin"
   | "already-imported"
   | "duplicate-serial"

@@ -92,6 +92,8 @@ export interface Product {
   readonly security?: SecurityLevels;
   /** Layout files, relative to the product file; read by `plan/layout`. */
   readonly visual?: { readonly front: string; readonly back: string; readonly emboss?: string };
+  /** Template of its carriers, relative to the product file. */
+  readonly carrier?: string;
   readonly quality: { readonly camera: readonly string[]; readonly chip: readonly string[] };
 }
 
@@ -108,7 +110,7 @@ const levels: Readonly<Record<ProductFile["channel"]["level"], Level>> = {
 export function productModel(file: ProductFile): Product {
   const [major = "0", minor = "0"] = file.card.rom.version.split(".");
   const dfs = dfModels(file);
-  const { pin, register, visual, security } = file;
+  const { pin, register, visual, carrier, security } = file;
   return {
     kind: "persoline-os",
     name: file.product,
@@ -153,6 +155,7 @@ export function productModel(file: ProductFile): Product {
             ...(visual.emboss === undefined ? {} : { emboss: visual.emboss }),
           },
         }),
+    ...(carrier === undefined ? {} : { carrier }),
     quality: file.quality,
   };
 }

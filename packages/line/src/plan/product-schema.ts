@@ -228,6 +228,9 @@ export const productSchema = z
       ),
     pin: z.strictObject({ ...pinMethods, df: word.optional() }).optional(),
     visual: z.strictObject({ front: path, back: path, emboss: path.optional() }).optional(),
+    carrier: path
+      .optional()
+      .describe("Template of the letter that a card is fixed to when it is mailed, relative to this file"),
     security: securitySchema.optional(),
     quality: z
       .strictObject({ camera: z.array(word).default([]), chip: z.array(word).min(1) })

@@ -13,7 +13,7 @@ const expected: Readonly<Record<BlankState, readonly Place["at"][] | "nowhere">>
   "in-process": ["head", "queue"],
   held: ["hold"],
   good: ["good"],
-  rejected: ["reject"],
+  rejected: ["reject", "apart"],
   sample: "nowhere",
   destroyed: "nowhere",
   returned: "nowhere",
@@ -38,7 +38,7 @@ export function disagreements(
     places.delete(label);
     const where = expected[state];
     if (where === "nowhere") {
-      if (place !== undefined && place.at !== "reject" && place.at !== "hopper" && place.at !== "hold") {
+      if (place !== undefined && !["reject", "apart", "hopper", "hold"].includes(place.at)) {
         told.push(`${label} is ${state}, but lies at ${place.at}`);
       }
     } else if (place === undefined) {

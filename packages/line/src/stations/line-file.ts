@@ -29,6 +29,7 @@ import {
   realPrinter,
 } from "./line-pictures.js";
 import { simulatedProblems } from "./line-simulated.js";
+import { type MailingFile, mailingFile, mailingOf } from "./line-mailing.js";
 import { type ReaderFile, readerProblems, realReader } from "./line-readers.js";
 import { type Limits, usualLimits, type Work, workOrder } from "./station.js";
 
@@ -217,6 +218,7 @@ const lineSchema = z.strictObject({
       "Readers and virtual cards speak T=0 or T=1 character by character; without it they exchange whole APDUs",
     ),
   stations: z.array(station).min(1),
+  mailing: mailingFile.optional(),
   security: securitySchema.optional(),
   without: z
     .array(z.literal("visual"))
@@ -269,6 +271,8 @@ export interface LineFile {
   readonly limits: Limits;
   readonly contacts?: "t0" | "t1";
   readonly stations: readonly StationFile[];
+  /** Where its good cards are put into letters. */
+  readonly mailing?: MailingFile;
   readonly security?: SecurityLevels;
   readonly without: readonly Work[];
   readonly stock: readonly StockFile[];
@@ -344,6 +348,7 @@ export function parseLine(text: string, file: string, { environment }: Wanted = 
     limits: { ...usualLimits, ...definedOf(value.limits) },
     ...(value.contacts === undefined ? {} : { contacts: value.contacts }),
     stations,
+    ...(value.mailing === undefined ? {} : { mailing: mailingOf(value.mailing, dirname(file)) }),
     ...(value.security === undefined ? {} : { security: value.security }),
     without: value.without,
     stock: value.stock.map(({ faults, flaws, ...rest }) => ({

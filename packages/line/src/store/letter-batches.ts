@@ -58,7 +58,7 @@ const countOn = prepared((db, { scope }: { readonly scope: string }) =>
 );
 
 /** The next number of this kind, seven digits. */
-export async function counted(tx: Tx, scope: "letters" | "letter-batches"): Promise<string> {
+export async function counted(tx: Tx, scope: "letters" | "letter-batches" | "carriers"): Promise<string> {
   const {
     rows: [row],
   } = await countOn(tx, { scope });

@@ -4,6 +4,7 @@ import { moveOrder } from "../ledger/life.js";
 import { record as audit } from "./audit.js";
 import { recordCounts } from "./counters.js";
 import { type Desk, stamp, type Tx } from "./desk.js";
+import { voidCarrier } from "./carrier-row.js";
 import { stepRecord } from "./records.js";
 
 /** Moves an order to "produced" when its last record is, or is given up. */
@@ -39,7 +40,7 @@ export const dropPins = (tx: Tx, order: string, record: number): Promise<unknown
   tx.deleteFrom("record_pins").where("order_number", "=", order).where("record", "=", record).execute();
 
 /**
- * What becomes of the record when its card is no good: letter and PINs die with the card, and the record waits for a remake. The PINs of
+ * What becomes of the record when its card is no good: letter, carrier and PINs die with the card, and the record waits for a remake. The PINs of
  * a held card live until another is bound or two people have decided: found good, it has no others.
  */
 export async function loseCard(
@@ -67,6 +68,7 @@ export async function loseCard(
     .where("record", "=", record)
     .where("state", "!=", "void")
     .execute();
+  await voidCarrier(tx, desk, { order, record, why: `card ${serial} cancelled` });
   if (!held) await dropPins(tx, order, record);
   const tooOften = attempts % ask.limit === 0;
   await stepRecord(tx, order, record, state, tooOften ? "hold" : "wait-again", {

@@ -64,18 +64,25 @@ export interface Reports {
   }>;
 }
 
-/** How a visit ended, and what people found of the card since: a settled card is held no more, a withdrawn one not good. */
+/** How a visit ended, and what people found of the card since: a settled card is held no more, a withdrawn or mismatched one not good. */
 function decidedSince(row: {
   readonly end_kind: CardLine["end"];
   readonly state: BlankState;
   readonly station: string | null;
   readonly code: string | null;
   readonly detail: string | null;
+  readonly reject_station: string | null;
+  readonly reject_code: string | null;
   readonly reject_detail: string | null;
 }): Pick<CardLine, "end" | "station" | "code" | "detail"> {
   const rejected = row.state === "rejected" || row.state === "destroyed";
   if ((row.end_kind === "held" || row.end_kind === "good") && rejected)
-    return { end: "rejected", station: "review", code: "held-unattended", detail: row.reject_detail ?? "" };
+    return {
+      end: "rejected",
+      station: row.reject_station ?? "review",
+      code: row.reject_code ?? "held-unattended",
+      detail: row.reject_detail ?? "",
+    };
   return {
     end: row.end_kind === "held" && row.state === "good" ? "good" : row.end_kind,
     ...(row.station === null ? {} : { station: row.station }),
@@ -113,6 +120,8 @@ export function reportStore(desk: Desk): Reports {
           "blanks.label",
           "visits.record",
           "blanks.state",
+          "blanks.reject_station",
+          "blanks.reject_code",
           "blanks.reject_detail",
           "cards.attempt",
           "cards.personalised",

@@ -2,10 +2,11 @@
 import type { Serial } from "@persoline/card/program";
 import { mayBeFoundGood, moveBlank } from "../ledger/life.js";
 import { AccountsProblem } from "../ledger/problem.js";
-import { completeOrder, dropPins, loseCard } from "./record-ends.js";
+import { cancelGood } from "./cancel-good.js";
+import { completeOrder, dropPins } from "./record-ends.js";
 import { blankOf, changeBlank, factsOf, findBlank } from "./blanks.js";
 import { record as audit } from "./audit.js";
-import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { type Desk, twoPeople, type Tx, write } from "./desk.js";
 import { staleReports } from "./order-runs.js";
 import { stepRecord } from "./records.js";
 import type { BlanksTable } from "./tables.js";
@@ -321,51 +322,13 @@ export function reviewOf(desk: Desk): Review {
       twoPeople("withdrawing a good card", by, witness);
       return write(desk, async (tx) => {
         const row = await findBlank(tx, serial);
-        const state = moveBlank("reject", factsOf(row), `card ${serial}`);
-        if (
-          row.state !== "good" ||
-          row.stage === "delivered" ||
-          row.order_number === null ||
-          row.record === null
-        )
-          throw new AccountsProblem(
-            "wrong-state",
-            `card ${serial} is ${row.state} (${row.stage}); only a good card that is not delivered can be withdrawn`,
-          );
-        const order = row.order_number;
-        await tx
-          .updateTable("cards")
-          .set({
-            end_kind: "rejected",
-            station: "review",
-            code: "held-unattended",
-            detail: reason,
-            personalised: 1,
-            terminated: 0,
-          })
-          .where("serial", "=", serial)
-          .execute();
-        // Two people have looked: however many cards the record had, it is no riddle.
-        await loseCard(tx, desk, { order, record: row.record, serial, limit: Number.POSITIVE_INFINITY });
-        await staleReports(tx, order);
-        await tx
-          .insertInto("refusals")
-          .values({ serial, reason: "withdrawn", since: stamp(desk), order_number: order })
-          .onConflict((conflict) => conflict.column("serial").doNothing())
-          .execute();
-        await tx
-          .updateTable("orders")
-          .set({ state: "in-production", produced_at: null })
-          .where("order_number", "=", order)
-          .where("state", "=", "produced")
-          .execute();
-        const after = await changeBlank(
-          tx,
-          desk,
-          row,
-          { state, reject_code: "held-unattended", reject_station: "review", reject_detail: reason },
-          { who: by, what: "card.reject", order, detail: { reason, witness, record: row.record } },
-        );
+        const after = await cancelGood(tx, desk, row, {
+          station: "review",
+          code: "held-unattended",
+          reason,
+          by,
+          witness,
+        });
         if (!lost) return blankOf(after);
         const gone = await changeBlank(
           tx,
@@ -377,7 +340,12 @@ export function reviewOf(desk: Desk): Review {
             fate_by: by,
             fate_witness: witness,
           },
-          { who: by, what: "card.lost", order, detail: { reason, witness } },
+          {
+            who: by,
+            what: "card.lost",
+            ...(row.order_number === null ? {} : { order: row.order_number }),
+            detail: { reason, witness },
+          },
         );
         return blankOf(gone);
       });

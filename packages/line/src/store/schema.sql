@@ -88,6 +88,23 @@ CREATE UNIQUE INDEX one_card_in_work on cards (order_number, record) where end_k
 
 CREATE UNIQUE INDEX one_good_card on cards (order_number, record) where end_kind = 'good';
 
+CREATE TABLE carriers (
+  carrier text primary key,
+  order_number text not null,
+  record integer not null,
+  attempt integer not null,
+  batch text not null,
+  page integer not null,
+  state text not null check (state in ('numbered', 'printed', 'fixing', 'mailed', 'void')),
+  void_reason text,
+  changed_at text not null,
+  foreign key (order_number, record) references records
+) strict;
+
+CREATE UNIQUE INDEX one_carrier_being_fixed on carriers (order_number) where state = 'fixing';
+
+CREATE UNIQUE INDEX one_carrier_in_force on carriers (order_number, record) where state <> 'void';
+
 CREATE TABLE counters (
   scope text not null,
   term text not null,

@@ -30,6 +30,8 @@ export interface Stock extends Review, Draw {
     readonly { readonly lot: string; readonly received: number; readonly receivedAt: string }[]
   >;
   find(serial: Serial): Promise<Blank | undefined>;
+  /** By its chip's number or the number on its body. */
+  bearing(number: string): Promise<Blank | undefined>;
   /** In order of lot and label, by pages. */
   list(filter?: {
     readonly lot?: string;
@@ -178,6 +180,15 @@ export function stockStore(desk: Desk): Stock {
         .selectFrom("blanks")
         .selectAll()
         .where("serial", "=", serial)
+        .executeTakeFirst();
+      return row === undefined ? undefined : blankOf(row);
+    },
+
+    async bearing(number) {
+      const row = await desk.db
+        .selectFrom("blanks")
+        .selectAll()
+        .where((where) => where.or([where("serial", "=", number as Serial), where("label", "=", number)]))
         .executeTakeFirst();
       return row === undefined ? undefined : blankOf(row);
     },

@@ -8,6 +8,7 @@ import { type AuditLog, auditLog } from "./audit.js";
 import { recount } from "./counters.js";
 import { type Desk, read } from "./desk.js";
 import { StoreFault } from "./fault.js";
+import { type Carriers, carrierStore } from "./carriers.js";
 import { type Letters, letterStore } from "./letters.js";
 import { type OrderRuns, orderRuns } from "./order-runs.js";
 import { type Orders, orderStore } from "./orders.js";
@@ -48,6 +49,7 @@ export interface Store {
   readonly stock: Stock;
   readonly accounts: LineAccounts;
   readonly letters: Letters;
+  readonly carriers: Carriers;
   readonly access: AccessRegister;
   readonly audit: AuditLog;
   readonly reports: Reports;
@@ -120,6 +122,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     stock: stockStore(desk),
     accounts: lineAccounts(desk, { attempts, recountEvery: 1_000, room }),
     letters: letterStore(desk),
+    carriers: carrierStore(desk),
     access: accessRegister(desk),
     audit: auditLog(desk),
     reports: reportStore(desk),

@@ -2,6 +2,7 @@
 import type { RejectCode, Serial } from "@persoline/card/program";
 import type { Generated } from "kysely";
 import type { AuditResult } from "../ledger/audit.js";
+import type { Carrier } from "../ledger/mailing.js";
 import type { BlankState, OrderState, RecordState, Stage } from "../ledger/types.js";
 
 export interface OrdersTable {
@@ -158,6 +159,18 @@ interface LettersTable {
   page: number | null;
 }
 
+export interface CarriersTable {
+  carrier: string;
+  order_number: string;
+  record: number;
+  attempt: number;
+  batch: string;
+  page: number;
+  state: Carrier["state"];
+  void_reason: string | null;
+  changed_at: string;
+}
+
 interface LetterBatchesTable {
   batch: string;
   order_number: string;
@@ -248,6 +261,7 @@ export interface Tables {
   counters: CountersTable;
   letters: LettersTable;
   letter_batches: LetterBatchesTable;
+  carriers: CarriersTable;
   drawn_labels: DrawnLabelsTable;
   audit: AuditTable;
   audit_heads: AuditHeadsTable;

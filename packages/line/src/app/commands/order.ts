@@ -192,6 +192,7 @@ export function addOrderCommands(program: Command): void {
         await refuseLost(stored, store, data);
         const { product, planned } = await readAnyProduct(stored.spec.product);
         await refuseUnreleased(stored, planned.pins, store);
+        await refuseUnmailed(stored, store);
         const roles = registerOf(product, stored.spec.product);
         const holders =
           roles === undefined
@@ -340,6 +341,19 @@ async function refuseUnreleased(
   if (missing > 0)
     throw new Refusal(
       `${which.letters} of order ${order} ${which.are} not released, and ${which.pins} when the cards are handed over: two people release ${which.them} with "persoline letters release ${order}"; one that was made void is printed anew by "persoline letters reprint"`,
+    );
+}
+
+/** An order whose carriers were printed goes by mail, and all of it. */
+async function refuseUnmailed({ order, state }: StoredOrder, store: Store): Promise<void> {
+  if (state !== "produced") return;
+  const carriers = await store.carriers.list(order);
+  if (carriers.length === 0) return;
+  const { produced } = await store.accounts.progress(order);
+  const missing = produced - carriers.filter((one) => one.state === "mailed").length;
+  if (missing > 0)
+    throw new Refusal(
+      `${String(missing)} of the ${String(produced)} good cards of order ${order} ${missing === 1 ? "is" : "are"} not mailed: "persoline mailing run ${order}" goes on with it`,
     );
 }
 

@@ -46,7 +46,8 @@ function writerOf(note: string): number | undefined {
 
 type Taken = { readonly release: () => void } | { readonly heldBy: number };
 
-function take(file: string): Taken {
+/** Takes what the note stands for, unless a process that lives has it: what a killed one left behind counts for nothing. */
+export function take(file: string): Taken {
   const note = JSON.stringify({ pid: process.pid, began: beganOf(process.pid) } satisfies Holder);
   for (;;) {
     try {

@@ -69,7 +69,7 @@ export class ShopFloor {
     this.#root = root;
     this.#silicon = silicon;
     this.#lots = new LotBook(join(root, "lots"));
-    for (const folder of ["hopper", "machine", "good", "reject", "hold", "lots"]) {
+    for (const folder of ["hopper", "machine", "good", "reject", "hold", "apart", "lots"]) {
       mkdirSync(join(root, folder), { recursive: true });
     }
   }
@@ -255,7 +255,7 @@ export class ShopFloor {
 
   /** Every body and where it lies: what the accounts are compared with. */
   census(): readonly { readonly place: Place; readonly label: string }[] {
-    const bin = (at: "hopper" | "reject" | "hold"): { place: Place; label: string }[] =>
+    const bin = (at: "hopper" | "reject" | "hold" | "apart"): { place: Place; label: string }[] =>
       readdirSync(join(this.#root, at)).map((name) => ({ place: { at }, label: labelIn(name) }));
     const good = readdirSync(join(this.#root, "good")).flatMap((order) =>
       this.#namesIn(`good/${order}`).map((name) => ({
@@ -263,7 +263,7 @@ export class ShopFloor {
         label: labelIn(name),
       })),
     );
-    return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold")];
+    return [...bin("hopper"), ...this.occupied(), ...good, ...bin("reject"), ...bin("hold"), ...bin("apart")];
   }
 
   /** A body by the number printed on it, wherever it lies. */
@@ -279,7 +279,7 @@ export class ShopFloor {
   bodies(): ReadonlyMap<string, Body> {
     const machine = this.#namesIn("machine").map((folder) => join("machine", folder));
     const lying = new Map<string, Body>();
-    for (const folder of ["hopper", ...machine, ...this.#outputs(), "reject", "hold"]) {
+    for (const folder of ["hopper", ...machine, ...this.#outputs(), "reject", "hold", "apart"]) {
       for (const name of this.#namesIn(folder)) {
         const label = labelIn(name);
         // Of two with one number, the first: as `find` has it.

@@ -15,6 +15,7 @@ export function folderOf(place: Place): string {
     case "hopper":
     case "reject":
     case "hold":
+    case "apart":
       return place.at;
   }
 }
@@ -38,6 +39,8 @@ export function nameOf(place: Place): string {
       return `${place.station}, queue place ${String(place.slot + 1)}`;
     case "good":
       return `output slot ${String(place.slot)} of order ${place.order}`;
+    case "apart":
+      return "the mailer's reject tray";
     case "hopper":
     case "reject":
     case "hold":

@@ -183,6 +183,8 @@ function wordsFor(to: Place, label: string | undefined): string {
       return `ASIDE: ${take} aside, for people to look at.`;
     case "hopper":
       return `BACK: ${take} back to the blanks.`;
+    case "apart":
+      return `APART: ${take} into the mailer's reject tray.`;
     case "head":
     case "queue":
       throw new DeviceFault("desk", "refused", "a desk has one reader and no queue");

@@ -5,6 +5,7 @@ export type Place =
   | { readonly at: "hopper" } // back to the blanks
   | { readonly at: "reject" }
   | { readonly at: "hold" }
+  | { readonly at: "apart" } // the mailer's own reject tray: cards whose carrier was not theirs
   | { readonly at: "good"; readonly order: string; readonly slot: number }; // each order has its output; slot = record number: it keeps input order
 
 /** Bins that can be full. The hopper is emptied by the line itself. */

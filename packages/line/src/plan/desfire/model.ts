@@ -33,7 +33,7 @@ export interface DesfireApplication {
 
 /** A product file of DESFire-style cards, in the words of the card. */
 export interface DesfireProduct
-  extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "quality" | "security"> {
+  extends Pick<Product, "name" | "atr" | "cardNumber" | "visual" | "carrier" | "quality" | "security"> {
   readonly kind: "desfire";
   readonly register: RegisterFields | "none";
   /** What a gate uses, files by their names; there when there is a register. */
@@ -96,7 +96,7 @@ function settingsOf(
 
 export function desfireProductModel(file: DesfireProductFile): DesfireProduct {
   const atr = unhex(file.card.atr);
-  const { initial, picc, visual, security, gate } = file;
+  const { initial, picc, visual, carrier, security, gate } = file;
   return {
     kind: "desfire",
     register: registerFields(file.register ?? "none"),
@@ -128,6 +128,7 @@ export function desfireProductModel(file: DesfireProductFile): DesfireProduct {
     columns: Object.entries(file.person).map(([field, rules]) => columnRule(field, rules)),
     quality: { camera: file.quality.camera, chip: [] },
     ...(security === undefined ? {} : { security }),
+    ...(carrier === undefined ? {} : { carrier }),
     ...(visual === undefined
       ? {}
       : {

@@ -113,6 +113,7 @@ export const desfireProductSchema = z
       .optional()
       .describe("What a gate uses (docs/desfire-card.md 6); without it these cards open no gates"),
     visual: productSchema.shape.visual,
+    carrier: productSchema.shape.carrier,
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
   })

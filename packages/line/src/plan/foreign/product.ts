@@ -8,7 +8,7 @@ import { type FileProblem, type ReadYaml, strictYaml } from "../../orders/yaml.j
 import type { ColumnRule } from "../../orders/types.js";
 import { fieldsOf, plainForms, templateOf, type ValueForm } from "../content.js";
 import { columnRule, type ContentModel, contentModel, type Product } from "../product-model.js";
-import { column, content, hexBytes, template, word } from "../product-schema.js";
+import { column, content, hexBytes, productSchema, template, word } from "../product-schema.js";
 
 const witness = {
   "seen-on": z.string().min(3).max(200).describe("Card, version, where it came from"),
@@ -85,6 +85,7 @@ export const foreignSchema = z
     files: z.array(file).min(1),
     person: z.record(word, column),
     write: z.record(word, content),
+    carrier: productSchema.shape.carrier,
     pin: z
       .strictObject({
         reference: hexBytes(1, 1, "a reference"),

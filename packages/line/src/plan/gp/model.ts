@@ -88,6 +88,8 @@ export interface GpProduct extends Pick<Product, "name" | "atr" | "cardNumber" |
   readonly applications: readonly GpApplication[];
   /** Both faces or none: raised characters may be all. */
   readonly visual?: { readonly front?: string; readonly back?: string; readonly emboss?: string };
+  /** Template of its carriers, relative to the product file. */
+  readonly carrier?: string;
   readonly columns: readonly ColumnRule[];
 }
 
@@ -176,7 +178,7 @@ export function gpProductModel(file: GpProductFile): GpProduct {
   const atr = unhex(file.card.atr);
   const initialKeys = initialKeysOf(file.initial);
   const { identification, "card-image": cardImage } = file.issuer;
-  const { visual, security, gate, pin } = file;
+  const { visual, carrier, security, gate, pin } = file;
   return {
     kind: "globalplatform",
     register: registerFields(file.register ?? "none"),
@@ -201,6 +203,7 @@ export function gpProductModel(file: GpProductFile): GpProduct {
     quality: { camera: file.quality.camera, chip: [] },
     ...(pin === undefined ? {} : { pin: pinOf(pin) }),
     ...(security === undefined ? {} : { security }),
+    ...(carrier === undefined ? {} : { carrier }),
     ...(visual === undefined
       ? {}
       : {

@@ -175,6 +175,7 @@ export const gpProductSchema = z
       .strictObject({ front: path.optional(), back: path.optional(), emboss: path.optional() })
       .optional()
       .describe("Both faces, or raised characters only"),
+    carrier: productSchema.shape.carrier,
     security: productSchema.shape.security,
     quality: z.strictObject({ camera: z.array(word).default([]) }).default({ camera: [] }),
   })

@@ -13,6 +13,13 @@ export {
   parseLayout,
 } from "./template.js";
 export { layoutJsonSchemas } from "./template-schema.js";
+export {
+  carrierJsonSchema,
+  type CarrierLayout,
+  carrierPage,
+  carriersPdf,
+  parseCarrier,
+} from "./carrier.js";
 export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
 export {

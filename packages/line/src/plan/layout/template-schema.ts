@@ -110,36 +110,58 @@ const align = z
 const marked = z.enum(["laser", "colour", "preprint"]).default("laser");
 const template = z.string().min(1).describe("{field} and {field|modifier} are filled in for each record");
 
+export const textField = z.strictObject({
+  kind: z.literal("text"),
+  name: fieldName,
+  text: template,
+  font: fonts,
+  size,
+  min: size.optional().describe("smallest size the text may be shrunk to; without it the text never shrinks"),
+  lines: z.int().min(1).max(6).default(1),
+  leading: z.number().min(0.9).max(3).default(1.22).describe("distance of base lines, in font sizes"),
+  wrap: z
+    .enum(["words", "hyphens", "balance"])
+    .default("words")
+    .describe(
+      "where a line may end: between words; also after a hyphen; balance makes lines alike in length",
+    ),
+  direction: z.enum(["auto", "ltr", "rtl"]).default("auto").describe("auto: as the first letter has it"),
+  box,
+  align,
+  valign: z.enum(["top", "middle", "bottom"]).default("middle"),
+  spacing: z.number().min(-1).max(5).default(0).describe("mm added after each character"),
+  required: z.boolean().default(true),
+  alphabets: alphabets.optional(),
+  layer: marked,
+  colour: colour.default("#000000"),
+  ink,
+  when,
+});
+
+export const codeField = z.strictObject({
+  kind: z.literal("code"),
+  name: fieldName,
+  symbology: z.enum(symbologies),
+  text: template,
+  level: z
+    .union([z.enum(["L", "M", "Q", "H"]), z.int().min(0).max(90)])
+    .optional()
+    .describe("error correction: qrcode L M Q H; pdf417 0 to 8; azteccode per cent"),
+  columns: z.int().min(1).max(30).optional().describe("pdf417: data columns"),
+  module: z
+    .number()
+    .gt(0)
+    .max(3)
+    .optional()
+    .describe("mm; a whole number of dots; without it the widest that fits the box"),
+  box: box.describe("[x, y, width, height] in mm with the quiet zone"),
+  layer: z.enum(["code", "colour"]).default("code"),
+  colour: colour.default("#000000"),
+  when,
+});
+
 export const fieldSchema = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("text"),
-    name: fieldName,
-    text: template,
-    font: fonts,
-    size,
-    min: size
-      .optional()
-      .describe("smallest size the text may be shrunk to; without it the text never shrinks"),
-    lines: z.int().min(1).max(6).default(1),
-    leading: z.number().min(0.9).max(3).default(1.22).describe("distance of base lines, in font sizes"),
-    wrap: z
-      .enum(["words", "hyphens", "balance"])
-      .default("words")
-      .describe(
-        "where a line may end: between words; also after a hyphen; balance makes lines alike in length",
-      ),
-    direction: z.enum(["auto", "ltr", "rtl"]).default("auto").describe("auto: as the first letter has it"),
-    box,
-    align,
-    valign: z.enum(["top", "middle", "bottom"]).default("middle"),
-    spacing: z.number().min(-1).max(5).default(0).describe("mm added after each character"),
-    required: z.boolean().default(true),
-    alphabets: alphabets.optional(),
-    layer: marked,
-    colour: colour.default("#000000"),
-    ink,
-    when,
-  }),
+  textField,
   z.strictObject({
     kind: z.literal("ocr"),
     name: fieldName,
@@ -189,27 +211,7 @@ export const fieldSchema = z.discriminatedUnion("kind", [
     layer: z.enum(["laser", "colour"]).default("laser"),
     when,
   }),
-  z.strictObject({
-    kind: z.literal("code"),
-    name: fieldName,
-    symbology: z.enum(symbologies),
-    text: template,
-    level: z
-      .union([z.enum(["L", "M", "Q", "H"]), z.int().min(0).max(90)])
-      .optional()
-      .describe("error correction: qrcode L M Q H; pdf417 0 to 8; azteccode per cent"),
-    columns: z.int().min(1).max(30).optional().describe("pdf417: data columns"),
-    module: z
-      .number()
-      .gt(0)
-      .max(3)
-      .optional()
-      .describe("mm; a whole number of dots; without it the widest that fits the box"),
-    box: box.describe("[x, y, width, height] in mm with the quiet zone"),
-    layer: z.enum(["code", "colour"]).default("code"),
-    colour: colour.default("#000000"),
-    when,
-  }),
+  codeField,
   z.strictObject({
     kind: z.literal("emboss"),
     name: fieldName,

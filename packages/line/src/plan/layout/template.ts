@@ -15,7 +15,7 @@ import {
 import { parseTemplate, type TextTemplate } from "./text.js";
 
 type RawArt = z.output<typeof artSchema>;
-type RawField = z.output<typeof fieldSchema>;
+export type RawField = z.output<typeof fieldSchema>;
 export type Condition = NonNullable<RawArt["when"]>;
 
 /** A shape of a layout, with a name even where the file gives none. */
@@ -111,7 +111,8 @@ interface Read<T> {
   readonly place: (path: YamlPath) => LayoutPlace;
 }
 
-function read<S extends z.ZodType>(text: string, file: string, schema: S): Read<z.output<S>> {
+/** Throws LayoutProblem with the file's first problem. */
+export function readTemplate<S extends z.ZodType>(text: string, file: string, schema: S): Read<z.output<S>> {
   const result = strictYaml(schema, text, file);
   if (!result.ok) {
     const [first] = result.problems;
@@ -131,7 +132,7 @@ function read<S extends z.ZodType>(text: string, file: string, schema: S): Read<
 }
 
 /** A part of a layout and where each key of it stands: an heir's change stands in the heir. */
-interface Part<T> {
+export interface Part<T> {
   readonly value: T;
   readonly name: string;
   readonly place: (path: YamlPath) => LayoutPlace;
@@ -145,8 +146,12 @@ interface Parts extends Omit<z.output<typeof layoutSchema>, "art" | "fields"> {
 
 const deepest = 5;
 
-const wrong = (at: LayoutPlace, field: string | undefined, what: string, remedy: string): LayoutProblem =>
-  new LayoutProblem("wrong-layout", at, field, what, remedy);
+export const wrong = (
+  at: LayoutPlace,
+  field: string | undefined,
+  what: string,
+  remedy: string,
+): LayoutProblem => new LayoutProblem("wrong-layout", at, field, what, remedy);
 
 const meant = (name: string, known: readonly string[]): string => {
   const near = nearest(name, known);
@@ -179,7 +184,7 @@ function changed<T extends { readonly [key: string]: unknown }>(
 }
 
 function readParts(text: string, file: string, load: LayoutReader, heirs: readonly string[]): Parts {
-  const { value, place } = read(text, file, layoutSchema);
+  const { value, place } = readTemplate(text, file, layoutSchema);
   const own = {
     art: value.art.map(
       (art, i): Part<RawArt> => ({
@@ -294,7 +299,7 @@ function textOf(source: string, place: LayoutPlace, field: string, known: readon
   return parsed;
 }
 
-function onceEach(names: readonly string[], place: (i: number) => LayoutPlace): void {
+export function onceEach(names: readonly string[], place: (i: number) => LayoutPlace): void {
   names.forEach((one, i) => {
     if (names.indexOf(one) !== i)
       throw wrong(place(i), one, "the name is used twice", "give every field its own name");
@@ -341,7 +346,8 @@ function artOf(part: Part<RawArt>, load: LayoutReader, offered: LayoutFields, la
   return { ...value, name, place, source: found.text, sourceFile: found.file };
 }
 
-function fieldOf(part: Part<RawField>, offered: LayoutFields): LayoutField {
+/** Throws LayoutProblem: a field that the product has not, or that must not stand there. */
+export function fieldOf(part: Part<RawField>, offered: LayoutFields): LayoutField {
   conditionKnown(part, offered);
   const { value, name } = part;
   const place = part.place([]);
@@ -445,7 +451,7 @@ export function parseLayout(
 
 /** Reads an embossing layout. Throws LayoutProblem with line and column. */
 export function parseEmboss(text: string, file: string, offered: LayoutFields): EmbossTemplate {
-  const { value, place } = read(text, file, embossSchema);
+  const { value, place } = readTemplate(text, file, embossSchema);
   onceEach(
     value.lines.map((line) => line.name),
     (i) => place(["lines", i, "name"]),

@@ -4,6 +4,7 @@ import { prepareZXingModule, readBarcodes } from "zxing-wasm/reader";
 import type { PlacedField } from "../../plan/types.js";
 import { windowOf } from "./match.js";
 import type { FaceFinding } from "./finding.js";
+import type { Grey } from "./straighten.js";
 import { boxBlur, cut, type Plane, plane } from "./plane.js";
 
 /** The decoder's names. */
@@ -89,4 +90,19 @@ export async function judgeCode(field: PlacedField, ink: Plane): Promise<readonl
       weight: what === "wrong-code" ? "reject" : "doubtful",
     },
   ];
+}
+
+/** What all codes in a picture say, linear and two-dimensional, each once. */
+export async function codesIn({ width, height, grey }: Grey): Promise<readonly string[]> {
+  await decoder();
+  const pixels = new Uint8ClampedArray(grey.length * 4);
+  for (let i = 0, out = 0; i < grey.length; i++, out += 4) {
+    pixels[out] = pixels[out + 1] = pixels[out + 2] = grey[i] ?? 0;
+    pixels[out + 3] = 255;
+  }
+  const found = await readBarcodes(
+    { data: pixels, width, height, colorSpace: "srgb" },
+    { formats: Object.values(formats), tryHarder: true, maxNumberOfSymbols: 8 },
+  );
+  return [...new Set(found.flatMap(({ isValid, text }) => (isValid ? [text] : [])))];
 }

@@ -28,3 +28,4 @@ export {
   profileText,
   type SideProfile,
 } from "./profile.js";
+export { codesIn } from "./code.js";

@@ -7,6 +7,7 @@ import { givenUp } from "./migrations/0004-given-up.js";
 import { cardNumbers } from "./migrations/0005-card-numbers.js";
 import { drawnLabels } from "./migrations/0006-drawn-labels.js";
 import { letterBatches } from "./migrations/0007-letter-batches.js";
+import { carriers } from "./migrations/0008-carriers.js";
 
 interface Migration {
   readonly number: number;
@@ -23,6 +24,7 @@ export const migrations: readonly Migration[] = [
   { number: 5, name: "card-numbers", sql: cardNumbers },
   { number: 6, name: "drawn-labels", sql: drawnLabels },
   { number: 7, name: "letter-batches", sql: letterBatches },
+  { number: 8, name: "carriers", sql: carriers },
 ];
 
 /** "PERS": tells our files from other SQLite files. */
