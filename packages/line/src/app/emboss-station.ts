@@ -54,6 +54,7 @@ export function readEmbossStation(file: string): EmbossStationFile {
     ca: resolve(folder, value.ca),
     cert: resolve(folder, value.cert),
     key: resolve(folder, value.key),
+    ...(value.crl === undefined ? {} : { crl: resolve(folder, value.crl) }),
     reader:
       "shopFloor" in value.reader
         ? { ...value.reader, shopFloor: resolve(folder, value.reader.shopFloor) }

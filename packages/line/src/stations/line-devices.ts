@@ -12,6 +12,11 @@ const certificates = {
   ca: z.string().min(1).describe("Certificate of the house's authority, PEM"),
   cert: z.string().min(1).describe("Own certificate under it, PEM"),
   key: z.string().min(1).describe("Its private key, PEM"),
+  crl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The authority's revocation list, PEM; read again whenever it has changed"),
 };
 
 /** A machine that takes records, at its wire. */
@@ -109,7 +114,7 @@ export function withPaths<D extends "simulated" | object>(device: D, folder: str
   const entries: readonly [string, unknown][] = Object.entries(device);
   const paths = entries.map(([key, value]): [string, unknown] => [
     key,
-    ["folder", "ask", "ca", "cert", "key"].includes(key) && typeof value === "string"
+    ["folder", "ask", "ca", "cert", "key", "crl"].includes(key) && typeof value === "string"
       ? resolve(folder, value)
       : value,
   ]);

@@ -12,12 +12,12 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { DeviceFault } from "../../problem.js";
 import type { MarkedCard, Marker, MarkJob } from "../port.js";
 import { markingMs } from "../simulated.js";
 import { type Answer, answer, type Asked, lineCutter, type TrayAnswer, type TrayCard } from "./protocol.js";
-import type { TlsFiles } from "./tls.js";
+import { secureContextOf, type TlsFiles } from "./tls.js";
 
 export interface RemoteStationOptions {
   readonly name: string;
@@ -99,7 +99,13 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
   const linked = async (): Promise<Link> => {
     if (link !== undefined) return link;
     const { host, port, tls, station } = options;
-    const socket = connect({ host, port, ...tls, servername: station, minVersion: "TLSv1.3" });
+    let own: SecureContextOptions;
+    try {
+      own = secureContextOf(tls);
+    } catch {
+      throw fault("refused", `the revocation list ${String(tls.crl)} cannot be read`);
+    }
+    const socket = connect({ host, port, ...own, servername: station, minVersion: "TLSv1.3" });
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => {
         socket.destroy();

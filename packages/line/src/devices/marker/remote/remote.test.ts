@@ -8,20 +8,25 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { wheelsGeometry } from "../geometry.js";
 import { DeviceFault } from "../../problem.js";
 import type { Marker, MarkJob, StruckLine } from "../port.js";
-import { authority, certificate } from "./certificates.test.data.js";
+import { authority, certificate, revocations } from "./certificates.test.data.js";
 import { clearTrays, remoteEmbosser, type RemoteStation, remoteStation } from "./client.js";
 import type { Answer, TrayCard } from "./protocol.js";
 import { type EmbossStation, type EmbossStationOptions, embossStation, type FedCard } from "./station.js";
 import { readTls, type TlsFiles } from "./tls.js";
 
 const root = mkdtempSync(join(tmpdir(), "persoline-remote-"));
-let house: Record<"line" | "station" | "other", TlsFiles>;
+let house: Record<"line" | "station" | "other" | "expired", TlsFiles>;
 let foreign: TlsFiles;
 beforeAll(() => {
   authority(root, "house");
   authority(root, "foreign");
   const of = (by: string, name: string) => readTls("test", certificate(root, by, name));
-  house = { line: of("house", "line"), station: of("house", "room-2"), other: of("house", "other-line") };
+  house = {
+    line: of("house", "line"),
+    station: of("house", "room-2"),
+    other: of("house", "other-line"),
+    expired: readTls("test", certificate(root, "house", "line", "expired")),
+  };
   foreign = of("foreign", "line");
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -273,10 +278,66 @@ describe("who speaks", () => {
   test.each([
     ["without a certificate of the house", () => foreign],
     ["with another machine's certificate", () => house.other],
+    ["with a certificate that has expired", () => house.expired],
   ])("%s is not heard", async (_, tls) => {
     await expect(client(station.port, { ...tls(), ca: house.line.ca }).openTrays()).rejects.toBeInstanceOf(
       DeviceFault,
     );
+  });
+  test("whose certificate the house took back is not heard from then on, nor spoken to, connected or not", async () => {
+    const stolen = certificate(root, "house", "line");
+    const crl = revocations(root, "house");
+    await station.close();
+    station = await start({ tls: { ...house.station, crl } });
+    const thief = client(station.port, readTls("test", stolen));
+    expect(await thief.openTrays()).toEqual([]);
+    revocations(root, "house", stolen.cert);
+    await expect(thief.openTrays()).rejects.toMatchObject({ code: "unplugged" });
+    await expect(thief.openTrays()).rejects.toMatchObject({ code: "unplugged" });
+    // Another certificate for the same name is heard.
+    expect(await client(station.port, house.line).openTrays()).toEqual([]);
+    // The other way round: a line with that list does not speak to a station that shows such a certificate.
+    const theirs = certificate(root, "house", "room-2");
+    revocations(root, "house", theirs.cert);
+    await station.close();
+    station = await start({ tls: readTls("test", theirs) });
+    await expect(client(station.port, { ...house.line, crl }).openTrays()).rejects.toMatchObject({
+      code: "unplugged",
+    });
+    // Nobody is heard when nobody can tell who was revoked.
+    await station.close();
+    station = await start({ tls: { ...house.station, crl } });
+    rmSync(crl);
+    await expect(client(station.port, house.line).openTrays()).rejects.toMatchObject({ code: "unplugged" });
+  });
+  test.each([
+    ["TLS 1.2", "TLSv1.2"],
+    ["TLS 1.1", "TLSv1.1"],
+  ] as const)("nobody is heard by %s, nor in the clear", async (_, maxVersion) => {
+    const end = await new Promise<string>((resolve) => {
+      const socket = connect({
+        ...{ host: "127.0.0.1", port: station.port, ...house.line, servername: "room-2" },
+        ...{ minVersion: maxVersion, maxVersion, ciphers: "DEFAULT:@SECLEVEL=0" },
+      });
+      socket.once("secureConnect", () => resolve("connected"));
+      socket.once("error", () => resolve("refused"));
+    });
+    expect(end).toBe("refused");
+    const clear = await new Promise<string>((resolve) => {
+      const socket = connectTcp(station.port, "127.0.0.1", () => {
+        socket.write(`${JSON.stringify({ ask: "hello", seq: 1, lease: 99 })}\n`);
+      });
+      let said = "";
+      socket.on("data", (part: Buffer) => (said += part.toString("latin1")));
+      socket.once("error", () => undefined);
+      socket.once("close", () => resolve(said));
+    });
+    expect(clear).not.toContain("welcome");
+  });
+  test("a line does not speak to a station whose certificate has expired", async () => {
+    await station.close();
+    station = await start({ tls: readTls("test", certificate(root, "house", "room-2", "expired")) });
+    await expect(client().openTrays()).rejects.toMatchObject({ code: "unplugged" });
   });
   test("a line does not speak to a station of another house or another name", async () => {
     await expect(client(station.port, { ...house.line, ca: foreign.ca }).openTrays()).rejects.toMatchObject({

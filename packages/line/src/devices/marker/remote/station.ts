@@ -1,7 +1,7 @@
 /** The embosser's side: a process in another room that strikes what it was sent, on the card whose chip it reads there. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { DeviceFault } from "../../problem.js";
 import type { Marker } from "../port.js";
 import { type BookedTray, digestOf, StationBook } from "./book.js";
@@ -13,7 +13,7 @@ import {
   type RefusalCode,
   type TrayAnswer,
 } from "./protocol.js";
-import type { TlsFiles } from "./tls.js";
+import { crlWatch, secureContextOf, type TlsFiles } from "./tls.js";
 
 /** A body that was fed into the machine, and who its chip says it is. */
 export interface FedCard {
@@ -178,8 +178,26 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       connection.socket.end();
   };
 
+  const revocations = crlWatch(options.tls);
+  /** Takes a new revocation list; whoever is connected must show its certificate again. False: the list cannot be read. */
+  const renewed = (): boolean => {
+    if (!revocations()) return true;
+    holder?.socket.destroy();
+    try {
+      server.setSecureContext({ ...secureContextOf(options.tls), minVersion: "TLSv1.3" });
+      return true;
+    } catch {
+      onEvent("the revocation list cannot be read: nobody is heard");
+      return false;
+    }
+  };
   const server: Server = createServer(
-    { ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
+    {
+      ...secureContextOf(options.tls),
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.3",
+    },
     (socket) => {
       const { CN } = socket.getPeerCertificate().subject;
       if (CN !== options.line) {
@@ -200,7 +218,7 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
         "data",
         lineCutter(
           (text) => {
-            if (!socket.writableEnded) hear(connection, text);
+            if (renewed() && !socket.destroyed && !socket.writableEnded) hear(connection, text);
           },
           () => socket.destroy(),
         ),
@@ -208,6 +226,10 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     },
   );
   server.on("tlsClientError", () => onEvent("a connection without a certificate of ours was refused"));
+  // Before the handshake: whoever was revoked since the last one is not let in, nor anybody when nobody knows who was.
+  server.prependListener("connection", (raw: Socket) => {
+    if (!renewed()) raw.destroy();
+  });
 
   const strike = async ({ serial, marker }: FedCard): Promise<void> => {
     const open = [...book.trays.values()].filter(({ closed, withdrawn }) => !closed && !withdrawn);
