@@ -4,7 +4,7 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { AddressInfo, Socket } from "node:net";
 import { DeviceFault } from "../../problem.js";
 import type { Marker } from "../port.js";
-import { type BookedTray, digestOf, StationBook } from "./book.js";
+import { type BookedTray, StationBook } from "./book.js";
 import {
   type Answer,
   lineCutter,
@@ -13,6 +13,7 @@ import {
   type RefusalCode,
   type TrayAnswer,
 } from "./protocol.js";
+import { digestOf, isSigned, listText, receiptText, signed } from "./signing.js";
 import { crlWatch, secureContextOf, type TlsFiles } from "./tls.js";
 
 /** A body that was fed into the machine, and who its chip says it is. */
@@ -67,6 +68,7 @@ const stateOf = (seq: number, tray: BookedTray): TrayAnswer => ({
   answer: "tray",
   seq,
   tray: tray.tray,
+  digest: tray.digest,
   finished: ended(tray),
   closed: tray.closed,
   cards: tray.cards.map(({ serial, state, detail }) => ({
@@ -103,10 +105,10 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       return {
         answer: "open-trays",
         seq,
-        trays: [...book.trays.values()].flatMap(({ tray, closed }) => (closed ? [] : [tray])),
+        trays: [...book.trays.keys()],
       };
-    if (asked.ask === "tray") return countedOut(asked);
-    const tray = book.trays.get(asked.tray);
+    if (asked.ask === "tray") return countedOut(asked, connection);
+    const tray = book.find(asked.tray);
     if (tray === undefined)
       return refused(seq, "no-such-tray", `no tray ${asked.tray} was counted out to here`);
     if (asked.ask === "withdraw" && !tray.withdrawn && !tray.closed)
@@ -114,19 +116,23 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     return asked.ask === "counted-in" ? countedIn(asked, tray) : stateOf(seq, tray);
   };
 
-  const countedOut = ({ seq, tray, count, cards }: Extract<Question, { ask: "tray" }>): Answer => {
+  const countedOut = (
+    { seq, tray, count, cards, signature }: Extract<Question, { ask: "tray" }>,
+    { socket }: Connection,
+  ): Answer => {
     if (count !== cards.length || new Set(cards.map(({ serial }) => serial)).size !== count)
       return refused(seq, "wrong-count", "the tray's count is not its number of different cards");
-    const known = book.trays.get(tray);
+    const line = socket.getPeerX509Certificate()?.publicKey;
+    if (line === undefined || !isSigned(line, listText(tray, cards), signature))
+      return refused(seq, "wrong-signature", "the list is not signed by the line's key");
+    const known = book.find(tray);
     if (known !== undefined)
-      return known.digest === digestOf(cards)
+      return known.digest === digestOf(tray, cards)
         ? stateOf(seq, known)
         : refused(seq, "another-tray", `tray ${tray} was counted out with other contents`);
-    if (cards.some((card) => book.knows(card)))
+    if (book.knowsAny(cards))
       return refused(seq, "card-known", "a card of it was counted out before, in another tray");
-    book.take(tray, cards);
-    const taken = book.trays.get(tray);
-    if (taken === undefined) throw new Error(`tray ${tray} was taken and is not there`);
+    const taken = book.take(tray, cards, signature);
     onEvent(`tray ${tray}: ${String(count)} cards counted out to here`);
     return stateOf(seq, taken);
   };
@@ -147,9 +153,12 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       );
     if (!tray.closed) {
       book.closeTray(tray.tray);
-      onEvent(`tray ${tray.tray}: counted in, its lines are erased`);
+      onEvent(
+        `tray ${tray.tray}: counted in with ${String(asked.struck)} good, ${String(asked.rejected)} rejects, ${String(asked.untouched)} untouched; its lines are erased`,
+      );
     }
-    return stateOf(asked.seq, tray);
+    const receipt = signed(options.tls.key, receiptText(tray.tray, tray.digest, tray.cards));
+    return { ...stateOf(asked.seq, tray), receipt };
   };
 
   const hear = (connection: Connection, text: string): void => {
@@ -231,15 +240,24 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     if (!renewed()) raw.destroy();
   });
 
-  const strike = async ({ serial, marker }: FedCard): Promise<void> => {
-    const open = [...book.trays.values()].filter(({ closed, withdrawn }) => !closed && !withdrawn);
+  /** Bodies that are no card of the trays in work: each is told once. */
+  const strangers = new Set<string>();
+  const strike = async ({ body, serial, marker }: FedCard): Promise<void> => {
+    const open = [...book.trays.values()].filter(({ withdrawn }) => !withdrawn);
     const tray = open.find(({ cards }) =>
       cards.some((card) => card.serial === serial && card.state === "waiting"),
     );
     if (tray === undefined || serial === undefined) {
       const [first] = open;
       const ours = open.some(({ cards }) => cards.some((card) => card.serial === serial));
-      if (first !== undefined && !ours) book.write({ event: "stranger", tray: first.tray });
+      if (first !== undefined && !ours && !strangers.has(body)) {
+        strangers.add(body);
+        book.write({
+          event: "stranger",
+          tray: first.tray,
+          ...(serial === undefined ? {} : { serial }),
+        });
+      }
       return;
     }
     const card = book.linesOf(tray.tray, serial);
@@ -264,13 +282,13 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
 
   const waits = (): boolean =>
     [...book.trays.values()].some(
-      ({ closed, withdrawn, cards }) =>
-        !closed && !withdrawn && cards.some(({ state }) => state === "waiting"),
+      ({ withdrawn, cards }) => !withdrawn && cards.some(({ state }) => state === "waiting"),
     );
   const work = (async () => {
     while (!closing) {
       // Cut off from the line, the station ends the card in hand and begins no other.
-      const fed = holder !== undefined && waits() ? await feeder.next(book.trays.size) : undefined;
+      if (book.trays.size === 0) strangers.clear();
+      const fed = holder !== undefined && waits() ? await feeder.next(book.taken) : undefined;
       if (fed === undefined) await sleep(10);
       else await strike(fed);
     }
