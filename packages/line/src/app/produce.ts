@@ -13,6 +13,7 @@ import { type LineFile, readLine } from "../stations/line-file.js";
 import { driftText } from "../stations/quality/index.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
 import { openJournal } from "../store/journal.js";
+import { openTrayBook } from "../store/tray-book.js";
 import type { StoredOrder } from "../store/orders.js";
 import { openStore, type Store } from "../store/store.js";
 import { type AssembledLine, assembleLine } from "./assemble-line.js";
@@ -227,6 +228,10 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   await keeps(hsm, job, file, [example.personalization, example.proof]);
   await keepPairsForRemakes(job, hsm);
   const journal = opened.add(await openJournal(data.journal(file.line)), (one) => one.close());
+  const trays =
+    sendsTrays(file) || existsSync(data.trays(file.line))
+      ? opened.add(openTrayBook(data.trays(file.line)), (one) => one.close())
+      : undefined;
   const dataKey = opened.add(
     await hsm.releaseDataKey({ order, sealed: stored.sealedDataKey ?? new Uint8Array(0) }),
     (key) => key.fill(0),
@@ -243,6 +248,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       hsm: forOrder(hsm, order),
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
+      ...(trays === undefined ? {} : { trays }),
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces, { laser, printing: printingOf(file) }),
       ...(laser === undefined ? {} : { laser: laser.settings }),
@@ -305,6 +311,10 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     planned,
   };
 }
+
+/** Whether cards leave this line by the tray, for an embosser in another room. */
+const sendsTrays = ({ stations }: LineFile): boolean =>
+  stations.some(({ embosser }) => typeof embosser === "object" && "remote" in embosser && embosser.cards > 1);
 
 /** Throws DataProblem that names the line file: its reader is not there, so no card is asked for. */
 async function deskReady(assembled: AssembledLine, { stations }: LineFile, path: string): Promise<void> {

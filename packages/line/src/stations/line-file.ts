@@ -463,7 +463,10 @@ function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
   const { stations, transport } = read.value;
   // At a desk a person sees when a bin is full.
   if (transport.kind === "operator") return [];
-  const places = stations.reduce((sum, { heads, queue }, at) => sum + heads + (at === 0 ? 0 : queue), 0);
+  const places = stations.reduce(
+    (sum, { heads, queue, embosser }, at) => sum + heads + (at === 0 ? 0 : queue) + inTraysOf(embosser),
+    0,
+  );
   return bins
     .filter((bin) => (transport.bins[bin] ?? Number.POSITIVE_INFINITY) <= places)
     .map((bin) =>
@@ -475,6 +478,12 @@ function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
       ),
     );
 }
+
+/** Cards that may lie in a station's trays. */
+const inTraysOf = (embosser: EmbosserFile | undefined): number =>
+  typeof embosser === "object" && "remote" in embosser && embosser.cards > 1
+    ? embosser.cards * embosser.trays
+    : 0;
 
 function stockProblems(read: ReadYaml<LineYaml>): FileProblem[] {
   const { stock } = read.value;

@@ -103,6 +103,10 @@ export interface TrayRoom {
   countIn(tray: string, count: TrayCount): Promise<TrayCount>;
   /** Trays not counted in. */
   openTrays(): Promise<readonly string[]>;
+  /** Milliseconds on the room's own clock, which may be another than the line's. */
+  now(): number;
+  /** A while on that clock, between two looks at a tray. */
+  pause(): Promise<void>;
 }
 
 /** A mark as a machine's own program reads it, made for that machine's settings. */

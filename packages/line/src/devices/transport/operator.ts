@@ -185,6 +185,7 @@ function wordsFor(to: Place, label: string | undefined): string {
       return `BACK: ${take} back to the blanks.`;
     case "head":
     case "queue":
+    case "tray":
       throw new DeviceFault("desk", "refused", "a desk has one reader and no queue");
   }
 }

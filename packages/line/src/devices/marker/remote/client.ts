@@ -210,6 +210,17 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
   };
 }
 
+/** The station as a room to which a line sends its cards by the tray. */
+const roomOf = (
+  { countOut, state, withdraw, countIn, openTrays }: RemoteStation,
+  own: Pick<TrayRoom, "name" | "does" | "cards" | "trays" | "patienceMs">,
+): TrayRoom => ({
+  ...own,
+  ...{ countOut, state, withdraw, countIn, openTrays },
+  now: () => performance.now(),
+  pause: () => sleep(100),
+});
+
 /** Trays that an earlier run or a lost card left: what is not begun is withdrawn, all are counted in, and their lines erased there. */
 export async function clearTrays(station: RemoteStation): Promise<void> {
   for (const tray of await station.openTrays()) {
@@ -236,9 +247,11 @@ export function remoteEmbosser(
     readonly does: "emboss" | "indent";
     readonly order: string;
     readonly timeoutMs: number;
+    /** Cards in a tray, and trays away at once; without it, each card is a tray of its own. */
+    readonly trays?: { readonly cards: number; readonly trays: number };
   },
 ): Marker {
-  const { name, does, order, timeoutMs } = options;
+  const { name, does, order, timeoutMs, trays } = options;
   const fault = (code: "refused" | "timeout", message: string): DeviceFault =>
     new DeviceFault(name, code, `${name}: ${message}`);
   const struck = (job: MarkJob) => {
@@ -276,6 +289,9 @@ export function remoteEmbosser(
     name,
     kind: "real",
     does,
+    ...(trays === undefined
+      ? {}
+      : { room: roomOf(station, { name, does, patienceMs: timeoutMs, ...trays }) }),
     geometry: wheelsGeometry(does),
     duration: (job) => markingMs(struck(job)),
     async ready() {
