@@ -27,6 +27,8 @@ export class Trays {
   readonly #leaving: Leaving;
   /** Rooms in which this run has looked for trays that nobody here knows. */
   readonly #cleared = new Set<TrayRoom>();
+  /** When a card of any of its trays came to an end, or a tray came there: one tray may wait long for its turn. */
+  readonly #moved = new Map<TrayRoom, number>();
 
   constructor(shift: Shift, leaving: Leaving) {
     this.#shift = shift;
@@ -164,16 +166,16 @@ export class Trays {
   async #finished(station: MachineStation, tray: string, first: TrayCount): Promise<TrayCount | undefined> {
     const room = roomOf(station);
     let count = first;
-    let moved = room.now();
+    this.#moved.set(room, room.now());
     while (!count.finished) {
       if (this.#shift.stopping === "halted") return undefined;
       await room.pause();
       const before = endedIn(count);
-      const late = room.now() - moved > room.patienceMs;
+      const late = room.now() - (this.#moved.get(room) ?? 0) > room.patienceMs;
       const now = await this.#persistently(room, () => (late ? room.withdraw(tray) : room.state(tray)));
       if (now === undefined)
         throw new DeviceFault(room.name, "refused", `${room.name}: it has lost its tray ${tray}`);
-      if (endedIn(now) > before) moved = room.now();
+      if (endedIn(now) > before) this.#moved.set(room, room.now());
       count = now;
     }
     return count;
