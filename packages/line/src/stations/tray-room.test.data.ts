@@ -21,6 +21,8 @@ export class Room {
   stands = false;
   /** Nobody answers. */
   deaf = false;
+  /** Nor when a tray is counted in. */
+  deafAtEnd = false;
   #strangers = 0;
   #looks = 0;
 
@@ -70,6 +72,7 @@ export class Room {
       countIn: (tray, told) =>
         answer(() => {
           const known = this.#known(tray);
+          if (this.deafAtEnd) throw new DeviceFault("room", "unplugged", "room: no connection");
           if (JSON.stringify(told.cards) !== JSON.stringify(this.#count(tray).cards))
             throw new DeviceFault("room", "refused", "room: other numbers than its own");
           known.closed = true;
