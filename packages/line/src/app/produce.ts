@@ -9,7 +9,7 @@ import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
 import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
-import { type LineFile, readLine } from "../stations/line-file.js";
+import { type LineFile, readLine, sendsTrays } from "../stations/line-file.js";
 import { driftText } from "../stations/quality/index.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
 import { openJournal } from "../store/journal.js";
@@ -311,10 +311,6 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     planned,
   };
 }
-
-/** Whether cards leave this line by the tray, for an embosser in another room. */
-const sendsTrays = ({ stations }: LineFile): boolean =>
-  stations.some(({ embosser }) => typeof embosser === "object" && "remote" in embosser && embosser.cards > 1);
 
 /** Throws DataProblem that names the line file: its reader is not there, so no card is asked for. */
 async function deskReady(assembled: AssembledLine, { stations }: LineFile, path: string): Promise<void> {

@@ -479,6 +479,10 @@ function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
     );
 }
 
+/** Whether cards leave this line by the tray, for an embosser in another room. */
+export const sendsTrays = ({ stations }: Pick<LineFile, "stations">): boolean =>
+  stations.some(({ embosser }) => inTraysOf(embosser) > 0);
+
 /** Cards that may lie in a station's trays. */
 const inTraysOf = (embosser: EmbosserFile | undefined): number =>
   typeof embosser === "object" && "remote" in embosser && embosser.cards > 1

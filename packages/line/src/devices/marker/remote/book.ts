@@ -257,3 +257,45 @@ function* linesIn(path: string): Generator<{ readonly text: string; readonly end
     closeSync(file);
   }
 }
+
+/** One tray's way through a station. */
+export interface StationTray {
+  readonly tray: string;
+  readonly cards: number;
+  readonly outAt: string;
+  readonly inAt?: string;
+  readonly struck: number;
+  readonly rejected: number;
+  /** Not begun: still waiting, or left so when the tray was withdrawn. */
+  readonly untouched: number;
+  readonly strangers: number;
+}
+
+/** Every tray that was ever counted out to the station with this folder. */
+export function stationTrays(root: string): StationTray[] {
+  const path = join(root, "journal.jsonl");
+  if (!existsSync(path)) return [];
+  const trays = new Map<string, BookedTray>();
+  const times = new Map<string, { outAt: string; inAt?: string }>();
+  for (const { text } of linesIn(path)) {
+    const entry = JSON.parse(text) as Entry;
+    if (entry.event === "lease") continue;
+    enter(trays, entry);
+    if (entry.event === "tray") times.set(entry.tray, { outAt: entry.at });
+    if (entry.event === "closed")
+      times.set(entry.tray, { outAt: "", ...times.get(entry.tray), inAt: entry.at });
+  }
+  return [...trays.values()].map(({ tray, cards, strangers }) => {
+    const of = (state: CardState): number => cards.filter((card) => card.state === state).length;
+    return {
+      tray,
+      cards: cards.length,
+      outAt: "",
+      ...times.get(tray),
+      struck: of("struck"),
+      rejected: of("rejected") + of("in-work"),
+      untouched: of("waiting") + of("untouched"),
+      strangers,
+    };
+  });
+}
