@@ -351,7 +351,12 @@ function openOf({ number, open }: TrayState): OpenTray {
 
 /** A new result is one that nobody has decided about. */
 const without = ({ tray, station, number, order, cards, accepted }: OpenTray): OpenTray => ({
-  ...{ tray, station, number, order, cards, accepted },
+  tray,
+  station,
+  number,
+  order,
+  cards,
+  accepted,
 });
 
 const endedIn = ({ cards }: TrayCount): number =>

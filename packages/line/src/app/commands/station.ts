@@ -83,8 +83,14 @@ export function addStationCommands(program: Command): void {
       for (const { station: name, trays } of stations) {
         print(`Station ${name}:`);
         const rows = trays.map((tray) => [
-          ...[tray.tray, tray.cards, tray.struck, tray.rejected, tray.untouched],
-          ...[tray.strangers, tray.outAt, tray.inAt ?? "here"],
+          tray.tray,
+          tray.cards,
+          tray.struck,
+          tray.rejected,
+          tray.untouched,
+          tray.strangers,
+          tray.outAt,
+          tray.inAt ?? "here",
         ]);
         print(textTable(["tray", "cards", "good", "rejects", "untouched", "strangers", "out", "in"], rows));
       }

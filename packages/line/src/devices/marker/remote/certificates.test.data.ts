@@ -15,8 +15,17 @@ const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"
 export function authority(folder: string, name: string): void {
   const at = (end: string): string => join(folder, `${name}-ca.${end}`);
   openssl(
-    ...["req", "-x509", ...newKey, "-days", "2", "-subj", `/CN=${name} authority`],
-    ...["-keyout", at("key"), "-out", at("pem")],
+    "req",
+    "-x509",
+    ...newKey,
+    "-days",
+    "2",
+    "-subj",
+    `/CN=${name} authority`,
+    "-keyout",
+    at("key"),
+    "-out",
+    at("pem"),
   );
 }
 
@@ -29,8 +38,21 @@ export function certificate(folder: string, by: string, name: string, when: "now
   writeFileSync(at("ext"), `subjectAltName=DNS:${name}\nextendedKeyUsage=clientAuth,serverAuth\n`);
   openssl("req", "-new", ...newKey, "-subj", `/CN=${name}`, "-keyout", at("key"), "-out", at("csr"));
   openssl(
-    ...["ca", "-batch", "-notext", "-config", book(folder, by), "-in", at("csr"), "-out", at("pem")],
-    ...["-extfile", at("ext"), "-startdate", day(from), "-enddate", day(until)],
+    "ca",
+    "-batch",
+    "-notext",
+    "-config",
+    book(folder, by),
+    "-in",
+    at("csr"),
+    "-out",
+    at("pem"),
+    "-extfile",
+    at("ext"),
+    "-startdate",
+    day(from),
+    "-enddate",
+    day(until),
   );
   return { ca: join(folder, `${by}-ca.pem`), cert: at("pem"), key: at("key") };
 }

@@ -173,7 +173,11 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
         tray,
         count: cards.length,
         cards: cards.map(({ serial, record, attempt, does, side, lines }) => ({
-          ...{ serial, record, attempt, does, side },
+          serial,
+          record,
+          attempt,
+          does,
+          side,
           lines: [...lines],
         })),
         signature: signed(options.tls.key, listText(tray, cards)),
@@ -216,7 +220,11 @@ const roomOf = (
   own: Pick<TrayRoom, "name" | "does" | "cards" | "trays" | "patienceMs">,
 ): TrayRoom => ({
   ...own,
-  ...{ countOut, state, withdraw, countIn, openTrays },
+  countOut,
+  state,
+  withdraw,
+  countIn,
+  openTrays,
   now: () => performance.now(),
   pause: () => sleep(100),
 });

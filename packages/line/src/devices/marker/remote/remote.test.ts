@@ -375,8 +375,15 @@ describe("who speaks", () => {
   ] as const)("nobody is heard by %s, nor in the clear", async (_, maxVersion) => {
     const end = await new Promise<string>((resolve) => {
       const socket = connect({
-        ...{ host: "127.0.0.1", port: station.port, ...house.line, servername: "room-2" },
-        ...{ minVersion: maxVersion, maxVersion, ciphers: "DEFAULT:@SECLEVEL=0" },
+        host: "127.0.0.1",
+        port: station.port,
+        ...house.line,
+        servername: "room-2",
+        ...{
+          minVersion: maxVersion,
+          maxVersion,
+          ciphers: "DEFAULT:@SECLEVEL=0",
+        },
       });
       socket.once("secureConnect", () => resolve("connected"));
       socket.once("error", () => resolve("refused"));

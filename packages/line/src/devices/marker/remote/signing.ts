@@ -8,7 +8,11 @@ export const listText = (tray: string, cards: readonly TrayCard[]): string =>
     tray,
     cards.length,
     cards.map(({ serial, record, attempt, does, side, lines }) => [
-      ...[serial, record, attempt, does, side],
+      serial,
+      record,
+      attempt,
+      does,
+      side,
       lines.map(({ text, font, x, yFromBottom, pitch }) => [text, font, x, yFromBottom, pitch]),
     ]),
   ]);
