@@ -19,7 +19,7 @@ import type { MarkedCard, Marker, MarkJob, TrayCount, TrayRoom } from "../port.j
 import { markingMs } from "../simulated.js";
 import { type Answer, answer, type Asked, lineCutter, type TrayAnswer, type TrayCard } from "./protocol.js";
 import { isSigned, listText, receiptText, signed } from "./signing.js";
-import { secureContextOf, type TlsFiles } from "./tls.js";
+import { crlWatch, secureContextOf, type TlsFiles } from "./tls.js";
 
 export interface RemoteStationOptions {
   readonly name: string;
@@ -66,6 +66,7 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
     hear: ((answer: Answer) => void) | undefined;
     fail: ((problem: DeviceFault) => void) | undefined;
   }
+  const revocations = crlWatch(options.tls);
   let link: Link | undefined;
   /** Of the certificate that the station showed last. */
   let stationKey: KeyObject | undefined;
@@ -95,6 +96,8 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
     });
 
   const linked = async (): Promise<Link> => {
+    // Whoever was revoked since the last question is asked nothing more.
+    if (revocations()) drop(fault("unplugged", "the revocation list has changed"));
     if (link !== undefined) return link;
     const { host, port, tls, station } = options;
     let own: SecureContextOptions;
