@@ -94,6 +94,8 @@ export interface CardInWork {
   noted: { readonly times: number; readonly findings: number; readonly pictures: CardInWork["pictures"] };
   /** Where its embosser stands in another room: it is to go there by a tray, or has been there. */
   tray: "due" | "done" | undefined;
+  /** The mark that is made in another room, as long as it is not. */
+  elsewhere: { readonly mark: number; readonly job: MarkJob } | undefined;
   /** Made for the marking place, kept for the judgement of its pictures. */
   marks: readonly MarkJob[] | undefined;
 }
@@ -116,6 +118,7 @@ export function newCard(
     pictures: undefined,
     noted: { times: 0, findings: 0, pictures: undefined },
     tray: more.passed?.includes(trayMark) === true ? "done" : undefined,
+    elsewhere: undefined,
     marks: undefined,
   };
 }

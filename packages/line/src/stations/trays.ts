@@ -132,15 +132,24 @@ export class Trays {
     card: CardInWork,
     room: TrayRoom,
   ): Promise<{ readonly card: TrayCard; readonly mark: number }> {
-    const jobs = await marksOf(card, this.#shift.parts.surroundings);
+    // After a kill the marks are made again.
+    const jobs =
+      card.elsewhere === undefined
+        ? await marksOf(card, this.#shift.parts.surroundings)
+        : [card.elsewhere.job];
     card.marks = undefined;
+    const at = jobs.findIndex(({ kind }) => kind === room.does);
+    const job = jobs[at];
+    if (job === undefined || !("lines" in job))
+      throw new Error(`card ${card.label} was put into a tray and has nothing to ${room.does}`);
+    card.elsewhere ??= { mark: at, job };
     const { record, attempt } = boundOf(card);
-    for (const [mark, job] of jobs.entries()) {
-      if ((job.kind !== "emboss" && job.kind !== "indent") || job.kind !== room.does) continue;
-      const { kind: does, side, lines } = job;
-      return { mark, card: { serial: card.serial, record: record.number, attempt, does, side, lines } };
-    }
-    throw new Error(`card ${card.label} was put into a tray and has nothing to ${room.does}`);
+    const { side, lines } = job;
+    const { serial } = card;
+    return {
+      mark: card.elsewhere.mark,
+      card: { serial, record: record.number, attempt, does: room.does, side, lines },
+    };
   }
 
   /** Trays there that the book here knows nothing of: no further card of them is begun, and their lines are erased. */
@@ -284,6 +293,7 @@ export class Trays {
       card.passed.push(markName(entry.mark), trayMark);
     }
     card.tray = "done";
+    card.elsewhere = undefined;
   }
 
   async #receipt(room: TrayRoom, tray: string): Promise<string | undefined> {

@@ -29,6 +29,7 @@ export const visual: Station = {
       const marker = markerFor(job, visit);
       if (marker.room !== undefined) {
         card.tray = "due";
+        card.elsewhere = { mark: number, job };
         return { kind: "passed" };
       }
       const unknown = await mark(card, visit, { number, job, marker });
