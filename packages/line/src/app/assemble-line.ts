@@ -65,6 +65,8 @@ export interface AssembleLine {
   readonly hsm: SecurityModule;
   readonly accounts: LineAccounts;
   readonly journal: LineJournal;
+  /** Where an embosser in another room takes trays. */
+  readonly trays?: LineParts["trays"];
   readonly prepareRecord: LineParts["prepareRecord"];
   readonly makeMarks: Surroundings["makeMarks"];
   /** Without it, the stripe that the layout places. */
@@ -192,6 +194,7 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     transport,
     accounts: parts.accounts,
     journal: parts.journal,
+    ...(parts.trays === undefined ? {} : { trays: parts.trays }),
     prepareRecord: parts.prepareRecord,
     surroundings: {
       world,

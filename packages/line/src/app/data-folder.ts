@@ -25,6 +25,8 @@ export interface DataFolder {
   /** Signed records of key ceremonies. */
   readonly ceremonies: string;
   journal(line: string): string;
+  /** Book of the trays that a line sends to other rooms. */
+  trays(line: string): string;
   reports(order: string): string;
   letters(order: string): string;
   /** Printed carriers: they show names and addresses. */
@@ -65,6 +67,7 @@ export function dataFolder(root: string): DataFolder {
     officeActs: join(folder("audit"), "ceremonies.jsonl"),
     ceremonies: join(root, "ceremonies"),
     journal: (line) => join(root, `journal-${line}.db`),
+    trays: (line) => join(root, "trays", `${line}.jsonl`),
     reports: (order) => folder("reports", order),
     letters: (order) => folder("letters", order),
     carriers: (order) => folder("carriers", order),

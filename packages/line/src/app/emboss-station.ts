@@ -1,6 +1,7 @@
 /** An embosser in another room, as its file describes it: who it hears, how it reads a chip again, what it strikes with. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Marker } from "../devices/marker/port.js";
 import {
@@ -54,6 +55,7 @@ export function readEmbossStation(file: string): EmbossStationFile {
     ca: resolve(folder, value.ca),
     cert: resolve(folder, value.cert),
     key: resolve(folder, value.key),
+    ...(value.crl === undefined ? {} : { crl: resolve(folder, value.crl) }),
     reader:
       "shopFloor" in value.reader
         ? { ...value.reader, shopFloor: resolve(folder, value.reader.shopFloor) }
@@ -120,19 +122,35 @@ export async function openEmbossStation(open: OpenEmbossStation): Promise<Emboss
   };
 }
 
-/** Bodies that lie at the heads of a simulated line's visual station: each is given once a round, by what its own chip says. */
+/**
+ * Bodies in the trays that are away from a simulated line's visual station, or at its heads where each card goes by itself: each is given
+ * once a round, by what its own chip says. They come out of a tray in an order that has nothing to do with how they were put in.
+ */
 function shopFloorFeeder(
   { shopFloor, station }: { readonly shopFloor: string; readonly station: string },
   marker: (dir: string) => FedCard["marker"],
 ): Feeder {
   const given = new Map<string, number>();
-  const machine = join(shopFloor, "shop-floor", "machine");
-  const bodies = (): string[] =>
-    existsSync(machine)
-      ? readdirSync(machine)
-          .filter((place) => place.startsWith(`${station}.head-`))
-          .flatMap((place) => readdirSync(join(machine, place)).map((name) => join(machine, place, name)))
-      : [];
+  const root = join(shopFloor, "shop-floor");
+  const inside = (...folder: string[]): string[] => {
+    const path = join(...folder);
+    try {
+      return readdirSync(path).map((name) => join(path, name));
+    } catch (problem) {
+      // A tray may have been taken back, or a card have left its head, since its folder was seen.
+      if (problem instanceof Error && "code" in problem && problem.code === "ENOENT") return [];
+      throw problem;
+    }
+  };
+  const named = (folder: string, begins: string): string[] =>
+    inside(root, folder).filter((path) => basename(path).startsWith(begins));
+  const shuffled = (path: string): string => createHash("sha256").update(basename(path)).digest("hex");
+  const bodies = (): string[] => [
+    ...named("machine", `${station}.head-`).flatMap((head) => inside(head)),
+    ...named("elsewhere", `${station}.tray-`)
+      .flatMap((tray) => inside(tray).flatMap((slot) => inside(slot)))
+      .toSorted((a, b) => shuffled(a).localeCompare(shuffled(b))),
+  ];
   return {
     async next(round) {
       const lying = bodies();

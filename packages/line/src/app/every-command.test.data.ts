@@ -27,6 +27,8 @@ export const leastWords: Readonly<Record<string, readonly string[]>> = {
   "stock empty": ["reject"],
   "stock destroy": ["00", "--reason", "none", "--witness", "bob"],
   "station emboss": ["station.yaml", "--listen", "127.0.0.1:0"],
+  "station trays": [],
+  "station settle": ["2026-1.tray-1", ...person],
   "letters list": ["2026-1"],
   "letters release": ["2026-1", "--witness", "bob"],
   "letters reprint": ["1", "--reason", "none", "--witness", "bob"],

@@ -61,7 +61,11 @@ export function machines({ order, line, data }: MachinesOptions): Machines {
       const { name } = at;
       if (file === "simulated") return does === "emboss" ? simulatedEmbosser(at) : simulatedIndenter(at);
       const timeoutMs = file.cardSeconds * 1000;
-      if ("remote" in file) return remoteEmbosser(stationAt(file, name), { name, does, order, timeoutMs });
+      if ("remote" in file) {
+        const { cards, trays } = file;
+        const options = { name, does, order, timeoutMs, ...(cards === 1 ? {} : { trays: { cards, trays } }) };
+        return remoteEmbosser(stationAt(file, name), options);
+      }
       const wire =
         "serial" in file
           ? wireOf(file.serial, () => serialWire(name, file))

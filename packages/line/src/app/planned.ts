@@ -4,7 +4,7 @@ import { markingMs } from "../devices/marker/simulated.js";
 import type { MarkJob } from "../devices/marker/port.js";
 import type { PreparedRecord } from "../plan/types.js";
 import { capacity, type Capacity, type CapacityAsk } from "../stations/capacity.js";
-import type { LineFile } from "../stations/line-file.js";
+import { type LineFile, sendsTrays } from "../stations/line-file.js";
 import type { FacesDesk } from "./faces.js";
 import type { Job } from "./job.js";
 import { printingOf } from "./line-pictures.js";
@@ -27,12 +27,14 @@ export async function capacityAsk({ job, file, faces, example }: PlannedAsk): Pr
   const unmarked = file.without.includes("visual");
   const machines = { laser: await laserOf(file), printing: printingOf(file) };
   const marks = unmarked ? [] : await marksOf(example, faces, machines);
+  // What is struck in another room, on cards that went there by the tray, takes none of a head's time.
+  const atHead = ({ kind }: MarkJob): boolean => kind !== "emboss" || !sendsTrays(file);
   return {
     product: job.planned,
     example,
     line: file,
     marksMs:
-      marks.reduce((sum, mark) => sum + msOf(mark), 0) +
+      marks.filter(atHead).reduce((sum, mark) => sum + msOf(mark), 0) +
       (!unmarked && hasStripe(job, example) ? encodingMs : 0),
     picturesMs: unmarked || example.faces.length === 0 ? 0 : 2 * exposureMs,
   };

@@ -8,10 +8,11 @@ import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
 import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
-import { type LineFile, readLine } from "../stations/line-file.js";
+import { type LineFile, readLine, sendsTrays } from "../stations/line-file.js";
 import { driftText } from "../stations/quality/index.js";
 import type { LineEvent, LineResult, LineView } from "../stations/line-types.js";
 import { openJournal } from "../store/journal.js";
+import { openTrayBook } from "../store/tray-book.js";
 import type { StoredOrder } from "../store/orders.js";
 import { openStore, type Store } from "../store/store.js";
 import { type AssembledLine, assembleLine } from "./assemble-line.js";
@@ -213,6 +214,10 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   });
   await keepPairsForRemakes(job, hsm);
   const journal = opened.add(await openJournal(data.journal(file.line)), (one) => one.close());
+  const trays =
+    sendsTrays(file) || existsSync(data.trays(file.line))
+      ? opened.add(openTrayBook(data.trays(file.line)), (one) => one.close())
+      : undefined;
   const dataKey = opened.add(
     await hsm.releaseDataKey({ order, sealed: stored.sealedDataKey ?? new Uint8Array(0) }),
     (key) => key.fill(0),
@@ -229,6 +234,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       hsm: forOrder(hsm, order),
       accounts: withSecrets(store.accounts, job, store, hsm),
       journal,
+      ...(trays === undefined ? {} : { trays }),
       prepareRecord: ({ record, attempt }) => Promise.resolve(prepareRecord(job, record, attempt)),
       makeMarks: marksBy(faces, { laser, printing: printingOf(file) }),
       ...(laser === undefined ? {} : { laser: laser.settings }),

@@ -155,6 +155,11 @@ export function eventLine(event: LineEvent, paint: Screen["paint"]): string | un
       return `${paint("red", "halt")}    ${event.station}, head ${String(event.head + 1)}: ${event.device}: ${event.detail}`;
     case "alarm":
       return `${paint("red", "alarm")}   ${event.detail}`;
+    case "tray":
+      // A difference stops the line, which tells it.
+      return event.how === "differs"
+        ? undefined
+        : `${paint("cyan", "tray")}    ${event.tray} ${event.how}: ${event.detail}`;
     case "recovered":
       return event.cards === 0 ? undefined : `${paint("cyan", "resume")}  ${event.detail}`;
     case "stopping":

@@ -7,9 +7,11 @@ import { unhex } from "@persoline/card/bytes";
 import type { CardProgram, Outcome, RejectCode, World } from "@persoline/card/program";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { afterEach } from "vitest";
+import type { Marker, TrayRoom } from "../devices/marker/port.js";
 import type { Reader } from "../devices/reader/port.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import { simulatedCarousel } from "../devices/transport/simulated.js";
+import { openTrayBook } from "../store/tray-book.js";
 import type { PreparedRecord } from "../plan/types.js";
 import { Line } from "./line.js";
 import type { LineEvent, LineResult } from "./line-types.js";
@@ -112,7 +114,20 @@ export interface BenchOptions {
   readonly stations?: readonly (readonly Work[])[];
   /** Chips answer, and ending a rejected one takes so long; without it they are silent. */
   readonly endingMs?: number;
+  /** Where the cards' marks are made in another room. */
+  readonly room?: (bench: Bench) => TrayRoom;
 }
+
+const lineOf = (text: string) => ({ text, font: "4B" as const, x: 7.65, yFromBottom: 6.6, pitch: 2.54 });
+const embosserIn = (room: TrayRoom): Marker => ({
+  name: room.name,
+  kind: "simulated",
+  does: "emboss",
+  geometry: { does: "emboss", across: { from: 0, to: 85 }, up: { from: 0, to: 54 } },
+  duration: () => 1,
+  mark: nobody,
+  room,
+});
 
 export const passed: Outcome = { kind: "passed" };
 export const rejected = (code: RejectCode): Outcome => ({ kind: "rejected", code, detail: "planted" });
@@ -130,6 +145,8 @@ export class Bench {
   readonly journal = new MemoryJournal();
   options: BenchOptions;
   readonly events: LineEvent[] = [];
+  /** Its book of trays. */
+  readonly trays: string;
   line!: Line;
   world!: ReturnType<typeof virtualWorld>;
 
@@ -137,6 +154,7 @@ export class Bench {
     this.options = options;
     const root = mkdtempSync(join(tmpdir(), "persoline-line-"));
     roots.push(root);
+    this.trays = join(root, "trays.jsonl");
     this.floor = new ShopFloor(root, { fabricate: () => new Uint8Array(0), power: () => noChip });
     const stock = this.floor.makeLot({
       lot: "L",
@@ -180,7 +198,10 @@ export class Bench {
       sha256: nobody,
       makeStripe: () => undefined,
       hmacSha256: () => new Uint8Array(32),
-      makeMarks: nobody,
+      makeMarks: (_, record) =>
+        Promise.resolve([
+          { kind: "emboss", side: "front", lines: [lineOf(`RECORD ${String(record.number)}`)] },
+        ]),
       judgeFaces: nobody,
       keepPicture: nobody,
     };
@@ -191,6 +212,7 @@ export class Bench {
       faces: [],
       emboss: [],
     });
+    const room = this.options.room?.(this);
     const carousel = simulatedCarousel({ floor: this.floor, world: this.world, moveMs, jams });
     let fed = 0;
     this.line = new Line({
@@ -205,7 +227,7 @@ export class Bench {
             station: name,
             number,
             reader: readerOf(() => this.#serialAt(name, number), this.options.endingMs, this.world),
-            markers: [],
+            markers: name === "visual" && room !== undefined ? [embosserIn(room)] : [],
             camera: undefined,
             encoder: undefined,
           })),
@@ -217,6 +239,7 @@ export class Bench {
       },
       accounts: this.accounts,
       journal: this.journal,
+      ...(room === undefined ? {} : { trays: openTrayBook(this.trays) }),
       prepareRecord: ({ record }) => Promise.resolve(prepared(record.number)),
       surroundings,
       onEvent: (event) => this.events.push(event),
@@ -253,7 +276,9 @@ export class Bench {
       name,
       visit: async (card, { head, world }) => {
         await world.sleep(this.options.visitMs?.[name] ?? 1000);
-        return (await this.options.acts?.[name]?.(card, head.number, world)) ?? passed;
+        const outcome = (await this.options.acts?.[name]?.(card, head.number, world)) ?? passed;
+        if (name === "visual" && head.markers.length > 0 && card.tray !== "done") card.tray = "due";
+        return outcome;
       },
     };
   }
@@ -274,7 +299,7 @@ export function disagreements(bench: Bench): string[] {
       returned: "",
     }[blank.state];
     const place = places[blank.label];
-    const agrees = place === expected || (expected === "head" && place === "queue");
+    const agrees = place === expected || (expected === "head" && (place === "queue" || place === "tray"));
     return agrees ? [] : [`${blank.label} is ${blank.state}, but lies at ${String(place)}`];
   });
 }

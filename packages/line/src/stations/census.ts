@@ -10,7 +10,7 @@ interface Lying {
 /** Where a blank in this state has to lie; "nowhere": it has left the shop floor, or lies where people put it. */
 const expected: Readonly<Record<BlankState, readonly Place["at"][] | "nowhere">> = {
   "in-stock": ["hopper"],
-  "in-process": ["head", "queue"],
+  "in-process": ["head", "queue", "tray"],
   held: ["hold"],
   good: ["good"],
   rejected: ["reject", "apart"],

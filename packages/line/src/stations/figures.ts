@@ -1,5 +1,6 @@
 /** A line's figures, while it runs and at its end. */
 import type { LineCounts, LineResult, LineView } from "./line-types.js";
+import { placesOf } from "./machine.js";
 import type { Shift } from "./shift.js";
 
 export function viewOf(shift: Shift): LineView {
@@ -38,8 +39,10 @@ export function resultOf(
   // An empty hopper shows what is missing; of a person who has had enough only the accounts can tell whether there was more to bring.
   const short = hopperEmpty ? waiting : endedByPerson ? waiting - blanksInStock : 0;
   const stillMissing = Math.max(missing, short);
-  const left = machine.some(({ heads, slots }) =>
-    [...heads, ...slots].some(({ card }) => card !== undefined),
+  const left = machine.some(
+    (station) =>
+      placesOf(station).some(({ card }) => card !== undefined) ||
+      station.trays.some(({ open }) => open !== undefined),
   );
   const ended =
     stopping === "halted" || stopping === "no-room" || left || (stopping === "no" && inProduction > 0)

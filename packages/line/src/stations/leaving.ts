@@ -75,6 +75,16 @@ export class Leaving {
     this.#held(card, "line", question);
   }
 
+  /** A card that went to another room by a tray, and did not come back in it. */
+  async lost(station: MachineStation, card: CardInWork, question: string): Promise<void> {
+    const shift = this.#shift;
+    await this.finish(card, { kind: "held", station: station.name, question });
+    shift.bound--;
+    const { waiting } = await shift.asked(shift.parts.accounts.progress(shift.parts.order));
+    shift.waiting = Math.max(shift.waiting, waiting);
+    this.#held(card, station.name, question);
+  }
+
   #held({ serial, label }: CardInWork, station: string, question: string): void {
     this.#shift.counts.held++;
     this.#shift.tell({ kind: "held", serial, label, station, question });

@@ -12,6 +12,11 @@ const certificates = {
   ca: z.string().min(1).describe("Certificate of the house's authority, PEM"),
   cert: z.string().min(1).describe("Own certificate under it, PEM"),
   key: z.string().min(1).describe("Its private key, PEM"),
+  crl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The authority's revocation list, PEM; read again whenever it has changed"),
 };
 
 /** A machine that takes records, at its wire. */
@@ -52,7 +57,19 @@ export const embosserFile = z.union([
       .describe('HOST:PORT of "persoline station emboss" in another room'),
     station: z.string().min(1).max(64).describe("The name in its certificate"),
     ...certificates,
-    cardSeconds: seconds.default(120).describe("So long a card may be away; then it is unknown"),
+    cards: z
+      .number()
+      .int()
+      .min(1)
+      .max(500)
+      .default(50)
+      .describe("Cards in a full tray (50); the last one is shorter. 1: each card goes there from its head"),
+    trays: z.number().int().min(1).max(16).default(2).describe("Trays, at the line or away (2)"),
+    cardSeconds: seconds
+      .default(120)
+      .describe(
+        "So long no card of a tray may be struck, or the station be out of reach; then the tray is taken back",
+      ),
   }),
 ]);
 export const indenterFile = z.union([simulated, ...wired]);
@@ -109,7 +126,7 @@ export function withPaths<D extends "simulated" | object>(device: D, folder: str
   const entries: readonly [string, unknown][] = Object.entries(device);
   const paths = entries.map(([key, value]): [string, unknown] => [
     key,
-    ["folder", "ask", "ca", "cert", "key"].includes(key) && typeof value === "string"
+    ["folder", "ask", "ca", "cert", "key", "crl"].includes(key) && typeof value === "string"
       ? resolve(folder, value)
       : value,
   ]);
@@ -126,7 +143,7 @@ interface StationOfDevices {
 
 /** One machine stands at one head, and real machines know no virtual time. */
 export function deviceProblems(
-  read: ReadYaml<{ readonly mode: string }>,
+  read: ReadYaml<{ readonly mode: string; readonly transport: { readonly kind: string } }>,
   stations: readonly StationOfDevices[],
 ): FileProblem[] {
   return stations.flatMap((station, at) =>
@@ -142,6 +159,16 @@ export function deviceProblems(
                 "real-on-virtual-time",
                 `${station.name} has a real ${what}, which knows no virtual time`,
                 "set mode: timed, or ideal",
+              ),
+            ]
+          : []),
+        ...("remote" in device && device.cards > 1 && read.value.transport.kind === "operator"
+          ? [
+              read.problem(
+                [...path, "cards"],
+                "trays-at-a-desk",
+                `${station.name} sends its cards to another room by the tray, and a desk has no trays`,
+                "set cards: 1, so that each card goes there by itself",
               ),
             ]
           : []),

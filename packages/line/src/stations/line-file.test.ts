@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { flawOf } from "../devices/marker/flaws.js";
 import { DataProblem } from "../orders/problem.js";
-import { lineJsonSchema, parseLine } from "./line-file.js";
+import { lineJsonSchema, parseLine, sendsTrays } from "./line-file.js";
 
 const root = new URL("../../../../", import.meta.url);
 const text = (path: string): string => readFileSync(new URL(path, root), "utf8");
@@ -70,6 +70,27 @@ stations:
     expect(codes(/transport: .*/, "transport: { kind: simulated-carousel, moveMs: 0 }")).toContain(
       "no-plastic",
     );
+  });
+
+  test("an embosser in another room takes trays: fifty cards, two of them, and no smaller bin; at a desk each card goes by itself", () => {
+    const far =
+      'embosser: { remote: "10.0.7.2:7443", station: room, ca: a.pem, cert: b.pem, key: c.pem, crl: d.crl }';
+    const visual = (source: string) =>
+      parseLine(source, "/lines/line.yaml").stations.find(({ name }) => name === "visual");
+    const timed = good.replace("embosser: simulated", far).replace(/mode: \w+/, "mode: timed");
+    expect(visual(timed)?.embosser).toMatchObject({ cards: 50, trays: 2, crl: "/lines/d.crl" });
+    expect(sendsTrays(parseLine(timed, "line.yaml"))).toBe(true);
+    const single = timed.replace("crl: d.crl", "crl: d.crl, cards: 1");
+    expect(sendsTrays(parseLine(single, "line.yaml"))).toBe(false);
+    expect(told(timed.replace("crl: d.crl", "cards: 501")).join()).toContain("bad-value");
+    // All that lies in the trays may end in a bin.
+    const bin = (size: number, source: string): string =>
+      told(source.replace("moveMs: 400", `moveMs: 400, bins: { reject: ${String(size)} }`)).join();
+    expect(bin(100, timed)).toContain("bin-too-small");
+    expect(bin(100, single)).toBe("");
+    const desk = text("examples/lines/desk-laser.yaml").replace(/embosser:\n( {6}.*\n)+/, `${far}\n`);
+    expect(told(desk).join()).toContain("trays-at-a-desk");
+    expect(told(desk.replace("crl: d.crl", "cards: 1")).join()).not.toContain("trays-at-a-desk");
   });
 
   test("machines that spoil cards are simulated ones that mark them", () => {

@@ -475,7 +475,10 @@ function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
   const { stations, transport } = read.value;
   // At a desk a person sees when a bin is full.
   if (transport.kind === "operator") return [];
-  const places = stations.reduce((sum, { heads, queue }, at) => sum + heads + (at === 0 ? 0 : queue), 0);
+  const places = stations.reduce(
+    (sum, { heads, queue, embosser }, at) => sum + heads + (at === 0 ? 0 : queue) + inTraysOf(embosser),
+    0,
+  );
   return bins
     .filter((bin) => (transport.bins[bin] ?? Number.POSITIVE_INFINITY) <= places)
     .map((bin) =>
@@ -487,6 +490,16 @@ function binProblems(read: ReadYaml<LineYaml>): FileProblem[] {
       ),
     );
 }
+
+/** Whether cards leave this line by the tray, for an embosser in another room. */
+export const sendsTrays = ({ stations }: Pick<LineFile, "stations">): boolean =>
+  stations.some(({ embosser }) => inTraysOf(embosser) > 0);
+
+/** Cards that may lie in a station's trays. */
+const inTraysOf = (embosser: EmbosserFile | undefined): number =>
+  typeof embosser === "object" && "remote" in embosser && embosser.cards > 1
+    ? embosser.cards * embosser.trays
+    : 0;
 
 function stockProblems(read: ReadYaml<LineYaml>): FileProblem[] {
   const { stock } = read.value;

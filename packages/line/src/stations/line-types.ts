@@ -1,5 +1,6 @@
 /** What a line tells of itself, while it runs and at its end. */
 import type { Journal, RejectCode, Serial } from "@persoline/card/program";
+import type { TrayBook } from "../ledger/trays.js";
 import type { JournalState, LineAccounts, Stage } from "../ledger/types.js";
 import type { BoundRecord } from "../ledger/types.js";
 import type { Transport } from "../devices/transport/port.js";
@@ -29,6 +30,8 @@ export interface LineParts {
   readonly transport: Transport;
   readonly accounts: LineAccounts;
   readonly journal: LineJournal;
+  /** Where embossers stand in another room and take trays. */
+  readonly trays?: TrayBook;
   readonly prepareRecord: (bound: BoundRecord) => Promise<PreparedRecord>;
   readonly surroundings: Surroundings;
   readonly onEvent?: (event: LineEvent) => void;
@@ -83,6 +86,13 @@ export type LineEvent = { readonly at: number } & (
       readonly detail: string;
     }
   | { readonly kind: "alarm"; readonly detail: string }
+  | {
+      readonly kind: "tray";
+      readonly tray: string;
+      readonly station: string;
+      readonly how: "out" | "in" | "differs";
+      readonly detail: string;
+    }
   | { readonly kind: "stopping"; readonly detail: string }
 );
 

@@ -9,15 +9,20 @@ import type { LineParts, LineResult, LineView } from "./line-types.js";
 import {
   allHalted,
   clear,
+  freeInTrays,
   type HeadState,
+  hasTrayRoom,
   hasPassedAll,
   type MachineStation,
   nextWaiting,
+  placesOf,
   type SlotState,
+  traysToSend,
 } from "./machine.js";
 import { type Found, recover } from "./recovery.js";
 import { Shift } from "./shift.js";
 import type { CardInWork } from "./station.js";
+import { Trays } from "./trays.js";
 import { Working } from "./working.js";
 
 export class Line {
@@ -25,13 +30,17 @@ export class Line {
   readonly #shift: Shift;
   readonly #leaving: Leaving;
   readonly #working: Working;
+  readonly #trays: Trays;
   #active = 0;
+  /** Of these, trays in another room. */
+  #away = 0;
   #rest: (() => void) | undefined;
 
   constructor(parts: LineParts) {
     this.#parts = parts;
     this.#shift = new Shift(parts);
     this.#leaving = new Leaving(this.#shift);
+    this.#trays = new Trays(this.#shift, this.#leaving);
     this.#working = new Working(this.#shift, this.#leaving, () => {
       this.#look();
     });
@@ -50,6 +59,9 @@ export class Line {
       shift.stop({ how: "asked", why: `the stock has ${String(missing)} blanks too few` });
     }
     for (const { card, at } of found.inMachine) this.#takeUp(card, at);
+    for (const station of shift.machine)
+      for (const tray of station.trays)
+        if (tray.open !== undefined) this.#travel(() => this.#trays.follow(station, tray));
     for (;;) {
       await this.#untilRest();
       if (shift.broken !== undefined) throw shift.broken.problem;
@@ -86,6 +98,7 @@ export class Line {
       const station = machine[at];
       if (station === undefined) continue;
       for (const head of station.heads) this.#lookAtHead(station, head, machine[at + 1]);
+      this.#sendTrays(station, false);
       for (const slot of station.slots) {
         const card = slot.card;
         if (slot.state !== "waiting" || card === undefined || !this.#shift.isSurplus(card)) continue;
@@ -93,6 +106,8 @@ export class Line {
         this.#begin(() => this.#leaving.restock(slot, card));
       }
     }
+    // Nothing but trays is under way: no further card will come to those that are not full.
+    if (this.#active === this.#away) for (const station of machine) this.#sendTrays(station, true);
     if (this.#active > 0) return;
     const { noRoom } = this.#shift;
     // Nothing moves any more, so nothing will make room for the blanks that are still needed.
@@ -103,7 +118,13 @@ export class Line {
 
   #lookAtHead(station: MachineStation, head: HeadState, next: MachineStation | undefined): void {
     const { card } = head;
-    if (head.state === "done" && card !== undefined) this.#sendOn(head, card, next);
+    if (head.state === "done" && card?.tray === "due") {
+      const slot = freeInTrays(station);
+      if (slot === undefined) return;
+      slot.state = "arriving";
+      head.state = "busy";
+      this.#begin(() => this.#trays.load(head, card, slot));
+    } else if (head.state === "done" && card !== undefined) this.#sendOn(head, card, next);
     else if (head.state === "idle" && !this.#shift.isClosed(station.works)) this.#fill(station, head);
   }
 
@@ -129,7 +150,14 @@ export class Line {
     const stranded = station.heads.find(
       (other) => other.state === "halted" && other.card?.interrupted !== undefined,
     );
-    const slot = nextWaiting(station, (waiting) => this.#mayBegin(station, waiting));
+    const mayBegin = (waiting: CardInWork): boolean => this.#mayBegin(station, waiting);
+    // What has come back from another room goes first: it makes room in a tray.
+    const back = nextWaiting(
+      station.trays.flatMap(({ state, slots }) => (state === "here" ? slots : [])),
+      mayBegin,
+    );
+    const mayTake = hasTrayRoom(station);
+    const slot = back ?? (mayTake ? nextWaiting(station.slots, mayBegin) : undefined);
     if (stranded?.card !== undefined) {
       const taken = stranded.card;
       stranded.card = undefined;
@@ -140,7 +168,7 @@ export class Line {
       slot.state = "leaving";
       head.state = "busy";
       this.#begin(() => this.#working.take(station, head, slot.place, taken, slot), head);
-    } else if (station === this.#shift.machine[0] && this.#wantsBlank()) {
+    } else if (station === this.#shift.machine[0] && mayTake && this.#wantsBlank()) {
       this.#shift.unbound++;
       head.state = "busy";
       this.#begin(() => this.#working.feed(station, head), head);
@@ -161,6 +189,24 @@ export class Line {
     if (card.bound !== undefined || card.verdict !== undefined) return true;
     if (!station.works.some(({ name }) => name === "personalization")) return true;
     return this.#shift.waiting > 0;
+  }
+
+  /** Nothing is sent to another room once the line has halted, or its station is closed. */
+  #sendTrays(station: MachineStation, partly: boolean): void {
+    if (station.room === undefined || this.#shift.isClosed(station.works)) return;
+    for (const tray of traysToSend(station, partly)) {
+      tray.state = "away";
+      this.#travel(() => this.#trays.send(station, tray));
+    }
+  }
+
+  #travel(task: () => Promise<void>): void {
+    this.#away++;
+    this.#begin(() =>
+      task().finally(() => {
+        this.#away--;
+      }),
+    );
   }
 
   /** `head`: whose fault stops it. */
@@ -210,6 +256,19 @@ export class Line {
       if (bound === undefined) shift.unbound++;
       else await this.#working.prepare(card, bound);
     }
+    for (const { tray, cards } of found.trays) {
+      const station = shift.machine.find(({ name }) => name === tray.station);
+      const state = station?.trays[tray.number];
+      if (state === undefined) throw new Error(`tray ${tray.tray} is of no station`);
+      state.state = "away";
+      state.open = tray;
+      state.cards = cards.map(({ card }) => card);
+      for (const { card, bound, lies } of cards) {
+        if (lies) continue;
+        shift.counts.recovered++;
+        if (bound !== undefined) await this.#working.prepare(card, bound);
+      }
+    }
     const { length } = found.inMachine;
     if (length + found.arrived.length + found.missing.length > 0) {
       const detail = `${String(length)} cards in the machine are taken up, ${String(found.arrived.length)} had arrived, ${String(found.missing.length)} were not found`;
@@ -219,12 +278,13 @@ export class Line {
   }
 
   #takeUp(card: CardInWork, at: HeadState | SlotState): void {
-    const station = this.#shift.machine.find(({ heads, slots }) =>
-      [...heads, ...slots].some((place) => place === at),
-    );
+    const station = this.#shift.machine.find((one) => placesOf(one).includes(at));
     if (station === undefined) return;
     if (!("head" in at)) {
-      at.state = "waiting";
+      // In a tray lies what is to go to the other room, or has been there.
+      const loaded = at.place.at === "tray" && card.tray !== "done" && card.verdict === undefined;
+      at.state = loaded ? "loaded" : "waiting";
+      if (loaded) card.tray = "due";
       at.turn = this.#shift.nextTurn();
     } else if (card.verdict === undefined && hasPassedAll(card, station)) {
       at.state = "done";

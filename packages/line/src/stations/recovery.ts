@@ -5,7 +5,8 @@
  */
 import type { Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
-import type { Place } from "../devices/transport/port.js";
+import { isInMachine, type Place } from "../devices/transport/port.js";
+import type { OpenTray } from "../ledger/trays.js";
 import type { Blank, BoundRecord, JournalState, Stage } from "../ledger/types.js";
 import { remind } from "./history.js";
 import type { LineParts } from "./line-types.js";
@@ -25,6 +26,15 @@ export interface Found {
   readonly arrived: readonly CardInWork[];
   /** In work by the accounts, but nowhere in the machine. */
   readonly missing: readonly { readonly card: CardInWork; readonly question: string }[];
+  /** Open in the line's book, with their cards in work, whether these lie in them or not: what is missing is found when they are counted in. */
+  readonly trays: readonly {
+    readonly tray: OpenTray;
+    readonly cards: readonly {
+      readonly card: CardInWork;
+      readonly bound: BoundRecord | undefined;
+      readonly lies: boolean;
+    }[];
+  }[];
   readonly alarms: readonly { readonly detail: string }[];
   /** Cards with notes of a way that has ended: the kill came before they were dropped. */
   readonly stale: readonly Serial[];
@@ -49,20 +59,43 @@ export async function recover(
   const inMachine: Found["inMachine"][number][] = [];
   const misplaced: Found["misplaced"][number][] = [];
   const alarms: { detail: string }[] = [];
+  const trays = (parts.trays?.open() ?? []).map((tray) => {
+    const cards: Found["trays"][number]["cards"][number][] = [];
+    return { tray, cards };
+  });
+  for (const { tray } of trays) {
+    const known = machine.find(({ name: own }) => own === tray.station)?.trays[tray.number];
+    if (known === undefined || tray.order !== order)
+      throw new DeviceFault(
+        "line",
+        "refused",
+        `tray ${tray.tray} of order ${tray.order} and station ${tray.station} is out: run the order and the line file that it was sent by`,
+      );
+  }
+  const trayOf = (place: Place) =>
+    place.at === "tray"
+      ? trays.find(({ tray }) => tray.station === place.station && tray.number === place.tray)
+      : undefined;
 
   for (const { place, label } of occupied) {
+    const worked = label === undefined ? undefined : inWork.get(label);
+    const open = trayOf(place);
+    // Whatever else lies in a tray that is out is found when it is counted in.
+    if (open !== undefined && !open.tray.cards.some((card) => card.label === worked?.label)) continue;
     const at = placeIn(machine, place);
     if (at === undefined) {
-      const where = place.at === "head" || place.at === "queue" ? place.station : place.at;
+      const where = isInMachine(place.at) && "station" in place ? place.station : place.at;
       throw new DeviceFault(
         "line",
         "refused",
         `a card lies at ${where}, a place that this line does not have: run the line file that was interrupted`,
       );
     }
-    const worked = label === undefined ? undefined : inWork.get(label);
     let blank = worked;
-    if (blank === undefined && label !== undefined) {
+    if (blank === undefined && place.at === "tray") {
+      misplaced.push({ place, to: { at: "hold" } });
+      alarms.push({ detail: `body ${label ?? "without a readable number"} lies in a tray: put aside` });
+    } else if (blank === undefined && label !== undefined) {
       const started = await asked(accounts.start({ label, order, line: name }));
       if (started.ok) blank = started.blank;
       else misplaced.push({ place, to: { at: binOf(started.why) } });
@@ -81,6 +114,16 @@ export async function recover(
     const card = takenUp(blank, worked && known(worked), place);
     const bound = await asked(accounts.bound(blank.serial));
     inMachine.push({ card, bound, at });
+    open?.cards.push({ card, bound, lies: true });
+  }
+  for (const { tray, cards } of trays) {
+    for (const { label } of tray.cards) {
+      const blank = inWork.get(label);
+      if (blank === undefined) continue;
+      inWork.delete(label);
+      const bound = await asked(accounts.bound(blank.serial));
+      cards.push({ card: takenUp(blank, known(blank)), bound, lies: false });
+    }
   }
 
   const arrived: CardInWork[] = [];
@@ -97,12 +140,13 @@ export async function recover(
       missing.push({ card, question });
     }
   }
-  return { inMachine, misplaced, arrived, missing, alarms, stale: [...states.keys()] };
+  return { inMachine, misplaced, arrived, missing, trays, alarms, stale: [...states.keys()] };
 }
 
 function placeIn(machine: readonly MachineStation[], place: Place): HeadState | SlotState | undefined {
-  if (place.at !== "head" && place.at !== "queue") return undefined;
+  if (place.at !== "head" && place.at !== "queue" && place.at !== "tray") return undefined;
   const station = machine.find(({ name }) => name === place.station);
+  if (place.at === "tray") return station?.trays[place.tray]?.slots[place.slot];
   return place.at === "head" ? station?.heads[place.head] : station?.slots[place.slot];
 }
 

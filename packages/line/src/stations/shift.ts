@@ -1,7 +1,7 @@
 /** One run of a line as all its parts see it: the machine, the figures, whether and why it is stopping, and what it tells. */
 import type { Finding, Serial } from "@persoline/card/program";
 import { DeviceFault } from "../devices/problem.js";
-import type { Place } from "../devices/transport/port.js";
+import { isInMachine, type Place } from "../devices/transport/port.js";
 import { isCompleted, proofOf } from "../ledger/proof.js";
 import type { LineCounts, LineEvent, LineParts, ParkedHead } from "./line-types.js";
 import { Challenges } from "./challenges.js";
@@ -156,7 +156,7 @@ export class Shift {
 
   async move(from: Place, to: Place, again?: "again"): Promise<void> {
     await this.jamming(() => this.parts.transport.move(from, to, again));
-    if (to.at !== "head" && to.at !== "queue") this.noRoom = undefined;
+    if (!isInMachine(to.at)) this.noRoom = undefined;
   }
 
   /** A stuck card is tried again a few times; every jam is told with its cause. */

@@ -19,6 +19,7 @@ import type { Encoder, StripeJob } from "../devices/encoder/port.js";
 import type { Marker, MarkJob, Side } from "../devices/marker/port.js";
 import type { Reader } from "../devices/reader/port.js";
 import type { Blank, JournalState, Stage, StationTime } from "../ledger/types.js";
+import { trayMark } from "../ledger/trays.js";
 import type { OrderRecord } from "../orders/types.js";
 import type { CompiledProduct, PreparedRecord } from "../plan/types.js";
 import type { Challenges } from "./challenges.js";
@@ -91,6 +92,10 @@ export interface CardInWork {
   pictures: Readonly<Record<Side, KeptPicture>> | undefined;
   /** So much of the three above is in the journal. */
   noted: { readonly times: number; readonly findings: number; readonly pictures: CardInWork["pictures"] };
+  /** Where its embosser stands in another room: it is to go there by a tray, or has been there. */
+  tray: "due" | "done" | undefined;
+  /** The mark that is made in another room, as long as it is not. */
+  elsewhere: { readonly mark: number; readonly job: MarkJob } | undefined;
   /** Made for the marking place, kept for the judgement of its pictures. */
   marks: readonly MarkJob[] | undefined;
 }
@@ -112,6 +117,8 @@ export function newCard(
     findings: [],
     pictures: undefined,
     noted: { times: 0, findings: 0, pictures: undefined },
+    tray: more.passed?.includes(trayMark) === true ? "done" : undefined,
+    elsewhere: undefined,
     marks: undefined,
   };
 }
@@ -197,6 +204,9 @@ export const usualLimits: Limits = {
 };
 export const usualOutside: Outside = { hsmMs: 1, journalMs: 2, accountsMs: 2, workerMs: 5 };
 
+/** Each mark has a name of its own in the journal, so that one is never made twice, whatever happens between two. */
+export const markName = (number: number): string => `visual/${String(number)}`;
+
 /** The marks of a card, made once. */
 export async function marksOf(card: CardInWork, visit: Surroundings): Promise<readonly MarkJob[]> {
   const { prepared, record } = boundOf(card);
@@ -257,6 +267,9 @@ export type Visit = Surroundings & { readonly head: Head; readonly challenges: C
 
 export interface Station {
   readonly name: Work;
-  /** Throws DeviceFault when the machine fails; the card's journal then stays open. */
+  /**
+   * Passed with `tray` due, it has passed up to a mark that is made in another room, and comes back for the rest. Throws DeviceFault when
+   * the machine fails; the card's journal then stays open.
+   */
   visit(card: CardInWork, visit: Visit): Promise<Outcome>;
 }

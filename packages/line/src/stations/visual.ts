@@ -6,10 +6,7 @@ import { withChip } from "./contact.js";
 import { passedDetail } from "./history.js";
 import { stripeDetail } from "./stripe.js";
 import { judgeEmboss } from "./quality/index.js";
-import { boundOf, type CardInWork, marksOf, type Station, type Visit } from "./station.js";
-
-/** Each mark has a name of its own in the journal, so that one is never made twice, whatever happens between two. */
-const markName = (number: number): string => `visual/${String(number)}`;
+import { boundOf, type CardInWork, markName, marksOf, type Station, type Visit } from "./station.js";
 
 /**
  * Engraving, print, embossing: cannot be undone. The serial is read again at the marking place; the intent of each mark is durable
@@ -29,7 +26,13 @@ export const visual: Station = {
     const jobs = await marksOf(card, visit);
     for (const [number, job] of jobs.entries()) {
       if (card.passed.includes(markName(number)) || isEmpty(job, visit)) continue;
-      const unknown = await mark(card, visit, { number, job, marker: markerFor(job, visit) });
+      const marker = markerFor(job, visit);
+      if (marker.room !== undefined) {
+        card.tray = "due";
+        card.elsewhere = { mark: number, job };
+        return { kind: "passed" };
+      }
+      const unknown = await mark(card, visit, { number, job, marker });
       if (unknown !== undefined) return unknown;
     }
     return (await encodeStripe(card, visit, jobs.length)) ?? { kind: "passed" };

@@ -7,7 +7,14 @@ import { sealedGroupings } from "../orders/issuer.js";
 import { secretsFor } from "../plan/gp/payment/sealed.js";
 import { passedDetail } from "./history.js";
 import type { Leaving } from "./leaving.js";
-import { clear, type HeadState, hasPassed, type MachineStation, type SlotState } from "./machine.js";
+import {
+  clear,
+  type HeadState,
+  hasPassed,
+  placesOf,
+  type MachineStation,
+  type SlotState,
+} from "./machine.js";
 import { faultIn, type Shift } from "./shift.js";
 import { type CardInWork, hasReached, newCard, type Station, works } from "./station.js";
 
@@ -91,7 +98,7 @@ export class Working {
       detail: `${what} was fed, but it is ${why} in the accounts: put aside, untouched`,
     });
     if (why === "in-process") {
-      for (const { card } of shift.machine.flatMap(({ heads, slots }) => [...heads, ...slots])) {
+      for (const { card } of shift.machine.flatMap(placesOf)) {
         if (card !== undefined && card.label === label) {
           card.suspect = `a second body with the number ${card.label} was fed`;
         }
@@ -175,6 +182,11 @@ export class Working {
     for (const finding of findings) card.findings.push({ ...finding, station: work.name });
     switch (outcome.kind) {
       case "passed": {
+        if (card.tray === "due") {
+          // Off to a tray; it comes back to a head for what is left here.
+          head.state = "done";
+          return "gone";
+        }
         const noted = this.#passed(station, head, card, work);
         noted.catch(() => undefined);
         return { noted };

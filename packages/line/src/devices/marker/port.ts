@@ -56,6 +56,59 @@ export interface MarkedCard {
   readonly attempt: number;
 }
 
+/** A card of a tray: who it is, and all that the other room may know of the person, the lines it strikes. */
+export interface TrayCard extends MarkedCard {
+  readonly does: "emboss" | "indent";
+  readonly side: Side;
+  readonly lines: readonly StruckLine[];
+}
+
+/** How a tray stands in the other room. `untouched`: it was withdrawn before this card was begun. */
+export interface TrayCount {
+  readonly digest: string;
+  /** All cards are struck, rejected or untouched. */
+  readonly finished: boolean;
+  /** Counted in: the room has erased its lines. */
+  readonly closed: boolean;
+  readonly cards: readonly {
+    readonly serial: string;
+    readonly state: "waiting" | "in-work" | "struck" | "rejected" | "untouched";
+    readonly detail?: string | undefined;
+  }[];
+  /** Bodies that were fed there and are no card of any tray. */
+  readonly strangers: number;
+  /** The room's signature under what became of each card, once it is counted in. */
+  readonly receipt?: string | undefined;
+}
+
+/**
+ * A machine in another room, to which cards go by the tray: counted out, marked there by what each chip says, counted in. Asked again,
+ * nothing happens twice. All throw DeviceFault: "unplugged" and "timeout" when asking again may help, "refused" when it does not.
+ */
+export interface TrayRoom {
+  readonly name: string;
+  readonly does: "emboss" | "indent";
+  /** Cards in a full tray. */
+  readonly cards: number;
+  /** Trays of one line station, there or away. */
+  readonly trays: number;
+  /** So long no card of a tray may come to its end, or the room be out of reach. */
+  readonly patienceMs: number;
+  countOut(tray: string, cards: readonly TrayCard[]): Promise<TrayCount>;
+  /** Undefined: it was never counted out to there. */
+  state(tray: string): Promise<TrayCount | undefined>;
+  /** No further card of it is begun. */
+  withdraw(tray: string): Promise<TrayCount>;
+  /** Tells the room its own numbers back; it erases the tray's lines. */
+  countIn(tray: string, count: TrayCount): Promise<TrayCount>;
+  /** Trays not counted in. */
+  openTrays(): Promise<readonly string[]>;
+  /** Milliseconds on the room's own clock, which may be another than the line's. */
+  now(): number;
+  /** A while on that clock, between two looks at a tray. */
+  pause(): Promise<void>;
+}
+
 /** A mark as a machine's own program reads it, made for that machine's settings. */
 export interface MachineFile {
   readonly format: "gcode" | "hpgl" | "dxf" | "bmp" | "tiff" | "pdf";
@@ -115,6 +168,8 @@ export interface Marker {
   readonly ready?: () => Promise<void>;
   /** Marks the body at this marker's head. Resolves when the machine confirms the card (see `confirmedBy`); throws DeviceFault otherwise: the outcome is then unknown. */
   mark(job: MarkJob, card?: MarkedCard): Promise<void>;
+  /** Cards go there by the tray, and `mark` is not asked. */
+  readonly room?: TrayRoom;
   /** What the machine's own record says is raised on the body at its head; embossers that keep one. */
   readonly embossed?: () => Promise<readonly StruckLine[]>;
 }

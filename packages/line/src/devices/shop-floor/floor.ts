@@ -2,11 +2,19 @@
  * The physical world: bodies (chip, faces) and the places they lie at, as files that outlive the process. A body is a folder, a place
  * is a folder, a move is one rename. The accounts are compared with this, never the other way round.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
-import type { Place } from "../transport/port.js";
+import type { Place, TrayPlace } from "../transport/port.js";
 import { type Bin, isBin } from "../transport/port.js";
 import { servedBy } from "./body-hold.js";
 import { type EepromFile, openEeprom } from "./eeprom-file.js";
@@ -30,6 +38,8 @@ import {
   machinePlace,
   nameOf,
   numberIn,
+  trayFolder,
+  trayIn,
 } from "./places.js";
 import type { Silicon } from "./silicon.js";
 import { keepPreprint, type Preprint, wearPreprint } from "./wear.js";
@@ -41,6 +51,9 @@ export interface Body {
   /** Its folder. */
   readonly dir: string;
 }
+
+/** The folder of a tray's slot while the tray is in another room. */
+const elsewhere = (place: Place): string => folderOf(place).replace(/^machine/, "elsewhere");
 
 const lotIn = (label: string): { lot: string; number: number } => {
   const dash = label.lastIndexOf("-");
@@ -69,7 +82,7 @@ export class ShopFloor {
     this.#root = root;
     this.#silicon = silicon;
     this.#lots = new LotBook(join(root, "lots"));
-    for (const folder of ["hopper", "machine", "good", "reject", "hold", "apart", "lots"]) {
+    for (const folder of ["hopper", "machine", "elsewhere", "good", "reject", "hold", "apart", "lots"]) {
       mkdirSync(join(root, folder), { recursive: true });
     }
   }
@@ -204,6 +217,30 @@ export class ShopFloor {
     return true;
   }
 
+  /** A tray goes to another room with all that lies in it, or comes back: one rename. Where it is there already, nothing happens. */
+  carryTray(tray: TrayPlace, to: "away" | "here"): void {
+    const folder = trayFolder(tray);
+    const here = join(this.#root, "machine", folder);
+    const away = join(this.#root, "elsewhere", folder);
+    if (!existsSync(to === "away" ? here : away)) return;
+    if (to === "away") {
+      // Its cards' chips are read there by another process.
+      for (const slot of this.#namesIn(join("machine", folder)))
+        for (const name of this.#namesIn(join("machine", folder, slot))) this.#release(name);
+    } else if (existsSync(here)) {
+      // Whoever asked what lies in it left empty places; a body among them is one too many.
+      for (const slot of readdirSync(here)) {
+        if (readdirSync(join(here, slot)).length > 0)
+          throw fault("jam", `another tray stands where ${folder} belongs`);
+        rmdirSync(join(here, slot));
+      }
+      rmdirSync(here);
+    }
+    renameSync(...(to === "away" ? ([here, away] as const) : ([away, here] as const)));
+    for (const known of this.#lying.keys())
+      if (known.startsWith(`machine/${folder}/`)) this.#lying.delete(known);
+  }
+
   /** A body leaves the shop floor for good: it is counted nowhere any more. Answers whether it lay there. */
   takeAway(which: string | Body, from: Place): boolean {
     const name = this.#nameAt(which, from);
@@ -244,13 +281,14 @@ export class ShopFloor {
 
   /** Bodies in the machine, and where. */
   occupied(): readonly { readonly place: Place; readonly label: string }[] {
-    return readdirSync(join(this.#root, "machine"))
+    const standing = readdirSync(join(this.#root, "machine"))
       .sort()
       .flatMap((folder) => {
         const place = machinePlace(folder);
         const body = place && this.bodyAt(place);
         return place && body ? [{ place, label: body.label }] : [];
       });
+    return [...standing, ...this.#inTrays("machine"), ...this.#inTrays("elsewhere")];
   }
 
   /** Every body and where it lies: what the accounts are compared with. */
@@ -270,14 +308,22 @@ export class ShopFloor {
   find(label: string): Body | undefined {
     const place = this.census().find((lying) => lying.label === label)?.place;
     if (place === undefined) return undefined;
-    const folder = folderOf(place);
-    const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
-    return name === undefined ? undefined : { label, dir: join(this.#root, folder, name) };
+    for (const folder of place.at === "tray" ? [folderOf(place), elsewhere(place)] : [folderOf(place)]) {
+      const name = this.#namesIn(folder).find((own) => labelIn(own) === label);
+      if (name !== undefined) return { label, dir: join(this.#root, folder, name) };
+    }
+    return undefined;
   }
 
   /** All bodies by the numbers printed on them: one look at the whole floor, for whoever asks for many. */
   bodies(): ReadonlyMap<string, Body> {
-    const machine = this.#namesIn("machine").map((folder) => join("machine", folder));
+    const machine = ["machine", "elsewhere"].flatMap((root) =>
+      this.#namesIn(root).flatMap((folder) =>
+        trayIn(folder) === undefined
+          ? [join(root, folder)]
+          : this.#namesIn(join(root, folder)).map((slot) => join(root, folder, slot)),
+      ),
+    );
     const lying = new Map<string, Body>();
     for (const folder of ["hopper", ...machine, ...this.#outputs(), "reject", "hold", "apart"]) {
       for (const name of this.#namesIn(folder)) {
@@ -301,6 +347,22 @@ export class ShopFloor {
   /** Lets go of all files. */
   close(): void {
     for (const name of this.#cards.keys()) this.#release(name);
+  }
+
+  /** Bodies in trays that are in the machine, or elsewhere. A tray that was in another room may have come back with anything in it. */
+  #inTrays(where: "machine" | "elsewhere"): { readonly place: Place; readonly label: string }[] {
+    return readdirSync(join(this.#root, where))
+      .sort()
+      .flatMap((folder) => {
+        const tray = trayIn(folder);
+        if (tray === undefined) return [];
+        return this.#namesIn(join(where, folder)).flatMap((slot) =>
+          this.#namesIn(join(where, folder, slot)).map((name) => ({
+            place: { at: "tray" as const, ...tray, slot: Number(slot) },
+            label: labelIn(name),
+          })),
+        );
+      });
   }
 
   #put(from: string, name: string, to: Place): string {

@@ -187,6 +187,7 @@ function wordsFor(to: Place, label: string | undefined): string {
       return `APART: ${take} into the mailer's reject tray.`;
     case "head":
     case "queue":
+    case "tray":
       throw new DeviceFault("desk", "refused", "a desk has one reader and no queue");
   }
 }

@@ -2,11 +2,22 @@
 export type Place =
   | { readonly at: "head"; readonly station: string; readonly head: number }
   | { readonly at: "queue"; readonly station: string; readonly slot: number }
+  | { readonly at: "tray"; readonly station: string; readonly tray: number; readonly slot: number } // of a tray that goes to another room as a whole
   | { readonly at: "hopper" } // back to the blanks
   | { readonly at: "reject" }
   | { readonly at: "hold" }
   | { readonly at: "apart" } // the mailer's own reject tray: cards whose carrier was not theirs
   | { readonly at: "good"; readonly order: string; readonly slot: number }; // each order has its output; slot = record number: it keeps input order
+
+/** A tray of a station, by its number from 0. */
+export interface TrayPlace {
+  readonly station: string;
+  readonly tray: number;
+}
+
+/** In the machine, or in one of its trays. */
+export const isInMachine = (at: Place["at"]): at is "head" | "queue" | "tray" =>
+  at === "head" || at === "queue" || at === "tray";
 
 /** Bins that can be full. The hopper is emptied by the line itself. */
 export const bins = ["reject", "hold", "good"] as const;
@@ -36,6 +47,11 @@ export interface Transport {
   feed(to: Place): Promise<Fed | "empty" | "ended">;
   /** `again`: the card was there before, and only goes back to where it came from. */
   move(from: Place, to: Place, again?: "again"): Promise<void>;
-  /** Every head and queue place that holds a body now, with the label if it can be read there. */
+  /** Takes a tray with all that lies in it to the other room, or back; where it is there already, nothing happens. */
+  readonly carry?: (tray: TrayPlace, to: "away" | "here") => Promise<void>;
+  /**
+   * Every head, queue place and slot of a tray that holds a body now, with the label if it can be read there; a tray's bodies wherever
+   * the tray is.
+   */
   occupied(): Promise<readonly { readonly place: Place; readonly label: string | undefined }[]>;
 }

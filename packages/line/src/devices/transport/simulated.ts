@@ -69,6 +69,10 @@ export function simulatedCarousel(at: {
         throw full(to.at, held(to.at));
       floor.move(from, to);
     },
+    carry: async (tray, to) => {
+      await world.sleep(moveMs);
+      floor.carryTray(tray, to);
+    },
     occupied: () => Promise.resolve(floor.occupied()),
   };
 }

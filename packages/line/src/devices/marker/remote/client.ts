@@ -10,14 +10,16 @@ import {
   renameSync,
   writeSync,
 } from "node:fs";
+import type { KeyObject } from "node:crypto";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { DeviceFault } from "../../problem.js";
-import type { MarkedCard, Marker, MarkJob } from "../port.js";
+import type { MarkedCard, Marker, MarkJob, TrayCount, TrayRoom } from "../port.js";
 import { markingMs } from "../simulated.js";
 import { type Answer, answer, type Asked, lineCutter, type TrayAnswer, type TrayCard } from "./protocol.js";
-import type { TlsFiles } from "./tls.js";
+import { isSigned, listText, receiptText, signed } from "./signing.js";
+import { crlWatch, secureContextOf, type TlsFiles } from "./tls.js";
 
 export interface RemoteStationOptions {
   readonly name: string;
@@ -33,14 +35,8 @@ export interface RemoteStationOptions {
 }
 
 /** Trays in another room: counted out, struck there, counted in. */
-export interface RemoteStation {
-  /** Counts a tray out, or asks for its state when it was before. Throws DeviceFault (`refused`, `unplugged`, `timeout`). */
-  countOut(tray: string, cards: readonly TrayCard[]): Promise<TrayAnswer>;
-  state(tray: string): Promise<TrayAnswer>;
-  withdraw(tray: string): Promise<TrayAnswer>;
-  /** Tells the station its own numbers back; it erases the tray's lines. */
-  countIn(tray: TrayAnswer): Promise<TrayAnswer>;
-  openTrays(): Promise<readonly string[]>;
+export interface RemoteStation
+  extends Pick<TrayRoom, "countOut" | "state" | "withdraw" | "countIn" | "openTrays"> {
   /** Trays in work here: they are not cleared. */
   readonly live: Set<string>;
   close(): void;
@@ -70,7 +66,10 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
     hear: ((answer: Answer) => void) | undefined;
     fail: ((problem: DeviceFault) => void) | undefined;
   }
+  const revocations = crlWatch(options.tls);
   let link: Link | undefined;
+  /** Of the certificate that the station showed last. */
+  let stationKey: KeyObject | undefined;
   /** One question at a time: numbers follow one another. */
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -97,9 +96,17 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
     });
 
   const linked = async (): Promise<Link> => {
+    // Whoever was revoked since the last question is asked nothing more.
+    if (revocations()) drop(fault("unplugged", "the revocation list has changed"));
     if (link !== undefined) return link;
     const { host, port, tls, station } = options;
-    const socket = connect({ host, port, ...tls, servername: station, minVersion: "TLSv1.3" });
+    let own: SecureContextOptions;
+    try {
+      own = secureContextOf(tls);
+    } catch {
+      throw fault("refused", `the revocation list ${String(tls.crl)} cannot be read`);
+    }
+    const socket = connect({ host, port, ...own, servername: station, minVersion: "TLSv1.3" });
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => {
         socket.destroy();
@@ -114,6 +121,7 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
         reject(fault("unplugged", `no connection to ${host}:${String(port)}: ${message}`));
       });
     });
+    stationKey = socket.getPeerX509Certificate()?.publicKey;
     const made: Link = { socket, seq: 0, hear: undefined, fail: undefined };
     link = made;
     const lost = (): void => {
@@ -155,25 +163,46 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
     turn = mine.catch(() => undefined);
     return mine;
   };
-  const askTray = async (asked: Asked): Promise<TrayAnswer> => {
-    const said = await ask(asked);
+  const trayIn = (said: Answer): TrayAnswer => {
     if (said.answer === "tray") return said;
     throw fault("refused", said.answer === "refused" ? said.message : "the station answered something else");
   };
+  const askTray = async (asked: Asked): Promise<TrayAnswer> => trayIn(await ask(asked));
 
   return {
-    countOut: (tray, cards) => askTray({ ask: "tray", tray, count: cards.length, cards: [...cards] }),
-    state: (tray) => askTray({ ask: "state", tray }),
+    countOut: (tray, cards) =>
+      askTray({
+        ask: "tray",
+        tray,
+        count: cards.length,
+        cards: cards.map(({ serial, record, attempt, does, side, lines }) => ({
+          serial,
+          record,
+          attempt,
+          does,
+          side,
+          lines: [...lines],
+        })),
+        signature: signed(options.tls.key, listText(tray, cards)),
+      }),
+    async state(tray) {
+      const said = await ask({ ask: "state", tray });
+      return said.answer === "refused" && said.code === "no-such-tray" ? undefined : trayIn(said);
+    },
     withdraw: (tray) => askTray({ ask: "withdraw", tray }),
-    countIn: ({ tray, cards }) => {
+    async countIn(tray, { cards }) {
       const of = (state: string): number => cards.filter((card) => card.state === state).length;
-      return askTray({
+      const said = await askTray({
         ask: "counted-in",
         tray,
         struck: of("struck"),
         rejected: of("rejected"),
         untouched: of("untouched"),
       });
+      const text = receiptText(tray, said.digest, said.cards);
+      if (said.receipt === undefined || stationKey === undefined || !isSigned(stationKey, text, said.receipt))
+        throw fault("refused", `the station's receipt for tray ${tray} is not signed by its key`);
+      return said;
     },
     async openTrays() {
       const said = await ask({ ask: "open-trays" });
@@ -188,17 +217,32 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
   };
 }
 
+/** The station as a room to which a line sends its cards by the tray. */
+const roomOf = (
+  { countOut, state, withdraw, countIn, openTrays }: RemoteStation,
+  own: Pick<TrayRoom, "name" | "does" | "cards" | "trays" | "patienceMs">,
+): TrayRoom => ({
+  ...own,
+  countOut,
+  state,
+  withdraw,
+  countIn,
+  openTrays,
+  now: () => performance.now(),
+  pause: () => sleep(100),
+});
+
 /** Trays that an earlier run or a lost card left: what is not begun is withdrawn, all are counted in, and their lines erased there. */
 export async function clearTrays(station: RemoteStation): Promise<void> {
   for (const tray of await station.openTrays()) {
     if (station.live.has(tray)) continue;
-    let state = await station.withdraw(tray);
+    let state: TrayCount = await station.withdraw(tray);
     // The card in hand is ended there first.
     while (!state.finished) {
       await sleep(50);
-      state = await station.state(tray);
+      state = (await station.state(tray)) ?? state;
     }
-    await station.countIn(state);
+    await station.countIn(tray, state);
   }
 }
 
@@ -214,9 +258,11 @@ export function remoteEmbosser(
     readonly does: "emboss" | "indent";
     readonly order: string;
     readonly timeoutMs: number;
+    /** Cards in a tray, and trays away at once; without it, each card is a tray of its own. */
+    readonly trays?: { readonly cards: number; readonly trays: number };
   },
 ): Marker {
-  const { name, does, order, timeoutMs } = options;
+  const { name, does, order, timeoutMs, trays } = options;
   const fault = (code: "refused" | "timeout", message: string): DeviceFault =>
     new DeviceFault(name, code, `${name}: ${message}`);
   const struck = (job: MarkJob) => {
@@ -240,12 +286,12 @@ export function remoteEmbosser(
     }
   }
 
-  const strike = async (tray: string, card: TrayCard, until: number): Promise<TrayAnswer> => {
+  const strike = async (tray: string, card: TrayCard, until: number): Promise<TrayCount> => {
     let state = await station.countOut(tray, [card]);
     while (!state.finished) {
       if (performance.now() > until) throw fault("timeout", "the card was not struck in its time");
       await sleep(20);
-      state = await station.state(tray);
+      state = (await station.state(tray)) ?? state;
     }
     return state;
   };
@@ -254,6 +300,9 @@ export function remoteEmbosser(
     name,
     kind: "real",
     does,
+    ...(trays === undefined
+      ? {}
+      : { room: roomOf(station, { name, does, patienceMs: timeoutMs, ...trays }) }),
     geometry: wheelsGeometry(does),
     duration: (job) => markingMs(struck(job)),
     async ready() {
@@ -272,7 +321,7 @@ export function remoteEmbosser(
       const until = performance.now() + timeoutMs;
       const tray = `${order}.${String(card.record)}.${String(card.attempt)}.${does}`;
       const asked: TrayCard = { ...card, does, side, lines: [...lines] };
-      let state: TrayAnswer;
+      let state: TrayCount;
       station.live.add(tray);
       try {
         state = await persistently(until, () => strike(tray, asked, until));
@@ -284,7 +333,7 @@ export function remoteEmbosser(
         station.live.delete(tray);
       }
       // The numbers are the station's own, so counting in can be said again; the next card does it if this is lost.
-      await station.countIn(state).catch(() => {
+      await station.countIn(tray, state).catch(() => {
         cleared = undefined;
       });
       const [end] = state.cards;

@@ -3,6 +3,7 @@
  * answers; each question bears the number after the last one's, under the lease that the connection began with.
  */
 import { z } from "zod";
+import type { TrayCard } from "../port.js";
 
 /** The longest message; a tray of 500 cards takes a tenth. */
 export const longestMessage = 1_000_000;
@@ -24,9 +25,9 @@ const card = z.strictObject({
   side: z.enum(["front", "back"]),
   lines: z.array(line).min(1).max(10),
 });
-/** A card of a tray: who it is, and all that the station may know of the person, the lines it strikes. */
-export type TrayCard = z.output<typeof card>;
+export type { TrayCard };
 
+const signature = z.string().regex(/^[A-Za-z0-9+/]{40,1400}={0,2}$/);
 const seq = z.number().int().min(1);
 export const question = z.discriminatedUnion("ask", [
   /** Begins a connection. A lease is larger than any before; whoever holds an older one is heard no longer. */
@@ -38,6 +39,8 @@ export const question = z.discriminatedUnion("ask", [
     tray: trayName,
     count: z.number().int().min(1).max(500),
     cards: z.array(card).min(1).max(500),
+    /** Of the list, by the key of the line's certificate (signing.ts). */
+    signature,
   }),
   z.strictObject({ ask: z.literal("state"), seq, tray: trayName }),
   /** No further card of it is begun; those not begun are left as they are. */
@@ -58,6 +61,7 @@ export type Question = z.output<typeof question>;
 type WithoutSeq<Q> = Q extends { readonly seq: number } ? Omit<Q, "seq"> : never;
 export type Asked = WithoutSeq<Question>;
 
+/** What became of a card of a tray so far. */
 const cardState = z.enum(["waiting", "in-work", "struck", "rejected", "untouched"]);
 export type CardState = z.output<typeof cardState>;
 
@@ -67,6 +71,7 @@ export const refusals = [
   "not-understood",
   "no-hello",
   "wrong-count",
+  "wrong-signature",
   "another-tray",
   "card-known",
   "no-such-tray",
@@ -81,6 +86,8 @@ export const answer = z.discriminatedUnion("answer", [
     answer: z.literal("tray"),
     seq,
     tray: trayName,
+    /** SHA-256 of its list. */
+    digest: z.string(),
     /** All cards are struck, rejected or untouched. */
     finished: z.boolean(),
     /** Its lines are erased. */
@@ -88,6 +95,8 @@ export const answer = z.discriminatedUnion("answer", [
     cards: z.array(z.strictObject({ serial, state: cardState, detail: z.string().max(200).optional() })),
     /** Bodies that were fed and are no card of any tray; they are not struck. */
     strangers: z.number().int().min(0),
+    /** Once it is counted in: of what became of each card, by the key of the station's certificate. */
+    receipt: signature.optional(),
   }),
   z.strictObject({ answer: z.literal("open-trays"), seq, trays: z.array(trayName) }),
   z.strictObject({

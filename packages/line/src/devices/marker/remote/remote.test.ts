@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,20 +9,27 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { wheelsGeometry } from "../geometry.js";
 import { DeviceFault } from "../../problem.js";
 import type { Marker, MarkJob, StruckLine } from "../port.js";
-import { authority, certificate } from "./certificates.test.data.js";
+import { StationBook } from "./book.js";
+import { authority, certificate, revocations } from "./certificates.test.data.js";
 import { clearTrays, remoteEmbosser, type RemoteStation, remoteStation } from "./client.js";
 import type { Answer, TrayCard } from "./protocol.js";
 import { type EmbossStation, type EmbossStationOptions, embossStation, type FedCard } from "./station.js";
+import { isSigned, listText, receiptText, signed } from "./signing.js";
 import { readTls, type TlsFiles } from "./tls.js";
 
 const root = mkdtempSync(join(tmpdir(), "persoline-remote-"));
-let house: Record<"line" | "station" | "other", TlsFiles>;
+let house: Record<"line" | "station" | "other" | "expired", TlsFiles>;
 let foreign: TlsFiles;
 beforeAll(() => {
   authority(root, "house");
   authority(root, "foreign");
   const of = (by: string, name: string) => readTls("test", certificate(root, by, name));
-  house = { line: of("house", "line"), station: of("house", "room-2"), other: of("house", "other-line") };
+  house = {
+    line: of("house", "line"),
+    station: of("house", "room-2"),
+    other: of("house", "other-line"),
+    expired: readTls("test", certificate(root, "house", "line", "expired")),
+  };
   foreign = of("foreign", "line");
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -110,7 +118,7 @@ afterEach(async () => {
 async function finished(one: RemoteStation, tray: string) {
   for (let tries = 0; tries < 300; tries++) {
     const state = await one.state(tray);
-    if (state.finished) return state;
+    if (state?.finished === true) return state;
     await sleep(10);
   }
   throw new Error(`tray ${tray} does not end`);
@@ -141,7 +149,7 @@ describe("a tray", () => {
         { serial: "0B", state: "struck" },
       ],
     });
-    const closed = await one.countIn(state);
+    const closed = await one.countIn("T1", state);
     expect(closed.closed).toBe(true);
     expect(keptLines()).toEqual([]);
     expect(journal()).not.toMatch(/ANNA|KOVACS|BELA|TOTH/);
@@ -163,23 +171,76 @@ describe("a tray", () => {
     const one = client();
     await one.countOut("T1", [card("0A", "ANNA")]);
     const state = await finished(one, "T1");
-    await expect(one.countIn({ ...state, cards: [] })).rejects.toThrow("not those of this station");
+    await expect(one.countIn("T1", { ...state, cards: [] })).rejects.toThrow("not those of this station");
     expect(keptLines()).toEqual(["T1.json"]);
-    expect((await one.countIn(state)).closed).toBe(true);
-    expect((await one.countIn(state)).closed).toBe(true);
+    expect((await one.countIn("T1", state)).closed).toBe(true);
+    expect((await one.countIn("T1", state)).closed).toBe(true);
   });
   test("withdrawn, it leaves what is not begun untouched; only a finished one is counted in", async () => {
     bodies = [{ name: "1", serial: "0A" }];
     const one = client();
     const sent = await one.countOut("T1", [card("0A", "ANNA"), card("0B", "BELA")]);
-    await expect(one.countIn(sent)).rejects.toThrow("withdraw it first");
+    await expect(one.countIn("T1", sent)).rejects.toThrow("withdraw it first");
     while (struck.length === 0) await sleep(5);
     const state = await one.withdraw("T1");
     expect(state.cards.map((each) => each.state)).toEqual(["struck", "untouched"]);
     bodies.push({ name: "2", serial: "0B" });
     await sleep(60);
     expect(struck).toEqual(["ANNA"]);
-    expect((await one.countIn(state)).closed).toBe(true);
+    expect((await one.countIn("T1", state)).closed).toBe(true);
+  });
+});
+
+describe("what is remembered of trays", () => {
+  test("a card that was left untouched may go out again, in another tray; one that was struck may not", async () => {
+    bodies = [{ name: "1", serial: "0A" }];
+    const one = client();
+    await one.countOut("T1", [card("0A", "ANNA"), card("0B", "BELA")]);
+    while (struck.length === 0) await sleep(5);
+    await expect(one.countOut("T2", [card("0B", "BELA")])).rejects.toThrow("counted out before");
+    await one.countIn("T1", await one.withdraw("T1"));
+    await expect(one.countOut("T2", [card("0A", "ANNA"), card("0B", "BELA")])).rejects.toThrow(
+      "counted out before",
+    );
+    bodies.push({ name: "2", serial: "0B" });
+    await one.countOut("T2", [card("0B", "BELA")]);
+    expect((await finished(one, "T2")).cards).toMatchObject([{ serial: "0B", state: "struck" }]);
+    expect(struck).toEqual(["ANNA", "BELA"]);
+  });
+  test("a tray that is counted in is no longer in memory, and still known from the journal", async () => {
+    bodies = [{ name: "1", serial: "0A" }];
+    const one = client();
+    await one.countOut("T1", [card("0A", "ANNA")]);
+    await one.countIn("T1", await finished(one, "T1"));
+    one.close();
+    await station.close();
+    const book = new StationBook(join(folder, "station"));
+    expect(book.trays.size).toBe(0);
+    expect(book.taken).toBe(1);
+    expect(book.find("T1")).toMatchObject({ closed: true, cards: [{ serial: "0A", state: "struck" }] });
+    expect(book.find("T2")).toBeUndefined();
+    expect(book.knowsAny([card("0A", "")])).toBe(true);
+    expect(book.knowsAny([card("0B", "")])).toBe(false);
+    book.close();
+    station = await start();
+  });
+  test("line and station sign: the list kept there is the line's, the receipt kept here the station's", async () => {
+    bodies = [{ name: "1", serial: "0A" }];
+    const one = client();
+    const cards = [card("0A", "ANNA")];
+    await one.countOut("T1", cards);
+    const { signature } = JSON.parse(
+      journal()
+        .split("\n")
+        .find((text) => text.includes('"event":"tray"')) ?? "{}",
+    ) as { signature: string };
+    const keyOf = (tls: TlsFiles) => new X509Certificate(tls.cert).publicKey;
+    expect(isSigned(keyOf(house.line), listText("T1", cards), signature)).toBe(true);
+    expect(isSigned(keyOf(house.line), listText("T1", [card("0A", "BELA")]), signature)).toBe(false);
+    const { receipt = "", digest } = await one.countIn("T1", await finished(one, "T1"));
+    const ends = [{ serial: "0A", state: "struck" as const }];
+    expect(isSigned(keyOf(house.station), receiptText("T1", digest, ends), receipt)).toBe(true);
+    expect(isSigned(keyOf(house.other), receiptText("T1", digest, ends), receipt)).toBe(false);
   });
 });
 
@@ -211,6 +272,7 @@ describe("messages", () => {
     tray: name,
     count: cards.length,
     cards,
+    signature: signed(house.line.key, listText(name, cards)),
   });
 
   test("one that comes twice is refused, and so is one that came before its turn", async () => {
@@ -245,7 +307,7 @@ describe("messages", () => {
     const state = await finished(one, "T1");
     // Replayed before and after it is counted in, over a new connection as well.
     expect(await one.countOut("T1", [card("0A", "ANNA")])).toMatchObject({ finished: true });
-    await one.countIn(state);
+    await one.countIn("T1", state);
     one.close();
     const two = client();
     expect(await two.countOut("T1", [card("0A", "ANNA")])).toMatchObject({ closed: true });
@@ -264,6 +326,8 @@ describe("messages", () => {
     expect(await other.say({ ...tray(2, "T1", [card("0A", "ANNA")]), count: 2 })).toMatchObject({
       code: "wrong-count",
     });
+    const signedByAnother = { ...tray(3, "T1", [card("0A", "ANNA")]), cards: [card("0A", "BELA")] };
+    expect(await other.say(signedByAnother)).toMatchObject({ code: "wrong-signature" });
     const third = await raw();
     expect(await third.say("x".repeat(1_100_000))).toBe("closed");
   });
@@ -273,10 +337,74 @@ describe("who speaks", () => {
   test.each([
     ["without a certificate of the house", () => foreign],
     ["with another machine's certificate", () => house.other],
+    ["with a certificate that has expired", () => house.expired],
   ])("%s is not heard", async (_, tls) => {
     await expect(client(station.port, { ...tls(), ca: house.line.ca }).openTrays()).rejects.toBeInstanceOf(
       DeviceFault,
     );
+  });
+  test("whose certificate the house took back is not heard from then on, nor spoken to, connected or not", async () => {
+    const stolen = certificate(root, "house", "line");
+    const crl = revocations(root, "house");
+    await station.close();
+    station = await start({ tls: { ...house.station, crl } });
+    const thief = client(station.port, readTls("test", stolen));
+    expect(await thief.openTrays()).toEqual([]);
+    revocations(root, "house", stolen.cert);
+    await expect(thief.openTrays()).rejects.toMatchObject({ code: "unplugged" });
+    await expect(thief.openTrays()).rejects.toMatchObject({ code: "unplugged" });
+    // Another certificate for the same name is heard.
+    expect(await client(station.port, house.line).openTrays()).toEqual([]);
+    // The other way round: a line with that list does not speak to a station that shows such a certificate.
+    const theirs = certificate(root, "house", "room-2");
+    await station.close();
+    station = await start({ tls: readTls("test", theirs) });
+    const wary = client(station.port, { ...house.line, crl });
+    expect(await wary.openTrays()).toEqual([]);
+    revocations(root, "house", theirs.cert);
+    await expect(wary.openTrays()).rejects.toMatchObject({ code: "unplugged" });
+    await expect(client(station.port, { ...house.line, crl }).openTrays()).rejects.toMatchObject({
+      code: "unplugged",
+    });
+    // Nobody is heard when nobody can tell who was revoked.
+    await station.close();
+    station = await start({ tls: { ...house.station, crl } });
+    rmSync(crl);
+    await expect(client(station.port, house.line).openTrays()).rejects.toMatchObject({ code: "unplugged" });
+  });
+  test.each([
+    ["TLS 1.2", "TLSv1.2"],
+    ["TLS 1.1", "TLSv1.1"],
+  ] as const)("nobody is heard by %s, nor in the clear", async (_, maxVersion) => {
+    const end = await new Promise<string>((resolve) => {
+      const socket = connect({
+        host: "127.0.0.1",
+        port: station.port,
+        ...house.line,
+        servername: "room-2",
+        minVersion: maxVersion,
+        maxVersion,
+        ciphers: "DEFAULT:@SECLEVEL=0",
+      });
+      socket.once("secureConnect", () => resolve("connected"));
+      socket.once("error", () => resolve("refused"));
+    });
+    expect(end).toBe("refused");
+    const clear = await new Promise<string>((resolve) => {
+      const socket = connectTcp(station.port, "127.0.0.1", () => {
+        socket.write(`${JSON.stringify({ ask: "hello", seq: 1, lease: 99 })}\n`);
+      });
+      let said = "";
+      socket.on("data", (part: Buffer) => (said += part.toString("latin1")));
+      socket.once("error", () => undefined);
+      socket.once("close", () => resolve(said));
+    });
+    expect(clear).not.toContain("welcome");
+  });
+  test("a line does not speak to a station whose certificate has expired", async () => {
+    await station.close();
+    station = await start({ tls: readTls("test", certificate(root, "house", "room-2", "expired")) });
+    await expect(client().openTrays()).rejects.toMatchObject({ code: "unplugged" });
   });
   test("a line does not speak to a station of another house or another name", async () => {
     await expect(client(station.port, { ...house.line, ca: foreign.ca }).openTrays()).rejects.toMatchObject({
@@ -419,7 +547,7 @@ describe("interruptions", () => {
     station = await start();
     bodies = [{ name: "1", serial: "0A" }];
     const two = client();
-    expect((await two.state("T1")).cards).toMatchObject([
+    expect((await two.state("T1"))?.cards).toMatchObject([
       { serial: "0A", state: "rejected" },
       { serial: "0B", state: "waiting" },
     ]);

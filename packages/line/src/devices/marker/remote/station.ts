@@ -1,10 +1,10 @@
 /** The embosser's side: a process in another room that strikes what it was sent, on the card whose chip it reads there. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { DeviceFault } from "../../problem.js";
 import type { Marker } from "../port.js";
-import { type BookedTray, digestOf, StationBook } from "./book.js";
+import { type BookedTray, StationBook } from "./book.js";
 import {
   type Answer,
   lineCutter,
@@ -13,7 +13,8 @@ import {
   type RefusalCode,
   type TrayAnswer,
 } from "./protocol.js";
-import type { TlsFiles } from "./tls.js";
+import { digestOf, isSigned, listText, receiptText, signed } from "./signing.js";
+import { crlWatch, secureContextOf, type TlsFiles } from "./tls.js";
 
 /** A body that was fed into the machine, and who its chip says it is. */
 export interface FedCard {
@@ -67,6 +68,7 @@ const stateOf = (seq: number, tray: BookedTray): TrayAnswer => ({
   answer: "tray",
   seq,
   tray: tray.tray,
+  digest: tray.digest,
   finished: ended(tray),
   closed: tray.closed,
   cards: tray.cards.map(({ serial, state, detail }) => ({
@@ -103,10 +105,10 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       return {
         answer: "open-trays",
         seq,
-        trays: [...book.trays.values()].flatMap(({ tray, closed }) => (closed ? [] : [tray])),
+        trays: [...book.trays.keys()],
       };
-    if (asked.ask === "tray") return countedOut(asked);
-    const tray = book.trays.get(asked.tray);
+    if (asked.ask === "tray") return countedOut(asked, connection);
+    const tray = book.find(asked.tray);
     if (tray === undefined)
       return refused(seq, "no-such-tray", `no tray ${asked.tray} was counted out to here`);
     if (asked.ask === "withdraw" && !tray.withdrawn && !tray.closed)
@@ -114,19 +116,23 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     return asked.ask === "counted-in" ? countedIn(asked, tray) : stateOf(seq, tray);
   };
 
-  const countedOut = ({ seq, tray, count, cards }: Extract<Question, { ask: "tray" }>): Answer => {
+  const countedOut = (
+    { seq, tray, count, cards, signature }: Extract<Question, { ask: "tray" }>,
+    { socket }: Connection,
+  ): Answer => {
     if (count !== cards.length || new Set(cards.map(({ serial }) => serial)).size !== count)
       return refused(seq, "wrong-count", "the tray's count is not its number of different cards");
-    const known = book.trays.get(tray);
+    const line = socket.getPeerX509Certificate()?.publicKey;
+    if (line === undefined || !isSigned(line, listText(tray, cards), signature))
+      return refused(seq, "wrong-signature", "the list is not signed by the line's key");
+    const known = book.find(tray);
     if (known !== undefined)
-      return known.digest === digestOf(cards)
+      return known.digest === digestOf(tray, cards)
         ? stateOf(seq, known)
         : refused(seq, "another-tray", `tray ${tray} was counted out with other contents`);
-    if (cards.some((card) => book.knows(card)))
+    if (book.knowsAny(cards))
       return refused(seq, "card-known", "a card of it was counted out before, in another tray");
-    book.take(tray, cards);
-    const taken = book.trays.get(tray);
-    if (taken === undefined) throw new Error(`tray ${tray} was taken and is not there`);
+    const taken = book.take(tray, cards, signature);
     onEvent(`tray ${tray}: ${String(count)} cards counted out to here`);
     return stateOf(seq, taken);
   };
@@ -147,9 +153,12 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       );
     if (!tray.closed) {
       book.closeTray(tray.tray);
-      onEvent(`tray ${tray.tray}: counted in, its lines are erased`);
+      onEvent(
+        `tray ${tray.tray}: counted in with ${String(asked.struck)} good, ${String(asked.rejected)} rejects, ${String(asked.untouched)} untouched; its lines are erased`,
+      );
     }
-    return stateOf(asked.seq, tray);
+    const receipt = signed(options.tls.key, receiptText(tray.tray, tray.digest, tray.cards));
+    return { ...stateOf(asked.seq, tray), receipt };
   };
 
   const hear = (connection: Connection, text: string): void => {
@@ -178,8 +187,26 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       connection.socket.end();
   };
 
+  const revocations = crlWatch(options.tls);
+  /** Takes a new revocation list; whoever is connected must show its certificate again. False: the list cannot be read. */
+  const renewed = (): boolean => {
+    if (!revocations()) return true;
+    holder?.socket.destroy();
+    try {
+      server.setSecureContext({ ...secureContextOf(options.tls), minVersion: "TLSv1.3" });
+      return true;
+    } catch {
+      onEvent("the revocation list cannot be read: nobody is heard");
+      return false;
+    }
+  };
   const server: Server = createServer(
-    { ...options.tls, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
+    {
+      ...secureContextOf(options.tls),
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.3",
+    },
     (socket) => {
       const { CN } = socket.getPeerCertificate().subject;
       if (CN !== options.line) {
@@ -200,7 +227,7 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
         "data",
         lineCutter(
           (text) => {
-            if (!socket.writableEnded) hear(connection, text);
+            if (renewed() && !socket.destroyed && !socket.writableEnded) hear(connection, text);
           },
           () => socket.destroy(),
         ),
@@ -208,16 +235,29 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     },
   );
   server.on("tlsClientError", () => onEvent("a connection without a certificate of ours was refused"));
+  // Before the handshake: whoever was revoked since the last one is not let in, nor anybody when nobody knows who was.
+  server.prependListener("connection", (raw: Socket) => {
+    if (!renewed()) raw.destroy();
+  });
 
-  const strike = async ({ serial, marker }: FedCard): Promise<void> => {
-    const open = [...book.trays.values()].filter(({ closed, withdrawn }) => !closed && !withdrawn);
+  /** Bodies that are no card of the trays in work: each is told once. */
+  const strangers = new Set<string>();
+  const strike = async ({ body, serial, marker }: FedCard): Promise<void> => {
+    const open = [...book.trays.values()].filter(({ withdrawn }) => !withdrawn);
     const tray = open.find(({ cards }) =>
       cards.some((card) => card.serial === serial && card.state === "waiting"),
     );
     if (tray === undefined || serial === undefined) {
       const [first] = open;
       const ours = open.some(({ cards }) => cards.some((card) => card.serial === serial));
-      if (first !== undefined && !ours) book.write({ event: "stranger", tray: first.tray });
+      if (first !== undefined && !ours && !strangers.has(body)) {
+        strangers.add(body);
+        book.write({
+          event: "stranger",
+          tray: first.tray,
+          ...(serial === undefined ? {} : { serial }),
+        });
+      }
       return;
     }
     const card = book.linesOf(tray.tray, serial);
@@ -242,13 +282,13 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
 
   const waits = (): boolean =>
     [...book.trays.values()].some(
-      ({ closed, withdrawn, cards }) =>
-        !closed && !withdrawn && cards.some(({ state }) => state === "waiting"),
+      ({ withdrawn, cards }) => !withdrawn && cards.some(({ state }) => state === "waiting"),
     );
   const work = (async () => {
     while (!closing) {
       // Cut off from the line, the station ends the card in hand and begins no other.
-      const fed = holder !== undefined && waits() ? await feeder.next(book.trays.size) : undefined;
+      if (book.trays.size === 0) strangers.clear();
+      const fed = holder !== undefined && waits() ? await feeder.next(book.taken) : undefined;
       if (fed === undefined) await sleep(10);
       else await strike(fed);
     }
