@@ -27,7 +27,7 @@ const mostBytes = 1 << 26;
 
 interface Ask {
   readonly job: Job;
-  readonly hsm: Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords">;
+  readonly hsm: Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords" | "random">;
   /** Milliseconds of the epoch. */
   readonly now: number;
 }
@@ -155,7 +155,7 @@ async function recordFields(
 
 /** RANDOM: to the length that the product says, by the security module; once a record, so that its proofs and remakes have the same. */
 const filledUp = (
-  hsm: Hsm,
+  hsm: Pick<Hsm, "random">,
   applications: IssuerRecord["applications"],
   wanted: Wanted,
 ): Promise<IssuerRecord["applications"]> =>

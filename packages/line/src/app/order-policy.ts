@@ -63,7 +63,7 @@ export const policyOf = (planned: AnyPlanned, prepared: Prepared): readonly stri
  */
 export async function policyOfFile(
   orderFile: string,
-  hsm: Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords">,
+  hsm: Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords" | "random">,
 ): Promise<{ readonly name: string; readonly sentences: readonly string[] }> {
   const job = await readJob(orderFile);
   const issuer = isIssuerInput(job.order.input)

@@ -113,7 +113,7 @@ test("masters are bytes while the vault is open, text never, and are nowhere onc
   const serial = hex(unhex("504C0102030400000042")) as Serial;
   await hsm.keys();
   for (const name of ["app", "old-app"])
-    await hsm.openProof({ serial, keys: [{ keys: name as KeyRef, kid: 1 }] });
+    await hsm.openProof({ serial, judges: [{ proof: "internal", keys: name as KeyRef, kid: 1 }] });
   const sealed = await hsm.createDataKey({ order: "memory" });
   await hsm.releaseDataKey({ order: "memory", sealed });
 

@@ -1,5 +1,6 @@
 /** The key office as the command line sees it: a process for each call. Passphrases and pieces go past this process, by descriptors. */
 import { fork, type StdioOptions } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { DeviceFault } from "../../problem.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { Hsm, IssuerFileAsk, IssuerRecordsAsk } from "../port.js";
@@ -60,7 +61,7 @@ export interface OfficeCallOptions extends Omit<OfficeCall, "descriptors" | "unl
 const FIRST = 4;
 
 /** One opening of the office's keys: what opens them is heard once, whatever is asked. */
-export interface OfficeDesk extends Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords"> {
+export interface OfficeDesk extends Pick<Hsm, "proveIssuerFile" | "takeIssuerRecords" | "random"> {
   /** The last thing that is asked: the process ends with it. Throws OfficeRefusal, KeystoreProblem, DeviceFault. */
   ask(ask: OfficeAsk): Promise<OfficeAnswer>;
   /** For whoever has asked nothing more. */
@@ -76,6 +77,8 @@ export function openDesk(options: OfficeCallOptions): OfficeDesk {
     proveIssuerFile: async (file) => ((await send({ prove: "file", file })) === true ? "right" : "wrong"),
     takeIssuerRecords: async (records) =>
       (await send({ prove: "records", records })) as Awaited<ReturnType<Hsm["takeIssuerRecords"]>>,
+    // What an issuer left to be drawn only stands in its place here: no card gets it.
+    random: (length) => Promise.resolve(new Uint8Array(randomBytes(length))),
     close: () => process?.end(),
   };
 }
