@@ -8,6 +8,7 @@ import { keystoreRoom, type OpenOffice } from "./room.js";
 /** Throws KeystoreProblem. */
 export function keystoreOffice(file: string, opened: Unlock): OpenOffice {
   const keep = openGuarded(file, opened);
+  let proving: Keyring | undefined;
   return {
     keep,
     room: keystoreRoom(keep.keys),
@@ -22,8 +23,9 @@ export function keystoreOffice(file: string, opened: Unlock): OpenOffice {
         ring.wipe();
       }
     },
-    ring: () => new Keyring(keep.environment, keep.keys),
+    ring: () => (proving ??= new Keyring(keep.environment, keep.keys)),
     close: () => {
+      proving?.wipe();
       wipeValues(keep.keys);
     },
   };

@@ -50,7 +50,7 @@ export interface OpenOffice {
   readonly room: KeyRoom;
   write(keep: Keep): void;
   describe(keep: Keep): KeyDescription[];
-  /** The keys as they were when it was opened, for what is proved before a ceremony; the caller wipes it. */
+  /** The keys as they were when it was opened, for what is proved before a ceremony; wiped when the office closes. */
   ring(): Keyring;
   close(): void;
 }

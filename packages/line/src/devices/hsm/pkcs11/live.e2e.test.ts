@@ -173,8 +173,8 @@ test("what is of another kind, or drawn here, is refused", async () => {
   await ceremonies(async (desk) => {
     const key = plan("encoder-3", { use: "stripe-encoder", algorithm: "X25519" });
     await expect(desk.begin({ do: "generate", key })).rejects.toThrow("its private half is elsewhere");
-    await desk.begin({ do: "import-public", key, pem: pemOf(unhex(signed.signer)) });
-    await expect(desk.confirm()).rejects.toThrow("a public key for stripe-encoder is X25519");
+    const other = { do: "import-public", key, pem: pemOf(unhex(signed.signer)) } as const;
+    await expect(desk.begin(other)).rejects.toThrow("a public key for stripe-encoder is X25519");
     const authority = plan("ca", { use: "card-authority", algorithm: "P-256" });
     await expect(desk.begin({ do: "import-public", key: authority, pem: "" })).rejects.toThrow(
       "are kept in the vault only",
