@@ -39,7 +39,7 @@ async function judgedOn(laser: LaserSettings | undefined, person: number): Promi
     chip: "front",
     laser: laser === undefined ? undefined : settings,
     profiles: new Map(),
-    keepOverlay: () => Promise.resolve(),
+    keepJudged: () => Promise.resolve(),
     watch: new DriftWatch(),
   });
   const asked = {

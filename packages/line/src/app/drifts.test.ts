@@ -49,7 +49,7 @@ async function run(
     faces,
     chip: "front",
     profiles: new Map([[camera, { front: limits }]]),
-    keepOverlay: () => Promise.resolve(),
+    keepJudged: () => Promise.resolve(),
     watch: await watchOf(accounts(history), "T-1"),
     onDrift: (drift: Drift) => told.push(`${String(card)}: ${driftText(drift)}`),
   });

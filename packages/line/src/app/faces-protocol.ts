@@ -3,7 +3,7 @@ import type { Picture } from "../devices/camera/port.js";
 import type { ColourPicture, FaceRaster, GreyGround } from "../plan/layout/index.js";
 import type { LaserFile, LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face } from "../plan/types.js";
-import type { FaceVerdict, QualityLimits } from "../stations/quality/index.js";
+import type { FaceVerdict, Grey, QualityLimits } from "../stations/quality/index.js";
 
 export type FacesTask =
   | {
@@ -46,8 +46,12 @@ export interface FacesAnswers {
   readonly laser: readonly LaserFile[];
   /** Of the sides on which something is printed. */
   readonly print: readonly ColourPicture[];
-  /** Each with a JPEG of what was expected beside what was seen, where it did not pass. */
-  readonly judge: readonly { readonly verdict: FaceVerdict; readonly overlay?: Uint8Array }[];
+  /** Each with a JPEG of what was expected beside what was seen where it did not pass, and with the straightened card where one was found. */
+  readonly judge: readonly {
+    readonly verdict: FaceVerdict;
+    readonly overlay?: Uint8Array;
+    readonly straight?: Grey;
+  }[];
   /** Of each face; undefined where the blank is bare. */
   readonly preprint: readonly (GreyGround | undefined)[];
   /** JPEG, scaled down. */

@@ -10,14 +10,12 @@ import {
   renderPreview,
 } from "../plan/layout/index.js";
 import { laserFile, seenFace } from "../plan/laser/index.js";
-import { inspectFace, overlayPicture } from "../stations/quality/index.js";
+import { greyOf, inspectFace, overlayPicture } from "../stations/quality/index.js";
 import type { FacesAnswer, FacesAsk, FacesTask } from "./faces-protocol.js";
+import { judgedJpeg } from "./judged-jpeg.js";
 
 // One picture at a time in each worker; the workers themselves are what runs side by side.
 sharp.concurrency(1);
-
-/** Pixels across: both sides of the comparison stay readable. */
-const overlayWidth = 1400;
 
 let fonts: ReturnType<typeof readFonts> | undefined;
 
@@ -76,7 +74,7 @@ async function judged(
   const behind = other === undefined ? undefined : await renderGround(other, 300);
   const own = limits[face.side];
   const dots = laser?.curve === undefined ? raster : await seenFace(face, laser);
-  const { verdict, straight } = await inspectFace(picture, face, dots, {
+  const { verdict, straight: card } = await inspectFace(picture, face, dots, {
     chip,
     ...(own === undefined ? {} : { limits: own }),
     ...(ground === undefined ? {} : { ground: ground.common }),
@@ -84,9 +82,9 @@ async function judged(
     ...(behind === undefined ? {} : { otherGround: behind.common }),
   });
   if (verdict.verdict === "pass") return { verdict };
-  const png = await overlayPicture(face, raster, ground?.common, straight, verdict);
-  const jpeg = await sharp(png).resize({ width: overlayWidth }).jpeg({ quality: 72 }).toBuffer();
-  return { verdict, overlay: new Uint8Array(jpeg) };
+  const straight = card === undefined ? undefined : greyOf(card);
+  const overlay = await judgedJpeg(await overlayPicture(face, raster, ground?.common, straight, verdict));
+  return { verdict, overlay, ...(straight === undefined ? {} : { straight }) };
 }
 
 parentPort?.on("message", (ask: FacesAsk) => {

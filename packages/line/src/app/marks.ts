@@ -1,5 +1,4 @@
 /** Marks of a card and the judgement of its pictures, both made in the workers for faces. */
-import type { Serial } from "@persoline/card/program";
 import type { MarkArea, MarkJob, StruckLine } from "../devices/marker/port.js";
 import { type FaceRaster, indentedOn } from "../plan/layout/index.js";
 import type { LaserFormat, LaserSettings } from "../plan/laser/index.js";
@@ -10,6 +9,7 @@ import { type Drift, type DriftWatch, summarize } from "../stations/quality/inde
 import type { JudgeFaces, MakeMarks } from "../stations/station.js";
 import type { FacesDesk } from "./faces.js";
 import type { Drawing } from "./job.js";
+import type { JudgedSides } from "./judged-sides.js";
 import { readLaser } from "./laser-desk.js";
 import type { Printing } from "./line-pictures.js";
 import type { CameraLimits } from "./quality-profiles.js";
@@ -115,8 +115,8 @@ export interface JudgedWith {
   readonly laser?: LaserSettings | undefined;
   /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
   readonly profiles: ReadonlyMap<string, CameraLimits>;
-  /** Keeps the JPEG of a side that did not pass, for the report. */
-  readonly keepOverlay: (serial: Serial, side: Face["side"], jpeg: Uint8Array) => Promise<void>;
+  /** Keeps a side that did not pass, for the report. It may have it read, but gives nothing back: nothing that was read comes to the verdict. */
+  readonly keepJudged: JudgedSides["keep"];
   /** With what the order's cards showed before this run. */
   readonly watch: DriftWatch;
   /** A field drifts towards its limit. */
@@ -128,7 +128,7 @@ export function judgedBy({
   chip,
   laser,
   profiles,
-  keepOverlay,
+  keepJudged,
   watch,
   onDrift,
 }: JudgedWith): JudgeFaces {
@@ -146,9 +146,12 @@ export function judgedBy({
       pairs,
       ...(laser === undefined ? {} : { laser }),
     });
-    for (const [at, { overlay }] of judged.entries()) {
-      const side = pairs[at]?.face.side;
-      if (overlay !== undefined && side !== undefined) await keepOverlay(serial, side, overlay);
+    for (const [at, { verdict, overlay, straight }] of judged.entries()) {
+      const pair = pairs[at];
+      if (overlay === undefined || pair === undefined) continue;
+      const { face, raster } = pair;
+      const task = straight === undefined ? {} : { task: { face, straight, verdict, draw: raster } };
+      await keepJudged(serial, face.side, { overlay, ...task });
     }
     const summary = summarize(
       prepared.faces.map((face) => ({

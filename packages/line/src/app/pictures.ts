@@ -1,7 +1,7 @@
 /** Camera pictures at rest: they show a person, so they are encrypted under the order's data key, and gone when that key is. */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import type { Picture } from "../devices/camera/port.js";
@@ -53,7 +53,10 @@ export function pictureArchive(
     const nonce = randomBytes(12);
     const cipher = createCipheriv("aes-256-gcm", dataKey, nonce).setAAD(bound(order, file));
     const sealed = Buffer.concat([nonce, cipher.update(jpeg), cipher.final(), cipher.getAuthTag()]);
-    await writeFile(join(data.root, file), sealed, { mode: 0o600 });
+    // In one step: a picture that is written once more is the old one or the new one, whenever power fails.
+    const draft = join(data.root, `${file}.new`);
+    await writeFile(draft, sealed, { mode: 0o600 });
+    await rename(draft, join(data.root, file));
   };
   const fileOf = (serial: Serial, side: Picture["side"]): string =>
     relative(data.root, join(folder, `${serial}.${side}`));

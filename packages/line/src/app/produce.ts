@@ -23,6 +23,7 @@ import { endRun, type RunEnd } from "./end-run.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import type { ImportProgress } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
+import { judgedSides } from "./judged-sides.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
 import { watchOf } from "./drifts.js";
@@ -34,6 +35,7 @@ import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
 import { shownOf } from "./shown.js";
 import { profilesOf } from "./quality-profiles.js";
+import { readingDesk } from "./reading-desk.js";
 import { mustKeepForJob } from "./order-levels.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
@@ -223,6 +225,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     (key) => key.fill(0),
   );
   const pictures = pictureArchive(data, order, dataKey, faces);
+  const sides = opened.add(judgedSides(readingDesk(), pictures.keepOverlay), (one) => one.close());
   const laser = await laserOf(file);
   const assembled: AssembledLine = opened.add(
     assembleLine({
@@ -243,7 +246,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
         chip: chipSideOf(job.drawing),
         laser: laser?.settings,
         profiles,
-        keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
+        keepJudged: (serial, side, judged) => sides.keep(serial, side, judged),
         watch: await watchOf(store, order),
         onDrift: (drift) =>
           ask.onEvent?.({ kind: "alarm", at: assembled.world.now(), detail: driftText(drift) }),
@@ -276,6 +279,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   const blanks = await allBlanks(store);
   const differences = disagreements(assembled.census(blanks), blanks);
   await store.accounts.recount();
+  await sides.settled();
   const ended = await endRun({
     job,
     file,

@@ -21,8 +21,9 @@ export interface ReportFiles {
 
 /** Cards shown with pictures of both sides; more would make the page heavy. */
 const shown = 24;
-/** Rejected sides shown as they were judged, and visits looked through for them. */
-const shownRejects = 16;
+/** Rejected sides shown as they were judged. */
+export const shownRejects = 16;
+/** Visits looked through for them. */
 const rejectsSearched = 500;
 
 export async function writeReports(ask: {

@@ -1,10 +1,18 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { foreignLimits, limitsOf, overlayPicture, type QualityLimits } from "../../stations/quality/index.js";
+import {
+  foreignLimits,
+  greyOf,
+  limitsOf,
+  overlayPicture,
+  type QualityLimits,
+} from "../../stations/quality/index.js";
 import { type LayoutDesk, layoutDesk } from "../layout-desk.js";
+import { readingText } from "../../stations/reading/index.js";
 import { readLaser } from "../laser-desk.js";
 import { Refusal } from "../problem.js";
 import { expectedSide, inspectUnknown, readPicture } from "../quality-desk.js";
+import { readOnce } from "../reading-desk.js";
 import { readProfile } from "../quality-profiles.js";
 import { print, printJson, unfinished, whole } from "./options.js";
 import { addProfileCommands } from "./quality-profile.js";
@@ -18,6 +26,7 @@ interface JudgeCommand {
   readonly laser?: string;
   readonly overlay?: string;
   readonly profile?: string;
+  readonly read?: boolean;
   readonly json?: boolean;
 }
 
@@ -46,11 +55,16 @@ export function addQualityCommands(program: Command): void {
     )
     .option("--overlay <file>", "PNG with the expected side beside the straightened one, boxes and labels")
     .option("--profile <profile.yaml>", "judge by the limits learned for this camera, whoever approved them")
+    .option(
+      "--read",
+      "of a side that does not pass, tell what its texts say too (Latin letters; after the verdict, which it does not change)",
+    )
     .option("--json", "print verdict, findings and measures as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ persoline quality judge shot.jpg examples/office-access/order.yaml --record 17 --overlay shot.png" +
-        "\n  $ persoline quality judge back.png examples/products/office-access --side back --json",
+        "\n  $ persoline quality judge back.png examples/products/office-access --side back --json" +
+        "\n  $ persoline quality judge shot.jpg examples/office-access/order.yaml --record 17 --read --overlay shot.png",
     )
     .action(judge);
 }
@@ -62,19 +76,35 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
   const { face, dots, options: told } = side;
   const seen = await readPicture(picture);
   const { limits, from } = await limitsBy(options, desk);
-  const { verdict, straight, dpi } = await inspectUnknown(seen, side, limits);
+  const { verdict, straight: card, dpi } = await inspectUnknown(seen, side, limits);
+  const straight = card === undefined ? undefined : greyOf(card);
+  const readings =
+    options.read === true && straight !== undefined && verdict.verdict !== "pass"
+      ? await readOnce({ face, straight, verdict })
+      : [];
+  const notes = readings?.map(readingText) ?? ["what it says could not be read: the text reader failed"];
   if (options.overlay !== undefined) {
-    const png = await overlayPicture(face, dots, told.ground, straight, verdict);
+    const png = await overlayPicture(face, dots, told.ground, straight, verdict, notes);
     // It shows a person: nobody else on the machine need see it.
     await writeFile(options.overlay, png, { mode: 0o600 });
   }
   if (options.json === true)
-    printJson({ picture, product: desk.name, side: face.side, limits: from, dpi, ...verdict });
+    printJson({
+      picture,
+      product: desk.name,
+      side: face.side,
+      limits: from,
+      dpi,
+      ...verdict,
+      // null: the reader failed.
+      ...(options.read === true ? { readings: readings ?? null } : {}),
+    });
   else {
     for (const { field, what, measured, limit, unit, box, weight, detail } of verdict.findings)
       print(
         `${weight} ${field}: ${what}, ${measured.toFixed(2)} ${unit} (limit ${limit.toFixed(2)}) at ${box.x.toFixed(1)}, ${box.y.toFixed(1)} mm${detail === undefined ? "" : `, ${detail}`}`,
       );
+    for (const note of notes) print(note);
     print(
       `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; dots of ${String(dpi)} dpi; limits: ${from})`,
     );

@@ -16,7 +16,10 @@ export {
 } from "./cross-check.js";
 export { type PictureWatch, watchPictures } from "./watch.js";
 export { summarize } from "./summary.js";
-export { overlayPicture } from "./overlay.js";
+export { greyOf, overlayPicture } from "./overlay.js";
+export type { ExpectedGround } from "./light.js";
+export type { Dots } from "./density.js";
+export type { Grey } from "./straighten.js";
 export { type Drift, drifted, driftText, DriftWatch } from "./drift.js";
 export { type GoldenCard, learnSide } from "./learn.js";
 export {

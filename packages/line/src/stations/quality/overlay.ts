@@ -7,6 +7,7 @@ import type { Dots } from "./density.js";
 import type { FaceFinding, FaceVerdict } from "./finding.js";
 import type { ExpectedGround } from "./light.js";
 import type { Plane } from "./plane.js";
+import type { Grey } from "./straighten.js";
 
 const perMm = 300 / 25.4;
 const font = new URL("../../../fonts/Inter-SemiBold.otf", import.meta.url);
@@ -57,29 +58,55 @@ function marks(face: Face, { findings, measures, verdict }: FaceVerdict, left: n
   return [head, ...fields, ...labels].join("");
 }
 
-/** PNG. `straight`: the straightened card, or undefined when none was found; then only the expected side is shown. */
+/** The straightened card as an 8-bit picture. */
+export const greyOf = ({ width, height, data }: Plane): Grey => ({
+  width,
+  height,
+  grey: Uint8Array.from(data, (value) => Math.min(255, Math.max(0, Math.round(value)))),
+});
+
+const asText = (words: string): string =>
+  words
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(/\p{Cc}/gu, " ");
+
+/** Lines of text under the straightened card. */
+const lineHeight = 26;
+const told = (notes: readonly string[], left: number, top: number): string =>
+  notes
+    .map(
+      (note, at) =>
+        `<text x="${String(left)}" y="${String(top + (at + 1) * lineHeight - 6)}" font-family="Inter" font-size="19" fill="#222">${asText(note)}</text>`,
+    )
+    .join("");
+
+/**
+ * PNG. `straight`: the straightened card, or undefined when none was found; then only the expected side is shown. `notes`: lines to stand
+ * below it.
+ */
 export async function overlayPicture(
   face: Face,
   dots: Dots,
   ground: ExpectedGround | undefined,
-  straight: Plane | undefined,
+  straight: Grey | undefined,
   verdict: FaceVerdict,
+  notes: readonly string[] = [],
 ): Promise<Uint8Array> {
   const { width, height } = dots;
   const [gap, top] = [20, 50];
-  const all = { width: 2 * width + 3 * gap, height: height + top + gap };
+  const all = { width: 2 * width + 3 * gap, height: height + top + gap + notes.length * lineHeight };
   const raw = { width, height, channels: 1 } as const;
   const left = await sharp(expectedGrey(dots, ground), { raw }).png().toBuffer();
   const seen =
     straight === undefined
       ? undefined
-      : await sharp(
-          Uint8Array.from(straight.data, (value) => Math.min(255, Math.max(0, Math.round(value)))),
-          { raw: { width: straight.width, height: straight.height, channels: 1 } },
-        )
+      : await sharp(straight.grey, {
+          raw: { width: straight.width, height: straight.height, channels: 1 },
+        })
           .png()
           .toBuffer();
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${String(all.width)}" height="${String(all.height)}">${marks(face, verdict, width + 2 * gap, top)}</svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${String(all.width)}" height="${String(all.height)}">${marks(face, verdict, width + 2 * gap, top)}${told(notes, width + 2 * gap, top + height)}</svg>`;
   const drawn = new Resvg(svg, {
     font: { fontFiles: [fileURLToPath(font)], loadSystemFonts: false, defaultFontFamily: "Inter" },
   })
