@@ -88,6 +88,8 @@ export interface Capture {
   /** JPEG as a camera sends it. */
   readonly jpeg: Uint8Array;
   readonly options: JudgeOptions;
+  /** The card that was marked before, of classes that take something from it. */
+  readonly other?: Drawn;
   /** Damage that differs from its ground by a quarter of the contrast over 0.6 mm² or more; of other classes always true. */
   readonly visible: boolean;
 }
@@ -150,7 +152,8 @@ export async function captureOf(
     const card = await drawnCard(product, side, who);
     if (!can(kind, card)) continue;
     const other = ofAnother.includes(kind) ? await drawnCard(product, side, who + 1013) : undefined;
-    return { card, ...(await expose(kind, severity, who, product, card, other)) };
+    const taken = other === undefined ? {} : { other };
+    return { card, ...taken, ...(await expose(kind, severity, who, product, card, other)) };
   }
 }
 
@@ -161,7 +164,7 @@ async function expose(
   product: Product,
   card: Drawn,
   other: Drawn | undefined,
-): Promise<Omit<Capture, "card">> {
+): Promise<Omit<Capture, "card" | "other">> {
   const root = mkdtempSync(join(tmpdir(), "persoline-capture-"));
   try {
     const { side } = card.face;

@@ -5,12 +5,12 @@ import { createWorker, OEM, PSM, type Worker } from "tesseract.js";
 
 export interface TextReader {
   /**
-   * `picture`: PNG of one or more lines, at `dpi`. `capitals`: nothing but A to Z, 0 to 9 and the filler of an OCR line is expected.
-   * Confidence: of the word that is least sure, 0 to 100. Throws when the engine fails.
+   * `picture`: PNG of one or more lines in Latin letters, at `dpi`. Confidence: of the word that is least sure, 0 to 100. Throws when the
+   * engine fails.
    */
   read(
     picture: Uint8Array,
-    how: { readonly lines: number; readonly capitals: boolean; readonly dpi: number },
+    how: { readonly lines: number; readonly dpi: number },
   ): Promise<{ readonly text: string; readonly confidence: number }>;
   close(): Promise<void>;
 }
@@ -46,10 +46,9 @@ export async function openTextReader(): Promise<TextReader> {
     ).then(resolve, reject);
   });
   return {
-    read: async (picture, { lines, capitals, dpi }) => {
+    read: async (picture, { lines, dpi }) => {
       await engine.setParameters({
         tessedit_pageseg_mode: lines > 1 ? PSM.SINGLE_BLOCK : PSM.SINGLE_LINE,
-        tessedit_char_whitelist: capitals ? "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789<" : "",
         user_defined_dpi: String(dpi),
       });
       const { data: page } = await engine.recognize(Buffer.from(picture), {}, { text: true, blocks: true });

@@ -18,13 +18,16 @@ export type FieldReading = {
       readonly confidence: number;
     }
   | {
-      /** `script`: it should show letters that are not Latin, which are not read. `unclear`: there is nothing, or not what could be told with confidence. */
-      readonly unread: "script" | "unclear";
+      /**
+       * `script`: it should show letters that are not Latin. `typeface`: it is a line in OCR-B, whose fillers the reader takes for letters.
+       * `unclear`: there is nothing, or nothing that could be told with confidence.
+       */
+      readonly unread: "script" | "typeface" | "unclear";
     }
 );
 
-/** Below this confidence a reading is as often wrong as right (docs/quality.md): it is not told. */
-export const leastConfidence = 75;
+/** Of readings a little below this confidence a fifth is wrong (docs/quality.md): they are not told. */
+const leastConfidence = 80;
 
 const dpi = 300;
 const perMm = dpi / 25.4;
@@ -32,7 +35,7 @@ const perMm = dpi / 25.4;
 const enlarged = 2;
 /** What is read around a field's box, mm: marks on letters, and a little displacement, but not the neighbours. */
 const around = { x: 0.6, y: 0.4 } as const;
-/** Letters as dark as the ground's darkest print cannot be told from noise when that is divided out. */
+/** Darker print than this is not divided out further: on it nothing but noise would come up. */
 const darkestGround = 0.25;
 
 /** The layout's fields say nothing about such a picture: there is no card, or its other side. */
@@ -104,15 +107,14 @@ export async function readSide(
   const card = await upright(straight, verdict, ground);
   const readings: FieldReading[] = [];
   for (const { name: field, kind, box, text = "" } of fields) {
-    if (notLatin.test(text)) {
-      readings.push({ field, unread: "script" });
+    if (kind !== "text" || notLatin.test(text)) {
+      readings.push({ field, unread: kind === "text" ? "script" : "typeface" });
       continue;
     }
     const { dx = 0, dy = 0 } = verdict.measures.find((one) => one.field === field) ?? {};
     const picture = await cutOut(card, { ...box, x: box.x + dx, y: box.y + dy });
     const { text: reads, confidence } = await reader.read(picture, {
       lines: text.split("\n").length,
-      capitals: kind !== "text",
       dpi: dpi * enlarged,
     });
     const clear = reads !== "" && confidence >= leastConfidence;
@@ -123,9 +125,14 @@ export async function readSide(
   return readings;
 }
 
+const because = {
+  script: "its letters are not Latin",
+  typeface: "it is in OCR-B",
+  unclear: "nothing clear",
+} as const;
+
 /** For people: one line a field. */
 export function readingText(reading: FieldReading): string {
-  if ("reads" in reading)
-    return `${reading.field} says “${reading.reads.replaceAll(/\s+/g, " ")}” (${String(reading.confidence)} % sure)`;
-  return `${reading.field}: ${reading.unread === "script" ? "not read, its letters are not Latin" : "not read, nothing clear"}`;
+  if (!("reads" in reading)) return `${reading.field}: not read, ${because[reading.unread]}`;
+  return `${reading.field} says “${reading.reads.replaceAll(/\s+/g, " ")}” (${String(reading.confidence)} % sure)`;
 }
