@@ -135,6 +135,23 @@ describe("rooms", () => {
     expect(brokenRules(sources)).toEqual([]);
   });
 
+  test("nothing that is read of a card can come to its verdict: only these know the reader", () => {
+    const knowing = (module: RegExp): string[] =>
+      sources
+        .filter(({ path, text }) => !isTest(path) && importsOf(text).some((one) => module.test(one)))
+        .map(({ path }) => path.replace("packages/line/src/", ""))
+        .filter((path) => !path.startsWith("stations/reading/"))
+        .toSorted();
+    expect(knowing(/^tesseract\.js/)).toEqual([]);
+    // Their thread, what is asked of it, who asks, and the command that a person gives. Neither the judge nor its workers.
+    expect(knowing(/\/reading\//)).toEqual([
+      "app/commands/quality.ts",
+      "app/reading-desk.ts",
+      "app/reading-protocol.ts",
+      "app/reading-worker.ts",
+    ]);
+  });
+
   test("nobody silences the compiler or the linter", () => {
     const silenced = [...sources, ...sourcesOf("packages/card/node", "tools")]
       .filter(({ text }) => silencers.some((silencer) => text.includes(silencer)))

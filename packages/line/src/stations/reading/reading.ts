@@ -49,6 +49,9 @@ const ofAnother: readonly FaultOfFace[] = [
   "wrong-code",
 ];
 
+/** A text itself is wrong. A finding of the whole side may bear a field's name: a layout may call one "card". */
+const ofText: readonly FaultOfFace[] = ["missing", "wrong-glyph", "extra-ink", "displaced", "faint", "burnt"];
+
 const isText = ({ kind, layer }: PlacedField): boolean =>
   (kind === "text" || kind === "ocr" || kind === "mrz") && (engraved.includes(layer) || layer === "colour");
 
@@ -56,7 +59,9 @@ const isText = ({ kind, layer }: PlacedField): boolean =>
 export function fieldsToRead({ fields }: Face, { findings }: FaceVerdict): readonly PlacedField[] {
   if (findings.some(({ what }) => elsewhere.includes(what))) return [];
   const texts = fields.filter(isText);
-  const wrong = texts.filter(({ name }) => findings.some(({ field }) => field === name));
+  const wrong = texts.filter(({ name }) =>
+    findings.some(({ field, what }) => field === name && ofText.includes(what)),
+  );
   const another = wrong.length > 1 || findings.some(({ what }) => ofAnother.includes(what));
   return another ? texts : wrong;
 }
