@@ -98,6 +98,34 @@ describe("persoline quality judge", () => {
     expect(told.findings.map(({ what }) => what)).toContain("wrong-glyph");
     expect(told.findings.every(({ box }) => Number.isFinite(box.x))).toBe(true);
   });
+  test("what another record's card says is told beside the findings and in the overlay, and changes neither", async () => {
+    const words = [right, product, "--record", "2", "--json"];
+    const without = JSON.parse(judge(...words).stdout) as object;
+    const [plain, read] = ["plain.png", "read.png"].map((name) => join(folder, name));
+    judge(...words, "--overlay", plain ?? "");
+    const { status, stdout, stderr } = judge(...words, "--read", "--overlay", read ?? "");
+    const { readings, ...told } = JSON.parse(stdout) as {
+      readings: { field: string; reads?: string; confidence?: number }[];
+    };
+    expect([status, stderr, told]).toEqual([1, judge(...words).stderr, without]);
+    const { values } = await recordOf(await layoutDesk(product), 1);
+    const name = readings.find(({ field }) => field === "name");
+    expect(name?.reads).toBe(values.name);
+    expect(name?.confidence).toBeGreaterThanOrEqual(80);
+    const heights = await Promise.all(
+      [plain, read].map(async (file) => (await sharp(file ?? "").metadata()).height ?? 0),
+    );
+    expect((heights[1] ?? 0) - (heights[0] ?? 0)).toBe(26 * readings.length);
+    expect(judge(right, product, "--record", "2", "--read").stdout).toContain(
+      `name says “${String(values.name)}” (`,
+    );
+  });
+  test("a card that passes is not read", () => {
+    expect(JSON.parse(judge(right, product, "--json", "--read").stdout)).toMatchObject({
+      verdict: "pass",
+      readings: [],
+    });
+  });
   test("upside down is told as such", async () => {
     const { stdout } = judge(await onTable(1, { turned: 181 }), product);
     expect(stdout).toContain("upside-down");
