@@ -51,7 +51,7 @@ async function shownReject(): Promise<Buffer> {
 test("the report's picture of the reject says whose name is on it", async () => {
   expect(made.rejects).toEqual([expect.objectContaining({ station: "quality", code: "picture-wrong" })]);
   const picture = sharp(await shownReject());
-  const { width = 0, height = 0 } = await picture.metadata();
+  const { width, height } = await picture.metadata();
   // Lines under the right half, which shows what the camera saw; two faces of ID-1 beside each other are 450 high at this width.
   const top = Math.round((width * 690) / 2082);
   const lines = await picture

@@ -225,7 +225,10 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     (key) => key.fill(0),
   );
   const pictures = pictureArchive(data, order, dataKey, faces);
-  const sides = opened.add(judgedSides(readingDesk(), pictures.keepOverlay), (one) => one.close());
+  const sides = opened.add(
+    judgedSides(readingDesk(), (...side) => pictures.keepOverlay(...side)),
+    (one) => one.close(),
+  );
   const laser = await laserOf(file);
   const assembled: AssembledLine = opened.add(
     assembleLine({

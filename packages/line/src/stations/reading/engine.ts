@@ -15,10 +15,8 @@ export interface TextReader {
   close(): Promise<void>;
 }
 
-const data = join(
-  dirname(createRequire(import.meta.url).resolve("@tesseract.js-data/eng/package.json")),
-  "4.0.0_best_int",
-);
+const require = createRequire(import.meta.url);
+const data = join(dirname(require.resolve("@tesseract.js-data/eng/package.json")), "4.0.0_best_int");
 
 /** Names are no words of a language: nothing is to be bent towards one that is. */
 const withoutDictionaries = {
