@@ -44,8 +44,8 @@ beforeAll(() => {
   copyFileSync(join(example, "cards.issuer"), join(folder, "cards.issuer"));
   const order = orderFile("order.yaml", "cards.issuer");
   const enrol = (where: string) => `${where} order import ${order}
-${where} keys custodian Ann --custodian-fd 3 3< <(printf "ann's own passphrase")
-${where} keys custodian Bob --custodian-fd 3 3< <(printf "bob's own passphrase")`;
+${where} keys custodians add Ann --custodian-fd 3 3< <(printf "ann's own passphrase")
+${where} keys custodians add Bob --custodian-fd 3 3< <(printf "bob's own passphrase")`;
   const { status, err } = bash(`${enrol("vault")}\n${enrol("token")}`);
   if (status !== 0) throw new Error(err);
 });

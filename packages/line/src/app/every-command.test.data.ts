@@ -39,7 +39,6 @@ export const leastWords: Readonly<Record<string, readonly string[]>> = {
   "mailing run": ["2026-1"],
   "letters open": ["B-0000001.letters", "--printer-key", "printer.pem", "--to", "letters.pdf"],
   "keys init": ["--environment", "live", "--letter-printer", "printer.pem"],
-  "keys custodian": ["ada"],
   "keys custodians list": [],
   "keys custodians add": ["ada"],
   "keys custodians unlock": ["ada", "--reason", "none"],

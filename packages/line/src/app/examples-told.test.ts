@@ -89,8 +89,8 @@ async function refusedWords(text: string): Promise<string | undefined> {
 test.each([
   ["run order.yaml --data x 3<pin", ["run", "order.yaml", "--data", "x"]],
   [
-    `keys custodian "A. Meyer" --custodian-fd 3 3<<<"a pass phrase"`,
-    ["keys", "custodian", "A. Meyer", "--custodian-fd", "3"],
+    `keys custodians add "A. Meyer" --custodian-fd 3 3<<<"a pass phrase"`,
+    ["keys", "custodians", "add", "A. Meyer", "--custodian-fd", "3"],
   ],
   ["card serve --vpcd 127.0.0.1:1   # a blank", ["card", "serve", "--vpcd", "127.0.0.1:1"]],
   [

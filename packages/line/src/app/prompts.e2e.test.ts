@@ -43,7 +43,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 test("a keystore under a passphrase asks for it; custodians are asked after it; nothing is shown", () => {
   const enrolled = typing(
-    ["keys", "custodian", "A. Meyer"],
+    ["keys", "custodians", "add", "A. Meyer"],
     [
       ["Passphrase of the keystore: ", `${passphrase}\r`],
       ["New passphrase of custodian A. Meyer: ", `${meyer}\r`],

@@ -46,9 +46,12 @@ export function addCustodians(keys: Command): void {
       for (const one of advice) print(`\n${one}`);
     });
 
-  addAdd(custodians.command("add"), "custodians add");
-  // The name it had when there was nothing else to do with them.
-  addAdd(keys.command("custodian", { hidden: true }), "custodian");
+  withNewPassphrase(custodians.command("add"))
+    .description("enrol a custodian: the first two by themselves, later ones confirmed by two others")
+    .addHelpText("after", "\nExample:\n  $ persoline keys custodians add 'A. Meyer'")
+    .action(async (name: string, options: Options) => {
+      told(await begin({ do: "custodian", name }, { ...options, by: name }), options.json);
+    });
 
   withReason(withNewPassphrase(custodians.command("unlock")))
     .description(
@@ -73,15 +76,6 @@ export function addCustodians(keys: Command): void {
     .action(async (name: string, options: Options & { readonly by: string; readonly reason: string }) => {
       const action = { do: "custodian-remove" as const, name, reason: options.reason };
       told(await begin(action, options), options.json);
-    });
-}
-
-function addAdd(command: Command, words: string): void {
-  withNewPassphrase(command)
-    .description("enrol a custodian: the first two by themselves, later ones confirmed by two others")
-    .addHelpText("after", `\nExample:\n  $ persoline keys ${words} 'A. Meyer'`)
-    .action(async (name: string, options: Options) => {
-      told(await begin({ do: "custodian", name }, { ...options, by: name }), options.json);
     });
 }
 
