@@ -50,6 +50,8 @@ async function goodOnes() {
   return captures;
 }
 
+const median = (/** @type {number[]} */ list) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
+
 const memory = () => {
   globalThis.gc?.();
   return process.memoryUsage().rss / 1e6;
@@ -94,8 +96,6 @@ if (!isMainThread && workerData === "accuracy") {
       table(severity, space, await all(severity, Number(first), Number(values.from), space));
   }
 }
-
-const median = (/** @type {number[]} */ list) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
 
 async function speed() {
   const captures = await goodOnes();
