@@ -112,7 +112,7 @@ export interface JudgedWith {
   readonly faces: FacesDesk;
   readonly chip: ReturnType<typeof chipSideOf>;
   /** Of a line whose engraver takes files. */
-  readonly laser?: LaserSettings | undefined;
+  readonly laser?: Lasered | undefined;
   /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
   readonly profiles: ReadonlyMap<string, CameraLimits>;
   /** Keeps the JPEG of a side that did not pass, for the report. */

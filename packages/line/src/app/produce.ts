@@ -241,7 +241,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       judgeFaces: judgedBy({
         faces,
         chip: chipSideOf(job.drawing),
-        laser: laser?.settings,
+        laser,
         profiles,
         keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
         watch: await watchOf(store, order),

@@ -42,7 +42,7 @@ export function addQualityCommands(program: Command): void {
     .option("--card-number <text>", "the card number that the line gave to this card")
     .option(
       "--laser <laser.yaml>",
-      "the laser that marked the card (default: dots of 300 or of 600 dpi, those that it is more alike)",
+      "the laser that marked the card (default: dots of 300 or 600 dpi or outlines, those that it is more alike)",
     )
     .option("--overlay <file>", "PNG with the expected side beside the straightened one, boxes and labels")
     .option("--profile <profile.yaml>", "judge by the limits learned for this camera, whoever approved them")
@@ -59,24 +59,24 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
   const desk = await layoutDesk(product, options);
   const laser = options.laser === undefined ? undefined : await readLaser(options.laser);
   const side = await expectedSide(desk, options, laser);
-  const { face, dots, options: told } = side;
+  const { face, options: told } = side;
   const seen = await readPicture(picture);
   const { limits, from } = await limitsBy(options, desk);
-  const { verdict, straight, dpi } = await inspectUnknown(seen, side, limits);
+  const { verdict, straight, dots } = await inspectUnknown(seen, side, limits);
   if (options.overlay !== undefined) {
     const png = await overlayPicture(face, dots, told.ground, straight, verdict);
     // It shows a person: nobody else on the machine need see it.
     await writeFile(options.overlay, png, { mode: 0o600 });
   }
   if (options.json === true)
-    printJson({ picture, product: desk.name, side: face.side, limits: from, dpi, ...verdict });
+    printJson({ picture, product: desk.name, side: face.side, limits: from, dpi: dots.dpi, ...verdict });
   else {
     for (const { field, what, measured, limit, unit, box, weight, detail } of verdict.findings)
       print(
         `${weight} ${field}: ${what}, ${measured.toFixed(2)} ${unit} (limit ${limit.toFixed(2)}) at ${box.x.toFixed(1)}, ${box.y.toFixed(1)} mm${detail === undefined ? "" : `, ${detail}`}`,
       );
     print(
-      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; dots of ${String(dpi)} dpi; limits: ${from})`,
+      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; dots of ${String(dots.dpi)} dpi; limits: ${from})`,
     );
   }
   if (verdict.verdict !== "pass") unfinished(`the ${face.side} does not pass`);

@@ -80,10 +80,11 @@ function isOther(field: PlacedField, findings: readonly FaceFinding[]): boolean 
   const glyphs = findings.filter(({ what }) => what === "wrong-glyph").length;
   return (
     glyphs > Math.max(2, (field.glyphs?.length ?? 0) / 3) ||
-    findings.some(({ what }) =>
-      ["missing", "displaced", "faint", "burnt", "wrong-photo", "wrong-code", "detector-failed"].includes(
-        what,
-      ),
+    findings.some(
+      ({ what, unit }) =>
+        ["missing", "displaced", "faint", "burnt", "wrong-code", "detector-failed"].includes(what) ||
+        // A part of a photo that is another may be damage as well: both are told.
+        (what === "wrong-photo" && unit === "correlation"),
     )
   );
 }
