@@ -125,7 +125,8 @@ async function judgeAt(
   let looked: ReturnType<typeof lookAt>;
   try {
     const outline = findCard(picture);
-    if (outline === undefined) return only([ofCard("card-not-found")]);
+    if (outline === undefined)
+      return only([ofCard("card-not-found", "there is none, or its body has the tone of what it lies on")]);
     looked = lookAt(picture, outline, sent, options, contacts, desk);
   } catch (thrown) {
     return only([failed(thrown)]);
