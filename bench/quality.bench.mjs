@@ -2,7 +2,10 @@
 //   npm run bench quality                                   60 captures a class and severity, and the time, two workers, memory
 //   node --expose-gc bench/quality.bench.mjs 600            the nightly form
 //   node --expose-gc bench/quality.bench.mjs 600 middle --from 60 --seeds training --only accuracy
+//   node bench/quality.bench.mjs 60 hard --only accuracy --classes good,wrong-photo --workers 1
+// --only: accuracy, speed, or of the latter face (the time of one), workers (one and two) and memory (over 2,000 faces).
 // Limits are set on training seeds alone; figures are counted on test seeds (--from: at a place no count has begun before).
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -50,52 +53,12 @@ async function goodOnes() {
   return captures;
 }
 
+const median = (/** @type {number[]} */ list) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
+
 const memory = () => {
   globalThis.gc?.();
   return process.memoryUsage().rss / 1e6;
 };
-
-if (!isMainThread && workerData === "accuracy") {
-  parentPort?.on("message", (/** @type {Task} */ task) => {
-    void outcome(task).then((result) => parentPort?.postMessage(result));
-  });
-} else if (!isMainThread) {
-  const captures = await goodOnes();
-  const judgeSo = async (/** @type {number} */ faces) => {
-    for (let i = 0; i < faces; i++) {
-      const capture = captures[i % captures.length];
-      if (capture !== undefined) await judged(capture);
-    }
-    parentPort?.postMessage(faces);
-  };
-  parentPort?.on("message", (/** @type {number} */ faces) => void judgeSo(faces));
-  parentPort?.postMessage("ready");
-} else {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      seeds: { type: "string", default: "test" },
-      from: { type: "string", default: "0" },
-      only: { type: "string" },
-    },
-  });
-  const [first = "60", ...asked] = positionals;
-  const severities = /** @type {const} */ (["mild", "middle", "hard"]).filter(
-    (name) => asked.length === 0 || asked.includes(name),
-  );
-  const space = values.seeds === "training" ? "training" : "test";
-  if (values.only !== "accuracy") {
-    await speed();
-    await twoWorkers();
-    await longRun();
-  }
-  if (values.only !== "speed") {
-    for (const severity of severities)
-      table(severity, space, await all(severity, Number(first), Number(values.from), space));
-  }
-}
-
-const median = (/** @type {number[]} */ list) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
 
 async function speed() {
   const captures = await goodOnes();
@@ -119,8 +82,10 @@ async function speed() {
 async function twoWorkers() {
   const faces = 60;
   const workers = [0, 1].map(() => new Worker(fileURLToPath(import.meta.url), { workerData: "speed" }));
-  const answer = (/** @type {Worker} */ worker) =>
-    new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+  const answer = async (/** @type {Worker} */ worker) => {
+    // An "error" rejects this as well.
+    await once(worker, "message");
+  };
   const run = async (/** @type {Worker[]} */ busy) => {
     const [start, used] = [performance.now(), process.cpuUsage()];
     const done = busy.map(answer);
@@ -161,15 +126,12 @@ async function longRun() {
   );
 }
 
+/** @typedef {{ kinds: readonly Class[], space: Space, count: number, from: number, workers: number }} Asked */
+
 /** @returns {Promise<Outcome[]>} */
-function all(
-  /** @type {Severity} */ severity,
-  /** @type {number} */ count,
-  /** @type {number} */ from,
-  /** @type {Space} */ space,
-) {
+function all(/** @type {Severity} */ severity, /** @type {Asked} */ { kinds, space, count, from, workers }) {
   const tasks = Array.from({ length: count }, (_, i) => from + i).flatMap((number) =>
-    classes.map((kind) => ({ kind, severity, number, space })),
+    kinds.map((kind) => ({ kind, severity, number, space })),
   );
   /** @type {Outcome[]} */
   const outcomes = [];
@@ -188,23 +150,24 @@ function all(
       worker.on("error", reject);
       next();
     });
-  return Promise.all([lane(), lane()]).then(() => outcomes);
+  return Promise.all(Array.from({ length: workers }, lane)).then(() => outcomes);
 }
+
+const hasOwn = (/** @type {Outcome} */ { kind, whats }) =>
+  whats.some((what) => ownFindings[kind].includes(/** @type {never} */ (what)));
 
 function table(
   /** @type {Severity} */ severity,
-  /** @type {Space} */ space,
+  /** @type {Asked} */ { kinds, space },
   /** @type {Outcome[]} */ outcomes,
 ) {
   const numbers = outcomes.map(({ number }) => number);
   print(`\n  ${severity}, ${space} seeds ${String(Math.min(...numbers))} to ${String(Math.max(...numbers))}`);
   print("  class              captures  pass  doubtful  reject  not passed  own finding  most told");
-  for (const kind of classes) {
+  for (const kind of kinds) {
     const shown = outcomes.filter((one) => one.kind === kind && one.visible);
     const of = (/** @type {string} */ verdict) => shown.filter((one) => one.verdict === verdict).length;
-    const own = shown.filter(({ whats }) =>
-      whats.some((what) => ownFindings[kind].includes(/** @type {never} */ (what))),
-    );
+    const own = shown.filter(hasOwn);
     const told = new Map();
     for (const { whats } of shown) for (const what of whats) told.set(what, (told.get(what) ?? 0) + 1);
     const most = [...told]
@@ -219,12 +182,75 @@ function table(
   }
   const missed = outcomes.filter((one) => one.visible && one.kind !== "good" && one.verdict === "pass");
   const alarms = outcomes.filter((one) => one.kind === "good" && one.verdict !== "pass");
+  const otherwise = outcomes.filter(
+    (one) => one.visible && one.kind !== "good" && one.verdict !== "pass" && !hasOwn(one),
+  );
   for (const [what, which] of /** @type {const} */ ([
     ["passed though flawed", missed],
+    ["told as something else", otherwise],
     ["good but not passed", alarms],
   ]))
     if (which.length > 0)
       print(
         `  ${what}: ${which.map(({ kind, number, whats }) => `${kind} ${String(number)}${whats.length > 0 ? ` (${whats.join(", ")})` : ""}`).join("; ")}`,
       );
+}
+
+// At the end: by now everything above is defined.
+if (!isMainThread && workerData === "accuracy") {
+  parentPort?.on("message", (/** @type {Task} */ task) => {
+    void outcome(task).then((result) => parentPort?.postMessage(result));
+  });
+} else if (!isMainThread) {
+  const captures = await goodOnes();
+  const judgeSo = async (/** @type {number} */ faces) => {
+    for (let i = 0; i < faces; i++) {
+      const capture = captures[i % captures.length];
+      if (capture !== undefined) await judged(capture);
+    }
+    parentPort?.postMessage(faces);
+  };
+  parentPort?.on("message", (/** @type {number} */ faces) => void judgeSo(faces));
+  parentPort?.postMessage("ready");
+} else {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: "string", default: "test" },
+      from: { type: "string", default: "0" },
+      only: { type: "string", multiple: true, default: ["accuracy", "speed"] },
+      classes: { type: "string", default: classes.join() },
+      workers: { type: "string", default: "2" },
+    },
+  });
+  const [first = "60", ...severities] = positionals;
+  const whole = (/** @type {string} */ text, /** @type {string} */ what, least = 1) => {
+    const number = Number(text);
+    if (Number.isInteger(number) && number >= least) return number;
+    throw new Error(`${what} is a whole number from ${String(least)} on, not "${text}"`);
+  };
+  /** @type {<T extends string>(asked: readonly string[], known: readonly T[]) => readonly T[]} */
+  const known = (asked, known) => {
+    const strange = asked.filter((one) => !known.some((name) => name === one));
+    if (strange.length > 0) throw new Error(`no ${strange.join(", ")}: there are ${known.join(", ")}`);
+    return known.filter((name) => asked.includes(name));
+  };
+  const parts = /** @type {const} */ (["accuracy", "speed", "face", "workers", "memory"]);
+  const everySeverity = /** @type {const} */ (["mild", "middle", "hard"]);
+  const asked = {
+    only: known(values.only, parts),
+    severities: known(severities.length === 0 ? everySeverity : severities, everySeverity),
+    kinds: known(values.classes.split(","), classes),
+    space: known([values.seeds], /** @type {const} */ (["training", "test"]))[0] ?? "test",
+    count: whole(first, "the number of captures"),
+    from: whole(values.from, "--from", 0),
+    workers: whole(values.workers, "--workers"),
+  };
+  const does = (/** @type {(typeof parts)[number]} */ part) =>
+    asked.only.includes(part) || (part !== "accuracy" && asked.only.includes("speed"));
+  if (does("face")) await speed();
+  if (does("workers")) await twoWorkers();
+  if (does("memory")) await longRun();
+  if (does("accuracy"))
+    for (const severity of asked.severities) table(severity, asked, await all(severity, asked));
 }

@@ -27,7 +27,7 @@ async function judgedOn(laser: LaserSettings | undefined, person: number): Promi
     curve: { name: "beam", version: 1, dpi: 600 as const, patches, table: fitTable(patches) },
   };
   const { face, raster, ground } = await drawnCard("office-access", "front", 1);
-  const burnt = await seenFace((await drawnCard("office-access", "front", person)).face, settings);
+  const burnt = await seenFace((await drawnCard("office-access", "front", person)).face, settings, "gcode");
   const [picture] = await photographed(
     [{ face, raster: { ...raster, ...burnt }, ...(ground === undefined ? {} : { ground }) }],
     [],
@@ -37,7 +37,7 @@ async function judgedOn(laser: LaserSettings | undefined, person: number): Promi
   const judge = judgedBy({
     faces,
     chip: "front",
-    laser: laser === undefined ? undefined : settings,
+    laser: laser === undefined ? undefined : { settings, format: "gcode" },
     profiles: new Map(),
     keepJudged: () => Promise.resolve(),
     watch: new DriftWatch(),

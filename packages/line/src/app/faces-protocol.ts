@@ -29,8 +29,8 @@ export type FacesTask =
       readonly chip: "front" | "back" | "none";
       /** Of the camera's profile; for a side without, the built-in ones. */
       readonly limits: Partial<Readonly<Record<"front" | "back", QualityLimits>>>;
-      /** Of the machine that burnt the marks: what its beam leaves is what the pictures must show. */
-      readonly laser?: LaserSettings;
+      /** The machine that burnt the marks, and from which files: what its beam leaves is what the pictures must show. */
+      readonly laser?: { readonly settings: LaserSettings; readonly format: LaserFormat };
       readonly pairs: readonly {
         readonly picture: Picture;
         readonly face: Face;

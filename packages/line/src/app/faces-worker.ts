@@ -73,7 +73,7 @@ async function judged(
   const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
   const behind = other === undefined ? undefined : await renderGround(other, 300);
   const own = limits[face.side];
-  const dots = laser?.curve === undefined ? raster : await seenFace(face, laser);
+  const dots = laser === undefined ? raster : await seenFace(face, laser.settings, laser.format);
   const { verdict, straight: card } = await inspectFace(picture, face, dots, {
     chip,
     ...(own === undefined ? {} : { limits: own }),

@@ -112,7 +112,7 @@ export interface JudgedWith {
   readonly faces: FacesDesk;
   readonly chip: ReturnType<typeof chipSideOf>;
   /** Of a line whose engraver takes files. */
-  readonly laser?: LaserSettings | undefined;
+  readonly laser?: Lasered | undefined;
   /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
   readonly profiles: ReadonlyMap<string, CameraLimits>;
   /** Keeps a side that did not pass, for the report. It may have it read, but gives nothing back: nothing that was read comes to the verdict. */

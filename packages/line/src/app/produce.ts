@@ -247,7 +247,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       judgeFaces: judgedBy({
         faces,
         chip: chipSideOf(job.drawing),
-        laser: laser?.settings,
+        laser,
         profiles,
         keepJudged: (serial, side, judged) => sides.keep(serial, side, judged),
         watch: await watchOf(store, order),

@@ -1,6 +1,6 @@
 /** One side of a record as the judge wants it, and pictures from outside. */
 import { readFile } from "node:fs/promises";
-import { type Burnt, type LaserSettings, seenFace } from "../plan/laser/index.js";
+import { type Burnt, type LaserSettings, outlinedFace, seenFace } from "../plan/laser/index.js";
 import { renderFace, renderGround } from "../plan/layout/index.js";
 import type { Face } from "../plan/types.js";
 import {
@@ -30,12 +30,19 @@ export async function readPicture(file: string): Promise<Seen> {
 
 export interface ExpectedSide {
   readonly face: Face;
-  /** Those of the named laser, or at 300 dpi. */
-  readonly dots: Burnt;
-  /** Whether they are those of a named laser. */
-  readonly exact: boolean;
+  /** As the machine may have left it: the likeliest first. Those of a named laser, or of any. */
+  readonly dots: readonly [Burnt, ...Burnt[]];
   readonly options: Omit<JudgeOptions, "limits">;
 }
+
+/**
+ * A picture does not tell what marked the card. A laser's program is given outlines or dots; a machine that nobody named has dots of 300 or of
+ * 600 dpi, or follows outlines.
+ */
+const leftBy = async (face: Face, laser: LaserSettings | undefined): Promise<ExpectedSide["dots"]> =>
+  laser === undefined
+    ? [await renderFace(face, 300), await renderFace(face, 600), await outlinedFace(face)]
+    : [await seenFace(face, laser, "gcode"), await seenFace(face, laser, "bmp")];
 
 /** What must be on one side of a record's card. `laser`: that marked it. Throws Refusal when there is no such record or side. */
 export async function expectedSide(
@@ -49,13 +56,11 @@ export async function expectedSide(
   const face = faces.find((one) => one.side === side);
   const other = faces.find((one) => one.side !== side);
   if (face === undefined) throw new Refusal(`${desk.name} has no ${side}`);
-  const dots = laser === undefined ? await renderFace(face, 300) : await seenFace(face, laser);
   const ground = await renderGround(face, 300);
   const otherGround = other === undefined ? undefined : await renderGround(other, 300);
   return {
     face,
-    dots,
-    exact: laser !== undefined,
+    dots: await leftBy(face, laser),
     options: {
       chip: chipSideOf(drawing),
       ...(ground === undefined ? {} : { ground: ground.common }),
@@ -70,37 +75,38 @@ type Inspected = Awaited<ReturnType<typeof inspectFace>>;
 const likeness = ({ verdict: { measures } }: Inspected): number =>
   measures.reduce((sum, { correlation }) => sum + correlation, 0) / Math.max(1, measures.length);
 
-/**
- * A picture does not tell what marked the card, unless the laser was named. Engravers round every edge to dots of their own, a drawing rounds none: of both usual dots
- * those count to which the picture's fields are more alike, whatever the verdict by them.
- */
+/** Edges lie where the machine's dots end: those count to which the picture's fields are more alike, whatever the verdict by them. */
 export async function inspectUnknown(
   seen: Seen,
-  { face, dots, exact, options }: ExpectedSide,
+  { face, dots, options }: ExpectedSide,
   limits: QualityLimits,
-): Promise<Inspected & { readonly dpi: number }> {
-  const by = async (sent: ExpectedSide["dots"]) => ({
-    ...(await inspectFace({ ...seen, side: face.side, frame: 1, takenAt: 0 }, face, sent, {
-      ...options,
-      limits,
-    })),
-    dpi: sent.dpi,
+): Promise<Inspected & { readonly dots: Burnt }> {
+  const picture = { ...seen, side: face.side, frame: 1, takenAt: 0 };
+  const by = async (sent: Burnt) => ({
+    ...(await inspectFace(picture, face, sent, { ...options, limits })),
+    dots: sent,
   });
-  const coarse = await by(dots);
-  if (exact) return coarse;
-  const fine = await by(await renderFace(face, 600));
-  return likeness(fine) > likeness(coarse) ? fine : coarse;
+  const [first, ...others] = dots;
+  let best = await by(first);
+  for (const sent of others) {
+    const one = await by(sent);
+    if (likeness(one) > likeness(best)) best = one;
+  }
+  return best;
 }
 
-/** Golden cards of one side in the dots of the machine that marked them: of both usual ones those that all together are more alike. */
-export async function inUsualDots(cards: readonly GoldenCard[]): Promise<readonly GoldenCard[]> {
-  const alike = async (some: readonly GoldenCard[]): Promise<number> => {
-    let sum = 0;
+/** A golden card whose machine is not known yet. */
+export type NamedCard = Omit<GoldenCard, "dots"> & Pick<ExpectedSide, "dots">;
+
+/** Golden cards of one side in the dots of the machine that marked them: of all possible ones those that all together are more alike. */
+export async function inTheirDots(cards: readonly NamedCard[]): Promise<readonly GoldenCard[]> {
+  let best: { readonly cards: readonly GoldenCard[]; readonly alike: number } | undefined;
+  for (let at = 0; at < (cards[0]?.dots.length ?? 0); at++) {
+    let alike = 0;
+    const some = cards.map((card): GoldenCard => ({ ...card, dots: card.dots[at] ?? card.dots[0] }));
     for (const { picture, face, dots, options } of some)
-      sum += likeness(await inspectFace(picture, face, dots, { ...options, limits: anyExposure }));
-    return sum;
-  };
-  const fine: GoldenCard[] = [];
-  for (const card of cards) fine.push({ ...card, dots: await renderFace(card.face, 600) });
-  return (await alike(fine)) > (await alike(cards)) ? fine : cards;
+      alike += likeness(await inspectFace(picture, face, dots, { ...options, limits: anyExposure }));
+    if (best === undefined || alike > best.alike) best = { cards: some, alike };
+  }
+  return best?.cards ?? [];
 }

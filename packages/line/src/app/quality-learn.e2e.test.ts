@@ -4,15 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { LaserSettings } from "../plan/laser/index.js";
+import { type Burnt, type LaserSettings, outlinedFace, seenFace } from "../plan/laser/index.js";
 import { renderFace, renderGround } from "../plan/layout/index.js";
+import type { Face } from "../plan/types.js";
 import { photographed } from "../stations/quality/cards.test.data.js";
-import { type GoldenCard, parseProfile, type Profile } from "../stations/quality/index.js";
+import { anyExposure, judgeFace, parseProfile, type Profile } from "../stations/quality/index.js";
 import type { Produced } from "./end-run.js";
 import { idealLine, persoline, smallOrder } from "./command.test.data.js";
 import { readLaser } from "./laser-desk.js";
 import { layoutDesk } from "./layout-desk.js";
-import { expectedSide, inUsualDots } from "./quality-desk.js";
+import { expectedSide, inTheirDots, type NamedCard } from "./quality-desk.js";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -116,28 +117,46 @@ describe("persoline quality learn", () => {
 
 describe("the dots of golden cards", () => {
   const fibre = new URL("../../../../examples/lasers/fibre.yaml", import.meta.url).pathname;
-  /** Two cards as an engraver of so many dots an inch leaves them, and what is expected of them. */
-  const marked = async (dpi: 300 | 600, laser?: LaserSettings): Promise<readonly GoldenCard[]> => {
+  /** Two cards as an engraver leaves them, and what is expected of them. */
+  const marked = async (
+    leaves: (face: Face) => Promise<Burnt>,
+    laser?: LaserSettings,
+  ): Promise<readonly NamedCard[]> => {
     const desk = await layoutDesk(order);
-    const cards: GoldenCard[] = [];
+    const cards: NamedCard[] = [];
     for (const record of [1, 2]) {
       const { face, dots, options } = await expectedSide(desk, { record, side: "front" }, laser);
       const ground = await renderGround(face, 300);
-      const card = { face, raster: await renderFace(face, dpi), ...(ground === undefined ? {} : { ground }) };
+      const raster = { ...(await renderFace(face, 300)), ...(await leaves(face)) };
+      const card = { face, raster, ...(ground === undefined ? {} : { ground }) };
       const [picture] = await photographed([card], [], `dots ${String(record)}`);
       if (picture === undefined) throw new Error("no picture");
       cards.push({ name: `${String(record)}.jpg`, record, picture, face, dots, options });
     }
     return cards;
   };
+  const theirs = async (cards: readonly NamedCard[]): Promise<readonly number[]> =>
+    (await inTheirDots(cards)).map(({ dots }) => dots.dpi);
   test.each([300, 600] as const)("of a machine of %i dpi are known by themselves", async (dpi) => {
-    expect((await inUsualDots(await marked(dpi))).map(({ dots }) => dots.dpi)).toEqual([dpi, dpi]);
+    expect(await theirs(await marked((face) => renderFace(face, dpi)))).toEqual([dpi, dpi]);
+  });
+  test("of a beam that follows outlines are known, and pass by the usual limits", async () => {
+    const cards = await inTheirDots(await marked(outlinedFace));
+    expect(cards.map(({ dots }) => dots.dpi)).toEqual([1200, 1200]);
+    for (const { picture, face, dots, options } of cards)
+      expect(await judgeFace(picture, face, dots, { ...options, limits: anyExposure })).toMatchObject({
+        verdict: "pass",
+      });
   });
   test("are those of the laser that was named", async () => {
-    expect((await marked(600, await readLaser(fibre))).map(({ dots }) => dots.dpi)).toEqual([600, 600]);
+    const laser = await readLaser(fibre);
+    const from = (format: "gcode" | "bmp") => (face: Face) => seenFace(face, laser, format);
+    expect(await theirs(await marked(from("bmp"), laser))).toEqual([600, 600]);
+    expect(await theirs(await marked(from("gcode"), laser))).toEqual([1200, 1200]);
     const one = pictures[0] ?? "";
     const words = ["quality", "judge", one, order, "--record", "1", "--json", "--laser", fibre];
-    expect(JSON.parse(persoline(words).out)).toMatchObject({ dpi: 600 });
+    const named = JSON.parse(persoline(words).out) as { readonly dpi: number };
+    expect(named.dpi).toBeGreaterThan(300);
     expect(JSON.parse(persoline(words.slice(0, -2)).out)).toMatchObject({ dpi: 300, verdict: "pass" });
   });
 });

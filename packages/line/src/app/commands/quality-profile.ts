@@ -4,7 +4,6 @@ import { basename, extname } from "node:path";
 import { type Command, Option } from "commander";
 import {
   drifted,
-  type GoldenCard,
   learnSide,
   parseProfile,
   ProfileProblem,
@@ -15,7 +14,7 @@ import { allDrifts } from "../drifts.js";
 import { layoutDesk } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
 import { readLaser } from "../laser-desk.js";
-import { expectedSide, inUsualDots, readPicture } from "../quality-desk.js";
+import { expectedSide, inTheirDots, type NamedCard, readPicture } from "../quality-desk.js";
 import { approve, readProfile } from "../quality-profiles.js";
 import {
   type CommonOptions,
@@ -73,7 +72,7 @@ export function addProfileCommands(quality: Command): void {
     .option("--card-number <text>", "the card number on all of them")
     .option(
       "--laser <laser.yaml>",
-      "the laser that marked them (default: dots of 300 or of 600 dpi, those that they are more alike)",
+      "the laser that marked them (default: dots of 300 or 600 dpi or outlines, those that they are more alike)",
     )
     .addHelpText(
       "after",
@@ -166,7 +165,7 @@ async function learn(product: string, files: readonly string[], options: LearnCo
   const name = options.name ?? desk.name;
   const out = options.out ?? `${name}-profile.yaml`;
   const laser = options.laser === undefined ? undefined : await readLaser(options.laser);
-  const cards: GoldenCard[] = [];
+  const cards: NamedCard[] = [];
   for (const file of files) {
     const { record, side } = shown(file, options);
     const {
@@ -181,7 +180,7 @@ async function learn(product: string, files: readonly string[], options: LearnCo
   const dots: Partial<Record<Side, number>> = {};
   for (const side of ["front", "back"] as const) {
     const named = cards.filter(({ face }) => face.side === side);
-    const own = laser === undefined ? await inUsualDots(named) : named;
+    const own = await inTheirDots(named);
     const [first] = own;
     if (first === undefined) continue;
     dots[side] = first.dots.dpi;

@@ -51,7 +51,7 @@ export function addQualityCommands(program: Command): void {
     .option("--card-number <text>", "the card number that the line gave to this card")
     .option(
       "--laser <laser.yaml>",
-      "the laser that marked the card (default: dots of 300 or of 600 dpi, those that it is more alike)",
+      "the laser that marked the card (default: dots of 300 or 600 dpi or outlines, those that it is more alike)",
     )
     .option("--overlay <file>", "PNG with the expected side beside the straightened one, boxes and labels")
     .option("--profile <profile.yaml>", "judge by the limits learned for this camera, whoever approved them")
@@ -73,10 +73,10 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
   const desk = await layoutDesk(product, options);
   const laser = options.laser === undefined ? undefined : await readLaser(options.laser);
   const side = await expectedSide(desk, options, laser);
-  const { face, dots, options: told } = side;
+  const { face, options: told } = side;
   const seen = await readPicture(picture);
   const { limits, from } = await limitsBy(options, desk);
-  const { verdict, straight: card, dpi } = await inspectUnknown(seen, side, limits);
+  const { verdict, straight: card, dots } = await inspectUnknown(seen, side, limits);
   const straight = card === undefined ? undefined : greyOf(card);
   const readings =
     options.read === true && straight !== undefined && verdict.verdict !== "pass"
@@ -94,7 +94,7 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
       product: desk.name,
       side: face.side,
       limits: from,
-      dpi,
+      dpi: dots.dpi,
       ...verdict,
       // null: the reader failed.
       ...(options.read === true ? { readings: readings ?? null } : {}),
@@ -106,7 +106,7 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
       );
     for (const note of notes) print(note);
     print(
-      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; dots of ${String(dpi)} dpi; limits: ${from})`,
+      `${picture}: ${verdict.verdict} (${face.side} of record ${String(options.record)}, ${String(verdict.findings.length)} findings, ${String(verdict.measures.length)} fields measured; dots of ${String(dots.dpi)} dpi; limits: ${from})`,
     );
   }
   if (verdict.verdict !== "pass") unfinished(`the ${face.side} does not pass`);

@@ -320,7 +320,7 @@ describe("what the G-code burns, seen by the camera", () => {
     const dots = burning(text, settings.spot, { dpi: 1200, ...dotsAt(1200) });
     const [picture] = await photographed([{ face, raster: { ...raster, ...dots } }], [], "7");
     if (picture === undefined) throw new Error("no picture");
-    return judgeFace(picture, face, await seenFace(face, settings));
+    return judgeFace(picture, face, await seenFace(face, settings, "gcode"));
   };
   /** The curve that this beam's own calibration card gives: its spot is broader than a dot, so that photos come out too dark. */
   const calibrated = async (settings: LaserSettings): Promise<LaserSettings> => {

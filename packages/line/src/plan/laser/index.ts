@@ -14,7 +14,7 @@ export {
   type Patch,
 } from "./curve.js";
 export { type LaserJob, laserJob } from "./job.js";
-export { type Burnt, seenFace } from "./seen.js";
+export { type Burnt, outlinedFace, seenFace } from "./seen.js";
 export { type Figures, figuresText } from "./time.js";
 export { type LaserFile, calibrationFile, laserFile } from "./write.js";
 export { LaserProblem } from "./problem.js";

@@ -15,7 +15,7 @@ import {
   strands,
   without,
 } from "./shapes.js";
-import { type DotArea, type Figures, figuresOf } from "./time.js";
+import { type DotArea, type Dotted, type Figures, figuresOf } from "./time.js";
 import { LaserProblem } from "./problem.js";
 
 /** Lines of one pen, in the order they are burnt. */
@@ -231,27 +231,34 @@ function commonOf({ common }: Face, kindOf: (field: string) => MarkKind, setting
 const codesOf = (elements: readonly PlacedElement[], settings: LaserSettings): Block[] =>
   elements.flatMap((element) => (element.kind === "code" ? [codeBlock(element, settings)] : []));
 
-async function dotsOf(image: PlacedImage, settings: LaserSettings): Promise<DotArea> {
-  const { dpi, curve, pens } = settings;
+type Dotting = Pick<LaserSettings, "dpi"> & Partial<Pick<LaserSettings, "curve">>;
+
+async function dotsOf(image: PlacedImage, { dpi, curve }: Dotting): Promise<Dotted> {
   const dots = (mm: number): number => Math.round((mm / 25.4) * dpi);
   const { x, y, width, height } = image.box;
-  const kind = image.tones === "line" ? "signature" : "photo";
   const area = { left: dots(x), top: dots(y), width: dots(width), height: dots(height) };
-  return {
-    kind,
-    pen: pens[kind],
-    dpi,
-    ...area,
-    dots: await pictureDots(image, area.width, area.height, curve?.table),
-  };
+  return { dpi, ...area, dots: await pictureDots(image, area.width, area.height, curve?.table) };
 }
 
-/** Pictures of a side as the laser's dots, in the order they are burnt. Throws LayoutProblem "photo-broken". */
-export async function pictureAreas(face: Face, settings: LaserSettings): Promise<readonly DotArea[]> {
-  const pictures: DotArea[] = [];
-  for (const element of [...face.common.elements, ...face.own].filter(isMarked))
-    if (element.kind === "image") pictures.push(await dotsOf(element, settings));
+const imagesOf = (face: Face): readonly PlacedImage[] =>
+  [...face.common.elements, ...face.own]
+    .filter(isMarked)
+    .filter((element): element is PlacedImage => element.kind === "image");
+
+/** Pictures of a side in dots of so many an inch, in the order they are burnt. Throws LayoutProblem "photo-broken". */
+export async function picturesOf(face: Face, dotting: Dotting): Promise<readonly Dotted[]> {
+  const pictures: Dotted[] = [];
+  for (const image of imagesOf(face)) pictures.push(await dotsOf(image, dotting));
   return pictures;
+}
+
+async function pictureAreas(face: Face, settings: LaserSettings): Promise<readonly DotArea[]> {
+  const pictures = await picturesOf(face, settings);
+  return imagesOf(face).flatMap((image, at): DotArea[] => {
+    const kind = image.tones === "line" ? "signature" : "photo";
+    const dots = pictures[at];
+    return dots === undefined ? [] : [{ kind, pen: settings.pens[kind], ...dots }];
+  });
 }
 
 function passOf(blocks: readonly Block[], from: Point): { lines: readonly Line[]; end: Point } {

@@ -42,15 +42,15 @@ describe("what a laser leaves", () => {
   };
 
   test("without a curve it is the layout's dots", async () => {
-    expect(await seenFace(face, settings)).toEqual(await renderFace(face, settings.dpi));
+    expect(await seenFace(face, settings, "bmp")).toEqual(await renderFace(face, settings.dpi));
   });
   test("a photo grows with the beam", async () => {
     const dot = 25.4 / settings.dpi;
     const sent = dark(await renderFace(face, settings.dpi, withBeam(settings, dot).curve?.table), photo());
     const [narrow, even, broad] = [
-      dark(await seenFace(face, withBeam(settings, dot / 4)), photo()),
-      dark(await seenFace(face, withBeam(settings, dot)), photo()),
-      dark(await seenFace(face, withBeam(settings, 2 * dot)), photo()),
+      dark(await seenFace(face, withBeam(settings, dot / 4), "bmp"), photo()),
+      dark(await seenFace(face, withBeam(settings, dot), "bmp"), photo()),
+      dark(await seenFace(face, withBeam(settings, 2 * dot), "bmp"), photo()),
     ];
     expect(narrow).toBeLessThan(0.6 * sent);
     // Round ends reach a little beyond each run.
@@ -58,9 +58,25 @@ describe("what a laser leaves", () => {
     expect(even).toBeLessThan(2 * sent);
     expect(broad).toBeGreaterThan(1.2 * even);
   });
+  test("outlines end where the layout has them, not where dots end, and pictures are dots", async () => {
+    const [fine, coarse] = [await seenFace(face, settings, "gcode"), await seenFace(face, settings, "tiff")];
+    expect(fine.dpi).toBe(2 * coarse.dpi);
+    const differing = (name: string): number => {
+      const box = face.fields.find((field) => field.name === name)?.box;
+      if (box === undefined) throw new Error(`no ${name}`);
+      const at = (mm: number): number => Math.round((mm / 25.4) * coarse.dpi) * 2;
+      let count = 0;
+      for (let y = at(box.y); y < at(box.y + box.height); y++)
+        for (let x = at(box.x); x < at(box.x + box.width); x++)
+          if (isDark(fine, x, y) !== isDark(coarse, x >> 1, y >> 1)) count++;
+      return count;
+    };
+    expect(differing("photo")).toBe(0);
+    expect(differing("name")).toBeGreaterThan(200);
+  });
   test("texts are the same dots, only smaller", async () => {
     const [seen, sent] = [
-      await seenFace(face, withBeam(settings, 0.06)),
+      await seenFace(face, withBeam(settings, 0.06), "bmp"),
       await renderFace(face, settings.dpi),
     ];
     expect(seen.dpi).toBe(2 * sent.dpi);

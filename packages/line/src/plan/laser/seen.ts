@@ -1,9 +1,9 @@
 /** What a laser's beam leaves of a side: the picture that a camera must find. */
-import { dotsAt, renderFace } from "../layout/index.js";
+import { dotsAt, renderFace, renderOutlines } from "../layout/index.js";
 import type { Face } from "../placed.js";
-import { pictureAreas } from "./job.js";
-import type { LaserSettings } from "./settings.js";
-import { type DotArea, rowsOf } from "./time.js";
+import { picturesOf } from "./job.js";
+import type { LaserFormat, LaserSettings } from "./settings.js";
+import { type Dotted, rowsOf } from "./time.js";
 
 /** One bit a dot, rows padded to bytes, 1 = dark. */
 export interface Burnt {
@@ -44,17 +44,10 @@ function enlarged({ dpi, width, height, bits }: Burnt): Burnt {
   return { dpi: fine, ...size, bits: large };
 }
 
-/** A picture's dots as the beam drives them: each run a line as broad as the beam, with round ends, over what was there. */
-function burn(sheet: Burnt, area: DotArea, spot: number): void {
-  const { width, height, bits } = sheet;
+/** A picture's dots as the beam drives them: each run a line as broad as the beam, with round ends. */
+function burn({ width, height, bits }: Burnt, area: Dotted, spot: number): void {
   const stride = Math.ceil(width / 8);
   const dots = (mm: number): number => (mm / 25.4) * fine;
-  const times = fine / area.dpi;
-  for (let y = area.top * times; y < Math.min(height, (area.top + area.height) * times); y++)
-    for (let x = area.left * times; x < Math.min(width, (area.left + area.width) * times); x++) {
-      const at = y * stride + (x >> 3);
-      bits[at] = (bits[at] ?? 0) & ~(0x80 >> (x & 7));
-    }
   const radius = dots(spot / 2);
   for (const { y, runs } of rowsOf(area)) {
     const middle = dots(y);
@@ -70,16 +63,46 @@ function burn(sheet: Burnt, area: DotArea, spot: number): void {
   }
 }
 
+/** A picture's dots as they were asked for. */
+function dotted(sheet: Burnt, { dpi, left, top, width, height, dots }: Dotted): void {
+  const stride = Math.ceil(sheet.width / 8);
+  const times = fine / dpi;
+  const bottom = Math.min(sheet.height, (top + height) * times);
+  const right = Math.min(sheet.width, (left + width) * times);
+  for (let y = top * times; y < bottom; y++)
+    for (let x = left * times; x < right; x++)
+      if (dots[(Math.floor(y / times) - top) * width + Math.floor(x / times) - left] === 1)
+        put(sheet.bits, y * stride + (x >> 3), 0x80 >> (x & 7));
+}
+
+/** Files that are dots through and through; in all others the beam follows the outlines. */
+const isDots = (format: LaserFormat): boolean => format === "bmp" || format === "tiff";
+
 /**
- * A side as a calibrated laser leaves it: the layout's dots at the laser's resolution, and its pictures through the laser's curve, each dot
- * as broad as the beam. A beam broader than a dot, with a curve against it, makes a photo of fewer and larger dots than any other machine.
- * Without a curve nobody has said that the photo comes out as the layout asks for: then it is the dots themselves. Throws LayoutProblem
- * "photo-broken".
+ * A side as a laser leaves it from a file of this format. A beam that follows outlines leaves edges where the layout has them, at 1,200 dpi;
+ * one that is given dots leaves them where its dots end, up to half a dot away. Pictures are dots of the laser either way. Where its curve was
+ * measured, each is as broad as the beam: a beam broader than a dot, with a curve against it, makes a photo of fewer and larger dots than any
+ * other machine. Without a curve nobody has said that the photo comes out as the layout asks for: then it is the dots themselves. Throws
+ * LayoutProblem "photo-broken".
  */
-export async function seenFace(face: Face, settings: LaserSettings): Promise<Burnt> {
-  const sent = await renderFace(face, settings.dpi, settings.curve?.table);
-  if (settings.curve === undefined) return sent;
-  const sheet = enlarged(sent);
-  for (const area of await pictureAreas(face, settings)) burn(sheet, area, settings.spot);
+export async function seenFace(face: Face, settings: LaserSettings, format: LaserFormat): Promise<Burnt> {
+  const { curve, dpi, spot } = settings;
+  if (!isDots(format)) {
+    const sheet = await renderOutlines(face, fine);
+    for (const area of await picturesOf(face, settings))
+      if (curve === undefined) dotted(sheet, area);
+      else burn(sheet, area, spot);
+    return sheet;
+  }
+  if (curve === undefined) return renderFace(face, dpi);
+  const sheet = enlarged(await renderOutlines(face, dpi));
+  for (const area of await picturesOf(face, settings)) burn(sheet, area, spot);
+  return sheet;
+}
+
+/** The same of a machine nobody named, that follows outlines and has pictures in dots of 600 dpi. */
+export async function outlinedFace(face: Face): Promise<Burnt> {
+  const sheet = await renderOutlines(face, fine);
+  for (const area of await picturesOf(face, { dpi: 600 })) dotted(sheet, area);
   return sheet;
 }

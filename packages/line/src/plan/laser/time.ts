@@ -7,10 +7,8 @@ import type { Line } from "./shapes.js";
 import type { Point } from "./order.js";
 import { type LaserSettings, type MarkKind, markKinds, type Pen } from "./settings.js";
 
-/** A photo or signature as dots of the laser. */
-export interface DotArea {
-  readonly kind: MarkKind;
-  readonly pen: Pen;
+/** A picture as dots. */
+export interface Dotted {
   readonly dpi: number;
   /** Of the card's dots, from its upper left corner. */
   readonly left: number;
@@ -19,6 +17,12 @@ export interface DotArea {
   readonly height: number;
   /** Row by row, 1 = mark. */
   readonly dots: Uint8Array;
+}
+
+/** A photo or signature as dots of the laser. */
+export interface DotArea extends Dotted {
+  readonly kind: MarkKind;
+  readonly pen: Pen;
 }
 
 /** One row of dots as it is driven; mm. */
@@ -32,7 +36,7 @@ export interface DotRow {
 }
 
 /** Rows that have marks, to and fro. */
-export function rowsOf({ dpi, left, top, width, height, dots }: DotArea): readonly DotRow[] {
+export function rowsOf({ dpi, left, top, width, height, dots }: Dotted): readonly DotRow[] {
   const mm = (dot: number): number => (dot / dpi) * 25.4;
   const rows: DotRow[] = [];
   for (let row = 0; row < height; row++) {

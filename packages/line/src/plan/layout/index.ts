@@ -33,7 +33,7 @@ export {
 } from "./lint.js";
 export { type MachineReach, unreachable } from "./machines.js";
 export { chipKeepOut } from "./zones.js";
-export { dotsAt, type FaceRaster, renderFace } from "./raster.js";
+export { dotsAt, type FaceRaster, renderFace, renderOutlines } from "./raster.js";
 export { contactSheet, type PreviewOptions, renderPreview } from "./preview.js";
 export { compileVisual, layoutFieldsOf, type VisualFiles, type VisualLayout } from "./visual.js";
 export { layers, type Layer } from "../placed.js";

@@ -152,6 +152,45 @@ export function inkOf(elements: readonly PlacedGlyphs[], fields: readonly Placed
   };
 }
 
+/** Glyphs, codes and outlines of the record's own; pictures alone are drawn in other dots by whoever burns them. */
+function outlinesInto(sheet: Sheet, face: Face, element: PlacedElement): void {
+  switch (element.kind) {
+    case "glyphs": {
+      const ink = inkOf([element], face.fields);
+      const window = ink === undefined ? undefined : windowOf(ink, sheet);
+      if (window !== undefined) drawInto(sheet, window, drawElement(element, palette));
+      break;
+    }
+    case "code":
+      codeInto(sheet, element);
+      break;
+    case "outline":
+      drawInto(
+        sheet,
+        { left: 0, top: 0, width: sheet.width, height: sheet.height },
+        drawElement(element, palette),
+      );
+      break;
+    case "image":
+    case "artwork":
+    case "line":
+    case "stripe":
+  }
+}
+
+/** One bit a dot, rows padded to bytes, 1 = dark. */
+type MarkedDots = Pick<FaceRaster, "dpi" | "width" | "height" | "bits">;
+
+/** A side but for the record's pictures, in dots as fine as a beam that follows outlines. */
+export async function renderOutlines(face: Face, dpi: number): Promise<MarkedDots> {
+  const sheet = blank(dpi);
+  sheet.bits.set(await commonBits(face.common, dpi));
+  for (const element of face.own.filter(isEngraved)) outlinesInto(sheet, face, element);
+  await turn();
+  const { width, height, bits } = sheet;
+  return { dpi, width, height, bits };
+}
+
 /**
  * A side as the engraver burns it, at 300 or 600 dpi: the layers laser and code. What the cards share is drawn once and kept; of the
  * record's own only the windows it fills are drawn; photos are dithered at the device's resolution, through the `curve` of the device where
@@ -160,33 +199,16 @@ export function inkOf(elements: readonly PlacedGlyphs[], fields: readonly Placed
 export async function renderFace(face: Face, dpi: 300 | 600, curve?: Uint8Array): Promise<FaceRaster> {
   const sheet = blank(dpi);
   sheet.bits.set(await commonBits(face.common, dpi));
-  const whole = { left: 0, top: 0, width: sheet.width, height: sheet.height };
   for (const element of face.own.filter(isEngraved)) {
-    switch (element.kind) {
-      case "glyphs": {
-        const ink = inkOf([element], face.fields);
-        const window = ink === undefined ? undefined : windowOf(ink, sheet);
-        if (window !== undefined) drawInto(sheet, window, drawElement(element, palette));
-        break;
-      }
-      case "code":
-        codeInto(sheet, element);
-        break;
-      case "image": {
-        const dots = (mm: number): number => Math.round((mm / 25.4) * dpi);
-        const { x, y, width, height } = element.box;
-        const window = { left: dots(x), top: dots(y), width: dots(width), height: dots(height) };
-        const marks = await pictureDots(element, window.width, window.height, curve);
-        mark(sheet, window, (at) => marks[at] === 1);
-        break;
-      }
-      case "outline":
-        drawInto(sheet, whole, drawElement(element, palette));
-        break;
-      case "artwork":
-      case "line":
-      case "stripe":
+    if (element.kind !== "image") {
+      outlinesInto(sheet, face, element);
+      continue;
     }
+    const dots = (mm: number): number => Math.round((mm / 25.4) * dpi);
+    const { x, y, width, height } = element.box;
+    const window = { left: dots(x), top: dots(y), width: dots(width), height: dots(height) };
+    const marks = await pictureDots(element, window.width, window.height, curve);
+    mark(sheet, window, (at) => marks[at] === 1);
   }
   await turn();
   return {

@@ -80,10 +80,11 @@ function isOther(field: PlacedField, findings: readonly FaceFinding[]): boolean 
   const glyphs = findings.filter(({ what }) => what === "wrong-glyph").length;
   return (
     glyphs > Math.max(2, (field.glyphs?.length ?? 0) / 3) ||
-    findings.some(({ what }) =>
-      ["missing", "displaced", "faint", "burnt", "wrong-photo", "wrong-code", "detector-failed"].includes(
-        what,
-      ),
+    findings.some(
+      ({ what, unit }) =>
+        ["missing", "displaced", "faint", "burnt", "wrong-code", "detector-failed"].includes(what) ||
+        // A part of a photo that is another may be damage as well: both are told.
+        (what === "wrong-photo" && unit === "correlation"),
     )
   );
 }
@@ -124,7 +125,8 @@ async function judgeAt(
   let looked: ReturnType<typeof lookAt>;
   try {
     const outline = findCard(picture);
-    if (outline === undefined) return only([ofCard("card-not-found")]);
+    if (outline === undefined)
+      return only([ofCard("card-not-found", "there is none, or its body has the tone of what it lies on")]);
     looked = lookAt(picture, outline, sent, options, contacts, desk);
   } catch (thrown) {
     return only([failed(thrown)]);

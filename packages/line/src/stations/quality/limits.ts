@@ -21,6 +21,8 @@ export interface QualityLimits {
     readonly features: number;
     /** People who look alike differ in a mouth or a chin: share of a printed photo that may differ by so much ink in its features. */
     readonly other: { readonly ink: number; readonly share: number };
+    /** The same in dots: share of a photo whose pieces of 2.5 mm may correlate less than so. */
+    readonly part: { readonly correlation: number; readonly share: number };
   };
   /** Largest difference of a piece of artwork. */
   readonly art: number;
@@ -66,7 +68,13 @@ export const simulatedLimits: QualityLimits = {
   lie: 0.1,
   displacement: 0.3,
   glyph: { good: 0.32, wrong: 0.4 },
-  photo: { shapes: 0.9, dots: 0.5, features: 0.9, other: { ink: 0.04, share: 0.005 } },
+  photo: {
+    shapes: 0.9,
+    dots: 0.5,
+    features: 0.9,
+    other: { ink: 0.04, share: 0.005 },
+    part: { correlation: 0.3, share: 0.1 },
+  },
   art: 0.5,
   marked: 0.3,
   extraInk: 0.12,

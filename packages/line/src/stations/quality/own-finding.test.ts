@@ -20,6 +20,10 @@ test("a printed photo of somebody who looks much like the holder is another's ph
   expect(await told("wrong-photo", "middle", 5740)).toContain("wrong-photo");
 });
 
+test("an engraved photo most of whose dots are the holder's too is another's photo", async () => {
+  expect(await told("wrong-photo", "middle", 21_103)).toContain("wrong-photo");
+});
+
 test("a strip of another tone through the place of the contacts is no module", async () => {
   expect(await told("wrong-stock", "middle", 3025)).toEqual(["wrong-stock"]);
 });

@@ -17,6 +17,29 @@ function differing(seen: Plane, expected: Plane, gain: number, much: number): nu
   return count / seen.data.length;
 }
 
+/** Side of the pieces of a photo, in dots of judging: 2.5 mm. */
+const piece = 30;
+/** Pieces with less than so much of the mean contrast are nearly black or white, and have no dots to compare. */
+const flat = 0.25;
+
+/** Share of a picture's pieces whose dots agree less than so: in people who look alike most dots are the same, but those of a chin are not. */
+function strangePieces(seen: Plane, expected: Plane, least: number): number {
+  const { width, height } = expected;
+  const pieces: { readonly area: number; readonly correlation: number; readonly contrast: number }[] = [];
+  // What is left over at an end is a piece when it is half of one, and a smaller picture is one.
+  for (let top = 0; top === 0 || top + piece / 2 < height; top += piece) {
+    for (let left = 0; left === 0 || left + piece / 2 < width; left += piece) {
+      const [right, bottom] = [Math.min(width, left + piece), Math.min(height, top + piece)];
+      const { correlation, contrast } = agreement(seen, expected, { left, top, right, bottom });
+      pieces.push({ area: (right - left) * (bottom - top), correlation, contrast });
+    }
+  }
+  const areaOf = (some: typeof pieces): number => some.reduce((sum, { area }) => sum + area, 0);
+  const mean = pieces.reduce((sum, { area, contrast }) => sum + area * contrast, 0) / areaOf(pieces);
+  const told = pieces.filter(({ contrast }) => contrast > flat * mean);
+  return areaOf(told.filter(({ correlation }) => correlation < least)) / areaOf(told);
+}
+
 export function judgePhoto(field: PlacedField, sight: Sight): JudgedField {
   const { findings, measure, place, ink, missing } = findInk(field, field.box, sight);
   const inks = [{ box: field.box, ink }];
@@ -63,6 +86,10 @@ export function judgePhoto(field: PlacedField, sight: Sight): JudgedField {
     const { ink: much, share } = limits.photo.other;
     const other = differing(seen, expected, gain, much);
     if (other > share) say(other, share, "share", "a part of its features is another");
+  } else {
+    const { correlation, share } = limits.photo.part;
+    const other = strangePieces(seen, expected, correlation);
+    if (other > share) say(other, share, "share", "the dots of a part of it are others");
   }
   return { findings, measure: { ...measure, worst: dots }, inks };
 }
