@@ -24,7 +24,7 @@ const head = (id: number, length = 16): Uint8Array => Uint8Array.of(id >> 8, id 
 const store = (p1: string, ...data: readonly Part[]): PlacedStep => command(`80E2${p1}00`, ...data);
 const told = (steps: readonly PlacedStep[], channel: SecureChannelSpec = scp03): readonly string[] =>
   placements(channel, steps).map(({ sentence, known }) => (known ? sentence : `unknown: ${sentence}`));
-const way = "SCP03 of fab (kdf3), version FF";
+const way = "SCP03 of fab (kdf3), version FF, level 03";
 
 describe("a place is told by the session's own commands", () => {
   test("a grouping of the application that INSTALL [for personalization] names, until the last block", () => {

@@ -62,6 +62,8 @@ interface OpenSession {
   readonly order: string | undefined;
   readonly secrets: SealedSecrets | undefined;
   passes: number;
+  /** Its commands were made. */
+  isMade: boolean;
 }
 
 export function vaultCalls(
@@ -129,7 +131,7 @@ export function vaultCalls(
         if (secrets !== undefined) judgeSeals(ring, policies, secrets);
         return openCardSession(ring, channel, serial);
       });
-      const id = sessions.add({ card, channel, order, secrets, passes: 0 }) as SessionId;
+      const id = sessions.add({ card, channel, order, secrets, passes: 0, isMade: false }) as SessionId;
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
@@ -137,6 +139,11 @@ export function vaultCalls(
       try {
         const session = sessions.get(id);
         const { card, channel, order, secrets } = session;
+        // A second time they would be other commands under the same keys and counters, for a card that has heard the first.
+        if (session.isMade)
+          throw new VaultRefusal(
+            "the commands of this session were made already, and they are made once: it is closed, open another",
+          );
         session.passes++;
         policies.allowAll(order, channel, steps);
         try {
@@ -147,6 +154,7 @@ export function vaultCalls(
           card.close();
           done = card.authenticate(answer, steps, secrets);
         }
+        session.isMade = done.ok && "commands" in done;
         return done;
       } finally {
         if (done?.ok !== true) close(id);
