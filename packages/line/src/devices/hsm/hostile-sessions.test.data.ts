@@ -94,6 +94,14 @@ const outside: readonly Asked[] = [
   },
   {
     name: "a challenge of the module's, to be deciphered into a record",
+    steps: [
+      personalize(access),
+      command("80E26800", unhex("828110"), pin, unhex("010110"), { secret: "challenge" }),
+    ],
+    said: given,
+  },
+  {
+    name: "the same challenge alone",
     steps: [personalize(access), command("80E26800", unhex("010110"), { secret: "challenge" })],
     said: given,
   },
