@@ -241,6 +241,11 @@ describe("what a card deciphers, or takes as a key, comes from the module", () =
       store("68", head(0x8281), pin, head(0x0101), { secret: "challenge" }),
       scp03,
     ],
+    [
+      "a head behind the module's PIN, to go on in another command",
+      store("68", head(0x8281), pin, head(0x0101)),
+      scp03,
+    ],
     ["heads alone", store("68", unhex("010100")), scp03],
   ])("%s is refused", (_, step, channel) => {
     const all = placements(channel, channel === scp03 ? [personalize(), step] : [step]);
