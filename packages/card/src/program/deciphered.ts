@@ -74,7 +74,7 @@ function isOfSecrets(data: readonly Part[], { protocol }: SecureChannelSpec): bo
   for (const part of data) {
     if (!(part instanceof Uint8Array)) {
       const length = partLength(part, protocol);
-      if (!isSecret(part) || head.length > 0 || length > left) return false;
+      if (!isSecret(part) || length > left) return false;
       left -= length;
       continue;
     }
