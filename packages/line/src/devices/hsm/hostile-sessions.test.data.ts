@@ -121,6 +121,12 @@ const outside: readonly Asked[] = [
     said: given,
   },
   {
+    name: "DRAW REFERENCE DATA in another logical channel, whose answer nobody would seal",
+    steps: [command("815E0081", unhex("0304"))],
+    by: level(0x33),
+    said: `${many} (command 81 5E 00 81)`,
+  },
+  {
     name: "another application named in another logical channel, which whoever carries it makes this one",
     steps: [personalize(access), { ...personalize("A0000000041010"), cla: 0x81 }, store(0x8281, 16, pin)],
     said: `${many} (command 81 E6 20 00)`,
