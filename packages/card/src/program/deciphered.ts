@@ -31,6 +31,12 @@ export function encryptsCommands(channel: SecureChannelSpec): boolean {
   }
 }
 
+/** Whoever asks may name any number, of which a command has the last eight bits. */
+export const isHeader = (command: Pick<Step, "cla" | "ins" | "p1" | "p2">): boolean =>
+  [command.cla, command.ins, command.p1, command.p2].every(
+    (byte) => Number.isInteger(byte) && byte >= 0x00 && byte <= 0xff,
+  );
+
 /**
  * A secure channel's MAC knows of the class byte only whether it is ISO's or GlobalPlatform's own (GPCS E.4.4, Amendment D, 6.2.4): whoever
  * carries a command for another logical channel may make it one of this.

@@ -127,6 +127,16 @@ const outside: readonly Asked[] = [
     said: `${many} (command 81 5E 00 81)`,
   },
   {
+    name: "an instruction of nine bits, of which a command has eight",
+    steps: [personalize(access), { ...command("80E26800", inRecord), ins: 0x1e2 }],
+    said: "a header that is not four bytes (command 80 1E2 68 00)",
+  },
+  {
+    name: "another application named by such an instruction",
+    steps: [personalize(access), { ...personalize("A0000000041010"), ins: 0x1e6 }, store(0x8281, 16, pin)],
+    said: "a header that is not four bytes",
+  },
+  {
     name: "another application named in another logical channel, which whoever carries it makes this one",
     steps: [personalize(access), { ...personalize("A0000000041010"), cla: 0x81 }, store(0x8281, 16, pin)],
     said: `${many} (command 81 E6 20 00)`,
