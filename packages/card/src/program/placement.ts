@@ -4,7 +4,8 @@
  */
 import { hex } from "../bytes/index.js";
 import { partLength } from "./answer.js";
-import type { DesfireKey, SecureChannelSpec } from "./channel-spec.js";
+import type { DesfireKey, Scp11ChannelSpec, SecureChannelSpec } from "./channel-spec.js";
+import { encryptsCommands, isHeader, isReadInOneWay, putsInFromOutside } from "./deciphered.js";
 import type { CardProgram, IssuerSecret, Judge, OpenJudge, Part, ProvedKey, Step } from "./types.js";
 
 export interface Placement {
@@ -97,7 +98,7 @@ export function proofPlacements(judge: Judge, step = 0): readonly Placement[] {
   return found;
 }
 
-/** Whose keys open the session that it goes through. */
+/** Whose keys open the session that it goes through, and all that says how the session protects it. */
 export function channelPlace(channel: SecureChannelSpec): string {
   switch (channel.protocol) {
     case "loader":
@@ -105,14 +106,32 @@ export function channelPlace(channel: SecureChannelSpec): string {
     case "desfire":
       return `${channel.version.toUpperCase()} session with ${text(channel.aid, 6)}, key ${channel.keyNumber} (${desfireKey(channel.key)})`;
     case "scp11":
-      return `SCP11${channel.variant}, cards of ${name(channel.authority)}${channel.host === undefined ? "" : `, host ${name(channel.host.keys)}`}`;
+      return `${agreedPlace(channel)}, level ${text(channel.level)}${domainText(channel)}`;
     case "scp02":
-    case "scp03":
-      return `${channel.protocol.toUpperCase()} of ${name(channel.keys)} (${channel.diversify ?? "kdf3"}), version ${text(channel.kvn)}`;
+    case "scp03": {
+      const i = channel.i === undefined ? "" : `, i ${text(channel.i)}`;
+      return `${channel.protocol.toUpperCase()} of ${name(channel.keys)} (${channel.diversify ?? "kdf3"}), version ${text(channel.kvn)}${i}, level ${text(channel.level)}${domainText(channel)}`;
+    }
   }
 }
 
-/** Every secret of a session's commands that stays in the card, in order; challenges do not. */
+function agreedPlace(channel: Scp11ChannelSpec): string {
+  const { variant, kvn, keyLength, authority, authorityName, subject, host } = channel;
+  const called = authorityName === undefined ? "" : ` (${hex(authorityName)})`;
+  const cards = subject === "any" ? "cards under any name" : "cards";
+  const shown =
+    host === undefined ? "" : `, host ${name(host.keys)} under version ${text(host.authorityKvn)}`;
+  return `SCP11${variant}, ${cards} of ${name(authority)}${called}${shown}, version ${text(kvn)}, AES-${keyLength * 8}`;
+}
+
+/** The card manager is not named. */
+const domainText = ({ isd }: { readonly isd?: Uint8Array }): string =>
+  isd === undefined || hex(isd) === CARD_MANAGER ? "" : `, domain ${hex(isd)}`;
+
+/**
+ * Every secret of a session's commands that stays in the card, in order; challenges do not. Not `known` is also what no session may have done
+ * with it, whoever allows it: no command encryption, bytes from outside that the card is to decipher (see `deciphered.ts`).
+ */
 export function placements(channel: SecureChannelSpec, steps: readonly PlacedStep[]): readonly Placement[] {
   const walk = new Walk(channel);
   steps.forEach((step, at) => {
@@ -163,6 +182,7 @@ class Walk {
 
   step(step: PlacedStep, at: number): void {
     const { protocol } = this.#channel;
+    this.#judge(step, at);
     if (protocol === "desfire") return this.#tellAll(step, at, (part) => desfirePlace(part, step));
     if (protocol === "loader")
       return this.#tellAll(step, at, (part) =>
@@ -172,23 +192,37 @@ class Walk {
       );
     if (isCommand(step, 0x80, 0xe2)) return this.#stored(step, at);
     if (isCommand(step, 0x80, 0xe6)) this.#installed(step);
-    if (step.cla === 0x00 && step.ins === 0xa4) this.#selected(step);
+    if (step.ins === 0xa4) this.#selected(step);
     // What was just created is current.
     if (step.cla === 0x00 && step.ins === 0xe0) this.#df = undefined;
     this.#tellAll(step, at, (part) => this.#place(part, step));
+  }
+
+  /** What no list allows, with a secret or without. */
+  #judge(step: PlacedStep, at: number): void {
+    const way = channelPlace(this.#channel);
+    const refuse = (what: string): void => {
+      this.found.push({ step: at, sentence: `${what} (command ${commandText(step)}); ${way}`, known: false });
+    };
+    if (!isHeader(step)) refuse("a header that is not four bytes");
+    if (!isReadInOneWay(this.#channel, step)) refuse("a class byte that says more than 00 or 80");
+    if (putsInFromOutside(this.#channel, step))
+      refuse("bytes from outside the module → what the card deciphers");
   }
 
   #tellAll(step: PlacedStep, at: number, place: (part: Secret) => string | undefined): void {
     for (const part of step.data) if (isSecret(part)) this.#tell(at, step, part, place(part));
   }
 
-  #tell(at: number, { cla, ins, p1, p2 }: PlacedStep, part: Secret, place: string | undefined): void {
-    const command = [cla, ins, p1, p2].map((byte) => text(byte)).join(" ");
-    const into = place ?? `no place that could be told (command ${command})`;
+  #tell(at: number, step: PlacedStep, part: Secret, place: string | undefined): void {
+    const isHidden = encryptsCommands(this.#channel);
+    const none = isHidden
+      ? `no place that could be told (command ${commandText(step)})`
+      : "no place in a session that encrypts no commands";
     this.found.push({
       step: at,
-      sentence: `${secretText(part)} → ${into}; ${channelPlace(this.#channel)}`,
-      known: place !== undefined,
+      sentence: `${secretText(part)} → ${(isHidden ? place : undefined) ?? none}; ${channelPlace(this.#channel)}`,
+      known: isHidden && place !== undefined,
     });
   }
 
@@ -286,6 +320,9 @@ class Walk {
     return { told, isWhole: begins && this.#open === 0 };
   }
 }
+
+const commandText = ({ cla, ins, p1, p2 }: PlacedStep): string =>
+  [cla, ins, p1, p2].map((byte) => text(byte)).join(" ");
 
 const isCommand = ({ cla, ins }: PlacedStep, wantedCla: number, wantedIns: number): boolean =>
   cla === wantedCla && ins === wantedIns;

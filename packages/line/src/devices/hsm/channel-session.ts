@@ -111,6 +111,7 @@ export class ChannelSession implements CardSession {
   }
 
   #secured(session: Session, steps: readonly SecureStep[], secrets: SealedSecrets | undefined) {
+    this.#session?.close();
     this.#session = session;
     for (const step of steps) mustDraw(step, this.#channel, secrets);
     this.#draws = steps.map(({ draws }) => draws);

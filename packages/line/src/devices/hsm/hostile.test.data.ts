@@ -25,7 +25,7 @@ import type { Hsm } from "./port.js";
 
 const ref = (name: string) => name as KeyRef;
 const known = Uint8Array.from({ length: 16 }, (_, at) => 0x61 + 7 * at);
-const fab = unhex(keys.find(({ name }) => name === "gp-aes")?.published ?? "");
+export const fab = unhex(keys.find(({ name }) => name === "gp-aes")?.published ?? "");
 const ac2 = Uint8Array.from({ length: 16 }, (_, at) => 0x0d + 11 * at);
 /** `known`: a key set that the attacker's own card has. */
 export const hostileKeys: readonly NewKey[] = [
@@ -37,9 +37,9 @@ export const hostileKeys: readonly NewKey[] = [
   { name: "pay-ac2", use: "emv-ac", published: hex(ac2) },
 ];
 
-const access = "A000000876020101";
-const channel: SecureChannelSpec = { protocol: "scp03", keys: ref("gp-aes"), kvn: 0x30, level: 0x03 };
-const pin: Part = { secret: "pin", pin: "pin", tries: 3 };
+export const access = "A000000876020101";
+export const channel: SecureChannelSpec = { protocol: "scp03", keys: ref("gp-aes"), kvn: 0x30, level: 0x03 };
+export const pin: Part = { secret: "pin", pin: "pin", tries: 3 };
 const gateKey: Part = { secret: "wrapped-key", keys: ref("gate"), kid: 1 };
 const cardKeys: Part = {
   secret: "payment",
@@ -49,14 +49,14 @@ const cardKeys: Part = {
 };
 const issuerSet: Part = { secret: "key-set", keys: ref("issuer"), kvn: 0x31 };
 
-const personalize = (aid: string): SecureStep => ({
+export const personalize = (aid: string): SecureStep => ({
   cla: 0x80,
   ins: 0xe6,
   p1: 0x20,
   p2: 0,
   data: [concat(Uint8Array.of(0, 0, aid.length / 2), unhex(aid), new Uint8Array(3))],
 });
-const store = (dgi: number, length: number, part: Part, p1 = 0x68): SecureStep => ({
+export const store = (dgi: number, length: number, part: Part, p1 = 0x68): SecureStep => ({
   cla: 0x80,
   ins: 0xe2,
   p1,
@@ -74,7 +74,7 @@ const putKey = (part: Part, p1 = 0x00): SecureStep => ({
 const select = (aid: string): SecureStep => ({ cla: 0, ins: 0xa4, p1: 4, p2: 0, data: [unhex(aid)] });
 
 /** As the product has it. */
-const honest: readonly SecureStep[] = [
+export const honest: readonly SecureStep[] = [
   personalize(access),
   store(0x8281, 16, pin),
   store(0x8101, 16, gateKey, 0xe8),
@@ -83,7 +83,7 @@ const honest: readonly SecureStep[] = [
   putKey(issuerSet),
 ];
 
-interface Asked {
+export interface Asked {
   readonly name: string;
   readonly steps: readonly SecureStep[];
   readonly by?: SecureChannelSpec;
@@ -188,7 +188,7 @@ export const hostile: readonly Asked[] = [
   },
 ];
 
-const serial = "504C0102030400000077" as Serial;
+export const serial = "504C0102030400000077" as Serial;
 const whose = { order: "H-1", record: 1 } as const;
 const drawn = pinSentence({ name: "pin", length: 4 });
 export const honestList: readonly string[] = [
@@ -214,7 +214,7 @@ export async function prepare(hsm: Hsm, order: string, list: readonly string[]) 
 }
 
 /** A card of the maker's, or of the attacker's; all that it heard. */
-function chip(keySet: Uint8Array) {
+export function chip(keySet: Uint8Array) {
   const number = unhex(serial);
   const keySets = [{ kvn: 0x30, algorithm: "aes" as const, ...diversifyKdf3(nodeCrypto, keySet, number) }];
   const eeprom = memoryStore(fabricateGlobalPlatform({ chipNumber: number, keySets }));

@@ -13,6 +13,7 @@ import {
   prepare,
   waysRound,
 } from "./hostile.test.data.js";
+import { allowedAndRefused, inSessions, madeTwice } from "./hostile-sessions.test.data.js";
 import { inTheField, otherAccounts, underAnotherList, unopened } from "./oracle.test.data.js";
 import { policyDigest } from "./order-policy.js";
 import type { Hsm } from "./port.js";
@@ -43,11 +44,22 @@ const INITIALIZE_UPDATE = 0x50;
 test("what the product says is done, all of it", async () => {
   expect((await honestAttempt(hsm, own.secrets)).said).toBe("made");
 });
-test.each(hostile)("$name: refused by name, before anything else is sent", async (request) => {
-  const { said, heard } = await attempt(hsm, request, own.secrets);
-  expect(said).toContain("order H-1 does not let this be done, and nothing was sent");
-  expect(said).toContain(request.said);
-  expect(heard).toEqual([INITIALIZE_UPDATE]);
+test.each([...hostile, ...inSessions])(
+  "$name: refused by name, before anything else is sent",
+  async (request) => {
+    const { said, heard } = await attempt(hsm, request, own.secrets);
+    expect(said).toContain("order H-1 does not let this be done, and nothing was sent");
+    expect(said).toContain(request.said);
+    expect(heard).toEqual([INITIALIZE_UPDATE]);
+  },
+);
+test("a list that lets it be done does not help: no secret without command encryption, nothing from outside to be deciphered", async () => {
+  for (const { way, said, expected } of await allowedAndRefused(hsm))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
+});
+test("a session makes its commands once: whoever asks for others under the same keys gets none, and the session is gone", async () => {
+  for (const { way, said, expected } of await madeTwice(hsm, own.secrets))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
 });
 test("ways round the list are refused, each by its name", async () => {
   for (const { way, said, expected } of await waysRound(hsm, own))

@@ -11,6 +11,7 @@ import { nodeCrypto, random } from "@persoline/card/node";
 import type { KeyRef, SecureStep, Serial } from "@persoline/card/program";
 import { fabricateGlobalPlatform, makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import { expect, onTestFinished, test } from "vitest";
+import { deciphered } from "./enciphered.test.data.js";
 import { pinIn, printed } from "./letters/letters.test.data.js";
 import { anyPin, openOrder, placesOf } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
@@ -105,8 +106,7 @@ test("a card with its keys, PIN, letter and proofs", async () => {
       judge: { proof: "internal", keys: ref("app"), kid: 3 },
     },
   ];
-  // At level 01 nothing but the data encryption key hides what goes into the card.
-  const channel = { protocol: "scp03", keys: ref("fab"), kvn: 0xff, level: 0x01 } as const;
+  const channel = { protocol: "scp03", keys: ref("fab"), kvn: 0xff, level: 0x03 } as const;
   await openOrder(hsm, whose.order, [...anyPin(), ...placesOf(channel, steps)]);
   const pin = await hsm.drawPin({ ...whose, name: "pin", length: 12 });
   const { session, open } = await hsm.openSession({
@@ -114,7 +114,8 @@ test("a card with its keys, PIN, letter and proofs", async () => {
     serial,
     secrets: { ...whose, pins: { pin } },
   });
-  const ready = await hsm.authenticate({ session, answer: send(open), steps });
+  const answer = send(open);
+  const ready = await hsm.authenticate({ session, answer, steps });
   if (!ready.ok || "more" in ready) throw new Error("no session");
   const answers = ready.commands.map(send).slice(1);
   expect(await hsm.unwrap({ session, answers })).toMatchObject({ ok: true });
@@ -138,7 +139,14 @@ test("a card with its keys, PIN, letter and proofs", async () => {
     unhex(`2C${digits}FF`),
     new Uint8Array(Buffer.from(digits)),
   ];
-  const everything = Buffer.concat(said);
+  // Behind the session's encryption too, nothing but the data encryption key hides what goes into the card.
+  const behind = deciphered(diversifyKdf3(nodeCrypto, masters.fab, chip), {
+    open,
+    answer,
+    commands: ready.commands.slice(1),
+  });
+  expect(hex(behind[0] ?? new Uint8Array(0)).startsWith("810110")).toBe(true);
+  const everything = Buffer.concat([...said, ...behind]);
   // The recording is whole: the wrapped commands are in it.
   for (const { data = new Uint8Array(0) } of ready.commands)
     expect(everything.includes(Buffer.from(data))).toBe(true);

@@ -60,6 +60,7 @@ export class NativeSession implements CardSession {
         return { ok: true, more: authentication.answer(response) };
       }
       if (response.sw === WRONG_KEY) return wrongKey(this.#channel);
+      this.#session?.close();
       this.#session = authentication.finish(response);
     } catch (error) {
       if (!(error instanceof CardProblem)) throw error;

@@ -214,7 +214,7 @@ export class OrderPolicies {
     const policy = order === undefined ? undefined : this.#orders.get(order);
     if (order === undefined || policy === undefined)
       throw new VaultRefusal(
-        `${order === undefined ? "no order was named" : `order ${order} is not open`}, and without its list no secret goes into a card: ${first.sentence}`,
+        `${order === undefined ? "no order was named" : `order ${order} is not open`}, and without its list this is not done: ${first.sentence}`,
       );
     const wrong = placed.find(({ sentence, known }) => !known || !policy.sentences.has(sentence));
     if (wrong !== undefined) throw notListed(order, wrong.sentence);

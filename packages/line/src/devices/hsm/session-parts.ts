@@ -34,7 +34,7 @@ export type Unwrapped =
 /** What the vault waits for in the answer to one step: a proof, or the check values of keys it put in. */
 export type Awaited = { readonly equals: Uint8Array } | undefined;
 
-/** One card's session: `authenticate` once (again for each `more`), `unwrap` once, `close` always. */
+/** One card's session: `authenticate` once (again for each `more`; the vault sees to it), `unwrap` once, `close` always. */
 export interface CardSession {
   readonly open: Command;
   authenticate(

@@ -66,6 +66,7 @@ class LoaderSession implements CardSession {
     try {
       if (!equalConstantTime(derived(0x01), data.subarray(26))) return WRONG_CRYPTOGRAM;
       const host = derived(0x02);
+      this.close();
       this.#mac = kept?.derive(input(0x03), "mac") ?? once(derived(0x03));
       this.#keptDek = kept?.derive(input(0x04), "key-encryption");
       this.#dek = this.#keptDek ?? once(derived(0x04));

@@ -63,6 +63,8 @@ interface OpenSession {
   readonly order: string | undefined;
   readonly secrets: SealedSecrets | undefined;
   passes: number;
+  /** Its commands were made. */
+  isMade: boolean;
   /** The steps whose wrong verdicts are counted. */
   counted: readonly boolean[];
 }
@@ -132,7 +134,15 @@ export function vaultCalls(
         if (secrets !== undefined) judgeSeals(ring, policies, secrets);
         return openCardSession(ring, channel, serial);
       });
-      const id = sessions.add({ card, channel, order, secrets, passes: 0, counted: [] }) as SessionId;
+      const id = sessions.add({
+        card,
+        channel,
+        order,
+        secrets,
+        passes: 0,
+        isMade: false,
+        counted: [],
+      }) as SessionId;
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
@@ -140,6 +150,11 @@ export function vaultCalls(
       try {
         const session = sessions.get(id);
         const { card, channel, order, secrets } = session;
+        // A second time they would be other commands under the same keys and counters, for a card that has heard the first.
+        if (session.isMade)
+          throw new VaultRefusal(
+            "the commands of this session were made already, and they are made once: it is closed, open another",
+          );
         session.passes++;
         policies.allowAll(order, channel, steps);
         if (steps.some(({ judge }) => judge?.proof === "grouping"))
@@ -154,6 +169,7 @@ export function vaultCalls(
           card.close();
           done = card.authenticate(answer, steps, secrets);
         }
+        session.isMade = done.ok && "commands" in done;
         return done;
       } finally {
         if (done?.ok !== true) close(id);

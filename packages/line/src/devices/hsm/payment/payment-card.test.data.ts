@@ -47,6 +47,7 @@ import {
   type PersolineCard,
 } from "@persoline/card/virtual";
 import type { NewKey } from "../ceremony.js";
+import { deciphered } from "../enciphered.test.data.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
 import { paymentSentence, pinSentence } from "../order-policy.js";
 import type { Hsm, PinSource } from "../port.js";
@@ -196,10 +197,7 @@ function places({ pinVerification }: PaymentProfile): readonly string[] {
     ...anyPin(),
     ...(["scp02", "scp03"] as const).flatMap((scp) =>
       proofs.flatMap((proof) =>
-        placesOf(
-          channelOf(scp, 0x03),
-          personalization(scp, profileOf({ proof, pinVerification }), cardOf(1)),
-        ),
+        placesOf(channelOf(scp), personalization(scp, profileOf({ proof, pinVerification }), cardOf(1))),
       ),
     ),
   ];
@@ -208,10 +206,10 @@ function places({ pinVerification }: PaymentProfile): readonly string[] {
 const chip = unhex("504C0102030400000099");
 const serial = hex(chip) as Serial;
 export type Scp = "scp02" | "scp03";
-export const channelOf = (scp: Scp, level: 0x01 | 0x03): SecureChannelSpec =>
+export const channelOf = (scp: Scp): SecureChannelSpec =>
   scp === "scp02"
-    ? { protocol: "scp02", keys: ref("gp-des"), kvn: 0x30, level, i: 0x55, diversify: "emv-cps" }
-    : { protocol: "scp03", keys: ref("gp-aes"), kvn: 0x30, level };
+    ? { protocol: "scp02", keys: ref("gp-des"), kvn: 0x30, level: 0x03, i: 0x55, diversify: "emv-cps" }
+    : { protocol: "scp03", keys: ref("gp-aes"), kvn: 0x30, level: 0x03 };
 
 export class TestCard {
   readonly #card: PersolineCard;
@@ -241,36 +239,37 @@ export class TestCard {
     this.#card.powerOn();
   }
 
-  /** All commands of one session; their status words, and the commands as they crossed the line. */
-  async session(hsm: ModuleCalls, steps: readonly SecureStep[], secrets: SealedSecrets, level: 0x01 | 0x03) {
-    const { session, open } = await hsm.openSession({
-      channel: channelOf(this.#scp, level),
-      serial,
-      secrets,
-    });
-    const ready = await hsm.authenticate({ session, answer: this.send(open), steps });
+  /** All commands of one session; their status words, the commands as they crossed the line, and what the card deciphered (SCP03). */
+  async session(hsm: ModuleCalls, steps: readonly SecureStep[], secrets: SealedSecrets) {
+    const { session, open } = await hsm.openSession({ channel: channelOf(this.#scp), serial, secrets });
+    const answer = this.send(open);
+    const ready = await hsm.authenticate({ session, answer, steps });
     if (!ready.ok || "more" in ready) throw new Error("no session");
     const answers = ready.commands.map((command) => this.send(command));
     await hsm.unwrap({ session, answers: answers.slice(1) });
+    const commands = ready.commands.slice(1);
     return {
       words: answers.map(({ sw }) => sw.toString(16)),
       sent: ready.commands.map(({ data = new Uint8Array(0) }) => data),
+      behind:
+        this.#scp === "scp02"
+          ? []
+          : deciphered(diversifyKdf3(nodeCrypto, gp.scp03, chip), { open, answer, commands }),
     };
   }
 
-  /** Instances, personalization, directories. Throws when the card refuses. Returns what crossed the line. */
+  /** Instances, personalization, directories. Throws when the card refuses. */
   async personalize(
     hsm: ModuleCalls,
     { secrets, profile }: Pick<Prepared, "secrets" | "profile">,
-    level: 0x01 | 0x03 = 0x03,
-  ): Promise<readonly Uint8Array[]> {
+  ): Promise<{ readonly sent: readonly Uint8Array[]; readonly behind: readonly Uint8Array[] }> {
     const payment = secrets.payment[application];
     if (payment === undefined) throw new Error("nothing was prepared");
     const steps = personalization(this.#scp, profile, payment.card);
-    const { words, sent } = await this.session(hsm, steps, secrets, level);
+    const { words, ...crossed } = await this.session(hsm, steps, secrets);
     if (words.some((word) => word !== "9000")) throw new Error(`the card refused: ${words.join(" ")}`);
     this.power();
-    return sent;
+    return crossed;
   }
 
   /** An online transaction whose issuer is the module; its scripts leave the card as it is. */

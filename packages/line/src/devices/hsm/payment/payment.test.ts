@@ -283,8 +283,7 @@ describe("a whole card", () => {
     ) as unknown as ModuleCalls;
     const ready = await prepared(recording, { stripe: true, seed: "leaks" });
     const card = new TestCard("scp03");
-    // At level 01 nothing but the data encryption key hides what goes into the card.
-    const sent = await card.personalize(recording, ready, 0x01);
+    const { sent, behind } = await card.personalize(recording, ready);
     const result = await card.transact(recording, ready);
     await card.verify(recording, ready, keyRead(result, ready));
     const whose = cardOf(1);
@@ -295,7 +294,9 @@ describe("a whole card", () => {
       random: seedBytes(`leaks/ICC key/P-1/1/${application}`),
     });
     const pin = pinOf(ready);
-    const everything = Buffer.concat(said);
+    // Behind the session's encryption too, nothing but the data encryption key hides what goes into the card.
+    expect(behind.some((data) => hex(data).startsWith("800030"))).toBe(true);
+    const everything = Buffer.concat([...said, ...behind]);
     for (const data of sent) expect(everything.includes(Buffer.from(data))).toBe(true);
     const secrets = [
       masters.ac,
@@ -459,7 +460,7 @@ describe("what is refused", () => {
     { secret: "emv-keys", length: 48 },
     { secret: "emv-pin", length: 8 },
     { secret: "emv-icc-key", part: "p", length: 72 },
-  ])("$secret in clear, which a session without encryption would show to the line", async (part) => {
+  ])("$secret in clear, hidden by nothing but the session", async (part) => {
     const card = new TestCard("scp03");
     const data: Part[] = [
       Uint8Array.of(0x01, 0x01, part.length),
@@ -467,9 +468,9 @@ describe("what is refused", () => {
     ];
     const step = { cla: 0x80, ins: 0xe2, p1: 0x00, p2: 0x00, data };
     // Whoever wrote the order's list: this is no question of where.
-    const more = placesOf(channelOf("scp03", 0x01), [step]);
+    const more = placesOf(channelOf("scp03"), [step]);
     const ready = await prepared(calls, { order: "P-2", more });
-    await expect(card.session(calls, [step], ready.secrets, 0x01)).rejects.toThrow(
+    await expect(card.session(calls, [step], ready.secrets)).rejects.toThrow(
       `${part.secret} leaves under the session's data encryption key only`,
     );
   });

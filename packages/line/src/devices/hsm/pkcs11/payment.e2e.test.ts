@@ -39,6 +39,7 @@ import {
 } from "../payment/payment-card.test.data.js";
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
+import { deciphered } from "../enciphered.test.data.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
 import { listed, paymentSentence } from "../order-policy.js";
 import type { Hsm } from "../port.js";
@@ -208,13 +209,15 @@ describe("payment cards", () => {
       ]),
     ) as unknown as ModuleCalls & Pick<Hsm, "keys" | "capabilities">;
     const ready = await prepared(recording, { stripe: true });
-    await new TestCard("scp03").personalize(recording, ready, 0x01);
+    // Behind the session's encryption too, nothing but the data encryption key hides what goes into the card.
+    const { behind } = await new TestCard("scp03").personalize(recording, ready);
+    expect(behind.some((data) => hex(data).startsWith("800030"))).toBe(true);
     await recording.keys();
     await recording.capabilities();
     const { ac, smi, smc } = cardKeys(nodeCrypto, masters, cardOf(1), "B");
     const { ac: a, smi: b, smc: c, cvk, pvk } = masters;
     const { p, q, d } = rsaNumbers(drawIssuerKey("RSA-1408", keys.find(({ seed }) => seed)?.seed));
-    const text = answers.join("\n");
+    const text = [...answers, ...behind.map(hex)].join("\n");
     expect(text).toContain(hex(ready.secrets.payment[application]?.sealed ?? new Uint8Array(0)));
     expect([ac, smi, smc, a, b, c, cvk, pvk, p, q, d].filter((key) => text.includes(hex(key)))).toHaveLength(
       0,
@@ -283,7 +286,7 @@ const channel = (name: string): SecureChannelSpec => ({
   protocol: "scp03",
   keys: ref(name),
   kvn: 0x30,
-  level: 0x01,
+  level: 0x03,
 });
 
 describe("issuers' data", () => {
@@ -325,11 +328,16 @@ describe("issuers' data", () => {
       decodeResponse(card.transmit(encodeCommand(command)) ?? new Uint8Array(0));
     const secrets: SealedSecrets = { order: "T-1", record: 1, pins: {}, issuer: sealed };
     const { session, open } = await by.openSession({ channel: channel("gp-aes"), serial, secrets });
-    const ready = await by.authenticate({ session, answer: send(open), steps: [issuerStep(pad)] });
+    const answer = send(open);
+    const ready = await by.authenticate({ session, answer, steps: [issuerStep(pad)] });
     if (!ready.ok || "more" in ready) throw new Error("no session");
     await by.closeSession(session);
-    const data = ready.commands[1]?.data ?? new Uint8Array(0);
-    const clear = nodeCrypto.aes(keySet.dek).cbcDecrypt(new Uint8Array(16), data.slice(3, -8));
+    const [data = new Uint8Array(0)] = deciphered(keySet, {
+      open,
+      answer,
+      commands: ready.commands.slice(1),
+    });
+    const clear = nodeCrypto.aes(keySet.dek).cbcDecrypt(new Uint8Array(16), data.slice(3));
     return hex(clear);
   }
 
