@@ -21,6 +21,7 @@ import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
 import { hsmDeadlineMs, swapAccepted, tokenEnvironment } from "./config.js";
 import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
+import { mustHaveLostNoKeys } from "./lost-keys.js";
 
 const keySchema = z.strictObject({
   environment: z.enum(["test", "live"]).describe("Test and live keys never meet"),
@@ -238,9 +239,13 @@ export type Unlocking =
 const isToken = (unlocking: Unlocking | undefined): boolean =>
   unlocking !== undefined && "token" in unlocking;
 
+/** The keystore's file, or that of the token's register. */
+export const whereKept = (data: DataFolder, unlocking: Unlocking | undefined): string =>
+  isToken(unlocking) ? data.tokenKeys : data.keystore;
+
 /**
- * Opens the data folder's keystore, or its token's keys; in the test environment they are made from the key list when there are none.
- * Throws KeystoreProblem, OfficeRefusal, DeviceFault, DataProblem with everything in which the keys differ from the list: names, use, environment, check
+ * Opens the data folder's keystore, or its token's keys; in the test environment they are made from the key list when there are none,
+ * and nothing in the folder needs those that are missing. Throws KeystoreProblem, OfficeRefusal, DeviceFault, Refusal, DataProblem with everything in which the keys differ from the list: names, use, environment, check
  * values.
  */
 export async function openSecurityModule(
@@ -250,9 +255,10 @@ export async function openSecurityModule(
   deed?: Witnessing<SecretFrom>,
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
-  const kept = isToken(unlocking) ? data.tokenKeys : data.keystore;
+  const kept = whereKept(data, unlocking);
   mustBeWhereTheKeysAre(data, isToken(unlocking));
   const isNew = !existsSync(kept);
+  if (isNew) await mustHaveLostNoKeys(data, kept);
   if (isNew && list.environment === "live") {
     throw new DataProblem([
       {
@@ -291,7 +297,7 @@ export async function openKeystore(
   unlocking: Unlocking | undefined,
 ): Promise<Hsm | undefined> {
   mustBeWhereTheKeysAre(data, isToken(unlocking));
-  if (!existsSync(isToken(unlocking) ? data.tokenKeys : data.keystore)) return undefined;
+  if (!existsSync(whereKept(data, unlocking))) return undefined;
   return opened(data, unlocking, undefined);
 }
 

@@ -13,7 +13,8 @@ import { passphrase, type UnlockOptions } from "./commands/options.js";
 import { tokenOf } from "./commands/usage.js";
 import { ceremonyPatienceMs, dataRoot, swapAccepted, tokenEnvironment, version } from "./config.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
-import { mustBeWhereTheKeysAre } from "./key-file.js";
+import { mustBeWhereTheKeysAre, whereKept } from "./key-file.js";
+import { mustHaveLostNoKeys } from "./lost-keys.js";
 import { linkOffice } from "./office-chain.js";
 import { Refusal, WrongUsage } from "./problem.js";
 import { openStore } from "../store/store.js";
@@ -106,7 +107,7 @@ function unlockOf(data: DataFolder, options: OfficeOptions): OfficeCallOptions["
   };
 }
 
-/** A keystore, or a token, without cards' keys. Answers what was made. Throws WrongUsage, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
+/** A keystore, or a token, without cards' keys. Answers what was made. Throws WrongUsage, Refusal, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
 export async function makeOffice(
   options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
 ): Promise<string> {
@@ -119,6 +120,7 @@ export async function makeOffice(
   const unlock = passphrase(options);
   const token = unlock !== undefined && "token" in unlock ? unlock.token : undefined;
   mustBeWhereTheKeysAre(data, token !== undefined);
+  await mustHaveLostNoKeys(data, whereKept(data, unlock));
   const ceremony = {
     environment,
     keys: [],

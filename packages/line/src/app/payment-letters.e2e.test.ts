@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -32,6 +33,8 @@ const two = ["--by", "A. Meyer", "--witness", "B. Novak"];
 describe("with the vault", () => {
   let data: string;
   let ran: Ended;
+  let order: string;
+  let line: string;
   const letters = (...words: string[]): Ended => persoline(["letters", ...words, "--data", data]);
   const printer = (): string => join(data, "letter-printer.pem");
   const place = (): string => join(data, "letters/P-1");
@@ -40,7 +43,7 @@ describe("with the vault", () => {
 
   beforeAll(() => {
     data = join(folder, "vault");
-    const { order, line } = paymentOrder(folder, { people });
+    ({ order, line } = paymentOrder(folder, { people }));
     ran = persoline(["run", order, "--line", line, "--data", data]);
     if (ran.code !== 0) throw new Error(ran.err);
   }, 300_000);
@@ -197,6 +200,34 @@ describe("with the vault", () => {
       ["reprint", "B-0000099", "--reason", "torn", ...two],
     ])
       expect(letters(...words).err).toContain('"persoline letters list ORDER" shows those of an order');
+  });
+
+  test("without its keystore the folder is left as it is: what is missing is said, and the keystore put back goes on", () => {
+    const kept = join(folder, "kept.json");
+    renameSync(join(data, "keystore.json"), kept);
+    const files = () =>
+      readdirSync(data).flatMap((name) =>
+        name.endsWith(".pem") || name.startsWith("keystore")
+          ? [[name, readFileSync(join(data, name), "hex")]]
+          : [],
+      );
+    const before = files();
+    for (const words of [
+      ["run", order, "--line", line],
+      ["letters", "release", "P-1", ...two],
+      ["letters", "void", "L-0000005", "--reason", "torn", "--by", "A. Meyer"],
+      ["order", "deliver", "P-1", "--by", "A. Meyer"],
+      ["keys", "init", "--environment", "test"],
+    ])
+      expect(persoline([...words, "--data", data])).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(
+          /keystore\.json is missing, .* order P-1, audit\/heads\.jsonl, .*put keystore\.json .*back from a backup/,
+        ) as string,
+      });
+    expect(files()).toEqual(before);
+    renameSync(kept, join(data, "keystore.json"));
+    expect(persoline(["audit", "verify", "--data", data]).code).toBe(0);
   });
 
   test("every one of these acts is in the audit, with who and why; after delivery the PIN is dead", () => {
