@@ -116,8 +116,10 @@ export class ModuleClient {
     });
     this.#wire = this.#child.stdio[MESSAGES] as Duplex;
     hearBlocks(this.#wire, (answer) => this.#heard(answer as VaultAnswer));
+    const ended = `the ${device}'s process ended (was it killed, is the machine out of memory?); nothing is lost: run the same command again, and it goes on where it was`;
     this.#wire.on("error", (error) =>
-      this.#end(fault(`the ${device} does not hear or is not understood: ${error.message}`)),
+      // The pipe of a process that ended may break before its end is told.
+      this.#end(fault("syscall" in error ? ended : `the ${device} is not understood: ${error.message}`)),
     );
     this.#gone = new Promise((resolve) => {
       this.#child.once("exit", resolve);
@@ -126,9 +128,7 @@ export class ModuleClient {
         if (this.#child.pid === undefined) resolve();
       });
     });
-    this.#child.on("exit", () =>
-      this.#end(fault(`the ${device}'s process ended; run the same command again`)),
-    );
+    this.#child.on("exit", () => this.#end(fault(ended)));
     this.#watch = setInterval(() => this.#look(deadlineMs), deadlineMs / looks).unref();
   }
 
