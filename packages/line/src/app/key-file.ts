@@ -8,7 +8,7 @@ import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
 import { openedBy } from "../devices/hsm/keystore.js";
 import { drawIssuerKey, isRsa } from "../devices/hsm/payment/issuer-key.js";
-import { type NewKey, openVault } from "../devices/hsm/vault.js";
+import { type Making, type NewKey, openVault, type Survey, surveyVault } from "../devices/hsm/vault.js";
 import type { VaultCeremony, VaultUnlock } from "../devices/hsm/vault-protocol.js";
 import type { Witnessing } from "../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../devices/hsm/secret.js";
@@ -16,11 +16,12 @@ import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
 import { existsSync } from "node:fs";
-import { openToken } from "../devices/hsm/pkcs11/pkcs11.js";
+import { openToken, surveyToken } from "../devices/hsm/pkcs11/pkcs11.js";
 import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
 import { hsmDeadlineMs, swapAccepted, tokenEnvironment } from "./config.js";
 import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
+import type { Levels } from "./protection.js";
 import { mustHaveLostNoKeys } from "./lost-keys.js";
 
 const keySchema = z.strictObject({
@@ -252,7 +253,14 @@ export async function openSecurityModule(
   data: DataFolder,
   keyFile: string,
   unlocking: Unlocking | undefined,
-  deed?: Witnessing<SecretFrom>,
+  {
+    deed,
+    judge,
+  }: {
+    readonly deed?: Witnessing<SecretFrom> | undefined;
+    /** Before keys are made for it: is this the module that the work needs? What it throws leaves nothing behind. */
+    readonly judge?: (module: Levels) => Promise<void>;
+  } = {},
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
   const kept = whereKept(data, unlocking);
@@ -279,7 +287,8 @@ export async function openSecurityModule(
       ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
       : {}),
   };
-  const hsm = await opened(data, unlocking, isNew ? ceremony : undefined, deed);
+  const judged = judge && ((survey: Survey) => judge(surveyedLevels(survey, list.keys)));
+  const hsm = await opened(data, unlocking, isNew ? { ceremony, judge: judged } : undefined, deed);
   try {
     const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
     const wrong = keyDifferences({ list, keyFile, known, environment });
@@ -301,10 +310,23 @@ export async function openKeystore(
   return opened(data, unlocking, undefined);
 }
 
+/** What the module can do where there are no keys yet. Throws KeystoreProblem, OfficeRefusal, DeviceFault. */
+export const surveyModule = (unlocking: Unlocking | undefined): Promise<Survey> =>
+  unlocking !== undefined && "token" in unlocking
+    ? surveyToken(unlocking.token, tokenPatience())
+    : surveyVault(patience());
+
+/** As an open module tells it, with the keys that are to be made. */
+const surveyedLevels = (survey: Survey, keys: readonly NewKey[]): Levels => ({
+  capabilities: () => Promise.resolve(survey),
+  keys: () =>
+    Promise.resolve(keys.map((key) => ({ name: key.name, use: key.use, algorithm: algorithmOf(key) }))),
+});
+
 const opened = (
   data: DataFolder,
   unlocking: Unlocking | undefined,
-  make: Omit<VaultCeremony, "file" | "unlock"> | undefined,
+  make: Making<VaultCeremony> | undefined,
   deed?: Witnessing<SecretFrom>,
 ): Promise<Hsm> =>
   unlocking !== undefined && "token" in unlocking

@@ -14,7 +14,7 @@ import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { erase } from "../erase.js";
 import { holdersOf, registerOf } from "../hand-over.js";
-import { importOrder } from "../import.js";
+import { importOrder, judgeLevels } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { mayDeliver } from "../may-deliver.js";
@@ -53,7 +53,9 @@ export function addOrderCommands(program: Command): void {
       // Before any passphrase: what its line cannot make need not be taken in.
       const line = await readLine(job.order.line, { environment: job.order.environment });
       const data = dataFolder(dataRoot(options.data));
-      const hsm = await openSecurityModule(data, job.order.keys, passphrase(options));
+      const hsm = await openSecurityModule(data, job.order.keys, passphrase(options), {
+        judge: (module) => judgeLevels(module, job, { line, lineFile: job.order.line }),
+      });
       try {
         await withStore(
           options,
@@ -361,7 +363,7 @@ export async function withOrder<T>(
     if (stored.sealedDataKey === undefined)
       throw new Refusal(`the personal data of order ${number} were erased`);
     const standing = deed?.(stored, data);
-    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options), standing);
+    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options), { deed: standing });
     try {
       await mustKeepFor(hsm, stored, ["data-key", ...more]);
       const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });
