@@ -81,6 +81,16 @@ describe("with the vault", () => {
     const open = (...words: string[]): Ended => persoline(["letters", "open", batch, ...words]);
     expect(open("--printer-key", printer(), "--to", pdf).out).toMatch(/^B-0000001: 3 letters in /);
     expect(statSync(pdf).mode & 0o077).toBe(0);
+    const words = [process.execPath, program, "letters", "open", batch, "--printer-key", printer()];
+    const broken = spawnSync("bash", ["-c", 'set -o pipefail; "$@" | :', "bash", ...words], {
+      encoding: "utf8",
+    });
+    expect(broken).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(
+        "ended before it had taken them all (EPIPE). Look what it has printed, destroy that, and open the same batch again",
+      ) as string,
+    });
     expect(open("--printer-key", printer(), "--to", pdf).err).toContain("is there already");
     expect(spawnSync("pdffonts", [pdf], { encoding: "utf8" })).toMatchObject({
       stdout: expect.stringMatching(/AAAAAA\+DejaVuSans +CID TrueType +Identity-H +yes yes yes/) as string,
