@@ -8,7 +8,7 @@ import {
 } from "../devices/hsm/office/office-client.js";
 import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
-import { createKeystore } from "../devices/hsm/vault.js";
+import { createKeystore, KeystoreProblem } from "../devices/hsm/vault.js";
 import { passphrase, type UnlockOptions } from "./commands/options.js";
 import { tokenOf } from "./commands/usage.js";
 import { ceremonyPatienceMs, dataRoot, swapAccepted, tokenEnvironment, version } from "./config.js";
@@ -32,7 +32,7 @@ export interface OfficeOptions extends UnlockOptions {
  */
 export async function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
   try {
-    return await callOffice(callOf(options), ask);
+    return await callOffice(await callOf(options), ask);
   } finally {
     if (ask.ask !== "list" && ask.ask !== "request") await linked(options);
   }
@@ -60,7 +60,7 @@ async function linked(options: OfficeOptions): Promise<void> {
  * the work throws.
  */
 export async function atDesk<T>(options: OfficeOptions, work: (desk: OfficeDesk) => Promise<T>): Promise<T> {
-  const desk = openDesk(callOf(options));
+  const desk = openDesk(await callOf(options));
   try {
     return await work(desk);
   } finally {
@@ -70,7 +70,7 @@ export async function atDesk<T>(options: OfficeOptions, work: (desk: OfficeDesk)
 }
 
 /** Where the office is, what opens it, and where secrets come from. Throws Refusal, WrongUsage. */
-function callOf(options: OfficeOptions): OfficeCallOptions {
+async function callOf(options: OfficeOptions): Promise<OfficeCallOptions> {
   const root = dataRoot(options.data);
   if (!existsSync(root))
     throw new Refusal(
@@ -80,8 +80,15 @@ function callOf(options: OfficeOptions): OfficeCallOptions {
   const { custodianFd, pieceFd, pieceOutFd } = options;
   const unlock = unlockOf(data, options);
   mustBeWhereTheKeysAre(data, "token" in unlock);
+  const file = "token" in unlock ? data.tokenKeys : data.keystore;
+  await mustHaveLostNoKeys(data, file);
+  if (!existsSync(file))
+    throw new KeystoreProblem(
+      "missing",
+      `${file}: there is no keystore here, nor keys of a token: name its data folder with --data, or make one with "persoline keys init"`,
+    );
   return {
-    file: "token" in unlock ? data.tokenKeys : data.keystore,
+    file,
     records: data.ceremonies,
     acts: data.officeActs,
     patienceMs: ceremonyPatienceMs(),
