@@ -52,7 +52,8 @@ test("is shown when it is asked for, to the one who confirms, in the list and in
   for (const place of places) expect(waiting).toContain(place);
   expect(done("persoline keys allowed")).toContain("Nothing was allowed yet");
   const told = done("bob keys confirm C-0003\npersoline keys allowed\npersoline keys record C-0003");
-  for (const place of places) expect(told.split(place)).toHaveLength(3);
+  // By the sitting, in the list and in the record.
+  for (const place of places) expect(told.split(place)).toHaveLength(4);
   const [, digest = ""] = /SHA-256 ([0-9a-f]{64})/.exec(told) ?? [];
   const ended = done(`bob keys forbid ${digest.slice(0, 12)} --reason "the product changes"
 ann keys confirm C-0004

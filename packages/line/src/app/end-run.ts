@@ -55,6 +55,7 @@ export interface RunEnd {
   /** Why the work is not whole; nothing when it is. */
   readonly unfinished?: string;
   readonly reports: ReportFiles;
+  /** Letters of the order that wait for their release, whichever run made their cards. */
   readonly letters: number;
 }
 
@@ -153,7 +154,7 @@ export async function endRun(ask: {
     },
     ...(unfinished === undefined ? {} : { unfinished }),
     reports,
-    letters: typeof letters === "number" ? letters : 0,
+    letters: (await store.letters.due(order, report.records.total * job.planned.pins.length)).length,
   };
 }
 

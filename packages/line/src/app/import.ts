@@ -15,6 +15,7 @@ import { proveIssuerInput } from "./issuer-file.js";
 import { type Job } from "./job.js";
 import { mustKeepForJob } from "./order-levels.js";
 import { orderPolicy, orderPrograms } from "./order-policy.js";
+import type { Levels } from "./protection.js";
 import { tellUnreachable } from "./reach.js";
 
 export interface ImportProgress {
@@ -86,6 +87,23 @@ export async function importOrder(
   });
   dataKey.fill(0);
   return stored;
+}
+
+/**
+ * Before keys are made for an order that nobody has taken in: does the module that will have them keep what product, order and line want?
+ * Throws DataProblem.
+ */
+export async function judgeLevels(module: Levels, job: Job, at: ImportLine): Promise<void> {
+  const { order, planned } = job;
+  await mustKeepForJob(module, job, at);
+  // An issuer's file is read by its keys alone; its programs are judged when it is taken in.
+  if (isIssuerInput(order.input)) return;
+  const records = order.records === undefined ? {} : { records: order.records };
+  const input = await readInput(order.input, planned.columns, records);
+  const example = await firstOf(input.records());
+  if (example === undefined) return;
+  const wrong = recordProblems(planned, example, { order: order.order, file: input.file });
+  if (wrong.length === 0) await mustKeepForJob(module, job, { ...at, programs: orderPrograms(job, example) });
 }
 
 const changedMeanwhile = (file: string): DataProblem =>

@@ -1,4 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -111,6 +119,58 @@ describe("a key list against the keystore", () => {
     expect(await refused(list("live.yaml", ["name: issuer, use: scp03"], "live"))).toMatch(
       /keystore is for test cards, the keys in .*live\.yaml are for live ones/,
     );
+  });
+});
+
+describe("a folder whose keys are missing", () => {
+  const stripe = "name: cvk, use: emv-cvk";
+  const opening = (): Promise<unknown> =>
+    openSecurityModule(data, list("keys.yaml", [stripe]), undefined).then((hsm) => hsm.close());
+  const stands = () =>
+    [data.letterPrinterKey, data.stripeEncoderKey].map((file) => readFileSync(file, "utf8"));
+  const gone = (): void => rmSync(data.keystore);
+
+  test("keys are made where nothing needs any, and never over the private halves of former ones", async () => {
+    await opening();
+    const before = stands();
+    copyFileSync(data.keystore, join(folder, "backup.json"));
+    gone();
+    await expect(opening()).rejects.toThrow(
+      /keystore\.json is missing, and letter-printer\.pem and stripe-encoder\.pem may be the only private half.*put keystore\.json \(and keystore\.key, where no passphrase opens it\) back from a backup.*move letter-printer\.pem and stripe-encoder\.pem away/,
+    );
+    expect(stands()).toEqual(before);
+    expect(existsSync(data.keystore)).toBe(false);
+    copyFileSync(join(folder, "backup.json"), data.keystore);
+    await opening();
+    expect(stands()).toEqual(before);
+  });
+
+  test.each([
+    ["signed heads of an audit", () => writeFileSync(data.auditHeads, "a head\n"), "audit/heads.jsonl"],
+    ["acts of a key office", () => writeFileSync(data.officeActs, "an act\n"), "audit/ceremonies.jsonl"],
+    [
+      "records of ceremonies",
+      () => {
+        mkdirSync(data.ceremonies);
+        writeFileSync(join(data.ceremonies, "C-0001.json"), "{}");
+      },
+      "ceremonies",
+    ],
+  ])("%s need the keys that signed them: no others are made", async (_, put, named) => {
+    put();
+    await expect(opening()).rejects.toThrow(
+      `what is in this data folder was made with its keys: ${named}. Nothing was made or changed`,
+    );
+    expect(existsSync(data.keystore)).toBe(false);
+    expect(existsSync(data.letterPrinterKey)).toBe(false);
+  });
+
+  test("a keystore that cannot be written leaves no private half behind", async () => {
+    mkdirSync(`${data.keystore}.new`);
+    await expect(opening()).rejects.toThrow();
+    expect([data.letterPrinterKey, data.stripeEncoderKey].filter((file) => existsSync(file))).toEqual([]);
+    rmSync(`${data.keystore}.new`, { recursive: true });
+    await opening();
   });
 });
 

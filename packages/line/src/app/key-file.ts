@@ -8,7 +8,7 @@ import { checkValueOf } from "../devices/hsm/keyring.js";
 import { whyNot } from "../devices/hsm/office/life.js";
 import { openedBy } from "../devices/hsm/keystore.js";
 import { drawIssuerKey, isRsa } from "../devices/hsm/payment/issuer-key.js";
-import { type NewKey, openVault } from "../devices/hsm/vault.js";
+import { type Making, type NewKey, openVault, type Survey, surveyVault } from "../devices/hsm/vault.js";
 import type { VaultCeremony, VaultUnlock } from "../devices/hsm/vault-protocol.js";
 import type { Witnessing } from "../devices/hsm/office/witness.js";
 import type { SecretFrom } from "../devices/hsm/secret.js";
@@ -16,11 +16,13 @@ import type { Environment, Hsm, KeyDescription } from "../devices/hsm/port.js";
 import { DataProblem, type Told } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
 import { existsSync } from "node:fs";
-import { openToken } from "../devices/hsm/pkcs11/pkcs11.js";
+import { openToken, surveyToken } from "../devices/hsm/pkcs11/pkcs11.js";
 import type { TokenAccess } from "../devices/hsm/pkcs11/token.js";
 import { hsmDeadlineMs, swapAccepted, tokenEnvironment } from "./config.js";
 import { Refusal } from "./problem.js";
 import type { DataFolder } from "./data-folder.js";
+import type { Levels } from "./protection.js";
+import { mustHaveLostNoKeys } from "./lost-keys.js";
 
 const keySchema = z.strictObject({
   environment: z.enum(["test", "live"]).describe("Test and live keys never meet"),
@@ -238,21 +240,33 @@ export type Unlocking =
 const isToken = (unlocking: Unlocking | undefined): boolean =>
   unlocking !== undefined && "token" in unlocking;
 
+/** The keystore's file, or that of the token's register. */
+export const whereKept = (data: DataFolder, unlocking: Unlocking | undefined): string =>
+  isToken(unlocking) ? data.tokenKeys : data.keystore;
+
 /**
- * Opens the data folder's keystore, or its token's keys; in the test environment they are made from the key list when there are none.
- * Throws KeystoreProblem, OfficeRefusal, DeviceFault, DataProblem with everything in which the keys differ from the list: names, use, environment, check
+ * Opens the data folder's keystore, or its token's keys; in the test environment they are made from the key list when there are none,
+ * and nothing in the folder needs those that are missing. Throws KeystoreProblem, OfficeRefusal, DeviceFault, Refusal, DataProblem with everything in which the keys differ from the list: names, use, environment, check
  * values.
  */
 export async function openSecurityModule(
   data: DataFolder,
   keyFile: string,
   unlocking: Unlocking | undefined,
-  deed?: Witnessing<SecretFrom>,
+  {
+    deed,
+    judge,
+  }: {
+    readonly deed?: Witnessing<SecretFrom> | undefined;
+    /** Before keys are made for it: is this the module that the work needs? What it throws leaves nothing behind. */
+    readonly judge?: (module: Levels) => Promise<void>;
+  } = {},
 ): Promise<Hsm> {
   const list = await readKeyFile(keyFile);
-  const kept = isToken(unlocking) ? data.tokenKeys : data.keystore;
+  const kept = whereKept(data, unlocking);
   mustBeWhereTheKeysAre(data, isToken(unlocking));
   const isNew = !existsSync(kept);
+  if (isNew) await mustHaveLostNoKeys(data, kept);
   if (isNew && list.environment === "live") {
     throw new DataProblem([
       {
@@ -273,7 +287,8 @@ export async function openSecurityModule(
       ? { stripeEncoder: { writePrivateKeyTo: data.stripeEncoderKey } }
       : {}),
   };
-  const hsm = await opened(data, unlocking, isNew ? ceremony : undefined, deed);
+  const judged = judge && ((survey: Survey) => judge(surveyedLevels(survey, list.keys)));
+  const hsm = await opened(data, unlocking, isNew ? { ceremony, judge: judged } : undefined, deed);
   try {
     const [known, { environment }] = await Promise.all([hsm.keys(), hsm.capabilities()]);
     const wrong = keyDifferences({ list, keyFile, known, environment });
@@ -291,14 +306,27 @@ export async function openKeystore(
   unlocking: Unlocking | undefined,
 ): Promise<Hsm | undefined> {
   mustBeWhereTheKeysAre(data, isToken(unlocking));
-  if (!existsSync(isToken(unlocking) ? data.tokenKeys : data.keystore)) return undefined;
+  if (!existsSync(whereKept(data, unlocking))) return undefined;
   return opened(data, unlocking, undefined);
 }
+
+/** What the module can do where there are no keys yet. Throws KeystoreProblem, OfficeRefusal, DeviceFault. */
+export const surveyModule = (unlocking: Unlocking | undefined): Promise<Survey> =>
+  unlocking !== undefined && "token" in unlocking
+    ? surveyToken(unlocking.token, tokenPatience())
+    : surveyVault(patience());
+
+/** As an open module tells it, with the keys that are to be made. */
+const surveyedLevels = (survey: Survey, keys: readonly NewKey[]): Levels => ({
+  capabilities: () => Promise.resolve(survey),
+  keys: () =>
+    Promise.resolve(keys.map((key) => ({ name: key.name, use: key.use, algorithm: algorithmOf(key) }))),
+});
 
 const opened = (
   data: DataFolder,
   unlocking: Unlocking | undefined,
-  make: Omit<VaultCeremony, "file" | "unlock"> | undefined,
+  make: Making<VaultCeremony> | undefined,
   deed?: Witnessing<SecretFrom>,
 ): Promise<Hsm> =>
   unlocking !== undefined && "token" in unlocking

@@ -8,12 +8,13 @@ import {
 } from "../devices/hsm/office/office-client.js";
 import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
-import { createKeystore } from "../devices/hsm/vault.js";
+import { createKeystore, KeystoreProblem } from "../devices/hsm/vault.js";
 import { passphrase, type UnlockOptions } from "./commands/options.js";
 import { tokenOf } from "./commands/usage.js";
 import { ceremonyPatienceMs, dataRoot, swapAccepted, tokenEnvironment, version } from "./config.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
-import { mustBeWhereTheKeysAre } from "./key-file.js";
+import { mustBeWhereTheKeysAre, whereKept } from "./key-file.js";
+import { mustHaveLostNoKeys } from "./lost-keys.js";
 import { linkOffice } from "./office-chain.js";
 import { Refusal, WrongUsage } from "./problem.js";
 import { openStore } from "../store/store.js";
@@ -31,7 +32,7 @@ export interface OfficeOptions extends UnlockOptions {
  */
 export async function office(ask: OfficeAsk, options: OfficeOptions): Promise<OfficeAnswer> {
   try {
-    return await callOffice(callOf(options), ask);
+    return await callOffice(await callOf(options), ask);
   } finally {
     if (ask.ask !== "list" && ask.ask !== "request") await linked(options);
   }
@@ -59,7 +60,7 @@ async function linked(options: OfficeOptions): Promise<void> {
  * the work throws.
  */
 export async function atDesk<T>(options: OfficeOptions, work: (desk: OfficeDesk) => Promise<T>): Promise<T> {
-  const desk = openDesk(callOf(options));
+  const desk = openDesk(await callOf(options));
   try {
     return await work(desk);
   } finally {
@@ -69,7 +70,7 @@ export async function atDesk<T>(options: OfficeOptions, work: (desk: OfficeDesk)
 }
 
 /** Where the office is, what opens it, and where secrets come from. Throws Refusal, WrongUsage. */
-function callOf(options: OfficeOptions): OfficeCallOptions {
+async function callOf(options: OfficeOptions): Promise<OfficeCallOptions> {
   const root = dataRoot(options.data);
   if (!existsSync(root))
     throw new Refusal(
@@ -79,8 +80,15 @@ function callOf(options: OfficeOptions): OfficeCallOptions {
   const { custodianFd, pieceFd, pieceOutFd } = options;
   const unlock = unlockOf(data, options);
   mustBeWhereTheKeysAre(data, "token" in unlock);
+  const file = "token" in unlock ? data.tokenKeys : data.keystore;
+  await mustHaveLostNoKeys(data, file);
+  if (!existsSync(file))
+    throw new KeystoreProblem(
+      "missing",
+      `${file}: there is no keystore here, nor keys of a token: name its data folder with --data, or make one with "persoline keys init"`,
+    );
   return {
-    file: "token" in unlock ? data.tokenKeys : data.keystore,
+    file,
     records: data.ceremonies,
     acts: data.officeActs,
     patienceMs: ceremonyPatienceMs(),
@@ -106,7 +114,7 @@ function unlockOf(data: DataFolder, options: OfficeOptions): OfficeCallOptions["
   };
 }
 
-/** A keystore, or a token, without cards' keys. Answers what was made. Throws WrongUsage, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
+/** A keystore, or a token, without cards' keys. Answers what was made. Throws WrongUsage, Refusal, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
 export async function makeOffice(
   options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
 ): Promise<string> {
@@ -119,6 +127,7 @@ export async function makeOffice(
   const unlock = passphrase(options);
   const token = unlock !== undefined && "token" in unlock ? unlock.token : undefined;
   mustBeWhereTheKeysAre(data, token !== undefined);
+  await mustHaveLostNoKeys(data, whereKept(data, unlock));
   const ceremony = {
     environment,
     keys: [],

@@ -35,6 +35,26 @@ const [script = "", comeAndGo = ""] = [
   ...readFileSync(join(root, "docs/keys.md"), "utf8").matchAll(/```sh\n([\s\S]*?)```/g),
 ].map(([, text = ""]) => text);
 
+describe("what is asked for at the wrong place or in vain", () => {
+  it("a folder without a keystore is told where to look or how to make one; a lost one is to be put back", () => {
+    const bare = bash("mkdir data\npersoline keys list");
+    expect(bare.status).toBe(1);
+    expect(bare.err).toContain(
+      'there is no keystore here, nor keys of a token: name its data folder with --data, or make one with "persoline keys init"',
+    );
+    const lost = bash(`persoline keys init --environment test
+persoline keys custodians add "A. Meyer" --custodian-fd 3 3<<<"${meyer}"
+mv data/keystore.json .
+persoline keys list`);
+    expect(lost.status).toBe(1);
+    expect(lost.err).toMatch(/keystore\.json is missing, .*audit\/ceremonies\.jsonl.*put keystore\.json/);
+    // The block leaves with the last sitting, and --out belongs there.
+    const early = bash('persoline keys export-block k1 --by "A. Meyer" --out x.block');
+    expect(early.status).toBe(2);
+    expect(early.err).toContain("the block leaves with the last custodian's sitting");
+  });
+});
+
 describe("the ceremony of the manual", () => {
   it("runs as it stands there, leaves signed records, and no secret anywhere", () => {
     const ran = bash(script);

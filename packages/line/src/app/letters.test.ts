@@ -12,7 +12,14 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
-import { numberLetters, releaseLetters, replacedBy, tidyLetters } from "./letters.js";
+import {
+  numberLetters,
+  releaseLetters,
+  replacedBy,
+  takenAway,
+  tidyLetters,
+  unsureBatches,
+} from "./letters.js";
 
 const people = 70;
 const order = "A-1";
@@ -215,6 +222,35 @@ test("after delivery a letter is void alone: its batch stays, the only copy of t
   await expect(
     store.letters.reprint({ letters: [other.letter], reason: "torn", ...two }),
   ).rejects.toMatchObject({ code: "no-pin" });
+}, 60_000);
+
+test("a batch that went with one void letter leaves the others in doubt, until all are printed again or the order is delivered", async () => {
+  await number();
+  await release();
+  const [spoilt, , third] = await store.letters.list(order);
+  if (spoilt === undefined || third === undefined) throw new Error("no letter");
+  expect(await unsureBatches(order, store)).toEqual([]);
+  expect(await takenAway(order, store, [])).toEqual([]);
+  await store.letters.void({ letter: spoilt.letter, reason: "smeared", by: "Ada" });
+  await tidyLetters(order, store, data);
+  const unsure = [{ batch: "B-0000001", letters: people - 1 }];
+  expect(await unsureBatches(order, store)).toEqual(unsure);
+  expect(await takenAway(order, store, ["B-0000001", "B-0000009"])).toEqual([
+    `Batch B-0000001 holds a letter that is void now: its file is taken away. If its ${String(people - 1)} other letters were not printed yet, two people have them printed again: "persoline letters reprint B-0000001".`,
+    "Batch B-0000009 holds a letter that is void now: its file is taken away.",
+  ]);
+  const rest = (await store.letters.list(order)).flatMap(({ letter, state }) =>
+    state === "released" && letter !== third.letter ? [letter] : [],
+  );
+  await store.letters.reprint({ letters: rest, reason: "was not printed", ...two });
+  await release();
+  expect(await unsureBatches(order, store)).toEqual([{ batch: "B-0000001", letters: 1 }]);
+  const printed = ["B-0000001"];
+  await store.orders.deliver({ order, by: "Ada", printed });
+  expect(await unsureBatches(order, store)).toEqual([]);
+  const acts = [];
+  for await (const { what, detail } of store.audit.entries()) if (what === "order.deliver") acts.push(detail);
+  expect(acts).toEqual([{ printed: "B-0000001" }]);
 }, 60_000);
 
 test("a letter of a card that was withdrawn is void, its batch's file gone; its remake's letter tells another PIN", async () => {

@@ -147,9 +147,42 @@ export function replacedBy(letters: readonly Letter[]): ReadonlyMap<string, stri
   return found;
 }
 
-/** What to do about a batch whose file was taken away. */
-export const takenAway = (batch: string): string =>
-  `Batch ${batch} holds a letter that is void now: its file is taken away. If it was not printed yet, two people print its other letters again: "letters reprint ${batch}".`;
+/** Letters in force that lie in a batch whose file was taken away: nobody here knows whether they were printed. */
+export interface Unsure {
+  readonly batch: string;
+  readonly letters: number;
+}
+
+/** Empty of a delivered order: its PINs have died, and nothing can be done. */
+export async function unsureBatches(order: string, store: Store): Promise<readonly Unsure[]> {
+  const stored = await store.orders.find(order);
+  if (stored === undefined || stored.deliveredAt !== undefined) return [];
+  const inForce = (await store.letters.list(order)).filter(({ state }) => state === "released");
+  return (await store.letters.batches(order)).flatMap(({ batch, file }) => {
+    const letters = inForce.filter((one) => one.batch === batch).length;
+    return file !== undefined || letters === 0 ? [] : [{ batch, letters }];
+  });
+}
+
+/** What to do about its other letters. */
+export const ifNotPrinted = ({ batch, letters }: Unsure): string =>
+  letters === 1
+    ? `If its other letter was not printed yet, two people have it printed again: "persoline letters reprint ${batch}".`
+    : `If its ${String(letters)} other letters were not printed yet, two people have them printed again: "persoline letters reprint ${batch}".`;
+
+/** What is said of batches whose files were taken away. */
+export async function takenAway(
+  order: string,
+  store: Store,
+  batches: readonly string[],
+): Promise<readonly string[]> {
+  const unsure = await unsureBatches(order, store);
+  return batches.map((batch) => {
+    const said = `Batch ${batch} holds a letter that is void now: its file is taken away.`;
+    const others = unsure.find((one) => one.batch === batch);
+    return others === undefined ? said : `${said} ${ifNotPrinted(others)}`;
+  });
+}
 
 const ours = /^(?:L-\d{7,}\.letter|B-\d{7,}\.letters)$/;
 

@@ -7,7 +7,7 @@ import type { SecurityLevels } from "../orders/security.js";
 import { strictYaml } from "../orders/yaml.js";
 import { securitySchema } from "../orders/security.js";
 import { z } from "zod";
-import { levelProblem, type Wanting } from "./level-remedy.js";
+import { levelProblems, type Wanting } from "./level-remedy.js";
 
 let folder: string;
 beforeAll(() => {
@@ -27,9 +27,13 @@ const said = (
   wanted: readonly Wanting[],
   kept: "module-process" | "unavailable" = "module-process",
 ): string =>
-  new DataProblem([
-    levelProblem({ operation: "scp02", message: "it is not kept", kept, wanted, file: "order.yaml" }),
-  ]).message;
+  new DataProblem(
+    levelProblems({
+      unkept: [{ operation: "scp02", message: "it is not kept", kept }],
+      wanted,
+      file: "order.yaml",
+    }),
+  ).message;
 
 test("the file and the line whose word is not kept are named, with a line that would do", () => {
   const product = wanting("product.yaml", "name: card\nsecurity: { pin: token, scp02: module-process }\n");
@@ -70,4 +74,22 @@ test("the word of an order whose file is not here any more is told all the same"
   expect(said([{ file: "order T-1, as it was taken in", levels: { scp02: "token" } }])).toContain(
     'order T-1, as it was taken in: it is not kept; use a security module that keeps it; or let those who answer for the keys change it where "scp02: token" stands',
   );
+});
+
+test("of several levels that are not kept the same line is told, which lets all of them be kept; each file has its own", () => {
+  const order = wanting("order.yaml", "name: T-1\nsecurity: { default: module-process, emv-keys: token }\n");
+  const product = wanting("product.yaml", "name: card\nsecurity: { emv-keys: token }\n");
+  const unkept = [
+    { operation: "data-key", message: "data-key is not kept", kept: "trusted-host" },
+    { operation: "emv-keys", message: "emv-keys is not kept", kept: "module-process" },
+  ] as const;
+  const problems = levelProblems({ unkept, wanted: [product, order], file: "order.yaml" });
+  const line = 'to "security: { default: module-process, emv-keys: module-process, data-key: trusted-host }"';
+  expect(
+    problems.map(({ file, message, remedy }) => [file, message, remedy.slice(remedy.indexOf('to "'))]),
+  ).toEqual([
+    [order.file, "data-key is not kept", line],
+    [product.file, "emv-keys is not kept", 'to "security: { emv-keys: module-process }"'],
+    [order.file, "emv-keys is not kept", line],
+  ]);
 });

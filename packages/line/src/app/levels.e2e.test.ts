@@ -1,5 +1,5 @@
 /** The levels of an order hold for all that is done with it: taking it in, its letters, its result, its end. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -43,7 +43,27 @@ test("no order is taken in whose levels are not kept: file, line and a line that
   expect(asked("strict", "order", "import", order).err).toContain(
     "data-key must be kept at module-process, and vault keeps it at trusted-host",
   );
-  expect(asked("strict", "order", "list").out.trim()).toBe("[]");
+  expect(asked("strict", "order", "list").code).toBe(1);
+});
+
+test("what only a record's program asks for is judged too before any key is made: a refused order uses no folder up", () => {
+  const wanted = readFileSync(order, "utf8");
+  for (const [levels, what] of [
+    ["{ data-key: module-process }", "data-key must be kept at module-process"],
+    ["{ proof: token }", "proof must be kept at token"],
+  ] as const) {
+    wants(levels);
+    for (const words of [
+      ["run", order, "--line", line],
+      ["order", "import", order],
+    ])
+      expect(asked("unused", ...words)).toMatchObject({
+        code: 1,
+        err: expect.stringContaining(what) as string,
+      });
+    expect(readdirSync(join(folder, "unused"))).toEqual(["audit"]);
+  }
+  expect(readFileSync(order, "utf8")).toBe(wanted);
 });
 
 test("letters, result and end of an order are refused where its product's levels are not kept, and nothing is done", () => {

@@ -8,7 +8,7 @@ import type { LineFile } from "../stations/line-file.js";
 import type { StoredOrder } from "../store/orders.js";
 import { type Job, readAnyProduct } from "./job.js";
 import { paymentOperations } from "./payment.js";
-import { always, mustKeep, operationsOf } from "./protection.js";
+import { always, type Levels, mustKeep, operationsOf } from "./protection.js";
 
 /** `pins`: those that are still to be drawn. */
 export const operationsOfJob = (
@@ -34,7 +34,7 @@ export function levelsOf(job: Job, programs: readonly CardProgram[]): readonly s
  * card of the product has. Throws DataProblem when the module does not keep what product, order and line want.
  */
 export function mustKeepForJob(
-  hsm: Hsm,
+  hsm: Levels,
   job: Job,
   ask: {
     readonly line: Pick<LineFile, "security">;

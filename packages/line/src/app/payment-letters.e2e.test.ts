@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -32,6 +33,8 @@ const two = ["--by", "A. Meyer", "--witness", "B. Novak"];
 describe("with the vault", () => {
   let data: string;
   let ran: Ended;
+  let order: string;
+  let line: string;
   const letters = (...words: string[]): Ended => persoline(["letters", ...words, "--data", data]);
   const printer = (): string => join(data, "letter-printer.pem");
   const place = (): string => join(data, "letters/P-1");
@@ -40,7 +43,7 @@ describe("with the vault", () => {
 
   beforeAll(() => {
     data = join(folder, "vault");
-    const { order, line } = paymentOrder(folder, { people });
+    ({ order, line } = paymentOrder(folder, { people }));
     ran = persoline(["run", order, "--line", line, "--data", data]);
     if (ran.code !== 0) throw new Error(ran.err);
   }, 300_000);
@@ -78,6 +81,16 @@ describe("with the vault", () => {
     const open = (...words: string[]): Ended => persoline(["letters", "open", batch, ...words]);
     expect(open("--printer-key", printer(), "--to", pdf).out).toMatch(/^B-0000001: 3 letters in /);
     expect(statSync(pdf).mode & 0o077).toBe(0);
+    const words = [process.execPath, program, "letters", "open", batch, "--printer-key", printer()];
+    const broken = spawnSync("bash", ["-c", 'set -o pipefail; "$@" | :', "bash", ...words], {
+      encoding: "utf8",
+    });
+    expect(broken).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(
+        "ended before it had taken them all (EPIPE). Look what it has printed, destroy that, and open the same batch again",
+      ) as string,
+    });
     expect(open("--printer-key", printer(), "--to", pdf).err).toContain("is there already");
     expect(spawnSync("pdffonts", [pdf], { encoding: "utf8" })).toMatchObject({
       stdout: expect.stringMatching(/AAAAAA\+DejaVuSans +CID TrueType +Identity-H +yes yes yes/) as string,
@@ -131,20 +144,41 @@ describe("with the vault", () => {
     );
     expect(pages()).toEqual(before);
     expect(letters(...reprint, ...two).out).toBe(
-      "Letter L-0000002 is void; L-0000004 takes its place.\nOrder P-1: 1 letter in batch B-0000002 released.\n",
+      'Letter L-0000002 is void; L-0000004 takes its place.\nOrder P-1: 1 letter in batch B-0000002 released.\nBatch B-0000001 holds a letter that is void now: its file is taken away. If its 2 other letters were not printed yet, two people have them printed again: "persoline letters reprint B-0000001".\n',
     );
     const after = pages();
     expect([...after.keys()]).toEqual(["L-0000004"]);
     expect(pinIn(after.get("L-0000004"))).toBe(pinIn(before.get("L-0000002")));
     expect(letters("list", "P-1").out).toMatch(
-      /^L-0000002 +2 +1 +void +torn in the printer +B-0000001 +2 +L-0000004$/m,
+      /^L-0000002 +2 +1 +void +torn in the printer +B-0000001 \(taken away\) +2 +L-0000004$/m,
+    );
+    const listed = letters("list", "P-1").out;
+    expect(listed).toMatch(/^L-0000001 +1 +1 +released .*B-0000001 \(taken away\) +1$/m);
+    expect(listed).toContain(
+      "\nThe file of batch B-0000001 was taken away. If its 2 other letters were not printed yet,",
+    );
+    // All letters are released, and nobody knows whether two of them were printed.
+    const deliver = (...more: string[]): Ended =>
+      persoline(["order", "deliver", "P-1", "--by", "A. Meyer", "--data", data, ...more]);
+    expect(deliver()).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(
+        'batch B-0000001, of which 2 letters are in force, was taken away with a letter that is void: if the print room has printed it, say "--printed B-0000001"; if not, two people have the rest printed again with "persoline letters reprint B-0000001"',
+      ) as string,
+    });
+    expect(deliver("--printed", "B-0000002").err).toContain(
+      "--printed B-0000002: order P-1 has no such batch that was taken away",
     );
     expect(letters(...reprint, ...two).err).toContain("was replaced by L-0000004: print that one again");
   });
 
   test("a letter that is lost is made void by one; what to do next is said; two print what is left of its batch again", () => {
     const lost = ["void", "L-0000003", "--reason", "lost in the post", "--by", "A. Meyer"];
-    expect(letters(...lost).out).toContain('may have it printed again: "letters reprint L-0000003"');
+    const { out } = letters(...lost);
+    expect(out).toContain('may have it printed again: "letters reprint L-0000003"');
+    expect(out).toContain(
+      'If its other letter was not printed yet, two people have it printed again: "persoline letters reprint B-0000001".',
+    );
     expect(letters(...lost)).toMatchObject({
       code: 1,
       err: expect.stringContaining("letter L-0000003 is void already: lost in the post") as string,
@@ -197,6 +231,34 @@ describe("with the vault", () => {
       ["reprint", "B-0000099", "--reason", "torn", ...two],
     ])
       expect(letters(...words).err).toContain('"persoline letters list ORDER" shows those of an order');
+  });
+
+  test("without its keystore the folder is left as it is: what is missing is said, and the keystore put back goes on", () => {
+    const kept = join(folder, "kept.json");
+    renameSync(join(data, "keystore.json"), kept);
+    const files = () =>
+      readdirSync(data).flatMap((name) =>
+        name.endsWith(".pem") || name.startsWith("keystore")
+          ? [[name, readFileSync(join(data, name), "hex")]]
+          : [],
+      );
+    const before = files();
+    for (const words of [
+      ["run", order, "--line", line],
+      ["letters", "release", "P-1", ...two],
+      ["letters", "void", "L-0000005", "--reason", "torn", "--by", "A. Meyer"],
+      ["order", "deliver", "P-1", "--by", "A. Meyer"],
+      ["keys", "init", "--environment", "test"],
+    ])
+      expect(persoline([...words, "--data", data])).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(
+          /keystore\.json is missing, .* order P-1, audit\/heads\.jsonl, .*put keystore\.json .*back from a backup/,
+        ) as string,
+      });
+    expect(files()).toEqual(before);
+    renameSync(kept, join(data, "keystore.json"));
+    expect(persoline(["audit", "verify", "--data", data]).code).toBe(0);
   });
 
   test("every one of these acts is in the audit, with who and why; after delivery the PIN is dead", () => {
@@ -279,7 +341,7 @@ describe("with a token that asks for its PIN", () => {
     expect(right).toMatchObject({ status: 0, left: 0, same: true, during: [false] });
     expect(right.shown).toContain("Letter L-0000001 is void; L-0000002 takes its place");
     expect(right.shown).not.toContain(soft.access.pin);
-    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn +B-0000001 +1 +L-0000002$/m);
+    expect(list()).toMatch(/^L-0000001 +1 +1 +void +torn +B-0000001 \(taken away\) +1 +L-0000002$/m);
   });
 
   test("whoever forgets the token is told to name it, and nothing has changed", () => {

@@ -21,7 +21,7 @@ import { closingAll, type Opened } from "./closing.js";
 import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
 import { endRun, type RunEnd } from "./end-run.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
-import type { ImportProgress } from "./import.js";
+import { type ImportProgress, judgeLevels } from "./import.js";
 import { type Job, prepareRecord, readJob } from "./job.js";
 import { judgedSides } from "./judged-sides.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
@@ -37,6 +37,7 @@ import { shownOf } from "./shown.js";
 import { profilesOf } from "./quality-profiles.js";
 import { readingDesk } from "./reading-desk.js";
 import { mustKeepForJob } from "./order-levels.js";
+import type { Levels } from "./protection.js";
 import { takeUp } from "./take-up.js";
 import { fabOf, receiveStock } from "./virtual-blanks.js";
 import { chipsIn, refuseSharedKeys } from "./shared-keys.js";
@@ -80,7 +81,8 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
     // A line that marks nothing has no use for faces, and they are most of the work of preparing a record.
     const job: Job = line.without.includes("visual") ? { ...read, drawing: undefined } : read;
     const data = dataFolder(ask.data);
-    const hsm = opened.add(await openSecurityModule(data, job.order.keys, ask.passphrase), (one) =>
+    const judge = (module: Levels) => judgeLevels(module, job, { line, lineFile });
+    const hsm = opened.add(await openSecurityModule(data, job.order.keys, ask.passphrase, { judge }), (one) =>
       one.close(),
     );
     await mustKeepForJob(hsm, job, { line, lineFile });

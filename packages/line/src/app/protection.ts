@@ -1,13 +1,19 @@
 /** Refuses a job whose product, order or line wants keys kept better than the security module keeps them: before a card moves. */
 import type { CardProgram, Judge, Part, SecureChannelSpec } from "@persoline/card/program";
 import type { GateCard } from "../access/gate-card.js";
-import type { CapabilityReport, Hsm, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
+import type { CapabilityReport, HsmOperation, KeyDescription } from "../devices/hsm/port.js";
 import { whyNotKept } from "../devices/hsm/order-levels.js";
 import { DataProblem } from "../orders/problem.js";
-import { levelProblem, type Wanting } from "./level-remedy.js";
+import { levelProblems, type Wanting } from "./level-remedy.js";
 import { type SecurityLevels, wantedLevel } from "../orders/security.js";
 
-type Keys = readonly Pick<KeyDescription, "name" | "use" | "algorithm">[];
+type Keys = readonly (Pick<KeyDescription, "use" | "algorithm"> & { readonly name: string })[];
+
+/** A security module, or one that is to have its first keys: what it can do, and with which. */
+export interface Levels {
+  capabilities(): Promise<Pick<CapabilityReport, "provider" | "operations">>;
+  keys(): Promise<Keys>;
+}
 type Channel = "plain" | SecureChannelSpec;
 
 const isLong = (keys: Keys, name: string): boolean =>
@@ -124,7 +130,7 @@ export function operationsOf(programs: readonly CardProgram[], keys: Keys): Read
 /** Why this module must not do the job, operation by operation; empty when it may. */
 export function unkept(
   operations: Iterable<HsmOperation>,
-  { provider, operations: kept }: CapabilityReport,
+  { provider, operations: kept }: Pick<CapabilityReport, "provider" | "operations">,
   wanted: readonly (SecurityLevels | undefined)[],
 ): { readonly operation: HsmOperation; readonly message: string }[] {
   return [...operations].flatMap((operation) => {
@@ -145,7 +151,7 @@ export const always: readonly HsmOperation[] = ["seal", "sign", "random"];
 
 /** Throws DataProblem with every operation that this module cannot keep as it must be kept. */
 export async function mustKeep(
-  hsm: Hsm,
+  hsm: Levels,
   ask: {
     /** What is refused, for the message. */
     readonly file: string;
@@ -165,8 +171,10 @@ export async function mustKeep(
   );
   if (wrong.length === 0) return;
   throw new DataProblem(
-    wrong.map(({ operation, message }) =>
-      levelProblem({ operation, message, kept: report.operations[operation].level, wanted, file }),
-    ),
+    levelProblems({
+      unkept: wrong.map((one) => ({ ...one, kept: report.operations[one.operation].level })),
+      wanted,
+      file,
+    }),
   );
 }

@@ -115,6 +115,9 @@ test("a level that it cannot keep refuses the order before a card moves, with op
   );
   const data = join(folder, "strict");
   const other = softToken(join(folder, "strict-token"), "strict");
+  const objects = () =>
+    readdirSync(other.folder, { recursive: true }).filter((name) => String(name).endsWith(".object"));
+  const before = objects();
   const { code, err } = persoline(
     ["run", strict, "--line", line, "--data", data, ...tokenWords(other)],
     other,
@@ -126,6 +129,43 @@ test("a level that it cannot keep refuses the order before a card moves, with op
   // No body was made, none was received, no order was taken in.
   expect(readdirSync(data)).not.toContain("shop-floor");
   expect(readdirSync(data)).not.toContain("persoline.db");
+  // The level is judged before a key is made: neither the folder nor the token is used up by a refused order.
+  expect(readdirSync(data)).toEqual(["audit"]);
+  expect(objects()).toEqual(before);
+});
+
+test("what a token can do is told before anything is made in it; what is wrong with its name, library or PIN is said as such", () => {
+  const other = softToken(join(folder, "bare-token"), "bare");
+  const nowhere = join(folder, "nowhere");
+  const security = (words: readonly string[] = tokenWords(other)): Ended =>
+    persoline(["security", "--data", nowhere, ...words], other);
+  const told = security();
+  expect(told.code).toBe(0);
+  expect(told.out).toMatch(/^pkcs11 \(bare\); memory: /);
+  expect(told.out).toMatch(/^scp03 +token +yes/m);
+  expect(told.out).toContain(`There are no keys for ${nowhere} yet`);
+  expect(JSON.parse(security([...tokenWords(other), "--json"]).out)).toMatchObject({
+    operations: { scp03: { level: "token" }, pin: { level: "module-process" } },
+    keys: [],
+  });
+  const but = (option: string, value: string): readonly string[] =>
+    tokenWords(other).map((word, at, all) => (all[at - 1] === option ? value : word));
+  expect(security(but("--token", "unheard"))).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("unheard") as string,
+  });
+  expect(security(but("--token-library", join(folder, "no.so")))).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("no.so") as string,
+  });
+  const right = pinFile;
+  pinFile = join(folder, "wrong-pin");
+  writeFileSync(pinFile, "not the pin\n", { mode: 0o600 });
+  expect(security().err).toContain("the PIN was refused");
+  pinFile = right;
+  for (const words of [[], ["--json"]])
+    expect(security([...words, ...tokenWords(other)]).err).not.toContain("there are no keys");
+  expect(existsSync(nowhere)).toBe(false);
 });
 
 test("a 3DES product at level token is refused on SoftHSM; AES-256 sessions too", () => {
@@ -241,11 +281,7 @@ test.each(["SIGKILL", "SIGSTOP"] as const)(
     }
     process.kill(children(child.pid ?? 0).find(isModule) ?? 0, signal);
     expect(await closed).toEqual([1, null]);
-    expect(err).toMatch(
-      signal === "SIGKILL"
-        ? /the token's process ended|the token does not hear/
-        : /has not answered for 15 s/,
-    );
+    expect(err).toMatch(signal === "SIGKILL" ? /the token's process ended/ : /has not answered for 15 s/);
     if (out === "") throw new Error(err);
     expect(JSON.parse(out)).toMatchObject({ records: many, balanced: true, rejects: [] });
     const last = persoline(words, other);

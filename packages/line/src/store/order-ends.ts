@@ -12,6 +12,8 @@ export interface DeliverAsk {
   readonly order: string;
   readonly by: string;
   readonly holders?: readonly NewHolder[];
+  /** Batches of PIN letters that were taken away, and of which whoever delivers says that they were printed before. */
+  readonly printed?: readonly string[];
 }
 
 export interface EraseAsk {
@@ -22,10 +24,14 @@ export interface EraseAsk {
 }
 
 /** One transaction: the order, its good cards, their PINs and letters, and their holders, all or none. */
-export const deliverOrder = (desk: Desk, { order, by, holders = [] }: DeliverAsk): Promise<void> =>
+export const deliverOrder = (
+  desk: Desk,
+  { order, by, holders = [], printed = [] }: DeliverAsk,
+): Promise<void> =>
   write(desk, async (tx) => {
     const row = await findOrder(tx, order);
-    await stepOrder(tx, desk, row, "deliver", by, { delivered_at: stamp(desk) });
+    const detail = printed.length === 0 ? {} : { printed: printed.join(", ") };
+    await stepOrder(tx, desk, row, "deliver", by, { delivered_at: stamp(desk) }, detail);
     const { numUpdatedRows } = await tx
       .updateTable("records")
       .set({ state: "delivered" })

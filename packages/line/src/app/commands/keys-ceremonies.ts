@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { counted } from "../../ledger/counted.js";
 import type { Command } from "commander";
-import { deedText } from "../../devices/hsm/office/words.js";
+import { ceremonyNumber, deedText } from "../../devices/hsm/office/words.js";
 import { office } from "../key-office.js";
 import { recordPage, recordText } from "../key-record.js";
 import { Refusal } from "../problem.js";
@@ -42,7 +42,13 @@ export function addCeremonies(keys: Command): void {
     .action(async (number: string, options: Options & { readonly by: string; readonly out?: string }) => {
       const { by, pieceKcv, out } = options;
       const answer = await office(
-        { ask: "confirm", number, by, ...(pieceKcv === undefined ? {} : { pieceKcv }) },
+        {
+          ask: "confirm",
+          number,
+          by,
+          ...(pieceKcv === undefined ? {} : { pieceKcv }),
+          ...(out === undefined ? {} : { wantsBlock: true }),
+        },
         options,
       );
       const { block } = answer;
@@ -56,7 +62,8 @@ export function addCeremonies(keys: Command): void {
     .description("end a ceremony that is not whole; its pieces are forgotten")
     .argument("<ceremony>", "its number")
     .addHelpText("after", "\nExample:\n  $ persoline keys cancel C-0003 --by 'A. Meyer'")
-    .action(async (number: string, options: Options & { readonly by: string }) => {
+    .action(async (typed: string, options: Options & { readonly by: string }) => {
+      const number = ceremonyNumber(typed);
       await office({ ask: "cancel", number, by: options.by }, options);
       if (options.json === true) return printJson({ ceremony: number, state: "cancelled" });
       print(`Ceremony ${number} is over; nothing of it stays.`);
@@ -67,7 +74,8 @@ export function addCeremonies(keys: Command): void {
     .argument("<ceremony>", "its number")
     .option("--html <file>", "as a page that prints well")
     .addHelpText("after", "\nExample:\n  $ persoline keys record C-0003 --html C-0003.html")
-    .action(async (number: string, options: Options & { readonly html?: string }) => {
+    .action(async (typed: string, options: Options & { readonly html?: string }) => {
+      const number = ceremonyNumber(typed);
       const { records, signedBy } = await office({ ask: "list" }, options);
       const record = records.find((one) => one.text.includes(`"number": "${number}"`));
       if (record === undefined)

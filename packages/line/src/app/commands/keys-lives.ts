@@ -1,5 +1,6 @@
 /** `persoline keys rotate | activate | … | destroy | export-block`: what becomes of a key. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { WrongUsage } from "../problem.js";
 import { begin, type Options, told, withCustodian } from "./keys-options.js";
 import { planOf, type PlanOptions, withPlan } from "./keys-plan.js";
 
@@ -41,8 +42,13 @@ export function addLives(keys: Command): void {
   withCustodian(keys.command("export-block"))
     .description("hand out the key block that was made at a key's birth; any other key cannot leave")
     .argument("<key>", "its name")
+    .addOption(new Option("--out <file>", "belongs to the last custodian's keys confirm").hideHelp())
     .addHelpText("after", "\nExample:\n  $ persoline keys export-block tk-bank --by 'A. Meyer'")
-    .action(async (name: string, options: Options & { readonly by: string }) => {
+    .action(async (name: string, options: Options & { readonly by: string; readonly out?: string }) => {
+      if (options.out !== undefined)
+        throw new WrongUsage(
+          'the block leaves with the last custodian\'s sitting: leave --out out here, and say it there, "persoline keys confirm C-0001 --out FILE --by NAME"',
+        );
       told(await begin({ do: "export-block", name }, options), options.json);
     });
 }

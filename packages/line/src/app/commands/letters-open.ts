@@ -109,6 +109,8 @@ const unwritten = (problem: unknown, to: string | undefined): Refusal => {
   return new Refusal(
     code === "EEXIST"
       ? `${String(to)} is there already: nothing was written over`
-      : `the letters cannot be written to ${to ?? "standard output"} (${code})`,
+      : code === "EPIPE"
+        ? "the program that the letters were piped to ended before it had taken them all (EPIPE). Look what it has printed, destroy that, and open the same batch again, piped to a program that takes all of it"
+        : `the letters cannot be written to ${to ?? "standard output"} (${code})`,
   );
 };

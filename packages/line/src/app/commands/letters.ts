@@ -10,7 +10,15 @@ import type { LetterBatch } from "../../store/letter-batches.js";
 import type { Letter } from "../../store/letters.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
-import { numberLetters, releaseLetters, replacedBy, takenAway, tidyLetters } from "../letters.js";
+import {
+  ifNotPrinted,
+  numberLetters,
+  releaseLetters,
+  replacedBy,
+  takenAway,
+  tidyLetters,
+  unsureBatches,
+} from "../letters.js";
 import { Refusal } from "../problem.js";
 import { addOpenCommand } from "./letters-open.js";
 import { withOrder } from "./order.js";
@@ -111,11 +119,18 @@ export function addLetterCommands(program: Command): void {
         await mustBeThere(store, order);
         const list = await store.letters.list(order);
         const next = replacedBy(list);
+        const batches = await store.letters.batches(order);
+        const gone = new Set(batches.flatMap(({ batch, file }) => (file === undefined ? [batch] : [])));
+        const isGone = ({ batch }: Letter): boolean => batch !== undefined && gone.has(batch);
         if (options.json === true)
           return printJson(
             list.map((one) => {
               const replacement = next.get(one.letter);
-              return { ...one, ...(replacement === undefined ? {} : { replacedBy: replacement }) };
+              return {
+                ...one,
+                ...(replacement === undefined ? {} : { replacedBy: replacement }),
+                ...(isGone(one) ? { batchTakenAway: true } : {}),
+              };
             }),
           );
         print(
@@ -127,12 +142,14 @@ export function addLetterCommands(program: Command): void {
               one.attempt,
               one.state === "numbered" ? "waiting" : one.state,
               one.voidReason ?? one.releasedAt ?? "",
-              one.batch ?? "",
+              `${one.batch ?? ""}${isGone(one) ? " (taken away)" : ""}`,
               one.page ?? "",
               next.get(one.letter) ?? "",
             ]),
           ),
         );
+        for (const one of await unsureBatches(order, store))
+          print(`\nThe file of batch ${one.batch} was taken away. ${ifNotPrinted(one)}`);
       }),
     );
 
@@ -202,10 +219,25 @@ export function addLetterCommands(program: Command): void {
           const only = anew.map(({ letter }) => letter);
           const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
           const pairs = old.map((letter, at) => ({ replaces: letter, letter: anew[at]?.letter }));
-          if (options.json === true) return printJson({ order, letters: pairs, batches: told(batches) });
+          const former = new Set(
+            (await store.letters.list(order)).flatMap(({ letter, batch }) =>
+              batch !== undefined && old.includes(letter) ? [batch] : [],
+            ),
+          );
+          const gone = (await unsureBatches(order, store)).flatMap(({ batch }) =>
+            former.has(batch) ? [batch] : [],
+          );
+          if (options.json === true)
+            return printJson({
+              order,
+              letters: pairs,
+              batches: told(batches),
+              ...(gone.length === 0 ? {} : { takenAway: gone }),
+            });
           for (const { replaces, letter } of pairs)
             print(`Letter ${replaces} is void; ${String(letter)} takes its place.`);
           print(`Order ${order}: ${batchesTold(batches)} released.`);
+          for (const said of await takenAway(order, store, gone)) print(said);
         },
         letterOperations,
         standing("letters.reprint", options),
@@ -226,7 +258,13 @@ export function addLetterCommands(program: Command): void {
           reason: options.reason,
           by,
         });
-        const [batch] = await tidyLetters(order, store, data);
+        const taken = await tidyLetters(order, store, data);
+        const unsure = (await unsureBatches(order, store)).flatMap(({ batch }) =>
+          batch === place.batch && !taken.includes(batch) ? [batch] : [],
+        );
+        // Also of one that went with a letter before.
+        const gone = [...taken, ...unsure];
+        const [batch] = gone;
         if (options.json === true)
           return printJson({
             letter,
@@ -245,7 +283,7 @@ export function addLetterCommands(program: Command): void {
         print(
           `Letter ${letter} is void. Until order ${order} is delivered, two people may have it printed again: "letters reprint ${letter}".`,
         );
-        if (batch !== undefined) print(takenAway(batch));
+        for (const said of await takenAway(order, store, gone)) print(said);
       }),
     );
 

@@ -185,7 +185,7 @@ async function tell(
       end.cancelled.card
         ? `Then: "persoline run" makes the record's card again, "persoline mailing print ${order}" what carriers are missing, and "persoline mailing run ${order}" goes on.`
         : `Then: "persoline mailing print ${order}" prints what carriers are missing, and "persoline mailing run ${order}" goes on.`,
-      ...taken.map(takenAway),
+      ...(await takenAway(order, store, taken)),
     ].join("\n"),
   );
 }

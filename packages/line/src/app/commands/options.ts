@@ -6,7 +6,8 @@ import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { warn } from "../answer.js";
-import { askedFor, openKeystore, type Unlocking } from "../key-file.js";
+import { askedFor, openKeystore, type Unlocking, whereKept } from "../key-file.js";
+import { mustHaveLostNoKeys } from "../lost-keys.js";
 import { exitCode, Refusal } from "../problem.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
 import type { Store } from "../../store/store.js";
@@ -129,7 +130,9 @@ export const withDecision = <T>(
     options,
     async (store, data, by) => {
       // Before the deed: a passphrase that is missing must not leave it unsigned.
-      const hsm = await openKeystore(data, passphrase(options));
+      const unlocking = passphrase(options);
+      const hsm = await openKeystore(data, unlocking);
+      if (hsm === undefined) await mustHaveLostNoKeys(data, whereKept(data, unlocking), store);
       try {
         await refuseBrokenAudit({ store, data });
         const done = await work(store, data, by, hsm);

@@ -7,18 +7,17 @@ import { gatherProofs } from "../../ledger/proof.js";
 import { proofLines, proofText } from "../../ledger/proof-text.js";
 import type { CardLine } from "../../ledger/report.js";
 import { readLine } from "../../stations/line-file.js";
-import type { PlannedProduct } from "../../plan/types.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
-import { outputDifferences } from "../bodies.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { erase } from "../erase.js";
 import { holdersOf, registerOf } from "../hand-over.js";
-import { importOrder } from "../import.js";
+import { importOrder, judgeLevels } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
+import { mayDeliver } from "../may-deliver.js";
 import { mustKeepFor } from "../order-levels.js";
 import { Refusal } from "../problem.js";
 import { reachOf } from "../reach.js";
@@ -54,7 +53,9 @@ export function addOrderCommands(program: Command): void {
       // Before any passphrase: what its line cannot make need not be taken in.
       const line = await readLine(job.order.line, { environment: job.order.environment });
       const data = dataFolder(dataRoot(options.data));
-      const hsm = await openSecurityModule(data, job.order.keys, passphrase(options));
+      const hsm = await openSecurityModule(data, job.order.keys, passphrase(options), {
+        judge: (module) => judgeLevels(module, job, { line, lineFile: job.order.line }),
+      });
       try {
         await withStore(
           options,
@@ -186,19 +187,23 @@ export function addOrderCommands(program: Command): void {
   withPassphrase(withOperator(withData(order.command("deliver"))))
     .description("hand the good cards over: from now on gates know them")
     .argument("<number>", "order number")
+    .option(
+      "--printed <batch>",
+      "a batch of PIN letters whose file was taken away, and which the print room had printed before; once for each such batch",
+      (batch: string, others: readonly string[]) => [...others, batch],
+      [],
+    )
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
-    .action((number: string, options: OrderOptions) =>
+    .action((number: string, options: OrderOptions & { readonly printed: readonly string[] }) =>
       withOrder(number, options, async ({ stored, store, data, by }) => {
-        await refuseLost(stored, store, data);
         const { product, planned } = await readAnyProduct(stored.spec.product);
-        await refuseUnreleased(stored, planned.pins, store);
-        await refuseUnmailed(stored, store);
+        await mayDeliver({ stored, pins: planned.pins, printed: options.printed, store, data });
         const roles = registerOf(product, stored.spec.product);
         const holders =
           roles === undefined
             ? []
             : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
-        await store.orders.deliver({ order: number, by, holders });
+        await store.orders.deliver({ order: number, by, holders, printed: options.printed });
         // The PINs are gone from the tables; this takes them out of the file.
         if (planned.pins.length > 0) await store.sweep();
         const entered = holders.length;
@@ -310,53 +315,6 @@ function addGiveUpCommand(order: Command): void {
     );
 }
 
-/** What is handed over must be there: a body that is not where the accounts have it is found or booked first. */
-async function refuseLost({ order, state }: StoredOrder, store: Store, data: DataFolder): Promise<void> {
-  if (state !== "produced") return;
-  const differences = await outputDifferences({ store, data, order });
-  if (differences.length === 0) return;
-  const named = differences
-    .slice(0, 10)
-    .map(({ what, lost }) => (lost === undefined ? what : `${what} (${lost})`));
-  const lost = differences.find((one) => one.lost !== undefined)?.lost;
-  throw new Refusal(
-    `the accounts and the shop floor differ, so the cards of order ${order} are not handed over: ${named.join("; ")}${differences.length > 10 ? `; and ${String(differences.length - 10)} more` : ""}. Find the bodies and put them right${lost === undefined ? "" : `, or two people enter a lost one: "persoline stock withdraw ${lost} --lost --reason … --by … --and …"`}`,
-  );
-}
-
-/** With the hand-over the PINs die: a letter that was not released by then could never be printed. */
-async function refuseUnreleased(
-  { order, state }: StoredOrder,
-  pins: PlannedProduct["pins"],
-  store: Store,
-): Promise<void> {
-  if (state !== "produced") return;
-  const { produced } = await store.accounts.progress(order);
-  const released = (await store.letters.list(order)).filter((letter) => letter.state === "released");
-  const missing = produced * pins.filter(({ letter }) => letter).length - released.length;
-  const which =
-    missing === 1
-      ? { letters: "1 PIN letter", are: "is", pins: "its PIN dies", them: "it" }
-      : { letters: `${String(missing)} PIN letters`, are: "are", pins: "their PINs die", them: "them" };
-  if (missing > 0)
-    throw new Refusal(
-      `${which.letters} of order ${order} ${which.are} not released, and ${which.pins} when the cards are handed over: two people release ${which.them} with "persoline letters release ${order}"; one that was made void is printed anew by "persoline letters reprint"`,
-    );
-}
-
-/** An order whose carriers were printed goes by mail, and all of it. */
-async function refuseUnmailed({ order, state }: StoredOrder, store: Store): Promise<void> {
-  if (state !== "produced") return;
-  const carriers = await store.carriers.list(order);
-  if (carriers.length === 0) return;
-  const { produced } = await store.accounts.progress(order);
-  const missing = produced - carriers.filter((one) => one.state === "mailed").length;
-  if (missing > 0)
-    throw new Refusal(
-      `${String(missing)} of the ${String(produced)} good cards of order ${order} ${missing === 1 ? "is" : "are"} not mailed: "persoline mailing run ${order}" goes on with it`,
-    );
-}
-
 /** What everybody may see of an order. */
 function shown(order: StoredOrder): object {
   const { customer, product, environment, state, records, inputName, inputSha256 } = order;
@@ -405,7 +363,7 @@ export async function withOrder<T>(
     if (stored.sealedDataKey === undefined)
       throw new Refusal(`the personal data of order ${number} were erased`);
     const standing = deed?.(stored, data);
-    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options), standing);
+    const hsm = await openSecurityModule(data, stored.spec.keys, passphrase(options), { deed: standing });
     try {
       await mustKeepFor(hsm, stored, ["data-key", ...more]);
       const key = await hsm.releaseDataKey({ order: number, sealed: stored.sealedDataKey });

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
-import { hsmOperations } from "../../devices/hsm/port.js";
-import { openKeystore } from "../key-file.js";
+import { existsSync } from "node:fs";
+import { type CapabilityReport, hsmOperations } from "../../devices/hsm/port.js";
+import { openKeystore, surveyModule, type Unlocking, whereKept } from "../key-file.js";
+import { mustHaveLostNoKeys } from "../lost-keys.js";
 import { knownDataFolder } from "../data-folder.js";
 import { dataRoot } from "../config.js";
-import { Refusal } from "../problem.js";
 import {
   type CommonOptions,
   passphrase,
@@ -25,21 +26,22 @@ export function addSecurityCommand(program: Command): void {
       "\nExample:\n  $ persoline security --security pkcs11 --token persoline --token-library /usr/lib/softhsm/libsofthsm2.so",
     )
     .action(async (options: CommonOptions & UnlockOptions) => {
-      const data = knownDataFolder(dataRoot(options.data));
-      const hsm = await openKeystore(data, passphrase(options));
-      if (hsm === undefined)
-        throw new Refusal(
-          `there are no keys in ${data.root} yet: the first order in the test environment makes them`,
-        );
+      const root = dataRoot(options.data);
+      const unlocking = passphrase(options);
+      // What a token can do is asked before there is anything else.
+      const isToken = unlocking !== undefined && "token" in unlocking;
+      if (isToken && !existsSync(root)) return withoutKeys(root, unlocking, options);
+      const data = knownDataFolder(root);
+      const hsm = await openKeystore(data, unlocking);
+      if (hsm === undefined) {
+        await mustHaveLostNoKeys(data, whereKept(data, unlocking));
+        return withoutKeys(root, unlocking, options);
+      }
       try {
         const [report, keys] = await Promise.all([hsm.capabilities(), hsm.keys()]);
         if (options.json === true) return printJson({ ...report, keys });
         print(`${report.provider}, ${report.environment} keys; memory: ${report.swap.detail}\n`);
-        const rows = hsmOperations.map((operation) => {
-          const { level, probed, note = "" } = report.operations[operation];
-          return [operation, level, probed ? "yes" : "no", note];
-        });
-        print(textTable(["operation", "level", "probed", "note"], rows));
+        print(operationTable(report));
         const listed = keys.map(({ name, use, algorithm, kcv, published }) => [
           name,
           use,
@@ -52,4 +54,27 @@ export function addSecurityCommand(program: Command): void {
         await hsm.close();
       }
     });
+}
+
+const operationTable = ({ operations }: Pick<CapabilityReport, "operations">): string =>
+  textTable(
+    ["operation", "level", "probed", "note"],
+    hsmOperations.map((operation) => {
+      const { level, probed, note = "" } = operations[operation];
+      return [operation, level, probed ? "yes" : "no", note];
+    }),
+  );
+
+async function withoutKeys(
+  root: string,
+  unlocking: Unlocking | undefined,
+  { json }: CommonOptions,
+): Promise<void> {
+  const survey = await surveyModule(unlocking);
+  if (json === true) return printJson({ ...survey, keys: [] });
+  print(`${survey.provider}; memory: ${survey.swap.detail}\n`);
+  print(operationTable(survey));
+  print(
+    `\nThere are no keys for ${root} yet (--data names another folder): its first order in the test environment makes them, or "persoline keys init".`,
+  );
 }

@@ -42,7 +42,8 @@ export function addWithdrawCommand(stock: Command): void {
           );
           const { state, order = "", record = 0 } = blank;
           // Its letter is void now, and the printer must not find it.
-          const [batch] = order === "" ? [] : await tidyLetters(order, store, data);
+          const taken = order === "" ? [] : await tidyLetters(order, store, data);
+          const [batch] = taken;
           if (options.json === true)
             return printJson({
               serial,
@@ -57,7 +58,7 @@ export function addWithdrawCommand(stock: Command): void {
               : `${serial} is rejected. Its body belongs into the reject bin, to be destroyed before a witness.`,
           );
           print(`Run order ${order} again: record ${String(record)} gets another card, PIN and letter.`);
-          if (batch !== undefined) print(takenAway(batch));
+          for (const said of await takenAway(order, store, taken)) print(said);
         }),
     );
 }

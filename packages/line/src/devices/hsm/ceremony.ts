@@ -1,6 +1,6 @@
 /** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { isKnownKey } from "./office/known-keys.js";
@@ -99,6 +99,7 @@ export function makeKeystore(ceremony: Ceremony): void {
     const value = published === undefined ? drawKey(algorithm, keyBytes[algorithm]) : unhex(published);
     return { ...described, value };
   });
+  const machines = machineKeys(ceremony);
   const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });
   stored.push(
     { ...description("store-seal", "seal", "AES-256", environment, false), value: randomBytes(32) },
@@ -108,19 +109,25 @@ export function makeKeystore(ceremony: Ceremony): void {
     },
     {
       ...description("letter-printer", "letter", "X25519", environment, false),
-      value: Buffer.from(machineKey(ceremony.letterPrinter), "base64"),
+      value: Buffer.from(machines.letterPrinter, "base64"),
     },
   );
-  if (ceremony.stripeEncoder !== undefined)
+  if (machines.stripeEncoder !== undefined)
     stored.push({
       ...description("stripe-encoder", "stripe-encoder", "X25519", environment, false),
-      value: Buffer.from(machineKey(ceremony.stripeEncoder), "base64"),
+      value: Buffer.from(machines.stripeEncoder, "base64"),
     });
-  if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
-    writeDurably(unlock.keyFile, randomBytes(32));
+  try {
+    if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
+      writeDurably(unlock.keyFile, randomBytes(32));
+    }
+    sealKeystore(file, environment, stored, unlock);
+  } catch (problem) {
+    machines.unmake();
+    throw problem;
+  } finally {
+    wipeValues(stored);
   }
-  sealKeystore(file, environment, stored, unlock);
-  wipeValues(stored);
 }
 
 /** A host's private half; of an authority the point alone, whatever is known of it. Throws KeystoreProblem. */
@@ -157,12 +164,57 @@ export function issuerKeyOf(
   return { value, issuer: toldKey(publicOf(value)) };
 }
 
-/** Public key of another machine (SPKI, base64); makes the pair where the ceremony says so. */
-export function machineKey(machine: OtherMachine): string {
-  if ("publicKeyPem" in machine)
-    return createPublicKey(machine.publicKeyPem).export({ format: "der", type: "spki" }).toString("base64");
-  const { privateKey } = generateKeyPairSync("x25519");
-  const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-  writeDurably(machine.writePrivateKeyTo, pem);
-  return createPublicKey(createPrivateKey(pem)).export({ format: "der", type: "spki" }).toString("base64");
+/** Public keys of the other machines, SPKI, base64. */
+interface MachineKeys {
+  readonly letterPrinter: string;
+  readonly stripeEncoder?: string;
+  /** Takes the pairs away again that were made, for keys that did not come to be. */
+  readonly unmake: () => void;
+}
+
+/** Makes the pairs that the ceremony says, all or none, and never over a file. Throws KeystoreProblem ("exists"). */
+export function machineKeys({
+  letterPrinter,
+  stripeEncoder,
+}: Pick<Ceremony, "letterPrinter" | "stripeEncoder">): MachineKeys {
+  const made: string[] = [];
+  const unmake = (): void => {
+    for (const file of made) rmSync(file, { force: true });
+  };
+  const machineKey = (machine: OtherMachine): string => {
+    if ("publicKeyPem" in machine)
+      return createPublicKey(machine.publicKeyPem).export({ format: "der", type: "spki" }).toString("base64");
+    const { privateKey } = generateKeyPairSync("x25519");
+    const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    writeNew(machine.writePrivateKeyTo, pem);
+    made.push(machine.writePrivateKeyTo);
+    return createPublicKey(createPrivateKey(pem)).export({ format: "der", type: "spki" }).toString("base64");
+  };
+  try {
+    return {
+      letterPrinter: machineKey(letterPrinter),
+      ...(stripeEncoder === undefined ? {} : { stripeEncoder: machineKey(stripeEncoder) }),
+      unmake,
+    };
+  } catch (problem) {
+    unmake();
+    throw problem;
+  }
+}
+
+/** What was encrypted for the private half that is there could be opened by nothing else. */
+function writeNew(file: string, pem: string): void {
+  if (existsSync(file))
+    throw new KeystoreProblem(
+      "exists",
+      `${file}: there is a private key already, and it is never overwritten: put the keystore back that belongs to it, or move it away if nothing was encrypted for it`,
+    );
+  // Another process may have been quicker.
+  closeSync(openSync(file, "wx", 0o600));
+  try {
+    writeDurably(file, pem);
+  } catch (problem) {
+    rmSync(file, { force: true });
+    throw problem;
+  }
 }

@@ -5,7 +5,7 @@ import { OfficeRefusal } from "./office/refusal.js";
 import type { Witnessing } from "./office/witness.js";
 import { type Secret, secretOf } from "./secret.js";
 import type { VaultCalls, vaultCalls } from "./vault-core.js";
-import { MESSAGES, type VaultAnswer, type VaultAsk } from "./vault-protocol.js";
+import { MESSAGES, type Survey, type VaultAnswer, type VaultAsk } from "./vault-protocol.js";
 import { hearBlocks, packed } from "./wire.js";
 
 type Calls = ReturnType<typeof vaultCalls>;
@@ -22,13 +22,14 @@ export interface Opening {
   readonly hearOther: Hear;
 }
 
-/** How a provider makes its keys, and how it opens them. Both throw KeystoreProblem, OfficeRefusal, or what else is wrong. */
+/** How a provider tells what it can do without a key, makes its keys, and opens them. All throw KeystoreProblem, OfficeRefusal, or what else is wrong. */
 export interface Provider<Ceremony, Unlock> {
+  readonly survey: (unlock: Unlock, hear: Hear) => Promise<Survey>;
   readonly make: (ceremony: Ceremony, opening: Opening) => Promise<void>;
   readonly open: (file: string, unlock: Unlock, opening: Opening) => Promise<Calls>;
 }
 
-export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unlock>): void {
+export function serve<Ceremony, Unlock>({ survey, make, open }: Provider<Ceremony, Unlock>): void {
   let calls: Calls | undefined;
   const wire = new Socket({ fd: MESSAGES });
   const say = (answer: VaultAnswer): void => {
@@ -46,10 +47,16 @@ export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unloc
   let heard: string | undefined;
   const hear: Hear = async (secret) => (heard ??= await hearOther(secret));
 
-  const begin = async (ask: Extract<VaultAsk<Ceremony, Unlock>, { ask: "make" | "open" }>): Promise<void> => {
-    const deed = ask.ask === "open" ? ask.deed : undefined;
-    const opening = { hear, hearOther, swapAccepted: ask.swapAccepted === true, deed };
+  const begin = async (
+    ask: Extract<VaultAsk<Ceremony, Unlock>, { ask: "survey" | "make" | "open" }>,
+  ): Promise<void> => {
     try {
+      if (ask.ask === "survey") {
+        say({ answer: "surveyed", survey: await survey(ask.unlock, hear) });
+        return;
+      }
+      const deed = ask.ask === "open" ? ask.deed : undefined;
+      const opening = { hear, hearOther, swapAccepted: ask.swapAccepted === true, deed };
       if (ask.ask === "make") {
         await make(ask.ceremony, opening);
         say({ answer: "made" });
@@ -95,6 +102,7 @@ export function serve<Ceremony, Unlock>({ make, open }: Provider<Ceremony, Unloc
   hearBlocks(wire, (message) => {
     const ask = message as VaultAsk<Ceremony, Unlock>;
     switch (ask.ask) {
+      case "survey":
       case "make":
       case "open":
         void begin(ask);

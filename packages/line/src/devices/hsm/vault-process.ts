@@ -6,16 +6,21 @@ import { officeHead } from "./office/acts.js";
 import { keystoreOffice } from "./office/keystore-office.js";
 import { inForce } from "./office/lists.js";
 import { witnessed } from "./office/witness.js";
+import { probeProcess } from "./probes.js";
 import { selfTest } from "./self-test.js";
 import { type Hear, serve } from "./serve.js";
 import type { VaultCeremony, VaultUnlock } from "./vault-protocol.js";
-import { mustStayInMemory } from "./swap.js";
+import { mustStayInMemory, swapOf } from "./swap.js";
 import { vaultCalls } from "./vault-core.js";
 
 const opening = async (unlock: VaultUnlock, hear: Hear): Promise<Unlock> =>
   "keyFile" in unlock ? unlock : { passphrase: await hear(unlock.passphrase) };
 
 serve<VaultCeremony, VaultUnlock>({
+  survey: () => {
+    selfTest();
+    return Promise.resolve({ provider: "vault", operations: probeProcess(), swap: swapOf() });
+  },
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);

@@ -1,5 +1,6 @@
 /** What the line and a module's process say to each other. Calls are the port's own. */
 import type { Ceremony } from "./ceremony.js";
+import type { CapabilityReport } from "./port.js";
 import type { KeystoreProblem } from "./keystore.js";
 import type { Witnessing } from "./office/witness.js";
 import type { Secret } from "./secret.js";
@@ -15,7 +16,11 @@ export interface VaultCeremony extends Omit<Ceremony, "unlock"> {
 /** Their pipe's number in the module's process. */
 export const MESSAGES = 4;
 
+/** What a module can do and how well it keeps it, told before it has a key. */
+export type Survey = Pick<CapabilityReport, "provider" | "operations" | "swap">;
+
 export type VaultAsk<Making = unknown, Unlock = unknown> =
+  | { readonly ask: "survey"; readonly unlock: Unlock }
   | { readonly ask: "make"; readonly ceremony: Making; readonly swapAccepted?: boolean }
   | {
       readonly ask: "open";
@@ -35,6 +40,7 @@ export type VaultAsk<Making = unknown, Unlock = unknown> =
 
 export type VaultAnswer =
   | { readonly answer: "made" | "opened" | "closed" }
+  | { readonly answer: "surveyed"; readonly survey: Survey }
   /** It waits for somebody's secret, and has heard it. */
   | { readonly answer: "asking" | "heard" }
   | {

@@ -12,6 +12,7 @@ import { bothHandedOver, handedOver, type Secret } from "./secret.js";
 import type { VaultCalls } from "./vault-core.js";
 import {
   MESSAGES,
+  type Survey,
   type VaultAnswer,
   type VaultAsk,
   type VaultCeremony,
@@ -21,7 +22,7 @@ import { hearBlocks, packed } from "./wire.js";
 
 export type { NewKey } from "./ceremony.js";
 export { KeystoreProblem } from "./keystore.js";
-export type { VaultUnlock } from "./vault-protocol.js";
+export type { Survey, VaultUnlock } from "./vault-protocol.js";
 
 /** From `src` and `dist` alike: a child starts from what the compiler wrote. */
 const processFile = new URL("../../../dist/devices/hsm/vault-process.js", import.meta.url);
@@ -82,7 +83,7 @@ export class ModuleClient {
   >();
   /** Openings of sessions that wait until the module has caught up, first come first served. */
   readonly #held: Held[] = [];
-  #begun: { resolve: () => void; reject: (problem: Error) => void } | undefined;
+  #begun: { resolve: (survey?: Survey) => void; reject: (problem: Error) => void } | undefined;
   #next = 1;
   #ended: DeviceFault | undefined;
   readonly #gone: Promise<void>;
@@ -116,8 +117,10 @@ export class ModuleClient {
     });
     this.#wire = this.#child.stdio[MESSAGES] as Duplex;
     hearBlocks(this.#wire, (answer) => this.#heard(answer as VaultAnswer));
+    const ended = `the ${device}'s process ended (was it killed, is the machine out of memory?); nothing is lost: run the same command again, and it goes on where it was`;
     this.#wire.on("error", (error) =>
-      this.#end(fault(`the ${device} does not hear or is not understood: ${error.message}`)),
+      // The pipe of a process that ended may break before its end is told.
+      this.#end(fault("syscall" in error ? ended : `the ${device} is not understood: ${error.message}`)),
     );
     this.#gone = new Promise((resolve) => {
       this.#child.once("exit", resolve);
@@ -126,14 +129,23 @@ export class ModuleClient {
         if (this.#child.pid === undefined) resolve();
       });
     });
-    this.#child.on("exit", () =>
-      this.#end(fault(`the ${device}'s process ended; run the same command again`)),
-    );
+    this.#child.on("exit", () => this.#end(fault(ended)));
     this.#watch = setInterval(() => this.#look(deadlineMs), deadlineMs / looks).unref();
   }
 
   /** Throws KeystoreProblem (wrong passphrase, …), OfficeRefusal (there is no secret) or DeviceFault. */
-  begin(ask: Extract<VaultAsk, { ask: "make" | "open" }>): Promise<void> {
+  async begin(ask: Extract<VaultAsk, { ask: "make" | "open" }>): Promise<void> {
+    await this.#begin(ask);
+  }
+
+  /** What it can do, before it has a key. Throws as `begin`. */
+  async survey(unlock: unknown): Promise<Survey> {
+    const survey = await this.#begin({ ask: "survey", unlock });
+    if (survey === undefined) throw this.#fault(`the ${this.#device} did not say what it can do`);
+    return survey;
+  }
+
+  #begin(ask: Extract<VaultAsk, { ask: "survey" | "make" | "open" }>): Promise<Survey | undefined> {
     return new Promise((resolve, reject) => {
       this.#begun = { resolve, reject };
       this.#send(ask);
@@ -219,6 +231,10 @@ export class ModuleClient {
         return;
       case "heard":
         this.#asked();
+        return;
+      case "surveyed":
+        this.#begun?.resolve(answer.survey);
+        this.#begun = undefined;
         return;
       case "made":
       case "opened":
@@ -308,6 +324,26 @@ export async function createKeystore(ceremony: VaultCeremony, options: VaultOpti
   }
 }
 
+/** How keys are made that are not there yet. */
+export interface Making<Ceremony> {
+  readonly ceremony: Omit<Ceremony, "file" | "unlock">;
+  /** Hears what the module can do before a key is made; what it throws leaves nothing behind. */
+  readonly judge?: ((survey: Survey) => Promise<void>) | undefined;
+}
+
+/** What the module would be able to do without a key. Throws KeystoreProblem, OfficeRefusal, DeviceFault. */
+export async function surveyed(client: ModuleClient, unlock: unknown): Promise<Survey> {
+  try {
+    return await client.survey(unlock);
+  } finally {
+    await client.close();
+  }
+}
+
+/** What a vault can do. Throws DeviceFault. */
+export const surveyVault = (options: VaultOptions = {}): Promise<Survey> =>
+  surveyed(new ModuleClient(vaultProcess, options), undefined);
+
 /**
  * Opens the keystore in a process of its own; `make`: makes it first, so that a secret which can be read once opens both. Throws
  * KeystoreProblem ("wrong-passphrase", "missing", "newer-version", …), OfficeRefusal, DeviceFault.
@@ -321,14 +357,17 @@ export async function openVault({
 }: {
   readonly file: string;
   readonly unlock: VaultUnlock;
-  readonly make?: Omit<VaultCeremony, "file" | "unlock"> | undefined;
+  readonly make?: Making<VaultCeremony> | undefined;
   readonly deed?: Witnessing<Secret> | undefined;
 } & VaultOptions): Promise<Hsm> {
   const { told, custodianFds } = deedOver(deed);
   const { client, unlock } = started(given, options, custodianFds);
   try {
     const more = accepting(options);
-    if (make !== undefined) await client.begin({ ask: "make", ceremony: { ...make, file, unlock }, ...more });
+    if (make !== undefined) {
+      await make.judge?.(await client.survey(unlock));
+      await client.begin({ ask: "make", ceremony: { ...make.ceremony, file, unlock }, ...more });
+    }
     await client.begin({ ask: "open", file, unlock, ...more, ...told });
   } catch (problem) {
     await client.close();

@@ -12,6 +12,7 @@ import { OfficeRefusal } from "./refusal.js";
 import type { KeyRoom } from "./room.js";
 import { isFormer } from "./roster.js";
 import type { Keep, KeyAction, KeyPlan } from "./types.js";
+import { deedText } from "./words.js";
 
 /** A name that is free, and a cryptoperiod that is not over. */
 function judgePlan({ name, from, until }: KeyPlan, keys: readonly StoredKey[], now: number): void {
@@ -21,8 +22,34 @@ function judgePlan({ name, from, until }: KeyPlan, keys: readonly StoredKey[], n
     throw new OfficeRefusal("the cryptoperiod ends before it begins");
 }
 
-/** When a ceremony begins: another one that waits may be about to give a key the same name. Throws OfficeRefusal. */
+/** The deed without its reason; nothing of births, whose name says as much. */
+function same(action: KeyAction): string | undefined {
+  if ("key" in action && action.do !== "rotate") return undefined;
+  switch (action.do) {
+    case "state":
+      return `state ${action.name} ${action.state}`;
+    case "rotate":
+      return `rotate ${action.old}`;
+    case "allow":
+      return `allow ${JSON.stringify(action.sentences.toSorted())}`;
+    case "export-block":
+    case "certificate":
+    case "forbid":
+    case "custodian-remove":
+      return `${action.do} ${action.name.toLowerCase()}`;
+    default:
+      return undefined;
+  }
+}
+
+/** When a ceremony begins: another one that waits may be about to do the same, or to give a key the same name. Throws OfficeRefusal. */
 export function judgeWaiting(action: KeyAction, { book }: Pick<Keep, "book">): void {
+  const deed = same(action);
+  const twin = book.pending.find((one) => deed !== undefined && same(one.action) === deed);
+  if (twin !== undefined)
+    throw new OfficeRefusal(
+      `ceremony ${twin.number} (${deedText(twin.action)}) waits for the same already: "persoline keys confirm ${twin.number} --by NAME" goes on with it, "persoline keys cancel ${twin.number} --by NAME" ends it`,
+    );
   if (!("key" in action)) return;
   const { name } = action.key;
   const other = book.pending.find((one) => "key" in one.action && one.action.key.name === name);

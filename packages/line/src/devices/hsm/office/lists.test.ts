@@ -50,6 +50,15 @@ describe("a list of what orders may have done with their secrets, in live", () =
     expect(record.list).toEqual({ name: "gp-access", digest, sentences: sentences.toSorted() });
     expect(record.sittings.map(({ by }) => by)).toEqual([ann.name, bob.name]);
   });
+  test("is shown whole to whoever says yes to it, before and after; it is asked for once", async () => {
+    await desk.begin(allow);
+    await expect(desk.begin(allow)).rejects.toThrow(
+      `ceremony ${desk.last} (allow what orders of gp-access have done with their secrets) waits for the same already: "persoline keys confirm ${desk.last} --by NAME" goes on`,
+    );
+    await desk.confirm();
+    for (const sentence of sentences) expect(desk.prompts.at(-1)).toContain(`\n  ${sentence}`);
+    expect(desk.notes).toEqual(sentences.map((sentence) => `  ${sentence}`));
+  });
   test("one sentence more is another list", async () => {
     await desk.both(allow);
     const policy = [...sentences, "PIN pin (3 tries) under DEK → A000000876020101, grouping 0101"];

@@ -624,3 +624,60 @@ describe("keys of P-256", () => {
     );
   });
 });
+
+describe("what became of a ceremony", () => {
+  it("is said to whoever confirms one that does not wait, in whatever spelling", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: plan("k1") });
+    const whole = desk.last;
+    const of = async (number: string): Promise<string> => {
+      desk.last = number;
+      return desk.confirm().then(
+        () => "confirmed",
+        (problem: unknown) => String(problem),
+      );
+    };
+    for (const number of [whole, "c-3", "C-003", " c3 "])
+      expect(await of(number)).toContain(
+        `no ceremony C-0003 waits for a custodian: it is whole since ${at} (key k1: generate; Ann, Bob), and "persoline keys record C-0003" prints its record`,
+      );
+    await desk.begin({ do: "generate", key: plan("k2") });
+    const waits = desk.last;
+    await desk.ask({ ask: "cancel", number: waits.toLowerCase(), by: ann.name }, ann.passphrase);
+    expect(await of(waits)).toContain("it was cancelled, or refused at a later sitting");
+    expect(await of("C-0099")).toContain("there never was one");
+    expect(await of("third")).toContain("ceremonies are numbered C-0001");
+    await desk.begin({ do: "generate", key: plan("k3") });
+    desk.last = desk.last.toLowerCase().replace("-0", "-");
+    await desk.confirm();
+    expect(desk.key("k3").life?.state).toBe("active");
+  });
+
+  it("is not begun twice: the same deed waits once, another one of the same key may", async () => {
+    const desk = await opened();
+    await desk.both({ do: "generate", key: plan("k1") });
+    const retire = { do: "state", name: "k1", state: "deactivated", reason: "gone" } as const;
+    await desk.begin(retire);
+    const waits = desk.last;
+    const asked = desk.prompts.length;
+    await expect(desk.begin({ ...retire, reason: "gone twice" })).rejects.toThrow(
+      `ceremony ${waits} (key k1: set deactivated (gone)) waits for the same already`,
+    );
+    // Before the first custodian's passphrase.
+    expect(desk.prompts).toHaveLength(asked);
+    await desk.begin({ ...retire, state: "compromised" });
+    expect(desk.keep.book.pending).toHaveLength(2);
+  });
+
+  it("hands out a key block or refuses to be asked for one", async () => {
+    const desk = await opened();
+    await desk.begin({ do: "generate", key: plan("k1") });
+    const confirm = { ask: "confirm", number: desk.last, by: bob.name, wantsBlock: true } as const;
+    const asked = desk.prompts.length;
+    await expect(desk.ask(confirm, bob.passphrase)).rejects.toThrow(
+      `ceremony ${desk.last} (key k1: generate) hands out no key block: leave --out out; nothing was done`,
+    );
+    expect(desk.prompts).toHaveLength(asked);
+    await desk.confirm();
+  });
+});

@@ -14,6 +14,7 @@ import { brokenRoster, piecesOf } from "./roster.js";
 import { judgePieceKcv, piece } from "./sitting-piece.js";
 import { deedOf, signSitting } from "./sittings.js";
 import {
+  type CeremonyRecord,
   type Keep,
   type KeyAction,
   type OfficeAsk,
@@ -21,16 +22,17 @@ import {
   type RosterAction,
   usualPatience,
 } from "./types.js";
-import { actionText, deedText, isRoster } from "./words.js";
+import { actionText, ceremonyNumber, deedText, isRoster } from "./words.js";
 
 /**
  * Serves one call; what it did or tried stands in the office's acts. Ceremonies that waited too long end first, and their pieces with them.
  * `room`: where the keys are; the keystore itself without it.
  */
 export async function serve(
-  ask: Exclude<OfficeAsk, { ask: "list" | "request" }>,
+  typed: Exclude<OfficeAsk, { ask: "list" | "request" }>,
   place: Omit<Place, "room"> & { readonly room?: KeyRoom; readonly patienceMs?: number },
 ): Promise<Sat> {
+  const ask = "number" in typed ? { ...typed, number: ceremonyNumber(typed.number) } : typed;
   const room = place.room ?? keystoreRoom(place.keep.keys);
   judgeBook(place.keep, room);
   const known = { ...place, room };
@@ -74,8 +76,11 @@ async function served(ask: Exclude<OfficeAsk, { ask: "list" | "request" }>, plac
       const book = { ...keep.book, next: keep.book.next + 1 };
       return sit({ ...place, keep: { ...keep, book } }, pending, ask.by, ask.pieceKcv);
     }
-    case "confirm":
-      return sit(place, pendingOf(keep, ask.number), ask.by, ask.pieceKcv);
+    case "confirm": {
+      const pending = pendingOf(keep, ask.number);
+      if (ask.wantsBlock === true) judgeBlock(pending);
+      return sit(place, pending, ask.by, ask.pieceKcv);
+    }
     case "witness":
       return stood(place, ask.by, ask.witness);
     case "cancel": {
@@ -97,9 +102,37 @@ function pendingOf({ book }: Keep, number: string): Pending {
   const found = book.pending.find((one) => one.number === number);
   if (found === undefined)
     throw new OfficeRefusal(
-      `no ceremony ${number} waits for a custodian; "persoline keys ceremonies" shows those that do`,
+      `no ceremony ${number} waits for a custodian${became(book, number)}; "persoline keys ceremonies" shows those that do`,
     );
   return found;
+}
+
+/** What became of one that does not wait: a second custodian may not know whether the first call was heard. */
+function became({ records, next }: Keep["book"], number: string): string {
+  const record = records
+    .map(({ text }) => JSON.parse(text) as CeremonyRecord)
+    .find((one) => one.number === number);
+  if (record !== undefined) {
+    const { key, action, completed, ended, sittings } = record;
+    const what = `${key === undefined ? "" : `key ${key.name}: `}${action}`;
+    const by = sittings.map((one) => one.by).join(", ");
+    return ended === undefined
+      ? `: it is whole since ${completed} (${what}; ${by}), and "persoline keys record ${number}" prints its record`
+      : `: it ${ended === "expired" ? "expired" : "was void"} at ${completed} (${what}), and nothing of it stays: begin it anew`;
+  }
+  const [, digits] = /^C-(\d+)$/.exec(number) ?? [];
+  if (digits === undefined) return ": ceremonies are numbered C-0001, C-0002 …";
+  return Number(digits) >= 1 && Number(digits) < next
+    ? ": it was cancelled, or refused at a later sitting, and nothing of it stays: begin it anew"
+    : ": there never was one";
+}
+
+function judgeBlock({ number, action }: Pending): void {
+  const gives = action.do === "export-block" || (action.do === "generate" && action.leaves?.as === "block");
+  if (!gives)
+    throw new OfficeRefusal(
+      `ceremony ${number} (${deedText(action)}) hands out no key block: leave --out out; nothing was done`,
+    );
 }
 
 function judgeOffice({ book }: Keep): void {
@@ -172,7 +205,7 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
   const { wrong, name, custodians, signer } = proved(
     place,
     by,
-    `Ceremony ${pending.number}${begun}: ${what}`,
+    `Ceremony ${pending.number}${begun}: ${[what, ...listOf(pending.action)].join("\n")}`,
   );
   const known = { ...keep, book: { ...keep.book, custodians } };
   // A ceremony that had not begun does not begin by a wrong passphrase.
@@ -200,7 +233,12 @@ async function sit(place: Place, pending: Pending, by: string, pieceKcv: string 
   const signed = signSitting(ceremonyOf(keep, pending), sitting, signer);
   const now: Pending = { ...pending, sittings: [...pending.sittings, signed], pieces };
   const left = now.needed - now.sittings.length;
-  const ceremony = { number: pending.number, left, what, ...notesOf(known, pending.action) };
+  const notes = [
+    ...notesOf(known, pending.action),
+    // Whoever began it was shown the list before it was asked for.
+    ...(first === undefined ? [] : listOf(pending.action)),
+  ];
+  const ceremony = { number: pending.number, left, what, ...(notes.length === 0 ? {} : { notes }) };
   if (left > 0) return { keep: { ...known, book: { ...known.book, pending: [...others, now] } }, ceremony };
   try {
     const done = await perform({ ...ask, pending: now });
@@ -229,18 +267,20 @@ function judgeOwn({ book }: Keep, { number, action }: Pending, by: string): void
 }
 
 /** Whoever leaves may have pieces of keys, which no ceremony takes back. */
-function notesOf(keep: Keep, action: KeyAction): { readonly notes?: readonly string[] } {
-  if (action.do !== "custodian-remove") return {};
+function notesOf(keep: Keep, action: KeyAction): readonly string[] {
+  if (action.do !== "custodian-remove") return [];
   const held = piecesOf(keep, action.name);
-  if (held.length === 0) return { notes: [`${action.name} has no piece of a key.`] };
-  return {
-    notes: [
-      `${action.name} may still have, and no ceremony takes that back:`,
-      ...held.map((one) => `  ${one}`),
-      'Take it back before witnesses, or make another key and its pieces anew ("persoline keys generate").',
-    ],
-  };
+  if (held.length === 0) return [`${action.name} has no piece of a key.`];
+  return [
+    `${action.name} may still have, and no ceremony takes that back:`,
+    ...held.map((one) => `  ${one}`),
+    'Take it back before witnesses, or make another key and its pieces anew ("persoline keys generate").',
+  ];
 }
+
+/** What whoever says yes to it allows, sentence by sentence. */
+const listOf = (action: KeyAction): readonly string[] =>
+  action.do === "allow" ? action.sentences.map((sentence) => `  ${sentence}`) : [];
 
 /** The new keep, with the ceremony's record signed. */
 function entered({ at, program, room }: Place, keep: Keep, pending: Pending, done: Performed): Keep {

@@ -222,7 +222,14 @@ export type OfficeAsk =
   /** What the scheme's authority certifies of this key. */
   | { readonly ask: "request"; readonly name: string }
   | { readonly ask: "begin"; readonly action: KeyAction; readonly by: string; readonly pieceKcv?: string }
-  | { readonly ask: "confirm"; readonly number: string; readonly by: string; readonly pieceKcv?: string }
+  | {
+      readonly ask: "confirm";
+      readonly number: string;
+      readonly by: string;
+      readonly pieceKcv?: string;
+      /** A key block is waited for. */
+      readonly wantsBlock?: boolean;
+    }
   | { readonly ask: "cancel"; readonly number: string; readonly by: string }
   /** Two custodians stand for a deed that is no ceremony (witness.ts). */
   | {

@@ -11,6 +11,12 @@ export const keyDigits = (key: string): string => {
   return (digest.slice(0, 12).toUpperCase().match(/.{4}/g) ?? []).join("-");
 };
 
+/** As ceremonies are numbered, however it was typed: "c-3" is C-0003. */
+export function ceremonyNumber(typed: string): string {
+  const [, digits] = /^c-?0*(\d+)$/i.exec(typed.trim()) ?? [];
+  return digits === undefined ? typed : `C-${digits.padStart(4, "0")}`;
+}
+
 const withKey = ({ name, open }: RosterAction): string =>
   open === undefined ? name : `${name}, key ${keyDigits(open)}`;
 

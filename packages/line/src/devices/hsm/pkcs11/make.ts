@@ -1,7 +1,7 @@
 /** Makes the keys of an installation inside a token, where they stay, and writes the register of them. */
 import { existsSync } from "node:fs";
 import { unhex } from "@persoline/card/bytes";
-import { algorithmOf, type Ceremony, isPublished, machineKey, type NewKey } from "../ceremony.js";
+import { algorithmOf, type Ceremony, isPublished, machineKeys, type NewKey } from "../ceremony.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
 import type { Secret } from "../secret.js";
@@ -63,7 +63,7 @@ export function makeTokenKeys(
 }
 
 function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: TokenReport): void {
-  const { file, environment, keys, stripeEncoder } = ceremony;
+  const { file, environment, keys } = ceremony;
   const named = (name: string) => name as KeyDescription["name"];
   const made = keys.map((key) => {
     const { name, use, published, seed } = key;
@@ -85,37 +85,45 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
   const master = new Master(token, store.key, store.handle);
   const other = { environment, published: false, kcv: "", fingerprint: "" } as const;
   const signature = signatureOf(token, master, report);
+  const machines = machineKeys(ceremony);
+  const { letterPrinter, stripeEncoder } = machines;
   const macKey = master.own(ownNumbers.register);
-  writeRegister(
-    file,
-    {
-      format: "persoline-token",
-      version: 1,
-      environment,
-      token: token.name,
-      serial: token.serial,
-      keys: [
-        ...[...made, store].map(({ key }) => key),
-        { ...other, name: named(SIGNATURE), use: "sign", algorithm: "Ed25519" },
-        { ...other, name: named("letter-printer"), use: "letter", algorithm: "X25519" },
-        ...(stripeEncoder === undefined
-          ? []
-          : [
-              {
-                ...other,
-                name: named("stripe-encoder"),
-                use: "stripe-encoder",
-                algorithm: "X25519",
-              } as const,
-            ]),
-      ],
-      signature,
-      letterPrinter: machineKey(ceremony.letterPrinter),
-      ...(stripeEncoder === undefined ? {} : { stripeEncoder: machineKey(stripeEncoder) }),
-    },
-    macKey,
-  );
-  macKey.fill(0);
+  try {
+    writeRegister(
+      file,
+      {
+        format: "persoline-token",
+        version: 1,
+        environment,
+        token: token.name,
+        serial: token.serial,
+        keys: [
+          ...[...made, store].map(({ key }) => key),
+          { ...other, name: named(SIGNATURE), use: "sign", algorithm: "Ed25519" },
+          { ...other, name: named("letter-printer"), use: "letter", algorithm: "X25519" },
+          ...(stripeEncoder === undefined
+            ? []
+            : [
+                {
+                  ...other,
+                  name: named("stripe-encoder"),
+                  use: "stripe-encoder",
+                  algorithm: "X25519",
+                } as const,
+              ]),
+        ],
+        signature,
+        letterPrinter,
+        ...(stripeEncoder === undefined ? {} : { stripeEncoder }),
+      },
+      macKey,
+    );
+  } catch (problem) {
+    machines.unmake();
+    throw problem;
+  } finally {
+    macKey.fill(0);
+  }
 }
 
 /** Before any key is made. Throws KeystoreProblem. */

@@ -3,7 +3,7 @@ import { drawFrom } from "../draw.js";
 import { witnessed } from "../office/witness.js";
 import { selfTest } from "../self-test.js";
 import { type Hear, serve } from "../serve.js";
-import { mustStayInMemory } from "../swap.js";
+import { mustStayInMemory, swapOf } from "../swap.js";
 import { vaultCalls } from "../vault-core.js";
 import { makeTokenKeys, type TokenCeremony, type TokenUnlock } from "./make.js";
 import { probeToken } from "./probes.js";
@@ -18,7 +18,19 @@ const opening = async (unlock: TokenUnlock, hear: Hear, expected?: string): Prom
   return Token.open({ ...place, expected, pin: await hear(pin) });
 };
 
+const providerOf = ({ label }: TokenUnlock): string => `pkcs11 (${label})`;
+
 serve<TokenCeremony, TokenUnlock>({
+  survey: async (unlock, hear) => {
+    selfTest();
+    const token = await opening(unlock, hear);
+    try {
+      const { operations } = probeToken(token, unlock.missing);
+      return { provider: providerOf(unlock), operations, swap: swapOf() };
+    } finally {
+      token.disconnect();
+    }
+  },
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
@@ -48,7 +60,7 @@ serve<TokenCeremony, TokenUnlock>({
       const { operations, keptKeys, transports } = probeToken(token, unlock.missing);
       const ring = new TokenKeyring(token, file, register, { keptKeys, transports });
       ring.lettersOf = deed?.order;
-      return vaultCalls(ring, { provider: `pkcs11 (${unlock.label})`, operations });
+      return vaultCalls(ring, { provider: providerOf(unlock), operations });
     } catch (error) {
       token.disconnect();
       throw error;

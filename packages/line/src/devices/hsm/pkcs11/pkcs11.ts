@@ -2,7 +2,17 @@
 import type { Hsm } from "../port.js";
 import type { Witnessing } from "../office/witness.js";
 import { handedOver, type Secret } from "../secret.js";
-import { accepting, deedOver, hsmOf, ModuleClient, type ModuleProcess, type VaultOptions } from "../vault.js";
+import {
+  accepting,
+  deedOver,
+  hsmOf,
+  type Making,
+  ModuleClient,
+  type ModuleProcess,
+  type Survey,
+  surveyed,
+  type VaultOptions,
+} from "../vault.js";
 import type { TokenCeremony, TokenUnlock } from "./make.js";
 
 export type { TokenCeremony, TokenUnlock } from "./make.js";
@@ -35,6 +45,12 @@ export async function createTokenKeys(ceremony: TokenCeremony, options: Pkcs11Op
   }
 }
 
+/** What this token can do, whether it has keys or not. Throws KeystoreProblem ("wrong-passphrase": its PIN), OfficeRefusal, DeviceFault. */
+export function surveyToken(given: TokenUnlock, options: Pkcs11Options = {}): Promise<Survey> {
+  const { client, unlock } = started(given, options);
+  return surveyed(client, unlock);
+}
+
 /**
  * Opens the token and finds the keys of the register in it; `make`: makes them first, so that a PIN which can be read once opens both. Throws
  * KeystoreProblem ("wrong-passphrase": its PIN), OfficeRefusal, DeviceFault.
@@ -48,7 +64,7 @@ export async function openToken(
   }: {
     readonly file: string;
     readonly unlock: TokenUnlock;
-    readonly make?: Omit<TokenCeremony, "file" | "unlock"> | undefined;
+    readonly make?: Making<TokenCeremony> | undefined;
     readonly deed?: Witnessing<Secret> | undefined;
   },
   options: Pkcs11Options = {},
@@ -57,8 +73,10 @@ export async function openToken(
   const { client, unlock } = started(given, options, custodianFds);
   try {
     const more = accepting(options);
-    if (make !== undefined)
-      await client.begin({ ask: "make", ceremony: { ...make, file: register, unlock }, ...more });
+    if (make !== undefined) {
+      await make.judge?.(await client.survey(unlock));
+      await client.begin({ ask: "make", ceremony: { ...make.ceremony, file: register, unlock }, ...more });
+    }
     await client.begin({ ask: "open", file: register, unlock, ...more, ...told });
   } catch (problem) {
     await client.close();
