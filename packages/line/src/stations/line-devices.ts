@@ -115,6 +115,15 @@ export const embossStationSchema = z.strictObject({
     .describe("How the chip is read again before a card is struck"),
   embosser: z.union([simulated, ...wired]).optional(),
   indenter: indenterFile.optional(),
+  rejectsInARow: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      "So many rejects in a row, and no further card is begun until the station is started again (3)",
+    ),
 });
 export type EmbossStationFile = z.output<typeof embossStationSchema>;
 

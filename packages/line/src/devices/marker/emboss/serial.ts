@@ -24,7 +24,7 @@ const flowWords = {
 const run = promisify(execFile);
 
 /** So long a machine may take to say that it is idle, and so long it must be quiet after it. */
-const idleWithinMs = 5_000;
+const idleWithinMs = 3_000;
 const quietMs = 100;
 
 export interface SerialWireOptions extends SerialPort {
