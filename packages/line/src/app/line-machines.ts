@@ -76,15 +76,19 @@ export function machines({ order, line, data }: MachinesOptions): Machines {
     },
     encoder(file, at) {
       if (file === "simulated") return simulatedEncoder(at);
-      const { name } = at;
-      const timeoutMs = file.answerSeconds * 1000;
-      if ("folder" in file) return programEncoder({ name, program: { folder: file.folder }, timeoutMs });
-      const [command = "", ...words] = file.command;
-      return programEncoder({ name, program: { command: [command, ...words] }, timeoutMs });
+      return encoderBehind(at.name, file);
     },
     close() {
       for (const wire of wires.values()) wire.close();
       for (const station of stations.values()) station.close();
     },
   };
+}
+
+/** A real encoder, which stands behind a program. */
+export function encoderBehind(name: string, file: Exclude<EncoderFile, "simulated">): Encoder {
+  const timeoutMs = file.answerSeconds * 1000;
+  if ("folder" in file) return programEncoder({ name, program: { folder: file.folder }, timeoutMs });
+  const [command = "", ...words] = file.command;
+  return programEncoder({ name, program: { command: [command, ...words] }, timeoutMs });
 }
