@@ -14,5 +14,5 @@ test("doctor asks a line's encoders as the line does before a card, and says wha
     "encoder of visual ok",
     "encoder of visual lacking",
   ]);
-  expect(checks[1]?.detail).toContain("/no/such/encoder is no program");
+  expect(checks[1]?.detail).toContain("cannot be started: spawn /no/such/encoder");
 });

@@ -271,15 +271,15 @@ describe("a program that does not do its part", () => {
       timeoutMs: 1_000,
     });
     await expect(gone.encode(job)).rejects.toMatchObject({ code: "unplugged" });
-    await expect(gone.ready()).rejects.toThrow("/no/such/encoder is no program");
+    await expect(gone.ready()).rejects.toThrow("cannot be started: spawn /no/such/encoder ENOENT");
     const inPath = (command: string) =>
       programEncoder({ name: "encoder", program: { command: [command] }, timeoutMs: 1_000 });
-    await expect(inPath("no-such-encoder").ready()).rejects.toThrow("no program");
+    await expect(inPath("no-such-encoder").ready()).rejects.toThrow("cannot be started");
     // A folder is none, and a file that nobody may start.
-    await expect(inPath(root).ready()).rejects.toThrow("no program");
+    await expect(inPath(root).ready()).rejects.toThrow("cannot be started");
     const file = join(folder(), "..", "plain");
     writeFileSync(file, "", { mode: 0o644 });
-    await expect(inPath(file).ready()).rejects.toThrow("no program");
+    await expect(inPath(file).ready()).rejects.toThrow("cannot be started");
     // This one is, and does not know the question.
     await expect(inPath("true").ready()).rejects.toThrow("no JSON");
   });

@@ -14,10 +14,9 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hex } from "@persoline/card/bytes";
 import { z } from "zod";
@@ -68,7 +67,7 @@ const longestAnswer = 65_536;
 
 export function programEncoder(options: ProgramEncoderOptions): Encoder {
   const { name } = options;
-  const { ask, look } = asked(options);
+  const ask = asked(options);
   const answer = async <Q extends Question>(
     question: Q,
     more: object,
@@ -92,7 +91,6 @@ export function programEncoder(options: ProgramEncoderOptions): Encoder {
     kind: "real",
     duration: () => 1_500,
     async ready() {
-      look();
       await answer("ready", {});
     },
     async encode(job) {
@@ -152,41 +150,11 @@ const asking = ({ coercivity, content }: StripeJob): object => ({
     : { tracks: content.tracks.map((one) => ({ ...one, bitsPerInch: trackForms[one.track].bitsPerInch })) }),
 });
 
-interface Asking {
-  /** Whether a question can be put at all. Throws DeviceFault. */
-  readonly look: () => void;
-  readonly ask: (question: string) => Promise<string>;
-}
-
-function asked(options: ProgramEncoderOptions): Asking {
-  const { name, program } = options;
+function asked(options: ProgramEncoderOptions): (question: string) => Promise<string> {
+  const { program } = options;
   if ("folder" in program) return watching(options, program.folder);
   const { command } = program;
-  return {
-    look: () => {
-      if (!isProgram(command[0]))
-        throw new DeviceFault(
-          name,
-          "unplugged",
-          `${name}: ${command[0]} is no program that can be started: see command at this encoder`,
-        );
-    },
-    ask: (question) => started(options, command, question),
-  };
-}
-
-/** As it would be looked for: by its path, or in PATH. */
-function isProgram(command: string): boolean {
-  const folders = command.includes("/") ? [""] : (process.env["PATH"] ?? "").split(delimiter);
-  return folders.some((folder) => {
-    const path = folder === "" ? command : join(folder, command);
-    try {
-      accessSync(path, constants.X_OK);
-      return statSync(path).isFile();
-    } catch {
-      return false;
-    }
-  });
+  return (question) => started(options, command, question);
 }
 
 function started(
@@ -222,7 +190,10 @@ function started(
 const ownAnswer = /^\d{15}\.answer$/;
 
 /** Numbers are drawn, so that no answer to an earlier question is one to a later. */
-function watching({ name, timeoutMs }: ProgramEncoderOptions, folder: string): Asking {
+function watching(
+  { name, timeoutMs }: ProgramEncoderOptions,
+  folder: string,
+): (question: string) => Promise<string> {
   const look = (): void => {
     let names: readonly string[];
     try {
@@ -247,7 +218,7 @@ function watching({ name, timeoutMs }: ProgramEncoderOptions, folder: string): A
     for (const one of names.filter((each) => ownAnswer.test(each)))
       rmSync(join(folder, one), { force: true });
   };
-  const ask = async (question: string): Promise<string> => {
+  return async (question) => {
     look();
     const base = join(folder, String(randomInt(2 ** 48 - 1)).padStart(15, "0"));
     try {
@@ -262,5 +233,4 @@ function watching({ name, timeoutMs }: ProgramEncoderOptions, folder: string): A
       for (const end of ["new", "question", "answer"]) rmSync(`${base}.${end}`, { force: true });
     }
   };
-  return { look, ask };
 }
