@@ -2,10 +2,13 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DeviceFault } from "../devices/problem.js";
+import type { EncoderFile } from "../stations/line-devices.js";
+import { encoderBehind } from "./line-machines.js";
 
 export interface DeviceCheck {
   readonly what: string;
-  readonly state: "ok" | "absent";
+  readonly state: "ok" | "absent" | "lacking";
   readonly detail: string;
 }
 
@@ -79,4 +82,23 @@ export function printerChecks(server?: string, lpstat = "lpstat"): readonly Devi
     // An address may hold a password.
     detail: `CUPS queue ${harmless(name)} (${harmless(device).replace(/:.*/, "")})`,
   }));
+}
+
+/** Asks the real encoders of a line, as the line does before each card. */
+export async function encoderChecks(
+  stations: readonly { readonly name: string; readonly encoder?: EncoderFile | undefined }[],
+): Promise<readonly DeviceCheck[]> {
+  const checks: DeviceCheck[] = [];
+  for (const { name, encoder } of stations) {
+    if (encoder === undefined || encoder === "simulated") continue;
+    const what = `encoder of ${name}`;
+    try {
+      await encoderBehind(what, encoder).ready();
+      checks.push({ what, state: "ok", detail: "its program says that it is ready" });
+    } catch (problem) {
+      if (!(problem instanceof DeviceFault)) throw problem;
+      checks.push({ what, state: "lacking", detail: problem.message });
+    }
+  }
+  return checks;
 }

@@ -110,6 +110,8 @@ export async function openEmbossStation(open: OpenEmbossStation): Promise<Emboss
     port: open.port,
     data,
     feeder,
+    ready: async (does) => made.find((one) => one.does === does)?.ready?.(),
+    ...(file.rejectsInARow === undefined ? {} : { rejectsInARow: file.rejectsInARow }),
     onEvent: open.onEvent,
   });
   return {
@@ -145,21 +147,24 @@ function shopFloorFeeder(
   const named = (folder: string, begins: string): string[] =>
     inside(root, folder).filter((path) => basename(path).startsWith(begins));
   const shuffled = (path: string): string => createHash("sha256").update(basename(path)).digest("hex");
-  const bodies = (): string[] => [
-    ...named("machine", `${station}.head-`).flatMap((head) => inside(head)),
+  const atHeads = (): string[] => named("machine", `${station}.head-`).flatMap((head) => inside(head));
+  const bodies = (heads: readonly string[]): string[] => [
+    ...heads,
     ...named("elsewhere", `${station}.tray-`)
       .flatMap((tray) => inside(tray).flatMap((slot) => inside(slot)))
       .toSorted((a, b) => shuffled(a).localeCompare(shuffled(b))),
   ];
   return {
     async next(round) {
-      const lying = bodies();
+      const heads = atHeads();
+      const lying = bodies(heads);
       for (const known of given.keys()) if (!lying.includes(known)) given.delete(known);
       const dir = lying.find((one) => given.get(one) !== round);
       if (dir === undefined) return undefined;
       given.set(dir, round);
       return {
         body: dir,
+        atHead: heads.includes(dir),
         serial: await chipOf({ dir, label: labelIn(dir.slice(dir.lastIndexOf("/") + 1)) }),
         marker: marker(dir),
       };

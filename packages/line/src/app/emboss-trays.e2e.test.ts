@@ -40,6 +40,8 @@ test("trays go to the other room and come back: each card is struck once, its tr
   expect(struckIn()).toHaveLength(people);
   expect(lines()).toEqual([]);
   expect(trays().map(({ cards }) => cards.length)).toEqual([3, 3, 1]);
+  // Cards at the line's own heads are in nobody's tray, and no strangers there.
+  expect(room.journal()).not.toContain('"stranger"');
   for (const { receipt = "" } of trays()) expect(receipt.length).toBeGreaterThan(60);
   const theirs = persoline(["station", "trays", "--data", join(room.folder, "room")]).out;
   expect(theirs.split("\n").filter((line) => line.includes(".tray-"))).toHaveLength(3);

@@ -29,7 +29,7 @@ export interface MachinesOptions {
   /** Name of order and line: trays bear them. */
   readonly order: string;
   readonly line: string;
-  /** Data folder: leases of remote stations are kept there. */
+  /** Data folder: leases of remote stations are kept there, and which cards no machine at a port has answered for. */
   readonly data: string;
 }
 
@@ -41,6 +41,8 @@ export function machines({ order, line, data }: MachinesOptions): Machines {
     wires.set(key, wire);
     return wire;
   };
+  const unansweredAt = (port: string): string =>
+    join(data, "wires", `${port.replace(/^\/dev\//, "").replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.unanswered`);
   const stationAt = (file: Extract<EmbosserFile, { remote: string }>, name: string): RemoteStation => {
     const known = stations.get(file.remote);
     if (known !== undefined) return known;
@@ -68,21 +70,25 @@ export function machines({ order, line, data }: MachinesOptions): Machines {
       }
       const wire =
         "serial" in file
-          ? wireOf(file.serial, () => serialWire(name, file))
+          ? wireOf(file.serial, () => serialWire(name, { ...file, unanswered: unansweredAt(file.serial) }))
           : wireOf(file.folder, () => folderWire(name, file.folder));
       return escapeEmbosser({ name, does, form: file.records, wire, timeoutMs });
     },
     encoder(file, at) {
       if (file === "simulated") return simulatedEncoder(at);
-      const { name } = at;
-      const timeoutMs = file.answerSeconds * 1000;
-      if ("folder" in file) return programEncoder({ name, program: { folder: file.folder }, timeoutMs });
-      const [command = "", ...words] = file.command;
-      return programEncoder({ name, program: { command: [command, ...words] }, timeoutMs });
+      return encoderBehind(at.name, file);
     },
     close() {
       for (const wire of wires.values()) wire.close();
       for (const station of stations.values()) station.close();
     },
   };
+}
+
+/** A real encoder, which stands behind a program. */
+export function encoderBehind(name: string, file: Exclude<EncoderFile, "simulated">): Encoder {
+  const timeoutMs = file.answerSeconds * 1000;
+  if ("folder" in file) return programEncoder({ name, program: { folder: file.folder }, timeoutMs });
+  const [command = "", ...words] = file.command;
+  return programEncoder({ name, program: { command: [command, ...words] }, timeoutMs });
 }

@@ -49,7 +49,7 @@ const template = (allowed: readonly string[]) =>
 
 const answer = template([]).refine((text) => text !== "", "an empty answer would be no answer");
 
-export const escapeTemplate = z.strictObject({
+const fields = {
   begin: template([]).default("").describe("What begins a card"),
   line: template(["x", "y", "wheel", "text"])
     .refine((text) => text.includes("{text}"), "a line's record holds {text}")
@@ -61,16 +61,41 @@ export const escapeTemplate = z.strictObject({
     .describe("How the machine calls each wheel it has"),
   done: answer.describe("Its answer once a card is struck and out"),
   failed: z.array(answer).default([]).describe("Its answers when a card is not as it should be"),
-});
+};
+
+/** Of machines behind a program that watches a folder: there answers bear their card's number, and nothing is asked. */
+export const folderTemplate = z.strictObject(fields);
+
+/** Of machines at a port, where an answer does not say whose it is. */
+export const escapeTemplate = z
+  .strictObject({
+    ...fields,
+    status: answer
+      .optional()
+      .describe("Asks whether it holds no card; sent before each card, and after one without an answer"),
+    idle: answer
+      .optional()
+      .describe(
+        "Its whole answer to status when it holds none and owes no answer; it says so at no other time",
+      ),
+  })
+  .superRefine(({ status, idle, done, failed }, context) => {
+    const wrong = (message: string): void => context.addIssue({ code: "custom", path: ["idle"], message });
+    if ((status === undefined) !== (idle === undefined))
+      wrong("status and idle go together: a question, and its answer");
+    if (idle === undefined) return;
+    const said = bytesText(idle);
+    if ([done, ...failed].map(bytesText).some((other) => other.includes(said) || said.includes(other)))
+      wrong("idle must not be taken for done or failed, nor they for it");
+  });
 export type EscapeTemplate = z.output<typeof escapeTemplate>;
 
-/** Bytes of a template without fields. */
-export const bytesOf = (text: string): Uint8Array =>
-  Uint8Array.from(
-    Buffer.from(
-      text.replaceAll(written, (_, name: string) =>
-        String.fromCharCode(controls[name] ?? Number.parseInt(name, 16)),
-      ),
-      "latin1",
-    ),
+/** One character a byte. */
+function bytesText(text: string): string {
+  return text.replaceAll(written, (_, name: string) =>
+    String.fromCharCode(controls[name] ?? Number.parseInt(name, 16)),
   );
+}
+
+/** Bytes of a template without fields. */
+export const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(bytesText(text), "latin1"));

@@ -1,13 +1,11 @@
 /** Embossers, indent printers and stripe encoders of a line file: simulated, at a wire, behind a program, or in another room. */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { escapeTemplate } from "../devices/escape-template.js";
+import { escapeTemplate, folderTemplate } from "../devices/escape-template.js";
 import type { FileProblem, ReadYaml } from "../orders/yaml.js";
 
 const seconds = z.number().min(1).max(600);
-const records = escapeTemplate.describe(
-  "Escape-style records and answers, as the machine's manual gives them",
-);
+const recordsText = "Escape-style records and answers, as the machine's manual gives them";
 const certificates = {
   ca: z.string().min(1).describe("Certificate of the house's authority, PEM"),
   cert: z.string().min(1).describe("Own certificate under it, PEM"),
@@ -35,12 +33,12 @@ const wired = [
       ])
       .default(9600),
     flow: z.enum(["none", "rts-cts", "xon-xoff"]).default("none"),
-    records,
+    records: escapeTemplate.describe(recordsText),
     cardSeconds: seconds.default(60).describe("So long a card may take; then it is unknown"),
   }),
   z.strictObject({
     folder: z.string().min(1).describe("Cards are put here as files, for a program that answers beside them"),
-    records,
+    records: folderTemplate.describe(recordsText),
     cardSeconds: seconds.default(60).describe("So long a card may take; then it is unknown"),
   }),
 ] as const;
@@ -117,6 +115,15 @@ export const embossStationSchema = z.strictObject({
     .describe("How the chip is read again before a card is struck"),
   embosser: z.union([simulated, ...wired]).optional(),
   indenter: indenterFile.optional(),
+  rejectsInARow: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      "So many rejects in a row, and no further card is begun until the station is started again (3)",
+    ),
 });
 export type EmbossStationFile = z.output<typeof embossStationSchema>;
 

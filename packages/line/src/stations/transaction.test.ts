@@ -438,6 +438,7 @@ describe("the stripe is judged by what the module makes of the record now", () =
     name: "encoder",
     kind: "simulated",
     duration: () => 0,
+    ready: () => Promise.resolve(),
     encode: nobody,
     verify: ({ content }) => {
       if (content.kind !== "sealed") throw new Error("the stripe of a payment card is sealed");

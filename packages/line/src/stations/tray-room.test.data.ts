@@ -112,6 +112,7 @@ export class Room {
     const { cards, states, closed } = this.#known(tray);
     const ends = cards.map(({ serial }) => ({ serial, state: states.get(serial) ?? ("waiting" as const) }));
     const finished = ends.every(({ state }) => state !== "waiting");
-    return { digest: tray, finished, closed, cards: ends, strangers: this.#strangers };
+    const stands = this.stands ? { stands: "the port cannot be opened" } : {};
+    return { digest: tray, finished, closed, cards: ends, strangers: this.#strangers, ...stands };
   }
 }

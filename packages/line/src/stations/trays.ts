@@ -29,6 +29,8 @@ export class Trays {
   readonly #cleared = new Set<TrayRoom>();
   /** When a card of any of its trays came to an end, or a tray came there: one tray may wait long for its turn. */
   readonly #moved = new Map<TrayRoom, number>();
+  /** Why it begins no card, as it said last. */
+  readonly #stands = new Map<TrayRoom, string | undefined>();
 
   constructor(shift: Shift, leaving: Leaving) {
     this.#shift = shift;
@@ -184,6 +186,7 @@ export class Trays {
       const now = await this.#persistently(room, () => (late ? room.withdraw(tray) : room.state(tray)));
       if (now === undefined)
         throw new DeviceFault(room.name, "refused", `${room.name}: it has lost its tray ${tray}`);
+      this.#stands.set(room, now.stands);
       if (endedIn(now) > before) this.#moved.set(room, room.now());
       count = now;
     }
@@ -254,11 +257,12 @@ export class Trays {
     const of = (state: string): string => String(result.ends.filter((end) => end.state === state).length);
     const detail = `${of("struck")} good, ${of("rejected")} rejects, ${of("untouched")} untouched, ${String(result.missing.length)} missing, ${String(result.more.length)} more than were sent${result.strangers === 0 ? "" : `; ${String(result.strangers)} strangers were fed there, and not struck`}`;
     this.#shift.tell({ kind: "tray", tray: open.tray, station: station.name, how: "in", detail });
+    const said = this.#stands.get(room);
     if (result.ends.every(({ state }) => state === "untouched"))
       throw new DeviceFault(
         room.name,
         "timeout",
-        `${room.name}: no card of tray ${open.tray} was begun there in ${String(Math.round(room.patienceMs / 1000))} seconds`,
+        `${room.name}: no card of tray ${open.tray} was begun there in ${String(Math.round(room.patienceMs / 1000))} seconds${said === undefined ? "" : `: it says ${said}`}`,
       );
   }
 

@@ -297,6 +297,10 @@ describe("the magnetic stripe", () => {
       name: "encoder",
       kind: "simulated",
       duration: () => 1,
+      ready: () => {
+        did.push("ready");
+        return Promise.resolve();
+      },
       encode: () => {
         did.push("encode");
         return fails ? Promise.reject(new DeviceFault("encoder", "timeout", "no answer")) : Promise.resolve();
@@ -319,7 +323,7 @@ describe("the magnetic stripe", () => {
     const { visit, journal, done } = scene([{ atr: completed }], { encoder: machine });
     const card = striped();
     expect((await visual.visit(card, visit)).kind).toBe("passed");
-    expect([done.length, did]).toEqual([3, ["encode", "verify"]]);
+    expect([done.length, did]).toEqual([3, ["ready", "encode", "verify"]]);
     expect(card.passed).toContain("visual/3");
     expect(card.findings).toContainEqual({ what: "stripe", result: "simulated", station: "visual" });
     expect((await journal.states())[0]?.open).toBeUndefined();
@@ -333,14 +337,25 @@ describe("the magnetic stripe", () => {
     expect(
       await visual.visit(striped(), scene([{ atr: completed }], { encoder: twice.machine }).visit),
     ).toEqual({ kind: "rejected", code: "mark-wrong", detail: "track 2: its LRC is wrong" });
-    expect(twice.did).toEqual(["encode", "verify", "encode", "verify"]);
+    expect(twice.did).toEqual(["ready", "encode", "verify", "encode", "verify"]);
+  });
+  test("is not begun by an encoder that is not there: the line stops before its intent, and the card is whole", async () => {
+    const { machine, did } = encoder([[]]);
+    const away: Encoder = {
+      ...machine,
+      ready: () => Promise.reject(new DeviceFault("encoder", "unplugged", "no such program")),
+    };
+    const { visit, journal } = scene([{ atr: completed }], { encoder: away });
+    await expect(visual.visit(striped(), visit)).rejects.toThrow("no such program");
+    expect(did).toEqual([]);
+    expect((await journal.states())[0]?.open).toBeUndefined();
   });
   test("of unknown outcome is the card's end; without an encoder the machine stops, and the card is whole", async () => {
     const broken = encoder([[]], true);
     expect(
       await visual.visit(striped(), scene([{ atr: completed }], { encoder: broken.machine }).visit),
     ).toMatchObject({ kind: "rejected", code: "mark-unknown" });
-    expect(broken.did).toEqual(["encode"]);
+    expect(broken.did).toEqual(["ready", "encode"]);
     const none = scene([{ atr: completed }]);
     await expect(visual.visit(striped(), none.visit)).rejects.toThrow("no encoder");
   });

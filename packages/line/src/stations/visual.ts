@@ -131,6 +131,8 @@ async function encodeStripe(card: CardInWork, visit: Visit, number: number): Pro
   const { serial } = card;
   const write = (note: Pick<Note, "station" | "segment" | "event" | "detail">): Promise<void> =>
     visit.world.outside(visit.outside.journalMs, visit.journal.write({ serial, program: "visual", ...note }));
+  // As with every mark: an encoder that is not there stops the line, and costs no card.
+  await encoder.ready();
   await write({ station: "visual", segment: number, event: "intent" });
   let problems: readonly StripeProblem[] = [];
   try {

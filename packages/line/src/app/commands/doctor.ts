@@ -14,7 +14,7 @@ import { readFonts } from "../../plan/layout/index.js";
 import { readLine } from "../../stations/line-file.js";
 import { laserOf } from "../marks.js";
 import { dataRoot, pcscSocket, timeZone, usbDevices } from "../config.js";
-import { cameraChecks, printerChecks } from "../doctor-devices.js";
+import { cameraChecks, encoderChecks, printerChecks } from "../doctor-devices.js";
 import { exitCode } from "../problem.js";
 import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
 
@@ -27,14 +27,14 @@ interface Check {
 export function addDoctorCommand(program: Command): void {
   withData(program.command("doctor"))
     .description("what this machine has and lacks")
-    .option("--line <line.yaml>", "also whether this line's engravers can take a job")
+    .option("--line <line.yaml>", "also whether this line's engravers and encoders can take a job")
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
     .action(async (options: CommonOptions & { readonly line?: string }) => {
       const own = [node(), database(), token(), fonts(), clock(), memory(), folder(dataRoot(options.data))];
       const checks = [
         ...own,
         ...(await readers()),
-        ...(await engravers(options.line)),
+        ...(await machinesOf(options.line)),
         ...cameraChecks(),
         ...printerChecks(),
       ];
@@ -158,12 +158,12 @@ async function readers(): Promise<readonly Check[]> {
 const plugged = ({ port, path, serial }: UsbPlace): string =>
   `usb: ${port}${path === undefined ? "" : ` or ${path}`}${serial === undefined ? "" : `, serial number of the device ${serial}`}`;
 
-/** Folders of a line's engravers: there, writable, and with no job of an earlier card in them. */
-async function engravers(lineFile: string | undefined): Promise<readonly Check[]> {
+/** A line's encoders; and folders of its engravers: there, writable, and with no job of an earlier card in them. */
+async function machinesOf(lineFile: string | undefined): Promise<readonly Check[]> {
   if (lineFile === undefined) return [];
   const line = await readLine(lineFile);
   await laserOf(line);
-  const checks: Check[] = [];
+  const checks: Check[] = [...(await encoderChecks(line.stations))];
   for (const { name, engraver } of line.stations) {
     if (engraver === undefined || engraver === "simulated") continue;
     for (const folder of engraver.folders) {

@@ -145,7 +145,13 @@ async function run(order: string, options: DecisionOptions & { readonly line?: s
           line,
           store,
           data,
-          desk: { tell: screen.tell, awaits: screen.awaits, typed: input.typed },
+          desk: {
+            tell: screen.tell,
+            awaits: screen.awaits,
+            typed: input.typed,
+            // Nobody has fixed a card so soon.
+            ...(process.stdin.isTTY ? { soonestMs: 500 } : {}),
+          },
           stopping: stopping.signal,
         }),
       );

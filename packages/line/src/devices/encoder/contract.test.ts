@@ -57,7 +57,8 @@ const q = JSON.parse(fs.readFileSync(0, "utf8"));
 const say = (x) => process.stdout.write(JSON.stringify(x));
 const written = fs.existsSync(card) ? JSON.parse(fs.readFileSync(card, "utf8")) : undefined;
 const key = (x) => JSON.stringify(x.sealed ?? x.tracks);
-if (q.ask === "encode") { fs.writeFileSync(card, JSON.stringify(q)); say({ done: true }); }
+if (q.ask === "ready") say({ ready: true });
+else if (q.ask === "encode") { fs.writeFileSync(card, JSON.stringify(q)); say({ done: true }); }
 else if (q.ask === "confirm") {
   const number = written.tracks.find(({ track }) => track === 2).text.split("=")[0];
   const own = require("crypto").createHmac("sha256", Buffer.from(q.salt, "hex")).update(number).digest("hex");
@@ -88,7 +89,8 @@ function byFolder(): Encoder {
         readonly digest?: string;
       };
       let answer: object;
-      if (ask === "encode") {
+      if (ask === "ready") answer = { ready: true };
+      else if (ask === "encode") {
         card = { ...q };
         answer = { done: true };
       } else if (ask === "read")
@@ -114,7 +116,11 @@ function byFolder(): Encoder {
       renameSync(`${base}.part`, `${base}.answer`);
     }
   }, 5);
-  stops.push(() => clearInterval(timer));
+  stops.push(() => {
+    clearInterval(timer);
+    // What is answered leaves nothing.
+    expect(readdirSync(watched)).toEqual([]);
+  });
   return programEncoder({ name: "encoder", program: { folder: watched }, timeoutMs: 5_000 });
 }
 
@@ -133,6 +139,7 @@ const encoders: Record<string, () => Encoder> = {
 describe.each(Object.entries(encoders))("%s", (_, make) => {
   test("writes, and reads back what it wrote", async () => {
     const encoder = make();
+    await encoder.ready();
     await encoder.encode(job);
     expect(await encoder.verify(job)).toEqual([]);
     expect(await encoder.read(job)).toEqual(job.content.kind === "clear" ? job.content.tracks : []);
@@ -264,6 +271,46 @@ describe("a program that does not do its part", () => {
       timeoutMs: 1_000,
     });
     await expect(gone.encode(job)).rejects.toMatchObject({ code: "unplugged" });
+    await expect(gone.ready()).rejects.toThrow("cannot be started: spawn /no/such/encoder ENOENT");
+    const inPath = (command: string) =>
+      programEncoder({ name: "encoder", program: { command: [command] }, timeoutMs: 1_000 });
+    await expect(inPath("no-such-encoder").ready()).rejects.toThrow("cannot be started");
+    // A folder is none, and a file that nobody may start.
+    await expect(inPath(root).ready()).rejects.toThrow("cannot be started");
+    const file = join(folder(), "..", "plain");
+    writeFileSync(file, "", { mode: 0o644 });
+    await expect(inPath(file).ready()).rejects.toThrow("cannot be started");
+    // This one is, and does not know the question.
+    await expect(inPath("true").ready()).rejects.toThrow("no JSON");
+  });
+  test.each([
+    ["refuses", 'console.log(\'{"refused":"unplugged"}\')', "unplugged"],
+    ["ends with an error, as an interpreter without its script does", "process.exit(2)", "ended with 2"],
+  ])("is asked before a card whether it is ready: %s", async (_, text, said) => {
+    await expect(says(text).ready()).rejects.toThrow(said);
+  });
+  test("which watches a folder, and is not at work, is told before a card", async () => {
+    const watched = folder();
+    const encoder = programEncoder({ name: "encoder", program: { folder: watched }, timeoutMs: 60 });
+    await expect(encoder.ready()).rejects.toMatchObject({ code: "timeout" });
+    expect(readdirSync(watched)).toEqual([]);
+    const file = join(watched, "file");
+    writeFileSync(file, "");
+    await expect(
+      programEncoder({ name: "encoder", program: { folder: file }, timeoutMs: 60 }).ready(),
+    ).rejects.toMatchObject({ code: "unplugged" });
+  });
+  test("a killed run's question stops the machine, and a late answer is nobody's and goes away", async () => {
+    const watched = folder();
+    mkdirSync(watched);
+    writeFileSync(join(watched, "000000000000001.question"), "{}");
+    writeFileSync(join(watched, "000000000000002.answer"), '{"done":true}');
+    const encoder = programEncoder({ name: "encoder", program: { folder: watched }, timeoutMs: 60 });
+    await expect(encoder.ready()).rejects.toThrow("000000000000001.question");
+    await expect(encoder.encode(job)).rejects.toMatchObject({ code: "refused" });
+    rmSync(join(watched, "000000000000001.question"));
+    await expect(encoder.encode(job)).rejects.toMatchObject({ code: "timeout" });
+    expect(readdirSync(watched)).toEqual([]);
   });
   test("leaves no contents in its folder", async () => {
     const watched = folder();

@@ -60,6 +60,11 @@ export interface Encoder {
   readonly kind: "real" | "simulated";
   /** Milliseconds of writing and reading back (for the planner and reports). */
   duration(job: StripeJob): number;
+  /**
+   * Asked before a stripe's intent: whether the machine is there and has nothing in work. Throws DeviceFault, which says what to do; the line
+   * then stops, and the card is whole.
+   */
+  ready(): Promise<void>;
   /** Writes the body at its head. Throws DeviceFault when the machine did not confirm it: the outcome is then unknown. */
   encode(job: StripeJob): Promise<void>;
   /**

@@ -4,7 +4,18 @@
  * folder. docs/visual-stations.md gives the questions and answers.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { randomInt } from "node:crypto";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hex } from "@persoline/card/bytes";
@@ -39,6 +50,7 @@ const fault = z.enum([
   "different",
 ]);
 const answerOf = {
+  ready: z.strictObject({ ready: z.literal(true) }),
   encode: z.strictObject({ done: z.literal(true) }),
   read: z.strictObject({
     tracks: z.array(
@@ -58,12 +70,9 @@ export function programEncoder(options: ProgramEncoderOptions): Encoder {
   const ask = asked(options);
   const answer = async <Q extends Question>(
     question: Q,
-    job: StripeJob,
-    more: object = {},
+    more: object,
   ): Promise<z.output<(typeof answerOf)[Q]>> => {
-    const text = await ask(
-      JSON.stringify({ ask: question, coercivity: job.coercivity, ...contentOf(job), ...more }),
-    );
+    const text = await ask(JSON.stringify({ ask: question, ...more }));
     let said: unknown;
     try {
       said = JSON.parse(text);
@@ -81,6 +90,9 @@ export function programEncoder(options: ProgramEncoderOptions): Encoder {
     name,
     kind: "real",
     duration: () => 1_500,
+    async ready() {
+      await answer("ready", {});
+    },
     async encode(job) {
       if (job.content.kind === "clear") {
         // Refused here, before a card moves past a head.
@@ -92,20 +104,24 @@ export function programEncoder(options: ProgramEncoderOptions): Encoder {
           throw thrown;
         }
       }
-      await answer("encode", job);
+      await answer("encode", asking(job));
     },
     async verify(job) {
       // What is sealed is compared inside the machine.
-      if (job.content.kind === "sealed") return (await answer("verify", job)).problems;
-      return compared((await answer("read", job)).tracks, job.content.tracks);
+      if (job.content.kind === "sealed") return (await answer("verify", asking(job))).problems;
+      return compared((await answer("read", asking(job))).tracks, job.content.tracks);
     },
     async confirms(job, { salt, digest }) {
-      const { agrees } = await answer("confirm", job, { salt: hex(salt), digest: hex(digest) });
+      const { agrees } = await answer("confirm", {
+        ...asking(job),
+        salt: hex(salt),
+        digest: hex(digest),
+      });
       return agrees;
     },
     async read(job) {
       if (job.content.kind === "sealed") return undefined;
-      const { tracks } = await answer("read", job);
+      const { tracks } = await answer("read", asking(job));
       return tracks.flatMap((one) => ("text" in one ? [one] : []));
     },
   };
@@ -127,16 +143,18 @@ function compared(read: readonly ReadTrack[], asked: readonly TrackText[]): Stri
   });
 }
 
-const contentOf = ({ content }: StripeJob): object =>
-  content.kind === "sealed"
+const asking = ({ coercivity, content }: StripeJob): object => ({
+  coercivity,
+  ...(content.kind === "sealed"
     ? { sealed: { order: content.order, record: content.record, content: content.content } }
-    : { tracks: content.tracks.map((one) => ({ ...one, bitsPerInch: trackForms[one.track].bitsPerInch })) };
+    : { tracks: content.tracks.map((one) => ({ ...one, bitsPerInch: trackForms[one.track].bitsPerInch })) }),
+});
 
 function asked(options: ProgramEncoderOptions): (question: string) => Promise<string> {
   const { program } = options;
-  return "command" in program
-    ? (question) => started(options, program.command, question)
-    : watching(options, program.folder);
+  if ("folder" in program) return watching(options, program.folder);
+  const { command } = program;
+  return (question) => started(options, command, question);
 }
 
 function started(
@@ -169,30 +187,50 @@ function started(
   });
 }
 
+const ownAnswer = /^\d{15}\.answer$/;
+
+/** Numbers are drawn, so that no answer to an earlier question is one to a later. */
 function watching(
   { name, timeoutMs }: ProgramEncoderOptions,
   folder: string,
 ): (question: string) => Promise<string> {
-  let number = 0;
-  return async (question) => {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    let base: string;
-    // Numbers go on where an earlier run stopped: an old answer is never taken for a new one.
-    do base = join(folder, String(++number).padStart(6, "0"));
-    while (existsSync(`${base}.question`) || existsSync(`${base}.answer`) || existsSync(`${base}.done`));
-    writeFileSync(`${base}.new`, question, { mode: 0o600 });
-    renameSync(`${base}.new`, `${base}.question`);
-    for (let waited = 0; !existsSync(`${base}.answer`); waited += 20) {
-      if (waited >= timeoutMs) {
-        rmSync(`${base}.question`, { force: true });
-        throw new DeviceFault(name, "timeout", `${name} gave no answer in ${String(timeoutMs)} ms`);
-      }
-      await sleep(20);
+  const look = (): void => {
+    let names: readonly string[];
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+      names = readdirSync(folder);
+    } catch {
+      throw new DeviceFault(
+        name,
+        "unplugged",
+        `${name} cannot write into ${folder}: mend the folder or its share`,
+      );
     }
-    const text = readFileSync(`${base}.answer`, "utf8").slice(0, longestAnswer);
-    // Contents are the person's: only the number stays.
-    writeFileSync(`${base}.done`, "");
-    for (const end of ["question", "answer"]) rmSync(`${base}.${end}`, { force: true });
-    return text;
+    const left = names.find((one) => one.endsWith(".question"));
+    if (left !== undefined)
+      throw new DeviceFault(
+        name,
+        "refused",
+        `${name}: an earlier question lies in ${folder}: ${left}. It must not be written onto another card: see that the encoder's program is idle, take the file away, then run the line again`,
+      );
+    // Answers that nobody waits for any more show a person's tracks.
+    for (const one of names.filter((each) => ownAnswer.test(each)))
+      rmSync(join(folder, one), { force: true });
+  };
+  return async (question) => {
+    look();
+    const base = join(folder, String(randomInt(2 ** 48 - 1)).padStart(15, "0"));
+    try {
+      writeFileSync(`${base}.new`, question, { mode: 0o600 });
+      renameSync(`${base}.new`, `${base}.question`);
+      for (const until = performance.now() + timeoutMs; !existsSync(`${base}.answer`); await sleep(20))
+        if (performance.now() > until)
+          throw new DeviceFault(name, "timeout", `${name} gave no answer in ${String(timeoutMs)} ms`);
+      return readFileSync(`${base}.answer`, "utf8").slice(0, longestAnswer);
+    } finally {
+      // Contents are the person's: nothing stays.
+      for (const end of ["new", "question", "answer"]) rmSync(`${base}.${end}`, { force: true });
+    }
   };
 }

@@ -86,6 +86,7 @@ export function simulatedEncoder(options: SimulatedEncoderOptions): Encoder {
   return {
     name,
     kind: "simulated",
+    ready: () => Promise.resolve(),
     duration: () => encodingMs,
     async encode(job) {
       const dir = body();

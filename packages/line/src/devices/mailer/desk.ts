@@ -8,6 +8,11 @@ export interface MailingDesk {
   readonly awaits: (text: string | undefined) => void;
   /** The next line of scanner or keyboard; undefined: there will be no more. */
   readonly typed: () => Promise<string | undefined>;
+  /**
+   * An Enter sooner than this after the words, ms, confirms nothing: it was typed before, or by a scanner that ends its codes with two. None
+   * when not said, as for a program's lines.
+   */
+  readonly soonestMs?: number;
   /** Codes in the next picture of carrier and card, instead of a scanner; undefined: there will be no more. */
   readonly seen?: () => Promise<readonly string[] | undefined>;
 }
@@ -45,7 +50,13 @@ export function deskMailer(desk: MailingDesk): Mailer {
       }
     });
   const confirmed = (words: string): Promise<string | undefined> =>
-    asked(`${words} Then press Enter.`, desk.typed);
+    asked(`${words} Then press Enter.`, async () => {
+      const soonest = performance.now() + (desk.soonestMs ?? 0);
+      for (;;) {
+        const text = await desk.typed();
+        if (text === undefined || performance.now() >= soonest) return text;
+      }
+    });
   const hint = "(- when it cannot be read, 0 when there is none)";
 
   async function look(which: string): Promise<Sight | "ended"> {

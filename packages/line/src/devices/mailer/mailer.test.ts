@@ -179,6 +179,24 @@ describe("the desk", () => {
     expect(told).toEqual([expect.stringContaining("MATCH") as string]);
   });
 
+  test("an Enter from before, or a scanner's second one, fixes no card", async () => {
+    const began = performance.now();
+    const waiting: Promise<string>[] = [
+      Promise.resolve(""),
+      new Promise((resolve) => setTimeout(() => resolve(""), 5)),
+      new Promise((resolve) => setTimeout(() => resolve(""), 200)),
+    ];
+    const mailer = deskMailer({
+      tell: () => undefined,
+      awaits: () => undefined,
+      typed: async () => waiting.shift(),
+      soonestMs: 100,
+    });
+    await mailer.fix();
+    expect(performance.now() - began).toBeGreaterThan(150);
+    expect(waiting).toEqual([]);
+  });
+
   test.each([
     [
       ["C-0000001", "A-1-0001"],

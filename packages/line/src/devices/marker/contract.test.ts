@@ -340,7 +340,25 @@ describe("an engraver that takes files", () => {
     const { marker, folder, stop } = watched(() => undefined, { withinMs: 1, format: "gcode" });
     stop();
     await expect(marker.mark({ ...filed(1) })).rejects.toMatchObject({ code: "timeout" });
+    expect(readdirSync(folder)).toEqual([expect.stringMatching(/^persoline-[0-9a-f]{16}\.unanswered$/)]);
+  });
+  test("a mark without an answer may be burnt yet: no other is begun until the answer is there, or people have looked", async () => {
+    const { marker, folder, burnt, stop } = watched(() => undefined, { withinMs: 1 });
+    const timedOut = async (): Promise<string> => {
+      await expect(marker.mark(filed(1))).rejects.toMatchObject({ code: "timeout" });
+      return readdirSync(folder)[0] ?? "";
+    };
+    const note = await timedOut();
+    const later = fileEngraver({ name: "laser", folder, format: "gcode", withinMs: 1, pollMs: 5 });
+    await expect(later.ready?.()).rejects.toThrow(note);
+    await expect(later.mark(filed(2))).rejects.toMatchObject({ code: "refused" });
+    expect(burnt.every((text) => text.includes("job 1"))).toBe(true);
+    writeFileSync(join(folder, note.replace("unanswered", "done")), "");
+    await later.ready?.();
     expect(readdirSync(folder)).toEqual([]);
+    rmSync(join(folder, await timedOut()));
+    await later.ready?.();
+    stop();
   });
   test("the confirmation of another mark is none of this one", async () => {
     const { marker, folder, stop } = watched(
@@ -350,7 +368,9 @@ describe("an engraver that takes files", () => {
       },
     );
     await expect(marker.mark(filed(1))).rejects.toMatchObject({ code: "timeout" });
-    expect(readdirSync(folder)).toEqual(["persoline-0123456789abcdef.done"]);
+    expect(readdirSync(folder).filter((one) => !one.endsWith(".unanswered"))).toEqual([
+      "persoline-0123456789abcdef.done",
+    ]);
     stop();
   });
   test("an earlier card's job in the folder stops the machine before anything is marked", async () => {
@@ -384,6 +404,9 @@ describe("an engraver that takes files", () => {
     const of = (...command: string[]): Marker =>
       fileEngraver({ name: "laser", folder, format: "gcode", withinMs: 50, command });
     await expect(of("/bin/sleep", "30").mark(filed(1))).rejects.toMatchObject({ code: "timeout" });
+    // Ended by force, it may have burnt or burn yet.
+    await expect(of("/bin/true", "{file}").ready?.()).rejects.toThrow("has not answered");
+    for (const note of readdirSync(folder)) rmSync(join(folder, note));
     await expect(of("/no/such/program", "{file}").mark(filed(1))).rejects.toMatchObject({
       code: "unplugged",
     });

@@ -1,7 +1,8 @@
 /**
  * An engraver that takes files: each mark is one file, put whole and durably into the folder its program watches, or handed to a command.
  * The mark is made when the machine says so, and only then: by a file `NAME.done` beside the job, or by the command's end. Whatever else
- * happens, nobody knows what is on the card; the file is taken away, so that it cannot be burnt on the next one.
+ * happens, nobody knows what is on the card; the file is taken away, so that it cannot be burnt on the next one. Its program may have taken it
+ * before, and burn it yet: until its answer is there, or people have looked, no other card is begun (`NAME.unanswered`).
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -9,6 +10,7 @@ import { constants } from "node:fs";
 import { access, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DeviceFault } from "../problem.js";
+import { forgetUnanswered, noteUnanswered } from "../unanswered.js";
 import { engraverGeometry } from "./geometry.js";
 import type { MachineFile, Marker, MarkJob } from "./port.js";
 
@@ -28,6 +30,7 @@ export interface FileEngraverOptions {
   readonly pollMs?: number;
 }
 
+const noteName = /^(persoline-[0-9a-f]{16})\.unanswered$/;
 const jobName = /^persoline-[0-9a-f]{16}\.[a-z]+$/;
 /** What a machine says about a failure is shown, and may be anything. */
 const said = (text: string): string =>
@@ -65,7 +68,23 @@ export function fileEngraver(options: FileEngraverOptions): Marker {
         `${name} cannot write into ${folder} (${code(error) ?? "failed"}): mend the folder or its share, then run the line again`,
       );
     }
-    const left = names.find((one) => jobName.test(one));
+    const gone = new Set<string>();
+    for (const note of names) {
+      const id = noteName.exec(note)?.[1];
+      if (id === undefined) continue;
+      const answers = [`${id}.done`, `${id}.failed`].filter((one) => names.includes(one));
+      if (answers.length === 0)
+        throw fault(
+          "refused",
+          `${name} was handed a mark and has not answered: it may be burnt yet. Take the card out, see that the machine has nothing loaded, remove ${join(folder, note)}, then run the line again`,
+        );
+      // The late answer: the machine is done with that card.
+      for (const one of [...answers, note]) {
+        forgetUnanswered(join(folder, one));
+        gone.add(one);
+      }
+    }
+    const left = names.find((one) => jobName.test(one) && !gone.has(one));
     if (left !== undefined)
       throw fault(
         "refused",
@@ -74,10 +93,11 @@ export function fileEngraver(options: FileEngraverOptions): Marker {
   };
 
   /** Whole or not at all, and there after a power cut. */
-  const put = async (id: string, file: MachineFile): Promise<string> => {
+  const put = async (id: string, file: MachineFile, note: string): Promise<string> => {
     const made = join(folder, `.${id}.part`);
     const job = join(folder, `${id}${file.extension}`);
     try {
+      noteUnanswered(note, `${name} was handed a mark, and its answer has not come`);
       const handle = await open(made, "wx", 0o640);
       try {
         await handle.writeFile(file.bytes);
@@ -137,13 +157,26 @@ export function fileEngraver(options: FileEngraverOptions): Marker {
       const file = fileOf(job);
       await ready();
       const id = `persoline-${randomBytes(8).toString("hex")}`;
-      const path = await put(id, file);
+      const note = join(folder, `${id}.unanswered`);
+      let answered = true;
       try {
-        if (options.command === undefined) await confirmed(id, file.ms + withinMs);
-        else await handed(options.command, path, file.ms + withinMs, fault);
+        const path = await put(id, file, note);
+        answered = false;
+        try {
+          if (options.command === undefined) await confirmed(id, file.ms + withinMs);
+          else await handed(options.command, path, file.ms + withinMs, fault);
+          answered = true;
+        } catch (thrown) {
+          // A command that ended or could not be started has no more to say.
+          const ends = options.command === undefined ? ["refused"] : ["refused", "unplugged"];
+          answered = thrown instanceof DeviceFault && ends.includes(thrown.code);
+          throw thrown;
+        } finally {
+          // It names a person, and must never be burnt a second time.
+          await rm(path, { force: true });
+        }
       } finally {
-        // It names a person, and must never be burnt a second time.
-        await rm(path, { force: true });
+        if (answered) forgetUnanswered(note);
       }
     },
   };

@@ -77,6 +77,8 @@ export interface TrayCount {
   }[];
   /** Bodies that were fed there and are no card of any tray. */
   readonly strangers: number;
+  /** Why the room begins no card now; undefined: it does, when one is there. */
+  readonly stands?: string | undefined;
   /** The room's signature under what became of each card, once it is counted in. */
   readonly receipt?: string | undefined;
 }

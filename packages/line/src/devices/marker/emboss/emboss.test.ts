@@ -91,6 +91,12 @@ describe("templates", () => {
     [{ line: "{text}{name}", done: "<ACK>" }, "fields"],
     [{ begin: "{text}", line: "{text}", done: "<ACK>" }, "no place"],
     [{ line: "{text}", done: "" }, "empty"],
+    [{ line: "{text}", done: "<ACK>", status: "<ENQ>" }, "go together"],
+    [{ line: "{text}", done: "<ACK><ESC>K", status: "<ENQ>", idle: "<ACK>" }, "must not be taken for"],
+    [
+      { line: "{text}", done: "<ACK>", failed: ["<15>"], status: "<ENQ>", idle: "<NAK>" },
+      "must not be taken for",
+    ],
   ])("%o is refused", (form, why) => {
     const read = escapeTemplate.safeParse({ wheels: {}, ...form });
     expect(read.success).toBe(false);
@@ -130,16 +136,55 @@ describe("over a folder", () => {
     await embosserOver(folderWire("embosser", watched)).mark(job(number, holder));
     stop();
     expect(readEmboss(body).map(({ text }) => text)).toEqual(["ANNA KOVACS", "4111 1111 1111 1111"]);
-    expect(readdirSync(watched)).toEqual(["000001.done"]);
+    expect(readdirSync(watched)).toEqual([]);
   });
-  test("an answer that lies there from before is none of a new card", async () => {
+  test("an answer that lies there from before is none of a new card, and goes away", async () => {
     const watched = folder();
     mkdirSync(watched);
-    writeFileSync(join(watched, "000001.answer"), Buffer.from([0x1b, 0x4b]));
+    writeFileSync(join(watched, "000000000000001.answer"), Buffer.from([0x1b, 0x4b]));
     await expect(embosserOver(folderWire("embosser", watched), 150).mark(job(holder))).rejects.toMatchObject({
       code: "timeout",
     });
-    expect(readdirSync(watched).toSorted()).toEqual(["000001.answer", "000002.done"]);
+    expect(readdirSync(watched)).toEqual([expect.stringMatching(/^\d{15}\.unanswered$/)]);
+  });
+  test("a killed run's card in the folder stops the machine before anything is struck", async () => {
+    const watched = folder();
+    mkdirSync(watched);
+    writeFileSync(join(watched, "000000000000001.card"), "ANNA of a killed run");
+    const embosser = embosserOver(folderWire("embosser", watched));
+    await expect(embosser.ready?.()).rejects.toThrow("000000000000001.card");
+    await expect(embosser.mark(job(holder))).rejects.toMatchObject({ code: "refused" });
+    expect(readdirSync(watched)).toEqual(["000000000000001.card"]);
+    rmSync(join(watched, "000000000000001.card"));
+    await embosser.ready?.();
+  });
+  test("after a card without an answer nothing is handed over until its answer is there, or people have looked", async () => {
+    const watched = folder();
+    const first = embosserOver(folderWire("embosser", watched), 50);
+    const timedOut = async (): Promise<string> => {
+      await expect(first.mark(job(holder))).rejects.toMatchObject({ code: "timeout" });
+      return readdirSync(watched)[0]?.replace(".unanswered", "") ?? "";
+    };
+    const number = await timedOut();
+    // Another process as well: it lies in the folder.
+    const later = embosserOver(folderWire("embosser", watched), 50);
+    await expect(later.ready?.()).rejects.toThrow(`${number}.unanswered`);
+    await expect(later.mark(job(holder))).rejects.toMatchObject({ code: "refused" });
+    // Half an answer is none.
+    writeFileSync(join(watched, `${number}.answer`), Buffer.from([0x1b]));
+    await expect(later.ready?.()).rejects.toMatchObject({ code: "refused" });
+    writeFileSync(join(watched, `${number}.answer`), Buffer.from([0x1b, 0x4b]));
+    await later.ready?.();
+    expect(readdirSync(watched)).toEqual([]);
+    rmSync(join(watched, `${await timedOut()}.unanswered`));
+    await later.ready?.();
+  });
+  test("a folder that cannot be made or written costs no card", async () => {
+    const file = join(root, "no-folder");
+    writeFileSync(file, "");
+    await expect(embosserOver(folderWire("embosser", file)).ready?.()).rejects.toMatchObject({
+      code: "unplugged",
+    });
   });
 });
 
@@ -163,14 +208,18 @@ describe("over a serial port", () => {
   let machine: ChildProcessWithoutNullStreams;
   let device: string;
   let wire: Wire;
+  let unanswered: string;
   beforeEach(async () => {
     machine = spawn("python3", ["-c", pty]);
     device = await new Promise<string>((resolve, reject) => {
       machine.on("error", () => reject(new Error("python3 is missing: apt-get install python3")));
       machine.stderr.once("data", (text: Buffer) => resolve(text.toString().trim()));
     });
-    wire = serialWire("embosser", { serial: device, baud: 9600, flow: "none" });
+    unanswered = join(folder(), "port.unanswered");
+    wire = atPort();
   });
+  const atPort = (): Wire =>
+    serialWire("embosser", { serial: device, baud: 9600, flow: "none", unanswered, idleMs: 1_500 });
   afterEach(() => {
     wire.close();
     machine.kill();
@@ -181,10 +230,10 @@ describe("over a serial port", () => {
     let bytes = Buffer.alloc(0);
     machine.stdout.on("data", (part: Buffer) => {
       bytes = Buffer.concat([bytes, part]);
-      if (bytes.at(-1) !== 0x03) return;
+      if (bytes.at(-1) !== 0x03 && bytes.at(-1) !== 0x05) return;
       const card = bytes;
       bytes = Buffer.alloc(0);
-      seen.cards++;
+      if (card.at(-1) === 0x03) seen.cards++;
       void answer(card).then(async (said) => {
         machine.stdin.write(said.subarray(0, 1));
         await sleep(20);
@@ -223,6 +272,64 @@ describe("over a serial port", () => {
     await sleep(200);
     expect(seen.cards).toBe(1);
   });
+  /** The machine answers the first card only when told; later ones never. A query by `status`. */
+  const lateMachine = (status: () => Buffer | undefined): { cards: string[]; late: () => void } => {
+    const cards: string[] = [];
+    attach((bytes) => {
+      if (bytes[0] === 0x05) {
+        const said = status();
+        return said === undefined ? new Promise(() => undefined) : Promise.resolve(said);
+      }
+      cards.push(Buffer.from(bytes).toString("latin1"));
+      return new Promise(() => undefined);
+    });
+    return { cards, late: () => void machine.stdin.write(Buffer.from([0x1b, 0x4b])) };
+  };
+  test("a late answer confirms no later card: without a status query nothing is sent until people have looked", async () => {
+    const { cards, late } = lateMachine(() => undefined);
+    const embosser = embosserOver(wire, 200);
+    await expect(embosser.mark(job(holder))).rejects.toMatchObject({ code: "timeout" });
+    setTimeout(late, 150);
+    await expect(embosser.ready?.()).rejects.toThrow(unanswered);
+    await expect(embosser.mark(job(number))).rejects.toMatchObject({ code: "refused" });
+    // Another process at the port is no wiser.
+    wire.close();
+    wire = atPort();
+    await expect(embosserOver(wire).ready?.()).rejects.toMatchObject({ code: "refused" });
+    expect(cards).toHaveLength(1);
+    rmSync(unanswered);
+    await embosserOver(wire).ready?.();
+  });
+  test("a process killed with a card out leaves that to the next", async () => {
+    attach(() => new Promise(() => undefined));
+    void embosserOver(wire, 60_000).mark(job(holder));
+    while (!existsSync(unanswered)) await sleep(5);
+    const next = atPort();
+    await expect(embosserOver(next).ready?.()).rejects.toMatchObject({ code: "refused" });
+    next.close();
+  });
+  const asking = { ...machineForm, status: "<ENQ>", idle: "<ESC>I" };
+  const askingOver = (over: Wire) =>
+    escapeEmbosser({ name: "embosser", does: "emboss", form: asking, wire: over, timeoutMs: 200 });
+  test("asked for its status, the machine must say that it is idle before a card is sent again", async () => {
+    let idle = false;
+    const { cards, late } = lateMachine(() => Buffer.from([0x1b, idle ? 0x49 : 0x42]));
+    await expect(askingOver(wire).mark(job(holder))).rejects.toMatchObject({ code: "timeout" });
+    await expect(askingOver(wire).ready?.()).rejects.toMatchObject({ code: "timeout" });
+    // It ends the first card while it is asked: whether that one or the next lay in it, nobody knows.
+    setTimeout(late, 150);
+    await expect(askingOver(wire).ready?.()).rejects.toThrow("look at that card");
+    idle = true;
+    await askingOver(wire).ready?.();
+    expect(existsSync(unanswered)).toBe(false);
+    await expect(askingOver(wire).mark(job(number))).rejects.toMatchObject({ code: "timeout" });
+    expect(cards).toHaveLength(2);
+  });
+  test("a machine that is off is told by its silence to the query, before a card is sent", async () => {
+    const { cards } = lateMachine(() => undefined);
+    await expect(askingOver(wire).ready?.()).rejects.toThrow("switched on");
+    expect(cards).toEqual([]);
+  });
   test("a machine unplugged in the middle of a card is told at once", async () => {
     attach(() => {
       machine.kill("SIGKILL");
@@ -231,11 +338,13 @@ describe("over a serial port", () => {
     await expect(embosserOver(wire, 10_000).mark(job(holder))).rejects.toMatchObject({ code: "unplugged" });
   });
   test("no port, and a file that is none", async () => {
-    const at = (serial: string) => embosserOver(serialWire("embosser", { serial, baud: 9600, flow: "none" }));
+    const at = (serial: string) =>
+      embosserOver(serialWire("embosser", { serial, baud: 9600, flow: "none", unanswered }));
     const file = join(root, "file");
     writeFileSync(file, "");
     await expect(at("/dev/no-such-port").mark(job(holder))).rejects.toMatchObject({ code: "unplugged" });
     await expect(at(file).mark(job(holder))).rejects.toMatchObject({ code: "unplugged" });
     expect(existsSync(file) && readFileSync(file, "utf8")).toBe("");
+    expect(existsSync(unanswered)).toBe(false);
   });
 });

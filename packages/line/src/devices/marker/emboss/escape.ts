@@ -6,7 +6,7 @@ import { markingMs } from "../simulated.js";
 import { recordsOf } from "./records.js";
 import { bytesOf, type EscapeTemplate } from "../../escape-template.js";
 import { cardBytes } from "./template.js";
-import type { Wire } from "./wire.js";
+import type { Readiness, Wire } from "./wire.js";
 
 export interface EscapeEmbosserOptions {
   readonly name: string;
@@ -33,6 +33,13 @@ export function escapeEmbosser({ name, does, form, wire, timeoutMs }: EscapeEmbo
     if (bad.length > 0 && (good < 0 || Math.min(...bad) < good)) return "failed";
     return good >= 0 ? "done" : undefined;
   };
+  const { status, idle } = form;
+  const readiness: Readiness = {
+    ends: (answer) => heard(answer) !== undefined,
+    ...(status === undefined || idle === undefined
+      ? {}
+      : { question: { query: bytesOf(status), idle: bytesOf(idle) } }),
+  };
   let busy = false;
   return {
     name,
@@ -40,7 +47,7 @@ export function escapeEmbosser({ name, does, form, wire, timeoutMs }: EscapeEmbo
     does,
     geometry: wheelsGeometry(does),
     duration: (job) => markingMs(asked(job)),
-    ready: () => wire.ready(),
+    ready: () => wire.ready(readiness),
     async mark(job) {
       const bytes = cardBytes(form, recordsOf(name, asked(job)));
       if (bytes === undefined)

@@ -1,42 +1,103 @@
 /** Records handed over as files: for embossers behind a program of their own that watches a folder. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { randomInt } from "node:crypto";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DeviceFault } from "../../problem.js";
-import { longestAnswer, type Wire } from "./wire.js";
+import { forgetUnanswered, noteUnanswered } from "../../unanswered.js";
+import { longestAnswer, type Readiness, type Wire } from "./wire.js";
 
-/** NUMBER.card is put into the folder whole; the machine's program answers with NUMBER.answer. Neither stays: they are a person's. */
+const numberDigits = 15;
+const ownAnswer = /^\d{15}\.answer$/;
+
+/**
+ * NUMBER.card is put into the folder whole; the machine's program answers with NUMBER.answer. Neither stays: they are a person's. Numbers are
+ * drawn, so that no answer to an earlier card is one to a later; NUMBER.unanswered lies there until it comes.
+ */
 export function folderWire(device: string, folder: string): Wire {
-  let number = 0;
+  const refuse = (why: string): DeviceFault => new DeviceFault(device, "refused", `${device}: ${why}`);
+
+  /** What lies there of earlier cards: nothing may, that the machine could still strike. */
+  function look(ends: Readiness["ends"]): void {
+    let names: readonly string[];
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+      names = readdirSync(folder);
+    } catch {
+      throw new DeviceFault(
+        device,
+        "unplugged",
+        `${device} cannot write into ${folder}: mend the folder or its share`,
+      );
+    }
+    const card = names.find((name) => name.endsWith(".card"));
+    if (card !== undefined)
+      throw refuse(
+        `an earlier card's lines lie in ${folder}: ${card}. They must not be struck on another card: see that the machine's program has nothing loaded, take the file away, then go on`,
+      );
+    for (const name of names.filter((one) => one.endsWith(".unanswered"))) {
+      const base = join(folder, name.slice(0, -".unanswered".length));
+      const said = `${base}.answer`;
+      if (!existsSync(said) || !ends(answerIn(said)))
+        throw refuse(
+          `a card was handed to its program and not answered; it may be struck yet. Take the card out, see that the machine's program has nothing loaded, remove ${join(folder, name)}, then go on`,
+        );
+      rmSync(said, { force: true });
+      forgetUnanswered(join(folder, name));
+    }
+    // Answers that nobody waits for any more.
+    for (const name of names.filter((one) => ownAnswer.test(one)))
+      rmSync(join(folder, name), { force: true });
+  }
+
+  function answerIn(path: string): Buffer {
+    if (statSync(path).size > longestAnswer) throw refuse("it answered more than an embosser says");
+    return readFileSync(path);
+  }
+
   return {
     async exchange(bytes, heard, timeoutMs) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      let base: string;
-      // A number is used once, also by later runs: an old answer is none of a new card.
-      do base = join(folder, String(++number).padStart(6, "0"));
-      while (["card", "answer", "done"].some((end) => existsSync(`${base}.${end}`)));
-      writeFileSync(`${base}.done`, "");
-      writeFileSync(`${base}.part`, bytes, { mode: 0o600 });
-      renameSync(`${base}.part`, `${base}.card`);
+      look((answer) => heard(answer) !== undefined);
+      const base = join(folder, String(randomInt(2 ** 48 - 1)).padStart(numberDigits, "0"));
+      noteUnanswered(`${base}.unanswered`, `${device}: a card was handed over, and its answer has not come`);
       try {
+        writeFileSync(`${base}.part`, bytes, { mode: 0o600 });
+        renameSync(`${base}.part`, `${base}.card`);
         for (const until = performance.now() + timeoutMs; performance.now() < until; ) {
           if (existsSync(`${base}.answer`)) {
-            if (statSync(`${base}.answer`).size > longestAnswer)
-              throw new DeviceFault(device, "refused", `${device} answered more than an embosser says`);
-            const known = heard(readFileSync(`${base}.answer`));
-            if (known !== undefined) return known;
+            const known = heard(answerIn(`${base}.answer`));
+            if (known !== undefined) {
+              // Cut off in between, an answer is left that nobody waits for.
+              rmSync(`${base}.card`, { force: true });
+              forgetUnanswered(`${base}.unanswered`);
+              return known;
+            }
           }
           await sleep(20);
         }
         throw new DeviceFault(device, "timeout", `${device} gave no answer in ${String(timeoutMs)} ms`);
       } finally {
-        for (const end of ["card", "answer"]) rmSync(`${base}.${end}`, { force: true });
+        for (const end of ["part", "card"]) rmSync(`${base}.${end}`, { force: true });
+        if (!existsSync(`${base}.unanswered`)) rmSync(`${base}.answer`, { force: true });
       }
     },
-    ready: () => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      return Promise.resolve();
-    },
+    ready: ({ ends }) =>
+      new Promise((resolve) => {
+        look(ends);
+        resolve();
+      }),
     close: () => undefined,
   };
 }

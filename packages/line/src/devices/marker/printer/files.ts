@@ -1,5 +1,5 @@
 /** Any printer whose own software takes files: each card is put into a folder, once. */
-import { link, mkdir, open, rm } from "node:fs/promises";
+import { access, constants, link, mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DeviceFault } from "../../problem.js";
 import { printerGeometry } from "../geometry.js";
@@ -40,6 +40,8 @@ async function place(folder: string, name: string, bytes: Uint8Array): Promise<v
   }
 }
 
+const ownName = /^(\d{8}T\d{6})-\d{6}(-front|-back)?\.(pdf|png)$/;
+
 /**
  * Files are called by the time at which the line began and the card's number since then; PNG also by side. Whoever prints them takes them in
  * that order and away; a file says nothing about a card, so the camera confirms it.
@@ -72,6 +74,24 @@ export function filePrinter({
     duration: (job) => {
       if (job.kind !== "colour") throw refused(job.kind);
       return printingMs(job);
+    },
+    async ready() {
+      let names: readonly string[];
+      try {
+        await mkdir(folder, { recursive: true });
+        await access(folder, constants.W_OK);
+        names = await readdir(folder);
+      } catch (cause) {
+        const message = `${name} cannot write into ${folder}: mend the folder or its share, then run the line again`;
+        throw new DeviceFault(name, "unplugged", message, { cause });
+      }
+      const left = names.find((one) => (ownName.exec(one)?.[1] ?? began) !== began);
+      if (left !== undefined)
+        throw new DeviceFault(
+          name,
+          "refused",
+          `a card of an earlier run lies in ${folder}: ${left}. It must not be printed on another card: see that the printer has nothing loaded, take the file away, then run the line again`,
+        );
     },
     async mark(job) {
       if (job.kind !== "colour") throw refused(job.kind);

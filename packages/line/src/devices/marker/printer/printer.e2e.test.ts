@@ -119,6 +119,18 @@ describe("documents", () => {
       writeFileSync(join(folder, first.replace("000001", "000003").replace("-back", "-front")), "of another");
       await expect(printer.mark(job(printed("front")))).rejects.toBeInstanceOf(DeviceFault);
     }
+    // Asked before a card: a dead run's file, and a folder that is none.
+    const folder = join(root, "left");
+    const printer = filePrinter({ name: "printer", folder, format: "pdf" });
+    await printer.ready?.();
+    await printer.mark(job(printed("front")));
+    await printer.ready?.();
+    writeFileSync(join(folder, "20260101T000000-000004.pdf"), "of a killed run");
+    await expect(printer.ready?.()).rejects.toThrow("20260101T000000-000004.pdf");
+    const nowhere = join(folder, "20260101T000000-000004.pdf");
+    await expect(
+      filePrinter({ name: "printer", folder: nowhere, format: "pdf" }).ready?.(),
+    ).rejects.toMatchObject({ code: "unplugged" });
     const { width, height, density } = await sharp(
       join(root, "png", readdirSync(join(root, "png"))[0] ?? ""),
     ).metadata();

@@ -37,6 +37,8 @@ export interface RemoteStationOptions {
 /** Trays in another room: counted out, struck there, counted in. */
 export interface RemoteStation
   extends Pick<TrayRoom, "countOut" | "state" | "withdraw" | "countIn" | "openTrays"> {
+  /** Throws DeviceFault (`refused`) when no card can be begun there now. */
+  ready(does: "emboss" | "indent"): Promise<void>;
   /** Trays in work here: they are not cleared. */
   readonly live: Set<string>;
   close(): void;
@@ -212,6 +214,14 @@ export function remoteStation(options: RemoteStationOptions): RemoteStation {
         said.answer === "refused" ? said.message : "the station answered something else",
       );
     },
+    async ready(does) {
+      const said = await ask({ ask: "ready", does });
+      if (said.answer !== "ready")
+        throw fault(
+          "refused",
+          said.answer === "refused" ? said.message : "the station answered something else",
+        );
+    },
     live: new Set(),
     close: () => drop(fault("unplugged", "the line has ended")),
   };
@@ -310,6 +320,7 @@ export function remoteEmbosser(
       cleared ??= persistently(until, () => clearTrays(station));
       try {
         await cleared;
+        await persistently(until, () => station.ready(does));
       } catch (thrown) {
         cleared = undefined;
         throw thrown;

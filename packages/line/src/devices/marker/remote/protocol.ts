@@ -56,6 +56,8 @@ export const question = z.discriminatedUnion("ask", [
   }),
   /** Trays not counted in yet. */
   z.strictObject({ ask: z.literal("open-trays"), seq }),
+  /** Whether a card can be begun there now; asked before the intent of a card that goes there by itself. */
+  z.strictObject({ ask: z.literal("ready"), seq, does: z.enum(["emboss", "indent"]) }),
 ]);
 export type Question = z.output<typeof question>;
 type WithoutSeq<Q> = Q extends { readonly seq: number } ? Omit<Q, "seq"> : never;
@@ -77,6 +79,7 @@ export const refusals = [
   "no-such-tray",
   "not-finished",
   "counts-differ",
+  "not-ready",
 ] as const;
 export type RefusalCode = (typeof refusals)[number];
 
@@ -95,9 +98,12 @@ export const answer = z.discriminatedUnion("answer", [
     cards: z.array(z.strictObject({ serial, state: cardState, detail: z.string().max(200).optional() })),
     /** Bodies that were fed and are no card of any tray; they are not struck. */
     strangers: z.number().int().min(0),
+    /** Why no card is begun there now. */
+    stands: z.string().max(300).optional(),
     /** Once it is counted in: of what became of each card, by the key of the station's certificate. */
     receipt: signature.optional(),
   }),
+  z.strictObject({ answer: z.literal("ready"), seq }),
   z.strictObject({ answer: z.literal("open-trays"), seq, trays: z.array(trayName) }),
   z.strictObject({
     answer: z.literal("refused"),

@@ -46,8 +46,10 @@ const card = (serial: string, text: string): TrayCard => ({
 
 let folder: string;
 let made = 0;
-let bodies: { name: string; serial: string | undefined }[];
+let bodies: { name: string; serial: string | undefined; atHead?: boolean }[];
 let struck: string[];
+/** Whether the machine can begin a card. */
+let away: string | undefined;
 /** What the machine does with a card. */
 let machine: (job: MarkJob) => Promise<void>;
 let station: EmbossStation;
@@ -60,6 +62,8 @@ const marker: Marker = {
   does: "emboss",
   geometry: wheelsGeometry("emboss"),
   duration: () => 1,
+  ready: () =>
+    away === undefined ? Promise.resolve() : Promise.reject(new DeviceFault("machine", "unplugged", away)),
   mark: (job) => machine(job),
 };
 const feeder = () => {
@@ -69,7 +73,8 @@ const feeder = () => {
       const body = bodies.find(({ name }) => !given.has(`${String(round)} ${name}`));
       if (body === undefined) return Promise.resolve(undefined);
       given.add(`${String(round)} ${body.name}`);
-      return Promise.resolve({ body: body.name, serial: body.serial, marker: () => marker });
+      const { name, ...rest } = body;
+      return Promise.resolve({ body: name, ...rest, marker: () => marker });
     },
   };
 };
@@ -82,6 +87,8 @@ const start = (more: Partial<EmbossStationOptions> = {}): Promise<EmbossStation>
     port: 0,
     data: join(folder, "station"),
     feeder: feeder(),
+    ready: () => marker.ready?.() ?? Promise.resolve(),
+    lookMs: 10,
     ...more,
   });
 const client = (port = station.port, tls = house.line, more: { station?: string } = {}) => {
@@ -103,6 +110,7 @@ beforeEach(async () => {
   folder = join(root, String(++made));
   bodies = [];
   struck = [];
+  away = undefined;
   machine = (job) => {
     struck.push("lines" in job ? job.lines.map(({ text }) => text).join("|") : job.kind);
     return Promise.resolve();
@@ -134,7 +142,9 @@ describe("a tray", () => {
       { name: "1", serial: "0B" },
       { name: "2", serial: "FF" },
       { name: "3", serial: undefined },
-      { name: "4", serial: "0A" },
+      // The line's own, at a head of it.
+      { name: "4", serial: "EE", atHead: true },
+      { name: "5", serial: "0A" },
     ];
     const one = client();
     const sent = await one.countOut("T1", [card("0A", "ANNA KOVACS"), card("0B", "BELA TOTH")]);
@@ -188,6 +198,104 @@ describe("a tray", () => {
     await sleep(60);
     expect(struck).toEqual(["ANNA"]);
     expect((await one.countIn("T1", state)).closed).toBe(true);
+  });
+});
+
+describe("a machine that cannot begin", () => {
+  test("costs no card: they wait, it is said why, and go on when it is there again", async () => {
+    await station.close();
+    const said: string[] = [];
+    station = await start({ onEvent: (text) => said.push(text) });
+    bodies = [
+      { name: "1", serial: "0A" },
+      { name: "2", serial: "0B" },
+    ];
+    away = "the port cannot be opened";
+    const one = client();
+    await one.countOut("T1", [card("0A", "ANNA"), card("0B", "BELA")]);
+    await sleep(100);
+    expect(await one.state("T1")).toMatchObject({
+      stands: "the port cannot be opened",
+      cards: [{ state: "waiting" }, { state: "waiting" }],
+    });
+    expect(journal()).not.toContain('"intent"');
+    expect(said.filter((text) => text.includes("the port cannot be opened"))).toHaveLength(1);
+    away = undefined;
+    const state = await finished(one, "T1");
+    expect(state.cards.map((each) => each.state)).toEqual(["struck", "struck"]);
+    expect(state.stands).toBeUndefined();
+  });
+  test("withdrawn meanwhile, the card in hand is untouched", async () => {
+    bodies = [{ name: "1", serial: "0A" }];
+    away = "the port cannot be opened";
+    const one = client();
+    await one.countOut("T1", [card("0A", "ANNA")]);
+    await sleep(50);
+    const state = await one.withdraw("T1");
+    expect(state).toMatchObject({ stands: "the port cannot be opened", cards: [{ state: "untouched" }] });
+    away = undefined;
+    await sleep(60);
+    expect(struck).toEqual([]);
+    expect((await one.countIn("T1", state)).stands).toBeUndefined();
+  });
+  test("cut off while it is waited for, the station begins nothing until the line is there again", async () => {
+    bodies = [{ name: "1", serial: "0A" }];
+    away = "the port cannot be opened";
+    const one = client();
+    await one.countOut("T1", [card("0A", "ANNA")]);
+    await sleep(50);
+    one.close();
+    await sleep(50);
+    away = undefined;
+    await sleep(80);
+    expect(struck).toEqual([]);
+    expect((await finished(client(), "T1")).cards).toMatchObject([{ state: "struck" }]);
+  });
+  test("so many rejects in a row stop the station, and the rest of the tray is whole", async () => {
+    bodies = ["0A", "0B", "0C", "0D", "0E"].map((serial) => ({ name: serial, serial }));
+    let asked = 0;
+    machine = () =>
+      ++asked === 2
+        ? Promise.resolve()
+        : Promise.reject(new DeviceFault("machine", "refused", "the card is not as it should be"));
+    await station.close();
+    station = await start({ rejectsInARow: 2 });
+    const one = client();
+    await one.countOut(
+      "T1",
+      bodies.map(({ serial = "" }) => card(serial, "ANNA")),
+    );
+    await sleep(150);
+    const state = await one.withdraw("T1");
+    expect(state.cards.map((each) => each.state)).toEqual([
+      "rejected",
+      "struck",
+      "rejected",
+      "rejected",
+      "untouched",
+    ]);
+    expect(state.stands).toContain("2 rejects in a row");
+    await expect(one.ready("emboss")).rejects.toThrow("2 rejects in a row");
+  });
+  test("as a marker: the line asks before the card's intent, and not about a machine that is at work", async () => {
+    const one = client();
+    const embosser = remoteEmbosser(one, { name: "embosser", does: "emboss", order: "O-1", timeoutMs: 500 });
+    away = "the port cannot be opened";
+    await expect(embosser.ready?.()).rejects.toMatchObject({
+      code: "refused",
+      message: expect.stringContaining("the port cannot be opened") as string,
+    });
+    away = undefined;
+    await embosser.ready?.();
+    let release: () => void = () => undefined;
+    machine = () => new Promise((resolve) => (release = resolve));
+    bodies = [{ name: "1", serial: "0A" }];
+    await one.countOut("T1", [card("0A", "ANNA")]);
+    while (!journal().includes('"intent"')) await sleep(5);
+    away = "it has a card in work";
+    await one.ready("emboss");
+    release();
+    await finished(one, "T1");
   });
 });
 

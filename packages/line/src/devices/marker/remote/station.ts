@@ -21,6 +21,8 @@ export interface FedCard {
   readonly body: string;
   /** Undefined: mute, or without a number. */
   readonly serial: string | undefined;
+  /** It lies at a head of a simulated line, which is nobody's tray: there it may be any card of that line, and is no stranger. */
+  readonly atHead?: boolean;
   readonly marker: (does: Marker["does"]) => Marker | undefined;
 }
 
@@ -40,6 +42,12 @@ export interface EmbossStationOptions {
   /** Folder of its own journal. */
   readonly data: string;
   readonly feeder: Feeder;
+  /** Asked before each card that a line sends from its head. Throws DeviceFault when none can be begun. */
+  readonly ready?: (does: Marker["does"]) => Promise<void>;
+  /** So many rejects in a row, and no further card is begun until the station is started again; 3 when not said. */
+  readonly rejectsInARow?: number;
+  /** Between two looks at a machine that is not ready. */
+  readonly lookMs?: number;
   readonly onEvent?: (text: string) => void;
 }
 
@@ -64,7 +72,7 @@ const refused = (seq: number, code: RefusalCode, message: string): Answer => ({
 const ended = (tray: BookedTray): boolean =>
   tray.cards.every(({ state }) => state === "struck" || state === "rejected" || state === "untouched");
 
-const stateOf = (seq: number, tray: BookedTray): TrayAnswer => ({
+const stateOf = (seq: number, tray: BookedTray, stands?: string): TrayAnswer => ({
   answer: "tray",
   seq,
   tray: tray.tray,
@@ -77,17 +85,38 @@ const stateOf = (seq: number, tray: BookedTray): TrayAnswer => ({
     ...(detail === undefined ? {} : { detail }),
   })),
   strangers: tray.strangers,
+  ...(stands === undefined ? {} : { stands: stands.slice(0, 300) }),
 });
 
 /** Resolves once it listens. Throws what `node:tls` does when certificates or address are wrong. */
 export async function embossStation(options: EmbossStationOptions): Promise<EmbossStation> {
-  const { name, feeder, onEvent = () => undefined } = options;
+  const { name, feeder, onEvent = () => undefined, rejectsInARow = 3, lookMs = 1_000 } = options;
   const book = new StationBook(options.data);
   /** Whoever holds the lease. Without one no card is begun. */
   let holder: Connection | undefined;
   let closing = false;
+  let inWork = false;
+  /** Rejects since the last card that was struck. */
+  let row = 0;
+  /** Too many rejects: until people have looked and start the station again. */
+  let stopped: string | undefined;
+  /** What the machine of the card in hand says, while it is waited for. */
+  let waitsFor: string | undefined;
+  const stands = (): string | undefined => stopped ?? waitsFor;
 
-  const answerTo = (asked: Question, connection: Connection): Answer => {
+  /** A card in work shows that the machine is there: it is not asked then. */
+  const readyFor = async (seq: number, does: Marker["does"]): Promise<Answer> => {
+    let why = stands();
+    try {
+      if (why === undefined && !inWork) await options.ready?.(does);
+    } catch (thrown) {
+      if (!(thrown instanceof DeviceFault)) throw thrown;
+      why = thrown.message;
+    }
+    return why === undefined ? { answer: "ready", seq } : refused(seq, "not-ready", why.slice(0, 300));
+  };
+
+  const answerTo = (asked: Question, connection: Connection): Answer | Promise<Answer> => {
     const { seq } = asked;
     if (asked.ask === "hello") {
       if (asked.lease <= book.lease)
@@ -107,13 +136,14 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
         seq,
         trays: [...book.trays.keys()],
       };
+    if (asked.ask === "ready") return readyFor(seq, asked.does);
     if (asked.ask === "tray") return countedOut(asked, connection);
     const tray = book.find(asked.tray);
     if (tray === undefined)
       return refused(seq, "no-such-tray", `no tray ${asked.tray} was counted out to here`);
     if (asked.ask === "withdraw" && !tray.withdrawn && !tray.closed)
       book.write({ event: "withdrawn", tray: tray.tray });
-    return asked.ask === "counted-in" ? countedIn(asked, tray) : stateOf(seq, tray);
+    return asked.ask === "counted-in" ? countedIn(asked, tray) : stateOf(seq, tray, stands());
   };
 
   const countedOut = (
@@ -181,10 +211,14 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       return;
     }
     connection.seq = asked.seq;
+    const tell = (said: Answer): void => {
+      say(said);
+      if (said.answer === "refused" && (said.code === "old-lease" || said.code === "no-hello"))
+        connection.socket.end();
+    };
     const said = answerTo(asked, connection);
-    say(said);
-    if (said.answer === "refused" && (said.code === "old-lease" || said.code === "no-hello"))
-      connection.socket.end();
+    if (said instanceof Promise) said.then(tell, () => connection.socket.destroy());
+    else tell(said);
   };
 
   const revocations = crlWatch(options.tls);
@@ -242,7 +276,33 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
 
   /** Bodies that are no card of the trays in work: each is told once. */
   const strangers = new Set<string>();
-  const strike = async ({ body, serial, marker }: FedCard): Promise<void> => {
+  /** Waits until the machine can begin this card. False: it is not to be begun any more, and stays as it is. */
+  const mayBegin = async (machine: Marker, tray: BookedTray, serial: string): Promise<boolean> => {
+    const due = (): boolean =>
+      !closing &&
+      !tray.withdrawn &&
+      tray.cards.some((card) => card.serial === serial && card.state === "waiting");
+    const isHeard = (): boolean => holder !== undefined;
+    try {
+      for (; due(); await sleep(isHeard() ? lookMs : 10)) {
+        if (!isHeard()) continue;
+        try {
+          await machine.ready?.();
+        } catch (thrown) {
+          if (!(thrown instanceof DeviceFault)) throw thrown;
+          if (waitsFor !== thrown.message) onEvent(`no card is begun, and none is spoilt: ${thrown.message}`);
+          waitsFor = thrown.message;
+          continue;
+        }
+        // Meanwhile the line may have gone, or taken the tray back.
+        if (isHeard() && due()) return true;
+      }
+      return false;
+    } finally {
+      waitsFor = undefined;
+    }
+  };
+  const strike = async ({ body, serial, atHead = false, marker }: FedCard): Promise<void> => {
     const open = [...book.trays.values()].filter(({ withdrawn }) => !withdrawn);
     const tray = open.find(({ cards }) =>
       cards.some((card) => card.serial === serial && card.state === "waiting"),
@@ -250,7 +310,7 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     if (tray === undefined || serial === undefined) {
       const [first] = open;
       const ours = open.some(({ cards }) => cards.some((card) => card.serial === serial));
-      if (first !== undefined && !ours && !strangers.has(body)) {
+      if (first !== undefined && !ours && !atHead && !strangers.has(body)) {
         strangers.add(body);
         book.write({
           event: "stranger",
@@ -261,21 +321,31 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
       return;
     }
     const card = book.linesOf(tray.tray, serial);
-    const reject = (detail: string): void =>
+    const reject = (detail: string): void => {
       book.write({ event: "rejected", tray: tray.tray, serial, detail: detail.slice(0, 200) });
+      if (++row < rejectsInARow) return;
+      stopped = `${String(row)} rejects in a row: no further card is begun; look at the machine, then start the station again`;
+      onEvent(stopped);
+    };
     const machine = card === undefined ? undefined : marker(card.does);
     if (card === undefined || machine === undefined) {
       reject("this station has no lines or no machine for it");
       return;
     }
+    // Once there is an intent, a machine's failure costs the card.
+    if (!(await mayBegin(machine, tray, serial))) return;
     book.write({ event: "intent", tray: tray.tray, serial });
+    inWork = true;
     try {
       await machine.mark({ kind: card.does, side: card.side, lines: card.lines });
     } catch (thrown) {
       if (!(thrown instanceof DeviceFault)) throw thrown;
       reject(`nobody knows whether it was struck: ${thrown.message}`);
       return;
+    } finally {
+      inWork = false;
     }
+    row = 0;
     book.write({ event: "struck", tray: tray.tray, serial });
     onEvent(`card ${serial} struck`);
   };
@@ -288,7 +358,8 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     while (!closing) {
       // Cut off from the line, the station ends the card in hand and begins no other.
       if (book.trays.size === 0) strangers.clear();
-      const fed = holder !== undefined && waits() ? await feeder.next(book.taken) : undefined;
+      const fed =
+        holder !== undefined && stopped === undefined && waits() ? await feeder.next(book.taken) : undefined;
       if (fed === undefined) await sleep(10);
       else await strike(fed);
     }
