@@ -167,7 +167,7 @@ describe("a folder whose keys are missing", () => {
 
   test("a keystore that cannot be written leaves no private half behind", async () => {
     mkdirSync(`${data.keystore}.new`);
-    await expect(opening()).rejects.toThrow();
+    await expect(opening()).rejects.toThrow("EISDIR");
     expect([data.letterPrinterKey, data.stripeEncoderKey].filter((file) => existsSync(file))).toEqual([]);
     rmSync(`${data.keystore}.new`, { recursive: true });
     await opening();
