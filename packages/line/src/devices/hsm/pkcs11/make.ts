@@ -10,7 +10,8 @@ import { ed25519Of } from "../ed25519-seed.js";
 import { Master, ownNumbers, singleName, spkiOf } from "./masters.js";
 import type { Missing, TokenReport } from "./probes.js";
 import { writeRegister } from "./register.js";
-import { findable, type Token, type TokenAccess } from "./token.js";
+import { begin, ended, sweepBegun } from "./begun.js";
+import { type Token, type TokenAccess, TokenLost } from "./token.js";
 
 /** `file`: the register, written at the end. */
 export interface TokenCeremony extends Omit<Ceremony, "unlock"> {
@@ -41,6 +42,7 @@ export function makeTokenKeys(
   if (environment === "live" && keys.some(isPublished))
     throw new KeystoreProblem("environment", "published test keys are refused in a live token");
   for (const key of keys) judgeKept(key);
+  sweepBegun(token, file);
   const names = [...keys.map(({ name }) => name), STORE_SEAL];
   const labels = [...names.flatMap((name) => [name, singleName(name)]), SIGNATURE];
   const taken = labels.find(
@@ -52,12 +54,17 @@ export function makeTokenKeys(
       `token ${token.name}: a key ${taken} is there already, and is never overwritten: name another token, or put its register back`,
     );
   }
+  begin(token, file, labels);
   try {
     makeAll(token, ceremony, report);
+    ended(token, file);
   } catch (problem) {
-    // None of these labels was there before: what carries one is of this attempt, and the next one must not meet it.
-    for (const label of labels)
-      for (const kind of findable) for (const object of token.find(label, kind)) token.destroy(object);
+    try {
+      sweepBegun(token, file);
+    } catch (further) {
+      // With the token gone they stay there, and the next attempt sweeps them; what went wrong before is what people must hear.
+      if (!(further instanceof TokenLost)) throw further;
+    }
     throw problem;
   }
 }

@@ -23,8 +23,10 @@ import {
   type Master,
   objectsOf,
   ownNumbers,
+  singleName,
   singleOf,
 } from "./masters.js";
+import { begin, sweepBegun } from "./begun.js";
 import {
   descriptionOf,
   inTheToken,
@@ -88,10 +90,10 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       book,
     };
     sweep(token, keep.keys);
-    const made: RegisteredKey[] = [];
+    sweepBegun(token, file, labelsOf(keep.keys));
     return {
       keep,
-      room: tokenRoom(token, register, master, made),
+      room: tokenRoom(token, file, register, master),
       write: (kept) => {
         const { format, environment, token: name, signature, letterPrinter, stripeEncoder } = register;
         const next = {
@@ -111,6 +113,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         };
         writeRegister(file, { ...next, book: sealBook(kept, bookKey) }, macKey);
         sweep(token, kept.keys);
+        sweepBegun(token, file, labelsOf(kept.keys));
       },
       describe: ({ keys }) => keys.map((stored) => describedNow(token, registeredOf(stored))),
       ring: () => new TokenKeyring(token, file, register, { keptKeys: false, transports: false }),
@@ -118,9 +121,10 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         macKey.fill(0);
         bookKey.fill(0);
         try {
-          forgetUnnamed(token, file, made);
+          // A key that was made and that no register came to name (the ceremony failed, the disk was full) is nobody's.
+          sweepBegun(token, file, labelsOf(readRegister(file).keys));
         } catch (problem) {
-          // With the token gone it stays there; what went wrong before is what people must hear.
+          // With the token gone it stays there, until the next ceremony; what went wrong before is what people must hear.
           if (!(problem instanceof TokenLost)) throw problem;
         } finally {
           token.disconnect();
@@ -151,16 +155,11 @@ function sweep(token: Token, keys: readonly StoredKey[]): void {
   }
 }
 
-/** A key that was made and that no register came to name (the ceremony failed, the disk was full) is nobody's: its objects go. */
-function forgetUnnamed(token: Token, file: string, made: readonly RegisteredKey[]): void {
-  if (made.length === 0) return;
-  const named = new Set<string>(readRegister(file).keys.map(({ name }) => name));
-  for (const key of made.filter(({ name }) => !named.has(name)))
-    for (const one of [key, singleOf(key)])
-      for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
-}
+/** What the register's keys are called in the token. */
+const labelsOf = (keys: readonly { readonly name: string }[]): ReadonlySet<string> =>
+  new Set(keys.flatMap(({ name }) => [name, singleName(name)]));
 
-function tokenRoom(token: Token, register: Register, store: Master, made: RegisteredKey[]): KeyRoom {
+function tokenRoom(token: Token, file: string, register: Register, store: Master): KeyRoom {
   const open = createPublicKey({
     key: Buffer.from(register.signature.open, "base64"),
     format: "der",
@@ -189,8 +188,8 @@ function tokenRoom(token: Token, register: Register, store: Master, made: Regist
         environment,
         published: false,
       };
+      begin(token, file, [name, singleName(name)]);
       const { key } = madeKey(token, described, { value });
-      made.push(key);
       const { kcv, fingerprint, witness, single, issuer, standing } = key;
       return {
         value: new Uint8Array(0),

@@ -24,6 +24,10 @@ const UNKNOWN_ATTRIBUTE: readonly (string | undefined)[] = [
 ];
 
 export class Token extends TokenComputing {
+  /** What the CKA_ID of every secret that is made for good begins with: which attempt made it. Public halves have none. */
+  mark: Uint8Array | undefined;
+  #marked = 0;
+
   /** Throws KeystoreProblem: library, token or PIN are not the right ones. */
   static async open(access: TokenAccess): Promise<Token> {
     const token = new Token(await loaded(access));
@@ -210,6 +214,14 @@ export class Token extends TokenComputing {
     return found;
   }
 
+  /** CKA_ID of a key; empty where it has none. */
+  markOf(key: Handle): Uint8Array {
+    return this.call({ does: "tell the identifier of", key }, (session) => {
+      const [id] = this.module.C_GetAttributeValue(session, key, [{ type: this.p11.CKA_ID }]);
+      return new Uint8Array((id?.value as Buffer | undefined) ?? []);
+    });
+  }
+
   /** Why a key must not be used as a master here; undefined when it is as it was made. */
   wrongAttributes(key: Handle, purpose: KeyKind): string | undefined {
     const p11 = this.p11;
@@ -256,15 +268,26 @@ export class Token extends TokenComputing {
   /** Keys for good can be neither changed nor copied, where the token knows such attributes. */
   #lasting<T>(keeps: boolean, make: (lasting: Template) => T): T {
     if (!keeps) return make([]);
+    const marked = this.#marking();
     try {
       return make([
+        ...marked,
         { type: this.p11.CKA_MODIFIABLE, value: false },
         { type: this.p11.CKA_COPYABLE, value: false },
       ]);
     } catch (problem) {
       if (!(problem instanceof TokenRefusal) || !UNKNOWN_ATTRIBUTE.includes(problem.code)) throw problem;
-      return make([]);
+      return make(marked);
     }
+  }
+
+  /** The mark and a number, for some tokens take no CKA_ID twice. */
+  #marking(): Template {
+    if (this.mark === undefined) return [];
+    const id = Buffer.alloc(this.mark.length + 4);
+    id.set(this.mark);
+    id.writeUInt32BE(this.#marked++, this.mark.length);
+    return [{ type: this.p11.CKA_ID, value: id }];
   }
 
   #privateRsa(): Template {
