@@ -3,9 +3,9 @@
  * made, and each key carries a mark of its attempt (CKA_ID), so that what a killed process left behind goes at the next one: by label and
  * mark, never by the label alone, which may be the key of somebody else.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { equal, hex, unhex } from "@persoline/card/bytes";
+import { random } from "../draw.js";
 import { KeystoreProblem, writeDurably } from "../keystore.js";
 import type { Token } from "./token.js";
 
@@ -27,7 +27,7 @@ export const begunIn = (register: string): string | undefined => read(register)?
 
 /** Before a key is made: its label is written down, and the token marks it. Throws when the file cannot be written. */
 export function begin(token: Token, register: string, labels: readonly string[]): void {
-  const mark = token.mark ?? new Uint8Array(randomBytes(12));
+  const mark = token.mark ?? random(12);
   const before = read(register);
   const begun: Begun = {
     format: "persoline-token-begun",

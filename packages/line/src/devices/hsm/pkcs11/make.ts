@@ -1,7 +1,15 @@
 /** Makes the keys of an installation inside a token, where they stay, and writes the register of them. */
 import { existsSync } from "node:fs";
 import { unhex } from "@persoline/card/bytes";
-import { algorithmOf, type Ceremony, isPublished, machineKey, type NewKey } from "../ceremony.js";
+import {
+  algorithmOf,
+  type Ceremony,
+  isGiven,
+  isPublished,
+  machineKey,
+  sameTwice,
+  type NewKey,
+} from "../ceremony.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
 import type { Secret } from "../secret.js";
@@ -9,7 +17,7 @@ import { madeKey } from "./made-key.js";
 import { ed25519Of } from "../ed25519-seed.js";
 import { Master, ownNumbers, singleName, spkiOf } from "./masters.js";
 import type { Missing, TokenReport } from "./probes.js";
-import { writeRegister } from "./register.js";
+import { type RegisteredKey, writeRegister } from "./register.js";
 import { begin, ended, sweepBegun } from "./begun.js";
 import { type Token, type TokenAccess, TokenLost } from "./token.js";
 
@@ -82,6 +90,12 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
       value?.fill(0);
     }
   });
+  for (const [at, { key }] of made.entries()) {
+    const asked = keys[at];
+    const same = made.slice(0, at).find((one) => isAlike(one.key, key));
+    if (same !== undefined && !(asked !== undefined && isGiven(asked) && same.key.published))
+      throw sameTwice(same.key.name, key.name);
+  }
   const store = madeKey(token, {
     name: named(STORE_SEAL),
     use: "seal",
@@ -124,6 +138,11 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
   );
   macKey.fill(0);
 }
+
+const isAlike = (one: RegisteredKey, other: RegisteredKey): boolean =>
+  one.kcv === other.kcv &&
+  one.fingerprint === other.fingerprint &&
+  one.issuer?.modulus === other.issuer?.modulus;
 
 /** Before any key is made. Throws KeystoreProblem. */
 function judgeKept(key: NewKey): void {

@@ -2,7 +2,8 @@
  * The key office of a token: values are drawn in it, or brought in by a ceremony's short-lived process and stored so that they never leave
  * again. What is not a key (custodians, what waits, records) stands in the register, sealed under a key that only the token can make.
  */
-import { createCipheriv, createDecipheriv, createPublicKey, randomBytes, sign } from "node:crypto";
+import { createCipheriv, createDecipheriv, createPublicKey, sign } from "node:crypto";
+import { random } from "../draw.js";
 import { ed25519Of } from "../ed25519-seed.js";
 import { concat, unhex } from "@persoline/card/bytes";
 import type { BlockCipher, Crypto } from "@persoline/card/crypto";
@@ -301,7 +302,7 @@ function sealBook(keep: Keep, key: Uint8Array): string {
     keep.keys.flatMap(({ name, block }) => (block === undefined ? [] : [[name, block]])),
   );
   const clear = Buffer.from(JSON.stringify({ book: keep.book, blocks } satisfies SealedBook));
-  const iv = randomBytes(12);
+  const iv = random(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(boundTo(keep));
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
   clear.fill(0);
