@@ -7,6 +7,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { equal, hex, unhex } from "@persoline/card/bytes";
 import { random } from "../draw.js";
 import { KeystoreProblem, writeDurably } from "../keystore.js";
+import { shownAs } from "./pick-token.js";
 import type { Token } from "./token.js";
 
 interface Begun {
@@ -54,7 +55,7 @@ export function sweepBegun(token: Token, register: string, named: ReadonlySet<st
   if (begun.serial !== token.serial)
     throw new KeystoreProblem(
       "not-ours",
-      `${fileOf(register)}: keys were begun in token ${begun.token} with serial ${begun.serial} and are in no register; token ${token.name} with serial ${token.serial} is there. Put the other one in and run the same command again, which removes them; if that token is no more, remove the file`,
+      `${fileOf(register)}: keys were begun in token ${begun.token} with serial ${begun.serial} and are in no register; token ${token.name} with serial ${shownAs(token.serial)} is there. Put the other one in and run the same command again, which removes them; if that token is no more, remove the file`,
     );
   const mark = unhex(begun.mark);
   for (const label of begun.labels.filter((one) => !named.has(one))) {

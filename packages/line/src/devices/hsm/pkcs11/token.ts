@@ -222,15 +222,19 @@ export class Token extends TokenComputing {
     });
   }
 
-  /** Why a key must not be used as a master here; undefined when it is as it was made. */
-  wrongAttributes(key: Handle, purpose: KeyKind): string | undefined {
+  /**
+   * Why a key must not be used as a master here; undefined when it is as it was made. Of an Ed25519 pair nothing is asked but whether it may
+   * leave: it can do nothing but sign, whatever else a token says of it.
+   */
+  wrongAttributes(key: Handle, purpose: KeyKind | "pair"): string | undefined {
     const p11 = this.p11;
-    const allowed: readonly string[] = USES[purpose];
     return this.call({ does: "say what may be done with", key }, (session) => {
       const is = (type: number): boolean =>
         ((this.module.C_GetAttributeValue(session, key, [{ type }])[0]?.value as Buffer | undefined)?.[0] ??
           0) !== 0;
       if (!is(p11.CKA_SENSITIVE) || is(p11.CKA_EXTRACTABLE)) return "it may leave the token";
+      if (purpose === "pair") return undefined;
+      const allowed: readonly string[] = USES[purpose];
       // Of private keys tokens know a few of the uses only.
       const known = purpose === "signer" ? PRIVATE_USES : ALL_USES;
       const more = known.filter((use) => is(p11[`CKA_${use}`]) && !allowed.includes(use));
