@@ -108,6 +108,10 @@ describe("in JSON", () => {
     expect(read({ updatecplc: "01" })).toContain('key "updatecplc" is unknown');
     expect(read({ order: ["9010", "8010"] })).toContain("lists groupings by four hexadecimal digits");
     expect(read({ order: "9010" })).toContain("lists of lists");
+    expect(read({ vercntl: ["9102"] })).toMatchObject({ optional: [0x9102] });
+    expect(read({ vercntl: ["8010"] })).toMatch(
+      /^record 2, application A000000003: VERCNTL names the secret grouping 8010: .*take it out of VERCNTL$/,
+    );
     expect(read({ vercntl: [9010] })).toContain("four hexadecimal digits");
     expect(read({ group: [["8010", "9010"]] })).toContain(
       "secret and open groupings into one command (8010, 9010)",
@@ -121,5 +125,25 @@ describe("in JSON", () => {
         ],
       }),
     ).toContain("GROUP names grouping 9104 twice");
+  });
+
+  test("a key twice in one object is refused, wherever it stands and however it is written", () => {
+    const record = (applications: string, data = "{}") => {
+      const bytes = utf8(`{"data":${data},"applications":[${applications}]}`);
+      return () => parseRecord("json", { number: 7, bytes });
+    };
+    const app = (plain: string, more = "") =>
+      `{"aid":"A000000003","mode":"aes-wrap"${more},"plain":{${plain}}}`;
+    const twice = (key: string) => `record 7: key "${key}" is there twice in one object`;
+    expect(record(app('"9001":"AABBCC","9001":"DDEEFF"'))).toThrow(twice("9001"));
+    expect(record(app('"9001":"AABBCC","\\u0039001" : "DDEEFF"'))).toThrow(twice("9001"));
+    expect(record(app('"9001":"AABBCC"', ',"mode":"3des-cbc"'))).toThrow(twice("mode"));
+    expect(record(app('"9001":"AA"'), '{"Name":"A","Name":"B"}')).toThrow(twice("Name"));
+    expect(record(app('"9001":"AA"'), '{"__proto__":"A","__proto__":"B"}')).toThrow(twice("__proto__"));
+    // The same key in two objects, and texts that look like keys, are nothing wrong.
+    const sound = record(app('"9001":"AA"'), '{"Name":"\\"Name\\":","Other":"\\"Name\\": {\\"9001\\":"}');
+    expect(sound().data).toEqual({ Name: '"Name":', Other: '"Name": {"9001":' });
+    const two = record(`${app('"9001":"AA"')},${app('"9001":"BB"').replace("0003", "0004")}`);
+    expect(two().applications).toHaveLength(2);
   });
 });

@@ -10,7 +10,7 @@ export interface Instructions {
   readonly order: readonly (readonly number[])[];
   /** GROUP: groupings that go up together in one command, in this sequence. */
   readonly groups: readonly (readonly number[])[];
-  /** VERCNTL: groupings that some versions of the application do not know; a card may answer 6A88 to them, and goes on. */
+  /** VERCNTL: groupings that some versions of the application do not know; a card may answer 6A88 to them, and goes on. None is secret. */
   readonly optional: readonly number[];
   /** RANDOM: groupings that are filled up with random bytes to the length that the product says. */
   readonly random: readonly number[];
@@ -72,6 +72,11 @@ export function judgedInstructions(
   if (sealed !== undefined)
     throw wrong(
       `RANDOM names the secret grouping ${text(sealed)}: what comes under the transport key is whole, nobody adds to it`,
+    );
+  const passedBy = optional.find(isSecret);
+  if (passedBy !== undefined)
+    throw wrong(
+      `VERCNTL names the secret grouping ${text(passedBy)}: a card that refused it would go out without its key or PIN, and nobody would ask; the issuer must take it out of VERCNTL`,
     );
   for (const group of groups) {
     if (new Set(group.map(isSecret)).size > 1)

@@ -179,7 +179,7 @@ describe("a record", () => {
     );
     expect(told([2, 0x81, 0x01, 0x81, 0x01], [], [], [])).toContain("ORDER names grouping 8101 twice");
     expect(told([], [0x81], [], [])).toContain("VERCNTL's grouping should have 2 bytes");
-    expect(told([], [0x81, 0x01], [], [])).toContain("VERCNTL lets the card refuse all groupings");
+    expect(told([], [0x81, 0x01], [], [])).toContain("VERCNTL names the secret grouping 8101");
     expect(told([], [], [0x81, 0x01], [])).toContain("RANDOM names the secret grouping 8101");
     expect(told([], [], [], [2, 0x81, 0x01, 0x90, 0x01])).toContain(
       "GROUP names grouping 9001, which is not",

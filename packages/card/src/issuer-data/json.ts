@@ -3,6 +3,7 @@ import { concat, fromUtf8, unhex, utf8 } from "../bytes/index.js";
 import { dataOf, type FramedFile, headForms, judgedApplications, judgedHead, mostRecords } from "./forms.js";
 import type { Instructions } from "./instructions.js";
 import { IssuerDataProblem } from "./problem.js";
+import { strictJson } from "./strict-json.js";
 import type {
   FramedRecord,
   IssuerApplication,
@@ -80,11 +81,13 @@ function objectOf(where: string, value: unknown, known: readonly string[]): Json
 }
 
 function parsed(where: string, bytes: Uint8Array): unknown {
+  let text: string;
   try {
-    return JSON.parse(fromUtf8(bytes)) as unknown;
+    text = fromUtf8(bytes);
   } catch {
     throw new IssuerDataProblem(where, "this is not JSON in UTF-8");
   }
+  return strictJson(where, text);
 }
 
 export function jsonHead(bytes: Uint8Array): IssuerHead {

@@ -6,6 +6,7 @@ import { dataOf, judgedApplications, recordMark } from "./forms.js";
 import { identifierList, identifierLists, type Instructions } from "./instructions.js";
 import { jsonRecord } from "./json.js";
 import { IssuerDataProblem } from "./problem.js";
+import { strictJson } from "./strict-json.js";
 import type { FramedRecord, IssuerApplication, IssuerRecord, Preamble, TransportMode } from "./types.js";
 
 const mostApplications = 16;
@@ -34,15 +35,15 @@ export function parseRecord(
   }
   const [data, chip] = [modules.get("DATA"), modules.get("CHIP")];
   if (data === undefined) throw cursor.problem("module DATA is missing");
-  let text: unknown;
+  let text: string;
   try {
-    text = JSON.parse(fromUtf8(data));
+    text = fromUtf8(data);
   } catch {
     throw new IssuerDataProblem(where, "module DATA is not JSON in UTF-8");
   }
   return {
     number,
-    data: dataOf(where, text),
+    data: dataOf(where, strictJson(`${where}, module DATA`, text)),
     applications: chip === undefined ? [] : applicationsOf(where, chip),
   };
 }

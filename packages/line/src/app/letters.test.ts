@@ -304,6 +304,6 @@ test("letters that a former version wrote into files of their own go into a batc
 test("in a letter there is a name, a reference, or the record's number, and no account number", async () => {
   expect(hasAccountNumber("9999 0100 0000 0011")).toBe(true);
   expect(hasAccountNumber("Ada, 9999-0100-0000-0011")).toBe(true);
-  for (const none of ["9999010000000010", "Person 7", "Ada", "12345678903"])
+  for (const none of ["411111111112", "Person 7", "Ada", "12345678903"])
     expect([none, hasAccountNumber(none)]).toEqual([none, false]);
 });

@@ -36,7 +36,7 @@ describe("preparation", () => {
     expect(numbers.every(({ pan }) => isPan(pan))).toBe(true);
     expect(sampleRecord(nodeCrypto, "b", 0).pan).not.toBe(numbers[0]?.pan);
   });
-  test("chip, stripe and embossing say the same; each has its own verification value", () => {
+  test("chip and stripe say the same; each has its own verification value", () => {
     fc.assert(
       fc.property(fc.nat(5000), (n) => {
         const who = sampleRecord(nodeCrypto, "agree", n);
@@ -66,7 +66,6 @@ describe("preparation", () => {
           record.pin,
           value("201"),
         ]);
-        expect(preparePayment(profile, who).embossing[0]?.replaceAll(" ", "")).toBe(who.pan);
       }),
       { numRuns: 20 },
     );

@@ -79,7 +79,7 @@ function lastDay(yymm: string): string {
 }
 
 /**
- * Data groupings, stripe and embossing of one card (EMV CPS; docs/payment-card.md 2), in the order they go in. What only the security module
+ * Data groupings and stripe of one card (EMV CPS; docs/payment-card.md 2), in the order they go in. What only the security module
  * can know is named, with its length. Throws CardProblem `bad-value` naming the field; no text holds its value.
  */
 export function preparePayment(profile: PaymentProfile, record: PaymentRecord): PreparedCard {
@@ -125,7 +125,6 @@ export function preparePayment(profile: PaymentProfile, record: PaymentRecord): 
     dgis,
     staticData,
     stripe: { name, pan, expiry, serviceCode: profile.serviceCode },
-    embossing: embossingLines(record),
   };
 }
 
@@ -258,17 +257,6 @@ function template(parts: readonly (Uint8Array | ModulePart)[]): (Uint8Array | Mo
   const front = length < 0x80 ? Uint8Array.of(0x70, length) : Uint8Array.of(0x70, 0x81, length);
   if (front.length + length > 254) throw wrong("record", `${front.length + length} bytes are more than 254`);
   return [front, ...parts];
-}
-
-/** PAN in fours, dates, name without the stripe's slash: first name first. */
-function embossingLines({ pan, expiry, effective, name }: PaymentRecord): string[] {
-  const [surname = "", first = ""] = name.split("/");
-  const date = (yymm: string): string => `${yymm.slice(2)}/${yymm.slice(0, 2)}`;
-  return [
-    pan.match(/.{1,4}/g)?.join(" ") ?? pan,
-    `VALID FROM ${date(effective)} VALID THRU ${date(expiry)}`,
-    first === "" ? surname : `${first} ${surname}`,
-  ];
 }
 
 /** Directory entries of one application: records and FCI of the PSE, FCI of the PPSE. */

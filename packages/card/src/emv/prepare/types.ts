@@ -100,13 +100,11 @@ export interface PreparedCard {
   readonly dgis: readonly PreparedDgi[];
   /** What certificates and signatures cover. */
   readonly staticData: Uint8Array;
-  /** Stripe and embossing come from the same fields; the verification values are the module's. */
+  /** The stripe comes from the same fields; the verification values are the module's. */
   readonly stripe: {
     readonly name: string;
     readonly pan: string;
     readonly expiry: string;
     readonly serviceCode: string;
   };
-  /** PAN in groups, dates, name: as lines. */
-  readonly embossing: readonly string[];
 }

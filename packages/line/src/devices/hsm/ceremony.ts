@@ -1,8 +1,10 @@
 /** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
-import { hex, unhex } from "@persoline/card/bytes";
+import { equalConstantTime, hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
+import { random } from "./draw.js";
+import { ed25519Of } from "./ed25519-seed.js";
 import { isKnownKey } from "./office/known-keys.js";
 import { drawKey } from "./office/pieces.js";
 import { wipeValues } from "./key-section.js";
@@ -99,10 +101,13 @@ export function makeKeystore(ceremony: Ceremony): void {
     const value = published === undefined ? drawKey(algorithm, keyBytes[algorithm]) : unhex(published);
     return { ...described, value };
   });
+  allDifferent(keys, stored);
   const machines = machineKeys(ceremony);
-  const signing = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" });
+  const seed = random(32);
+  const signing = ed25519Of(seed).secret.export({ format: "der", type: "pkcs8" });
+  seed.fill(0);
   stored.push(
-    { ...description("store-seal", "seal", "AES-256", environment, false), value: randomBytes(32) },
+    { ...description("store-seal", "seal", "AES-256", environment, false), value: random(32) },
     {
       ...description("line-signature", "sign", "Ed25519", environment, false),
       value: signing,
@@ -119,7 +124,7 @@ export function makeKeystore(ceremony: Ceremony): void {
     });
   try {
     if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
-      writeDurably(unlock.keyFile, randomBytes(32));
+      writeDurably(unlock.keyFile, random(32));
     }
     sealKeystore(file, environment, stored, unlock);
   } catch (problem) {
@@ -129,6 +134,27 @@ export function makeKeystore(ceremony: Ceremony): void {
     wipeValues(stored);
   }
 }
+
+/** A key that was drawn is like no other; published ones may be. Throws KeystoreProblem. */
+function allDifferent(keys: readonly NewKey[], stored: readonly StoredKey[]): void {
+  for (const [at, { name, value }] of stored.entries()) {
+    const same = stored.slice(0, at).findIndex((one) => equalConstantTime(one.value, value));
+    const pair = [keys[at], keys[same]];
+    if (same < 0 || pair.every((key) => key !== undefined && isGiven(key))) continue;
+    wipeValues(stored);
+    throw sameTwice(stored[same]?.name ?? "", name);
+  }
+}
+
+/** Not drawn here. */
+export const isGiven = ({ published, seed, open }: Pick<NewKey, "published" | "seed" | "open">): boolean =>
+  published !== undefined || seed !== undefined || open !== undefined;
+
+export const sameTwice = (one: string, other: string): KeystoreProblem =>
+  new KeystoreProblem(
+    "not-ours",
+    `keys ${one} and ${other} are one and the same, and were to be drawn: the random generator repeats itself. Nothing was made; look at the machine or the token, then run the same command again`,
+  );
 
 /** A host's private half; of an authority the point alone, whatever is known of it. Throws KeystoreProblem. */
 function ellipticValue({ name, use, published, open }: NewKey): Uint8Array {

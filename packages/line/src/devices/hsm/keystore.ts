@@ -2,7 +2,7 @@
  * The vault's keys at rest: one file, sealed with AES-256-GCM under a key from a passphrase (argon2id) or from a key file. Only the
  * vault's own process opens it.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { hashRawSync } from "@node-rs/argon2";
+import { random } from "./draw.js";
 import { parseSections, parseText, sectionsOf } from "./key-section.js";
 import { emptyBook, type Keep, type OfficeBook } from "./office/types.js";
 import type { Environment, KeyDescription } from "./port.js";
@@ -139,7 +140,7 @@ export function sealKeystore(
     book: emptyBook,
   },
 ): void {
-  const salt = b64(randomBytes(16));
+  const salt = b64(random(16));
   const how =
     "passphrase" in unlock
       ? { by: "passphrase" as const, salt, ...ARGON2ID }
@@ -152,7 +153,7 @@ export function sealKeystore(
     unlock: how,
   };
   const key = sealingKey(unlock, how);
-  const iv = randomBytes(12);
+  const iv = random(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(associated(head));
   const clear = sectionsOf({ keys, book }, key);
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);

@@ -8,8 +8,9 @@ import {
   generateKeyPairSync,
   hkdfSync,
   type KeyObject,
-  randomBytes,
 } from "node:crypto";
+
+import { random } from "./draw.js";
 
 /** All base64. */
 export interface SealedBox {
@@ -50,7 +51,7 @@ const agreed = (secret: KeyObject, open: KeyObject, purpose: string): Uint8Array
 export function boxFor(open: KeyObject, { purpose, belongs }: BoxLabel, clear: Uint8Array): SealedBox {
   const pair = generateKeyPairSync("x25519");
   const key = agreed(pair.privateKey, open, purpose);
-  const iv = randomBytes(12);
+  const iv = random(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(Buffer.from(belongs));
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
   clear.fill(0);

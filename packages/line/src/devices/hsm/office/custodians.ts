@@ -2,8 +2,9 @@
  * Custodians prove who they are by passphrases of their own. A passphrase gives an Ed25519 key (argon2id, RFC 9106, is its seed); what is
  * kept is the public half, which opens nothing and signs nothing: each sitting is signed by who sat, and no other can have done it.
  */
-import { randomBytes, sign, timingSafeEqual } from "node:crypto";
+import { sign, timingSafeEqual } from "node:crypto";
 import { hashRawSync } from "@node-rs/argon2";
+import { random } from "../draw.js";
 import { ed25519Of } from "../ed25519-seed.js";
 import { OfficeRefusal } from "./refusal.js";
 
@@ -63,7 +64,7 @@ function keyOf(passphrase: string, salt: Uint8Array, costs: ProofCosts): { key: 
 
 /** Draws the salt anew. */
 function freshKey(passphrase: string, costs: ProofCosts) {
-  const salt = randomBytes(16);
+  const salt = Buffer.from(random(16));
   const { key, hand } = keyOf(passphrase, salt, costs);
   return { kept: { salt: salt.toString("base64"), key, costs }, hand };
 }

@@ -1,7 +1,8 @@
 /** What a ceremony does to the keys once all its custodians have sat. */
-import { createPublicKey, randomBytes } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import { CardProblem, concat } from "@persoline/card/bytes";
 import { desWeakness, oddParity, openKeyBlock, paddingLength, wrapKeyBlock } from "@persoline/card/keyblock";
+import { random } from "../draw.js";
 import { checkValueOf } from "../keyring.js";
 import type { StoredKey } from "../keystore.js";
 import type { Environment } from "../port.js";
@@ -191,8 +192,8 @@ function wrapped(ask: Ask, key: KeyPlan, value: Uint8Array, under: string): stri
   const maskTo = version === "B" ? 24 : LONGEST_KEY;
   try {
     const header = headerFor(key, version, ask.environment);
-    const random = new Uint8Array(randomBytes(paddingLength(version, value.length, maskTo)));
-    return wrapKeyBlock({ crypto, kbpk, header, key: value, random, maskTo });
+    const padding = random(paddingLength(version, value.length, maskTo));
+    return wrapKeyBlock({ crypto, kbpk, header, key: value, random: padding, maskTo });
   } catch (problem) {
     value.fill(0);
     throw told(problem);

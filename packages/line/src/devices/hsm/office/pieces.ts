@@ -1,10 +1,11 @@
 /** Pieces of a key as custodians hold them: XOR components, and shares of which some are enough (Shamir). Written and read as text. */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { hex, unhex } from "@persoline/card/bytes";
 import { type Crypto, cmac, kcvAes, kcvDes } from "@persoline/card/crypto";
 import { combineComponents, desWeakness, oddParity } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
 import { combine, split } from "shamir-secret-sharing";
+import { random } from "../draw.js";
 import type { KeyDescription } from "../port.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { KcvMethod } from "./types.js";
@@ -89,14 +90,14 @@ export function drawnSound<T>(draw: () => T, isWeak: (one: T) => boolean, forget
 export function drawKey(
   algorithm: Algorithm,
   length: number,
-  random: (length: number) => Uint8Array = (count) => new Uint8Array(randomBytes(count)),
+  from: (length: number) => Uint8Array = random,
 ): Uint8Array {
   const wipe = (key: Uint8Array): void => {
     key.fill(0);
   };
-  if (algorithm !== "3DES") return random(length);
+  if (algorithm !== "3DES") return from(length);
   const draw = (): Uint8Array => {
-    const drawn = random(length);
+    const drawn = from(length);
     const key = oddParity(drawn);
     drawn.fill(0);
     return key;
@@ -116,7 +117,7 @@ export interface Share {
 
 /** Shares over GF(2^8), polynomial 11B, byte by byte; any `needed` of them give the key back, fewer tell nothing. */
 export async function splitKey(key: Uint8Array, shares: number, needed: number): Promise<Share[]> {
-  const set = randomBytes(4).toString("hex").toUpperCase();
+  const set = hex(random(4));
   // The library gives the value, then the x it stands at: 1 to 255.
   const parts = await split(key, shares, needed);
   return parts.map((part) => {

@@ -1,5 +1,5 @@
 /** What a token draws for triple DES, with a generator that fails: the token is a real one, only its draws are chosen. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unhex } from "@persoline/card/bytes";
@@ -119,6 +119,26 @@ describe("keys that are drawn from the token's generator, and go back into it", 
     expect(() => madeKey(token, described("emv-cvk"))).toThrow("weak triple DES keys in a row");
     expect([there(), there("k/single")]).toEqual([0, 0]);
   });
+});
+
+test("two keys that the token drew alike are none: nothing stays", () => {
+  const file = join(folder, "alike.json");
+  const keys = [
+    { name: "k", use: "emv-ac" },
+    { name: "k/single", use: "emv-smi" },
+  ] as const;
+  const letterPrinter = { writePrivateKeyTo: join(folder, "alike.pem") };
+  token.draws = [...SOUND, ...SOUND];
+  const report = probeToken(token);
+  expect(() => {
+    makeTokenKeys(token, { file, environment: "test", keys, letterPrinter }, report);
+  }).toThrow(/keys k and k\/single are one and the same.*generator repeats itself/);
+  expect([there(), there("k/single"), existsSync(file), existsSync(`${file}.begun`)]).toEqual([
+    0,
+    0,
+    false,
+    false,
+  ]);
 });
 
 test("an installation whose making fails leaves nothing in the token, and can be made again", () => {

@@ -1,7 +1,15 @@
 /** Makes the keys of an installation inside a token, where they stay, and writes the register of them. */
 import { existsSync } from "node:fs";
 import { unhex } from "@persoline/card/bytes";
-import { algorithmOf, type Ceremony, isPublished, machineKeys, type NewKey } from "../ceremony.js";
+import {
+  algorithmOf,
+  type Ceremony,
+  isGiven,
+  isPublished,
+  machineKeys,
+  sameTwice,
+  type NewKey,
+} from "../ceremony.js";
 import { KeystoreProblem } from "../keystore.js";
 import type { KeyDescription } from "../port.js";
 import type { Secret } from "../secret.js";
@@ -9,8 +17,9 @@ import { madeKey } from "./made-key.js";
 import { ed25519Of } from "../ed25519-seed.js";
 import { Master, ownNumbers, singleName, spkiOf } from "./masters.js";
 import type { Missing, TokenReport } from "./probes.js";
-import { writeRegister } from "./register.js";
-import { findable, type Token, type TokenAccess } from "./token.js";
+import { type RegisteredKey, writeRegister } from "./register.js";
+import { begin, ended, sweepBegun } from "./begun.js";
+import { type Token, type TokenAccess, TokenLost } from "./token.js";
 
 /** `file`: the register, written at the end. */
 export interface TokenCeremony extends Omit<Ceremony, "unlock"> {
@@ -41,6 +50,7 @@ export function makeTokenKeys(
   if (environment === "live" && keys.some(isPublished))
     throw new KeystoreProblem("environment", "published test keys are refused in a live token");
   for (const key of keys) judgeKept(key);
+  sweepBegun(token, file);
   const names = [...keys.map(({ name }) => name), STORE_SEAL];
   const labels = [...names.flatMap((name) => [name, singleName(name)]), SIGNATURE];
   const taken = labels.find(
@@ -52,12 +62,17 @@ export function makeTokenKeys(
       `token ${token.name}: a key ${taken} is there already, and is never overwritten: name another token, or put its register back`,
     );
   }
+  begin(token, file, labels);
   try {
     makeAll(token, ceremony, report);
+    ended(token, file);
   } catch (problem) {
-    // None of these labels was there before: what carries one is of this attempt, and the next one must not meet it.
-    for (const label of labels)
-      for (const kind of findable) for (const object of token.find(label, kind)) token.destroy(object);
+    try {
+      sweepBegun(token, file);
+    } catch (further) {
+      // With the token gone they stay there, and the next attempt sweeps them; what went wrong before is what people must hear.
+      if (!(further instanceof TokenLost)) throw further;
+    }
     throw problem;
   }
 }
@@ -75,6 +90,12 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
       value?.fill(0);
     }
   });
+  for (const [at, { key }] of made.entries()) {
+    const asked = keys[at];
+    const same = made.slice(0, at).find((one) => isAlike(one.key, key));
+    if (same !== undefined && !(asked !== undefined && isGiven(asked) && same.key.published))
+      throw sameTwice(same.key.name, key.name);
+  }
   const store = madeKey(token, {
     name: named(STORE_SEAL),
     use: "seal",
@@ -125,6 +146,11 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
     macKey.fill(0);
   }
 }
+
+const isAlike = (one: RegisteredKey, other: RegisteredKey): boolean =>
+  one.kcv === other.kcv &&
+  one.fingerprint === other.fingerprint &&
+  one.issuer?.modulus === other.issuer?.modulus;
 
 /** Before any key is made. Throws KeystoreProblem. */
 function judgeKept(key: NewKey): void {

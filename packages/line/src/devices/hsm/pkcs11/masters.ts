@@ -1,6 +1,6 @@
 /** The masters of a token: found by what they are, made for one purpose, and what is derived from them. */
 import { type KeyObject, verify } from "node:crypto";
-import { CardProblem, concat, equalConstantTime, hex, unhex } from "@persoline/card/bytes";
+import { CardProblem, concat, equalConstantTime, hex, unhex, xor } from "@persoline/card/bytes";
 import { type BlockCipher, cmac, type KeyPurpose } from "@persoline/card/crypto";
 import { kdf3Input } from "@persoline/card/globalplatform";
 import { nodeCrypto } from "@persoline/card/node";
@@ -10,7 +10,7 @@ import type { PinKey } from "../keyring.js";
 import type { KeyDescription, KeyStanding } from "../port.js";
 import { fingerprinted, type Register, type RegisteredKey } from "./register.js";
 import { type Handle, type KeyKind, type Token, TokenLost } from "./token.js";
-import { doubled, ONES, TokenKey, xor } from "./token-key.js";
+import { doubled, ONES, TokenKey } from "./token-key.js";
 
 const ZEROS = new Uint8Array(16);
 const DES_ZEROS = new Uint8Array(8);
@@ -337,11 +337,11 @@ function signsAs(token: Token, handle: Handle, { issuer }: RegisteredKey): boole
   }
 }
 
-/** The pair of the register's name whose signature `open` confirms. Throws VaultRefusal. */
+/** The pair of the register's name whose signature `open` confirms. Throws VaultRefusal: none, copies, or one that may leave the token. */
 export function findSigning(token: Token, register: Pick<Register, "keys">, open: KeyObject): Handle {
   const name = register.keys.find(({ use }) => use === "sign")?.name ?? "";
   const challenge = token.random(32);
-  const found = token.find(name, "private").find((key) => {
+  const ours = token.find(name, "private").filter((key) => {
     try {
       return verify(null, challenge, open, token.signEd25519(key, challenge));
     } catch (error) {
@@ -349,8 +349,12 @@ export function findSigning(token: Token, register: Pick<Register, "keys">, open
       throw error;
     }
   });
-  if (found === undefined)
-    throw new VaultRefusal(`token ${token.name}: the signing key ${name} is not there, or is another one`);
+  const where = `token ${token.name}: the signing key ${name}`;
+  const [found] = ours;
+  if (found === undefined) throw new VaultRefusal(`${where} is not there, or is another one`);
+  if (ours.length > 1) throw new VaultRefusal(`${where} is there ${ours.length} times: remove the copies`);
+  const wrong = token.wrongAttributes(found, "pair");
+  if (wrong !== undefined) throw new VaultRefusal(`${where}: ${wrong}; it must not`);
   return found;
 }
 

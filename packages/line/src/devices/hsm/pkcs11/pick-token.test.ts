@@ -49,3 +49,12 @@ test("where none is there, the others are named", () => {
   );
   expect(() => pickToken([], { label: "line" })).toThrow("It shows no other");
 });
+
+test("what a token says of itself neither moves the terminal nor makes lines of its own", () => {
+  const hostile = shown("line", "\u001B]0;x\u0007\u001B[2J\nall is well\u202E", 7);
+  const wrong = () => pickToken([hostile], { label: "line", expected: "AAAA" });
+  expect(wrong).toThrow("serial <1B>]0;x<07><1B>[2J<0A>all is well<202E> in slot 7");
+  expect(wrong).not.toThrow(/[\p{Cc}\p{Cf}]/u);
+  const other = () => pickToken([shown("\u001B[2J", "1", 7)], { label: "line" });
+  expect(other).toThrow(/It shows <1B>\[2J$/);
+});

@@ -5,6 +5,7 @@ import { selfTest } from "../self-test.js";
 import { type Hear, serve } from "../serve.js";
 import { mustStayInMemory, swapOf } from "../swap.js";
 import { vaultCalls } from "../vault-core.js";
+import { begunIn } from "./begun.js";
 import { makeTokenKeys, type TokenCeremony, type TokenUnlock } from "./make.js";
 import { probeToken } from "./probes.js";
 import { readRegister } from "./register.js";
@@ -34,7 +35,7 @@ serve<TokenCeremony, TokenUnlock>({
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
-    const token = await opening(unlock, hear);
+    const token = await opening(unlock, hear, begunIn(ceremony.file));
     try {
       makeTokenKeys(token, ceremony, probeToken(token, unlock.missing));
     } finally {

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { KeystoreProblem, writeDurably } from "../keystore.js";
 import type { ApprovedPolicy } from "../order-policy.js";
 import type { Environment, KeyDescription } from "../port.js";
+import { shownAs } from "./pick-token.js";
 import { VaultRefusal } from "../vault-refusal.js";
 
 /** `standing`: what the token said when the key was made; absent of keys that were made before this was asked. */
@@ -135,9 +136,10 @@ export function inTheToken<T>(
     const notFound =
       problem instanceof VaultRefusal || (problem instanceof KeystoreProblem && problem.code === "not-ours");
     if (!notFound) throw problem;
-    const { name, serial: found } = token;
+    const name = token.name;
+    const found = shownAs(token.serial);
     const remedy =
-      expected === found
+      expected === token.serial
         ? `It is the token that they were made in (serial ${found}): look with its own tools what was deleted or changed there, and restore its backup`
         : expected === undefined
           ? `The token that is there has serial ${found}; which one they were made in was not kept. If there is another token ${label}, put that one in, or pick it with --token-serial`

@@ -1,5 +1,5 @@
 /** One AES key of a card inside the token, for as long as its card session lasts. */
-import { concat } from "@persoline/card/bytes";
+import { concat, xor } from "@persoline/card/bytes";
 import type { KeptKey, KeyPurpose } from "@persoline/card/crypto";
 import { VaultRefusal } from "../vault-refusal.js";
 import { type Handle, type Token, TokenLost } from "./token.js";
@@ -7,8 +7,6 @@ import { type Handle, type Token, TokenLost } from "./token.js";
 const ZEROS = new Uint8Array(16);
 /** GlobalPlatform check values are over 16 × 01 (GPCS annex B). */
 export const ONES = new Uint8Array(16).fill(0x01);
-
-export const xor = (a: Uint8Array, b: Uint8Array): Uint8Array => a.map((byte, at) => byte ^ (b[at] ?? 0));
 
 /** Multiplication by x in GF(2^128) (SP 800-38B, 6.1): K1 from E(K, 0), K2 from K1. */
 export function doubled(block: Uint8Array): Uint8Array {

@@ -2,7 +2,8 @@
  * The key office of a token: values are drawn in it, or brought in by a ceremony's short-lived process and stored so that they never leave
  * again. What is not a key (custodians, what waits, records) stands in the register, sealed under a key that only the token can make.
  */
-import { createCipheriv, createDecipheriv, createPublicKey, randomBytes, sign } from "node:crypto";
+import { createCipheriv, createDecipheriv, createPublicKey, sign } from "node:crypto";
+import { random } from "../draw.js";
 import { ed25519Of } from "../ed25519-seed.js";
 import { concat, unhex } from "@persoline/card/bytes";
 import type { BlockCipher, Crypto } from "@persoline/card/crypto";
@@ -23,8 +24,10 @@ import {
   type Master,
   objectsOf,
   ownNumbers,
+  singleName,
   singleOf,
 } from "./masters.js";
+import { begin, sweepBegun } from "./begun.js";
 import {
   descriptionOf,
   inTheToken,
@@ -88,10 +91,10 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
       book,
     };
     sweep(token, keep.keys);
-    const made: RegisteredKey[] = [];
+    sweepBegun(token, file, labelsOf(keep.keys));
     return {
       keep,
-      room: tokenRoom(token, register, master, made),
+      room: tokenRoom(token, file, register, master),
       write: (kept) => {
         const { format, environment, token: name, signature, letterPrinter, stripeEncoder } = register;
         const next = {
@@ -111,6 +114,7 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         };
         writeRegister(file, { ...next, book: sealBook(kept, bookKey) }, macKey);
         sweep(token, kept.keys);
+        sweepBegun(token, file, labelsOf(kept.keys));
       },
       describe: ({ keys }) => keys.map((stored) => describedNow(token, registeredOf(stored))),
       ring: () => new TokenKeyring(token, file, register, { keptKeys: false, transports: false }),
@@ -118,9 +122,10 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
         macKey.fill(0);
         bookKey.fill(0);
         try {
-          forgetUnnamed(token, file, made);
+          // A key that was made and that no register came to name (the ceremony failed, the disk was full) is nobody's.
+          sweepBegun(token, file, labelsOf(readRegister(file).keys));
         } catch (problem) {
-          // With the token gone it stays there; what went wrong before is what people must hear.
+          // With the token gone it stays there, until the next ceremony; what went wrong before is what people must hear.
           if (!(problem instanceof TokenLost)) throw problem;
         } finally {
           token.disconnect();
@@ -151,16 +156,11 @@ function sweep(token: Token, keys: readonly StoredKey[]): void {
   }
 }
 
-/** A key that was made and that no register came to name (the ceremony failed, the disk was full) is nobody's: its objects go. */
-function forgetUnnamed(token: Token, file: string, made: readonly RegisteredKey[]): void {
-  if (made.length === 0) return;
-  const named = new Set<string>(readRegister(file).keys.map(({ name }) => name));
-  for (const key of made.filter(({ name }) => !named.has(name)))
-    for (const one of [key, singleOf(key)])
-      for (const object of one === undefined ? [] : objectsOf(token, one).ours) token.destroy(object);
-}
+/** What the register's keys are called in the token. */
+const labelsOf = (keys: readonly { readonly name: string }[]): ReadonlySet<string> =>
+  new Set(keys.flatMap(({ name }) => [name, singleName(name)]));
 
-function tokenRoom(token: Token, register: Register, store: Master, made: RegisteredKey[]): KeyRoom {
+function tokenRoom(token: Token, file: string, register: Register, store: Master): KeyRoom {
   const open = createPublicKey({
     key: Buffer.from(register.signature.open, "base64"),
     format: "der",
@@ -189,8 +189,8 @@ function tokenRoom(token: Token, register: Register, store: Master, made: Regist
         environment,
         published: false,
       };
+      begin(token, file, [name, singleName(name)]);
       const { key } = madeKey(token, described, { value });
-      made.push(key);
       const { kcv, fingerprint, witness, single, issuer, standing } = key;
       return {
         value: new Uint8Array(0),
@@ -302,7 +302,7 @@ function sealBook(keep: Keep, key: Uint8Array): string {
     keep.keys.flatMap(({ name, block }) => (block === undefined ? [] : [[name, block]])),
   );
   const clear = Buffer.from(JSON.stringify({ book: keep.book, blocks } satisfies SealedBook));
-  const iv = randomBytes(12);
+  const iv = random(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(boundTo(keep));
   const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
   clear.fill(0);

@@ -3,7 +3,7 @@ import type pkcs11js from "pkcs11js";
 import { unmovedCopy } from "@persoline/card/bytes";
 import { KeystoreProblem } from "../keystore.js";
 import { VaultRefusal } from "../vault-refusal.js";
-import { pickToken, type ShownToken } from "./pick-token.js";
+import { pickToken, shownAs, type ShownToken } from "./pick-token.js";
 import { codeOf, wordsOf } from "./token-words.js";
 
 /** Which token. */
@@ -116,6 +116,7 @@ export class TokenSession {
   /** Labels of objects that were found or made over this connection. */
   readonly #labels = new Map<string, string>();
   #session: Handle | undefined;
+  #slot: Handle | undefined;
   /** A PIN that was refused once is never shown again: each showing costs a try. */
   #refused = false;
   /** Grows with every connection; a handle is good for one of them. */
@@ -139,6 +140,7 @@ export class TokenSession {
       this.#tolerating("CKR_CRYPTOKI_ALREADY_INITIALIZED", () => this.module.C_Initialize());
       const { slot, serial } = pickToken(this.#shown(), this.#access);
       this.#serial = serial;
+      this.#judgeTries(slot);
       const session = this.module.C_OpenSession(slot, this.p11.CKF_SERIAL_SESSION | this.p11.CKF_RW_SESSION);
       this.#tolerating("CKR_USER_ALREADY_LOGGED_IN", () =>
         this.module.C_Login(session, this.p11.CKU_USER, pin),
@@ -149,12 +151,42 @@ export class TokenSession {
       const words = wordsOf(error);
       if (codeOf(error)?.includes("PIN") === true) {
         this.#refused = true;
+        const left = this.#isLastTry()
+          ? ". Its next wrong PIN is its last: it is shown none here until its own tools have opened it"
+          : "";
         throw new KeystoreProblem(
           "wrong-passphrase",
-          `token ${label} (serial ${this.#serial}): the PIN was refused: ${words}; it is not tried again by itself, for each try counts`,
+          `token ${label} (serial ${shownAs(this.#serial)}): the PIN was refused: ${words}; it is not tried again by itself, for each try counts${left}`,
         );
       }
       throw new KeystoreProblem("missing", `token ${label} cannot be opened: ${words}`);
+    }
+  }
+
+  /** The last try is not spent here: a wrong PIN, of which nobody knows before, would lock the token for good. Throws KeystoreProblem. */
+  #judgeTries(slot: Handle): void {
+    const where = `token ${this.name} (serial ${shownAs(this.#serial)})`;
+    const { flags } = this.module.C_GetTokenInfo(slot);
+    this.#slot = slot;
+    if ((flags & this.p11.CKF_USER_PIN_LOCKED) !== 0)
+      throw new KeystoreProblem(
+        "locked",
+        `${where}: its PIN is locked after too many wrong ones: its security officer sets a new one (SO PIN); nothing was tried`,
+      );
+    if ((flags & this.p11.CKF_USER_PIN_FINAL_TRY) !== 0)
+      throw new KeystoreProblem(
+        "locked",
+        `${where}: only one try of its PIN is left, and it is not spent here: make sure of the PIN, log in once with the token's own tools (pkcs11-tool --login --test), which gives all tries back, then run the same command again`,
+      );
+  }
+
+  /** After a wrong PIN; a token that is gone by now says nothing. */
+  #isLastTry(): boolean {
+    if (this.#slot === undefined) return false;
+    try {
+      return (this.module.C_GetTokenInfo(this.#slot).flags & this.p11.CKF_USER_PIN_FINAL_TRY) !== 0;
+    } catch {
+      return false;
     }
   }
 

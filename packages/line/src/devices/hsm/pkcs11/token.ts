@@ -24,6 +24,10 @@ const UNKNOWN_ATTRIBUTE: readonly (string | undefined)[] = [
 ];
 
 export class Token extends TokenComputing {
+  /** What the CKA_ID of every secret that is made for good begins with: which attempt made it. Public halves have none. */
+  mark: Uint8Array | undefined;
+  #marked = 0;
+
   /** Throws KeystoreProblem: library, token or PIN are not the right ones. */
   static async open(access: TokenAccess): Promise<Token> {
     const token = new Token(await loaded(access));
@@ -210,15 +214,27 @@ export class Token extends TokenComputing {
     return found;
   }
 
-  /** Why a key must not be used as a master here; undefined when it is as it was made. */
-  wrongAttributes(key: Handle, purpose: KeyKind): string | undefined {
+  /** CKA_ID of a key; empty where it has none. */
+  markOf(key: Handle): Uint8Array {
+    return this.call({ does: "tell the identifier of", key }, (session) => {
+      const [id] = this.module.C_GetAttributeValue(session, key, [{ type: this.p11.CKA_ID }]);
+      return new Uint8Array((id?.value as Buffer | undefined) ?? []);
+    });
+  }
+
+  /**
+   * Why a key must not be used as a master here; undefined when it is as it was made. Of an Ed25519 pair nothing is asked but whether it may
+   * leave: it can do nothing but sign, whatever else a token says of it.
+   */
+  wrongAttributes(key: Handle, purpose: KeyKind | "pair"): string | undefined {
     const p11 = this.p11;
-    const allowed: readonly string[] = USES[purpose];
     return this.call({ does: "say what may be done with", key }, (session) => {
       const is = (type: number): boolean =>
         ((this.module.C_GetAttributeValue(session, key, [{ type }])[0]?.value as Buffer | undefined)?.[0] ??
           0) !== 0;
       if (!is(p11.CKA_SENSITIVE) || is(p11.CKA_EXTRACTABLE)) return "it may leave the token";
+      if (purpose === "pair") return undefined;
+      const allowed: readonly string[] = USES[purpose];
       // Of private keys tokens know a few of the uses only.
       const known = purpose === "signer" ? PRIVATE_USES : ALL_USES;
       const more = known.filter((use) => is(p11[`CKA_${use}`]) && !allowed.includes(use));
@@ -256,15 +272,26 @@ export class Token extends TokenComputing {
   /** Keys for good can be neither changed nor copied, where the token knows such attributes. */
   #lasting<T>(keeps: boolean, make: (lasting: Template) => T): T {
     if (!keeps) return make([]);
+    const marked = this.#marking();
     try {
       return make([
+        ...marked,
         { type: this.p11.CKA_MODIFIABLE, value: false },
         { type: this.p11.CKA_COPYABLE, value: false },
       ]);
     } catch (problem) {
       if (!(problem instanceof TokenRefusal) || !UNKNOWN_ATTRIBUTE.includes(problem.code)) throw problem;
-      return make([]);
+      return make(marked);
     }
+  }
+
+  /** The mark and a number, for some tokens take no CKA_ID twice. */
+  #marking(): Template {
+    if (this.mark === undefined) return [];
+    const id = Buffer.alloc(this.mark.length + 4);
+    id.set(this.mark);
+    id.writeUInt32BE(this.#marked++, this.mark.length);
+    return [{ type: this.p11.CKA_ID, value: id }];
   }
 
   #privateRsa(): Template {
