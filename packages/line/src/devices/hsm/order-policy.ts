@@ -225,7 +225,7 @@ export class OrderPolicies {
     const placed = judges.flatMap((judge) => proofPlacements(judge));
     const [first] = placed;
     if (first === undefined) return;
-    this.#mayProve();
+    this.mayProve();
     if (order === undefined)
       throw new VaultRefusal(
         `no record's secrets were named, and without them this is not done: ${first.sentence}`,
@@ -241,11 +241,12 @@ export class OrderPolicies {
    * trying all, so of wrong ones only a few are told, however many were asked for at once. Throws VaultRefusal.
    */
   countProof(isRight: boolean): void {
-    this.#mayProve();
+    this.mayProve();
     if (!isRight) this.#wrongProofs++;
   }
 
-  #mayProve(): void {
+  /** Throws VaultRefusal once too many were wrong. */
+  mayProve(): void {
     if (this.#wrongProofs < wrongProofsAtMost) return;
     throw new VaultRefusal(
       "so many proofs of data or of the issuer's keys were wrong that no more are judged: find out what is wrong with the cards or the issuer's file, then start anew",

@@ -235,7 +235,7 @@ export type PinSource =
 /** So many of issuers' PIN blocks may be wrong in the life of a module's process. */
 export const wrongBlocksAtMost = 8;
 
-/** So many proofs of groupings, or by an issuer's key, may be wrong in the life of a module's process: a line with such cards has stopped long before. */
+/** So many proofs of files and groupings, or by an issuer's key, may be wrong in the life of a module's process: a line with such cards has stopped long before. */
 export const wrongProofsAtMost = 64;
 
 /** So many payment cards may be prepared in one call. */

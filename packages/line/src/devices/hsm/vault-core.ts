@@ -4,6 +4,7 @@ import { seededBytes } from "@persoline/card/emv";
 import { nodeCrypto } from "@persoline/card/node";
 import {
   asksIssuer,
+  type Judge,
   type SealedSecrets,
   type SecureChannelSpec,
   type SessionId,
@@ -64,6 +65,8 @@ interface OpenSession {
   passes: number;
   /** Its commands were made. */
   isMade: boolean;
+  /** The steps whose wrong verdicts are counted. */
+  counted: readonly boolean[];
 }
 
 export function vaultCalls(
@@ -131,7 +134,15 @@ export function vaultCalls(
         if (secrets !== undefined) judgeSeals(ring, policies, secrets);
         return openCardSession(ring, channel, serial);
       });
-      const id = sessions.add({ card, channel, order, secrets, passes: 0, isMade: false }) as SessionId;
+      const id = sessions.add({
+        card,
+        channel,
+        order,
+        secrets,
+        passes: 0,
+        isMade: false,
+        counted: [],
+      }) as SessionId;
       return { session: id, open: card.open };
     },
     authenticate: ({ session: id, answer, steps }) => {
@@ -146,6 +157,10 @@ export function vaultCalls(
           );
         session.passes++;
         policies.allowAll(order, channel, steps);
+        if (steps.some(({ judge }) => judge?.proof === "grouping"))
+          throw new VaultRefusal("groupings are proved outside of a session only");
+        session.counted = steps.map(({ judge }) => judge?.proof === "file");
+        if (session.counted.includes(true)) policies.mayProve();
         try {
           done = card.authenticate(answer, steps, secrets);
         } catch (problem) {
@@ -162,7 +177,12 @@ export function vaultCalls(
     },
     unwrap: ({ session: id, answers }) => {
       try {
-        return sessions.get(id).card.unwrap(answers);
+        const { card, counted } = sessions.get(id);
+        const unwrapped = card.unwrap(answers);
+        unwrapped.answers.forEach(({ verdict }, at) => {
+          if (counted[at] === true && verdict !== undefined) policies.countProof(verdict === "right");
+        });
+        return unwrapped;
       } finally {
         close(id);
       }
@@ -172,6 +192,9 @@ export function vaultCalls(
     openProof: ({ serial, judges, secrets }) => {
       if (judges.length === 0 || judges.length > PROOFS_AT_ONCE)
         throw new VaultRefusal(`${judges.length} proofs at once: 1 to ${PROOFS_AT_ONCE}`);
+      // Whoever asks may be no program of ours.
+      if (judges.some(({ proof }: Judge) => proof !== "internal" && proof !== "grouping"))
+        throw new VaultRefusal("keys and groupings are proved outside of a session, and nothing else");
       policies.allowProofs(secrets?.order, judges);
       if (secrets !== undefined) again(() => judgeSeals(ring, policies, secrets));
       const challenges = judges.map(() => again(() => random(16)));
