@@ -5,7 +5,6 @@
  */
 import { createHash } from "node:crypto";
 import {
-  type PaymentMasters,
   type OpenJudge,
   placements,
   proofPlacements,
@@ -14,6 +13,7 @@ import {
   type SecureStep,
 } from "@persoline/card/program";
 import { type Kept, unkeptSentence } from "./order-levels.js";
+import { paymentSentences } from "./payment-sentences.js";
 import {
   type Environment,
   type PaymentAsk,
@@ -56,14 +56,6 @@ export function pinSentence(ask: {
     issuer: () => `the issuer's, format ${String(by?.format)} under key ${by?.keys ?? ""}`,
   };
   return `PIN ${name} of ${String(length)} digits: ${by === undefined ? "drawn" : how[by.method]()}`;
-}
-
-/** Which masters a payment application's values follow from. */
-export function paymentSentence(application: string, masters: PaymentMasters): string {
-  const names = Object.entries(masters)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([use, key]) => `${use} ${String(key)}`);
-  return `payment application ${application}: ${names.join(", ")}`;
 }
 
 /** An order's list as its process keeps it. */
@@ -165,12 +157,19 @@ export class OrderPolicies {
       throw new VaultRefusal(
         `nothing was prepared for application ${application} of order ${order}, record ${String(record)}`,
       );
-    return this.card({ order, application, masters: own.masters });
+    return this.card({ order, application, masters: own.masters, profile: own.profile });
   }
 
   /** The same of a card that is to be prepared. Throws VaultRefusal. */
-  card(ask: Pick<PaymentAsk, "order" | "application" | "masters">): ListedCard {
-    const { digest, unlisted } = this.allow(ask.order, paymentSentence(ask.application, ask.masters));
+  card({
+    order,
+    application,
+    masters,
+    profile,
+  }: Pick<PaymentAsk, "order" | "application" | "masters" | "profile">): ListedCard {
+    const [first, ...more] = paymentSentences(application, masters, profile);
+    const { digest, unlisted } = this.allow(order, first);
+    for (const sentence of more) this.allow(order, sentence);
     return { policy: digest, unlisted };
   }
 
