@@ -323,6 +323,9 @@ export async function waysRound(
     expected,
   });
   const keyOnly = { steps: [putKey(issuerSet)] };
+  const status = { cla: 0x80, ins: 0xf0, p1: 0x80, p2: 0xff, data: [unhex("A000000151000000")] };
+  const end = { steps: [status] };
+  const opened = "cards are opened by SCP03 of";
   return Promise.all([
     said(
       "the order's data key with a longer list",
@@ -350,6 +353,33 @@ export async function waysRound(
       "keys, and no order",
       attempt(hsm, keyOnly, undefined).then((end) => end.said),
       "no order was named",
+    ),
+    said(
+      "a card's end, and no order",
+      attempt(hsm, end, undefined).then((how) => how.said),
+      `no order was named, and without its list this is not done: ${opened} gp-aes`,
+    ),
+    said(
+      "a card's end, for an order that is not open",
+      attempt(hsm, end, undefined, "H-7").then((how) => how.said),
+      `order H-7 is not open, and without its list this is not done: ${opened} gp-aes`,
+    ),
+    said(
+      "a card's end by keys that are none of the order's",
+      attempt(
+        hsm,
+        { ...end, by: { ...channel, keys: ref("issuer") } as SecureChannelSpec },
+        undefined,
+        "H-1",
+      ).then((how) => how.said),
+      `order H-1 does not let this be done, and nothing was sent: ${opened} issuer`,
+    ),
+    said(
+      "a card's end at another level than the order's sessions have",
+      attempt(hsm, { ...end, by: { ...channel, level: 0x01 } as SecureChannelSpec }, undefined, "H-1").then(
+        (how) => how.said,
+      ),
+      `order H-1 does not let this be done, and nothing was sent: ${opened} gp-aes (kdf3), version 30, level 01`,
     ),
     said(
       "keys, for an order that is not open",

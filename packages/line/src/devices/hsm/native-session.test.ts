@@ -167,7 +167,9 @@ describe.each(["ev1", "ev2"] as const)("a DESFire session in the vault, %s", (ve
     const card = prepared();
     const channel = wrap(version, { aid: 1 });
     const steps = [step(readData(1, 0, 20, "full"))];
-    const { session: id, open } = hsm.openSession({ channel, serial });
+    const order = `N-altered-${version}`;
+    openOrderNow(hsm, order, placesOf(channel, steps));
+    const { session: id, open } = hsm.openSession({ channel, serial, order });
     let ready = hsm.authenticate({ session: id, answer: send(card, open), steps });
     while (ready.ok && "more" in ready)
       ready = hsm.authenticate({ session: id, answer: send(card, ready.more), steps });
@@ -211,9 +213,13 @@ describe("what is refused", () => {
     expect(() => session(fresh(), wrap("ev2", more), steps)).toThrow(message);
   });
   test("a card that is not known by a UID", () => {
+    const channel = wrap("ev2", { key: own });
+    const order = "N-nobody";
+    openOrderNow(hsm, order, placesOf(channel, []));
     const { session: id, open } = hsm.openSession({
-      channel: wrap("ev2", { key: own }),
+      channel,
       serial: "504C0000000000000107" as Serial,
+      order,
     });
     const answer = send(fresh(), open);
     expect(() => hsm.authenticate({ session: id, answer, steps: [] })).toThrow("7 bytes");

@@ -11,6 +11,7 @@ import {
   type SealedSecrets,
   type SecureChannelSpec,
   type SecureStep,
+  sessionPlace,
 } from "@persoline/card/program";
 import { type Kept, unkeptSentence } from "./order-levels.js";
 import { paymentSentences } from "./payment-sentences.js";
@@ -205,18 +206,24 @@ export class OrderPolicies {
     );
   }
 
-  /** Before any command is made. Throws VaultRefusal, naming the secret and its place. */
+  /**
+   * Before any command is made. With a card's keys whoever has its session ends the card, takes its applications, or puts value into it,
+   * without any secret in a command: so the list says which keys open sessions at all. Gates read, and have no order. Throws VaultRefusal,
+   * naming the secret and its place, or the session.
+   */
   allowAll(order: string | undefined, channel: SecureChannelSpec, steps: readonly SecureStep[]): void {
     const placed = placements(channel, steps);
     const [first] = placed;
-    if (first === undefined) return;
+    if (channel.protocol === "desfire" && channel.gate === true) return;
+    const opened = sessionPlace(channel);
     const policy = order === undefined ? undefined : this.#orders.get(order);
     if (order === undefined || policy === undefined)
       throw new VaultRefusal(
-        `${order === undefined ? "no order was named" : `order ${order} is not open`}, and without its list this is not done: ${first.sentence}`,
+        `${order === undefined ? "no order was named" : `order ${order} is not open`}, and without its list this is not done: ${first?.sentence ?? opened}`,
       );
     const wrong = placed.find(({ sentence, known }) => !known || !policy.sentences.has(sentence));
     if (wrong !== undefined) throw notListed(order, wrong.sentence);
+    if (!policy.sentences.has(opened)) throw notListed(order, opened);
   }
 
   /** Before what is the issuer's judges a card. Throws VaultRefusal, naming it; and once so many proofs were wrong that somebody may be guessing. */

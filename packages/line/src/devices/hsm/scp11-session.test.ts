@@ -295,8 +295,9 @@ describe("a program", () => {
     name: "probe",
     segments: [{ name: "ask", channel, steps: [step(getStatus, "ask for the state")] }],
   });
-  const run = (body: PersolineCard, channel: Scp11ChannelSpec) => {
+  const run = async (body: PersolineCard, channel: Scp11ChannelSpec) => {
     sent.length = 0;
+    const order = await orderOfSteps(hsm, channel, []);
     const journal: Journal = { write: () => Promise.resolve() };
     const world: World = {
       now: () => 0,
@@ -323,7 +324,7 @@ describe("a program", () => {
           return Promise.resolve(answers);
         },
       },
-      hsm,
+      hsm: { ...hsm, openSession: (ask) => hsm.openSession({ order, ...ask }) },
       journal,
       world,
     });

@@ -157,9 +157,12 @@ describe("card sessions against the virtual card", () => {
 
   it("refuses an answer of another chip", async () => {
     const send = sender(await completed());
+    const channel = scp03("fab", 0x30);
+    const order = await orderOfSteps(hsm, channel, []);
     const { session: id, open } = await hsm.openSession({
-      channel: scp03("fab", 0x30),
+      channel,
       serial: "50530000000000000043" as Serial,
+      order,
     });
     expect(await hsm.authenticate({ session: id, answer: send(open), steps: [] })).toMatchObject({
       ok: false,
@@ -318,7 +321,9 @@ describe("card sessions against the virtual card", () => {
   it("says so when a response MAC is wrong", async () => {
     const card = await completed();
     const send = sender(card);
-    const { session: id, open } = await hsm.openSession({ channel: scp03("fab", 0x30), serial });
+    const channel = scp03("fab", 0x30);
+    const order = await orderOfSteps(hsm, channel, []);
+    const { session: id, open } = await hsm.openSession({ channel, serial, order });
     const steps: SecureStep[] = [{ cla: 0x80, ins: 0xca, p1: 0, p2: 0xcf, data: [], le: 256 }];
     const ready = await hsm.authenticate({ session: id, answer: send(open), steps });
     const answers = ready.ok && "commands" in ready ? ready.commands.map(send).slice(1) : [];
