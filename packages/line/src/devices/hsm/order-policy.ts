@@ -91,6 +91,8 @@ export class OrderPolicies {
   readonly #approved: () => readonly ApprovedPolicy[];
   readonly #kept: Kept;
   readonly #orders = new Map<string, FixedPolicy>();
+  /** Orders whose data key was opened, with the list that its seal names: letters are written of them, also without the product's list. */
+  readonly #released = new Map<string, { readonly policy?: string }>();
   /** Whose each of the issuer's PIN blocks is said to be: digests of both. */
   readonly #blocks = new Map<string, string>();
   #wrongBlocks = 0;
@@ -129,6 +131,19 @@ export class OrderPolicies {
     if (known !== undefined && known.digest !== digest)
       throw new VaultRefusal(`order ${order} was opened with another list of places for its secrets`);
     this.#orders.set(order, { digest, sentences: new Set(sentences), unlisted });
+  }
+
+  /** An order's data key was opened. `policy`: what its seal names; absent: it is older than lists. */
+  released(order: string, policy: string | undefined): void {
+    this.#released.set(order, policy === undefined ? {} : { policy });
+  }
+
+  /** What the PINs in an order's letters must name. Throws VaultRefusal when its data key was not opened, or there is none any more. */
+  letters(order: string): { readonly policy?: string } {
+    const list = this.#released.get(order);
+    if (list === undefined)
+      throw new VaultRefusal(`order ${order} is not open, and no letter of it is written`);
+    return list;
   }
 
   of(order: string): FixedPolicy | undefined {

@@ -166,7 +166,8 @@ async function session(
 describe("another session than the order's list has", () => {
   const honest = specOf("a");
   const steps = [getStatus, putKeys];
-  const { host: shown, authorityName: _, ...unnamed } = honest;
+  const { authorityName: _, ...unnamed } = honest;
+  const { host: shown } = honest;
   if (shown === undefined) throw new Error("no host");
   const absent = (name: "subject" | "keyLength"): Scp11ChannelSpec => {
     const { [name]: _one, ...rest } = honest;

@@ -391,6 +391,28 @@ describe("PINs and letters", () => {
       expect(() => openLetters(printer, other)).toThrow("no letters are in it");
   });
 
+  it("writes no letter of an order whose data key is not opened, nor of a PIN that came by another list", async () => {
+    await openOrder(hsm, "A-6", anyPin());
+    const sealed = await hsm.drawPin({ order: "A-6", record: 1, name: "pin", length: 6 });
+    const key = await hsm.createDataKey({ order: "A-6", policy: anyPin() });
+    const other = await hsm.createDataKey({ order: "A-6", policy: [] });
+    const letters = [{ record: 1, name: "pin", sealed, letter: "L1", addressee: "Ada" }];
+    const next = await openVault({ file: at("keystore.json"), unlock: unlock() });
+    try {
+      const write = (name: string) =>
+        next.writeLetters({ order: "A-6", batch: name, letters, file: at(`${name}.letters`) });
+      await expect(write("N1")).rejects.toThrow("order A-6 is not open, and no letter of it is written");
+      await next.releaseDataKey({ order: "A-6", sealed: other });
+      await expect(write("N2")).rejects.toThrow("made under another list");
+      // As the store opens it, without the product.
+      await next.releaseDataKey({ order: "A-6", sealed: key });
+      await write("N3");
+    } finally {
+      await next.close();
+    }
+    expect([1, 2, 3].map((n) => existsSync(at(`N${n}.letters`)))).toEqual([false, false, true]);
+  });
+
   it("refuses a sealed PIN with any byte changed", async () => {
     await openOrder(hsm, "A-5", anyPin());
     const sealed = await hsm.drawPin({ order: "A-5", record: 1, name: "pin", length: 4 });

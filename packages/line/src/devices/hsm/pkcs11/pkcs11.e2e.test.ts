@@ -323,7 +323,7 @@ test("PINs, letters, seals and signatures survive a new start of the module", as
   const whose = { order: "A-1", record: 1, name: "pin" };
   await openOrder(hsm, whose.order, anyPin());
   const sealed = await hsm.drawPin({ ...whose, length: 6 });
-  const dataKey = await hsm.createDataKey({ order: "A-1" });
+  const dataKey = await hsm.createDataKey({ order: "A-1", policy: anyPin() });
   const clear = await hsm.releaseDataKey({ order: "A-1", sealed: dataKey });
   const signature = await hsm.sign("audit", clear);
   const other = await opened();
