@@ -26,6 +26,7 @@ import { openOrderNow, placesOf } from "./order.test.data.js";
 import { policyDigest } from "./order-policy.js";
 import { vaultCalls } from "./vault-core.js";
 
+const levels = ["session-keys-in-host", "trusted-host", "module-process"] as const;
 type Spec = Extract<SecureChannelSpec, { protocol: "desfire" }>;
 const uid = "04A1B2C3D4E5F6";
 const serial = uid as Serial;
@@ -195,6 +196,42 @@ test("EV1: an answer that nobody foresaw is the last; one that differs is shown 
     { ...step(getKeyVersion(0)), answer: Uint8Array.of(0) },
   ]);
   expect(told).toMatchObject({ ok: false, at: 1, answers: [{ data: Uint8Array.of(0) }] });
+});
+
+test("live: the published key opens sessions of an order only that says how they are kept", () => {
+  const live = new Keyring(
+    "live",
+    (["desfire", "seal"] as const).map((use) => ({
+      name: `${use}-master` as KeyRef,
+      use,
+      algorithm: use === "seal" ? "AES-256" : "AES-128",
+      environment: "live",
+      published: false,
+      value: Uint8Array.from({ length: use === "seal" ? 32 : 16 }, (_, at) => 37 * at + 5),
+    })),
+  );
+  const channel = wrap("ev2");
+  const places = placesOf(channel, []);
+  const lists = [
+    places,
+    ...levels.map((level) => [...places, `operation desfire-first-keys kept at ${level}`]),
+  ];
+  live.policies = lists.map((list, at) => ({ name: `P-${String(at)}`, digest: policyDigest(list) }));
+  const vault = vaultCalls(live);
+  const opening = (at: number) => {
+    const order = `L-${String(at)}`;
+    openOrderNow(vault, order, lists[at] ?? []);
+    const { session: id, open } = vault.openSession({ channel, serial, order });
+    return vault.authenticate({ session: id, answer: send(fresh(), open), steps: [] });
+  };
+  expect(() => opening(0)).toThrow(
+    'which everybody has, without "operation desfire-first-keys kept at session-keys-in-host"',
+  );
+  expect(opening(1)).toMatchObject({ ok: true });
+  expect(opening(2)).toMatchObject({ ok: true });
+  // No module keeps it better.
+  expect(() => opening(3)).toThrow("desfire-first-keys must be kept at module-process");
+  vault.wipe();
 });
 
 describe("what is refused", () => {

@@ -13,7 +13,7 @@ import {
   type SecureStep,
   sessionPlace,
 } from "@persoline/card/program";
-import { type Kept, unkeptSentence } from "./order-levels.js";
+import { type Kept, levelSentence, unkeptSentence } from "./order-levels.js";
 import { paymentSentences } from "./payment-sentences.js";
 import {
   type Environment,
@@ -239,6 +239,9 @@ export class OrderPolicies {
     const wrong = placed.find(({ sentence, known }) => !known || !policy.sentences.has(sentence));
     if (wrong !== undefined) throw notListed(order, wrong.sentence);
     if (!policy.sentences.has(opened)) throw notListed(order, opened);
+    if (this.#environment !== "live" || channel.protocol !== "desfire" || channel.key !== "default") return;
+    if (!openlyHeard.some((sentence) => policy.sentences.has(sentence)))
+      throw notListed(order, `${opened}, which everybody has, without "${openlyHeard[0] ?? ""}"`);
   }
 
   /** Before what is the issuer's judges a card. Throws VaultRefusal, naming it; and once so many proofs were wrong that somebody may be guessing. */
@@ -287,6 +290,11 @@ export class OrderPolicies {
     }));
   }
 }
+
+/** Whoever allows a session under a published key allows that its keys can be made by whoever hears it. */
+const openlyHeard = (["session-keys-in-host", "trusted-host"] as const).map((level) =>
+  levelSentence("desfire-first-keys", level),
+);
 
 const digestOf = (text: string): string => createHash("sha256").update(text).digest("base64");
 

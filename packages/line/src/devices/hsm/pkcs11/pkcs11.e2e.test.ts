@@ -105,6 +105,7 @@ describe("what the token shows at start", () => {
       "scp03-long": "module-process",
       scp11: "unavailable",
       desfire: "module-process",
+      "desfire-first-keys": "session-keys-in-host",
       "issuer-data": "token",
       "issuer-data-clear": "module-process",
       "emv-keys": "module-process",
