@@ -31,6 +31,12 @@ export function encryptsCommands(channel: SecureChannelSpec): boolean {
   }
 }
 
+/** Whoever asks may name any number, of which a command has the last eight bits. */
+export const isHeader = (command: Pick<Step, "cla" | "ins" | "p1" | "p2">): boolean =>
+  [command.cla, command.ins, command.p1, command.p2].every(
+    (byte) => Number.isInteger(byte) && byte >= 0x00 && byte <= 0xff,
+  );
+
 /**
  * A secure channel's MAC knows of the class byte only whether it is ISO's or GlobalPlatform's own (GPCS E.4.4, Amendment D, 6.2.4): whoever
  * carries a command for another logical channel may make it one of this.
@@ -43,8 +49,6 @@ const CARRY_SECRETS: ReadonlySet<number> = new Set([0x24, 0x2c, 0xd8]);
 const STORE_DATA = 0xe2;
 /** Its P1: all data encrypted, or some as the application knows (GPCS 11.11.2.1). */
 const ENCRYPTED = 0x60;
-const GROUPINGS: ReadonlySet<number> = new Set([0x00, 0x08]);
-const STRUCTURE = 0x18;
 const LOAD_KEYS = 0xd8;
 const DESFIRE = { changeKey: 0xc4, changeKeyEv2: 0xc6, setConfiguration: 0x5c, defaultKey: 0x01 } as const;
 
@@ -61,7 +65,7 @@ export function putsInFromOutside(channel: SecureChannelSpec, { ins, p1, data }:
         return !(first instanceof Uint8Array) || first[0] === DESFIRE.defaultKey;
       return (ins === DESFIRE.changeKey || ins === DESFIRE.changeKeyEv2) && !data.some(isSecret);
     default:
-      if (ins === STORE_DATA && (p1 & ENCRYPTED) !== 0) return !isOfSecrets(p1, data, channel);
+      if (ins === STORE_DATA && (p1 & ENCRYPTED) !== 0) return !isOfSecrets(data, channel);
       return CARRY_SECRETS.has(ins) && filled.length > 0 && !isOneSecret;
   }
 }
@@ -69,15 +73,14 @@ export function putsInFromOutside(channel: SecureChannelSpec, { ins, p1, data }:
 /** A challenge is the module's, but whoever asks for it may see it. */
 const isSecret = (part: Part): boolean => !(part instanceof Uint8Array) && part.secret !== "challenge";
 
-/** Whole groupings, of bytes from outside their heads only, and at least one secret. */
-function isOfSecrets(p1: number, data: readonly Part[], { protocol }: SecureChannelSpec): boolean {
-  if (!GROUPINGS.has(p1 & STRUCTURE)) return false;
+/** Whole groupings, of bytes from outside their heads only, and at least one secret; whose place without groupings nobody could tell. */
+function isOfSecrets(data: readonly Part[], { protocol }: SecureChannelSpec): boolean {
   let head: number[] = [];
   let left = 0;
   for (const part of data) {
     if (!(part instanceof Uint8Array)) {
       const length = partLength(part, protocol);
-      if (!isSecret(part) || head.length > 0 || length > left) return false;
+      if (!isSecret(part) || length > left) return false;
       left -= length;
       continue;
     }

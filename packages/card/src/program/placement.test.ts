@@ -156,6 +156,128 @@ describe("a place is told by the session's own commands", () => {
   });
 });
 
+describe("the sentence says how the session protects what goes through it", () => {
+  const set: Part = { secret: "key-set", keys: key("issuer"), kvn: 0x31 };
+  const sessionIn = (channel: SecureChannelSpec): string =>
+    told([command("80D80081", set)], channel)[0]?.split("; ")[1] ?? "";
+  const scp02 = {
+    protocol: "scp02",
+    keys: key("fab"),
+    kvn: 1,
+    level: 0x13,
+    i: 0x55,
+    diversify: "visa2",
+  } as const;
+  const scp11 = {
+    protocol: "scp11",
+    variant: "a",
+    kvn: 3,
+    level: 0x33,
+    keyLength: 32,
+    authority: key("cards"),
+    authorityName: unhex("4242"),
+    subject: "any",
+    host: { keys: key("line"), certificates: [], authorityKvn: 1 },
+  } as const;
+  test.each<[SecureChannelSpec, string]>([
+    [{ ...scp03, i: 0x70, level: 0x33 }, "SCP03 of fab (kdf3), version FF, i 70, level 33"],
+    [{ ...scp03, isd: unhex("A000000151000000") }, "SCP03 of fab (kdf3), version FF, level 03"],
+    [
+      { ...scp03, isd: unhex("A0000000620101") },
+      "SCP03 of fab (kdf3), version FF, level 03, domain A0000000620101",
+    ],
+    [scp02, "SCP02 of fab (visa2), version 01, i 55, level 13"],
+    [
+      scp11,
+      "SCP11a, cards under any name of cards (4242), host line under version 01, version 03, AES-256, level 33",
+    ],
+  ])("$0.protocol", (channel, said) => {
+    expect(sessionIn(channel)).toBe(said);
+  });
+  const unhidden: readonly SecureChannelSpec[] = [
+    { ...scp03, level: 0x01 },
+    { ...scp03, level: 0x11 },
+    { ...scp02, level: 0x01 },
+    { ...scp02, level: 0x11 },
+    { ...scp11, level: 0x11 },
+    // No level of SCP11, whose session would have MACs only.
+    { ...scp11, level: 0x13 as 0x11 },
+  ];
+  test.each(unhidden)("nothing secret without command encryption: $protocol, level $level", (channel) => {
+    const track: Part = {
+      secret: "payment",
+      application,
+      part: { secret: "emv-track2", length: 16 },
+      under: "clear",
+    };
+    const all = placements(channel, [
+      command("80D80081", set),
+      personalize(),
+      store("68", head(0x8281), pin),
+      store("08", head(0x0101), track),
+    ]);
+    expect(all.map(({ known }) => known)).toEqual([false, false, false]);
+    for (const { sentence } of all) expect(sentence).toContain("→ no place in a session that encrypts no");
+  });
+});
+
+describe("what a card deciphers, or takes as a key, comes from the module", () => {
+  const loader: SecureChannelSpec = { protocol: "loader", keys: key("os") };
+  const desfire: SecureChannelSpec = {
+    protocol: "desfire",
+    version: "ev1",
+    aid: 0,
+    keyNumber: 0,
+    key: "default",
+  };
+  test.each<[string, PlacedStep, SecureChannelSpec]>([
+    ["LOAD KEYS with a recorded key set", command("84D80030", new Uint8Array(57)), loader],
+    [
+      "LOAD KEYS with more than the module's",
+      command("84D80030", { secret: "key-set", keys: key("a"), kvn: 1 }, new Uint8Array(1)),
+      loader,
+    ],
+    ["ChangeKey with a recorded cryptogram", command("90C40000", new Uint8Array(33)), desfire],
+    ["ChangeKeyEV2", command("90C60000", new Uint8Array(34)), desfire],
+    [
+      "SetConfiguration: the key of new applications",
+      command("905C0000", unhex("01"), new Uint8Array(17)),
+      desfire,
+    ],
+    ["a head that the module's bytes would end", store("60", unhex("8281"), pin), scp03],
+    ["two bytes too many", store("E0", unhex("828112"), pin, unhex("0000")), scp03],
+    [
+      "a challenge beside the module's PIN",
+      store("68", head(0x8281), pin, head(0x0101), { secret: "challenge" }),
+      scp03,
+    ],
+    [
+      "a head behind the module's PIN, to go on in another command",
+      store("68", head(0x8281), pin, head(0x0101)),
+      scp03,
+    ],
+    ["heads alone", store("68", unhex("010100")), scp03],
+  ])("%s is refused", (_, step, channel) => {
+    const all = placements(channel, channel === scp03 ? [personalize(), step] : [step]);
+    expect(all[0]?.sentence).toContain("bytes from outside the module → what the card deciphers");
+    expect(all[0]?.known).toBe(false);
+  });
+  test.each<[string, PlacedStep, SecureChannelSpec]>([
+    ["what is said to be in clear", store("08", unhex("0101020102")), scp03],
+    [
+      "the module's PIN between heads, in two groupings",
+      store("68", head(0x8281), pin, head(0x8282), pin),
+      scp03,
+    ],
+    ["RESET RETRY COUNTER without data", command("002C0381"), scp03],
+    ["LOAD BLOCK", command("84D60280", new Uint8Array(192)), loader],
+    ["SetConfiguration of the card", command("905C0000", unhex("0002")), desfire],
+  ])("%s is not", (_, step, channel) => {
+    const all = placements(channel, channel === scp03 ? [personalize(), step] : [step]);
+    expect(all.filter(({ known }) => !known)).toEqual([]);
+  });
+});
+
 describe("what could be read in two ways has no place", () => {
   const unknown: readonly (readonly [string, readonly PlacedStep[]])[] = [
     [

@@ -5,7 +5,7 @@
 import { hex } from "../bytes/index.js";
 import { partLength } from "./answer.js";
 import type { DesfireKey, Scp11ChannelSpec, SecureChannelSpec } from "./channel-spec.js";
-import { encryptsCommands, isReadInOneWay, putsInFromOutside } from "./deciphered.js";
+import { encryptsCommands, isHeader, isReadInOneWay, putsInFromOutside } from "./deciphered.js";
 import type { CardProgram, IssuerSecret, Judge, OpenJudge, Part, ProvedKey, Step } from "./types.js";
 
 export interface Placement {
@@ -209,6 +209,7 @@ class Walk {
     const refuse = (what: string): void => {
       this.found.push({ step: at, sentence: `${what} (command ${commandText(step)}); ${way}`, known: false });
     };
+    if (!isHeader(step)) refuse("a header that is not four bytes");
     if (!isReadInOneWay(this.#channel, step)) refuse("a class byte that says more than 00 or 80");
     if (putsInFromOutside(this.#channel, step))
       refuse("bytes from outside the module → what the card deciphers");

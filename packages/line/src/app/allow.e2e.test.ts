@@ -41,8 +41,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const places = [
   "PIN pin of 6 digits: drawn",
-  "PIN pin (3 tries) under DEK → DF A0000008760101, CHANGE REFERENCE DATA 0181; SCP03 of fab-2026 (kdf3), version 01",
-  "key set issuer-2026 (aes-128, kdf3) as version 30 under DEK → A000000151000000, PUT KEY 0181; SCP03 of fab-2026 (kdf3), version 01",
+  "PIN pin (3 tries) under DEK → DF A0000008760101, CHANGE REFERENCE DATA 0181; SCP03 of fab-2026 (kdf3), version 01, level 33",
+  "key set issuer-2026 (aes-128, kdf3) as version 30 under DEK → A000000151000000, PUT KEY 0181; SCP03 of fab-2026 (kdf3), version 01, level 33",
 ];
 
 test("is shown when it is asked for, to the one who confirms, in the list and in the record; and ended again", () => {

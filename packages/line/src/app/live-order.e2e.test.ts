@@ -68,7 +68,7 @@ test("the keys come by ceremonies, and the order is not taken in before two cust
   expect([allowed.err, allowed.status]).toEqual(["", 0]);
   // To who asks, to who confirms, and in force.
   const sentence =
-    "key set gp-issuer (aes-256, kdf3) as version 30 under DEK → A000000151000000, PUT KEY 0081; SCP03 of gp-fab (kdf3), version FF";
+    "key set gp-issuer (aes-256, kdf3) as version 30 under DEK → A000000151000000, PUT KEY 0081; SCP03 of gp-fab (kdf3), version FF, i 70, level 33";
   expect(manual).toContain(sentence);
   expect(allowed.out.split(sentence)).toHaveLength(4);
   expect(allowed.out).toContain("Order 2026-600: 10 records taken in, nothing produced yet.");

@@ -311,7 +311,7 @@ describe("refused before anything is made", () => {
     return read.ok ? "" : read.problems.map(problemText).join("\n");
   };
   test.each([
-    ['level: "33"', 'level: "11"', "in a channel of level 33 only, and this one has 11"],
+    ['level: "33"', 'level: "13"', "in a channel of level 33 only, and this one has 13"],
     ["method: card", 'method: card, digits: "1234"', "method card has no use for digits"],
     ["method: card", "method: trivial", "method trivial needs digits"],
     ["method: card", 'method: trivial, digits: "123456"', "needs no letter"],

@@ -99,9 +99,7 @@ export interface Product {
 
 const number = (hexText: string): number => Number.parseInt(hexText, 16);
 const levels: Readonly<Record<ProductFile["channel"]["level"], Level>> = {
-  "01": 0x01,
   "03": 0x03,
-  "11": 0x11,
   "13": 0x13,
   "33": 0x33,
 };

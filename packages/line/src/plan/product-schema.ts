@@ -200,7 +200,9 @@ export const productSchema = z
     channel: z.strictObject({
       protocol: z.literal("scp03"),
       i: z.literal("70"),
-      level: z.enum(["01", "03", "11", "13", "33"]),
+      level: z
+        .enum(["03", "13", "33"])
+        .describe("Always with command encryption: nothing secret goes into a card without it"),
       keys: keyName,
       version: version.default("30"),
     }),

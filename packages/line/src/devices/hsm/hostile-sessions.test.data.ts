@@ -94,6 +94,14 @@ const outside: readonly Asked[] = [
   },
   {
     name: "a challenge of the module's, to be deciphered into a record",
+    steps: [
+      personalize(access),
+      command("80E26800", unhex("828110"), pin, unhex("010110"), { secret: "challenge" }),
+    ],
+    said: given,
+  },
+  {
+    name: "the same challenge alone",
     steps: [personalize(access), command("80E26800", unhex("010110"), { secret: "challenge" })],
     said: given,
   },
@@ -111,6 +119,22 @@ const outside: readonly Asked[] = [
     name: "the same as one that a resetting code sets",
     steps: [command("002C0281", recorded)],
     said: given,
+  },
+  {
+    name: "DRAW REFERENCE DATA in another logical channel, whose answer nobody would seal",
+    steps: [command("815E0081", unhex("0304"))],
+    by: level(0x33),
+    said: `${many} (command 81 5E 00 81)`,
+  },
+  {
+    name: "an instruction of nine bits, of which a command has eight",
+    steps: [personalize(access), { ...command("80E26800", inRecord), ins: 0x1e2 }],
+    said: "a header that is not four bytes (command 80 1E2 68 00)",
+  },
+  {
+    name: "another application named by such an instruction",
+    steps: [personalize(access), { ...personalize("A0000000041010"), ins: 0x1e6 }, store(0x8281, 16, pin)],
+    said: "a header that is not four bytes",
   },
   {
     name: "another application named in another logical channel, which whoever carries it makes this one",

@@ -2,7 +2,7 @@
 import { concat, hex, unhex, utf8 } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { parseRecord } from "@persoline/card/issuer-data";
-import type { SealedSecrets } from "@persoline/card/program";
+import { partLength, type SealedSecrets, type SecureStep } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
 import { openOrderNow, placesIn, sessionsOf } from "../../devices/hsm/order.test.data.js";
 import { listed, policyDigest } from "../../devices/hsm/order-policy.js";
@@ -37,9 +37,7 @@ const sizes = Object.entries({ ...plain, ...secrets }).map(
   ([id, value]) =>
     `      "${id}": { bytes: ${value.length / 2}${secrets[id] === undefined ? "" : ", secret: true"} }`,
 );
-/** With the commands' data in clear under their MACs. */
 const text = productText
-  .replace(/^(initial: .*)level: "33"/m, '$1level: "01"')
   .replace(
     /^applications:[\s\S]*?^person:/m,
     `applications:
@@ -98,25 +96,37 @@ async function made(instructions: Wishes, change: Readonly<Record<string, string
   const sealed: SealedSecrets = { ...whose, pins: {}, issuer };
   const head = new GpHead(chip(compiled));
   const heard: string[] = [];
+  const hsm = sessionsOf(calls, "GP-26-3");
+  let coming: string[] = [];
+  const authenticate: typeof hsm.authenticate = (ask) => {
+    coming = ask.steps.filter(storesGroupings).map((step) => groupingsIn(step).join("+"));
+    return hsm.authenticate(ask);
+  };
   const transmit = head.card.transmit.bind(head.card);
   head.card.transmit = (apdu) => {
     const answer = transmit(apdu);
-    if (apdu[0] === 0x84 && apdu[1] === 0xe2 && ((apdu[2] ?? 0) & 0x18) === 0x08)
-      heard.push(`${groupingsIn(apdu).join("+")}:${hex(answer?.slice(-2) ?? new Uint8Array(0))}`);
+    const [cla = 0, ins = 0, p1 = 0] = apdu;
+    if (cla === 0x84 && storesGroupings({ ins, p1 }))
+      heard.push(`${coming.shift() ?? "none"}:${hex(answer?.slice(-2) ?? new Uint8Array(0))}`);
     return answer;
   };
   const ends: string[] = [];
   for (const program of [compiled.initialisation, personalization, proof]) {
-    const end = await head.run(program, { hsm: sessionsOf(calls, "GP-26-3"), secrets: sealed });
+    const end = await head.run(program, { hsm: { ...hsm, authenticate }, secrets: sealed });
     ends.push(end.kind === "rejected" ? `${end.code}: ${end.detail}` : end.kind);
     if (end.kind !== "passed") break;
   }
   return { heard, ends, unproved, own, compiled };
 }
 
-/** Identifiers in one command's data, before its MAC of eight bytes. */
-function groupingsIn(apdu: Uint8Array): string[] {
-  const data = apdu.subarray(5, 5 + (apdu[4] ?? 0) - 8);
+const storesGroupings = ({ ins, p1 }: Pick<SecureStep, "ins" | "p1">): boolean =>
+  ins === 0xe2 && (p1 & 0x18) === 0x08;
+
+/** Identifiers in one command's data, whose secrets only the module and the card see. */
+function groupingsIn({ data: parts }: SecureStep): string[] {
+  const data = concat(
+    ...parts.map((part) => (part instanceof Uint8Array ? part : new Uint8Array(partLength(part, "scp03")))),
+  );
   const found: string[] = [];
   for (let at = 0; at + 3 <= data.length; at += 3 + (data[at + 2] ?? 0))
     found.push(hex(data.subarray(at, at + 2)));

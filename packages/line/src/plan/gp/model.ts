@@ -138,7 +138,7 @@ function agreedChannel(file: Scp11File): Scp11ChannelSpec {
     protocol: "scp11",
     variant,
     kvn: number(file.version),
-    level: file.level === "33" ? 0x33 : 0x11,
+    level: 0x33,
     keyLength: keyLengths[file.algorithm],
     authority: authority.key as KeyRef,
     ...(authority.name === undefined ? {} : { authorityName: unhex(authority.name) }),

@@ -53,6 +53,7 @@ test("a certified key pair: the channel, and how the card tells its keys", () =>
 
 test.each([
   [/variant: a/, "variant: b", "variant"],
+  [/level: "33"/, 'level: "11"', "level: this value is not one of those allowed"],
   [/version: "03"/, 'version: "FF"', "no such key version can be named"],
   [/"7F2181/, '"7F2182', "certificate"],
   [/9502 ?0080|95020080/, "95028200", "the certificate is for verification"],
@@ -95,6 +96,8 @@ describe("what is wrong is told with its place", () => {
       "level 33 is not possible with i = 30",
     ],
     [/diversify: kdf3 }\n# What/, "diversify: kdf3, isd: A0000000030000 }\n# What", "one security domain"],
+    [/level: "33", keys: gp-fab/, 'level: "11", keys: gp-fab', "use 13, 33, 03"],
+    [/level: "33", keys: gp-issuer/, 'level: "01", keys: gp-issuer', "use 13, 33, 03"],
     [/\{name\}/, "{nam}", 'there is no field "nam"'],
     [/\{cardNumber\}"\n\napp/, '{cardnumber}"\n\napp', 'there is no field "cardnumber"'],
     [/read: \["0101", "0102"\]/, 'read: ["0101", "0103"]', "nothing is written into 0103"],

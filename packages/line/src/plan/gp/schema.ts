@@ -19,7 +19,8 @@ import { paymentSchema } from "./payment/schema.js";
  * security domain. Their keys, channels and data stand in the file; nothing of it is code.
  */
 const aid = hexBytes(5, 16, "an AID");
-const levels = z.enum(["01", "03", "11", "13", "33"]);
+/** Those with command encryption: the security module puts no secret into a card without it. */
+const levels = z.enum(["03", "13", "33"]);
 const common = {
   keys: keyName,
   isd: aid.optional().describe("AID of the security domain; default A000000151000000"),
@@ -47,7 +48,7 @@ const scp11 = z.strictObject({
     .enum(["a", "c"])
     .describe("b is not for products: the card would not know its host, and lets nothing be written"),
   version: version.describe("Version of the card's key pair"),
-  level: z.enum(["11", "33"]).default("33"),
+  level: z.literal("33").default("33").describe("MACs and encryption both ways"),
   algorithm: z
     .enum(["aes-128", "aes-192", "aes-256"])
     .default("aes-128")
