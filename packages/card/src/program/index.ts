@@ -11,6 +11,7 @@ export {
   type Placement,
   placements,
   proofPlacements,
+  sessionPlace,
 } from "./placement.js";
 export * from "./run.js";
 export * from "./timing.js";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { concat, unhex } from "../bytes/index.js";
 import {
+  channelPlace,
   everyPlacement,
   type KeyRef,
   type Part,
@@ -136,10 +137,19 @@ describe("a place is told by the session's own commands", () => {
       shaped(command("80D80001", { secret: "key", keys: key("app"), kid: 1, kvn: 1 })),
     ];
     const places = everyPlacement({ segments: [{ name: "one", channel: scp03, steps }] });
-    expect(places.map(({ sentence }) => sentence.split("→")[1]?.split(",")[0])).toEqual([
+    const [opened, ...placed] = places;
+    expect(opened?.sentence).toBe(`cards are opened by ${channelPlace(scp03)}`);
+    expect(placed.map(({ sentence }) => sentence.split("→")[1]?.split(",")[0])).toEqual([
       ` DF ${application}`,
       ` DF ${application} after 50000101`,
     ]);
+  });
+  test("a session without a secret is told too: with the card's keys it ends cards, and puts value into them", () => {
+    const steps = [{ ...command("80F080FF", unhex("A000000151000000")), sw: [], again: "session" } as never];
+    expect(everyPlacement({ segments: [{ name: "end", channel: scp03, steps }] })).toEqual([
+      { step: 0, sentence: `cards are opened by ${channelPlace(scp03)}`, known: true },
+    ]);
+    expect(everyPlacement({ segments: [{ name: "ask", channel: "plain", steps }] })).toEqual([]);
   });
   test("a challenge stays in no card, and commands without secrets have no place", () => {
     expect(told([command("00880001", { secret: "challenge" }), store("00", new Uint8Array(3))])).toEqual([]);

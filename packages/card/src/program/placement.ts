@@ -115,6 +115,10 @@ export function channelPlace(channel: SecureChannelSpec): string {
   }
 }
 
+/** That such sessions are opened at all: what the card's keys allow is then done, with a secret in its commands or without. */
+export const sessionPlace = (channel: SecureChannelSpec): string =>
+  `cards are opened by ${channelPlace(channel)}`;
+
 function agreedPlace(channel: Scp11ChannelSpec): string {
   const { variant, kvn, keyLength, authority, authorityName, subject, host } = channel;
   const called = authorityName === undefined ? "" : ` (${hex(authorityName)})`;
@@ -141,7 +145,7 @@ export function placements(channel: SecureChannelSpec, steps: readonly PlacedSte
 }
 
 /**
- * Every placement of a program's secure sessions, also of those that are taken up after an interruption: a step that was done is then replaced
+ * That each of a program's secure sessions is opened, and every placement in them, also of those that are taken up after an interruption: a step that was done is then replaced
  * by its question (see `again`), which may leave another file selected. Of a place only the last selection before it counts, so that it is
  * enough to replace the steps one by one.
  */
@@ -149,12 +153,13 @@ export function everyPlacement({ segments }: Pick<CardProgram, "segments">): rea
   return segments.flatMap(({ channel, steps }) => {
     if (channel === "plain")
       return steps.flatMap(({ judge }, at) => (judge === undefined ? [] : proofPlacements(judge, at)));
-    if (placements(channel, steps).length === 0) return [];
+    const opened = { step: 0, sentence: sessionPlace(channel), known: true };
+    if (placements(channel, steps).length === 0) return [opened];
     const takenUp = steps.flatMap(({ again, probe }, at) => {
       if (again !== "probe" || probe === undefined) return [];
       return [steps.toSpliced(at, 1, ...(probe.instead ?? probe.ask))];
     });
-    return [steps, ...takenUp].flatMap((one) => placements(channel, one));
+    return [opened, ...[steps, ...takenUp].flatMap((one) => placements(channel, one))];
   });
 }
 

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { gateCard } from "../app/gate-cards.js";
 import { Keyring } from "../devices/hsm/keyring.js";
 import type { StoredKey } from "../devices/hsm/keystore.js";
+import { openOrderNow, placesOf } from "../devices/hsm/order.test.data.js";
 import { vaultCalls } from "../devices/hsm/vault-core.js";
 import type { Reader } from "../devices/reader/port.js";
 import * as desfire from "../plan/desfire/life.test.data.js";
@@ -316,16 +317,30 @@ test("a master that makes no new cards any more still knows its old ones at the 
         value: unhex(desfire.masters["desfire-access-app"] ?? ""),
         life,
       },
+      {
+        name: "store-seal" as StoredKey["name"],
+        use: "seal",
+        algorithm: "AES-256",
+        environment: "test",
+        published: true,
+        value: new Uint8Array(32),
+      },
     ]),
   );
   const key = { keys: "desfire-access-app" as KeyRef, input: ["uid", "aid", "key"] as const };
   const answer = { sw: 0x9100 as never, data: new Uint8Array(0) };
+  const outside = { protocol: "desfire", version: "ev2", aid: 1, keyNumber: 1, key } as const;
+  openOrderNow(calls, "G-1", placesOf(outside, []));
   const begin = (gate: boolean) => {
     const channel = {
-      ...({ protocol: "desfire", version: "ev2", aid: 1, keyNumber: 1, key } as const),
+      ...outside,
       ...(gate ? { gate } : {}),
     };
-    const { session } = calls.openSession({ channel, serial: desfire.serial });
+    const { session } = calls.openSession({
+      channel,
+      serial: desfire.serial,
+      ...(gate ? {} : { order: "G-1" }),
+    });
     return calls.authenticate({ session, answer, steps: [] });
   };
   expect(begin(true)).toMatchObject({ ok: true });

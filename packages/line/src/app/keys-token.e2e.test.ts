@@ -9,6 +9,7 @@ import { hex, unhex } from "@persoline/card/bytes";
 import { openKeyBlock } from "@persoline/card/keyblock";
 import { nodeCrypto } from "@persoline/card/node";
 import { type KeyRef, type Serial } from "@persoline/card/program";
+import { orderOfSteps } from "../devices/hsm/order.test.data.js";
 import { openToken } from "../devices/hsm/pkcs11/pkcs11.js";
 import { type SoftToken, softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { Token } from "../devices/hsm/pkcs11/token.js";
@@ -161,8 +162,10 @@ persoline keys list`);
       );
       const keys = "gate" as KeyRef;
       try {
+        const channel = { protocol: "scp03", keys: "root-2" as KeyRef, kvn: 1, level: 1 } as const;
+        const order = await orderOfSteps(hsm, channel, []);
         const made = await hsm
-          .openSession({ channel: { protocol: "scp03", keys: "root-2" as KeyRef, kvn: 1, level: 1 }, serial })
+          .openSession({ channel, serial, order })
           .then(async ({ session, open }) => {
             const data = new Uint8Array(29);
             data.set(unhex(serial));

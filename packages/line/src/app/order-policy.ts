@@ -1,6 +1,7 @@
 /** What an order may have done with its secrets, read from its own programs: fixed in the security module when the order is opened. */
 import { type CardProgram, everyPlacement } from "@persoline/card/program";
-import { listed, paymentSentence, pinSentence } from "../devices/hsm/order-policy.js";
+import { listed, pinSentence } from "../devices/hsm/order-policy.js";
+import { paymentSentences } from "../devices/hsm/payment-sentences.js";
 import type { Hsm } from "../devices/hsm/port.js";
 import { isIssuerInput, readInput } from "../orders/input.js";
 import type { OrderRecord } from "../orders/types.js";
@@ -30,7 +31,7 @@ function madeOf(planned: AnyPlanned): readonly string[] {
         const by = payment?.pin.name === name ? pinWay(payment) : originWay(origin);
         return pinSentence({ name, length, ...(by === undefined ? {} : { by }) });
       }),
-    ...(payment === undefined ? [] : [paymentSentence(payment.application, payment.masters)]),
+    ...(payment === undefined ? [] : paymentSentences(payment.application, payment.masters, payment.profile)),
   ];
 }
 

@@ -124,6 +124,18 @@ test("keys are said to be wrapped where they are kept only in the forms and sess
     expect([channel, part, asked(channel, part)]).toEqual([channel, part, ["keys-to-card-clear"]]);
 });
 
+test("a DESFire session under the published key is told for what it is: an order that says nothing of it is refused", () => {
+  const fresh = { protocol: "desfire", version: "ev2", aid: 1, keyNumber: 0, key: "default" } as const;
+  const asked = operationsOf([program(segment(fresh, []))], described);
+  expect([...asked]).toEqual(["desfire", "desfire-first-keys"]);
+  const report = { provider: "vault", operations: probeProcess() } as CapabilityReport;
+  const said = (level: "module-process" | "session-keys-in-host") =>
+    unkept(asked, report, [{ "desfire-first-keys": level }]).map(({ operation }) => operation);
+  expect(unkept(asked, report, []).map(({ operation }) => operation)).toEqual(["desfire-first-keys"]);
+  expect(said("module-process")).toEqual(["desfire-first-keys"]);
+  expect(said("session-keys-in-host")).toEqual([]);
+});
+
 test("payment cards ask for what their values are made with", () => {
   const part = (own: Extract<Part, { secret: "payment" }>["part"]): Part => ({
     secret: "payment",
@@ -207,7 +219,8 @@ test("every operation of the vault gives its known answer at start", () => {
   for (const [operation, { level, probed }] of Object.entries(probeProcess()))
     expect([operation, level, probed]).toEqual([
       operation,
-      operation === "data-key" ? "trusted-host" : "module-process",
+      { "data-key": "trusted-host", "desfire-first-keys": "session-keys-in-host" }[operation] ??
+        "module-process",
       true,
     ]);
 });

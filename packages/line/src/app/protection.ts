@@ -24,7 +24,8 @@ function ofChannel(channel: SecureChannelSpec, keys: Keys): HsmOperation[] {
   if (channel.protocol === "scp11") return ["scp11"];
   if (channel.protocol === "desfire") {
     const { key } = channel;
-    return key !== "default" && key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
+    if (key === "default") return ["desfire", "desfire-first-keys"];
+    return key.input === undefined ? ["desfire", "shared-keys"] : ["desfire"];
   }
   const shared = channel.diversify === "none" ? (["shared-keys"] as const) : [];
   if (channel.protocol === "scp02") return ["scp02", ...shared];

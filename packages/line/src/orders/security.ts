@@ -14,6 +14,7 @@ export const securedOperations = [
   "scp03-long",
   "scp11",
   "desfire",
+  "desfire-first-keys",
   "issuer-data",
   "issuer-data-clear",
   "keys-to-card",

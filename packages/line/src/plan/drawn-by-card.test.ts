@@ -11,6 +11,7 @@ import {
   type Step,
 } from "@persoline/card/program";
 import { describe, expect, test } from "vitest";
+import { openOrderNow, placesOf } from "../devices/hsm/order.test.data.js";
 import { unseal } from "../devices/hsm/seal.js";
 import { problemText } from "../orders/yaml.js";
 import { compile, imageProblems } from "./compile.js";
@@ -224,10 +225,13 @@ describe("the security module", () => {
       return decodeResponse(bytes);
     };
     const own = how.secrets ?? secrets;
+    const spec = { ...channel, level: how.level ?? channel.level };
+    const order = `D-${String(spec.level)}`;
+    openOrderNow(calls, order, placesOf(spec, []));
     const { session: id, open } = calls.openSession({
-      channel: { ...channel, level: how.level ?? channel.level },
+      channel: spec,
       serial,
-      ...(own === "none" ? {} : { secrets: own }),
+      ...(own === "none" || how.level !== undefined ? { order } : { secrets: own }),
     });
     const answer = send(open);
     const ready = calls.authenticate({ session: id, answer, steps: [secure(select), secure(sent)] });

@@ -70,7 +70,7 @@ async function scene({
   card.bound = { record: cardholder, attempt: 1, secrets, prepared };
   const visit: Visit = {
     world: idealWorld(),
-    hsm,
+    hsm: { ...hsm, openSession: (ask) => hsm.openSession({ order: secrets.order, ...ask }) },
     journal,
     product: compiled,
     limits: usualLimits,

@@ -21,6 +21,7 @@ import {
   sessionBy,
   vaultWith,
 } from "./channel-cards.test.data.js";
+import { orderOfSteps } from "./order.test.data.js";
 import type { Hsm } from "./port.js";
 
 let vault: OpenedVault;
@@ -137,10 +138,9 @@ describe("what the vault refuses", () => {
     });
     expect(await session(good(), scp02(0x55, "visa2"), [])).toMatchObject({ code: "protocol-error" });
     const named = cardWith(diversifyKdf3(nodeCrypto, masters.fab128.value, chip), "aes");
-    const { session: id, open } = await hsm.openSession({
-      channel: { ...scp03("fab128", 0x70), kvn: 0x30 } as SecureChannelSpec,
-      serial,
-    });
+    const channel = { ...scp03("fab128", 0x70), kvn: 0x30 } as SecureChannelSpec;
+    const order = await orderOfSteps(hsm, channel, []);
+    const { session: id, open } = await hsm.openSession({ channel, serial, order });
     expect(open.p1).toBe(0x30);
     const answer = send(named, { ...open, p1: 0 });
     expect(await hsm.authenticate({ session: id, answer, steps: [] })).toMatchObject({

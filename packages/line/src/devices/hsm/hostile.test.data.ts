@@ -5,6 +5,7 @@
 import { decodeResponse, encodeCommand } from "@persoline/card/apdu";
 import { concat, hex, unhex } from "@persoline/card/bytes";
 import { diversifyKdf3 } from "@persoline/card/globalplatform";
+import type { PaymentProfile } from "@persoline/card/emv";
 import { nodeCrypto, random } from "@persoline/card/node";
 import type {
   KeyRef,
@@ -17,7 +18,8 @@ import type {
 } from "@persoline/card/program";
 import { fabricateGlobalPlatform, makeVirtualCard, memoryStore } from "@persoline/card/virtual";
 import type { NewKey } from "./ceremony.js";
-import { paymentSentence, pinSentence } from "./order-policy.js";
+import { pinSentence } from "./order-policy.js";
+import { paymentSentences } from "./payment-sentences.js";
 import { openOrder, placesOf } from "./order.test.data.js";
 import { application, cardOf, keys, names, profileOf } from "./payment/payment-card.test.data.js";
 import { pinBlockKeys } from "./payment/pin-blocks.test.data.js";
@@ -193,7 +195,7 @@ const whose = { order: "H-1", record: 1 } as const;
 const drawn = pinSentence({ name: "pin", length: 4 });
 export const honestList: readonly string[] = [
   drawn,
-  paymentSentence(application, names),
+  ...paymentSentences(application, names, profileOf()),
   ...placesOf(channel, honest),
 ];
 const lax = (more: Asked): readonly string[] => [...honestList, ...placesOf(more.by ?? channel, more.steps)];
@@ -269,6 +271,37 @@ const saidBy = (work: Promise<unknown>): Promise<string> =>
     (problem: unknown) => (problem instanceof Error ? problem.message : ""),
   );
 
+const open5 = new Uint8Array(5);
+const { issuerKey } = profileOf();
+/** Payment cards that let happen what the product's do not: no custodian has seen these. */
+const laxer: readonly (readonly [string, Partial<PaymentProfile>, string])[] = [
+  [
+    "payment cards that ask for no PIN",
+    { cvm: { x: 0, y: 0, rules: [{ method: "none", orNext: false, when: "always" }] } },
+    `cardholders of ${application}: X 0, Y 0: none always`,
+  ],
+  [
+    "payment cards that no terminal takes online",
+    { actions: { default: open5, denial: open5, online: open5 } },
+    "IAC 0000000000/0000000000/0000000000",
+  ],
+  ["payment cards that go on offline", { offlineLimits: { lower: 255, upper: 255 } }, "offline 255 to 255"],
+  ["payment cards with more PIN tries", { pinTries: 15 }, "15 PIN tries"],
+  ["payment cards of another service code", { serviceCode: "101" }, "service code 101"],
+  ["payment cards that prove less", { proof: "sda" }, "proof sda"],
+  [
+    "payment cards with shorter keys",
+    issuerKey === undefined ? {} : { issuerKey: { ...issuerKey, iccModulusBytes: 128 } },
+    "proof cda with ICC keys of 1024 bits",
+  ],
+  [
+    "payment cards of another cryptogram version",
+    { cryptogram: { version: 10, keyIndex: 1, option: "A" } },
+    "cryptogram 10",
+  ],
+  ["payment cards of what no sentence tells in words", { usage: unhex("FFC0") }, "all of it "],
+];
+
 /** Ways round the list: what is tried, what was said, and what must be. */
 export async function waysRound(
   hsm: Hsm,
@@ -290,6 +323,9 @@ export async function waysRound(
     expected,
   });
   const keyOnly = { steps: [putKey(issuerSet)] };
+  const status = { cla: 0x80, ins: 0xf0, p1: 0x80, p2: 0xff, data: [unhex("A000000151000000")] };
+  const end = { steps: [status] };
+  const opened = "cards are opened by SCP03 of";
   return Promise.all([
     said(
       "the order's data key with a longer list",
@@ -319,6 +355,33 @@ export async function waysRound(
       "no order was named",
     ),
     said(
+      "a card's end, and no order",
+      attempt(hsm, end, undefined).then((how) => how.said),
+      `no order was named, and without its list this is not done: ${opened} gp-aes`,
+    ),
+    said(
+      "a card's end, for an order that is not open",
+      attempt(hsm, end, undefined, "H-7").then((how) => how.said),
+      `order H-7 is not open, and without its list this is not done: ${opened} gp-aes`,
+    ),
+    said(
+      "a card's end by keys that are none of the order's",
+      attempt(
+        hsm,
+        { ...end, by: { ...channel, keys: ref("issuer") } as SecureChannelSpec },
+        undefined,
+        "H-1",
+      ).then((how) => how.said),
+      `order H-1 does not let this be done, and nothing was sent: ${opened} issuer`,
+    ),
+    said(
+      "a card's end at another level than the order's sessions have",
+      attempt(hsm, { ...end, by: { ...channel, level: 0x01 } as SecureChannelSpec }, undefined, "H-1").then(
+        (how) => how.said,
+      ),
+      `order H-1 does not let this be done, and nothing was sent: ${opened} gp-aes (kdf3), version 30, level 01`,
+    ),
+    said(
       "keys, for an order that is not open",
       attempt(hsm, keyOnly, undefined, "H-7").then((end) => end.said),
       "order H-7 is not open",
@@ -337,6 +400,17 @@ export async function waysRound(
       "payment cards of other masters",
       saidBy(hsm.preparePayment([{ ...ask, masters }])),
       `payment application ${application}: ac pay-ac2`,
+    ),
+    ...laxer.map(([way, change, expected]) =>
+      said(way, saidBy(hsm.preparePayment([{ ...ask, profile: profileOf(change) }])), expected),
+    ),
+    said(
+      "a prepared card's profile exchanged",
+      attempt(hsm, { steps: [] }, {
+        ...secrets,
+        payment: { [application]: { ...payment, profile: profileOf({ pinTries: 15 }) } },
+      } as SealedSecrets).then((end) => end.said),
+      "15 PIN tries",
     ),
     said(
       "a prepared card's masters exchanged",

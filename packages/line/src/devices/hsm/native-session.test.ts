@@ -26,6 +26,7 @@ import { openOrderNow, placesOf } from "./order.test.data.js";
 import { policyDigest } from "./order-policy.js";
 import { vaultCalls } from "./vault-core.js";
 
+const levels = ["session-keys-in-host", "trusted-host", "module-process"] as const;
 type Spec = Extract<SecureChannelSpec, { protocol: "desfire" }>;
 const uid = "04A1B2C3D4E5F6";
 const serial = uid as Serial;
@@ -167,7 +168,9 @@ describe.each(["ev1", "ev2"] as const)("a DESFire session in the vault, %s", (ve
     const card = prepared();
     const channel = wrap(version, { aid: 1 });
     const steps = [step(readData(1, 0, 20, "full"))];
-    const { session: id, open } = hsm.openSession({ channel, serial });
+    const order = `N-altered-${version}`;
+    openOrderNow(hsm, order, placesOf(channel, steps));
+    const { session: id, open } = hsm.openSession({ channel, serial, order });
     let ready = hsm.authenticate({ session: id, answer: send(card, open), steps });
     while (ready.ok && "more" in ready)
       ready = hsm.authenticate({ session: id, answer: send(card, ready.more), steps });
@@ -195,6 +198,42 @@ test("EV1: an answer that nobody foresaw is the last; one that differs is shown 
   expect(told).toMatchObject({ ok: false, at: 1, answers: [{ data: Uint8Array.of(0) }] });
 });
 
+test("live: the published key opens sessions of an order only that says how they are kept", () => {
+  const live = new Keyring(
+    "live",
+    (["desfire", "seal"] as const).map((use) => ({
+      name: `${use}-master` as KeyRef,
+      use,
+      algorithm: use === "seal" ? "AES-256" : "AES-128",
+      environment: "live",
+      published: false,
+      value: Uint8Array.from({ length: use === "seal" ? 32 : 16 }, (_, at) => 37 * at + 5),
+    })),
+  );
+  const channel = wrap("ev2");
+  const places = placesOf(channel, []);
+  const lists = [
+    places,
+    ...levels.map((level) => [...places, `operation desfire-first-keys kept at ${level}`]),
+  ];
+  live.policies = lists.map((list, at) => ({ name: `P-${String(at)}`, digest: policyDigest(list) }));
+  const vault = vaultCalls(live);
+  const opening = (at: number) => {
+    const order = `L-${String(at)}`;
+    openOrderNow(vault, order, lists[at] ?? []);
+    const { session: id, open } = vault.openSession({ channel, serial, order });
+    return vault.authenticate({ session: id, answer: send(fresh(), open), steps: [] });
+  };
+  expect(() => opening(0)).toThrow(
+    'which everybody has, without "operation desfire-first-keys kept at session-keys-in-host"',
+  );
+  expect(opening(1)).toMatchObject({ ok: true });
+  expect(opening(2)).toMatchObject({ ok: true });
+  // No module keeps it better.
+  expect(() => opening(3)).toThrow("desfire-first-keys must be kept at module-process");
+  vault.wipe();
+});
+
 describe("what is refused", () => {
   test.each<[string, Partial<Spec>, SecureStep[], string]>([
     ["a master for something else", { key: { keys: "application-master" as KeyRef } }, [], "one purpose"],
@@ -211,9 +250,13 @@ describe("what is refused", () => {
     expect(() => session(fresh(), wrap("ev2", more), steps)).toThrow(message);
   });
   test("a card that is not known by a UID", () => {
+    const channel = wrap("ev2", { key: own });
+    const order = "N-nobody";
+    openOrderNow(hsm, order, placesOf(channel, []));
     const { session: id, open } = hsm.openSession({
-      channel: wrap("ev2", { key: own }),
+      channel,
       serial: "504C0000000000000107" as Serial,
+      order,
     });
     const answer = send(fresh(), open);
     expect(() => hsm.authenticate({ session: id, answer, steps: [] })).toThrow("7 bytes");

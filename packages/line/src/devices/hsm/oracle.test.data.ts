@@ -8,7 +8,8 @@ import { nodeCrypto } from "@persoline/card/node";
 import type { KeyRef, SealedSecrets } from "@persoline/card/program";
 import type { prepare } from "./hostile.test.data.js";
 import { openOrder } from "./order.test.data.js";
-import { paymentSentence, pinSentence } from "./order-policy.js";
+import { pinSentence } from "./order-policy.js";
+import { paymentSentences } from "./payment-sentences.js";
 import {
   application,
   cardOf,
@@ -191,10 +192,10 @@ async function preparedWith(
   const { ask, name: order, by, pvv = false } = how;
   const { masters: named = pvv ? ask.masters : offsetNames } = how;
   const pin = { name: "pin", length: 4, ...(by === undefined ? {} : { by }) };
-  await openOrder(hsm, order, [pinSentence(pin), paymentSentence(application, named)]);
+  const profile = profileOf(pvv ? {} : withOffset());
+  await openOrder(hsm, order, [pinSentence(pin), ...paymentSentences(application, named, profile)]);
   const { pan } = ask.card;
   const sealedPin = await hsm.drawPin({ order, record: 1, pan, ...pin });
-  const profile = profileOf(pvv ? {} : withOffset());
   const made = await hsm.preparePayment([{ ...ask, order, masters: named, profile, sealedPin }]);
   return made.map(({ sealed }) => sealed.length);
 }

@@ -5,15 +5,16 @@
  */
 import { createHash } from "node:crypto";
 import {
-  type PaymentMasters,
   type OpenJudge,
   placements,
   proofPlacements,
   type SealedSecrets,
   type SecureChannelSpec,
   type SecureStep,
+  sessionPlace,
 } from "@persoline/card/program";
-import { type Kept, unkeptSentence } from "./order-levels.js";
+import { type Kept, levelSentence, unkeptSentence } from "./order-levels.js";
+import { paymentSentences } from "./payment-sentences.js";
 import {
   type Environment,
   type PaymentAsk,
@@ -58,14 +59,6 @@ export function pinSentence(ask: {
   return `PIN ${name} of ${String(length)} digits: ${by === undefined ? "drawn" : how[by.method]()}`;
 }
 
-/** Which masters a payment application's values follow from. */
-export function paymentSentence(application: string, masters: PaymentMasters): string {
-  const names = Object.entries(masters)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([use, key]) => `${use} ${String(key)}`);
-  return `payment application ${application}: ${names.join(", ")}`;
-}
-
 /** An order's list as its process keeps it. */
 export interface FixedPolicy {
   readonly digest: string;
@@ -98,6 +91,8 @@ export class OrderPolicies {
   readonly #approved: () => readonly ApprovedPolicy[];
   readonly #kept: Kept;
   readonly #orders = new Map<string, FixedPolicy>();
+  /** Orders whose data key was opened, with the list that its seal names: letters are written of them, also without the product's list. */
+  readonly #released = new Map<string, { readonly policy?: string }>();
   /** Whose each of the issuer's PIN blocks is said to be: digests of both. */
   readonly #blocks = new Map<string, string>();
   #wrongBlocks = 0;
@@ -138,6 +133,19 @@ export class OrderPolicies {
     this.#orders.set(order, { digest, sentences: new Set(sentences), unlisted });
   }
 
+  /** An order's data key was opened. `policy`: what its seal names; absent: it is older than lists. */
+  released(order: string, policy: string | undefined): void {
+    this.#released.set(order, policy === undefined ? {} : { policy });
+  }
+
+  /** What the PINs in an order's letters must name. Throws VaultRefusal when its data key was not opened, or there is none any more. */
+  letters(order: string): { readonly policy?: string } {
+    const list = this.#released.get(order);
+    if (list === undefined)
+      throw new VaultRefusal(`order ${order} is not open, and no letter of it is written`);
+    return list;
+  }
+
   of(order: string): FixedPolicy | undefined {
     return this.#orders.get(order);
   }
@@ -165,12 +173,19 @@ export class OrderPolicies {
       throw new VaultRefusal(
         `nothing was prepared for application ${application} of order ${order}, record ${String(record)}`,
       );
-    return this.card({ order, application, masters: own.masters });
+    return this.card({ order, application, masters: own.masters, profile: own.profile });
   }
 
   /** The same of a card that is to be prepared. Throws VaultRefusal. */
-  card(ask: Pick<PaymentAsk, "order" | "application" | "masters">): ListedCard {
-    const { digest, unlisted } = this.allow(ask.order, paymentSentence(ask.application, ask.masters));
+  card({
+    order,
+    application,
+    masters,
+    profile,
+  }: Pick<PaymentAsk, "order" | "application" | "masters" | "profile">): ListedCard {
+    const [first, ...more] = paymentSentences(application, masters, profile);
+    const { digest, unlisted } = this.allow(order, first);
+    for (const sentence of more) this.allow(order, sentence);
     return { policy: digest, unlisted };
   }
 
@@ -206,18 +221,27 @@ export class OrderPolicies {
     );
   }
 
-  /** Before any command is made. Throws VaultRefusal, naming the secret and its place. */
+  /**
+   * Before any command is made. With a card's keys whoever has its session ends the card, takes its applications, or puts value into it,
+   * without any secret in a command: so the list says which keys open sessions at all. Gates read, and have no order. Throws VaultRefusal,
+   * naming the secret and its place, or the session.
+   */
   allowAll(order: string | undefined, channel: SecureChannelSpec, steps: readonly SecureStep[]): void {
     const placed = placements(channel, steps);
     const [first] = placed;
-    if (first === undefined) return;
+    if (channel.protocol === "desfire" && channel.gate === true) return;
+    const opened = sessionPlace(channel);
     const policy = order === undefined ? undefined : this.#orders.get(order);
     if (order === undefined || policy === undefined)
       throw new VaultRefusal(
-        `${order === undefined ? "no order was named" : `order ${order} is not open`}, and without its list this is not done: ${first.sentence}`,
+        `${order === undefined ? "no order was named" : `order ${order} is not open`}, and without its list this is not done: ${first?.sentence ?? opened}`,
       );
     const wrong = placed.find(({ sentence, known }) => !known || !policy.sentences.has(sentence));
     if (wrong !== undefined) throw notListed(order, wrong.sentence);
+    if (!policy.sentences.has(opened)) throw notListed(order, opened);
+    if (this.#environment !== "live" || channel.protocol !== "desfire" || channel.key !== "default") return;
+    if (!openlyHeard.some((sentence) => policy.sentences.has(sentence)))
+      throw notListed(order, `${opened}, which everybody has, without "${openlyHeard[0] ?? ""}"`);
   }
 
   /** Before what is the issuer's judges a card. Throws VaultRefusal, naming it; and once so many proofs were wrong that somebody may be guessing. */
@@ -266,6 +290,11 @@ export class OrderPolicies {
     }));
   }
 }
+
+/** Whoever allows a session under a published key allows that its keys can be made by whoever hears it. */
+const openlyHeard = (["session-keys-in-host", "trusted-host"] as const).map((level) =>
+  levelSentence("desfire-first-keys", level),
+);
 
 const digestOf = (text: string): string => createHash("sha256").update(text).digest("base64");
 

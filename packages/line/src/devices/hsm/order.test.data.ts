@@ -6,6 +6,7 @@ import {
   type SecureChannelSpec,
   type SecureStep,
   type SecurityModule,
+  sessionPlace,
 } from "@persoline/card/program";
 import { listed, pinSentence, policyDigest } from "./order-policy.js";
 import type { Hsm } from "./port.js";
@@ -18,8 +19,10 @@ interface OrderCalls {
 }
 
 /** What these commands do with secrets, whether it is wise or not. */
-export const placesOf = (channel: SecureChannelSpec, steps: readonly SecureStep[]): readonly string[] =>
-  placements(channel, steps).map(({ sentence }) => sentence);
+export const placesOf = (channel: SecureChannelSpec, steps: readonly SecureStep[]): readonly string[] => [
+  sessionPlace(channel),
+  ...placements(channel, steps).map(({ sentence }) => sentence),
+];
 
 export const placesIn = (programs: readonly CardProgram[]): readonly string[] =>
   programs.flatMap(everyPlacement).map(({ sentence }) => sentence);

@@ -19,7 +19,8 @@ export const protectionLevels = [
 
 /**
  * What a module is asked for, as a product or an order may demand a level of it: sessions with a card's loader, SCP02, SCP03 with keys of
- * 16 bytes and with longer ones (`scp03-long`), SCP11, DESFire; what issuers' files carry under a transport key, translated whole under AES
+ * 16 bytes and with longer ones (`scp03-long`), SCP11, DESFire; its sessions under the published key of a fresh card or application, whose
+ * keys, and what goes in by them, follow from what anyone between module and card hears (`desfire-first-keys`); what issuers' files carry under a transport key, translated whole under AES
  * (`issuer-data`), or padded or under triple DES, where it must be clear in between (`issuer-data-clear`); keys on their way into a card,
  * AES of 16 bytes in a loader's session or in one of SCP03 with such keys (`keys-to-card`), or of another form or in another session, where
  * they must be clear in between (`keys-to-card-clear`); cards that all share the master's own keys; of payment cards their keys,
@@ -34,6 +35,7 @@ export const hsmOperations = [
   "scp03-long",
   "scp11",
   "desfire",
+  "desfire-first-keys",
   "issuer-data",
   "issuer-data-clear",
   "keys-to-card",

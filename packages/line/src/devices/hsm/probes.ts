@@ -184,6 +184,7 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
   "scp03-long": probeLong,
   scp11: probeScp11,
   desfire: probeMacs,
+  "desfire-first-keys": probeMacs,
   "issuer-data": probeKeysToCard,
   "issuer-data-clear": probeKeysToCard,
   "keys-to-card": probeKeysToCard,
@@ -216,9 +217,14 @@ const inProcess: Readonly<Record<HsmOperation, () => void>> = {
 };
 
 /** What leaves the process, whoever keeps the masters. */
-const levels: Partial<Readonly<Record<HsmOperation, ProtectionLevel>>> = { "data-key": "trusted-host" };
+const levels: Partial<Readonly<Record<HsmOperation, ProtectionLevel>>> = {
+  "data-key": "trusted-host",
+  "desfire-first-keys": "session-keys-in-host",
+};
 
 const notes: Partial<Readonly<Record<HsmOperation, string>>> = {
+  "desfire-first-keys":
+    "the first keys go into a fresh card or application under the published one: whoever hears all commands and answers of that session can make its keys, and read what goes in",
   "data-key":
     "sealed at rest, and released to the line while the order is open: the line encrypts personal data with it",
 };

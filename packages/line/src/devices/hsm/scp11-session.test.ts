@@ -163,6 +163,54 @@ async function session(
   }
 }
 
+describe("another session than the order's list has", () => {
+  const honest = specOf("a");
+  const steps = [getStatus, putKeys];
+  const { authorityName: _, ...unnamed } = honest;
+  const { host: shown } = honest;
+  if (shown === undefined) throw new Error("no host");
+  const absent = (name: "subject" | "keyLength"): Scp11ChannelSpec => {
+    const { [name]: _one, ...rest } = honest;
+    return rest as Scp11ChannelSpec;
+  };
+  test.each<[string, Scp11ChannelSpec]>([
+    ["cards under any name", { ...honest, subject: "any" }],
+    ["an authority under any name", unnamed],
+    ["an authority of another name", { ...honest, authorityName: name("cousins") }],
+    ["another level", { ...honest, level: 0x11 }],
+    ["other keys' length", { ...honest, keyLength: 32 }],
+    ["another version of the card's pair", { ...honest, kvn: 0x04 }],
+    ["another variant", { ...honest, variant: "c" }],
+    ["a variant that knows no host", { ...honest, variant: "b" }],
+    ["another key of the host", { ...honest, host: { ...shown, keys: ref("drawn") } }],
+    ["another version of the host's authority", { ...honest, host: { ...shown, authorityKvn: 0x02 } }],
+    ["another security domain", { ...honest, isd: unhex("A0000000620101") }],
+    ["no length said", absent("keyLength")],
+  ])("%s: refused before the card agrees upon a key", async (_what, channel) => {
+    const order = await orderOfSteps(hsm, honest, steps);
+    const body = chipOf();
+    sent.length = 0;
+    const work = (async () => {
+      const opened = await hsm.openSession({ channel, serial, order });
+      const answer = send(body, opened.open);
+      return hsm.authenticate({ session: opened.session, answer, steps });
+    })();
+    await expect(work).rejects.toThrow(/does not let this be done|does not belong to key drawn/);
+    expect(sent.filter((ins) => ins !== 0xca)).toEqual([]);
+  });
+  test("who says nothing of whose card it is gets no other chip's session: one record's keys lie in one card", async () => {
+    const order = await orderOfSteps(hsm, honest, steps);
+    const other = { ...nodeP256.generate(), name: unhex("504C99999999999999FF") };
+    const body = chipOf(certify(authority, other), other);
+    const opened = await hsm.openSession({ channel: absent("subject"), serial, order });
+    const answer = send(body, opened.open);
+    expect(await hsm.authenticate({ session: opened.session, answer, steps })).toMatchObject({
+      ok: false,
+      code: "chip-number",
+    });
+  });
+});
+
 describe.each(["a", "b", "c"] as const)("SCP11%s", (variant) => {
   test("opens at both levels, with keys of any length", async () => {
     for (const level of [0x11, 0x33] as const) {
@@ -295,8 +343,9 @@ describe("a program", () => {
     name: "probe",
     segments: [{ name: "ask", channel, steps: [step(getStatus, "ask for the state")] }],
   });
-  const run = (body: PersolineCard, channel: Scp11ChannelSpec) => {
+  const run = async (body: PersolineCard, channel: Scp11ChannelSpec) => {
     sent.length = 0;
+    const order = await orderOfSteps(hsm, channel, []);
     const journal: Journal = { write: () => Promise.resolve() };
     const world: World = {
       now: () => 0,
@@ -323,7 +372,7 @@ describe("a program", () => {
           return Promise.resolve(answers);
         },
       },
-      hsm,
+      hsm: { ...hsm, openSession: (ask) => hsm.openSession({ order, ...ask }) },
       journal,
       world,
     });

@@ -64,6 +64,13 @@ export function seal(sealing: Uint8Array, belongs: Belonging, clear: Uint8Array)
   return new Uint8Array(Buffer.concat([Buffer.of(form), length, head, iv, cipher.getAuthTag(), sealed]));
 }
 
+/** Digest of the list that a seal names, of one that was opened; undefined: it was sealed before there were lists. */
+export function listOf(sealed: Uint8Array): string | undefined {
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  const list = isUnlisted(sealed) ? undefined : headIn(bytes.subarray(3, 3 + bytes.readUInt16BE(1)))?.[4];
+  return typeof list === "string" ? list : undefined;
+}
+
 /** Sealed before there were lists. */
 export const isUnlisted = (sealed: Uint8Array): boolean => sealed[0] === FORM.before;
 

@@ -4,6 +4,7 @@ import type { Judge, OpenJudge, SecureStep } from "@persoline/card/program";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { cardWith, chip, keyInformation, masters, ref, send, serial } from "./channel-cards.test.data.js";
 import { Keyring } from "./keyring.js";
+import { openOrderNow, placesOf } from "./order.test.data.js";
 import { wrongProofsAtMost } from "./port.js";
 import { vaultCalls } from "./vault-core.js";
 
@@ -12,7 +13,10 @@ const calls = (): ReturnType<typeof vaultCalls> =>
   vaultCalls(
     new Keyring(
       "test",
-      Object.entries(masters).map(([name, { use, algorithm, value }]) => ({
+      Object.entries({
+        ...masters,
+        seal: { use: "seal", algorithm: "AES-256", value: new Uint8Array(32) },
+      } as const).map(([name, { use, algorithm, value }]) => ({
         name: ref(name),
         use,
         algorithm,
@@ -70,7 +74,8 @@ describe("content that whoever asks may name", () => {
   /** The verdicts of one session with a card that proves nothing of the kind. */
   function told(vault: ReturnType<typeof calls>, steps: readonly SecureStep[]): readonly unknown[] {
     const card = cardWith(diversifyKdf3(nodeCrypto, masters.fab128.value, chip), "aes");
-    const { session, open } = vault.openSession({ channel, serial });
+    openOrderNow(vault, "C-1", placesOf(channel, steps));
+    const { session, open } = vault.openSession({ channel, serial, order: "C-1" });
     const ready = vault.authenticate({ session, answer: send(card, open), steps });
     if (!ready.ok || "more" in ready) throw new Error("the card was not opened");
     const [, ...answers] = ready.commands.map((command) => send(card, command));

@@ -35,7 +35,7 @@ import { probeProcess } from "./probes.js";
 import { pinFrom } from "./payment/pin-source.js";
 import { type ListedCard, NO_CARD, OrderPolicies, pinSentence } from "./order-policy.js";
 import { expectedProof } from "./proof.js";
-import { accountTag, isUnlisted, seal, unseal } from "./seal.js";
+import { accountTag, isUnlisted, listOf, seal, unseal } from "./seal.js";
 import { proofOf } from "./session-parts.js";
 import { type CardSession, openCardSession } from "./sessions.js";
 import { swapOf } from "./swap.js";
@@ -282,11 +282,14 @@ export function vaultCalls(
       const telling = letters.find(({ addressee }) => hasAccountNumber(addressee));
       if (telling !== undefined)
         throw new VaultRefusal(`letter ${telling.letter} would tell an account number beside its PIN`);
+      const list = policies.letters(order);
       const pages: Page[] = [];
       let content: string;
       try {
         for (const { record, name, sealed, letter, addressee } of letters) {
-          const digits = again(() => unseal(ring.sealing(), { purpose: "pin", order, record, name }, sealed));
+          const digits = again(() =>
+            unseal(ring.sealing(), { purpose: "pin", order, record, name, ...list }, sealed),
+          );
           pages.push({ letter, addressee, digits });
         }
         content = sealBatch(ring.letterPrinter(), { batch, order, letters: pages });
@@ -324,14 +327,18 @@ export function vaultCalls(
       });
     },
     releaseDataKey: ({ order, sealed, policy: sentences }) => {
-      if (sentences === undefined)
-        return again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed));
+      if (sentences === undefined) {
+        const key = again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed));
+        policies.released(order, listOf(sealed));
+        return key;
+      }
       const policy = policies.judged(sentences);
       const unlisted = isUnlisted(sealed);
       const key = again(() =>
         unseal(ring.sealing(), { purpose: "data-key", order, policy, unlisted }, sealed),
       );
       policies.fix(order, sentences, unlisted);
+      policies.released(order, unlisted ? undefined : policy);
       return key;
     },
 

@@ -157,9 +157,12 @@ describe("card sessions against the virtual card", () => {
 
   it("refuses an answer of another chip", async () => {
     const send = sender(await completed());
+    const channel = scp03("fab", 0x30);
+    const order = await orderOfSteps(hsm, channel, []);
     const { session: id, open } = await hsm.openSession({
-      channel: scp03("fab", 0x30),
+      channel,
       serial: "50530000000000000043" as Serial,
+      order,
     });
     expect(await hsm.authenticate({ session: id, answer: send(open), steps: [] })).toMatchObject({
       ok: false,
@@ -318,7 +321,9 @@ describe("card sessions against the virtual card", () => {
   it("says so when a response MAC is wrong", async () => {
     const card = await completed();
     const send = sender(card);
-    const { session: id, open } = await hsm.openSession({ channel: scp03("fab", 0x30), serial });
+    const channel = scp03("fab", 0x30);
+    const order = await orderOfSteps(hsm, channel, []);
+    const { session: id, open } = await hsm.openSession({ channel, serial, order });
     const steps: SecureStep[] = [{ cla: 0x80, ins: 0xca, p1: 0, p2: 0xcf, data: [], le: 256 }];
     const ready = await hsm.authenticate({ session: id, answer: send(open), steps });
     const answers = ready.ok && "commands" in ready ? ready.commands.map(send).slice(1) : [];
@@ -384,6 +389,28 @@ describe("PINs and letters", () => {
       expect(() => openLetters(printer, written.replace(from, to))).toThrow("authenticate");
     for (const other of ["{}", '{"format":"persoline-letters-2"}'])
       expect(() => openLetters(printer, other)).toThrow("no letters are in it");
+  });
+
+  it("writes no letter of an order whose data key is not opened, nor of a PIN that came by another list", async () => {
+    await openOrder(hsm, "A-6", anyPin());
+    const sealed = await hsm.drawPin({ order: "A-6", record: 1, name: "pin", length: 6 });
+    const key = await hsm.createDataKey({ order: "A-6", policy: anyPin() });
+    const other = await hsm.createDataKey({ order: "A-6", policy: [] });
+    const letters = [{ record: 1, name: "pin", sealed, letter: "L1", addressee: "Ada" }];
+    const next = await openVault({ file: at("keystore.json"), unlock: unlock() });
+    try {
+      const write = (name: string) =>
+        next.writeLetters({ order: "A-6", batch: name, letters, file: at(`${name}.letters`) });
+      await expect(write("N1")).rejects.toThrow("order A-6 is not open, and no letter of it is written");
+      await next.releaseDataKey({ order: "A-6", sealed: other });
+      await expect(write("N2")).rejects.toThrow("made under another list");
+      // As the store opens it, without the product.
+      await next.releaseDataKey({ order: "A-6", sealed: key });
+      await write("N3");
+    } finally {
+      await next.close();
+    }
+    expect([1, 2, 3].map((n) => existsSync(at(`N${n}.letters`)))).toEqual([false, false, true]);
   });
 
   it("refuses a sealed PIN with any byte changed", async () => {

@@ -49,7 +49,8 @@ import {
 import type { NewKey } from "../ceremony.js";
 import { deciphered } from "../enciphered.test.data.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
-import { paymentSentence, pinSentence } from "../order-policy.js";
+import { pinSentence } from "../order-policy.js";
+import { paymentSentences } from "../payment-sentences.js";
 import type { Hsm, PinSource } from "../port.js";
 import { issuerKeyObject, drawIssuerKey, publicOf } from "./issuer-key.js";
 
@@ -173,7 +174,8 @@ export async function prepared(
   const { record = 1, profile = profileOf(), order = "P-1", more: besides = [], pin: own, ...rest } = ask;
   const { masters: named = names, ...more } = rest;
   const how = { name: "pin", length: 4, ...own };
-  const list = [...places(profile), paymentSentence(application, named), ...besides, pinSentence(how)];
+  const paid = paymentSentences(application, named, profile);
+  const list = [...places(profile), ...paid, ...besides, pinSentence(how)];
   await openOrder(hsm, order, list);
   const card = cardOf(record);
   const sealedPin = await hsm.drawPin({ order, record, pan: card.pan, ...how });

@@ -30,7 +30,8 @@ import { isRsa } from "./issuer-key.js";
 import type { PaymentAsk } from "../port.js";
 import { seal, unseal } from "../seal.js";
 import { anyPin, openOrderNow, placesOf } from "../order.test.data.js";
-import { paymentSentence, policyDigest } from "../order-policy.js";
+import { policyDigest } from "../order-policy.js";
+import { paymentSentences } from "../payment-sentences.js";
 import { createKeystore, openVault } from "../vault.js";
 import { vaultCalls } from "../vault-core.js";
 import {
@@ -333,8 +334,8 @@ describe("what is refused", () => {
   const askOf = (change: Partial<PaymentAsk> = {}): PaymentAsk => {
     const order = "R-1";
     // Whatever a product's list says: these are refused for their own reasons.
-    const named = [names, change.masters ?? names].map((one) =>
-      paymentSentence(change.application ?? application, one),
+    const named = [names, change.masters ?? names].flatMap((one) =>
+      paymentSentences(change.application ?? application, one, change.profile ?? profileOf()),
     );
     const list = [...anyPin(), ...named];
     openOrderNow(calls, order, list);
@@ -411,7 +412,7 @@ describe("what is refused", () => {
   test("a seed in live", async () => {
     const ring = ringOf((key) => key, "live");
     const ask = askOf({ seed: "known" });
-    const list = [...anyPin(), paymentSentence(application, names)];
+    const list = [...anyPin(), ...paymentSentences(application, names, profileOf())];
     ring.policies = [{ name: "approved", digest: policyDigest(list) }];
     const live = vaultCalls(ring);
     openOrderNow(live, ask.order, list);
@@ -434,8 +435,11 @@ describe("what is refused", () => {
   });
 
   test("a sealed application of another record, another person or another product; before the card hears a thing", async () => {
-    const one = await prepared(calls);
-    const other = await prepared(calls, { record: 2 });
+    const relabelled = profileOf({ usage: unhex("FE00") });
+    // A list with both: the seal has its own say.
+    const both = { order: "P-4", more: paymentSentences(application, names, relabelled) };
+    const one = await prepared(calls, both);
+    const other = await prepared(calls, { ...both, record: 2 });
     const payment = one.secrets.payment[application];
     const foreign = other.secrets.payment[application];
     if (payment === undefined || foreign === undefined) throw new Error("nothing was prepared");
@@ -447,9 +451,7 @@ describe("what is refused", () => {
       });
     expect(opening({ ...payment, sealed: foreign.sealed })).toThrow("belongs elsewhere");
     expect(opening({ ...payment, card: foreign.card })).toThrow("prepared for other data");
-    expect(opening({ ...payment, profile: profileOf({ usage: unhex("FE00") }) })).toThrow(
-      "prepared for other data",
-    );
+    expect(opening({ ...payment, profile: relabelled })).toThrow("prepared for other data");
     expect(opening({ ...payment, card: { ...payment.card, name: "OTHER/NAME" } })).toThrow(
       "prepared for other data",
     );
@@ -482,7 +484,7 @@ describe("what is refused", () => {
     expect(() => calls.encipherPin({ secrets, application, publicKey, challenge })).toThrow(
       "not of the pair that was drawn for the card",
     );
-    const plain = await prepared(calls, { profile: profileOf({ proof: "sda" }) });
+    const plain = await prepared(calls, { order: "P-5", profile: profileOf({ proof: "sda" }) });
     expect(() => calls.encipherPin({ ...plain, application, publicKey, challenge })).toThrow(
       "not of the pair that was drawn for the card",
     );
@@ -527,7 +529,7 @@ describe("keys drawn ahead", () => {
   });
 
   test("a generator that repeats itself makes no card's key, now or ahead", async () => {
-    openOrderNow(calls, "P-1", [...anyPin(), paymentSentence(application, names)]);
+    openOrderNow(calls, "P-1", [...anyPin(), ...paymentSentences(application, names, profileOf())]);
     const { pan } = cardOf(1);
     const sealedPin = calls.drawPin({ order: "P-1", record: 1, name: "pin", length: 4, pan });
     drawFrom((length) => new Uint8Array(length).fill(7));

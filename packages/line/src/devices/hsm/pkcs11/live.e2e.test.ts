@@ -10,7 +10,8 @@ import type { KeyRef } from "@persoline/card/program";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { ann, Desk, opened, plan } from "../office/office.test.data.js";
 import { openOrder } from "../order.test.data.js";
-import { paymentSentence, pinSentence } from "../order-policy.js";
+import { pinSentence } from "../order-policy.js";
+import { paymentSentences } from "../payment-sentences.js";
 import { application, cardOf } from "../payment/payment-card.test.data.js";
 import { openStripe } from "../payment/stripe.js";
 import type { Hsm } from "../port.js";
@@ -76,12 +77,12 @@ afterAll(() => {
 
 const masters = { ac: "emv-ac", smi: "emv-smi", smc: "emv-smc", cvk: "emv-cvk", pvk: "emv-pvk" } as const;
 const named = Object.fromEntries(Object.keys(masters).map((use) => [use, ref(`pay-${use}`)])) as never;
-const stripes = [pinSentence({ name: "pin", length: 4 }), paymentSentence(application, named)];
+const profile = samplePayment(undefined, { proof: "none" });
+const stripes = [pinSentence({ name: "pin", length: 4 }), ...paymentSentences(application, named, profile)];
 async function stripeBy(hsm: Hsm): Promise<string> {
   await openOrder(hsm, "L-1", stripes);
   const { pan } = cardOf(1);
   const sealedPin = await hsm.drawPin({ order: "L-1", record: 1, name: "pin", length: 4, pan });
-  const profile = { ...samplePayment(undefined, { proof: "none" }) };
   const [made] = await hsm.preparePayment([
     {
       order: "L-1",

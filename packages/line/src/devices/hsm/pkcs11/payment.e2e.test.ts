@@ -41,7 +41,8 @@ import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
 import { openStripe } from "../payment/stripe.js";
 import { deciphered } from "../enciphered.test.data.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
-import { listed, paymentSentence } from "../order-policy.js";
+import { listed } from "../order-policy.js";
+import { paymentSentences } from "../payment-sentences.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken, type TokenCeremony } from "./pkcs11.js";
 import { softToken, type SoftToken } from "./softhsm.test.data.js";
@@ -104,7 +105,8 @@ describe("payment cards", () => {
     ["scp03", "sda", 18],
   ])("%s, %s, cryptogram version %i: approved online by the token's masters", async (scp, proof, version) => {
     const profile = profileOf({ proof, cryptogram: { version, keyIndex: 1, option: "A" } });
-    const ready = await prepared(hsm, { profile, stripe: true });
+    const order = `P-${scp}-${proof}`;
+    const ready = await prepared(hsm, { order, profile, stripe: true });
     const card = new TestCard(scp);
     await card.personalize(hsm, ready);
     const result = await card.transact(hsm, ready);
@@ -114,7 +116,7 @@ describe("payment cards", () => {
       proof === "cda" ? await card.verify(hsm, ready, keyRead(result, ready)) : "without a key of its own";
     expect(verified).toBe(proof === "cda" ? "9000" : "without a key of its own");
     const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
-    const place = { order: "P-1", record: 1 };
+    const place = { order, record: 1 };
     const stripe = openStripe(encoder, place, ready.stripe ?? "");
     expect(stripe.track2).toContain(cardOf(1).pan);
     const { secrets } = ready;
@@ -129,7 +131,7 @@ describe("payment cards", () => {
     ["integrity", 16, "instruction 24: 6988"],
     ["confidentiality", 32, "instruction 24: 6A80"],
   ] as const)("a card with another key of scripts' %s refuses the PIN that it has", async (_, key, said) => {
-    const ready = await prepared(hsm);
+    const ready = await prepared(hsm, { order: "P-7" });
     const card = new TestCard("scp03", [{ kind: "stores-wrong", grouping: 0x8000, byte: key + 3 }]);
     await card.personalize(hsm, ready);
     const { evidence } = await card.transact(hsm, ready);
@@ -171,7 +173,8 @@ describe("payment cards", () => {
     const publicKey = { modulus: unhex(modulus), exponent: unhex(exponent) };
     const profile = samplePayment(issuerKeyFor(publicKey));
     const drawn = { ...names, issuer: ref("drawn-issuer"), ac: ref("drawn-ac"), cvk: ref("drawn-cvk") };
-    await openOrder(hsm, "P-3", [...anyPin(), paymentSentence(application, drawn)]);
+    const named = [profile, profileOf()].flatMap((one) => paymentSentences(application, drawn, one));
+    await openOrder(hsm, "P-3", [...anyPin(), ...named]);
     const { pan } = cardOf(1);
     const sealedPin = await hsm.drawPin({ order: "P-3", record: 1, name: "pin", length: 4, pan });
     const ask = { order: "P-3", record: 1, application, masters: drawn, profile, card: cardOf(1) };
@@ -208,7 +211,7 @@ describe("payment cards", () => {
         },
       ]),
     ) as unknown as ModuleCalls & Pick<Hsm, "keys" | "capabilities">;
-    const ready = await prepared(recording, { stripe: true });
+    const ready = await prepared(recording, { order: "P-7", stripe: true });
     // Behind the session's encryption too, nothing but the data encryption key hides what goes into the card.
     const { behind } = await new TestCard("scp03").personalize(recording, ready);
     expect(behind.some((data) => hex(data).startsWith("800030"))).toBe(true);

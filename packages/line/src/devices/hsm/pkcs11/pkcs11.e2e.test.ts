@@ -105,6 +105,7 @@ describe("what the token shows at start", () => {
       "scp03-long": "module-process",
       scp11: "unavailable",
       desfire: "module-process",
+      "desfire-first-keys": "session-keys-in-host",
       "issuer-data": "token",
       "issuer-data-clear": "module-process",
       "emv-keys": "module-process",
@@ -288,10 +289,9 @@ describe("cards of every kind", () => {
       keys: ref("desfire"),
       input: ["uid" as const, unhex("3042F5"), unhex("4E585020416275")],
     };
-    const { session: id } = await hsm.openSession({
-      channel: { protocol: "desfire", version: "ev2", aid: 0, keyNumber: 0, key: master },
-      serial: hex(uid) as Serial,
-    });
+    const channel = { protocol: "desfire", version: "ev2", aid: 0, keyNumber: 0, key: master } as const;
+    const order = await orderOfSteps(hsm, channel, []);
+    const { session: id } = await hsm.openSession({ channel, serial: hex(uid) as Serial, order });
     const asked = (sw: number, data: Uint8Array): Response => ({ data, sw: sw as Response["sw"] });
     await hsm.authenticate({ session: id, answer: asked(0x9100, new Uint8Array(0)), steps: [] });
     // The card's challenge under the key that NXP AN10922 gives in its example (2.2.1).
@@ -324,7 +324,7 @@ test("PINs, letters, seals and signatures survive a new start of the module", as
   const whose = { order: "A-1", record: 1, name: "pin" };
   await openOrder(hsm, whose.order, anyPin());
   const sealed = await hsm.drawPin({ ...whose, length: 6 });
-  const dataKey = await hsm.createDataKey({ order: "A-1" });
+  const dataKey = await hsm.createDataKey({ order: "A-1", policy: anyPin() });
   const clear = await hsm.releaseDataKey({ order: "A-1", sealed: dataKey });
   const signature = await hsm.sign("audit", clear);
   const other = await opened();
@@ -390,7 +390,8 @@ describe("a module that fails in the middle of a card", () => {
   };
   const half = async (one: Hsm) => {
     const card = aesCard("fab128");
-    const { session: id, open } = await one.openSession({ channel: scp03("fab128"), serial });
+    const order = await orderOfSteps(one, scp03("fab128"), []);
+    const { session: id, open } = await one.openSession({ channel: scp03("fab128"), serial, order });
     return { card, id, answer: send(card, open) };
   };
 

@@ -152,6 +152,7 @@ export function probeToken(token: Token, missing: readonly Missing[] = []): Toke
         { ...derives, level: "unavailable", note: "its sessions do more than tokens can" },
         inProcess.desfire,
       ),
+      "desfire-first-keys": inProcess["desfire-first-keys"],
       "issuer-data": keptKeys && translation.level === "token" ? translation : issuerData(translation),
       "issuer-data-clear": { ...opens, ...(opens.level === "unavailable" ? {} : CLEAR) },
       "emv-keys": { ...cardKeys, ...(cardKeys.level === "unavailable" ? {} : CARD_KEYS) },

@@ -13,7 +13,8 @@ import { Keyring } from "../../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../../devices/hsm/keystore.js";
 import type { PaymentAsk } from "../../../devices/hsm/port.js";
 import { openOrderNow, placesIn, sessionsOf } from "../../../devices/hsm/order.test.data.js";
-import { paymentSentence, pinSentence, policyDigest } from "../../../devices/hsm/order-policy.js";
+import { pinSentence, policyDigest } from "../../../devices/hsm/order-policy.js";
+import { paymentSentences } from "../../../devices/hsm/payment-sentences.js";
 import { vaultCalls } from "../../../devices/hsm/vault-core.js";
 import type { OrderRecord } from "../../../orders/types.js";
 import { prepare } from "../../prepare.js";
@@ -113,7 +114,7 @@ export async function made(
   const places = [
     ...placesIn(programs.map(([, program]) => program)),
     pinSentence({ name: pin.name, length: pin.length, ...(way === undefined ? {} : { by: way }) }),
-    paymentSentence(application, masters),
+    ...paymentSentences(application, masters, profile),
   ];
   const order = `2026-${policyDigest(places).slice(0, 16)}`;
   openOrderNow(calls, order, places);
