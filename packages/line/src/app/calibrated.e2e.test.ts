@@ -37,6 +37,7 @@ async function judgedOn(laser: LaserSettings | undefined, person: number): Promi
   const judge = judgedBy({
     faces,
     chip: "front",
+    relief: "camera",
     laser: laser === undefined ? undefined : settings,
     profiles: new Map(),
     keepOverlay: () => Promise.resolve(),

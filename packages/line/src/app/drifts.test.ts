@@ -48,6 +48,7 @@ async function run(
   const judge = judgedBy({
     faces,
     chip: "front",
+    relief: "camera",
     profiles: new Map([[camera, { front: limits }]]),
     keepOverlay: () => Promise.resolve(),
     watch: await watchOf(accounts(history), "T-1"),

@@ -69,7 +69,7 @@ type Judging = Extract<FacesTask, { task: "judge" }>;
 /** One side with all that is printed on it, and with the other side's print, which a card that lies turned over shows. */
 async function judged(
   { picture, face, raster }: Judging["pairs"][number],
-  { pairs, chip, limits, laser }: Judging,
+  { pairs, chip, limits, laser, raised }: Judging,
 ) {
   const ground = await renderGround(face, 300);
   const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
@@ -82,9 +82,11 @@ async function judged(
     ...(ground === undefined ? {} : { ground: ground.common }),
     ...(ground?.own === undefined ? {} : { printed: ground.own }),
     ...(behind === undefined ? {} : { otherGround: behind.common }),
+    ...(raised === undefined ? {} : { raised }),
   });
   if (verdict.verdict === "pass") return { verdict };
-  const png = await overlayPicture(face, raster, ground?.common, straight, verdict);
+  const shown = { ground: ground?.common, printed: ground?.own, raised: raised?.lines };
+  const png = await overlayPicture(face, raster, shown, straight, verdict);
   const jpeg = await sharp(png).resize({ width: overlayWidth }).jpeg({ quality: 72 }).toBuffer();
   return { verdict, overlay: new Uint8Array(jpeg) };
 }

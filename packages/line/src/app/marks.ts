@@ -108,11 +108,28 @@ export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Pro
   );
 }
 
+/** Who sees what an embosser raised: a camera; else the machine that reads its own record back; else nobody. */
+export type ReliefSeen = "camera" | "machine" | "nobody";
+
+/**
+ * A simulated camera looks at simulated plastic, which no real embosser strikes; a real one looks at whatever lies there. Of the embossers
+ * the simulated one alone reads back what it struck, unless it is worn.
+ */
+export function reliefSeen({ stations }: Pick<LineFile, "stations">): ReliefSeen {
+  const cameras = stations.flatMap(({ camera }) => (camera === undefined ? [] : [camera]));
+  const embossers = stations.flatMap((station) => (station.embosser === undefined ? [] : [station]));
+  const simulated = embossers.every(({ embosser }) => embosser === "simulated");
+  if (cameras.length > 0 && cameras.every((camera) => camera !== "simulated" || simulated)) return "camera";
+  return simulated && embossers.every(({ spoils }) => spoils === undefined) ? "machine" : "nobody";
+}
+
 export interface JudgedWith {
   readonly faces: FacesDesk;
   readonly chip: ReturnType<typeof chipSideOf>;
   /** Of a line whose engraver takes files. */
   readonly laser?: LaserSettings | undefined;
+  /** Whether a camera looks at the wheels' work: see `reliefSeen`. */
+  readonly relief: ReliefSeen;
   /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
   readonly profiles: ReadonlyMap<string, CameraLimits>;
   /** Keeps the JPEG of a side that did not pass, for the report. */
@@ -127,6 +144,7 @@ export function judgedBy({
   faces,
   chip,
   laser,
+  relief,
   profiles,
   keepOverlay,
   watch,
@@ -145,6 +163,9 @@ export function judgedBy({
       limits,
       pairs,
       ...(laser === undefined ? {} : { laser }),
+      ...(prepared.emboss.length === 0
+        ? {}
+        : { raised: { lines: prepared.emboss, must: relief === "camera" } }),
     });
     for (const [at, { overlay }] of judged.entries()) {
       const side = pairs[at]?.face.side;

@@ -26,7 +26,7 @@ import { type Job, prepareRecord, readJob } from "./job.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
 import { watchOf } from "./drifts.js";
-import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
+import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf, reliefSeen } from "./marks.js";
 import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
 import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
@@ -242,6 +242,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
         faces,
         chip: chipSideOf(job.drawing),
         laser: laser?.settings,
+        relief: reliefSeen(file),
         profiles,
         keepOverlay: (serial, side, jpeg) => pictures.keepOverlay(serial, side, jpeg),
         watch: await watchOf(store, order),
@@ -285,7 +286,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     stored,
     pictures,
     planned,
-    unshown: shownOf(job.planned, example).unshown,
+    unshown: shownOf(job.planned, example, reliefSeen(file)).unshown,
     line: result,
     differences,
     timeZone: ask.timeZone,

@@ -64,7 +64,9 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
   const { limits, from } = await limitsBy(options, desk);
   const { verdict, straight, dpi } = await inspectUnknown(seen, side, limits);
   if (options.overlay !== undefined) {
-    const png = await overlayPicture(face, dots, told.ground, straight, verdict);
+    const { ground, printed, raised } = told;
+    const shown = { ground, printed, raised: raised?.lines };
+    const png = await overlayPicture(face, dots, shown, straight, verdict);
     // It shows a person: nobody else on the machine need see it.
     await writeFile(options.overlay, png, { mode: 0o600 });
   }

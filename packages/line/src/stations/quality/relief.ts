@@ -7,7 +7,7 @@ import type { EmbossLine } from "../../plan/types.js";
 import type { FaceFinding, FieldMeasure } from "./finding.js";
 import { type Box, perMm, windowOf } from "./match.js";
 import { halve, type Plane, plane, type Window } from "./plane.js";
-import { add, climb, gather, litBy, noSums, type Place, type SideLit } from "./side-light.js";
+import { add, climb, coveredBy, gather, litBy, noSums, type Place, type SideLit } from "./side-light.js";
 import { nothing, type Sight } from "./sight.js";
 import { parts, type Stamp, stampOf } from "./stamp.js";
 
@@ -228,6 +228,15 @@ const cellBox = ({ line, box, mirrored }: Line, at: number): Box => ({
   height: box.height,
 });
 
+/** The light on one character: the foil on its crests counts by the ground around it. */
+function litAt(lit: SideLit, { x, y }: Middle, { ground }: Sight): SideLit {
+  if (ground === undefined) return lit;
+  let sum = 0;
+  for (let j = -20; j <= 20; j += 4)
+    for (let i = -12; i <= 12; i += 4) sum += coveredBy(ground, (y + j) * ground.width + x + i);
+  return { ...lit, crest: lit.crest + (lit.foil * sum) / 77 };
+}
+
 /** Character by character; one place more at each end, where a wheel may have struck what is not in the line. */
 function judgeCharacters(line: Line, place: Place, sight: Sight, lit: SideLit) {
   const findings: FaceFinding[] = [];
@@ -237,7 +246,8 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, lit: SideLit) {
     const expected = chars[at] ?? " ";
     const box = cellBox(line, at);
     if (box.x < 0.5 || box.x + box.width > id1.width - 0.5) continue;
-    const off = rankOf(line, expected, middleOf(line, at, place), sight, lit);
+    const middle = middleOf(line, at, place);
+    const off = rankOf(line, expected, middle, sight, litAt(lit, middle, sight));
     if (off === undefined) continue;
     const say = (what: "wrong-glyph" | "extra-ink", limit: number, weight: FaceFinding["weight"]): void => {
       findings.push({ field: line.name, what, measured: off, limit, unit: "share", box, weight });
@@ -254,7 +264,12 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, lit: SideLit) {
 }
 
 /** Takes what the light makes of the relief out of the picture; marks under it are lit as the body is. */
-function takeOut({ seen, seenHalf }: Sight, relief: Plane, lit: SideLit, windows: readonly Window[]): void {
+function takeOut(
+  { seen, seenHalf, ground }: Sight,
+  relief: Plane,
+  lit: SideLit,
+  windows: readonly Window[],
+): void {
   const { width, data } = seen;
   const e = relief.data;
   for (const { left, top, right, bottom } of windows)
@@ -265,7 +280,8 @@ function takeOut({ seen, seenHalf }: Sight, relief: Plane, lit: SideLit, windows
         const down = (e[at + width] ?? 0) - (e[at - width] ?? 0);
         if (a === 0 && across === 0 && down === 0) continue;
         const ink = data[at] ?? 0;
-        const light = lit.crest * a + (lit.toX * across + lit.toY * down) / 2;
+        const crest = lit.crest + (ground === undefined ? 0 : lit.foil * coveredBy(ground, at));
+        const light = crest * a + (lit.toX * across + lit.toY * down) / 2;
         data[at] = ink - light * (ink > 0.5 ? Math.max(0, 1 - ink) : 1);
       }
   halve(seen, seenHalf);
@@ -288,7 +304,7 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
     return { left: left + x, right: right + x, top: top + y, bottom: bottom + y };
   });
   for (const window of windows)
-    add(sums, gather(sight.seen, relief, { plane: sight.near, halved: 1 }, window, 0, 0, 1));
+    add(sums, gather(sight.seen, relief, { plane: sight.near, halved: 1 }, window, 0, 0, 1, sight.ground));
   const lit = litBy(sums);
   const judged =
     side === "back" || (!raised.must && seenLines.length === 0)
@@ -298,7 +314,7 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
   return {
     findings: judged.flatMap(({ findings }) => findings),
     measures: judged.map(({ measure }) => measure),
-    sight: { ...sight, relief },
+    sight: { ...sight, relief, foil: lit.crest },
   };
 }
 
@@ -316,14 +332,15 @@ function judgeLine(line: Line, place: Place, sight: Sight, lit: SideLit) {
   return { findings, measure: { ...measure, worst } };
 }
 
-/** Shares of the flanks of raised characters that light and wheel may make otherwise than told here. */
-const unlike = 0.5;
+/** What light and wheel may make of a relief otherwise than told here, in ink: of its flanks, and a share of its crests' foil besides. */
+const unlike = { flanks: 0.5, crests: 0.7 } as const;
 
 /** What the relief may explain is no damage: a real wheel's flanks are a little other than those of a drawing. */
-export function excuseRelief({ relief }: Sight, rest: Plane): void {
+export function excuseRelief({ relief, foil = 0 }: Sight, rest: Plane): void {
   if (relief === undefined) return;
   const { width, height } = rest;
   const { data } = relief;
+  const most = unlike.flanks + unlike.crests * Math.abs(foil);
   for (let y = 2; y < height - 2; y++)
     for (let x = 2, at = y * width + 2; x < width - 2; x++, at++) {
       let [low, high] = [data[at] ?? 0, data[at] ?? 0];
@@ -333,8 +350,25 @@ export function excuseRelief({ relief }: Sight, rest: Plane): void {
         if (value > high) high = value;
       }
       if (high === 0) continue;
-      const excused = unlike * high * (high - low > 0.1 ? 1 : 0.5);
+      const excused = most * high * (high - low > 0.1 ? 1 : 0.5);
       const value = rest.data[at] ?? 0;
       rest.data[at] = Math.sign(value) * Math.max(0, Math.abs(value) - excused);
+    }
+}
+
+/** Draws the lines as a lamp at the upper left shows them: on the back as dents. */
+export function drawRelief(
+  { width, height, grey }: { readonly width: number; readonly height: number; readonly grey: Uint8Array },
+  side: "front" | "back",
+  raised: readonly EmbossLine[],
+): void {
+  const relief = plane(width, height);
+  for (const line of linesOf({ lines: raised, must: true }, side)) draw(line, { dx: 0, dy: 0 }, relief);
+  const e = relief.data;
+  const strength = side === "back" ? -0.4 : 0.7;
+  for (let y = 1; y < height - 1; y++)
+    for (let x = 1, at = y * width + 1; x < width - 1; x++, at++) {
+      const slope = (e[at + 1] ?? 0) - (e[at - 1] ?? 0) + (e[at + width] ?? 0) - (e[at - width] ?? 0);
+      if (slope !== 0) grey[at] = Math.min(255, Math.max(0, (grey[at] ?? 0) * (1 + strength * slope)));
     }
 }

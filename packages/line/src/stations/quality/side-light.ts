@@ -1,21 +1,26 @@
 /** How raised characters show in a picture, and where their line lies: their crests' tone and the light on their flanks, by least squares. */
 import type { Plane, Window } from "./plane.js";
+import { dim } from "./light.js";
 import { nothing } from "./sight.js";
 import { solve } from "./solve.js";
 
-/** seen = base + crest·E + toX·∂E/∂x + toY·∂E/∂y, where E is the relief: foil makes its crests dark, a side light its flanks. */
+/**
+ * seen = base + crest·E + foil·E·(1/p − 1) + toX·∂E/∂x + toY·∂E/∂y, where E is the relief and p the light that the printed ground gives back:
+ * foil hides the ground under it, so that on dark print its crests are brighter than what lies around them; a side light shows their flanks.
+ */
 export interface SideLit {
   readonly base: number;
   readonly crest: number;
+  readonly foil: number;
   readonly toX: number;
   readonly toY: number;
   /** Share of what is seen there that this explains, 0..1. */
   readonly share: number;
 }
 
-/** n, S, SS, three sums of the terms, six of their products, three of them with S. */
+/** n, S, SS, four sums of the terms, ten of their products, four of them with S. */
 export type Sums = Float64Array;
-const length = 15;
+const length = 21;
 
 export const noSums = (): Sums => new Float64Array(length);
 export const add = (to: Sums, from: Sums): void => from.forEach((value, i) => (to[i] = (to[i] ?? 0) + value));
@@ -29,6 +34,7 @@ export function gather(
   dx: number,
   dy: number,
   step: number,
+  ground?: Plane,
 ): Sums {
   const { width, height } = relief;
   const [s, e] = [seen.data, relief.data];
@@ -40,6 +46,7 @@ export function gather(
   let [n, ts, tss, t0, t1, t2, p00, p01, p02, p11, p12, p22, q0, q1, q2] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
   ];
+  let [t3, p03, p13, p23, p33, q3] = [0, 0, 0, 0, 0, 0];
   const away = dy * width + dx;
   for (let y = top; y < bottom; y += step) {
     const nearRow = ((y + dy) >> halved) * plane.width;
@@ -69,49 +76,59 @@ export function gather(
       q0 += v * a;
       q1 += v * b;
       q2 += v * c;
+      if (ground === undefined) continue;
+      const f = a * coveredBy(ground, at + away);
+      t3 += f;
+      p03 += a * f;
+      p13 += b * f;
+      p23 += c * f;
+      p33 += f * f;
+      q3 += v * f;
     }
   }
-  return Float64Array.of(n, ts, tss, t0, t1, t2, p00, p01, p02, p11, p12, p22, q0, q1, q2);
+  const first = [n, ts, tss, t0, t1, t2, t3, p00, p01, p02, p03, p11, p12, p13, p22, p23, p33];
+  return Float64Array.of(...first, q0, q1, q2, q3);
 }
 
+/** How much more of the ground's own light foil takes away than of a bare body's; print as dark as a stripe counts as `dim` does. */
+export const coveredBy = (ground: Plane, at: number): number => 1 / Math.max(dim, ground.data[at] ?? 1) - 1;
+
 export function litBy(sums: Sums): SideLit {
-  const [
-    n = 0,
-    ts = 0,
-    tss = 0,
-    t0 = 0,
-    t1 = 0,
-    t2 = 0,
-    p00 = 0,
-    p01 = 0,
-    p02 = 0,
-    p11 = 0,
-    p12 = 0,
-    p22 = 0,
-  ] = sums;
-  const [q0 = 0, q1 = 0, q2 = 0] = sums.subarray(12);
+  const [n = 0, ts = 0, tss = 0] = sums;
   const count = Math.max(1, n);
   const mean = ts / count;
   const spread = tss / count - mean * mean;
+  const terms = sums.subarray(3, 7);
+  const products = sums.subarray(7, 17);
   const about = (sum: number, one: number, other: number): number =>
     sum / count - (one / count) * (other / count);
-  const with0 = about(q0, t0, ts);
-  const with1 = about(q1, t1, ts);
-  const with2 = about(q2, t2, ts);
-  // A term that the window does not show must come out as nothing.
-  const least = 1e-9;
-  const [x01, x02, x12] = [about(p01, t0, t1), about(p02, t0, t2), about(p12, t1, t2)];
-  const [crest = 0, toX = 0, toY = 0] = solve([
-    [about(p00, t0, t0) + least, x01, x02, with0],
-    [x01, about(p11, t1, t1) + least, x12, with1],
-    [x02, x12, about(p22, t2, t2) + least, with2],
-  ]);
-  const explained = crest * with0 + toX * with1 + toY * with2;
+  const rows = Array.from({ length: 4 }, () => [0, 0, 0, 0, 0]);
+  let next = 0;
+  for (let i = 0; i < 4; i++) {
+    for (let j = i; j < 4; j++) {
+      // A term that the window does not show must come out as nothing.
+      const value =
+        about(products[next++] ?? 0, terms[i] ?? 0, terms[j] ?? 0) + (i === j ? (i === 3 ? 1e-5 : 1e-9) : 0);
+      for (const [row, column] of [
+        [i, j],
+        [j, i],
+      ] as const) {
+        const to = rows[row];
+        if (to !== undefined) to[column] = value;
+      }
+    }
+  }
+  const withSeen = Array.from({ length: 4 }, (_, i) => about(sums[17 + i] ?? 0, terms[i] ?? 0, ts));
+  for (const [i, row] of rows.entries()) row[4] = withSeen[i] ?? 0;
+  const of = solve(rows);
+  const [crest = 0, toX = 0, toY = 0, foil = 0] = of;
+  const explained = of.reduce((sum, one, i) => sum + one * (withSeen[i] ?? 0), 0);
   return {
-    base: mean - (crest * t0 + toX * t1 + toY * t2) / count,
+    base: mean - of.reduce((sum, one, i) => sum + one * (terms[i] ?? 0), 0) / count,
     crest,
     toX,
     toY,
+    foil,
     share: spread > 1e-9 ? Math.min(1, Math.max(0, explained / spread)) : 0,
   };
 }
