@@ -37,7 +37,7 @@ async function judgedOn(laser: LaserSettings | undefined, person: number): Promi
   const judge = judgedBy({
     faces,
     chip: "front",
-    relief: "camera",
+    relief: { camera: true, machine: false },
     laser: laser === undefined ? undefined : settings,
     profiles: new Map(),
     keepOverlay: () => Promise.resolve(),

@@ -48,7 +48,7 @@ async function run(
   const judge = judgedBy({
     faces,
     chip: "front",
-    relief: "camera",
+    relief: { camera: true, machine: false },
     profiles: new Map([[camera, { front: limits }]]),
     keepOverlay: () => Promise.resolve(),
     watch: await watchOf(accounts(history), "T-1"),

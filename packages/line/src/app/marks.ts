@@ -108,8 +108,13 @@ export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Pro
   );
 }
 
-/** Who sees what an embosser raised: a camera; else the machine that reads its own record back; else nobody. */
-export type ReliefSeen = "camera" | "machine" | "nobody";
+/** Who sees what an embosser raised. */
+export interface ReliefSeen {
+  /** A camera looks at the very plastic. */
+  readonly camera: boolean;
+  /** The machine reads its own record back. */
+  readonly machine: boolean;
+}
 
 /**
  * A simulated camera looks at simulated plastic, which no real embosser strikes; a real one looks at whatever lies there. Of the embossers
@@ -117,10 +122,12 @@ export type ReliefSeen = "camera" | "machine" | "nobody";
  */
 export function reliefSeen({ stations }: Pick<LineFile, "stations">): ReliefSeen {
   const cameras = stations.flatMap(({ camera }) => (camera === undefined ? [] : [camera]));
-  const embossers = stations.flatMap((station) => (station.embosser === undefined ? [] : [station]));
+  const embossers = stations.filter(({ embosser }) => embosser !== undefined);
   const simulated = embossers.every(({ embosser }) => embosser === "simulated");
-  if (cameras.length > 0 && cameras.every((camera) => camera !== "simulated" || simulated)) return "camera";
-  return simulated && embossers.every(({ spoils }) => spoils === undefined) ? "machine" : "nobody";
+  return {
+    camera: cameras.length > 0 && cameras.every((camera) => camera !== "simulated" || simulated),
+    machine: simulated && embossers.every(({ spoils }) => spoils === undefined),
+  };
 }
 
 export interface JudgedWith {
@@ -163,9 +170,7 @@ export function judgedBy({
       limits,
       pairs,
       ...(laser === undefined ? {} : { laser }),
-      ...(prepared.emboss.length === 0
-        ? {}
-        : { raised: { lines: prepared.emboss, must: relief === "camera" } }),
+      ...(prepared.emboss.length === 0 ? {} : { raised: { lines: prepared.emboss, must: relief.camera } }),
     });
     for (const [at, { overlay }] of judged.entries()) {
       const side = pairs[at]?.face.side;

@@ -15,7 +15,7 @@ export interface Shown {
 export function shownOf(planned: AnyPlanned, example: PreparedRecord, relief: ReliefSeen): Shown {
   const { told, faces, emboss: struck, unproved = [] } = example;
   // Where no side is drawn no picture is taken, whatever cameras there are. What nobody saw is no witness.
-  const seen = relief === "machine" || (relief === "camera" && faces.length > 0);
+  const seen = relief.machine || (relief.camera && faces.length > 0);
   const emboss = seen ? struck : [];
   const tracks = faces.flatMap(({ own }) => own.flatMap((one) => (one.kind === "stripe" ? one.tracks : [])));
   const { compared, alone } = scopeOf({

@@ -7,6 +7,7 @@ import { simulatedCamera } from "../../devices/camera/simulated.js";
 import type { VisualFlaw } from "../../devices/marker/flaws.js";
 import { simulatedEngraver } from "../../devices/marker/simulated.js";
 import { chance } from "../../devices/shop-floor/random.js";
+import { raiseLines } from "../../devices/shop-floor/faces.js";
 import { writeGround } from "../../devices/shop-floor/wear.js";
 import {
   compileLayout,
@@ -158,6 +159,8 @@ export interface Drawn {
   readonly face: Face;
   readonly raster: FaceRaster;
   readonly ground?: FaceGround;
+  /** Lines that are embossed before it is photographed. */
+  readonly raised?: readonly EmbossLine[];
 }
 
 const drawn = new Map<string, Promise<Drawn>>();
@@ -209,9 +212,10 @@ export async function photographed(
     const engraver = simulatedEngraver({ name: "engraver", place, bodyAt, world, seed, flaws });
     const camera = simulatedCamera({ name: "camera", place, bodyAt, world, seed, conditions });
     const pictures: Picture[] = [];
-    for (const { raster, ground } of cards) {
+    for (const { raster, ground, raised = [] } of cards) {
       if (ground !== undefined) writeGround(bodyAt(), raster.side, together(ground));
       await engraver.mark(raster);
+      if (raised.length > 0) await raiseLines(bodyAt(), "front", raised, () => Promise.resolve());
       const picture = await camera.capture(raster.side);
       if (picture === "no-picture") throw new Error("the simulated camera saw nothing");
       pictures.push(picture);
