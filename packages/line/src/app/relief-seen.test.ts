@@ -48,6 +48,9 @@ test("who sees them decides what is compared, and what is not shown", () => {
     expect(seen.compared).toEqual(compared);
     expect(seen.unshown).toEqual([]);
   }
+  const line = { kind: "line", layer: "indent", field: "code" };
+  const pressed = by(true, true, [{ ...face, own: [line] } as unknown as typeof face]);
+  expect(pressed.unshown).toEqual(["not seen: characters pressed in (code): no camera judges them"]);
   // Where no side is drawn no picture is taken.
   for (const unseen of [by(false, false), by(true, false, [])]) {
     expect(unseen.compared).toEqual([]);
