@@ -88,15 +88,18 @@ async function printOf(side: Side): Promise<Uint8Array> {
 
 /** The lines that an embosser's records ask for, as the manual of this one has them. */
 const linesIn = (records: Buffer): readonly RaisedLine[] =>
-  [...records.toString("latin1").matchAll(/\x1bF([12])\x1bH(\d{4})\x1bV(\d{4})([^\r]+)\r/g)].map(
-    ([, wheel, x, y, text = ""]) => ({
-      text,
-      font: wheel === "1" ? "7B" : "4B",
-      x: (Number(x) / 1000) * 25.4,
-      yFromBottom: (Number(y) / 1000) * 25.4,
-      pitch: wheel === "1" ? 25.4 / 7 : 2.54,
-    }),
-  );
+  [
+    ...records
+      .toString("latin1")
+      .replaceAll("\u001B", "<ESC>")
+      .matchAll(/<ESC>F([12])<ESC>H(\d{4})<ESC>V(\d{4})([^\r]+)\r/g),
+  ].map(([, wheel, x, y, text = ""]) => ({
+    text,
+    font: wheel === "1" ? "7B" : "4B",
+    x: (Number(x) / 1000) * 25.4,
+    yFromBottom: (Number(y) / 1000) * 25.4,
+    pitch: wheel === "1" ? 25.4 / 7 : 2.54,
+  }));
 
 /** What light makes of raised characters, as a share of what comes back without them. */
 async function reliefOf(side: Side, lines: readonly RaisedLine[]): Promise<(at: number) => number> {
