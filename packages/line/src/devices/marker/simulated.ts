@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { lackedBy } from "@persoline/card/id1";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/lot-book.js";
-import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
+import { drawFace, type RaisedLine, raiseLines, readEmboss } from "../shop-floor/faces.js";
 import { wear } from "../shop-floor/wear.js";
 
 import type { Place } from "../transport/port.js";
@@ -180,6 +180,15 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
 /** What wheels can do wrong. */
 const wheelFlaws = ["missing-line", "wrong-character", "look-alike", "shift-field"] as const;
 
+/** As its machine tells it: the foil is on the plastic alone. */
+const lineOf = ({ text, font, x, yFromBottom, pitch }: RaisedLine): StruckLine => ({
+  text,
+  font,
+  x,
+  yFromBottom,
+  pitch,
+});
+
 /** Characters that eyes and cameras take for one another, both ways. */
 const alike = ["0O", "1I", "2Z", "5S", "8B", "38", "68", "08", "17", "56"];
 
@@ -265,8 +274,7 @@ function simulatedWheels(
     // Worn wheels do not know what they struck: their machine's record repeats the job, and says nothing.
     ...(spoiler === undefined
       ? {
-          embossed: () =>
-            Promise.resolve(readEmboss(bodyOf(options), does).map(({ foil: _, ...line }) => line)),
+          embossed: () => Promise.resolve(readEmboss(bodyOf(options), does).map(lineOf)),
         }
       : {}),
   };
