@@ -56,7 +56,7 @@ async function run(
   });
   const face = { side: "front", fields: [] };
   const asked = {
-    prepared: { faces: [face] },
+    prepared: { faces: [face], emboss: [] },
     marks: [{ kind: "raster", side: "front" }],
     pictures: { front: {} },
     camera,
