@@ -144,8 +144,8 @@ keys:
     expect(unknown.err).toContain("there is no key issuer-sign in this keystore");
     const ceremony = `set -e
 k() { "${process.execPath}" "${join(root, "packages/line/bin/persoline.js")}" keys "$@" --data "${data()}"; }
-k custodian Ann --custodian-fd 3 3<<<"ann's long passphrase"
-k custodian Bob --custodian-fd 3 3<<<"bob's long passphrase"
+k custodians add Ann --custodian-fd 3 3<<<"ann's long passphrase"
+k custodians add Bob --custodian-fd 3 3<<<"bob's long passphrase"
 k import issuer-sign --use issuer-signature --public "${join(folder, "issuer.pem")}" --by Ann --custodian-fd 3 3<<<"ann's long passphrase"
 k confirm C-0003 --by Bob --custodian-fd 3 3<<<"bob's long passphrase"`;
     expect(spawnSync("bash", ["-c", ceremony], { encoding: "utf8" }).stderr).toBe("");
