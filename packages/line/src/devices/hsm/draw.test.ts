@@ -76,7 +76,9 @@ test("a generator of a short period, or with one that a counter alone changes, i
 
 test("a sound generator is believed for as long as an order of many cards takes", () => {
   drawFrom();
-  for (let count = 0; count < 3000; count++) random(1 + (count % 700));
+  expect(
+    Array.from({ length: 3000 }, (_, count) => random(1 + (count % 700))).map(({ length }) => length),
+  ).toEqual(Array.from({ length: 3000 }, (_, count) => 1 + (count % 700)));
 });
 
 test("too few bytes are a broken generator too, and short draws do not count as repeated", () => {
