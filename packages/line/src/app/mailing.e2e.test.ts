@@ -236,7 +236,9 @@ test("an order by mail: carriers in the input's order, swapped ones found, a kil
     "total\trecords=5\tgood=5\theld=0\tgiven-up=0\tmissing=0\tcancelled=2\n",
   );
   expect(said("audit", "verify")).toContain("whole");
-  said("order", "deliver", "T-1", "--by", "Ada");
+  // The first batch went with the letters of the cards that were set apart; the print room had printed it before.
+  expect(refused("order", "deliver", "T-1", "--by", "Ada")).toContain("--printed B-0000001");
+  said("order", "deliver", "T-1", "--by", "Ada", "--printed", "B-0000001");
 
   said("stock", "destroy", "--rejects", "T-1", "--reason", "mailing", "--by", "Ada", "--witness", "Bo");
   said("order", "close", "T-1");
