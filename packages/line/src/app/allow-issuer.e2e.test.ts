@@ -57,8 +57,8 @@ bob ${where} keys confirm C-0003
 ${where} keys allowed
 ${where} audit verify`);
   expect([err, status]).toEqual(["", 0]);
-  // When it is asked for, and in the list.
-  expect(out.split("the issuer's A000000876020101/8101 under DEK")).toHaveLength(3);
+  // When it is asked for, to whoever confirms it, and in the list.
+  expect(out.split("the issuer's A000000876020101/8101 under DEK")).toHaveLength(4);
   expect(out).toContain("Ceremony C-0003");
   expect(out).toContain(
     'waits for 1 more custodian, who goes on with "persoline keys confirm C-0003 --by NAME"',

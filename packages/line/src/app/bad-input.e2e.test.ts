@@ -53,8 +53,9 @@ describe("an input file with everything wrong", () => {
       ),
     ).toEqual([]);
     expect(ended.out + ended.err).not.toContain("Canarina");
-    const orders = persoline(["order", "list", "--data", data, "--json"]);
-    expect(JSON.parse(orders.out)).toEqual([]);
+    // Nothing was made for it: no order, no keys.
+    expect(existsSync(join(data, "persoline.db"))).toBe(false);
+    expect(existsSync(join(data, "keystore.json"))).toBe(false);
   });
 
   test("that is no CSV, no workbook or no JSON", () => {

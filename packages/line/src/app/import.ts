@@ -103,7 +103,10 @@ export async function judgeLevels(module: Levels, job: Job, at: ImportLine): Pro
   const example = await firstOf(input.records());
   if (example === undefined) return;
   const wrong = recordProblems(planned, example, { order: order.order, file: input.file });
-  if (wrong.length === 0) await mustKeepForJob(module, job, { ...at, programs: orderPrograms(job, example) });
+  if (wrong.length > 0) return;
+  // What does not fit on the card is told with its row when it is taken in.
+  const programs = orderPrograms({ ...job, drawing: undefined }, example);
+  await mustKeepForJob(module, job, { ...at, programs });
 }
 
 const changedMeanwhile = (file: string): DataProblem =>

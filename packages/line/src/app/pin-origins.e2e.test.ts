@@ -135,7 +135,8 @@ describe("drawn by the card", () => {
     // Its batch's file is gone, with the letters of the others; the new one tells the same.
     const again = [...printedIn(join(data, "letter-printer.pem"), join(data, "letters")).values()];
     expect(again.map(pinIn)).toEqual(pins.slice(0, 1));
-    expect(persoline(["order", "deliver", "T-1", "--by", "A", "--data", data]).code).toBe(0);
+    const printed = ["--printed", "B-0000001"];
+    expect(persoline(["order", "deliver", "T-1", "--by", "A", ...printed, "--data", data]).code).toBe(0);
     expect(persoline([...reprint, "--data", data]).code).toBe(1);
   }, 300_000);
 

@@ -287,8 +287,10 @@ export function vaultCalls(
       let content: string;
       try {
         for (const { record, name, sealed, letter, addressee } of letters) {
+          // What a card drew goes into no other, and has its letter all the same.
+          const listed = listOf(sealed) === NO_CARD ? { policy: NO_CARD } : list;
           const digits = again(() =>
-            unseal(ring.sealing(), { purpose: "pin", order, record, name, ...list }, sealed),
+            unseal(ring.sealing(), { purpose: "pin", order, record, name, ...listed }, sealed),
           );
           pages.push({ letter, addressee, digits });
         }
