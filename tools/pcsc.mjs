@@ -221,14 +221,8 @@ function readerEntry(name, port, library) {
   return `FRIENDLYNAME "${name}"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${library}\nCHANNELID ${channel}\n`;
 }
 
-/** @param {number} slots */
-async function startDaemon(slots) {
-  const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
-  const entries = twoSlotReaders(folder, slots);
-  // pcscd reads every file of this folder as configuration: the libraries lie beside it.
-  const configuration = join(folder, "conf");
-  mkdirSync(configuration);
-  writeFileSync(join(configuration, "reader.conf"), entries.map(({ text }) => text).join("\n"));
+/** @param {string} configuration @param {readonly number[]} ports Where its readers listen. */
+async function tryDaemon(configuration, ports) {
   rmSync("/run/pcscd/pcscd.comm", { force: true });
   rmSync("/run/pcscd/pcscd.pid", { force: true });
   const daemon = spawn("pcscd", ["--foreground", "--config", configuration], {
@@ -238,10 +232,31 @@ async function startDaemon(slots) {
   const ended = new Promise((resolve) => daemon.once("exit", resolve));
   daemon.once("error", (error) => stop(`pcscd does not start: ${error.message}`));
   const until = Date.now() + 10_000;
-  while (!existsSync("/run/pcscd/pcscd.comm") || !entries.every(({ last }) => listening(last))) {
-    if (Date.now() > until || daemon.exitCode !== null) stop("pcscd does not start");
+  while (!existsSync("/run/pcscd/pcscd.comm") || !ports.every(listening)) {
+    if (Date.now() > until || daemon.exitCode !== null) {
+      daemon.kill("SIGKILL");
+      await ended;
+      return undefined;
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  return { daemon, ended };
+}
+
+/** @param {number} slots */
+async function startDaemon(slots) {
+  const folder = mkdtempSync(join(tmpdir(), "persoline-pcscd-"));
+  const entries = twoSlotReaders(folder, slots);
+  // pcscd reads every file of this folder as configuration: the libraries lie beside it.
+  const configuration = join(folder, "conf");
+  mkdirSync(configuration);
+  writeFileSync(join(configuration, "reader.conf"), entries.map(({ text }) => text).join("\n"));
+  const last = entries.map((entry) => entry.last);
+  // A pcscd that hangs while it starts holds the readers' ports: it is ended, and a second one may try.
+  const { daemon, ended } =
+    (await tryDaemon(configuration, last)) ??
+    (await tryDaemon(configuration, last)) ??
+    stop("pcscd does not start");
   const end = async () => {
     daemon.kill("SIGTERM");
     const kill = setTimeout(() => daemon.kill("SIGKILL"), 3_000);
