@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
 import { deriveScp03, diversifyKdf3 } from "@persoline/card/globalplatform";
-import { placements } from "@persoline/card/program";
+import { placements, sessionPlace } from "@persoline/card/program";
 import { nodeCrypto } from "@persoline/card/node";
 import { Keyring } from "../packages/line/dist/devices/hsm/keyring.js";
 import { openKeystore } from "../packages/line/dist/devices/hsm/keystore.js";
@@ -61,7 +61,7 @@ const channel = /** @type {const} */ ({ protocol: "scp03", keys: ref("issuer"), 
 
 /** The order that these cards are of lets their keys be put in. */
 const order = "bench";
-const policy = placements(channel, steps).map(({ sentence }) => sentence);
+const policy = [sessionPlace(channel), ...placements(channel, steps).map(({ sentence }) => sentence)];
 
 /** What a card with this key set answers to INITIALIZE UPDATE (i = 70, S8), whatever the host's challenge. */
 const mac = diversifyKdf3(nodeCrypto, master, chip).mac;
