@@ -130,13 +130,12 @@ describe("the verdict", () => {
     const judge = judgedBy({
       faces,
       chip: "front",
-      relief: { camera: false, machine: false },
       profiles: new Map([["camera", { front: simulatedLimits }]]),
       keepJudged,
       watch: new DriftWatch(),
     });
     return judge({
-      prepared: { faces: [{ side: "front", fields: [] }], emboss: [] },
+      prepared: { faces: [{ side: "front", fields: [] }] },
       marks: [{ kind: "raster", side: "front" }],
       pictures: { front: {} },
       camera: "camera",

@@ -42,8 +42,7 @@ export interface FaceFinding {
 /** What a good field measured too: for drift charts and for learning limits. */
 export interface FieldMeasure {
   readonly field: string;
-  /** Of raised characters: their light says nothing about how deep they are struck. */
-  readonly kind: PlacedField["kind"] | "raised";
+  readonly kind: PlacedField["kind"];
   /** Found place against the expected one, mm. */
   readonly dx: number;
   readonly dy: number;
