@@ -5,21 +5,12 @@
  */
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hex } from "@persoline/card/bytes";
 import { z } from "zod";
+import { namesIn } from "../exchange-folder.js";
 import { DeviceFault } from "../problem.js";
 import { charactersOf, trackForms } from "./bits.js";
 import type { Encoder, StripeJob, StripeProblem, TrackText } from "./port.js";
@@ -195,18 +186,7 @@ function watching(
   folder: string,
 ): (question: string) => Promise<string> {
   const look = (): void => {
-    let names: readonly string[];
-    try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-      names = readdirSync(folder);
-    } catch {
-      throw new DeviceFault(
-        name,
-        "unplugged",
-        `${name} cannot write into ${folder}: mend the folder or its share`,
-      );
-    }
+    const names = namesIn(name, folder);
     const left = names.find((one) => one.endsWith(".question"));
     if (left !== undefined)
       throw new DeviceFault(

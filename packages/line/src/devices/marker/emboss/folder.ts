@@ -1,19 +1,9 @@
 /** Records handed over as files: for embossers behind a program of their own that watches a folder. */
 import { randomInt } from "node:crypto";
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { namesIn } from "../../exchange-folder.js";
 import { DeviceFault } from "../../problem.js";
 import { forgetUnanswered, noteUnanswered } from "../../unanswered.js";
 import { longestAnswer, type Readiness, type Wire } from "./wire.js";
@@ -30,18 +20,7 @@ export function folderWire(device: string, folder: string): Wire {
 
   /** What lies there of earlier cards: nothing may, that the machine could still strike. */
   function look(ends: Readiness["ends"]): void {
-    let names: readonly string[];
-    try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-      names = readdirSync(folder);
-    } catch {
-      throw new DeviceFault(
-        device,
-        "unplugged",
-        `${device} cannot write into ${folder}: mend the folder or its share`,
-      );
-    }
+    const names = namesIn(device, folder);
     const card = names.find((name) => name.endsWith(".card"));
     if (card !== undefined)
       throw refuse(
