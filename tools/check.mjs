@@ -82,6 +82,7 @@ async function tests(script, words) {
 }
 
 await check("types", "node_modules/typescript/bin/tsc", ["-b"]);
+await check("joined program", "tools/bundle.mjs", []);
 const all = process.argv.includes("--all");
 // Beside all that follows: it waits more than it computes. It lives in a private PC/SC world; without one it fails, and says what to install.
 const withReaders = all
