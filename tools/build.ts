@@ -8,4 +8,5 @@ import { fileURLToPath } from "node:url";
 export default function build(): void {
   const root = fileURLToPath(new URL("..", import.meta.url));
   spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-b"], { cwd: root, stdio: "inherit" });
+  spawnSync(process.execPath, ["tools/bundle.mjs"], { cwd: root, stdio: "inherit" });
 }

@@ -10,6 +10,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const total = { passed: 0, failed: 0, skipped: 0 };
 /** What the slowest files of tests took is said at the end, so that growth is seen. */
 const namedSlow = 10;
+/** What failed, by name: said again at the end, which is all that may be left of a long output. @type {string[]} */
+const failures = [];
 /** Seconds of every file of tests, by its path. @type {Record<string, number>} */
 const seconds = {};
 
@@ -43,7 +45,10 @@ function run(script, words, { env = {}, live = false } = {}) {
 async function check(name, script, words) {
   const { code, text, seconds } = await run(script, words);
   if (code === 0) total.passed++;
-  else total.failed++;
+  else {
+    total.failed++;
+    failures.push(name);
+  }
   process.stdout.write(`${code === 0 ? "ok    " : "FAILED"} ${name} (${seconds.toFixed(1)} s)\n`);
   if (code !== 0) process.stdout.write(`${text.trimEnd()}\n`);
 }
@@ -58,21 +63,26 @@ async function tests(script, words) {
     env: { PERSOLINE_COUNTS: file },
     live: true,
   });
-  let counts = { passed: 0, failed: 0, skipped: 0, seconds: {} };
+  let counts = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]), seconds: {} };
   try {
     counts = /** @type {typeof counts} */ (JSON.parse(readFileSync(file, "utf8")));
   } catch {
     // No counts at all: the exit code below makes it the failure it is.
   }
-  if ((code !== 0 || counts.passed === 0) && counts.failed === 0) counts.failed = 1;
+  if ((code !== 0 || counts.passed === 0) && counts.failed === 0) {
+    counts.failed = 1;
+    counts.failures = [`${words.join(" ")}: ended with ${String(code)}`];
+  }
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
+  failures.push(...counts.failures);
   Object.assign(seconds, counts.seconds);
   rmSync(folder, { recursive: true, force: true });
 }
 
 await check("types", "node_modules/typescript/bin/tsc", ["-b"]);
+await check("joined program", "tools/bundle.mjs", []);
 const all = process.argv.includes("--all");
 // Beside all that follows: it waits more than it computes. It lives in a private PC/SC world; without one it fails, and says what to install.
 const withReaders = all
@@ -91,6 +101,7 @@ for (const [file, took] of Object.entries(seconds)
   .slice(0, namedSlow))
   process.stdout.write(`${took.toFixed(1).padStart(7)}  ${file}\n`);
 
+if (failures.length > 0) process.stdout.write(`Failed:\n${failures.map((one) => `  ${one}\n`).join("")}`);
 const skipped = total.skipped > 0 ? `, ${String(total.skipped)} skipped` : "";
 process.stdout.write(`${String(total.passed)} passed, ${String(total.failed)} failed${skipped}\n`);
 process.exitCode = total.failed === 0 ? 0 : 1;

@@ -57,5 +57,8 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
   writeStamp();
 }
 
-if (!run(process.execPath, ["node_modules/typescript/bin/tsc", "-b"]))
+if (
+  !run(process.execPath, ["node_modules/typescript/bin/tsc", "-b"]) ||
+  !run(process.execPath, ["tools/bundle.mjs"])
+)
   stop("The build failed: see the errors above.");

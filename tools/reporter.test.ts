@@ -70,6 +70,15 @@ test("a caller gets the counts, and the seconds of every file with its imports a
   expect(told.seconds["slow.test.js"]).toBeGreaterThanOrEqual(0.59);
 });
 
+test("a caller gets what failed by name, with the first line of why", () => {
+  const counts = `${cache}/reporter-${String(process.pid)}-names.json`;
+  const fails = 'describe("d", () => { test("b", () => { throw new Error("why\\nand more"); }); });';
+  lastLine({ "a.test.js": fails, "load.test.js": 'throw new Error("on load");' }, counts);
+  const told = JSON.parse(readFileSync(counts, "utf8")) as { readonly failures: readonly string[] };
+  rmSync(counts);
+  expect(told.failures.toSorted()).toEqual(["a.test.js > d > b\n    why", "load.test.js\n    on load"]);
+});
+
 test("an empty run and a run that dies are failures", () => {
   expect(lastLine({})).toBe("0 passed, 1 failed");
   expect(

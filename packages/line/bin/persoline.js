@@ -1,2 +1,13 @@
 #!/usr/bin/env node
-import "../dist/app/cli.js";
+import { statSync } from "node:fs";
+
+/** @param {string} file @returns {number} when it was written; 0: it is not there */
+const at = (file) =>
+  statSync(new URL(`../${file}`, import.meta.url), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+// The joined program is there sooner. It is not taken where something was compiled after it.
+const compiled = ["dist/line", "../card/dist/card", "../card/dist/card-node"].map((one) =>
+  at(`${one}.tsbuildinfo`),
+);
+const joined = at("bundle/app-cli.js") >= Math.max(...compiled);
+await import(joined ? "../bundle/app-cli.js" : "../dist/app/cli.js");

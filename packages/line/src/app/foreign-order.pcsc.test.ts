@@ -30,6 +30,8 @@ afterEach(async () => {
   // pcscd has to see that the reader is empty.
   await pause(600);
 });
+/** Much longer than any card takes, also beside other work. */
+const silenceMs = 90_000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const body = (kind?: "terminable"): ViccBody => {
@@ -71,18 +73,37 @@ class Person {
     this.#address = address;
   }
 
+  /** Rejects, with all that was told, when the line has said nothing for long: a test that hangs says where. */
   watch(line: ChildProcess): Promise<{ readonly code: number | null; readonly out: string }> {
     let out = "";
     let rest = "";
+    let patience: NodeJS.Timeout | undefined;
     line.stdout?.on("data", (bytes: Buffer) => (out += bytes.toString()));
     line.stderr?.on("data", (bytes: Buffer) => {
       const lines = (rest + bytes.toString()).split("\n");
       rest = lines.pop() ?? "";
       for (const text of lines) this.#hear(text);
+      patience?.refresh();
     });
-    return new Promise((resolve) => {
-      line.once("close", (code) => resolve({ code, out }));
+    return new Promise((resolve, reject) => {
+      patience = setTimeout(() => {
+        line.kill("SIGKILL");
+        reject(new Error(`the line says nothing any more: ${this.told.join(" | ")}`));
+      }, silenceMs);
+      line.once("close", (code) => {
+        clearTimeout(patience);
+        resolve({ code, out });
+      });
     });
+  }
+
+  /** Rejects when the line has ended without saying so. */
+  async hears(beginning: string, line: ChildProcess): Promise<void> {
+    while (!this.told.some((text) => text.startsWith(beginning))) {
+      if (line.exitCode !== null || line.signalCode !== null)
+        throw new Error(`the line ended without "${beginning}": ${this.told.join(" | ")}`);
+      await pause(20);
+    }
   }
 
   #hear(text: string): void {
@@ -245,7 +266,7 @@ describe("a reject that had been personalized", () => {
     const person = new Person([one], address);
     const line = begin();
     const end = person.watch(line);
-    while (!person.told.some((text) => text.startsWith("REJECT"))) await pause(20);
+    await person.hears("REJECT", line);
     line.kill("SIGINT");
     const { out } = await end;
     expect(one.count("00e6")).toBe(terminations);
@@ -276,14 +297,11 @@ test("a card that was numbered here and is another one than was being worked on 
   made.insert(address);
   line = begin();
   const end = other.watch(line);
-  const hears = async (beginning: string): Promise<void> => {
-    while (!other.told.some((text) => text.startsWith(beginning))) await pause(20);
-  };
-  await hears("OTHER CARD");
+  await other.hears("OTHER CARD", line);
   made.out();
   other.inHand = worked;
   worked.insert(address);
-  await hears("GOOD");
+  await other.hears("GOOD", line);
   line.kill("SIGTERM");
   await end;
   expect(made.count("00d6")).toBe(before);

@@ -137,6 +137,21 @@ describe("vpcd-direct", () => {
     expect(comes).toBeGreaterThan(2);
   });
 
+  test("cards that change places between two looks: the first one was taken out, and the next one lies there", async () => {
+    const reader = await listening();
+    const [first, next] = [slotAt(reader), slotAt(reader)] as const;
+    first.insert(new ScriptedCard(atr));
+    expect(await reader.awaitCard("present", 2000)).toBe(true);
+    expect(await reader.awaitCard("absent", 0)).toBe(false);
+    first.remove();
+    await world.sleep(100);
+    next.insert(new ScriptedCard(atr));
+    await world.sleep(100);
+    expect(await reader.awaitCard("absent", 0)).toBe(true);
+    expect(await reader.awaitCard("absent", 0)).toBe(false);
+    expect(await reader.awaitCard("present", 0)).toBe(true);
+  });
+
   test("one card lies at a head: a second one is turned away and the first is not disturbed", async () => {
     const reader = await listening();
     const first = new ScriptedCard(atr);

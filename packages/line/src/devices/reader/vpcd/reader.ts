@@ -97,6 +97,8 @@ class Link {
 export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
   const { name, world, answerMs = 20_000, patienceMs = 5_000 } = options;
   let link: Link | undefined;
+  /** The card that was last found here: once another one lies here, that one was taken out, however quickly they changed places. */
+  let known: Link | undefined;
   let powerUp = 0;
   const server = createServer((socket) => {
     // One card lies at one head: a second one is turned away.
@@ -110,10 +112,14 @@ export function vpcdReader(options: VpcdReaderOptions): VpcdReader {
   const there = async (wanted: boolean, ms: number): Promise<boolean> => {
     await listens;
     const until = world.now() + ms;
-    while ((link !== undefined && !link.gone) !== wanted) {
+    known ??= link;
+    for (;;) {
+      const lies = link !== undefined && !link.gone;
+      if (wanted ? lies : !lies || link !== known) break;
       if (world.now() >= until) return false;
       await world.sleep(20);
     }
+    known = link;
     return true;
   };
 
