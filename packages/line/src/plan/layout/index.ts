@@ -26,7 +26,6 @@ export {
   findingText,
   type LayoutFinding,
   type LintRecord,
-  lintFace,
   lintLayout,
   lintVisual,
   type ProductFields,

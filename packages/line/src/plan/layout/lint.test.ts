@@ -137,6 +137,25 @@ describe("struck characters", () => {
       "emboss.yaml:3 error emboss-area line",
     ],
     [
+      "its middle in area 2, its feet 1 mm from the card's edge",
+      { fields: text("a", "30, 5, 30, 5"), emboss: line("yFromBottom: 2.45") },
+      "emboss.yaml:3 error emboss-area line",
+    ],
+    [
+      "its heads above area 2",
+      { fields: text("a", "30, 5, 30, 5"), emboss: line("yFromBottom: 15.6") },
+      "emboss.yaml:3 error emboss-area line",
+    ],
+    [
+      "too low for a card with a magnetic stripe",
+      {
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 3.9"),
+        back: blank.replace("side: back", "side: back\nbody: { stripe: two-track }"),
+      },
+      "emboss.yaml:3 error emboss-area line",
+    ],
+    [
       "a number line too low",
       {
         fields: text("a", "30, 5, 30, 5"),

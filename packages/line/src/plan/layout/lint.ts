@@ -2,8 +2,9 @@
 import type { Face } from "../placed.js";
 import { type FaceLayout, layoutFace } from "./face.js";
 import type { LayoutFinding, Say } from "./lint-finding.js";
-import { lintGeometry, raisedLines, type Struck, type StruckLine } from "./lint-geometry.js";
+import { lintGeometry } from "./lint-geometry.js";
 import { lintArt, lintInk } from "./lint-ink.js";
+import { lintStruck, lintUnderStruck, raisedLines, type Struck, type StruckLine } from "./lint-struck.js";
 import { lintAlphabets, lintCapacity, lintSizes, type ProductFields } from "./lint-text.js";
 import { lintMachines, type MachineReach } from "./machines.js";
 import type { Photos } from "./pictures.js";
@@ -40,18 +41,6 @@ function gathered(layout: FaceLayout, work: (say: Say) => void, others: Places =
   });
   return findings;
 }
-
-/** What is wrong with one laid-out side of one card. */
-export const lintFace = (
-  face: Face,
-  layout: FaceLayout,
-  struck: Struck = { here: [], behind: [] },
-): LayoutFinding[] =>
-  gathered(layout, (say) => {
-    lintGeometry(face, layout.template, struck, say);
-    lintSizes(face, layout, say);
-    lintInk(face, layout, say);
-  });
 
 const unsaid: ProductFields = { longest: {}, fixed: ["order", "record", "cardNumber"] };
 
@@ -123,7 +112,9 @@ export function lintVisual(
 ): readonly LayoutFinding[] {
   const merged = new Merged();
   // Characters that are raised on an otherwise bare card are judged as well.
-  const sides = visual.sides.length === 0 ? [visual.bare] : visual.sides;
+  const bareFront =
+    visual.raised !== undefined && visual.sides.every(({ template }) => template.side === "back");
+  const sides = bareFront ? [visual.bare, ...visual.sides] : visual.sides;
   const back = sides.find(({ template }) => template.side === "back");
   const raised = visual.raised?.lines ?? [];
   const others: Places = Object.fromEntries(raised.map(({ name, place }) => [name, place]));
@@ -134,25 +125,24 @@ export function lintVisual(
       merged.add(ofProblem(problem, problem.at.file === back?.template.file ? "back" : "front"), number);
     if (problems.length > 0) return;
     const { faces: drawn, emboss } = visual.draw(values, photos);
-    const faces = visual.sides.length === 0 ? [layoutFace(visual.bare, {}, {})] : drawn;
+    const faces = bareFront ? [layoutFace(visual.bare, {}, {}), ...drawn] : drawn;
     const struckOn = (face: Face): StruckLine[] => [
       ...(face.side === "front" ? raisedLines(visual.raised, emboss) : []),
-      ...face.own.flatMap((element) => (element.kind === "line" ? [element] : [])),
+      ...face.own.flatMap((element) => (element.kind === "line" ? [{ ...element, side: face.side }] : [])),
     ];
     for (const [at, face] of faces.entries()) {
       const layout = sides[at];
       if (layout === undefined) continue;
       const struck: Struck = {
         here: struckOn(face),
-        behind: faces
-          .filter(({ side }) => side !== face.side)
-          .flatMap(struckOn)
-          .filter((line) => !("layer" in line) || line.layer === "emboss"),
+        behind: faces.filter(({ side }) => side !== face.side).flatMap(struckOn),
       };
       const findings = gathered(
         layout,
         (say) => {
-          lintGeometry(face, layout.template, struck, say);
+          lintGeometry(face, layout.template, say);
+          lintStruck(struck, visual.blank, say);
+          lintUnderStruck(face, layout.template, struck, say);
           lintSizes(face, layout, say);
           lintMachines(face, struck.here, machines, say);
           if (i < inkRecords) lintInk(face, layout, say);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { engraverGeometry, printerGeometry, wheelsGeometry } from "../../devices/marker/geometry.js";
+import { DeviceFault } from "../../devices/problem.js";
 import { recordsOf } from "../../devices/marker/emboss/records.js";
 import {
   compileVisual,
@@ -27,18 +28,20 @@ const visualOf = (front: string, emboss?: string): VisualLayout =>
 const values = { name: "MARIA LINDQVIST", cardNumber: "A-1", pan: "4111 1111 1111 1111" };
 const linted = (visual: VisualLayout, ...machines: MachineReach[]) =>
   lintVisual(visual, [{ number: 1, values, photos: {} }], undefined, machines)
-    .filter(({ rule }) => rule === "machine")
+    .filter(({ rule }) => ["machine", "emboss-area", "emboss-overlap"].includes(rule))
     .map(({ at, severity, fields, message, remedy }) => ({ at: at.file, severity, fields, message, remedy }));
 const refused = (visual: VisualLayout, ...machines: MachineReach[]) =>
-  unreachable(visual.draw(values, {}).faces, visual.struck(values, {}), machines).map(({ field }) => field);
+  unreachable(visual.draw(values, {}).faces, visual.struck(values, {}), machines, visual.blank).map(
+    ({ field }) => field,
+  );
 
-/** Whether the embosser's own driver would strike the lines; what else is wrong with them is an error. */
+/** Whether the embosser's own driver would strike the lines. */
 function strikes(visual: VisualLayout): boolean {
   try {
     recordsOf("e", { kind: "emboss", side: "front", lines: visual.draw(values, {}).emboss });
     return true;
   } catch (thrown) {
-    if (thrown instanceof Error && thrown.message.includes("carriage")) return false;
+    if (thrown instanceof DeviceFault) return false;
     throw thrown;
   }
 }
@@ -52,20 +55,32 @@ const text = (box: string, more = ""): string =>
   `fields:\n  - { name: who, kind: text, text: "{name}", font: Inter-Bold, size: 8, box: ${box}${more} }`;
 
 test.each([
-  ["the lowest line an embosser reaches", '{ name: low, text: "{name}", yFromBottom: 3.43 }', []],
+  ["the lowest line of area 2", '{ name: low, text: "{name}", yFromBottom: 3.86 }', []],
+  [
+    "one that an embosser reaches, below that area",
+    '{ name: low, text: "{name}", yFromBottom: 3.6 }',
+    ["low"],
+  ],
   ["a line below its carriage", '{ name: low, text: "{name}", yFromBottom: 3.3 }', ["low"]],
   ["a line that ends beyond it", '{ name: far, text: "{name}", yFromBottom: 5, x: 50 }', ["far"]],
   ["a number line", '{ name: pan, font: 7B, text: "{pan}", x: 10.2, yFromBottom: 21.42 }', []],
+  ["a number off its line", '{ name: pan, font: 7B, text: "{pan}", x: 10.2, yFromBottom: 20 }', ["pan"]],
 ] as const)("%s: the linter, the order's take-up and the embosser itself agree", (_, line, expected) => {
   const visual = visualOf("", `  - ${line}`);
   const found = linted(visual, embosser);
-  expect(found.map(({ fields }) => fields).flat()).toEqual(expected);
-  expect(refused(visual, embosser)).toEqual(expected);
+  expect([...new Set(found.flatMap(({ fields }) => fields))]).toEqual(expected);
+  expect([...new Set(refused(visual, embosser))]).toEqual(expected);
   expect(strikes(visual)).toBe(expected.length === 0);
-  for (const { at, severity, message } of found) {
-    expect([at, severity]).toEqual(["emboss.yaml", "error"]);
-    expect(message).toContain("the way of the embosser of visual");
-  }
+  for (const { at, severity } of found) expect([at, severity]).toEqual(["emboss.yaml", "error"]);
+  // Without an embosser there is nobody to refuse it.
+  expect(refused(visual)).toEqual([]);
+});
+
+test("what a carriage does not reach is said with its machine's name", () => {
+  const [low] = linted(visualOf("", '  - { name: low, text: "{name}", yFromBottom: 3.3 }'), embosser)
+    .map(({ message }) => message)
+    .filter((message) => message.includes("the way of"));
+  expect(low).toContain("the way of the embosser of visual");
 });
 
 test("a laser's field: what lies in it, what leaves it, and what it does not mark", () => {
@@ -121,6 +136,6 @@ test("the examples are within the reach of a desk's machines", () => {
       validThru: "12/31",
       embossedName: "M".repeat(26),
     };
-    expect(unreachable([], raised.struck(all, {}), [embosser])).toEqual([]);
+    expect(unreachable([], raised.struck(all, {}), [embosser], raised.blank)).toEqual([]);
   }
 });

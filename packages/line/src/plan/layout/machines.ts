@@ -3,7 +3,8 @@ import type { Box, Face, PlacedElement } from "../placed.js";
 import { card } from "./art.js";
 import { isOfBody } from "./body.js";
 import type { Say } from "./lint-finding.js";
-import { inkBoxes, type StruckLine } from "./lint-geometry.js";
+import { inkBoxes } from "./lint-geometry.js";
+import { type Blank, lintStruck, type StruckLine } from "./lint-struck.js";
 import { describe, inside } from "./zones.js";
 
 interface Range {
@@ -45,17 +46,31 @@ const strikes = (
 ): machine is Extract<MachineReach, { readonly does: "emboss" | "indent" }> =>
   machine.does === ("layer" in line ? line.layer : "emboss");
 
-/** What a line's machines cannot mark of one record's card, field by field; only what makes bad cards or none. */
+/**
+ * What a line's machines cannot mark of one record's card, field by field; only what makes bad cards or none. Of struck lines that is
+ * also what every embosser refuses, or what would spoil the blank.
+ */
 export function unreachable(
   faces: readonly Face[],
   struck: readonly StruckLine[],
   machines: readonly MachineReach[],
+  blank: readonly Blank[] = [],
 ): readonly { readonly field: string; readonly message: string; readonly remedy: string }[] {
   const found: { readonly field: string; readonly message: string; readonly remedy: string }[] = [];
   const say: Say = (_, severity, [field = ""], message, remedy) => {
     if (severity === "error") found.push({ field, message, remedy });
   };
   for (const line of struck) ofStruck(line, machines, say);
+  const made = struck.filter((line) => machines.some((machine) => strikes(machine, line)));
+  for (const side of ["front", "back"] as const)
+    lintStruck(
+      {
+        here: made.filter((line) => line.side === side),
+        behind: made.filter((line) => line.side !== side),
+      },
+      blank,
+      say,
+    );
   for (const face of faces) lintMachines(face, [], machines, say);
   return found;
 }
