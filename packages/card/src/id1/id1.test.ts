@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { embossAreas, id1, isInArea, lackedBy, stripe, wheels } from "./index.js";
+import { areStruckOnto, embossAreas, id1, isInArea, lackedBy, stripe, wheels } from "./index.js";
 
 describe("what a wheel can strike", () => {
   test("7B digits and the space, 4B capitals too, no wheel a letter of two cases", () => {
@@ -35,5 +35,34 @@ describe("what a wheel can strike", () => {
     ["indent printing, which has no area", "rear", 3, 1, true],
   ] as const)("%s", (_, font, x, yFromBottom, within) => {
     expect(isInArea({ font, text: "1234", x, yFromBottom, pitch: wheels[font].pitch })).toBe(within);
+  });
+});
+
+describe("two lines struck onto one another", () => {
+  const line = (yFromBottom: number, x = 7.65, text = "ANNA KOVACS", font: "7B" | "4B" | "rear" = "4B") => ({
+    font,
+    text,
+    x,
+    yFromBottom,
+    pitch: wheels[font].pitch,
+  });
+  test.each([
+    ["half a millimetre apart", line(4), line(4.5), true],
+    ["a little less apart than a character is high", line(4), line(6.88), true],
+    ["as far apart as a character is high", line(4), line(6.9), false],
+    ["of two fonts", line(19, 10), line(21.42, 10, "4711", "7B"), true],
+    ["of two fonts, one above the other", line(17, 10), line(21.42, 10, "4711", "7B"), false],
+    ["beside one another", line(4, 7.65, "ANNA"), line(4, 7.65 + 4 * 2.54, "KOVACS"), false],
+    ["the last character under the first", line(4, 7.65, "ANNA"), line(4, 7.65 + 3 * 2.54, "KOVACS"), true],
+    [
+      "a word in the gap of the other",
+      line(4, 7.65, "11/26      11/29"),
+      line(4, 7.65 + 6 * 2.54, "TO"),
+      false,
+    ],
+    ["nothing but spaces", line(4, 7.65, "ANNA"), line(4, 7.65, "    "), false],
+  ])("%s", (_, one, other, expected) => {
+    expect(areStruckOnto(one, other)).toBe(expected);
+    expect(areStruckOnto(other, one)).toBe(expected);
   });
 });

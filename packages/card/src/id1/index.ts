@@ -69,5 +69,35 @@ export function isInArea(line: StruckText, bottom: number = embossAreas.name.bot
   return yFromBottom - half >= bottom - slack && yFromBottom + half <= name.top + slack;
 }
 
+/** What the words of a struck line take, mm from the left and from the bottom edge; a space raises nothing. */
+export function struckWords({ font, text, x, yFromBottom, pitch }: StruckText): readonly {
+  readonly left: number;
+  readonly right: number;
+  readonly bottom: number;
+  readonly top: number;
+}[] {
+  const half = wheels[font].height / 2;
+  return Array.from(text.matchAll(/[^ ]+/g), ({ 0: word, index }) => ({
+    left: x + (index - 0.5) * pitch,
+    right: x + (index + word.length - 0.5) * pitch,
+    bottom: yFromBottom - half,
+    top: yFromBottom + half,
+  }));
+}
+
+/** Whether characters of two lines of one side would be struck onto one another; each font has its own height. */
+export function areStruckOnto(one: StruckText, other: StruckText): boolean {
+  const slack = 1e-6;
+  return struckWords(one).some((a) =>
+    struckWords(other).some(
+      (b) =>
+        a.left < b.right - slack &&
+        b.left < a.right - slack &&
+        a.bottom < b.top - slack &&
+        b.bottom < a.top - slack,
+    ),
+  );
+}
+
 /** ISO/IEC 7811-2, -6: the magnetic stripe's upper edge at most so far below the card's; its height for two tracks and for three. */
 export const stripe = { top: 5.54, twoTracks: 6.35, threeTracks: 10.28 } as const;

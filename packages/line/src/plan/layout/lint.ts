@@ -142,7 +142,7 @@ export function lintVisual(
         (say) => {
           lintGeometry(face, layout.template, say);
           lintStruck(struck, visual.blank, say);
-          lintUnderStruck(face, layout.template, struck, say);
+          lintUnderStruck(face, struck, say);
           lintSizes(face, layout, say);
           lintMachines(face, struck.here, machines, say);
           if (i < inkRecords) lintInk(face, layout, say);

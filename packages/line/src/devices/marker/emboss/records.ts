@@ -1,5 +1,5 @@
 /** Neutral records of what an embosser strikes: positions in mils (1/1000 inch), as desktop embossers take them, checked before they leave. */
-import { isInArea, lackedBy, wheels } from "@persoline/card/id1";
+import { areStruckOnto, isInArea, lackedBy, wheels } from "@persoline/card/id1";
 import { DeviceFault } from "../../problem.js";
 import type { MarkJob, StruckLine } from "../port.js";
 
@@ -63,13 +63,8 @@ export function recordsOf(
     return record;
   });
   for (const [at, line] of job.lines.entries()) {
-    const clash = job.lines.findIndex((other, before) => before < at && meet(line, other));
+    const clash = job.lines.findIndex((other, before) => before < at && areStruckOnto(line, other));
     if (clash >= 0) throw refuse(at, `is struck onto line ${String(clash + 1)}`);
   }
   return records.toSorted((a, b) => a.font.localeCompare(b.font) || a.yMils - b.yMils);
 }
-
-const meet = (one: StruckLine, other: StruckLine): boolean =>
-  Math.abs(one.yFromBottom - other.yFromBottom) < (wheels[one.font].height + wheels[other.font].height) / 2 &&
-  one.x - one.pitch / 2 < other.x + (other.text.length - 0.5) * other.pitch &&
-  other.x - other.pitch / 2 < one.x + (one.text.length - 0.5) * one.pitch;
