@@ -4,6 +4,7 @@ import { type FaceLayout, layoutFace } from "./face.js";
 import type { LayoutFinding, Say } from "./lint-finding.js";
 import { lintGeometry } from "./lint-geometry.js";
 import { lintArt, lintInk } from "./lint-ink.js";
+import { lintMrz } from "./lint-mrz.js";
 import { lintStruck, lintUnderStruck, raisedLines, type Struck, type StruckLine } from "./lint-struck.js";
 import { lintAlphabets, lintCapacity, lintSizes, type ProductFields } from "./lint-text.js";
 import { lintMachines, type MachineReach } from "./machines.js";
@@ -68,7 +69,10 @@ class Merged {
   >();
 
   add(finding: LayoutFinding, record?: number): void {
-    const key = JSON.stringify([finding.rule, finding.severity, finding.side, finding.fields]);
+    const { rule, severity, side, fields, message } = finding;
+    // One rule may tell several things of a field; their measures differ from record to record.
+    const said = rule === "record" ? "" : message.replaceAll(/[\d.]+/g, "#");
+    const key = JSON.stringify([rule, severity, side, fields, said]);
     const known = this.#found.get(key) ?? { finding, records: [], count: 0 };
     this.#found.set(key, known);
     known.count++;
@@ -143,6 +147,7 @@ export function lintVisual(
           lintGeometry(face, layout.template, say);
           lintStruck(struck, visual.blank, say);
           lintUnderStruck(face, struck, say);
+          lintMrz(face, layout, say);
           lintSizes(face, layout, say);
           lintMachines(face, struck.here, machines, say);
           if (i < inkRecords) lintInk(face, layout, say);
