@@ -181,12 +181,40 @@ function ofCodes(face: Face, template: FaceTemplate, say: Say): void {
   }
 }
 
+/** mm: less shows nothing that a guard or a camera could tell from another person's, some 150 dots of a picture of 1,600 across. */
+const least = { photo: { width: 8, height: 10 }, signature: { width: 8, height: 2 } } as const;
+
+/** Photos and signatures large enough to be told from another's. */
+function ofPictures(field: PlacedField, { limits }: FaceTemplate, say: Say): void {
+  if (field.kind !== "photo" && field.kind !== "signature") return;
+  const { width, height } = field.box;
+  const wanted = least[field.kind];
+  const size = `it is ${width.toFixed(2)} × ${height.toFixed(2)} mm`;
+  if (width < wanted.width - 1e-6 || height < wanted.height - 1e-6)
+    say(
+      "portrait",
+      "error",
+      [field.name],
+      `${size}: nobody can tell whose ${field.kind === "photo" ? "face" : "signature"} it is`,
+      `make its box ${String(wanted.width)} × ${String(wanted.height)} mm or larger${field.kind === "photo" ? ", better 20 × 25 (ICAO Doc 9303-5: 26 × 32 to 35 × 45)" : ""}`,
+    );
+  else if (field.kind === "photo" && width < limits.portrait - 1e-6)
+    say(
+      "portrait",
+      "warning",
+      [field.name],
+      `${size}, and a face narrower than ${limits.portrait.toFixed(1)} mm is told with trouble`,
+      `make its box ${limits.portrait.toFixed(1)} mm wide or more, or lower limits.portrait`,
+    );
+}
+
 /** What is wrong with the places of one laid-out side. */
 export function lintGeometry(face: Face, template: FaceTemplate, say: Say): void {
   const fields = face.fields.filter(({ kind }) => kind !== "art");
   for (const field of fields) {
     onCard(field, say);
     onZones(field, template, say);
+    ofPictures(field, template, say);
   }
   together(fields, say);
   ofCodes(face, template, say);

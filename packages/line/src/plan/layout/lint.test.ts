@@ -305,6 +305,31 @@ describe("struck characters", () => {
   });
 });
 
+describe("pictures of people", () => {
+  const photo = (box: string, kind = "photo"): string =>
+    `  - { name: face, kind: ${kind}, photo: photo, box: [${box}] }\n`;
+  test.each([
+    ["a thumbnail", photo("0.5, 20, 0.79, 0.99"), ["error portrait face", "warning border face"]],
+    ["smaller than a face is told by", photo("10, 20, 7.9, 12"), ["error portrait face"]],
+    ["lower than that", photo("10, 20, 12, 9.9"), ["error portrait face"]],
+    ["small", photo("10, 20, 14, 18"), ["warning portrait face"]],
+    ["as large as is wanted", photo("10, 20, 15, 19"), []],
+    ["a signature that nobody can read", photo("10, 20, 7, 3", "signature"), ["error portrait face"]],
+    ["a flat one", photo("10, 20, 30, 1.5", "signature"), ["error portrait face"]],
+    ["a signature", photo("10, 20, 30, 6", "signature"), []],
+  ])("%s", (_, fields, expected) => {
+    expect(told(lint({ fields })).map((one) => one.replace("front.yaml:3 ", ""))).toEqual(expected);
+  });
+  test("how small is small is the layout's to say", () => {
+    const fields = photo("10, 20, 14, 18");
+    expect(told(lint({ head: "limits: { portrait: 14 }\n", fields }))).toEqual([]);
+    const [found] = lint({ head: "limits: { portrait: 20 }\n", fields });
+    expect(found === undefined ? "" : findingText(found)).toBe(
+      "front.yaml:4:5 warning [portrait] face: it is 14.00 × 18.00 mm, and a face narrower than 20.0 mm is told with trouble; make its box 20.0 mm wide or more, or lower limits.portrait",
+    );
+  });
+});
+
 describe("texts", () => {
   const name = (more: string, font = "Inter-Bold"): string =>
     `  - { name: n, kind: text, text: "{name}", font: ${font}, size: 9, box: [10, 10, 60, 10], lines: 2, ${more} }\n`;
