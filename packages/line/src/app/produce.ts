@@ -33,7 +33,7 @@ import { pictureArchive } from "./pictures.js";
 import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
-import { shownOf } from "./shown.js";
+import { looksOf, shownOf } from "./shown.js";
 import { profilesOf } from "./quality-profiles.js";
 import { readingDesk } from "./reading-desk.js";
 import { mustKeepForJob } from "./order-levels.js";
@@ -294,7 +294,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     stored,
     pictures,
     planned,
-    unshown: shownOf(job.planned, example).unshown,
+    unshown: shownOf(job.planned, example, looksOf(file, job.drawing)).unshown,
     line: result,
     differences,
     timeZone: ask.timeZone,
