@@ -6,7 +6,8 @@ import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
 import { laserOf } from "../marks.js";
 import { capacityAsk } from "../planned.js";
-import { looksOf, shownOf } from "../shown.js";
+import { shownOf } from "../shown.js";
+import { looksOf } from "../unseen.js";
 import { chipsOf, refuseSharedKeys } from "../shared-keys.js";
 import { recordOf } from "./explain.js";
 import {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { PlacedElement } from "../plan/placed.js";
-import { unseen } from "./shown.js";
+import { unseen } from "./unseen.js";
 
 const line = (layer: "emboss" | "indent"): PlacedElement => ({
   kind: "line",
@@ -61,7 +61,7 @@ test("without a camera, or without anything drawn, none looks at the cards at al
   expect(unseen({ faces, emboss: [] }, { ...looks, camera: false })).toEqual([none]);
   expect(unseen({ faces: [], emboss: raised }, looks)).toEqual([
     "no camera looks at these cards: nothing is laid out for their sides",
-    "raised characters: what the embosser itself says of them is compared where it says so",
+    "no camera judges: raised characters; what the embosser itself says of them is compared where it says so",
   ]);
   // A chip without a picture and without wheels has nothing that a camera could miss.
   expect(unseen({ faces: [], emboss: [] }, looks)).toEqual([]);
