@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { wheels } from "@persoline/card/id1";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { engraverGeometry, printerGeometry, wheelsGeometry } from "../../devices/marker/geometry.js";
 import { DeviceFault } from "../../devices/problem.js";
@@ -85,6 +87,49 @@ test.each([
   for (const { at, severity } of found) expect([at, severity]).toEqual(["emboss.yaml", "error"]);
   // Without an embosser there is nobody to refuse it.
   expect(refused(visual)).toEqual([]);
+});
+
+test("whatever lines there are: what the take-up lets through, the machine strikes, and the other way round", () => {
+  const line = fc.record({
+    font: fc.constantFrom("7B", "4B", "rear"),
+    text: fc.stringMatching(/^[0-9](?: ?[0-9]){0,18}$/).filter((text) => text.length <= 19),
+    // Mostly where they may stand, and about its edges.
+    x: fc.oneof(fc.double({ min: 2.4, max: 60, noNaN: true }), fc.constantFrom(7.65, 10.2)),
+    yFromBottom: fc.oneof(
+      fc.double({ min: 3.3, max: 4.2, noNaN: true }),
+      fc.double({ min: 1, max: 40, noNaN: true }),
+      fc.constantFrom(3.86, 7, 10.5, 21.42),
+    ),
+  });
+  let [struck, refusedOnes] = [0, 0];
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 4 }), fc.boolean(), (drawn, raised) => {
+      const layer = raised ? ("emboss" as const) : ("indent" as const);
+      const lines = drawn.map((one) => ({ ...one, pitch: wheels[one.font].pitch }));
+      const reach: MachineReach = { ...wheelsGeometry(layer), name: "the wheels" };
+      const placed = lines.map((one, at) => ({
+        ...one,
+        kind: "line" as const,
+        layer,
+        field: `line-${String(at)}`,
+        side: "front" as const,
+        height: wheels[one.font].height,
+      }));
+      let strikes = true;
+      try {
+        recordsOf("e", { kind: layer, side: "front", lines });
+      } catch (thrown) {
+        expect(thrown).toBeInstanceOf(DeviceFault);
+        strikes = false;
+      }
+      if (strikes) struck++;
+      else refusedOnes++;
+      expect(unreachable([], placed, [reach]).length === 0).toBe(strikes);
+    }),
+    { numRuns: 2_000 },
+  );
+  // Of both there were enough.
+  expect(Math.min(struck, refusedOnes)).toBeGreaterThan(50);
 });
 
 test("what a carriage does not reach is said with its machine's name", () => {

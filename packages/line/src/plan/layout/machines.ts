@@ -18,7 +18,9 @@ export type MachineReach =
   | { readonly does: "emboss" | "indent"; readonly name: string; readonly across: Range; readonly up: Range };
 
 const mm = (value: number): string => value.toFixed(2);
-/** Positions are sent in thousandths of an inch. */
+/** Positions are sent in whole thousandths of an inch: half of one is rounded away. */
+const rounded = 25.4 / 2000;
+/** mm by which ink may leave a field: both are told in hundredths. */
 const slack = 0.02;
 
 /** Why a machine cannot strike a line, and what to do; undefined: it can. */
@@ -27,12 +29,12 @@ export function outOfReach(
   { name, across, up }: Extract<MachineReach, { readonly does: "emboss" | "indent" }>,
 ): { readonly message: string; readonly remedy: string } | undefined {
   const last = line.x + (line.text.length - 1) * line.pitch;
-  if (line.x < across.from - slack || last > across.to + slack)
+  if (line.x < across.from - rounded || last > across.to + rounded)
     return {
       message: `${mm(line.x)}..${mm(last)} mm is beyond the way of ${name} across`,
       remedy: `keep its characters between ${mm(across.from)} and ${mm(across.to)} mm`,
     };
-  if (line.yFromBottom < up.from - slack || line.yFromBottom > up.to + slack)
+  if (line.yFromBottom < up.from - rounded || line.yFromBottom > up.to + rounded)
     return {
       message: `${mm(line.yFromBottom)} mm above the bottom edge is beyond the way of ${name}`,
       remedy: `keep its middle ${mm(up.from)} to ${mm(up.to)} mm above the bottom edge`,
