@@ -18,7 +18,7 @@ const formats = Object.keys(laserFormats) as readonly LaserFormat[];
 export interface LaserOut {
   readonly format: LaserFormat;
   /** The name as it was told; with a side, that before its ending. A name without any ending gets the format's. */
-  file(side?: string): string;
+  readonly file: (side?: string) => string;
 }
 
 /** `usual`: the name, without an ending, when none was told. Throws Refusal: the name says no format, or another. */
