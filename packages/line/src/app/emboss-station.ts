@@ -1,7 +1,6 @@
 /** An embosser in another room, as its file describes it: who it hears, how it reads a chip again, what it strikes with. */
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { Marker } from "../devices/marker/port.js";
 import {
@@ -12,7 +11,6 @@ import {
 } from "../devices/marker/remote/station.js";
 import { readTls } from "../devices/marker/remote/tls.js";
 import type { SimulatedMarkerOptions } from "../devices/marker/simulated.js";
-import { labelIn } from "../devices/shop-floor/places.js";
 import { DataProblem } from "../orders/problem.js";
 import { strictYaml } from "../orders/yaml.js";
 import { identityOf } from "../stations/identity.js";
@@ -21,6 +19,7 @@ import { realWorld } from "../stations/world.js";
 import { chipOf } from "./bodies.js";
 import { machines } from "./line-machines.js";
 import { pcscStationReader, type RealReader } from "./line-readers.js";
+import { shopFloorFeeder } from "./shop-floor-feeder.js";
 
 /** JSON Schema (draft 2020-12) of such files, for editors. */
 export const embossStationJsonSchema = (): unknown => ({
@@ -97,7 +96,7 @@ export async function openEmbossStation(open: OpenEmbossStation): Promise<Emboss
     };
   let reader: RealReader | undefined;
   let feeder: Feeder;
-  if ("shopFloor" in file.reader) feeder = shopFloorFeeder(file.reader, marker);
+  if ("shopFloor" in file.reader) feeder = shopFloorFeeder(file.reader, marker, chipOf);
   else {
     reader = pcscStationReader(file.reader, `${file.station} reader`);
     feeder = readerFeeder(reader, marker);
@@ -120,54 +119,6 @@ export async function openEmbossStation(open: OpenEmbossStation): Promise<Emboss
       await station.close();
       wheels.close();
       reader?.close();
-    },
-  };
-}
-
-/**
- * Bodies in the trays that are away from a simulated line's visual station, or at its heads where each card goes by itself: each is given
- * once a round, by what its own chip says. They come out of a tray in an order that has nothing to do with how they were put in.
- */
-function shopFloorFeeder(
-  { shopFloor, station }: { readonly shopFloor: string; readonly station: string },
-  marker: (dir: string) => FedCard["marker"],
-): Feeder {
-  const given = new Map<string, number>();
-  const root = join(shopFloor, "shop-floor");
-  const inside = (...folder: string[]): string[] => {
-    const path = join(...folder);
-    try {
-      return readdirSync(path).map((name) => join(path, name));
-    } catch (problem) {
-      // A tray may have been taken back, or a card have left its head, since its folder was seen.
-      if (problem instanceof Error && "code" in problem && problem.code === "ENOENT") return [];
-      throw problem;
-    }
-  };
-  const named = (folder: string, begins: string): string[] =>
-    inside(root, folder).filter((path) => basename(path).startsWith(begins));
-  const shuffled = (path: string): string => createHash("sha256").update(basename(path)).digest("hex");
-  const atHeads = (): string[] => named("machine", `${station}.head-`).flatMap((head) => inside(head));
-  const bodies = (heads: readonly string[]): string[] => [
-    ...heads,
-    ...named("elsewhere", `${station}.tray-`)
-      .flatMap((tray) => inside(tray).flatMap((slot) => inside(slot)))
-      .toSorted((a, b) => shuffled(a).localeCompare(shuffled(b))),
-  ];
-  return {
-    async next(round) {
-      const heads = atHeads();
-      const lying = bodies(heads);
-      for (const known of given.keys()) if (!lying.includes(known)) given.delete(known);
-      const dir = lying.find((one) => given.get(one) !== round);
-      if (dir === undefined) return undefined;
-      given.set(dir, round);
-      return {
-        body: dir,
-        atHead: heads.includes(dir),
-        serial: await chipOf({ dir, label: labelIn(dir.slice(dir.lastIndexOf("/") + 1)) }),
-        marker: marker(dir),
-      };
     },
   };
 }

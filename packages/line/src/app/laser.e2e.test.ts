@@ -73,7 +73,7 @@ test.each([
       "--out",
       "card.plt",
     ],
-    "ends with .dxf",
+    "end it with .dxf",
   ],
   [["laser", "write", example("products/resident-card"), "--laser", here("none.yaml")], "none.yaml"],
   [["laser", "fit", here("none.csv"), "--laser", fibre], "cannot be opened"],

@@ -60,8 +60,7 @@ describe("layout lint", () => {
     const sound = readFileSync(file, "utf8");
     const carousel = example("lines/carousel.yaml");
     expect(persoline(["layout", "lint", office, "--line", carousel]).code).toBe(0);
-    writeFileSync(file, sound.replace("yFromBottom: 3.5", "yFromBottom: 3.1"));
-    expect(persoline(["layout", "lint", office]).code).toBe(0);
+    writeFileSync(file, sound.replace("yFromBottom: 3.9", "yFromBottom: 3.1"));
     const { code, out } = persoline(["layout", "lint", office, "--line", carousel]);
     expect([code, out]).toEqual([
       1,
@@ -83,7 +82,21 @@ describe("layout lint", () => {
       join(own, "data"),
       "--json",
     ]);
+    // Lines that would be struck onto one another, which the embosser alone used to refuse, card by card.
+    writeFileSync(file, sound.replace("yFromBottom: 7.2", "yFromBottom: 4.4"));
+    const onto = persoline(["layout", "lint", office]);
+    const both = persoline(["run", order, "--line", idealLine(own, "carousel"), "--data", join(own, "data")]);
     writeFileSync(file, sound);
+    expect([onto.code, onto.out]).toEqual([
+      1,
+      expect.stringMatching(
+        /emboss\.yaml:6:\d+ error \[emboss-overlap\] emboss-name and emboss-number: their characters would be struck onto one another \(0\.50 mm/,
+      ),
+    ]);
+    expect([both.code, both.err]).toEqual([
+      1,
+      expect.stringMatching(/employees\.csv:2 "field "emboss-name" of the card".*struck onto one another/),
+    ]);
     expect(run.code).toBe(1);
     expect(run.out).toContain("out-of-reach");
     expect(run.err).toMatch(

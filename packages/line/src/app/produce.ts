@@ -34,6 +34,7 @@ import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from 
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
 import { shownOf } from "./shown.js";
+import { looksOf } from "./unseen.js";
 import { profilesOf } from "./quality-profiles.js";
 import { readingDesk } from "./reading-desk.js";
 import { mustKeepForJob } from "./order-levels.js";
@@ -294,7 +295,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     stored,
     pictures,
     planned,
-    unshown: shownOf(job.planned, example).unshown,
+    unshown: shownOf(job.planned, example, looksOf(file, job.drawing)).unshown,
     line: result,
     differences,
     timeZone: ask.timeZone,

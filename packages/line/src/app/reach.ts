@@ -59,7 +59,7 @@ export function tellUnreachable(
   try {
     const struck = drawing.struck(values, record.photos);
     const faces = whole ? drawing.draw(values, record.photos).faces : [];
-    for (const { field, message, remedy } of unreachable(faces, struck, machines))
+    for (const { field, message, remedy } of unreachable(faces, struck, machines, drawing.blank))
       findings.tell({
         row: record.row,
         column: `field "${field}" of the card`,

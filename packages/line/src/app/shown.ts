@@ -2,6 +2,7 @@
 import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
 import { scopeOf } from "../stations/quality/cross-check.js";
 import { hasSealedStripe } from "./payment.js";
+import { type Looks, unseen } from "./unseen.js";
 
 export interface Shown {
   /** Which parts of a card are held against one another, and in what. */
@@ -11,14 +12,15 @@ export interface Shown {
 }
 
 /** `example`: any of the order's records; all of them have the same places. */
-export function shownOf(planned: AnyPlanned, example: PreparedRecord): Shown {
+export function shownOf(planned: AnyPlanned, example: PreparedRecord, looks: Looks): Shown {
   const { told, faces, emboss, unproved = [] } = example;
+  const sealed = hasSealedStripe({ planned });
   const tracks = faces.flatMap(({ own }) => own.flatMap((one) => (one.kind === "stripe" ? one.tracks : [])));
   const { compared, alone } = scopeOf({
     faces,
     emboss,
     tracks,
-    sealed: hasSealedStripe({ planned }),
+    sealed,
     ...(told === undefined ? {} : { told }),
   });
   return {
@@ -26,6 +28,7 @@ export function shownOf(planned: AnyPlanned, example: PreparedRecord): Shown {
     unshown: [
       ...unproved.map((one) => `not proved: ${one}`),
       ...alone.map((one) => `not cross-checked: ${one}`),
+      ...unseen(example, looks, sealed),
     ],
   };
 }

@@ -90,6 +90,23 @@ describe("strict YAML", () => {
     });
   });
 
+  test("values that a union lists one by one are all told", () => {
+    const dots = z.strictObject({
+      dpi: z.union([z.literal(300), z.literal(600)]),
+      level: z.union([z.enum(["L", "M"]), z.int().min(0)]).optional(),
+    });
+    const saidOf = (text: string): string[] => {
+      const read = strictYaml(dots, text, "x.yaml");
+      return read.ok ? [] : read.problems.map(problemText);
+    };
+    expect(saidOf("dpi: 200\n")).toEqual([
+      "x.yaml:1:6 dpi: this value is not one of those allowed; use 300, 600",
+    ]);
+    expect(saidOf("dpi: 300\nlevel: X\n")).toEqual([
+      "x.yaml:2:8 level: this value is not one of those allowed; use L, M",
+    ]);
+  });
+
   test("lengths are told in characters and entries", () => {
     const long = z.strictObject({ name: z.string().max(3), list: z.array(z.string()).min(2) });
     const read = strictYaml(long, "name: abcd\nlist: [a]\n", "x.yaml");

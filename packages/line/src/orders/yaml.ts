@@ -139,10 +139,15 @@ function told(
       const branches = issue.errors.map((issues) =>
         issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
       );
+      const meant = branches.filter((issues) =>
+        mayBeMeant(issues, path, sourceOf(document, path), keysAt(schema, path)),
+      );
+      // Values that are listed one by one are one list to whoever reads it.
+      const listed = meant.map((issues) => valuesListed(issues, path));
+      if (listed.length > 1 && listed.every((values) => values !== undefined))
+        return [oneOf(listed.flat(), path, document, problem)];
       // Of the forms that this could be, the one with the least to correct is the one that was meant.
-      const [best] = branches
-        .filter((issues) => mayBeMeant(issues, path, sourceOf(document, path), keysAt(schema, path)))
-        .toSorted((a, b) => corrections(a) - corrections(b) || depth(b) - depth(a));
+      const [best] = meant.toSorted((a, b) => corrections(a) - corrections(b) || depth(b) - depth(a));
       return best === undefined
         ? [problem(path, "wrong-form", "this has none of the forms that are allowed", formsAt(schema, path))]
         : best.flatMap((inner) => told(inner, schema, document, problem));
@@ -155,6 +160,14 @@ function told(
     default:
       return [problem(path, "bad-value", issue.message, "correct the value")];
   }
+}
+
+/** What a form allows that is a list of values and nothing else. */
+function valuesListed(issues: readonly z.core.$ZodIssue[], path: YamlPath): readonly unknown[] | undefined {
+  const [first] = issues;
+  return issues.length === 1 && first?.code === "invalid_value" && first.path.length === path.length
+    ? first.values
+    : undefined;
 }
 
 function oneOf(

@@ -255,7 +255,7 @@ export class Trays {
     tray.open = undefined;
     tray.cards = [];
     const of = (state: string): string => String(result.ends.filter((end) => end.state === state).length);
-    const detail = `${of("struck")} good, ${of("rejected")} rejects, ${of("untouched")} untouched, ${String(result.missing.length)} missing, ${String(result.more.length)} more than were sent${result.strangers === 0 ? "" : `; ${String(result.strangers)} strangers were fed there, and not struck`}`;
+    const detail = `${of("struck")} good, ${of("rejected")} rejects, ${of("untouched")} untouched, ${String(result.missing.length)} missing, ${String(result.more.length)} more than were sent${result.strangers === 0 ? "" : `; ${String(result.strangers)} fed there said no number of a tray, and ${result.strangers === 1 ? "was" : "were"} not struck`}`;
     this.#shift.tell({ kind: "tray", tray: open.tray, station: station.name, how: "in", detail });
     const said = this.#stands.get(room);
     if (result.ends.every(({ state }) => state === "untouched"))

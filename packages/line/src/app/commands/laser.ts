@@ -18,6 +18,7 @@ import {
   readCapture,
 } from "../../plan/laser/index.js";
 import { readLaser } from "../laser-desk.js";
+import { laserOut } from "../laser-out.js";
 import { layoutDesk, recordOf } from "../layout-desk.js";
 import { Refusal } from "../problem.js";
 import { type Source, withSource } from "./layout.js";
@@ -108,34 +109,17 @@ export function addLaserCommands(program: Command): void {
     .action(fit);
 }
 
-/** The format, and a name without its ending. */
-function target(
-  out: string | undefined,
-  format: LaserFormat | undefined,
-  usual: string,
-): { format: LaserFormat; stem: string } {
-  const ending = out === undefined ? "" : extname(out).toLowerCase();
-  const named = formats.find((one) => laserFormats[one] === ending);
-  const chosen = format ?? named ?? (out === undefined ? "gcode" : undefined);
-  if (chosen === undefined)
-    throw new Refusal(
-      `--out ${out ?? ""}: say --format, or end the name with ${Object.values(laserFormats).join(", ")}`,
-    );
-  if (named !== undefined && format !== undefined && named !== format)
-    throw new Refusal(`--out ${out ?? ""} is no name for ${format}: it ends with ${laserFormats[format]}`);
-  return {
-    format: chosen,
-    stem: out === undefined ? usual : named === undefined ? out : out.slice(0, -ending.length),
-  };
-}
-
 /** A card shows a person: nobody else on the machine need see it. */
 const keep = (file: string, made: LaserFile): Promise<void> => writeFile(file, made.bytes, { mode: 0o600 });
 
 async function write(what: string, options: WriteOptions): Promise<void> {
   const settings = await readLaser(options.laser);
   const desk = await layoutDesk(what, options);
-  const { format, stem } = target(options.out, options.format, `${desk.name}-${String(options.record)}`);
+  const { format, file: called } = laserOut(
+    options.out,
+    options.format,
+    `${desk.name}-${String(options.record)}`,
+  );
   const { values, photos } = await recordOf(desk, options.record);
   const faces = desk.drawing
     .draw(values, photos)
@@ -143,7 +127,7 @@ async function write(what: string, options: WriteOptions): Promise<void> {
   const told = [];
   for (const face of faces) {
     const made = await laserFile(face, settings, format);
-    const file = `${stem}${faces.length > 1 ? `-${face.side}` : ""}${made.extension}`;
+    const file = called(faces.length > 1 ? face.side : undefined);
     await keep(file, made);
     told.push({ side: face.side, file, ...made.figures });
     if (options.json !== true) print(`${file}: ${figuresText(made.figures)}`);
@@ -154,9 +138,9 @@ async function write(what: string, options: WriteOptions): Promise<void> {
 
 async function calibrate(file: string, options: CalibrateOptions): Promise<void> {
   const settings = await readLaser(file);
-  const { format, stem } = target(options.out, options.format, `${settings.name}-calibration`);
+  const { format, file: called } = laserOut(options.out, options.format, `${settings.name}-calibration`);
   const made = await calibrationFile(settings, format, options.dither);
-  const out = `${stem}${made.extension}`;
+  const out = called();
   await keep(out, made);
   if (options.json === true) return printJson({ laser: settings.name, format, file: out, ...made.figures });
   print(`${out}: ${figuresText(made.figures)}`);

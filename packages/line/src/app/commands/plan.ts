@@ -7,6 +7,7 @@ import { prepareRecord, readJob } from "../job.js";
 import { laserOf } from "../marks.js";
 import { capacityAsk } from "../planned.js";
 import { shownOf } from "../shown.js";
+import { looksOf } from "../unseen.js";
 import { chipsOf, refuseSharedKeys } from "../shared-keys.js";
 import { recordOf } from "./explain.js";
 import {
@@ -57,7 +58,7 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
     const found = capacity(ask);
     const needed = options.rate === undefined ? undefined : headsFor(options.rate, found);
     const works = chipWork(ask);
-    const { compared, unshown } = shownOf(job.planned, example);
+    const { compared, unshown } = shownOf(job.planned, example, looksOf(line, job.drawing));
     if (options.json === true) {
       printJson({
         line: line.line,

@@ -7,7 +7,7 @@ import type { FaceLayout } from "./face.js";
 import type { Fonts } from "./fonts.js";
 import { setLine } from "./line.js";
 import { placeLine } from "./set-text.js";
-import { border, chipKeepOut, stripeZone, struckBox } from "./zones.js";
+import { border, chipKeepOut, stripeZone, struckBoxes } from "./zones.js";
 
 const free = "#d0342c";
 const field = "#1668c7";
@@ -70,7 +70,7 @@ export function guides(face: Face, layout: FaceLayout, lines: readonly (EmbossLi
     `<rect x="${mm(edge.x)}" y="${mm(edge.y)}" width="${mm(edge.width)}" height="${mm(edge.height)}" rx="${mm(card.radius - border)}" fill="none" stroke="${free}" stroke-width="0.08"${dashed}/>`,
     `<path d="${ticks.join("")}" stroke="#0008" stroke-width="0.08" fill="none"/>`,
     ...zones.map(([name, box]) => frame(box, free, dashed) + label(name, box, free)),
-    ...lines.map((line) => frame(struckBox(line), area, dashed)),
+    ...lines.flatMap(struckBoxes).map((box) => frame(box, area, dashed)),
     ...face.fields
       .filter(({ kind }) => kind !== "art")
       .map((one) => frame(one.box, field) + label(one.name, one.box, field)),

@@ -26,13 +26,12 @@ export {
   findingText,
   type LayoutFinding,
   type LintRecord,
-  lintFace,
   lintLayout,
   lintVisual,
   type ProductFields,
 } from "./lint.js";
 export { type MachineReach, unreachable } from "./machines.js";
-export { chipKeepOut } from "./zones.js";
+export { chipKeepOut, describe } from "./zones.js";
 export { dotsAt, type FaceRaster, renderFace, renderOutlines } from "./raster.js";
 export { contactSheet, type PreviewOptions, renderPreview } from "./preview.js";
 export { compileVisual, layoutFieldsOf, type VisualFiles, type VisualLayout } from "./visual.js";

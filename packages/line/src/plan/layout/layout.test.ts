@@ -299,6 +299,30 @@ describe("texts", () => {
     );
   });
 
+  test.each([
+    [
+      "date:DD.MM.JJJJ",
+      '"date:DD.MM.JJJJ" has "J", which is no part of a date',
+      "write DD, MM, YYYY or YY, each once, with dots, spaces, slashes or dashes between: date:DD.MM.YYYY",
+    ],
+    ["date:DD.MM.YYY", '"date:DD.MM.YYY" is no date with whole parts', "write DD, MM, YYYY or YY"],
+    ["date:YY.YYYY", "has the year twice", "write DD, MM, YYYY or YY"],
+    ["date:./-", "is no date with whole parts", "write DD, MM, YYYY or YY"],
+    ["uper", '"uper" is not a modifier', 'did you mean "upper"? there are upper, latin'],
+    ["date:DD/DD", '"date:DD/DD" has DD twice', "write DD, MM, YYYY or YY"],
+    ["date", '"date" does not say how the date is written', "write DD, MM, YYYY or YY"],
+    ["upper:2", '"upper:2" takes nothing behind a colon', "write upper"],
+    ["short:long", '"short:long" says no number', "write so many characters, 1 to 999: short:20"],
+    ["first", '"first" says no number', "write so many characters, 1 to 999: first:20"],
+    ["join:123456", '"join:123456" has more than 5 characters', "write 1 to 5 characters: join:, "],
+  ])("the modifier %s is refused with what was wrong and what is allowed", (modifier, what, remedy) => {
+    const text = `  - { name: a, kind: text, text: "{name|${modifier}}", font: Inter-Bold, size: 6, box: [2, 2, 80, 5] }\n`;
+    const found = problem(() => faceOf(small(text), { name: "Ann" }));
+    expect(found.message).toContain(what);
+    expect(found.message).toContain(remedy);
+    expect(found.at.line).toBe(3);
+  });
+
   test("transliteration keeps case and gives only basic Latin", () => {
     expect(transliterate("Щукин ЩУКИН Юля Ärö’s Łódź straße")).toBe(
       "Shchukin SHCHUKIN Iulia Aeroe's Lodz strasse",

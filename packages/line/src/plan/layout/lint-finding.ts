@@ -26,6 +26,8 @@ export type LintRule =
   | "hairline"
   | "artwork-shape"
   | "near"
+  | "mrz"
+  | "portrait"
   /** A machine of the line cannot mark it. */
   | "machine";
 

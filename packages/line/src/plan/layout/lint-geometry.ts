@@ -1,7 +1,5 @@
 /** Rules about places: nothing off the card, nothing on what the standards keep free, nothing on one another. */
-import { embossAreas } from "@persoline/card/id1";
-import type { Box, Face, PlacedField, PlacedLine } from "../placed.js";
-import type { EmbossLine } from "../types.js";
+import type { Box, Face, PlacedField } from "../placed.js";
 import { boxOf, card } from "./art.js";
 import { dotOf, rules } from "./codes.js";
 import type { Say } from "./lint-finding.js";
@@ -10,24 +8,18 @@ import {
   beyondOutline,
   border,
   chipKeepOut,
-  chipModule,
   describe,
-  fromBehind,
   gap,
   grown,
   inside,
   meet,
   stripeZone,
-  struckBox,
   wayOut,
 } from "./zones.js";
 
 /** What ink of the field takes: its glyphs, or its box. */
 export const inkBoxes = (field: PlacedField): readonly Box[] =>
   field.glyphs?.map((glyph) => glyph.box) ?? [field.box];
-
-const machineRead = (field: PlacedField): boolean =>
-  field.kind === "code" || field.kind === "ocr" || field.kind === "mrz";
 
 function onCard(field: PlacedField, say: Say): void {
   const own = [field.name];
@@ -189,107 +181,43 @@ function ofCodes(face: Face, template: FaceTemplate, say: Say): void {
   }
 }
 
-function ofStruck(line: StruckLine, fields: readonly PlacedField[], template: FaceTemplate, say: Say): void {
-  const box = struckBox(line);
-  const name = [line.field];
-  const raised = !("layer" in line) || line.layer === "emboss";
-  const last = line.x + (line.text.length - 1) * line.pitch;
-  if (raised && line.font === "7B") {
-    const { centre, slack, left, right } = embossAreas.number;
-    const off = line.yFromBottom - centre;
-    if (Math.abs(off) > slack || line.x < left || last > right)
-      say(
-        "emboss-area",
-        "error",
-        name,
-        `the number line at ${line.yFromBottom.toFixed(2)} mm, ${line.x.toFixed(2)}..${last.toFixed(2)} mm is outside area 1 of ISO/IEC 7811-3`,
-        `put its middle ${centre.toFixed(2)} mm above the bottom edge (${Math.abs(off).toFixed(2)} mm ${off > 0 ? "lower" : "higher"}), its characters between ${String(left)} and ${String(right)} mm`,
-      );
-  } else if (raised) {
-    const { lowest, highest, left, right } = embossAreas.name;
-    if (line.yFromBottom < lowest || line.yFromBottom > highest || line.x < left || last > right)
-      say(
-        "emboss-area",
-        "error",
-        name,
-        `the line at ${line.yFromBottom.toFixed(2)} mm, ${line.x.toFixed(2)}..${last.toFixed(2)} mm is outside area 2 of ISO/IEC 7811-3`,
-        `keep its middle ${String(lowest)} to ${highest.toFixed(2)} mm above the bottom edge, its characters between ${String(left)} and ${String(right)} mm`,
-      );
-  }
-  if (template.chip && meet(box, chipModule))
+/** mm: less shows nothing that a guard or a camera could tell from another person's, some 150 dots of a picture of 1,600 across. */
+const least = { photo: { width: 8, height: 10 }, signature: { width: 8, height: 2 } } as const;
+
+/** Photos and signatures large enough to be told from another's. */
+function ofPictures(field: PlacedField, { limits }: FaceTemplate, say: Say): void {
+  if (field.kind !== "photo" && field.kind !== "signature") return;
+  const { width, height } = field.box;
+  const wanted = least[field.kind];
+  const size = `it is ${width.toFixed(2)} × ${height.toFixed(2)} mm`;
+  if (width < wanted.width - 1e-6 || height < wanted.height - 1e-6)
     say(
-      "chip",
+      "portrait",
       "error",
-      name,
-      `characters would be struck into the contacts (${describe(chipModule)})`,
-      wayOut(box, chipModule),
+      [field.name],
+      `${size}: nobody can tell whose ${field.kind === "photo" ? "face" : "signature"} it is`,
+      `make its box ${String(wanted.width)} × ${String(wanted.height)} mm or larger${field.kind === "photo" ? ", better 20 × 25 (ICAO Doc 9303-5: 26 × 32 to 35 × 45)" : ""}`,
     );
-  for (const field of fields) {
-    if (inkBoxes(field).some((ink) => meet(ink, box)))
-      say(
-        "emboss-overlap",
-        "error",
-        [...name, field.name],
-        `${raised ? "raised" : "pressed"} characters at ${describe(box)} would stand on it`,
-        `of ${field.name}: ${wayOut(field.box, box)}`,
-      );
-  }
-}
-
-/** Raised characters are hollow from behind: what a machine reads there suffers. */
-function behind(line: StruckLine, fields: readonly PlacedField[], template: FaceTemplate, say: Say): void {
-  const box = fromBehind(struckBox(line));
-  for (const field of fields) {
-    if (machineRead(field) && inkBoxes(field).some((ink) => meet(ink, box)))
-      say(
-        "emboss-behind",
-        "warning",
-        [field.name],
-        `the embossing of the other side dents it at ${describe(box)}`,
-        `readers may fail there; ${wayOut(field.box, box)}`,
-      );
-  }
-  if (template.body.stripe !== "none" && meet(box, stripeZone(template.body.stripe)))
+  else if (field.kind === "photo" && width < limits.portrait - 1e-6)
     say(
-      "stripe",
-      "error",
-      [],
-      `the embossing of the other side dents the magnetic stripe at ${describe(box)}`,
-      "emboss lower",
+      "portrait",
+      "warning",
+      [field.name],
+      `${size}, and a face narrower than ${limits.portrait.toFixed(1)} mm is told with trouble`,
+      `make its box ${limits.portrait.toFixed(1)} mm wide or more, or lower limits.portrait`,
     );
-}
-
-/** A line that a wheel strikes, with the name it has in its file. */
-export type StruckLine = (EmbossLine | PlacedLine) & { readonly field: string };
-
-/** Lines of an embossing layout, which stands in a file of its own. */
-export const raisedLines = (
-  raised: { readonly lines: readonly { readonly name: string }[] } | undefined,
-  emboss: readonly EmbossLine[],
-): StruckLine[] =>
-  (raised?.lines ?? []).flatMap(({ name }, at) => {
-    const line = emboss[at];
-    return line === undefined ? [] : [{ ...line, field: name }];
-  });
-
-export interface Struck {
-  /** Struck on this side. */
-  readonly here: readonly StruckLine[];
-  /** Struck on the other. */
-  readonly behind: readonly StruckLine[];
 }
 
 /** What is wrong with the places of one laid-out side. */
-export function lintGeometry(face: Face, template: FaceTemplate, struck: Struck, say: Say): void {
+export function lintGeometry(face: Face, template: FaceTemplate, say: Say): void {
   const fields = face.fields.filter(({ kind }) => kind !== "art");
   for (const field of fields) {
     onCard(field, say);
     onZones(field, template, say);
+    ofPictures(field, template, say);
   }
   together(fields, say);
   ofCodes(face, template, say);
-  for (const line of struck.here) ofStruck(line, fields, template, say);
-  for (const line of struck.behind) behind(line, fields, template, say);
   for (const element of face.own) {
     if (element.kind === "stripe" && template.body.stripe === "none")
       say(

@@ -137,6 +137,110 @@ describe("struck characters", () => {
       "emboss.yaml:3 error emboss-area line",
     ],
     [
+      "onto another line",
+      {
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 4") + line("yFromBottom: 4.5").replace("name: line", "name: other"),
+      },
+      "emboss.yaml:3 error emboss-overlap line+other",
+    ],
+    [
+      "on the side of the stripe, though not on it",
+      {
+        head: "body: { stripe: two-track }\n",
+        fields: text("a", "30, 15, 30, 5"),
+        emboss: line("yFromBottom: 7"),
+      },
+      "emboss.yaml:3 error stripe line",
+    ],
+    [
+      "on the signature panel",
+      {
+        head: "body: { panel: [4, 44, 50, 8] }\n",
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 7"),
+      },
+      "emboss.yaml:3 error panel line",
+    ],
+    [
+      "into the signature panel from behind",
+      {
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 7"),
+        back: blank.replace("side: back", "side: back\nbody: { panel: [60, 44, 20, 8] }"),
+      },
+      "emboss.yaml:3 error panel line",
+    ],
+    [
+      "on a hole",
+      {
+        head: "body: { holes: [{ box: [10, 44, 14, 3], radius: 1.5 }] }\n",
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 7"),
+      },
+      "emboss.yaml:3 error hole line",
+    ],
+    [
+      "on an engraved photo",
+      {
+        fields: "  - { name: face, kind: photo, photo: photo, box: [4, 24, 20, 25] }\n",
+        emboss: line("yFromBottom: 7"),
+      },
+      "emboss.yaml:3 error emboss-overlap line+face",
+    ],
+    [
+      "behind a photo",
+      {
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 7"),
+        back: "side: back\nfields:\n  - { name: face, kind: photo, photo: photo, box: [60, 24, 20, 25] }\n",
+      },
+      "back.yaml:3 warning emboss-behind face",
+    ],
+    [
+      "raised on the back, which nobody does",
+      {
+        fields: text("a", "30, 5, 30, 5"),
+        back: `${blank}  - { name: up, kind: emboss, text: "{name}", yFromBottom: 7 }\n`,
+      },
+      "back.yaml:4 error emboss-area up",
+    ],
+    [
+      "pressed in by an embosser's wheel",
+      {
+        fields: `${text("a", "30, 5, 30, 5")}  - { name: in, kind: emboss, layer: indent, font: 4B, text: "{name}", yFromBottom: 7 }\n`,
+      },
+      "front.yaml:4 error emboss-area in",
+    ],
+    [
+      "raised through what is pressed in behind",
+      {
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 7"),
+        back: `${blank}  - { name: in, kind: emboss, layer: indent, font: rear, text: "1234", x: 70, yFromBottom: 7 }\n`,
+      },
+      "emboss.yaml:3 error emboss-overlap line+in",
+    ],
+    [
+      "its middle in area 2, its feet 1 mm from the card's edge",
+      { fields: text("a", "30, 5, 30, 5"), emboss: line("yFromBottom: 2.45") },
+      "emboss.yaml:3 error emboss-area line",
+    ],
+    [
+      "its heads above area 2",
+      { fields: text("a", "30, 5, 30, 5"), emboss: line("yFromBottom: 15.6") },
+      "emboss.yaml:3 error emboss-area line",
+    ],
+    [
+      "too low for a card with a magnetic stripe",
+      {
+        fields: text("a", "30, 5, 30, 5"),
+        emboss: line("yFromBottom: 3.9"),
+        back: blank.replace("side: back", "side: back\nbody: { stripe: two-track }"),
+      },
+      "emboss.yaml:3 error emboss-area line",
+    ],
+    [
       "a number line too low",
       {
         fields: text("a", "30, 5, 30, 5"),
@@ -162,6 +266,33 @@ describe("struck characters", () => {
   ] satisfies readonly (readonly [string, Case, string])[])("%s", (_, wrong, expected) => {
     expect(told(lint(wrong))).toEqual([expected]);
   });
+  test("in the contacts, and in their module from behind", () => {
+    const fields = text("a", "30, 5, 30, 5");
+    const into = ["emboss.yaml:3 error chip line", "emboss.yaml:3 error emboss-area line"];
+    const head = "chip: true\n";
+    expect(told(lint({ head, fields, emboss: line("yFromBottom: 28") })).toSorted()).toEqual(into);
+    expect(told(lint({ fields, emboss: line("yFromBottom: 28") }))).toEqual(into.slice(1));
+    const back = `side: back\n${head}fields:\n${text("b", "30, 5, 20, 4")}`;
+    const behind = { fields, back, emboss: line("yFromBottom: 28, x: 60") };
+    expect(told(lint(behind)).toSorted()).toEqual(into);
+    expect(told(lint({ ...behind, emboss: line("yFromBottom: 28") }))).toEqual(into.slice(1));
+    const pressed = `${fields}  - { name: in, kind: emboss, layer: indent, font: rear, text: "1234", x: 12, yFromBottom: 28 }\n`;
+    expect(told(lint({ head, fields: pressed }))).toEqual(["front.yaml:5 error chip in"]);
+    // What is pressed in dents nothing behind it.
+    const other = pressed.replace("x: 12", "x: 66");
+    expect(told(lint({ fields: other, back }))).toEqual([]);
+  });
+  test("where the words of a line leave a gap, something else may stand", () => {
+    const gap = {
+      fields: text("a", "21, 45, 8, 4").replace("AXB", "X"),
+      values: { name: "ANN        LI" },
+      emboss: line("yFromBottom: 7"),
+    };
+    expect(told(lint(gap))).toEqual([]);
+    expect(told(lint({ ...gap, values: { name: "ANN OF LI" } }))).toEqual([
+      "emboss.yaml:3 error emboss-overlap line+a",
+    ]);
+  });
   test("a stripe that is not there", () => {
     const back = `${blank}  - { name: s, kind: stripe, track2: "123=456" }\n`;
     expect(told(lint({ fields: text("a", "30, 5, 30, 5"), back }))).toEqual(["back.yaml:4 error stripe s"]);
@@ -171,6 +302,31 @@ describe("struck characters", () => {
         back: back.replace("side: back", "side: back\nbody: { stripe: two-track }"),
       }),
     ).toEqual([]);
+  });
+});
+
+describe("pictures of people", () => {
+  const photo = (box: string, kind = "photo"): string =>
+    `  - { name: face, kind: ${kind}, photo: photo, box: [${box}] }\n`;
+  test.each([
+    ["a thumbnail", photo("0.5, 20, 0.79, 0.99"), ["error portrait face", "warning border face"]],
+    ["smaller than a face is told by", photo("10, 20, 7.9, 12"), ["error portrait face"]],
+    ["lower than that", photo("10, 20, 12, 9.9"), ["error portrait face"]],
+    ["small", photo("10, 20, 14, 18"), ["warning portrait face"]],
+    ["as large as is wanted", photo("10, 20, 15, 19"), []],
+    ["a signature that nobody can read", photo("10, 20, 7, 3", "signature"), ["error portrait face"]],
+    ["a flat one", photo("10, 20, 30, 1.5", "signature"), ["error portrait face"]],
+    ["a signature", photo("10, 20, 30, 6", "signature"), []],
+  ])("%s", (_, fields, expected) => {
+    expect(told(lint({ fields })).map((one) => one.replace("front.yaml:3 ", ""))).toEqual(expected);
+  });
+  test("how small is small is the layout's to say", () => {
+    const fields = photo("10, 20, 14, 18");
+    expect(told(lint({ head: "limits: { portrait: 14 }\n", fields }))).toEqual([]);
+    const [found] = lint({ head: "limits: { portrait: 20 }\n", fields });
+    expect(found === undefined ? "" : findingText(found)).toBe(
+      "front.yaml:4:5 warning [portrait] face: it is 14.00 × 18.00 mm, and a face narrower than 20.0 mm is told with trouble; make its box 20.0 mm wide or more, or lower limits.portrait",
+    );
   });
 });
 

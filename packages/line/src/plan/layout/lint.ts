@@ -2,8 +2,10 @@
 import type { Face } from "../placed.js";
 import { type FaceLayout, layoutFace } from "./face.js";
 import type { LayoutFinding, Say } from "./lint-finding.js";
-import { lintGeometry, raisedLines, type Struck, type StruckLine } from "./lint-geometry.js";
+import { lintGeometry } from "./lint-geometry.js";
 import { lintArt, lintInk } from "./lint-ink.js";
+import { lintMrz } from "./lint-mrz.js";
+import { lintStruck, lintUnderStruck, raisedLines, type Struck, type StruckLine } from "./lint-struck.js";
 import { lintAlphabets, lintCapacity, lintSizes, type ProductFields } from "./lint-text.js";
 import { lintMachines, type MachineReach } from "./machines.js";
 import type { Photos } from "./pictures.js";
@@ -41,18 +43,6 @@ function gathered(layout: FaceLayout, work: (say: Say) => void, others: Places =
   return findings;
 }
 
-/** What is wrong with one laid-out side of one card. */
-export const lintFace = (
-  face: Face,
-  layout: FaceLayout,
-  struck: Struck = { here: [], behind: [] },
-): LayoutFinding[] =>
-  gathered(layout, (say) => {
-    lintGeometry(face, layout.template, struck, say);
-    lintSizes(face, layout, say);
-    lintInk(face, layout, say);
-  });
-
 const unsaid: ProductFields = { longest: {}, fixed: ["order", "record", "cardNumber"] };
 
 /** What is wrong with a layout whatever the record. */
@@ -79,7 +69,10 @@ class Merged {
   >();
 
   add(finding: LayoutFinding, record?: number): void {
-    const key = JSON.stringify([finding.rule, finding.severity, finding.side, finding.fields]);
+    const { rule, severity, side, fields, message } = finding;
+    // One rule may tell several things of a field; their measures differ from record to record.
+    const said = rule === "record" ? "" : message.replaceAll(/[\d.]+/g, "#");
+    const key = JSON.stringify([rule, severity, side, fields, said]);
     const known = this.#found.get(key) ?? { finding, records: [], count: 0 };
     this.#found.set(key, known);
     known.count++;
@@ -123,7 +116,9 @@ export function lintVisual(
 ): readonly LayoutFinding[] {
   const merged = new Merged();
   // Characters that are raised on an otherwise bare card are judged as well.
-  const sides = visual.sides.length === 0 ? [visual.bare] : visual.sides;
+  const bareFront =
+    visual.raised !== undefined && visual.sides.every(({ template }) => template.side === "back");
+  const sides = bareFront ? [visual.bare, ...visual.sides] : visual.sides;
   const back = sides.find(({ template }) => template.side === "back");
   const raised = visual.raised?.lines ?? [];
   const others: Places = Object.fromEntries(raised.map(({ name, place }) => [name, place]));
@@ -134,25 +129,25 @@ export function lintVisual(
       merged.add(ofProblem(problem, problem.at.file === back?.template.file ? "back" : "front"), number);
     if (problems.length > 0) return;
     const { faces: drawn, emboss } = visual.draw(values, photos);
-    const faces = visual.sides.length === 0 ? [layoutFace(visual.bare, {}, {})] : drawn;
+    const faces = bareFront ? [layoutFace(visual.bare, {}, {}), ...drawn] : drawn;
     const struckOn = (face: Face): StruckLine[] => [
       ...(face.side === "front" ? raisedLines(visual.raised, emboss) : []),
-      ...face.own.flatMap((element) => (element.kind === "line" ? [element] : [])),
+      ...face.own.flatMap((element) => (element.kind === "line" ? [{ ...element, side: face.side }] : [])),
     ];
     for (const [at, face] of faces.entries()) {
       const layout = sides[at];
       if (layout === undefined) continue;
       const struck: Struck = {
         here: struckOn(face),
-        behind: faces
-          .filter(({ side }) => side !== face.side)
-          .flatMap(struckOn)
-          .filter((line) => !("layer" in line) || line.layer === "emboss"),
+        behind: faces.filter(({ side }) => side !== face.side).flatMap(struckOn),
       };
       const findings = gathered(
         layout,
         (say) => {
-          lintGeometry(face, layout.template, struck, say);
+          lintGeometry(face, layout.template, say);
+          lintStruck(struck, visual.blank, say);
+          lintUnderStruck(face, struck, say);
+          lintMrz(face, layout, say);
           lintSizes(face, layout, say);
           lintMachines(face, struck.here, machines, say);
           if (i < inkRecords) lintInk(face, layout, say);

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
+import { wheels } from "@persoline/card/id1";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { engraverGeometry, printerGeometry, wheelsGeometry } from "../../devices/marker/geometry.js";
+import { DeviceFault } from "../../devices/problem.js";
 import { recordsOf } from "../../devices/marker/emboss/records.js";
 import {
   compileVisual,
@@ -27,21 +30,25 @@ const visualOf = (front: string, emboss?: string): VisualLayout =>
 const values = { name: "MARIA LINDQVIST", cardNumber: "A-1", pan: "4111 1111 1111 1111" };
 const linted = (visual: VisualLayout, ...machines: MachineReach[]) =>
   lintVisual(visual, [{ number: 1, values, photos: {} }], undefined, machines)
-    .filter(({ rule }) => rule === "machine")
+    .filter(({ rule }) => ["machine", "emboss-area", "emboss-overlap"].includes(rule))
     .map(({ at, severity, fields, message, remedy }) => ({ at: at.file, severity, fields, message, remedy }));
 const refused = (visual: VisualLayout, ...machines: MachineReach[]) =>
-  unreachable(visual.draw(values, {}).faces, visual.struck(values, {}), machines).map(({ field }) => field);
+  unreachable(visual.draw(values, {}).faces, visual.struck(values, {}), machines, visual.blank).map(
+    ({ field }) => field,
+  );
 
-/** Whether the embosser's own driver would strike the lines; what else is wrong with them is an error. */
-function strikes(visual: VisualLayout): boolean {
+/** Whether the driver of the wheels would strike the lines. */
+function isStruck(job: Parameters<typeof recordsOf>[1]): boolean {
   try {
-    recordsOf("e", { kind: "emboss", side: "front", lines: visual.draw(values, {}).emboss });
+    recordsOf("e", job);
     return true;
   } catch (thrown) {
-    if (thrown instanceof Error && thrown.message.includes("carriage")) return false;
+    if (thrown instanceof DeviceFault) return false;
     throw thrown;
   }
 }
+const strikes = (visual: VisualLayout): boolean =>
+  isStruck({ kind: "emboss", side: "front", lines: visual.draw(values, {}).emboss });
 
 const embosser: MachineReach = { ...wheelsGeometry("emboss"), name: "the embosser of visual" };
 const engraver = (bounds: [number, number, number, number]): MachineReach => ({
@@ -52,20 +59,80 @@ const text = (box: string, more = ""): string =>
   `fields:\n  - { name: who, kind: text, text: "{name}", font: Inter-Bold, size: 8, box: ${box}${more} }`;
 
 test.each([
-  ["the lowest line an embosser reaches", '{ name: low, text: "{name}", yFromBottom: 3.43 }', []],
+  ["the lowest line of area 2", '{ name: low, text: "{name}", yFromBottom: 3.86 }', []],
+  [
+    "one that an embosser reaches, below that area",
+    '{ name: low, text: "{name}", yFromBottom: 3.6 }',
+    ["low"],
+  ],
   ["a line below its carriage", '{ name: low, text: "{name}", yFromBottom: 3.3 }', ["low"]],
   ["a line that ends beyond it", '{ name: far, text: "{name}", yFromBottom: 5, x: 50 }', ["far"]],
   ["a number line", '{ name: pan, font: 7B, text: "{pan}", x: 10.2, yFromBottom: 21.42 }', []],
+  [
+    "two lines half a millimetre apart",
+    '{ name: one, text: "{name}", yFromBottom: 4 }\n  - { name: two, text: "{name}", yFromBottom: 4.5 }',
+    ["one", "two"],
+  ],
+  [
+    "two lines, the one above the other",
+    '{ name: one, text: "{name}", yFromBottom: 4 }\n  - { name: two, text: "{name}", yFromBottom: 6.9 }',
+    [],
+  ],
+  ["a number off its line", '{ name: pan, font: 7B, text: "{pan}", x: 10.2, yFromBottom: 20 }', ["pan"]],
 ] as const)("%s: the linter, the order's take-up and the embosser itself agree", (_, line, expected) => {
   const visual = visualOf("", `  - ${line}`);
   const found = linted(visual, embosser);
-  expect(found.map(({ fields }) => fields).flat()).toEqual(expected);
-  expect(refused(visual, embosser)).toEqual(expected);
+  expect([...new Set(found.flatMap(({ fields }) => fields))]).toEqual(expected);
+  // Each is told once: of two lines the first names both.
+  expect([...new Set(refused(visual, embosser))]).toEqual(expected.slice(0, 1));
   expect(strikes(visual)).toBe(expected.length === 0);
-  for (const { at, severity, message } of found) {
-    expect([at, severity]).toEqual(["emboss.yaml", "error"]);
-    expect(message).toContain("the way of the embosser of visual");
-  }
+  for (const { at, severity } of found) expect([at, severity]).toEqual(["emboss.yaml", "error"]);
+  // Without an embosser there is nobody to refuse it.
+  expect(refused(visual)).toEqual([]);
+});
+
+test("whatever lines there are: what the take-up lets through, the machine strikes, and the other way round", () => {
+  const line = fc.record({
+    font: fc.constantFrom("7B", "4B", "rear"),
+    text: fc.stringMatching(/^[0-9](?: ?[0-9]){0,18}$/).filter((text) => text.length <= 19),
+    // Mostly where they may stand, and about its edges.
+    x: fc.oneof(fc.double({ min: 2.4, max: 60, noNaN: true }), fc.constantFrom(7.65, 10.2)),
+    yFromBottom: fc.oneof(
+      fc.double({ min: 3.3, max: 4.2, noNaN: true }),
+      fc.double({ min: 1, max: 40, noNaN: true }),
+      fc.constantFrom(3.86, 7, 10.5, 21.42),
+    ),
+  });
+  let [struck, refusedOnes] = [0, 0];
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 4 }), fc.boolean(), (drawn, raised) => {
+      const layer = raised ? ("emboss" as const) : ("indent" as const);
+      const lines = drawn.map((one) => ({ ...one, pitch: wheels[one.font].pitch }));
+      const reach: MachineReach = { ...wheelsGeometry(layer), name: "the wheels" };
+      const placed = lines.map((one, at) => ({
+        ...one,
+        kind: "line" as const,
+        layer,
+        field: `line-${String(at)}`,
+        side: "front" as const,
+        height: wheels[one.font].height,
+      }));
+      const isDone = isStruck({ kind: layer, side: "front", lines });
+      if (isDone) struck++;
+      else refusedOnes++;
+      expect(unreachable([], placed, [reach]).length === 0).toBe(isDone);
+    }),
+    { numRuns: 2_000 },
+  );
+  // Of both there were enough.
+  expect(Math.min(struck, refusedOnes)).toBeGreaterThan(50);
+});
+
+test("what a carriage does not reach is said with its machine's name", () => {
+  const [low] = linted(visualOf("", '  - { name: low, text: "{name}", yFromBottom: 3.3 }'), embosser)
+    .map(({ message }) => message)
+    .filter((message) => message.includes("the way of"));
+  expect(low).toContain("the way of the embosser of visual");
 });
 
 test("a laser's field: what lies in it, what leaves it, and what it does not mark", () => {
@@ -121,6 +188,6 @@ test("the examples are within the reach of a desk's machines", () => {
       validThru: "12/31",
       embossedName: "M".repeat(26),
     };
-    expect(unreachable([], raised.struck(all, {}), [embosser])).toEqual([]);
+    expect(unreachable([], raised.struck(all, {}), [embosser], raised.blank)).toEqual([]);
   }
 });

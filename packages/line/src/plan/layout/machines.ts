@@ -3,7 +3,8 @@ import type { Box, Face, PlacedElement } from "../placed.js";
 import { card } from "./art.js";
 import { isOfBody } from "./body.js";
 import type { Say } from "./lint-finding.js";
-import { inkBoxes, type StruckLine } from "./lint-geometry.js";
+import { inkBoxes } from "./lint-geometry.js";
+import { type Blank, lintStruck, type StruckLine } from "./lint-struck.js";
 import { describe, inside } from "./zones.js";
 
 interface Range {
@@ -17,7 +18,9 @@ export type MachineReach =
   | { readonly does: "emboss" | "indent"; readonly name: string; readonly across: Range; readonly up: Range };
 
 const mm = (value: number): string => value.toFixed(2);
-/** Positions are sent in thousandths of an inch. */
+/** Positions are sent in whole thousandths of an inch: half of one is rounded away. */
+const rounded = 25.4 / 2000;
+/** mm by which ink may leave a field: both are told in hundredths. */
 const slack = 0.02;
 
 /** Why a machine cannot strike a line, and what to do; undefined: it can. */
@@ -26,12 +29,12 @@ export function outOfReach(
   { name, across, up }: Extract<MachineReach, { readonly does: "emboss" | "indent" }>,
 ): { readonly message: string; readonly remedy: string } | undefined {
   const last = line.x + (line.text.length - 1) * line.pitch;
-  if (line.x < across.from - slack || last > across.to + slack)
+  if (line.x < across.from - rounded || last > across.to + rounded)
     return {
       message: `${mm(line.x)}..${mm(last)} mm is beyond the way of ${name} across`,
       remedy: `keep its characters between ${mm(across.from)} and ${mm(across.to)} mm`,
     };
-  if (line.yFromBottom < up.from - slack || line.yFromBottom > up.to + slack)
+  if (line.yFromBottom < up.from - rounded || line.yFromBottom > up.to + rounded)
     return {
       message: `${mm(line.yFromBottom)} mm above the bottom edge is beyond the way of ${name}`,
       remedy: `keep its middle ${mm(up.from)} to ${mm(up.to)} mm above the bottom edge`,
@@ -45,17 +48,31 @@ const strikes = (
 ): machine is Extract<MachineReach, { readonly does: "emboss" | "indent" }> =>
   machine.does === ("layer" in line ? line.layer : "emboss");
 
-/** What a line's machines cannot mark of one record's card, field by field; only what makes bad cards or none. */
+/**
+ * What a line's machines cannot mark of one record's card, field by field; only what makes bad cards or none. Of struck lines that is
+ * also what every embosser refuses, or what would spoil the blank.
+ */
 export function unreachable(
   faces: readonly Face[],
   struck: readonly StruckLine[],
   machines: readonly MachineReach[],
+  blank: readonly Blank[] = [],
 ): readonly { readonly field: string; readonly message: string; readonly remedy: string }[] {
   const found: { readonly field: string; readonly message: string; readonly remedy: string }[] = [];
   const say: Say = (_, severity, [field = ""], message, remedy) => {
     if (severity === "error") found.push({ field, message, remedy });
   };
   for (const line of struck) ofStruck(line, machines, say);
+  const made = struck.filter((line) => machines.some((machine) => strikes(machine, line)));
+  for (const side of ["front", "back"] as const)
+    lintStruck(
+      {
+        here: made.filter((line) => line.side === side),
+        behind: made.filter((line) => line.side !== side),
+      },
+      blank,
+      say,
+    );
   for (const face of faces) lintMachines(face, [], machines, say);
   return found;
 }

@@ -103,3 +103,21 @@ export function mrzLines(
   const names = part("surname", width, nameLine(values.surname, values.given));
   return [first, second + composite, names];
 }
+
+/** Names of the check digits of the two upper lines, 30 characters each, that are not those of their characters (9303-5, 4.2.4). */
+export function wrongCheckDigits(first: string, second: string): readonly string[] {
+  const holds = (text: string, digit = ""): boolean => checkDigit(text) === digit;
+  // Of a long document number a filler stands in place of the digit, and the rest with it in the optional data.
+  const [rest = ""] = first.slice(15).split("<");
+  const number =
+    first[14] === "<"
+      ? [first.slice(5, 14) + rest.slice(0, -1), rest.at(-1)]
+      : [first.slice(5, 14), first[14]];
+  const composite = first.slice(5, 30) + second.slice(0, 7) + second.slice(8, 15) + second.slice(18, 29);
+  return [
+    ...(holds(number[0] ?? "", number[1]) ? [] : ["the document number"]),
+    ...(holds(second.slice(0, 6), second[6]) ? [] : ["the date of birth"]),
+    ...(holds(second.slice(8, 14), second[14]) ? [] : ["the date of expiry"]),
+    ...(holds(composite, second[29]) ? [] : ["the lines together"]),
+  ];
+}

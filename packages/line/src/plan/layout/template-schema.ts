@@ -270,6 +270,12 @@ const limits = z
       .max(15)
       .default(3.5)
       .describe("least luminance ratio of a mark and its ground"),
+    portrait: z
+      .number()
+      .min(8)
+      .max(35)
+      .default(15)
+      .describe("mm: width of a photo below which a face is told with trouble"),
     near: z.number().min(0).max(5).default(0.3).describe("mm: clearances smaller than this are mentioned"),
   })
   .describe("of the linter");

@@ -285,7 +285,7 @@ function readParts(text: string, file: string, load: LayoutReader, heirs: readon
 
 function textOf(source: string, place: LayoutPlace, field: string, known: readonly string[]): TextTemplate {
   const parsed = parseTemplate(source);
-  if (typeof parsed === "string") throw wrong(place, field, parsed, "correct the text");
+  if ("what" in parsed) throw wrong(place, field, parsed.what, parsed.remedy);
   const unknown = parsed.fields.find((one) => !known.includes(one));
   if (unknown !== undefined) {
     throw new LayoutProblem(

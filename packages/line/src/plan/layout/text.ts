@@ -1,5 +1,6 @@
+import { nearest } from "../../orders/near.js";
 import type { Said } from "../placed.js";
-import { checkDigit, transliterate } from "./transliterate.js";
+import { modifiers } from "./modifiers.js";
 
 /** Values of one record, by field. */
 export type FieldValues = Readonly<Record<string, string | readonly string[]>>;
@@ -17,43 +18,14 @@ export interface TextTemplate {
   readonly fields: readonly string[];
 }
 
-/** Initials for the given names, from the last but one backwards, until the text is short enough: "Anna Maria Kovacs" → "Anna M Kovacs". */
-function shorten(text: string, limit: number): string {
-  const words = text.split(" ").filter((word) => word !== "");
-  for (let i = words.length - 2; i >= 0 && words.join(" ").length > limit; i--) {
-    words[i] = Array.from(words[i] ?? "")[0] ?? "";
-  }
-  return words.join(" ");
+/** What is wrong with a text, and what to do. */
+export interface TextProblem {
+  readonly what: string;
+  readonly remedy: string;
 }
 
-const modifiers: Readonly<
-  Record<string, { readonly argument: RegExp; act(text: string, argument: string): string }>
-> = {
-  upper: { argument: /^$/, act: (text) => text.toUpperCase() },
-  /** Basic Latin by ICAO Doc 9303-3. */
-  latin: { argument: /^$/, act: (text) => transliterate(text) },
-  /** Letters and digits only. */
-  compact: { argument: /^$/, act: (text) => text.replaceAll(/[^\p{L}\p{N}]/gu, "") },
-  short: { argument: /^\d{1,3}$/, act: (text, limit) => shorten(text, Number(limit)) },
-  first: { argument: /^\d{1,3}$/, act: (text, count) => Array.from(text).slice(0, Number(count)).join("") },
-  fill: { argument: /^\d{1,3}$/, act: (text, length) => text.padEnd(Number(length), "<") },
-  /** With its ICAO check digit behind it. */
-  check: { argument: /^$/, act: (text) => text + checkDigit(text) },
-  /** An ISO 8601 date in another order: DD, MM, YYYY, YY. */
-  date: {
-    argument: /^[DMY. /-]{4,10}$/,
-    act(text, form) {
-      const [, year = "", month = "", day = ""] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text) ?? [];
-      if (year === "") return text;
-      return form.replace("YYYY", year).replace("YY", year.slice(2)).replace("MM", month).replace("DD", day);
-    },
-  },
-  /** How a list becomes a text; ", " when not said. */
-  join: { argument: /^.{1,5}$/, act: (text) => text },
-};
-
 /** The template, or what is wrong with it. */
-export function parseTemplate(source: string): TextTemplate | string {
+export function parseTemplate(source: string): TextTemplate | TextProblem {
   const parts: Part[] = [];
   let rest = source;
   while (rest !== "") {
@@ -66,7 +38,10 @@ export function parseTemplate(source: string): TextTemplate | string {
     }
     const found = /^\{([A-Za-z][A-Za-z0-9]*)((?:\|[^{}|]+)*)\}/.exec(rest);
     if (found === null)
-      return `a field is written {name} or {name|modifier}, which is not so from character ${String(source.length - rest.length + 1)}`;
+      return {
+        what: `a field is written {name} or {name|modifier}, which is not so from character ${String(source.length - rest.length + 1)}`,
+        remedy: "correct the text",
+      };
     const [whole, field = "", tail = ""] = found;
     const list: Modifier[] = [];
     for (const word of tail.split("|").slice(1)) {
@@ -74,9 +49,15 @@ export function parseTemplate(source: string): TextTemplate | string {
       const name = colon < 0 ? word : word.slice(0, colon);
       const argument = colon < 0 ? "" : word.slice(colon + 1);
       const known = modifiers[name];
-      if (known === undefined)
-        return `"${name}" is not a modifier; there are ${Object.keys(modifiers).join(", ")}`;
-      if (!known.argument.test(argument)) return `"${word}" has a wrong argument`;
+      if (known === undefined) {
+        const near = nearest(name, Object.keys(modifiers));
+        return {
+          what: `"${name}" is not a modifier`,
+          remedy: `${near === undefined ? "" : `did you mean "${near}"? `}there are ${Object.keys(modifiers).join(", ")}`,
+        };
+      }
+      const wrong = known.wrong(argument);
+      if (wrong !== undefined) return { what: `"${word}" ${wrong}`, remedy: `write ${known.write}` };
       list.push({ name, argument });
     }
     parts.push({ field, modifiers: list });

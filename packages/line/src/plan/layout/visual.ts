@@ -4,7 +4,7 @@ import { holds } from "./conditions.js";
 import { embossLines, placeEmboss, raisedOn } from "./emboss.js";
 import { bareFront, compileLayout, type FaceLayout, layoutFace } from "./face.js";
 import type { Fonts } from "./fonts.js";
-import { raisedLines, type StruckLine } from "./lint-geometry.js";
+import { type Blank, raisedLines, type StruckLine } from "./lint-struck.js";
 import { LayoutProblem } from "./problem.js";
 import {
   type EmbossTemplate,
@@ -36,6 +36,8 @@ export interface VisualLayout {
   readonly sides: readonly FaceLayout[];
   /** Takes the front's place where nothing is drawn. */
   readonly bare: FaceLayout;
+  /** What the blank carries, of the sides that are known. */
+  readonly blank: readonly Blank[];
   /** The embossing layout, where there is one. */
   readonly raised: EmbossTemplate | undefined;
   /** Cards of it need an embosser. */
@@ -89,6 +91,9 @@ export function compileVisual(
   const sides = [...side("front"), ...side("back")];
   const raised =
     files.emboss === undefined ? undefined : parseEmboss(files.emboss.text, files.emboss.file, offered);
+  const bare = bareFront(fonts);
+  // Characters that are raised on an otherwise bare card still stand on its front.
+  const known = sides.some(({ template }) => template.side === "front") ? sides : [bare, ...sides];
   const emboss = (values: FieldValues): readonly EmbossLine[] =>
     raised === undefined ? [] : embossLines(raised, values);
   const parts = sides.map(
@@ -96,7 +101,8 @@ export function compileVisual(
   );
   return {
     sides,
-    bare: bareFront(fonts),
+    bare,
+    blank: known.map(({ template }) => template),
     raised,
     embossed:
       raised !== undefined ||
@@ -110,9 +116,11 @@ export function compileVisual(
     },
     struck: (values, photos) => [
       ...raisedLines(raised, emboss(values)),
-      ...sides.flatMap(({ template }) =>
-        template.fields.flatMap((field) =>
-          field.kind === "emboss" && holds(field.when, values, photos) ? [placeEmboss(field, values)] : [],
+      ...sides.flatMap(({ template: { side, fields } }) =>
+        fields.flatMap((field) =>
+          field.kind === "emboss" && holds(field.when, values, photos)
+            ? [{ ...placeEmboss(field, values), side }]
+            : [],
         ),
       ),
     ],

@@ -1,5 +1,5 @@
 /** Places of an ID-1 card that the standards keep for something, mm from the upper left corner of the side that carries it. */
-import { stripe, wheels } from "@persoline/card/id1";
+import { stripe, struckWords } from "@persoline/card/id1";
 import type { Box, PlacedLine } from "../placed.js";
 import { card } from "./art.js";
 
@@ -88,16 +88,16 @@ export function beyondOutline(box: Box, inset: number): number {
   return Math.max(over, ...around);
 }
 
-/** Where raised or pressed characters will stand. */
-export function struckBox(line: Pick<PlacedLine, "text" | "font" | "x" | "yFromBottom" | "pitch">): Box {
-  const { height } = wheels[line.font];
-  return {
-    x: line.x - line.pitch / 2,
-    y: card.height - line.yFromBottom - height / 2,
-    width: line.text.length * line.pitch,
-    height,
-  };
-}
+/** Where raised or pressed characters will stand, word by word. */
+export const struckBoxes = (
+  line: Pick<PlacedLine, "text" | "font" | "x" | "yFromBottom" | "pitch">,
+): readonly Box[] =>
+  struckWords(line).map(({ left, right, bottom, top }) => ({
+    x: left,
+    y: card.height - top,
+    width: right - left,
+    height: top - bottom,
+  }));
 
 /** The same place seen from the other side. */
 export const fromBehind = (box: Box): Box => ({ ...box, x: card.width - right(box) });

@@ -59,6 +59,8 @@ describe("records", () => {
     ["too low for the carriage", job({ ...holder, yFromBottom: 3 }), "way up"],
     ["the number off its line", job({ ...number, yFromBottom: 20 }), "number line"],
     ["a name above its area", job({ ...holder, yFromBottom: 17.5 }), "name and address"],
+    ["a name whose feet come too near the edge", job({ ...holder, yFromBottom: 3.6 }), "name and address"],
+    ["a name that begins before its area", job({ ...holder, x: 6 }), "name and address"],
     ["two lines on one another", job(holder, { ...holder, x: 20, yFromBottom: 8 }), "onto line 1"],
     [
       "an indent wheel that shall emboss",

@@ -1,5 +1,5 @@
 /** Neutral records of what an embosser strikes: positions in mils (1/1000 inch), as desktop embossers take them, checked before they leave. */
-import { embossAreas, lackedBy, wheels } from "@persoline/card/id1";
+import { areStruckOnto, isInArea, lackedBy, wheels } from "@persoline/card/id1";
 import { DeviceFault } from "../../problem.js";
 import type { MarkJob, StruckLine } from "../port.js";
 
@@ -36,7 +36,6 @@ export function recordsOf(
 ): readonly StruckRecord[] {
   const refuse = (line: number, why: string): DeviceFault =>
     new DeviceFault(device, "refused", `${device} strikes nothing: line ${String(line + 1)} ${why}`);
-  const { number, name } = embossAreas;
   if (job.lines.length === 0)
     throw new DeviceFault(device, "refused", `${device} was given no line to strike`);
   const records = job.lines.map((line, at): StruckRecord => {
@@ -54,26 +53,18 @@ export function recordsOf(
       throw refuse(at, "lies outside the carriage's way across");
     if (record.yMils < travel.y[0] || record.yMils > travel.y[1])
       throw refuse(at, "lies outside the carriage's way up");
-    if (line.font === "7B" && Math.abs(line.yFromBottom - number.centre) > number.slack)
+    if (!isInArea(line))
       throw refuse(
         at,
-        "lies off the number line (ISO/IEC 7811-3: its centre is 21.42 mm above the bottom edge)",
-      );
-    if (line.font === "4B" && (line.yFromBottom < name.lowest || line.yFromBottom > name.highest))
-      throw refuse(
-        at,
-        "has its middle outside the area of name and address (ISO/IEC 7811-3: 2.41 to 16.94 mm)",
+        line.font === "7B"
+          ? "lies off the number line (ISO/IEC 7811-3: its centre is 21.42 mm above the bottom edge)"
+          : "lies outside the area of name and address (ISO/IEC 7811-3: its characters stand 2.41 to 16.94 mm above the bottom edge)",
       );
     return record;
   });
   for (const [at, line] of job.lines.entries()) {
-    const clash = job.lines.findIndex((other, before) => before < at && meet(line, other));
+    const clash = job.lines.findIndex((other, before) => before < at && areStruckOnto(line, other));
     if (clash >= 0) throw refuse(at, `is struck onto line ${String(clash + 1)}`);
   }
   return records.toSorted((a, b) => a.font.localeCompare(b.font) || a.yMils - b.yMils);
 }
-
-const meet = (one: StruckLine, other: StruckLine): boolean =>
-  Math.abs(one.yFromBottom - other.yFromBottom) < (wheels[one.font].height + wheels[other.font].height) / 2 &&
-  one.x - one.pitch / 2 < other.x + (other.text.length - 0.5) * other.pitch &&
-  other.x - other.pitch / 2 < one.x + (one.text.length - 0.5) * one.pitch;

@@ -165,6 +165,17 @@ describe("a tray", () => {
     expect(journal()).not.toMatch(/ANNA|KOVACS|BELA|TOTH/);
     expect(await one.openTrays()).toEqual([]);
   });
+  test("cards of a tray that was withdrawn and still lies there are no strangers of the next", async () => {
+    bodies = [{ name: "1", serial: "0A" }];
+    const one = client();
+    await one.countOut("T1", [card("0A", "ANNA"), card("0B", "BELA")]);
+    while (struck.length === 0) await sleep(5);
+    await one.withdraw("T1");
+    bodies.push({ name: "2", serial: "0B" }, { name: "3", serial: "0C" });
+    await one.countOut("T2", [card("0C", "CILI")]);
+    expect(await finished(one, "T2")).toMatchObject({ strangers: 0, cards: [{ state: "struck" }] });
+    expect(struck).toEqual(["ANNA", "CILI"]);
+  });
   test("a machine that does not confirm makes a reject, which is struck no second time", async () => {
     bodies = [{ name: "1", serial: "0A" }];
     machine = () => Promise.reject(new DeviceFault("machine", "timeout", "machine gave no answer"));

@@ -274,7 +274,7 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     if (!renewed()) raw.destroy();
   });
 
-  /** Bodies that are no card of the trays in work: each is told once. */
+  /** Bodies that are no card of the trays here, or do not say who they are: each is told once. */
   const strangers = new Set<string>();
   /** Waits until the machine can begin this card. False: it is not to be begun any more, and stays as it is. */
   const mayBegin = async (machine: Marker, tray: BookedTray, serial: string): Promise<boolean> => {
@@ -309,7 +309,8 @@ export async function embossStation(options: EmbossStationOptions): Promise<Embo
     );
     if (tray === undefined || serial === undefined) {
       const [first] = open;
-      const ours = open.some(({ cards }) => cards.some((card) => card.serial === serial));
+      // Also of a tray that was withdrawn, and still lies here until the line takes it back.
+      const ours = [...book.trays.values()].some(({ cards }) => cards.some((card) => card.serial === serial));
       if (first !== undefined && !ours && !atHead && !strangers.has(body)) {
         strangers.add(body);
         book.write({
