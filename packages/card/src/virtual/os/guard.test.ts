@@ -1,4 +1,5 @@
 /** Whoever carries a session's commands tries to lead the card elsewhere between two of them (docs/card-os.md, 11). */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { image12, image13, image20, image21, image22 } from "../../../tools/bench.js";
 import { Bench, completedStore, create, createMf, tlv } from "../../../tools/os-bench.js";
@@ -100,6 +101,24 @@ describe.each([
       // Nothing of it is left behind: the card goes on as without a session.
       expect(on.say("00A4000C023F00")).toBe(kept);
     }
+  });
+
+  test("whatever comes from outside, no command of the session is done after it", () => {
+    const made = bench(image);
+    const outside = fc
+      .uint8Array({ minLength: 4, maxLength: 24 })
+      .filter(([cla = 0]) => (cla & 0x7f) !== 0x04)
+      .map((bytes) => hex(bytes));
+    fc.assert(
+      fc.property(outside, (sent) => {
+        made.reset();
+        made.open(0x01);
+        expect(made.safe(lead)).toBe(kept);
+        made.say(sent);
+        expect(made.safe("00A4000C020101")).toBe(gone);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test("a SELECT that fails ends the session too; INITIALIZE UPDATE opens another one", () => {
