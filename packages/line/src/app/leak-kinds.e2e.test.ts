@@ -300,7 +300,12 @@ function keysOf(kind: Kind, serial: string): [string, Uint8Array][] {
       ]),
     ];
   }
-  const set = Object.entries(diversifyKdf3(nodeCrypto, master("gp-issuer"), number));
+  const { enc, mac, dek } = diversifyKdf3(nodeCrypto, master("gp-issuer"), number);
+  const set: [string, Uint8Array][] = [
+    ["ENC", enc],
+    ["MAC", mac],
+    ["DEK", dek],
+  ];
   // The application's key is the issuer's own where she made it.
   if (kind === "issuer") return set;
   return [...set, ["access key", diversifyKeyKdf3(nodeCrypto, master("access-app"), number, 1)]];
