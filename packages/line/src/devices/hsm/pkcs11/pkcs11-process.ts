@@ -1,5 +1,6 @@
 /** The process that alone speaks to the token: a library that dies takes only this process with it. */
 import { drawFrom } from "../draw.js";
+import { holdOffice } from "../office/hold.js";
 import { witnessed } from "../office/witness.js";
 import { selfTest } from "../self-test.js";
 import { type Hear, serve } from "../serve.js";
@@ -35,11 +36,16 @@ serve<TokenCeremony, TokenUnlock>({
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
-    const token = await opening(unlock, hear, begunIn(ceremony.file));
+    const release = holdOffice(ceremony.file);
     try {
-      makeTokenKeys(token, ceremony, probeToken(token, unlock.missing));
+      const token = await opening(unlock, hear, begunIn(ceremony.file));
+      try {
+        makeTokenKeys(token, ceremony, probeToken(token, unlock.missing));
+      } finally {
+        token.disconnect();
+      }
     } finally {
-      token.disconnect();
+      release();
     }
   },
   open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {
