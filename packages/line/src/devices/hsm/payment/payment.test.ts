@@ -401,7 +401,9 @@ describe("what is refused", () => {
     const card = new TestCard("scp03");
     await card.personalize(calls, ready);
     const life = { state: "deactivated", since: "2027", source: "drawn", ceremony: "none", kcv: "" } as const;
-    const later = vaultCalls(ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key)));
+    const retired = ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key));
+    retired.orders = ring.orders;
+    const later = vaultCalls(retired);
     const { secrets } = ready;
     openOrderNow(later, secrets.order, ready.list);
     const { pin, sealed: _, ...own } = secrets.payment[application] ?? ({} as never);
