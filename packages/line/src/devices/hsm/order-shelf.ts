@@ -31,8 +31,10 @@ export interface Shelf {
   destroy(name: string, note: Uint8Array): void;
 }
 
-/** Beside the keystore or the register of a token's keys. */
-export const shelfOf = (kept: string): Shelf => folderShelf(`${kept}.orders`);
+/** The folder beside a keystore or a register of a token's keys. */
+export const ordersBeside = (kept: string): string => `${kept}.orders`;
+
+export const shelfOf = (kept: string): Shelf => folderShelf(ordersBeside(kept));
 
 function folderShelf(folder: string): Shelf {
   const fileOf = (name: string): string => join(folder, name);
