@@ -381,6 +381,7 @@ export class Keyring {
   }
 
   wipe(): void {
+    this.orders.wipe();
     // Key objects go with what held them, and OpenSSL zeroes them then.
     for (const { bytes } of this.#keys.values()) bytes.fill(0);
     this.#keys.clear();

@@ -3,6 +3,7 @@
  * that they end in one place: with one of them destroyed, no copy of the database opens any more what was sealed under it.
  */
 import { createHash, hkdfSync } from "node:crypto";
+import { unmovedCopy } from "@persoline/card/bytes";
 import { random } from "./draw.js";
 import { gcmOpened, gcmSealed } from "./gcm.js";
 import type { Shelf } from "./order-shelf.js";
@@ -16,6 +17,7 @@ export type OrderEnd = "delivery" | "erasure";
 const ends: readonly OrderEnd[] = ["delivery", "erasure"];
 
 const LENGTH = 32;
+const OPENED_AT_MOST = 64;
 /** In the place of a secret that was destroyed. */
 const NOTE = Buffer.from("persoline: destroyed\n");
 
@@ -26,6 +28,8 @@ export class OrderSecrets {
   readonly #shelf: Shelf;
   /** Orders that are known to have secrets: where both are gone, they are lost, and were not made before there were any. */
   readonly #known = new Set<string>();
+  /** Those that were opened last, for cards come by the hundred: each is looked for all the same, for another process may have destroyed it. */
+  readonly #opened = new Map<string, { readonly stamp: string; readonly secret: Uint8Array }>();
 
   constructor(shelf: Shelf) {
     this.#shelf = shelf;
@@ -56,7 +60,12 @@ export class OrderSecrets {
    * it is no file of this installation.
    */
   of(order: string, end: OrderEnd, sealing: Uint8Array): Uint8Array | undefined {
-    const sealed = this.#shelf.read(nameOf(order, end));
+    const name = nameOf(order, end);
+    const stamp = this.#shelf.stamp(name);
+    const opened = this.#opened.get(name);
+    if (opened !== undefined && opened.stamp === stamp) return unmovedCopy(opened.secret);
+    this.#forget(name);
+    const sealed = stamp === undefined ? undefined : this.#shelf.read(name);
     refuseEnded(order, end, standingOf(sealed));
     if (sealed === undefined) {
       const isKnown = this.#known.has(order) || ends.some((one) => this.#standing(order, one) === "there");
@@ -71,6 +80,11 @@ export class OrderSecrets {
         `${this.#shelf.placeOf(nameOf(order, end))} is damaged, or another installation's: without it what was sealed for order ${order} does not open. Restore this file from the newest backup; nothing was opened, nothing sent`,
       );
     this.#known.add(order);
+    if (stamp !== undefined) {
+      const [oldest] = this.#opened.keys();
+      if (this.#opened.size >= OPENED_AT_MOST && oldest !== undefined) this.#forget(oldest);
+      this.#opened.set(name, { stamp, secret: unmovedCopy(secret) });
+    }
     return secret;
   }
 
@@ -88,13 +102,25 @@ export class OrderSecrets {
   /** Destroys it for good. Answers whether there was something left to do: after an interruption the same call does the rest. */
   end(order: string, end: OrderEnd): boolean {
     if (this.#standing(order, end) === "destroyed") return false;
+    this.#forget(nameOf(order, end));
     // Also where there is none: seals of before there were secrets, and a file that somebody puts back, are refused by the note.
     this.#shelf.destroy(nameOf(order, end), NOTE);
     return true;
   }
 
+  /** Of this process's memory; what is kept stays. */
+  wipe(): void {
+    for (const name of this.#opened.keys()) this.#forget(name);
+  }
+
   #standing(order: string, end: OrderEnd): Standing {
-    return standingOf(this.#shelf.read(nameOf(order, end)));
+    const name = nameOf(order, end);
+    return standingOf(this.#shelf.stamp(name) === undefined ? undefined : this.#shelf.read(name));
+  }
+
+  #forget(name: string): void {
+    this.#opened.get(name)?.secret.fill(0);
+    this.#opened.delete(name);
   }
 }
 

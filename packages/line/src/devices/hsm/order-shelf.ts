@@ -25,6 +25,8 @@ export interface Shelf {
   /** As people are told of it. */
   placeOf(name: string): string;
   read(name: string): Uint8Array | undefined;
+  /** Another one for another content; undefined: there is none. Much cheaper than reading. */
+  stamp(name: string): string | undefined;
   /** Durable, and whole or not there at all; what is there already stays as it is. */
   put(name: string, content: Uint8Array): void;
   /** Overwrites what is there, and leaves the note in its place, durably. After an interruption what is read is the old content, zeros, or the note. */
@@ -48,6 +50,11 @@ function folderShelf(folder: string): Shelf {
         throw problem;
       }
     },
+    stamp: (name) => {
+      const found = statSync(fileOf(name), { bigint: true, throwIfNoEntry: false });
+      // What takes a file's place has a number of its own, within whatever time of the clock.
+      return found && [found.ino, found.size, found.mtimeNs, found.ctimeNs].join(" ");
+    },
     put: (name, content) => {
       makeFolder(folder);
       const file = fileOf(name);
@@ -58,7 +65,7 @@ function folderShelf(folder: string): Shelf {
         // A name for what is whole and on the disk; unlike renaming it takes nothing's place.
         linkSync(temporary, file);
       } catch (problem) {
-        if (!isCoded(problem, "EEXIST")) throw problem;
+        if (!isCoded(problem, "EEXIST")) throw unwritten(file, problem);
       } finally {
         rmSync(temporary, { force: true });
       }
@@ -69,7 +76,11 @@ function folderShelf(folder: string): Shelf {
       makeFolder(folder);
       const file = fileOf(name);
       if (existsSync(file)) overwrite(file);
-      writeDurably(file, note);
+      try {
+        writeDurably(file, note);
+      } catch (problem) {
+        throw unwritten(file, problem);
+      }
       // Left by a process that was killed while it made the file: the second name of the same bytes, or of a secret that was never used.
       for (const left of readdirSync(folder))
         if (left.startsWith(`${basename(file)}.`)) rmSync(fileOf(left), { force: true });
@@ -84,6 +95,7 @@ export function memoryShelf(): Shelf {
   return {
     placeOf: (name) => `${name} of this process`,
     read: (name) => all.get(name),
+    stamp: (name) => all.get(name)?.toString(),
     put: (name, content) => {
       if (!all.has(name)) all.set(name, content);
     },
@@ -96,6 +108,12 @@ export function memoryShelf(): Shelf {
 
 const isCoded = (problem: unknown, code: string): boolean =>
   problem instanceof Error && "code" in problem && problem.code === code;
+
+const unwritten = (file: string, problem: unknown): Error =>
+  new Error(
+    `${file} could not be written (${problem instanceof Error ? problem.message : "no reason"}): make room on the disk, then run the same command again, and it does the rest`,
+    { cause: problem },
+  );
 
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
