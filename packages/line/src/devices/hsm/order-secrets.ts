@@ -41,9 +41,9 @@ export class OrderSecrets {
     const key = ownKey(sealing);
     try {
       for (const end of ends) {
-        if (this.#standing(order, end) === "there") continue;
         const secret = random(LENGTH);
         try {
+          // One that is there stays, and is on the disk when this returns, whoever made it.
           this.#shelf.put(nameOf(order, end), gcmSealed(key, associated(order, end), secret));
         } finally {
           secret.fill(0);
