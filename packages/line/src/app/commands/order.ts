@@ -280,11 +280,6 @@ export function addOrderCommands(program: Command): void {
     .action(
       (number: string, options: DecisionOptions & { readonly and: string; readonly gatesToo?: boolean }) =>
         withDecision(options, async (store, data, by, hsm) => {
-          await known(store, number);
-          if (hsm === undefined)
-            throw new Refusal(
-              `the security module that order ${number} was taken in with is needed to erase it: name it as the commands before did`,
-            );
           const holders = options.gatesToo === true ? "forget" : "keep";
           const { files } = await erase({
             store,

@@ -73,6 +73,18 @@ export async function endedOrders(opened: () => Promise<Hsm>, folder: string): P
           });
       }
     };
+    // Two processes take in the same order at once, and the secrets of both are the same.
+    for (const order of ["R-1", "R-2", "R-3", "R-4"]) {
+      const keys = await Promise.all([before, ends].map((hsm) => hsm.createDataKey({ order, policy })));
+      for (const [from, hsm] of [
+        [1, before],
+        [0, ends],
+      ] as const) {
+        const one = keys[from] ?? new Uint8Array(0);
+        const opens = await saidBy(hsm.releaseDataKey({ order, sealed: one, policy }));
+        said.push({ way: `${order}, taken in twice at once`, said: opens, expected: "done" });
+      }
+    }
     const all = (what: string) => (what === "its PIN into a card" ? "made" : "done");
     const isKey = (what: string): boolean => what.startsWith("its data key");
     await tell("in production", own, sealed, all);

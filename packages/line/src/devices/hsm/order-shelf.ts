@@ -116,8 +116,8 @@ const unwritten = (file: string, problem: unknown): Error =>
   );
 
 function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Also when another process made it just now.
   syncFolder(dirname(folder));
 }
 
