@@ -237,12 +237,13 @@ describe("with the vault", () => {
     const kept = join(folder, "kept.json");
     renameSync(join(data, "keystore.json"), kept);
     const files = () =>
-      readdirSync(data).flatMap((name) =>
-        name.endsWith(".pem") || name.startsWith("keystore")
+      readdirSync(data, { recursive: true, encoding: "utf8" }).flatMap((name) =>
+        name.endsWith(".pem") || /^keystore.*(?:json|key|until-[a-z]+)$/.test(name)
           ? [[name, readFileSync(join(data, name), "hex")]]
           : [],
       );
     const before = files();
+    expect(before.filter(([name]) => name?.includes("until-"))).toHaveLength(2);
     for (const words of [
       ["run", order, "--line", line],
       ["letters", "release", "P-1", ...two],

@@ -64,7 +64,7 @@ function keeper(): Kept {
 function blockOf({ pins }: Kept): Uint8Array {
   const sealed = pins.get("pin");
   if (sealed === undefined) throw new Error("no PIN was kept");
-  const digits = unseal(ring.sealing(), { purpose: "pin", ...whose, name: "pin" }, sealed);
+  const digits = unseal(ring, { purpose: "pin", ...whose, name: "pin" }, sealed);
   return pinBlock2(digits.map((digit) => digit - 0x30));
 }
 
@@ -262,11 +262,7 @@ describe("the security module", () => {
     expect(drawn).toMatchObject({ sw: 0x9000, verdict: "right", data: new Uint8Array(0) });
     expect(drawn?.sealed?.length).toBeGreaterThan(20);
     expect(() =>
-      unseal(
-        ring.sealing(),
-        { purpose: "pin", ...whose, record: 8, name: "pin" },
-        drawn?.sealed ?? unhex(""),
-      ),
+      unseal(ring, { purpose: "pin", ...whose, record: 8, name: "pin" }, drawn?.sealed ?? unhex("")),
     ).toThrow("belongs elsewhere");
   });
 

@@ -195,7 +195,14 @@ export function addOrderCommands(program: Command): void {
     )
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions & { readonly printed: readonly string[] }) =>
-      withOrder(number, options, async ({ stored, store, data, by }) => {
+      withOrder(number, options, async ({ stored, store, data, by, hsm }) => {
+        if (stored.deliveredAt !== undefined && (await hsm.endPins({ order: number })) === "ended") {
+          await store.sweep();
+          if (options.json === true) return printJson({ order: number, state: stored.state, entered: 0 });
+          return print(
+            `Order ${number} was delivered already; what was left of its PINs' secrets is destroyed now.`,
+          );
+        }
         const { product, planned } = await readAnyProduct(stored.spec.product);
         await mayDeliver({ stored, pins: planned.pins, printed: options.printed, store, data });
         const roles = registerOf(product, stored.spec.product);
@@ -204,6 +211,8 @@ export function addOrderCommands(program: Command): void {
             ? []
             : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
         await store.orders.deliver({ order: number, by, holders, printed: options.printed });
+        // After the accounts, which refuse what is not due: nothing that is undelivered loses its PINs, and the same command does what is left.
+        await hsm.endPins({ order: number });
         // The PINs are gone from the tables; this takes them out of the file.
         if (planned.pins.length > 0) await store.sweep();
         const entered = holders.length;
@@ -252,6 +261,8 @@ export function addOrderCommands(program: Command): void {
         if (hsm !== undefined) await mustKeepFor(hsm, stored, []);
         await store.accounts.recount();
         await store.orders.close({ order: number, by });
+        // Its delivery may have been interrupted before this.
+        await hsm?.endPins({ order: number });
         if (options.json === true) return printJson({ order: number, state: "closed" });
         print(`Order ${number} is closed.`);
       }),
@@ -268,9 +279,17 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --and 'B. Novak'")
     .action(
       (number: string, options: DecisionOptions & { readonly and: string; readonly gatesToo?: boolean }) =>
-        withDecision(options, async (store, data, by) => {
+        withDecision(options, async (store, data, by, hsm) => {
           const holders = options.gatesToo === true ? "forget" : "keep";
-          const { files } = await erase({ store, data, order: number, by, approvedBy: options.and, holders });
+          const { files } = await erase({
+            store,
+            data,
+            order: number,
+            by,
+            approvedBy: options.and,
+            holders,
+            hsm,
+          });
           if (options.json === true) return printJson({ order: number, state: "erased", files, holders });
           print(
             `The personal data of order ${number} are gone from the database and ${counted(files, "file")}; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,

@@ -266,7 +266,7 @@ export function vaultCalls(
             ? randomDigits(length, source)
             : pinFrom(ring, policies, by, { order, record, length, pan });
         try {
-          return seal(sealing, { purpose: "pin", order, record, name, policy, account }, digits);
+          return seal(ring, { purpose: "pin", order, record, name, policy, account }, digits);
         } finally {
           digits.fill(0);
         }
@@ -290,7 +290,7 @@ export function vaultCalls(
           // What a card drew goes into no other, and has its letter all the same.
           const listed = listOf(sealed) === NO_CARD ? { policy: NO_CARD } : list;
           const digits = again(() =>
-            unseal(ring.sealing(), { purpose: "pin", order, record, name, ...listed }, sealed),
+            unseal(ring, { purpose: "pin", order, record, name, ...listed }, sealed),
           );
           pages.push({ letter, addressee, digits });
         }
@@ -320,9 +320,11 @@ export function vaultCalls(
     createDataKey: ({ order, policy: sentences }) => {
       const policy = sentences === undefined ? NO_CARD : policies.judged(sentences);
       return again(() => {
+        // On the disk before anything is sealed under them.
+        ring.orders.create(order, ring.sealing());
         const key = random(32);
         try {
-          return seal(ring.sealing(), { purpose: "data-key", order, policy }, key);
+          return seal(ring, { purpose: "data-key", order, policy }, key);
         } finally {
           key.fill(0);
         }
@@ -330,18 +332,22 @@ export function vaultCalls(
     },
     releaseDataKey: ({ order, sealed, policy: sentences }) => {
       if (sentences === undefined) {
-        const key = again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed));
+        const key = again(() => unseal(ring, { purpose: "data-key", order }, sealed));
         policies.released(order, listOf(sealed));
         return key;
       }
       const policy = policies.judged(sentences);
       const unlisted = isUnlisted(sealed);
-      const key = again(() =>
-        unseal(ring.sealing(), { purpose: "data-key", order, policy, unlisted }, sealed),
-      );
+      const key = again(() => unseal(ring, { purpose: "data-key", order, policy, unlisted }, sealed));
       policies.fix(order, sentences, unlisted);
       policies.released(order, unlisted ? undefined : policy);
       return key;
+    },
+    endPins: ({ order }) => (ring.orders.end(order, "delivery") ? "ended" : "ended-before"),
+    endOrder: ({ order }) => {
+      policies.end(order);
+      const ended = [ring.orders.end(order, "delivery"), ring.orders.end(order, "erasure")];
+      return ended.includes(true) ? "ended" : "ended-before";
     },
 
     sign: (purpose, bytes) => {
@@ -370,16 +376,15 @@ const SIGNED: readonly Parameters<Hsm["sign"]>[0][] = ["result", "audit"];
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
 function judgeSeals(ring: Keyring, policies: OrderPolicies, secrets: SealedSecrets): void {
   const { order, record, pins, issuer = {}, payment = {} } = secrets;
-  const sealing = ring.sealing();
   const policy = policies.of(order);
   const list = policy && { policy: policy.digest, unlisted: policy.unlisted };
   for (const application of Object.keys(payment))
     withOwnPin(ring, policies.payment(secrets, application), { secrets, application }, () => undefined);
   for (const [name, sealed] of Object.entries(issuer)) {
-    unseal(sealing, { purpose: "issuer-dgi", order, record, name, ...list }, sealed).fill(0);
+    unseal(ring, { purpose: "issuer-dgi", order, record, name, ...list }, sealed).fill(0);
   }
   for (const [name, sealed] of Object.entries(pins)) {
-    unseal(sealing, { purpose: "pin", order, record, name, ...list }, sealed).fill(0);
+    unseal(ring, { purpose: "pin", order, record, name, ...list }, sealed).fill(0);
   }
 }
 

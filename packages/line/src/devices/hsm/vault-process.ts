@@ -8,6 +8,8 @@ import { holdOffice } from "./office/hold.js";
 import { inForce } from "./office/lists.js";
 import type { OpenOffice } from "./office/room.js";
 import { witnessed } from "./office/witness.js";
+import { OrderSecrets } from "./order-secrets.js";
+import { shelfOf } from "./order-shelf.js";
 import { probeProcess } from "./probes.js";
 import { selfTest } from "./self-test.js";
 import { type Hear, serve } from "./serve.js";
@@ -40,6 +42,7 @@ serve<VaultCeremony, VaultUnlock>({
       const { environment, keys, book } =
         deed === undefined ? office.keep : await witnessed(office, deed, hearOther);
       const ring = new Keyring(environment, keys);
+      ring.orders = new OrderSecrets(shelfOf(file));
       ring.lettersOf = deed?.order;
       ring.office = officeHead(book.acts);
       ring.policies = inForce(book.lists);

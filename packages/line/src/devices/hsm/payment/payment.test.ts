@@ -29,6 +29,7 @@ import { IccKeys, wipePair } from "./icc-keys.js";
 import { isRsa } from "./issuer-key.js";
 import type { PaymentAsk } from "../port.js";
 import { seal, unseal } from "../seal.js";
+import { sealingAlone } from "../seal.test.data.js";
 import { anyPin, openOrderNow, placesOf } from "../order.test.data.js";
 import { policyDigest } from "../order-policy.js";
 import { paymentSentences } from "../payment-sentences.js";
@@ -95,9 +96,11 @@ function ringOf(
   return new Keyring(environment, [...stored, ...own].map(change));
 }
 
+let ring: Keyring;
 let calls: ReturnType<typeof vaultCalls>;
 beforeEach(() => {
-  calls = vaultCalls(ringOf());
+  ring = ringOf();
+  calls = vaultCalls(ring);
 });
 afterEach(() => {
   drawFrom();
@@ -109,7 +112,7 @@ const seedBytes = (seed: string) => seededBytes(nodeCrypto, seed);
 
 const pinOf = ({ secrets }: Prepared): Uint8Array =>
   unseal(
-    sealing,
+    ring,
     { purpose: "pin", order: "P-1", record: secrets.record, name: "pin" },
     secrets.pins["pin"] ?? unhex(""),
   ).map((code) => code - 0x30);
@@ -398,7 +401,9 @@ describe("what is refused", () => {
     const card = new TestCard("scp03");
     await card.personalize(calls, ready);
     const life = { state: "deactivated", since: "2027", source: "drawn", ceremony: "none", kcv: "" } as const;
-    const later = vaultCalls(ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key)));
+    const retired = ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key));
+    retired.orders = ring.orders;
+    const later = vaultCalls(retired);
     const { secrets } = ready;
     openOrderNow(later, secrets.order, ready.list);
     const { pin, sealed: _, ...own } = secrets.payment[application] ?? ({} as never);
@@ -426,11 +431,11 @@ describe("what is refused", () => {
     const place = { order: secrets.order, record: secrets.record };
     const before = { purpose: "pin", ...place, name: "pin", policy: policyDigest(list) } as const;
     const digits = Uint8Array.from([0x31, 0x32, 0x33, 0x34]);
-    const sealedPin = seal(sealing, before, digits);
+    const sealedPin = seal(sealingAlone(sealing), before, digits);
     const ask = { ...own, ...place, application, pin };
     expect(await calls.preparePayment([{ ...ask, sealedPin }])).toHaveLength(1);
     // Named since, and for nobody: it is no card's.
-    const nobodys = seal(sealing, { ...before, account: "" }, digits);
+    const nobodys = seal(sealingAlone(sealing), { ...before, account: "" }, digits);
     await expect(calls.preparePayment([{ ...ask, sealedPin: nobodys }])).rejects.toThrow("belongs elsewhere");
   });
 

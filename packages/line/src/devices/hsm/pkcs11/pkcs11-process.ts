@@ -2,6 +2,8 @@
 import { drawFrom } from "../draw.js";
 import { holdOffice } from "../office/hold.js";
 import { witnessed } from "../office/witness.js";
+import { OrderSecrets } from "../order-secrets.js";
+import { shelfOf } from "../order-shelf.js";
 import { selfTest } from "../self-test.js";
 import { type Hear, serve } from "../serve.js";
 import { mustStayInMemory, swapOf } from "../swap.js";
@@ -66,6 +68,7 @@ serve<TokenCeremony, TokenUnlock>({
       drawFrom((length) => token.random(length));
       const { operations, keptKeys, transports } = probeToken(token, unlock.missing);
       const ring = new TokenKeyring(token, file, register, { keptKeys, transports });
+      ring.orders = new OrderSecrets(shelfOf(file));
       ring.lettersOf = deed?.order;
       return vaultCalls(ring, { provider: providerOf(unlock), operations });
     } catch (error) {

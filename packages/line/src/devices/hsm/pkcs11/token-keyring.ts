@@ -254,6 +254,7 @@ export class TokenKeyring extends Keyring {
   }
 
   override wipe(): void {
+    this.orders.wipe();
     this.#whole = false;
     this.#sealing.fill(0);
     this.#masters.clear();
