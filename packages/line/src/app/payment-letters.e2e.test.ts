@@ -2,7 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import {
+  copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -108,13 +110,14 @@ describe("with the vault", () => {
     ]);
     // Straight to the printer, from a key that has a passphrase.
     const locked = join(folder, "locked.pem");
+    const line = ["--line-key", join(data, "line-signature.pub")];
     const passphrase = { cipher: "aes-256-cbc", passphrase: "of the print room" } as const;
     const key = createPrivateKey(readFileSync(printer()));
     writeFileSync(locked, key.export({ format: "pem", type: "pkcs8", ...passphrase }));
     const word = join(folder, "word");
     const piped = (said: string) => {
       writeFileSync(word, `${said}\n`, { mode: 0o600 });
-      const words = ["letters", "open", batch, "--printer-key", locked, "--key-passphrase-fd", "3"];
+      const words = ["letters", "open", batch, "--printer-key", locked, "--key-passphrase-fd", "3", ...line];
       return spawnSync(process.execPath, [program, ...words], {
         stdio: ["ignore", "pipe", "pipe", openSync(word, "r")],
       });
@@ -124,8 +127,9 @@ describe("with the vault", () => {
     const other = join(folder, "other.pem");
     writeFileSync(other, generateKeyPairSync("x25519").privateKey.export({ format: "pem", type: "pkcs8" }));
     for (const [words, code, said] of [
-      [["--printer-key", other, "--to", `${pdf}2`], 1, "encrypted for another printer's key"],
-      [["--printer-key", batch, "--to", `${pdf}2`], 1, "is no private key"],
+      [["--printer-key", other, ...line, "--to", `${pdf}2`], 1, "encrypted for another printer's key"],
+      [["--printer-key", other, "--to", `${pdf}2`], 1, `"persoline keys signature --out line-signature.pub"`],
+      [["--printer-key", batch, ...line, "--to", `${pdf}2`], 1, "is no private key"],
       [["--printer-key", printer(), "--json"], 2, "name a file with --to"],
     ] as const)
       expect(open(...words)).toMatchObject({ code, err: expect.stringContaining(said) as string });
@@ -133,6 +137,51 @@ describe("with the vault", () => {
       "is no batch of PIN letters",
     );
     expect(existsSync(`${pdf}2`)).toBe(false);
+  });
+
+  test("the print room prints what its line signed, and nothing else that is encrypted for its printer", () => {
+    const room = join(folder, "print-room");
+    mkdirSync(room);
+    const at = (name: string): string => join(room, name);
+    const batch = "B-0000001.letters";
+    copyFileSync(printer(), at("printer.pem"));
+    const written = readFileSync(join(place(), batch), "utf8");
+    const open = (name: string): Ended =>
+      persoline(["letters", "open", at(name), "--printer-key", at("printer.pem"), "--to", at("out.pdf")]);
+    const refused = (name: string, said: string) => {
+      expect(open(name)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(said) as string });
+      expect(existsSync(at("out.pdf"))).toBe(false);
+    };
+    writeFileSync(at(batch), written);
+    // Another line's half is in the place of the line's own.
+    const somebody = generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" });
+    writeFileSync(at("line-signature.pub"), somebody);
+    refused(batch, `${at(batch)} is signed by no line of ${at("line-signature.pub")}`);
+    writeFileSync(at("line-signature.pub"), readFileSync(printer()));
+    refused(batch, "is no public half of a line's signature");
+    const half = persoline(["keys", "signature", "--out", at("line-signature.pub"), "--data", data]);
+    expect(half).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("bring it to the machines") as string,
+    });
+    expect(readFileSync(at("line-signature.pub"), "utf8")).toBe(
+      readFileSync(join(data, "line-signature.pub"), "utf8"),
+    );
+    const { signature, ...unsigned } = JSON.parse(written) as { readonly signature: string };
+    writeFileSync(at("B-0000002.letters"), JSON.stringify({ ...unsigned, version: 1 }));
+    refused(
+      "B-0000002.letters",
+      "bears no signature of the line: a former program wrote it, or somebody else",
+    );
+    writeFileSync(at("B-0000002.letters"), JSON.stringify({ ...unsigned, batch: "B-0000002", signature }));
+    refused("B-0000002.letters", "is signed by no line of");
+    // The line's own, once more, where another is expected.
+    writeFileSync(at("B-0000002.letters"), written);
+    refused("B-0000002.letters", "is batch B-0000001 of order P-1 under another name");
+    expect(open(batch)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("B-0000001: 3 letters") as string,
+    });
   });
 
   test("two print a letter again: the same PIN under a new number and in a new batch, the old one void and its file gone", () => {

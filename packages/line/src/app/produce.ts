@@ -30,7 +30,7 @@ import { watchOf } from "./drifts.js";
 import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
 import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
-import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
+import { hasSealedStripe, lineKeysOf, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
 import { shownOf } from "./shown.js";
@@ -261,7 +261,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       keepPin: (place, pin, sealed) => store.orders.storePins(place.order, place.record, { [pin]: sealed }),
       payment: paymentDesk(hsm),
-      ...paymentStripes(order, data.stripeEncoderKey),
+      ...paymentStripes(order, data.stripeEncoderKey, await lineKeysOf(hsm)),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
       drawLabel: (begins) => store.stock.draw({ begins, line: file.line }),
