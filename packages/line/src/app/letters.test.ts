@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
 import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
 import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
@@ -12,6 +12,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
+import { nameBatches } from "./letter-drafts.js";
 import {
   numberLetters,
   releaseLetters,
@@ -85,8 +86,9 @@ afterEach(async () => {
 
 const two = { by: "Ada", witness: "Bo" };
 const number = () => numberLetters({ order, store, pins });
-const release = (more: { readonly hsm?: Hsm; readonly only?: readonly string[] } = {}) =>
-  releaseLetters({ order, store, hsm, data, ...two, ...more });
+const release = (
+  more: { readonly hsm?: Hsm; readonly store?: Store; readonly only?: readonly string[] } = {},
+) => releaseLetters({ order, store, hsm, data, ...two, ...more });
 const lying = () => readdirSync(data.letters(order));
 const pages = () => printedIn(data.letterPrinterKey, data.letters(order));
 const states = async () => (await store.letters.list(order)).map(({ state }) => state);
@@ -107,7 +109,7 @@ test("letters are numbered with the cards, and released in batches: an interrupt
     },
   };
   await expect(release({ hsm: failing })).rejects.toThrow("the vault's process ended");
-  expect(lying()).toEqual(["B-0000001.letters"]);
+  expect(lying()).toEqual(["B-0000001.letters.part"]);
   expect(new Set(await states())).toEqual(new Set(["numbered"]));
 
   expect(await release()).toMatchObject([{ batch: "B-0000002", letters: people }]);
@@ -123,6 +125,104 @@ test("letters are numbered with the cards, and released in batches: an interrupt
   }
   expect(await release()).toEqual([]);
 }, 60_000);
+
+describe("killed while a batch is released", () => {
+  const killed = (): never => {
+    throw new Error("killed");
+  };
+  const dyingHsm = (writeLetters: Hsm["writeLetters"]): Hsm => ({ ...hsm, writeLetters });
+  const dyingStore = (released: Store["letters"]["released"]): Store => ({
+    ...store,
+    letters: { ...store.letters, released },
+  });
+  /** What dies then, and whether the batch is entered. */
+  const moments: Readonly<
+    Record<string, { readonly isEntered: boolean; readonly dying: () => { hsm?: Hsm; store?: Store } }>
+  > = {
+    "in the middle of its draft": {
+      isEntered: false,
+      dying: () => ({
+        hsm: dyingHsm(async (ask) => {
+          await hsm.writeLetters(ask);
+          truncateSync(ask.file, 100);
+          killed();
+        }),
+      }),
+    },
+    "before its entry": {
+      isEntered: false,
+      dying: () => ({ store: dyingStore(() => Promise.resolve().then(killed)) }),
+    },
+    "after its entry, before its name": {
+      isEntered: true,
+      dying: () => ({ store: dyingStore((ask) => store.letters.released(ask).then(killed)) }),
+    },
+  };
+  /** What people call next. */
+  const next: Readonly<Record<string, () => Promise<unknown>>> = {
+    "the same command": () => release(),
+    "a run, an end of a run, or whatever works on the order": () => tidyLetters(order, store, data),
+    "a command that only looks": () => nameBatches(store, data),
+  };
+
+  test.each([
+    { dies: "in the middle of its draft", then: "the same command" },
+    { dies: "before its entry", then: "a command that only looks" },
+    { dies: "before its entry", then: "a run, an end of a run, or whatever works on the order" },
+    { dies: "after its entry, before its name", then: "a command that only looks" },
+    {
+      dies: "after its entry, before its name",
+      then: "a run, an end of a run, or whatever works on the order",
+    },
+  ])(
+    "$dies: what can be printed is entered, and $then loses nobody's letter and prints none twice",
+    async ({ dies, then }) => {
+      const { isEntered, dying } = moments[dies] ?? killed();
+      const goOn = next[then] ?? killed;
+      await number();
+      await expect(release({ ...dying() })).rejects.toThrow("killed");
+      // At no moment anything lies there that may be printed and is not entered.
+      expect(lying()).toEqual(["B-0000001.letters.part"]);
+      await goOn();
+      const entered = (await store.letters.batches(order)).map(({ batch }) => `${batch}.letters`);
+      expect(lying().filter((name) => !name.endsWith(".part"))).toEqual(entered);
+      if (isEntered) expect([entered, lying()]).toEqual([["B-0000001.letters"], entered]);
+      await release();
+      expect(lying()).toEqual([isEntered ? "B-0000001.letters" : "B-0000002.letters"]);
+      const list = await store.letters.list(order);
+      expect([...pages().keys()]).toEqual(list.map(({ letter }) => letter));
+      expect(new Set(list.map(({ record, state }) => `${String(record)} ${state}`)).size).toBe(people);
+      expect(await tidyLetters(order, store, data)).toEqual([]);
+      expect(lying()).toHaveLength(1);
+    },
+    60_000,
+  );
+
+  test("a reprint of a batch that lies there as an entered draft makes all its pages void, and its file goes", async () => {
+    await number();
+    const entered = dyingStore((ask) => store.letters.released(ask).then(killed));
+    await expect(release({ store: entered })).rejects.toThrow("killed");
+    const letters = (await store.letters.list(order)).map(({ letter }) => letter);
+    await store.letters.reprint({ letters, reason: "never printed", ...two });
+    expect(await release()).toMatchObject([{ batch: "B-0000002", letters: people }]);
+    expect(lying()).toEqual(["B-0000002.letters"]);
+    expect(new Set((await states()).slice(0, people))).toEqual(new Set(["void"]));
+  }, 60_000);
+
+  test("a draft that another command sweeps away is not entered: its letters wait", async () => {
+    await number();
+    const swept = dyingHsm(async (ask) => {
+      await hsm.writeLetters(ask);
+      await tidyLetters(order, store, data);
+    });
+    await expect(release({ hsm: swept })).rejects.toMatchObject({
+      code: "wrong-state",
+      message: expect.stringContaining("was swept away by another command") as string,
+    });
+    expect(new Set(await states())).toEqual(new Set(["numbered"]));
+    expect(await release()).toMatchObject([{ batch: "B-0000002", letters: people }]);
+  }, 60_000);
+});
 
 test("a batch whose letters changed while it was written is not released", async () => {
   await number();

@@ -10,6 +10,7 @@ import type { Letter } from "../store/letters.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
+import { draftOf, nameBatch, nameBatches, sweepDrafts } from "./letter-drafts.js";
 import { Refusal } from "./problem.js";
 
 interface OfOrder {
@@ -75,8 +76,8 @@ interface Releasing extends OfOrder {
 
 /**
  * Two people release the letters that wait: the security module writes them, batch by batch in the order of their numbers, and each batch is
- * entered when its file is durable. After an interruption in between, its letters still wait, and nobody has had them. Throws Refusal,
- * AccountsProblem ("two-people"), DeviceFault.
+ * entered when its draft is durable, and has its name when it is entered. After an interruption before its entry its letters still wait, and
+ * nobody has had them; after it the next command names it. Throws Refusal, AccountsProblem ("two-people", "wrong-state"), DeviceFault.
  */
 export async function releaseLetters(ask: Releasing): Promise<readonly LetterBatch[]> {
   const { order, store, data, by, witness, only } = ask;
@@ -96,22 +97,21 @@ export async function releaseLetters(ask: Releasing): Promise<readonly LetterBat
 async function releaseBatch(ask: Releasing, due: readonly Letter[]): Promise<void> {
   const { order, store, hsm, data, by, witness } = ask;
   const batch = await store.letters.batchNumber();
-  const file = join(data.letters(order), `${batch}.letters`);
+  const folder = data.letters(order);
+  const file = join(folder, `${batch}.letters`);
   const { referenceField } = (await store.orders.find(order)) ?? {};
   const letters = await Promise.all(due.map((letter) => asked(store, letter, referenceField)));
-  await hsm.writeLetters({ order, batch, letters, file });
+  await hsm.writeLetters({ order, batch, letters, file: draftOf(file) });
   await store.letters.released({
     order,
     batch,
     file: relative(data.root, file),
+    isWritten: () => existsSync(draftOf(file)),
     letters: letters.map(({ letter }) => letter),
     by,
     witness,
   });
-  if (!existsSync(file))
-    throw new Refusal(
-      `the file of batch ${batch} of order ${order} was taken away while it was released: two people have it printed again with "persoline letters reprint ${batch}"`,
-    );
+  nameBatch(folder, batch);
 }
 
 async function asked(
@@ -187,13 +187,16 @@ export async function takenAway(
 const ours = /^(?:L-\d{7,}\.letter|B-\d{7,}\.letters)$/;
 
 /**
- * The printer's folder holds only what may be printed: taken away are batches with a void letter in them, files of void letters, and what an
- * interruption left between its writing and its entry. Batches of a delivered order stay, for their other letters cannot be printed again.
+ * The printer's folder holds only what may be printed: named are batches that were entered as drafts; taken away are batches with a void letter in
+ * them, files of void letters, and what an interruption left between its writing and its entry. Batches of a delivered order stay, for their other letters cannot be printed again.
  * Answers the batches that were taken away now.
  */
 export async function tidyLetters(order: string, store: Store, data: DataFolder): Promise<readonly string[]> {
   const letters = await store.letters.list(order);
-  if (letters.length === 0) return [];
+  const folder = join(data.root, "letters", order);
+  if (letters.length === 0 || !existsSync(folder)) return [];
+  await nameBatches(store, data);
+  await sweepDrafts(order, store, folder);
   const spoilt = new Set(letters.flatMap(({ state, batch }) => (state === "void" ? (batch ?? []) : [])));
   const batches = await store.letters.batches(order);
   const gone: string[] = [];
@@ -203,7 +206,6 @@ export async function tidyLetters(order: string, store: Store, data: DataFolder)
     ...letters.flatMap(({ state, file }) => (state === "void" ? [] : (file ?? []))),
     ...batches.flatMap(({ batch, file }) => (gone.includes(batch) ? [] : (file ?? []))),
   ]);
-  const folder = data.letters(order);
   const files = readdirSync(folder).filter((name) => ours.test(name));
   for (const name of files) {
     const file = join(folder, name);

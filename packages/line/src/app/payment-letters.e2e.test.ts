@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -26,10 +27,13 @@ import { typed } from "./typed.test.data.js";
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "persoline-pay-letters-"));
+  killed = join(folder, "killed");
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const people = 3;
+/** The data folder as the run left it. */
+let killed: string;
 const two = ["--by", "A. Meyer", "--witness", "B. Novak"];
 
 describe("with the vault", () => {
@@ -48,6 +52,7 @@ describe("with the vault", () => {
     ({ order, line } = paymentOrder(folder, { people }));
     ran = persoline(["run", order, "--line", line, "--data", data]);
     if (ran.code !== 0) throw new Error(ran.err);
+    cpSync(data, killed, { recursive: true });
   }, 300_000);
 
   test("one person releases none, two release all, once; nothing of a card's number is in a letter", () => {
@@ -138,6 +143,48 @@ describe("with the vault", () => {
     );
     expect(existsSync(`${pdf}2`)).toBe(false);
   });
+
+  test.each([
+    ["before its entry", "access", false],
+    ["after its entry, before its name", "rename", true],
+  ] as const)(
+    "killed %s: the next command, whatever it is, finishes the batch or leaves its letters waiting",
+    (when, call, isEntered) => {
+      const data = join(folder, call);
+      cpSync(killed, data, { recursive: true });
+      const place = join(data, "letters/P-1");
+      const draft = join(place, "B-0000001.letters.part");
+      const release = ["letters", "release", "P-1", ...two, "--data", data];
+      const { signal, error, stderr } = spawnSync(
+        "strace",
+        [
+          "-f",
+          "-qq",
+          "-P",
+          draft,
+          "-e",
+          `inject=${call}:signal=SIGKILL`,
+          process.execPath,
+          program,
+          ...release,
+        ],
+        { encoding: "utf8" },
+      );
+      if (error !== undefined) throw new Error(`strace is needed here (apt-get install strace): ${stderr}`);
+      expect([when, signal, readdirSync(place)]).toEqual([when, "SIGKILL", ["B-0000001.letters.part"]]);
+      const listed = persoline(["letters", "list", "P-1", "--data", data]).out;
+      expect(listed.match(/ waiting$/gm) ?? []).toHaveLength(isEntered ? 0 : people);
+      expect(readdirSync(place)).toEqual([isEntered ? "B-0000001.letters" : "B-0000001.letters.part"]);
+      // Nothing is left to do but to end the run again.
+      expect(persoline(["run", order, "--line", line, "--data", data]).code).toBe(0);
+      expect(readdirSync(place)).toEqual(isEntered ? ["B-0000001.letters"] : []);
+      expect(persoline(release).code).toBe(0);
+      expect(readdirSync(place)).toEqual([isEntered ? "B-0000001.letters" : "B-0000002.letters"]);
+      const printed = printedIn(join(data, "letter-printer.pem"), place);
+      expect([...printed.keys()]).toEqual(["L-0000001", "L-0000002", "L-0000003"]);
+    },
+    60_000,
+  );
 
   test("the print room prints what its line signed, and nothing else that is encrypted for its printer", () => {
     const room = join(folder, "print-room");

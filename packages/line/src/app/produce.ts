@@ -30,6 +30,7 @@ import { watchOf } from "./drifts.js";
 import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
 import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
+import { tidyLetters } from "./letters.js";
 import { hasSealedStripe, lineKeysOf, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
@@ -98,6 +99,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });
+    await tidyLetters(job.order.order, store, data);
     const profiles = await profilesOf({
       line,
       store,

@@ -253,6 +253,8 @@ export function addLetterCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline letters void L-0000017 --reason 'lost in the post'")
     .action((letter: string, options: DecisionOptions & { readonly reason: string }) =>
       withDecision(options, async (store, data, by) => {
+        // Not of this letter: what an interruption left of its order's.
+        await tidyLetters(await store.letters.orderOf(letter), store, data);
         const { order, delivered, ...place } = await store.letters.void({
           letter,
           reason: options.reason,

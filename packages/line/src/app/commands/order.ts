@@ -17,6 +17,7 @@ import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder, judgeLevels } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
+import { tidyLetters } from "../letters.js";
 import { mayDeliver } from "../may-deliver.js";
 import { mustKeepFor } from "../order-levels.js";
 import { Refusal } from "../problem.js";
@@ -370,6 +371,8 @@ export async function withOrder<T>(
       store.orders.unlock(number, key);
       key.fill(0);
       await refuseBrokenAudit({ store, data });
+      // What an interruption left of its letters, whatever this command is for.
+      await tidyLetters(number, store, data);
       const done = await work({ stored, store, hsm, data, by });
       await signAudit({ store, data, hsm });
       return done;
