@@ -289,7 +289,8 @@ test("until delivery two people print a letter again; the old one is void and it
     [anew.letter, last?.letter],
   ]);
 
-  await store.orders.deliver({ order, by: "Ada" });
+  const printed = (await unsureBatches(order, store)).map(({ batch }) => batch);
+  await store.orders.deliver({ order, by: "Ada", printed });
   for (let record = 1; record <= people; record++) expect(await store.orders.pins(order, record)).toEqual({});
   await expect(store.letters.reprint({ ...again, letters: [last?.letter ?? ""] })).rejects.toMatchObject({
     code: "no-pin",
@@ -346,11 +347,47 @@ test("a batch that went with one void letter leaves the others in doubt, until a
   await release();
   expect(await unsureBatches(order, store)).toEqual([{ batch: "B-0000001", letters: 1 }]);
   const printed = ["B-0000001"];
-  await store.orders.deliver({ order, by: "Ada", printed });
+  // The void one's PIN would die unsaid.
+  const deliver = (more: object) => store.orders.deliver({ order, by: "Ada", lettersEach: 1, ...more });
+  await expect(deliver({ printed })).rejects.toThrow(
+    "1 PIN letter of order A-1 is not released, and its PIN dies",
+  );
+  await store.letters.reprint({ letters: [spoilt.letter], reason: "smeared", ...two });
+  await expect(deliver({ printed })).rejects.toMatchObject({ code: "wrong-state" });
+  await release();
+  await expect(deliver({})).rejects.toThrow(
+    'batch B-0000001, of which 1 letter is in force, was taken away with a letter that is void: if the print room has printed it, say "--printed B-0000001"',
+  );
+  await expect(deliver({ printed: [...printed, "B-0000002"] })).rejects.toThrow(
+    "--printed B-0000002: order A-1 has no such batch",
+  );
+  expect(await store.orders.find(order)).toMatchObject({ state: "produced" });
+  expect(await store.orders.pins(order, 1)).toHaveProperty("pin");
+  await deliver({ printed });
   expect(await unsureBatches(order, store)).toEqual([]);
   const acts = [];
   for await (const { what, detail } of store.audit.entries()) if (what === "order.deliver") acts.push(detail);
   expect(acts).toEqual([{ printed: "B-0000001" }]);
+}, 60_000);
+
+test("a letter that is made void while its order is delivered stops the delivery, or is told that its PIN has died", async () => {
+  await number();
+  await release();
+  const [letter] = await store.letters.list(order);
+  const other = await openStore({ file: data.database });
+  try {
+    // Both have looked, and found nothing against it.
+    const [made, delivered] = await Promise.allSettled([
+      other.letters.void({ letter: letter?.letter ?? "", reason: "lost", by: "Bo" }),
+      store.orders.deliver({ order, by: "Ada", lettersEach: 1 }),
+    ]);
+    expect(made).toMatchObject({
+      status: "fulfilled",
+      value: { delivered: delivered.status === "fulfilled" },
+    });
+  } finally {
+    await other.close();
+  }
 }, 60_000);
 
 test("a letter of a card that was withdrawn is void, its batch's file gone; its remake's letter tells another PIN", async () => {

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
 import { type Hsm, type LetterAsk, lettersABatch } from "../devices/hsm/port.js";
+import { type Unsure, unsureAmong } from "../ledger/hand-over.js";
 import type { PlannedProduct } from "../plan/types.js";
 import type { LetterBatch } from "../store/letter-batches.js";
 import type { Letter } from "../store/letters.js";
@@ -147,21 +148,11 @@ export function replacedBy(letters: readonly Letter[]): ReadonlyMap<string, stri
   return found;
 }
 
-/** Letters in force that lie in a batch whose file was taken away: nobody here knows whether they were printed. */
-export interface Unsure {
-  readonly batch: string;
-  readonly letters: number;
-}
-
 /** Empty of a delivered order: its PINs have died, and nothing can be done. */
 export async function unsureBatches(order: string, store: Store): Promise<readonly Unsure[]> {
   const stored = await store.orders.find(order);
   if (stored === undefined || stored.deliveredAt !== undefined) return [];
-  const inForce = (await store.letters.list(order)).filter(({ state }) => state === "released");
-  return (await store.letters.batches(order)).flatMap(({ batch, file }) => {
-    const letters = inForce.filter((one) => one.batch === batch).length;
-    return file !== undefined || letters === 0 ? [] : [{ batch, letters }];
-  });
+  return unsureAmong(await store.letters.list(order), await store.letters.batches(order));
 }
 
 /** What to do about its other letters. */

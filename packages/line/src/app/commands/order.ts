@@ -18,7 +18,7 @@ import { importOrder, judgeLevels } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { tidyLetters } from "../letters.js";
-import { mayDeliver } from "../may-deliver.js";
+import { refuseLost } from "../lost-bodies.js";
 import { mustKeepFor } from "../order-levels.js";
 import { Refusal } from "../problem.js";
 import { reachOf } from "../reach.js";
@@ -198,13 +198,15 @@ export function addOrderCommands(program: Command): void {
     .action((number: string, options: OrderOptions & { readonly printed: readonly string[] }) =>
       withOrder(number, options, async ({ stored, store, data, by }) => {
         const { product, planned } = await readAnyProduct(stored.spec.product);
-        await mayDeliver({ stored, pins: planned.pins, printed: options.printed, store, data });
+        await refuseLost(stored, store, data);
         const roles = registerOf(product, stored.spec.product);
         const holders =
           roles === undefined
             ? []
             : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
-        await store.orders.deliver({ order: number, by, holders, printed: options.printed });
+        const { printed } = options;
+        const lettersEach = planned.pins.filter(({ letter }) => letter).length;
+        await store.orders.deliver({ order: number, by, holders, printed, lettersEach });
         // The PINs are gone from the tables; this takes them out of the file.
         if (planned.pins.length > 0) await store.sweep();
         const entered = holders.length;
