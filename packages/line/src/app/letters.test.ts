@@ -390,6 +390,24 @@ test("a letter that is made void while its order is delivered stops the delivery
   }
 }, 60_000);
 
+test("while another order's batch is not deleted, none is released, and the file is named", async () => {
+  await number();
+  const left = join(data.letters("A-0"), "B-0000007.letters");
+  writeFileSync(left, "sealed");
+  // What an interruption left is nothing that could be printed.
+  writeFileSync(join(data.letters("A-00"), "B-0000008.letters.part"), "sealed");
+  await expect(release()).rejects.toThrow(
+    `${left}, PIN letters of order A-0, is not deleted, and those of order A-1 are not released before it is: when the print room has printed it, delete the file`,
+  );
+  expect(new Set(await states())).toEqual(new Set(["numbered"]));
+  expect([lying(), readdirSync(data.letters("A-0"))]).toEqual([[], ["B-0000007.letters"]]);
+  rmSync(left);
+  expect(await release()).toMatchObject([{ batch: "B-0000001", letters: people }]);
+  // Its own batches are in nobody's way; and where nothing waits, nothing is refused.
+  writeFileSync(left, "sealed");
+  expect(await release()).toEqual([]);
+}, 60_000);
+
 test("a letter of a card that was withdrawn is void, its batch's file gone; its remake's letter tells another PIN", async () => {
   await number();
   await release();

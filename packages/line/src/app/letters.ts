@@ -11,6 +11,7 @@ import type { Letter } from "../store/letters.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
+import { refuseFormerFiles } from "./former-files.js";
 import { draftOf, nameBatch, nameBatches, sweepDrafts } from "./letter-drafts.js";
 import { Refusal } from "./problem.js";
 
@@ -88,6 +89,7 @@ export async function releaseLetters(ask: Releasing): Promise<readonly LetterBat
   for (;;) {
     const due = await store.letters.due(order, lettersABatch, only);
     if (due.length === 0) break;
+    refuseFormerFiles(data, "letters", order);
     await releaseBatch(ask, due);
   }
   // Files of letters that had one of their own, by a former version.

@@ -32,6 +32,7 @@ import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
 import { tidyLetters } from "./letters.js";
 import { hasSealedStripe, lineKeysOf, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
+import { Refusal } from "./problem.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
 import { shownOf } from "./shown.js";
@@ -272,6 +273,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     }),
     (one) => one.close(),
   );
+  await stationsEmptied(assembled);
   await deskReady(assembled, file, ask.lineFile ?? job.order.line);
   await receiveStock(assembled, store, ask.by);
   await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
@@ -310,6 +312,17 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     commits: { accounts: store.commits(), journal: journal.stats.commits },
     planned,
   };
+}
+
+/** No card moves while a station has an earlier order's file. Throws Refusal. */
+async function stationsEmptied(assembled: AssembledLine): Promise<void> {
+  try {
+    await assembled.emptied();
+  } catch (thrown) {
+    if (thrown instanceof DeviceFault)
+      throw new Refusal(`no card was moved: ${thrown.message}`, { cause: thrown });
+    throw thrown;
+  }
 }
 
 /** Throws DataProblem that names the line file: its reader is not there, so no card is asked for. */
