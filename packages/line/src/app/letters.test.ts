@@ -408,6 +408,33 @@ test("while another order's batch is not deleted, none is released, and the file
   expect(await release()).toEqual([]);
 }, 60_000);
 
+test("numbers go on in their order beyond seven digits: pages, reprints and batches too", async () => {
+  const database = new Database(data.database);
+  const before = database.prepare("insert into counters (scope, term, value) values (?, 'last', ?)");
+  before.run("letters", 9_999_960);
+  before.run("letter-batches", 9_999_998);
+  database.close();
+  await number();
+  const [first] = await release();
+  const list = await store.letters.list(order);
+  expect([list.at(0)?.letter, list.at(38)?.letter, list.at(-1)?.letter]).toEqual([
+    "L-9999961",
+    "L-9999999",
+    "L-10000030",
+  ]);
+  expect(list.map(({ page }) => page)).toEqual(Array.from({ length: people }, (_, at) => at + 1));
+  const torn = { reason: "torn", ...two };
+  const [anew] = await store.letters.reprint({ letters: ["L-9999999"], ...torn });
+  expect(anew?.letter).toBe("L-10000031");
+  await expect(store.letters.reprint({ letters: ["L-9999999"], ...torn })).rejects.toThrow(
+    "was replaced by L-10000031",
+  );
+  const [second] = await release();
+  expect([first?.batch, second?.batch]).toEqual(["B-9999999", "B-10000000"]);
+  expect((await store.letters.batches(order)).map(({ batch }) => batch)).toEqual(["B-9999999", "B-10000000"]);
+  expect(lying()).toEqual(["B-10000000.letters"]);
+}, 60_000);
+
 test("a letter of a card that was withdrawn is void, its batch's file gone; its remake's letter tells another PIN", async () => {
   await number();
   await release();

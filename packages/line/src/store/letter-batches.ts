@@ -2,7 +2,7 @@
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
-import { isDelivered, type Letter, letterOf, stepLetter } from "./letter-row.js";
+import { isDelivered, type Letter, letterOf, numberIn, stepLetter } from "./letter-row.js";
 import { prepared } from "./prepared.js";
 
 export interface LetterBatch {
@@ -90,7 +90,7 @@ const waiting = (db: Pick<Tx, "selectFrom">, order: string) =>
     )
     .selectAll("letters")
     .where("letters.order_number", "=", order)
-    .orderBy("letters.letter");
+    .orderBy(numberIn("letters.letter"));
 
 const due = (db: Pick<Tx, "selectFrom">, order: string) =>
   waiting(db, order)
@@ -178,7 +178,7 @@ export function letterBatches(desk: Desk): LetterBatches {
         .selectFrom("letter_batches")
         .selectAll()
         .where("order_number", "=", order)
-        .orderBy("batch")
+        .orderBy(numberIn("batch"))
         .execute();
       return rows.map(({ batch, order_number, letters, file, released_at }) => ({
         batch,

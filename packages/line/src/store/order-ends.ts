@@ -5,6 +5,7 @@ import { type HandOver, whyNotHandedOver } from "../ledger/hand-over.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { countRecord, recordCounts, recount } from "./counters.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { numberIn } from "./letter-row.js";
 import { findOrder, stepOrder } from "./order-row.js";
 import { forgetPhotos } from "./order-runs.js";
 import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
@@ -83,7 +84,7 @@ async function toldOf(tx: Tx, order: string): Promise<Pick<HandOver, "letters" |
       .selectFrom("letter_batches")
       .select(["batch", "file"])
       .where("order_number", "=", order)
-      .orderBy("batch")
+      .orderBy(numberIn("batch"))
       .execute(),
     await tx.selectFrom("carriers").select("state").where("order_number", "=", order).execute(),
   ];
