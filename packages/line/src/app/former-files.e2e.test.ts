@@ -1,4 +1,4 @@
-/** A run is refused while a machine of its line has an earlier order's file, and a reprint while the print room has another order's batch. */
+/** A run is refused while a machine of its line has an earlier order's file. */
 import {
   existsSync,
   mkdirSync,
@@ -11,15 +11,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { freePort } from "./desk-cards.test.data.js";
 import { persoline, root, smallOrder } from "./command.test.data.js";
 
 const folder = mkdtempSync(join(tmpdir(), "persoline-former-files-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("the file is named before a card is asked for, whichever machine has it, and stays where it is", () => {
+test("the file is named before a card is asked for, whichever machine has it, and stays where it is", async () => {
   const line = join(folder, "line.yaml");
   const text = readFileSync(join(root, "examples/lines/desk-laser.yaml"), "utf8")
-    .replace(/reader: .*/, "reader: { vpcd: 0, answerSeconds: 1 }")
+    .replace(/reader: .*/, `reader: { vpcd: ${String(await freePort())}, answerSeconds: 1 }`)
     .replace("../lasers/", join(root, "examples/lasers/"));
   writeFileSync(line, text);
   const order = smallOrder(folder, 1);
