@@ -166,19 +166,19 @@ describe("killed while a batch is released", () => {
   };
 
   test.each([
-    { dies: "in the middle of its draft", then: "the same command" },
-    { dies: "before its entry", then: "a command that only looks" },
-    { dies: "before its entry", then: "a run, an end of a run, or whatever works on the order" },
-    { dies: "after its entry, before its name", then: "a command that only looks" },
+    { dies: "in the middle of its draft", called: "the same command" },
+    { dies: "before its entry", called: "a command that only looks" },
+    { dies: "before its entry", called: "a run, an end of a run, or whatever works on the order" },
+    { dies: "after its entry, before its name", called: "a command that only looks" },
     {
       dies: "after its entry, before its name",
-      then: "a run, an end of a run, or whatever works on the order",
+      called: "a run, an end of a run, or whatever works on the order",
     },
   ])(
-    "$dies: what can be printed is entered, and $then loses nobody's letter and prints none twice",
-    async ({ dies, then }) => {
+    "$dies: what can be printed is entered, and $called loses nobody's letter and prints none twice",
+    async ({ dies, called }) => {
       const { isEntered, dying } = moments[dies] ?? killed();
-      const goOn = next[then] ?? killed;
+      const goOn = next[called] ?? killed;
       await number();
       await expect(release({ ...dying() })).rejects.toThrow("killed");
       // At no moment anything lies there that may be printed and is not entered.
@@ -186,7 +186,7 @@ describe("killed while a batch is released", () => {
       await goOn();
       const entered = (await store.letters.batches(order)).map(({ batch }) => `${batch}.letters`);
       expect(lying().filter((name) => !name.endsWith(".part"))).toEqual(entered);
-      if (isEntered) expect([entered, lying()]).toEqual([["B-0000001.letters"], entered]);
+      expect(entered.includes("B-0000001.letters")).toBe(isEntered);
       await release();
       expect(lying()).toEqual([isEntered ? "B-0000001.letters" : "B-0000002.letters"]);
       const list = await store.letters.list(order);
