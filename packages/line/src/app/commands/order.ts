@@ -17,7 +17,8 @@ import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder, judgeLevels } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
-import { mayDeliver } from "../may-deliver.js";
+import { tidyLetters } from "../letters.js";
+import { refuseLost } from "../lost-bodies.js";
 import { mustKeepFor } from "../order-levels.js";
 import { Refusal } from "../problem.js";
 import { reachOf } from "../reach.js";
@@ -204,13 +205,15 @@ export function addOrderCommands(program: Command): void {
           );
         }
         const { product, planned } = await readAnyProduct(stored.spec.product);
-        await mayDeliver({ stored, pins: planned.pins, printed: options.printed, store, data });
+        await refuseLost(stored, store, data);
         const roles = registerOf(product, stored.spec.product);
         const holders =
           roles === undefined
             ? []
             : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
-        await store.orders.deliver({ order: number, by, holders, printed: options.printed });
+        const { printed } = options;
+        const lettersEach = planned.pins.filter(({ letter }) => letter).length;
+        await store.orders.deliver({ order: number, by, holders, printed, lettersEach });
         // After the accounts, which refuse what is not due: nothing that is undelivered loses its PINs, and the same command does what is left.
         await hsm.endPins({ order: number });
         // The PINs are gone from the tables; this takes them out of the file.
@@ -389,6 +392,8 @@ export async function withOrder<T>(
       store.orders.unlock(number, key);
       key.fill(0);
       await refuseBrokenAudit({ store, data });
+      // What an interruption left of its letters, whatever this command is for.
+      await tidyLetters(number, store, data);
       const done = await work({ stored, store, hsm, data, by });
       await signAudit({ store, data, hsm });
       return done;

@@ -26,6 +26,7 @@ import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import type { ApprovedPolicy } from "./order-policy.js";
+import { publicHalfOf } from "./line-key.js";
 import { OrderSecrets } from "./order-secrets.js";
 import { memoryShelf } from "./order-shelf.js";
 import { type Purpose, whyNot } from "./office/life.js";
@@ -200,6 +201,7 @@ export class Keyring {
       environment: stored.environment,
       published: stored.published,
       ...(stored.algorithm === "P-256" && bytes.length > 0 ? { publicKey: hex(pointOf(bytes)) } : {}),
+      ...(stored.use === "sign" ? { publicKey: publicHalfOf(this.#signing().open) } : {}),
       ...(stored.life === undefined ? {} : { life: stored.life }),
       ...(stored.issuer === undefined ? {} : { issuer: stored.issuer }),
     }));

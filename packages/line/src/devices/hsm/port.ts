@@ -162,7 +162,10 @@ export interface KeyDescription {
     | "Ed25519"
     | "X25519"
     | "P-256";
-  /** Of P-256: the point, 04 ‖ x ‖ y, hexadecimal; to be certified, or an authority's. */
+  /**
+   * Hexadecimal. Of P-256: the point, 04 ‖ x ‖ y; to be certified, or an authority's. Of the line's Ed25519 pair: its public half (RFC 8032, 32
+   * bytes), by which machines outside know what the line sent.
+   */
   readonly publicKey?: string;
   /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits (P-256: the first three bytes of SHA-256 over the point; RSA: over the modulus); of a master it tells nothing of the cards' keys. */
   readonly kcv: string;

@@ -155,13 +155,15 @@ function probeLetter(): void {
   const shown = new Uint8Array(16);
   writeDigits(shown, 0, new Uint8Array(Buffer.from("0189")));
   must(Buffer.from(shown).toString() === "000100020009000a", "a PIN in its letter");
-  const label = { purpose: "letters probe", belongs: "probe" };
-  const box = boxFor(publicKey, label, shown);
+  const label = { kind: "letters", purpose: "letters probe", belongs: "probe" } as const;
+  const line = generateKeyPairSync("ed25519");
+  const box = boxFor(publicKey, (bytes) => sign(null, bytes, line.privateKey), label, shown);
+  const keys = { own: privateKey, lines: [line.publicKey] };
   must(
     shown.every((byte) => byte === 0),
     "a letter's memory, wiped",
   );
-  must(Buffer.from(openBox(privateKey, label, box)).toString() === "000100020009000a", "a letter");
+  must(Buffer.from(openBox(keys, label, box)).toString() === "000100020009000a", "a letter");
 }
 
 /** RFC 8032, 7.1, test 1. */

@@ -294,7 +294,8 @@ export function vaultCalls(
           );
           pages.push({ letter, addressee, digits });
         }
-        content = sealBatch(ring.letterPrinter(), { batch, order, letters: pages });
+        const sign = (bytes: Uint8Array) => again(() => ring.sign(bytes));
+        content = sealBatch(ring.letterPrinter(), sign, { batch, order, letters: pages });
       } finally {
         for (const { digits } of pages) digits.fill(0);
       }
@@ -370,7 +371,7 @@ export function vaultCalls(
 const isOwn = (by: PinSource | undefined): boolean =>
   by?.method !== "trivial" && (by?.method !== "issuer" || by.format !== 1);
 
-/** Records of ceremonies are signed by the key office, and by nobody who only has the line's process. */
+/** Records of ceremonies are signed by the key office, letters and stripes where they are sealed, and none for whoever has the line's process. */
 const SIGNED: readonly Parameters<Hsm["sign"]>[0][] = ["result", "audit"];
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { fakeModule } from "./fake-module.test.data.js";
 import { openLetters } from "./letter.js";
 import { printed } from "./letters/letters.test.data.js";
+import { machineIn } from "./machine.test.data.js";
 import type { Hsm } from "./port.js";
 import { anyPin, openOrder, orderOfSteps, placesOf } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
@@ -380,13 +381,13 @@ describe("PINs and letters", () => {
     expect(new Set(pages.map((page) => page.split("PIN: ")[1])).size).toBe(1);
     expect(statSync(whose.file).mode & 0o077).toBe(0);
     await expect(hsm.writeLetters({ ...whose, letters: [one] })).rejects.toThrow("EEXIST");
-    const printer = readFileSync(at("letter-printer.pem"), "utf8");
+    const printer = machineIn(at("letter-printer.pem"));
     for (const [from, to] of [
       ['"B1"', '"B2"'],
       ['"A-4"', '"A-2"'],
       ["250", "249"],
     ] as const)
-      expect(() => openLetters(printer, written.replace(from, to))).toThrow("authenticate");
+      expect(() => openLetters(printer, written.replace(from, to))).toThrow("not signed by a line");
     for (const other of ["{}", '{"format":"persoline-letters-2"}'])
       expect(() => openLetters(printer, other)).toThrow("no letters are in it");
   });
