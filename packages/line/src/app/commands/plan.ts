@@ -4,7 +4,7 @@ import { readLine } from "../../stations/line-file.js";
 import { figuresText } from "../../plan/laser/index.js";
 import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
-import { laserOf } from "../marks.js";
+import { laserOf, reliefSeen } from "../marks.js";
 import { capacityAsk } from "../planned.js";
 import { shownOf } from "../shown.js";
 import { chipsOf, refuseSharedKeys } from "../shared-keys.js";
@@ -57,7 +57,7 @@ async function plan(file: string, options: PlanOptions): Promise<void> {
     const found = capacity(ask);
     const needed = options.rate === undefined ? undefined : headsFor(options.rate, found);
     const works = chipWork(ask);
-    const { compared, unshown } = shownOf(job.planned, example);
+    const { compared, unshown } = shownOf(job.planned, example, reliefSeen(line));
     if (options.json === true) {
       printJson({
         line: line.line,

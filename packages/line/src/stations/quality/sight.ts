@@ -16,6 +16,10 @@ export interface Sight {
   readonly ground?: Plane;
   /** Found shift of the whole print, dots. */
   readonly shift: { readonly dx: number; readonly dy: number };
+  /** Raised characters as they were found, 0..1; they are taken out of what is seen. */
+  readonly relief?: Plane;
+  /** Ink of their crests. */
+  readonly foil?: number;
   readonly limits: QualityLimits;
   readonly desk: Desk;
 }
