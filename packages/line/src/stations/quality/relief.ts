@@ -6,10 +6,11 @@ import { id1, wheels } from "@persoline/card/id1";
 import type { EmbossLine } from "../../plan/types.js";
 import type { FaceFinding, FieldMeasure } from "./finding.js";
 import { type Box, perMm, windowOf } from "./match.js";
-import { halve, type Plane, plane, type Window } from "./plane.js";
+import { boxBlur, cut, halve, type Plane, plane, type Window, windowAll } from "./plane.js";
+import { type Middle, rankOf } from "./rank.js";
 import { add, climb, coveredBy, gather, litBy, noSums, type Place, type SideLit } from "./side-light.js";
-import { nothing, type Sight } from "./sight.js";
-import { parts, type Stamp, stampOf } from "./stamp.js";
+import type { Sight } from "./sight.js";
+import { parts, stampOf } from "./stamp.js";
 
 /** What wheels struck into the card, as its layout has it. */
 export interface Raised {
@@ -33,7 +34,7 @@ const there = 0.3;
 /** From which its place means something. */
 const placed = 0.55;
 /** Halfway between the expected character and the likeliest other: beyond it that one is likelier; before it, nobody can tell. */
-const rank = { good: 0.4, wrong: 0.5 } as const;
+const wrong = { doubtful: 0.4, from: 0.5 } as const;
 /** Share of a character that must be seen where nothing was to be struck. */
 const struckToo = 0.5;
 /** mm that wheels may strike off: their carriages are less exact than a laser. */
@@ -80,7 +81,7 @@ export const raisedBoxes = (raised: Raised | undefined, side: "front" | "back"):
       }));
 
 /** Where a character's middle lies, in whole dots and parts of one. */
-function middleOf({ line, mirrored }: Line, at: number, { dx, dy }: Pick<Place, "dx" | "dy">) {
+function middleOf({ line, mirrored }: Line, at: number, { dx, dy }: Pick<Place, "dx" | "dy">): Middle {
   const x = line.x + at * line.pitch;
   const along = Math.round(((mirrored ? id1.width - x : x) * perMm + dx) * parts);
   const down = Math.round(((id1.height - line.yFromBottom) * perMm + dy) * parts);
@@ -88,15 +89,10 @@ function middleOf({ line, mirrored }: Line, at: number, { dx, dy }: Pick<Place, 
   return { x: wholeX, y: wholeY, partX: along - wholeX * parts, partY: down - wholeY * parts };
 }
 
-type Middle = ReturnType<typeof middleOf>;
-
-const stampAt = ({ line, mirrored }: Line, char: string, { partX, partY }: Middle): Stamp | undefined =>
-  stampOf(line.font, char, partX, partY, mirrored);
-
 function draw(line: Line, place: Pick<Place, "dx" | "dy">, { width, height, data }: Plane): void {
   for (const [i, char] of Array.from(line.line.text).entries()) {
     const middle = middleOf(line, i, place);
-    const stamp = stampAt(line, char, middle);
+    const stamp = stampOf(line.line.font, char, middle.partX, middle.partY, line.mirrored);
     if (stamp === undefined) continue;
     for (let y = 0; y < stamp.height; y++) {
       const row = middle.y + stamp.top + y;
@@ -120,15 +116,25 @@ const shifted = ({ left, top, right, bottom }: Window): Window => ({
   bottom: (bottom + 1) >> 1,
 });
 
+/**
+ * Where marks are, as the whole print was found, and two dots around: no light on a flank can be told there. At half of full size. (What
+ * the judge knows as near to marks reaches farther, and into the characters of a line that stands close below a text.)
+ */
+function hiddenBy({ expectedHalf, shift, desk }: Sight): Plane {
+  const { width, height } = expectedHalf;
+  const [room, across, to] = desk.spare;
+  const spread = boxBlur(expectedHalf, 1, plane(width, height, room), across);
+  return cut(spread, windowAll(spread), -shift.dx / 2, -shift.dy / 2, to);
+}
+
 /** Where a line lies, dots; near its place first, then as far off as 1.4 mm. */
-function placeOf(line: Line, sight: Sight, relief: Plane, reliefHalf: Plane): Place {
+function placeOf(line: Line, sight: Sight, hidden: Plane, relief: Plane, reliefHalf: Plane): Place {
   const window = windowOf(line.box, 0.4, sight.seen);
   const half = shifted(window);
-  const near = sight.near;
   const roughly = (dx: number, dy: number): number =>
-    litBy(gather(sight.seenHalf, reliefHalf, { plane: near, halved: 0 }, half, dx, dy, 2)).share;
+    litBy(gather(sight.seenHalf, reliefHalf, { plane: hidden, halved: 0 }, half, dx, dy, 2)).share;
   const exactly = (dx: number, dy: number): number =>
-    litBy(gather(sight.seen, relief, { plane: near, halved: 1 }, window, dx, dy, 2)).share;
+    litBy(gather(sight.seen, relief, { plane: hidden, halved: 1 }, window, dx, dy, 2)).share;
   let rough = climb(roughly, { dx: 0, dy: 0 }, 8);
   if (Math.sqrt(rough.share) < placed) {
     for (let dy = -8; dy <= 8; dy++)
@@ -138,87 +144,6 @@ function placeOf(line: Line, sight: Sight, relief: Plane, reliefHalf: Plane): Pl
       }
   }
   return climb(exactly, { dx: Math.round(rough.dx) * 2, dy: Math.round(rough.dy) * 2 }, 4);
-}
-
-/** What is seen, weighed so that its sum over a character's stamp tells how much of that character it shows in this light. */
-function weighed(
-  sight: Sight,
-  middle: Middle,
-  { width, height, left, top }: Stamp,
-  lit: SideLit,
-): Float32Array {
-  const { seen, near } = sight;
-  const [x0, y0] = [middle.x + left, middle.y + top];
-  const at = (x: number, y: number): number => {
-    if (x < 0 || y < 0 || x >= seen.width || y >= seen.height) return 0;
-    if ((near.data[(y >> 1) * near.width + (x >> 1)] ?? 0) >= nothing) return 0;
-    return (seen.data[y * seen.width + x] ?? 0) - lit.base;
-  };
-  const to = new Float32Array(width * height);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const [px, py] = [x0 + x, y0 + y];
-      const across = (at(px + 1, py) - at(px - 1, py)) / 2;
-      const down = (at(px, py + 1) - at(px, py - 1)) / 2;
-      to[y * width + x] = lit.crest * at(px, py) - lit.toX * across - lit.toY * down;
-    }
-  return to;
-}
-
-const energy = ({ ee, xx, yy, xy }: Stamp["sums"], { crest, toX, toY }: SideLit): number =>
-  crest * crest * ee + toX * toX * xx + toY * toY * yy + 2 * toX * toY * xy;
-
-const product = (one: Float32Array, other: Float32Array): number => {
-  let sum = 0;
-  for (let i = 0; i < one.length; i++) sum += (one[i] ?? 0) * (other[i] ?? 0);
-  return sum;
-};
-
-/** How much two characters differ in this light. */
-function difference(one: Stamp | undefined, other: Stamp | undefined, lit: SideLit): number {
-  const { width, height } = one ?? other ?? { width: 0, height: 0 };
-  const e = (at: number): number => (one?.data[at] ?? 0) - (other?.data[at] ?? 0);
-  let sum = 0;
-  for (let y = 1; y < height - 1; y++)
-    for (let x = 1, at = y * width + 1; x < width - 1; x++, at++) {
-      const value =
-        lit.crest * e(at) +
-        (lit.toX * (e(at + 1) - e(at - 1)) + lit.toY * (e(at + width) - e(at - width))) / 2;
-      sum += value * value;
-    }
-  return sum;
-}
-
-/** Any character of the wheel, or nothing at all. */
-const candidates = (line: EmbossLine): readonly string[] => Array.from(wheels[line.font].characters);
-
-/**
- * Where the place stands between the expected character and the likeliest other: 0 = it is the expected one, 1 = that other one. Of a
- * place where nothing was to be struck: how much of a character is there. Undefined: the wheel has nothing to compare there.
- */
-function rankOf(
-  line: Line,
-  expected: string,
-  middle: Middle,
-  sight: Sight,
-  lit: SideLit,
-): number | undefined {
-  const some = stampAt(line, "0", middle);
-  if (some === undefined) return undefined;
-  const seen = weighed(sight, middle, some, lit);
-  /** How much better than nothing a character explains it. */
-  const explains = (stamp: Stamp | undefined): number =>
-    stamp === undefined ? 0 : 2 * product(seen, stamp.data) - energy(stamp.sums, lit);
-  const own = stampAt(line, expected, middle);
-  let [best, most]: [Stamp | undefined, number] = [undefined, own === undefined ? -Infinity : 0];
-  for (const char of candidates(line.line)) {
-    if (char === expected || char === " ") continue;
-    const stamp = stampAt(line, char, middle);
-    const value = explains(stamp);
-    if (value > most) [best, most] = [stamp, value];
-  }
-  const apart = difference(own, best, lit);
-  return apart > 1e-9 ? 0.5 + (most - explains(own)) / (2 * apart) : undefined;
 }
 
 const cellBox = ({ line, box, mirrored }: Line, at: number): Box => ({
@@ -238,7 +163,7 @@ function litAt(lit: SideLit, { x, y }: Middle, { ground }: Sight): SideLit {
 }
 
 /** Character by character; one place more at each end, where a wheel may have struck what is not in the line. */
-function judgeCharacters(line: Line, place: Place, sight: Sight, lit: SideLit) {
+function judgeCharacters(line: Line, place: Place, sight: Sight, hidden: Plane, lit: SideLit) {
   const findings: FaceFinding[] = [];
   const chars = Array.from(line.line.text);
   let worst = 0;
@@ -247,8 +172,16 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, lit: SideLit) {
     const box = cellBox(line, at);
     if (box.x < 0.5 || box.x + box.width > id1.width - 0.5) continue;
     const middle = middleOf(line, at, place);
-    const off = rankOf(line, expected, middle, sight, litAt(lit, middle, sight));
-    if (off === undefined) continue;
+    const rank = rankOf(
+      line.line.font,
+      line.mirrored,
+      expected,
+      middle,
+      { seen: sight.seen, hidden },
+      litAt(lit, middle, sight),
+    );
+    if (rank === undefined) continue;
+    const { off } = rank;
     const say = (what: "wrong-glyph" | "extra-ink", limit: number, weight: FaceFinding["weight"]): void => {
       findings.push({ field: line.name, what, measured: off, limit, unit: "share", box, weight });
     };
@@ -257,8 +190,8 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, lit: SideLit) {
       continue;
     }
     worst = Math.max(worst, off);
-    if (off > rank.wrong) say("wrong-glyph", rank.wrong, "reject");
-    else if (off > rank.good) say("wrong-glyph", rank.good, "doubtful");
+    if (off > wrong.from) say("wrong-glyph", wrong.from, "reject");
+    else if (off > wrong.doubtful) say("wrong-glyph", wrong.doubtful, "doubtful");
   }
   return { findings, worst };
 }
@@ -290,10 +223,11 @@ function takeOut(
 /** Everything that is raised on a side, or dents it. */
 export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised): JudgedRelief {
   const lines = linesOf(raised, side);
+  const hidden = hiddenBy(sight);
   const relief = plane(sight.seen.width, sight.seen.height);
   for (const line of lines) draw(line, { dx: 0, dy: 0 }, relief);
   const reliefHalf = halve(relief);
-  const found = lines.map((line) => ({ line, place: placeOf(line, sight, relief, reliefHalf) }));
+  const found = lines.map((line) => ({ line, place: placeOf(line, sight, hidden, relief, reliefHalf) }));
   const seenLines = found.filter(({ place }) => Math.sqrt(place.share) > there);
   relief.data.fill(0);
   for (const { line, place } of seenLines) draw(line, place, relief);
@@ -304,12 +238,12 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
     return { left: left + x, right: right + x, top: top + y, bottom: bottom + y };
   });
   for (const window of windows)
-    add(sums, gather(sight.seen, relief, { plane: sight.near, halved: 1 }, window, 0, 0, 1, sight.ground));
+    add(sums, gather(sight.seen, relief, { plane: hidden, halved: 1 }, window, 0, 0, 1, sight.ground));
   const lit = litBy(sums);
   const judged =
     side === "back" || (!raised.must && seenLines.length === 0)
       ? []
-      : found.map(({ line, place }) => judgeLine(line, place, sight, lit));
+      : found.map(({ line, place }) => judgeLine(line, place, sight, hidden, lit));
   takeOut(sight, relief, lit, windows);
   return {
     findings: judged.flatMap(({ findings }) => findings),
@@ -318,7 +252,7 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
   };
 }
 
-function judgeLine(line: Line, place: Place, sight: Sight, lit: SideLit) {
+function judgeLine(line: Line, place: Place, sight: Sight, hidden: Plane, lit: SideLit) {
   const correlation = Math.sqrt(place.share);
   const [dx, dy] = [place.dx / perMm, place.dy / perMm];
   const measure = { field: line.name, kind: "raised", dx, dy, ink: 1, correlation } as const;
@@ -327,7 +261,7 @@ function judgeLine(line: Line, place: Place, sight: Sight, lit: SideLit) {
   if (correlation < there) return { findings: [say("missing", correlation, there, "correlation")], measure };
   const limit = sight.limits.displacement + slack;
   const far = Math.hypot(dx, dy);
-  const { findings, worst } = judgeCharacters(line, place, sight, lit);
+  const { findings, worst } = judgeCharacters(line, place, sight, hidden, lit);
   if (correlation > placed && far > limit) findings.push(say("displaced", far, limit, "mm"));
   return { findings, measure: { ...measure, worst } };
 }

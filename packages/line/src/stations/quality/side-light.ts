@@ -25,11 +25,11 @@ const length = 21;
 export const noSums = (): Sums => new Float64Array(length);
 export const add = (to: Sums, from: Sums): void => from.forEach((value, i) => (to[i] = (to[i] ?? 0) + value));
 
-/** Read so many whole dots to the right and below, in every `step`th row; dots beside expected ink are left out (`near`, at half of full size). */
+/** Read so many whole dots to the right and below, in every `step`th row; dots that marks hide are left out (`hidden`, at half of full size or at that of the planes). */
 export function gather(
   seen: Plane,
   relief: Plane,
-  near: { readonly plane: Plane; readonly halved: 0 | 1 },
+  hidden: { readonly plane: Plane; readonly halved: 0 | 1 },
   window: Window,
   dx: number,
   dy: number,
@@ -42,16 +42,16 @@ export function gather(
   const right = Math.min(window.right, width - 1, width - dx);
   const top = Math.max(window.top, 1, -dy);
   const bottom = Math.min(window.bottom, height - 1, height - dy);
-  const { plane, halved } = near;
+  const { plane, halved } = hidden;
   let [n, ts, tss, t0, t1, t2, p00, p01, p02, p11, p12, p22, q0, q1, q2] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
   ];
   let [t3, p03, p13, p23, p33, q3] = [0, 0, 0, 0, 0, 0];
   const away = dy * width + dx;
   for (let y = top; y < bottom; y += step) {
-    const nearRow = ((y + dy) >> halved) * plane.width;
+    const hiddenRow = ((y + dy) >> halved) * plane.width;
     for (let x = left, at = y * width + left; x < right; x++, at++) {
-      if ((plane.data[nearRow + ((x + dx) >> halved)] ?? 0) >= nothing) continue;
+      if ((plane.data[hiddenRow + ((x + dx) >> halved)] ?? 0) >= nothing) continue;
       const v = s[at + away] ?? 0;
       n++;
       ts += v;
