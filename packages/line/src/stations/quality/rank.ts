@@ -13,9 +13,9 @@ export interface Middle {
   readonly partY: number;
 }
 
-/** What may be told of a line's places: what is seen, and where marks hide it (at half of full size). */
-export interface Shown {
-  readonly seen: Plane;
+/** What the lines as they should be leave unexplained (0 where marks hide it), and where that is, at half of full size. */
+export interface Unexplained {
+  readonly rest: Plane;
   readonly hidden: Plane;
 }
 
@@ -27,17 +27,12 @@ export interface Rank {
   readonly off: number;
   /** The likeliest other; undefined: nothing at all. */
   readonly other: string | undefined;
+  /** Share of what tells the two from one another that marks do not hide. */
+  readonly open: number;
 }
 
-/** The dots under a character's stamp: what they show, and which of them marks hide. */
-interface Place {
-  /** Weighed so that its sum over a character tells how much of that character is seen in this light. */
-  readonly seen: Float32Array;
-  /** 1 a dot that can be seen, 0 one that marks hide; undefined: all can be. */
-  readonly open: Uint8Array | undefined;
-}
-
-function openOf({ hidden }: Shown, middle: Middle, stamp: Stamp): Uint8Array | undefined {
+/** 1 a dot under a stamp that can be seen, 0 one that marks hide; undefined: all can be. */
+function openOf({ hidden }: Unexplained, middle: Middle, stamp: Stamp): Uint8Array | undefined {
   const { width, height, left, top } = stamp;
   const open = new Uint8Array(width * height);
   let all = true;
@@ -52,34 +47,21 @@ function openOf({ hidden }: Shown, middle: Middle, stamp: Stamp): Uint8Array | u
   return all ? undefined : open;
 }
 
-function placeOf(shown: Shown, middle: Middle, stamp: Stamp, lit: SideLit): Place {
-  const { seen } = shown;
+/** What is unexplained under a stamp, weighed so that its sum over a character tells how much of that character would explain it in this light. */
+function weighed({ rest }: Unexplained, middle: Middle, stamp: Stamp, lit: SideLit): Float32Array {
   const { width, height, left, top } = stamp;
-  const open = openOf(shown, middle, stamp);
-  // A rim of nothing, so that slopes need no question where they are.
-  const wide = width + 2;
-  const dots = new Float32Array(wide * (height + 2));
-  for (let y = 0; y < height; y++) {
-    const row = middle.y + top + y;
-    if (row < 0 || row >= seen.height) continue;
-    for (let x = 0; x < width; x++) {
-      const column = middle.x + left + x;
-      if (column < 0 || column >= seen.width || open?.[y * width + x] === 0) continue;
-      dots[(y + 1) * wide + x + 1] = (seen.data[row * seen.width + column] ?? 0) - lit.base;
-    }
-  }
+  const at = (x: number, y: number): number =>
+    x < 0 || y < 0 || x >= rest.width || y >= rest.height ? 0 : (rest.data[y * rest.width + x] ?? 0);
   const to = new Float32Array(width * height);
   for (let y = 0; y < height; y++)
-    for (let x = 0, at = (y + 1) * wide + 1; x < width; x++, at++) {
-      const across = (dots[at + 1] ?? 0) - (dots[at - 1] ?? 0);
-      const down = (dots[at + wide] ?? 0) - (dots[at - wide] ?? 0);
-      to[y * width + x] = lit.crest * (dots[at] ?? 0) - (lit.toX * across + lit.toY * down) / 2;
+    for (let x = 0; x < width; x++) {
+      const [px, py] = [middle.x + left + x, middle.y + top + y];
+      const across = at(px + 1, py) - at(px - 1, py);
+      const down = at(px, py + 1) - at(px, py - 1);
+      to[y * width + x] = lit.crest * at(px, py) - (lit.toX * across + lit.toY * down) / 2;
     }
-  return { seen: to, open };
+  return to;
 }
-
-const energyOf = ({ ee, xx, yy, xy }: Stamp["sums"], { crest, toX, toY }: SideLit): number =>
-  crest * crest * ee + toX * toX * xx + toY * toY * yy + 2 * toX * toY * xy;
 
 const product = (one: Float32Array, other: Float32Array): number => {
   let sum = 0;
@@ -87,7 +69,7 @@ const product = (one: Float32Array, other: Float32Array): number => {
   return sum;
 };
 
-/** How much two characters differ in this light, where it can be seen; of one alone, how much there is of it to see. */
+/** How much two characters differ in this light, where it can be seen. */
 function difference(
   one: Stamp | undefined,
   other: Stamp | undefined,
@@ -109,36 +91,38 @@ function difference(
   return sum;
 }
 
-/** Undefined: there is nothing to compare, since the wheel has no other character that would look otherwise where it can be seen. */
+/** Undefined: the wheel has nothing to compare there. */
 export function rankOf(
   wheel: WheelFont,
   mirrored: boolean,
   expected: string,
   middle: Middle,
-  shown: Shown,
+  unexplained: Unexplained,
   lit: SideLit,
 ): Rank | undefined {
   const stampAt = (char: string): Stamp | undefined =>
     stampOf(wheel, char, middle.partX, middle.partY, mirrored);
   const some = stampAt("0");
   if (some === undefined) return undefined;
-  const { seen, open } = placeOf(shown, middle, some, lit);
-  const energy = (stamp: Stamp): number =>
-    // What is not seen explains nothing, and must not count against a character either.
-    open === undefined ? energyOf(stamp.sums, lit) : difference(stamp, undefined, lit, open);
-  /** How much better than nothing a character explains it. */
-  const explains = (stamp: Stamp | undefined): number =>
-    stamp === undefined ? 0 : 2 * product(seen, stamp.data) - energy(stamp);
+  const open = openOf(unexplained, middle, some);
+  const weights = weighed(unexplained, middle, some, lit);
+  const shown = (stamp: Stamp | undefined): number =>
+    stamp === undefined ? 0 : product(weights, stamp.data);
   const own = stampAt(expected);
-  let best: Stamp | undefined;
-  let other: string | undefined;
-  let most = own === undefined ? -Infinity : 0;
-  for (const char of wheels[wheel].characters) {
-    if (char === expected || char === " ") continue;
-    const stamp = stampAt(char);
-    const value = explains(stamp);
-    if (value > most) [best, other, most] = [stamp, char, value];
+  const shownOwn = shown(own);
+  let found: Rank | undefined;
+  let most = -Infinity;
+  for (const other of [undefined, ...wheels[wheel].characters]) {
+    if (other === expected || other === " " || (other === undefined && own === undefined)) continue;
+    const stamp = other === undefined ? undefined : stampAt(other);
+    const apart = difference(own, stamp, lit, open);
+    /** Of the unexplained, what would be explained if it were that other one. */
+    const along = shown(stamp) - shownOwn;
+    const better = 2 * along - apart;
+    if (better <= most || apart <= 1e-9) continue;
+    most = better;
+    const whole = open === undefined ? apart : difference(own, stamp, lit, undefined);
+    found = { off: along / apart, other, open: apart / whole };
   }
-  const apart = difference(own, best, lit, open);
-  return apart > 1e-9 ? { off: 0.5 + (most - explains(own)) / (2 * apart), other } : undefined;
+  return found;
 }

@@ -7,9 +7,9 @@ import type { EmbossLine } from "../../plan/types.js";
 import type { FaceFinding, FieldMeasure } from "./finding.js";
 import { type Box, perMm, windowOf } from "./match.js";
 import { boxBlur, cut, halve, type Plane, plane, type Window, windowAll } from "./plane.js";
-import { type Middle, rankOf } from "./rank.js";
+import { type Middle, rankOf, type Unexplained } from "./rank.js";
 import { add, climb, coveredBy, gather, litBy, noSums, type Place, type SideLit } from "./side-light.js";
-import type { Sight } from "./sight.js";
+import { nothing, type Sight } from "./sight.js";
 import { parts, stampOf } from "./stamp.js";
 
 /** What wheels struck into the card, as its layout has it. */
@@ -163,7 +163,7 @@ function litAt(lit: SideLit, { x, y }: Middle, { ground }: Sight): SideLit {
 }
 
 /** Character by character; one place more at each end, where a wheel may have struck what is not in the line. */
-function judgeCharacters(line: Line, place: Place, sight: Sight, hidden: Plane, lit: SideLit) {
+function judgeCharacters(line: Line, place: Place, sight: Sight, unexplained: Unexplained, lit: SideLit) {
   const findings: FaceFinding[] = [];
   const chars = Array.from(line.line.text);
   let worst = 0;
@@ -177,7 +177,7 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, hidden: Plane, 
       line.mirrored,
       expected,
       middle,
-      { seen: sight.seen, hidden },
+      unexplained,
       litAt(lit, middle, sight),
     );
     if (rank === undefined) continue;
@@ -194,6 +194,31 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, hidden: Plane, 
     else if (off > wrong.doubtful) say("wrong-glyph", wrong.doubtful, "doubtful");
   }
   return { findings, worst };
+}
+
+/** What the light on the lines as they should be leaves unexplained; 0 where marks hide it, and away from the lines. */
+function restOf(
+  { seen, ground, desk }: Sight,
+  hidden: Plane,
+  relief: Plane,
+  lit: SideLit,
+  windows: readonly Window[],
+): Plane {
+  const { width, height } = seen;
+  const rest = plane(width, height, desk.spare[3]);
+  rest.data.fill(0);
+  const e = relief.data;
+  for (const { left, top, right, bottom } of windows)
+    for (let y = Math.max(1, top); y < Math.min(height - 1, bottom); y++)
+      for (let x = Math.max(1, left), at = y * width + x; x < Math.min(width - 1, right); x++, at++) {
+        if ((hidden.data[(y >> 1) * hidden.width + (x >> 1)] ?? 0) >= nothing) continue;
+        const crest = lit.crest + (ground === undefined ? 0 : lit.foil * coveredBy(ground, at));
+        const across = (e[at + 1] ?? 0) - (e[at - 1] ?? 0);
+        const down = (e[at + width] ?? 0) - (e[at - width] ?? 0);
+        rest.data[at] =
+          (seen.data[at] ?? 0) - lit.base - crest * (e[at] ?? 0) - (lit.toX * across + lit.toY * down) / 2;
+      }
+  return rest;
 }
 
 /** Takes what the light makes of the relief out of the picture; marks under it are lit as the body is. */
@@ -240,10 +265,11 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
   for (const window of windows)
     add(sums, gather(sight.seen, relief, { plane: hidden, halved: 1 }, window, 0, 0, 1, sight.ground));
   const lit = litBy(sums);
+  const unexplained = { rest: restOf(sight, hidden, relief, lit, windows), hidden };
   const judged =
     side === "back" || (!raised.must && seenLines.length === 0)
       ? []
-      : found.map(({ line, place }) => judgeLine(line, place, sight, hidden, lit));
+      : found.map(({ line, place }) => judgeLine(line, place, sight, unexplained, lit));
   takeOut(sight, relief, lit, windows);
   return {
     findings: judged.flatMap(({ findings }) => findings),
@@ -252,7 +278,7 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
   };
 }
 
-function judgeLine(line: Line, place: Place, sight: Sight, hidden: Plane, lit: SideLit) {
+function judgeLine(line: Line, place: Place, sight: Sight, unexplained: Unexplained, lit: SideLit) {
   const correlation = Math.sqrt(place.share);
   const [dx, dy] = [place.dx / perMm, place.dy / perMm];
   const measure = { field: line.name, kind: "raised", dx, dy, ink: 1, correlation } as const;
@@ -261,7 +287,7 @@ function judgeLine(line: Line, place: Place, sight: Sight, hidden: Plane, lit: S
   if (correlation < there) return { findings: [say("missing", correlation, there, "correlation")], measure };
   const limit = sight.limits.displacement + slack;
   const far = Math.hypot(dx, dy);
-  const { findings, worst } = judgeCharacters(line, place, sight, hidden, lit);
+  const { findings, worst } = judgeCharacters(line, place, sight, unexplained, lit);
   if (correlation > placed && far > limit) findings.push(say("displaced", far, limit, "mm"));
   return { findings, measure: { ...measure, worst } };
 }
