@@ -115,14 +115,15 @@ export function rankOf(
   for (const other of [undefined, ...wheels[wheel].characters]) {
     if (other === expected || other === " " || (other === undefined && own === undefined)) continue;
     const stamp = other === undefined ? undefined : stampAt(other);
-    const apart = difference(own, stamp, lit, open);
+    const whole = difference(own, stamp, lit, undefined);
+    if (whole <= 1e-9) continue;
+    const apart = open === undefined ? whole : difference(own, stamp, lit, open);
     /** Of the unexplained, what would be explained if it were that other one. */
-    const along = shown(stamp) - shownOwn;
+    const along = apart > 1e-9 ? shown(stamp) - shownOwn : 0;
     const better = 2 * along - apart;
-    if (better <= most || apart <= 1e-9) continue;
+    if (better <= most) continue;
     most = better;
-    const whole = open === undefined ? apart : difference(own, stamp, lit, undefined);
-    found = { off: along / apart, other, open: apart / whole };
+    found = { off: along / Math.max(1e-9, apart), other, open: apart / whole };
   }
   return found;
 }

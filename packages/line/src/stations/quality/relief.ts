@@ -35,6 +35,8 @@ const there = 0.3;
 const placed = 0.55;
 /** Halfway between the expected character and the likeliest other: beyond it that one is likelier; before it, nobody can tell. */
 const wrong = { doubtful: 0.4, from: 0.5 } as const;
+/** Share of what tells a character from the likeliest other that marks may leave to be seen: below it nobody can tell. */
+const told = 0.15;
 /** Share of a character that must be seen where nothing was to be struck. */
 const struckToo = 0.5;
 /** mm that wheels may strike off: their carriages are less exact than a laser. */
@@ -116,6 +118,24 @@ const shifted = ({ left, top, right, bottom }: Window): Window => ({
   bottom: (bottom + 1) >> 1,
 });
 
+const around = (a: Window, b: Window): Window => ({
+  left: Math.min(a.left, b.left),
+  top: Math.min(a.top, b.top),
+  right: Math.max(a.right, b.right),
+  bottom: Math.max(a.bottom, b.bottom),
+});
+
+const meet = (a: Window, b: Window): boolean =>
+  a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+
+/** Those that meet as one around both: the light on a dot is measured once, and taken out once. */
+const apart = (windows: readonly Window[]): readonly Window[] =>
+  windows.reduce<readonly Window[]>((before, window) => {
+    const met = before.filter((one) => meet(one, window));
+    if (met.length === 0) return [...before, window];
+    return apart([...before.filter((one) => !met.includes(one)), met.reduce(around, window)]);
+  }, []);
+
 /**
  * Where marks are, as the whole print was found, and two dots around: no light on a flank can be told there. At half of full size. (What
  * the judge knows as near to marks reaches farther, and into the characters of a line that stands close below a text.)
@@ -181,17 +201,24 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, unexplained: Un
       litAt(lit, middle, sight),
     );
     if (rank === undefined) continue;
-    const { off } = rank;
-    const say = (what: "wrong-glyph" | "extra-ink", limit: number, weight: FaceFinding["weight"]): void => {
-      findings.push({ field: line.name, what, measured: off, limit, unit: "share", box, weight });
+    const { off, open } = rank;
+    const say = (
+      what: "wrong-glyph" | "extra-ink",
+      limit: number,
+      weight: FaceFinding["weight"],
+      measured = off,
+    ): void => {
+      findings.push({ field: line.name, what, measured, limit, unit: "share", box, weight });
     };
     if (expected === " ") {
-      if (off > struckToo) say("extra-ink", struckToo, "reject");
+      // Beyond the ends of a line there may be marks.
+      if (open >= told && off > struckToo) say("extra-ink", struckToo, "reject");
       continue;
     }
     worst = Math.max(worst, off);
     if (off > wrong.from) say("wrong-glyph", wrong.from, "reject");
     else if (off > wrong.doubtful) say("wrong-glyph", wrong.doubtful, "doubtful");
+    else if (open < told) say("wrong-glyph", told, "doubtful", open);
   }
   return { findings, worst };
 }
@@ -257,11 +284,13 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
   relief.data.fill(0);
   for (const { line, place } of seenLines) draw(line, place, relief);
   const sums = noSums();
-  const windows = seenLines.map(({ line, place }) => {
-    const { left, top, right, bottom } = windowOf(line.box, 0.6, sight.seen);
-    const [x, y] = [Math.round(place.dx), Math.round(place.dy)];
-    return { left: left + x, right: right + x, top: top + y, bottom: bottom + y };
-  });
+  const windows = apart(
+    seenLines.map(({ line, place }) => {
+      const { left, top, right, bottom } = windowOf(line.box, 0.6, sight.seen);
+      const [x, y] = [Math.round(place.dx), Math.round(place.dy)];
+      return { left: left + x, right: right + x, top: top + y, bottom: bottom + y };
+    }),
+  );
   for (const window of windows)
     add(sums, gather(sight.seen, relief, { plane: hidden, halved: 1 }, window, 0, 0, 1, sight.ground));
   const lit = litBy(sums);
