@@ -47,21 +47,49 @@ function openOf({ hidden }: Unexplained, middle: Middle, stamp: Stamp): Uint8Arr
   return all ? undefined : open;
 }
 
-/** What is unexplained under a stamp, weighed so that its sum over a character tells how much of that character would explain it in this light. */
-function weighed({ rest }: Unexplained, middle: Middle, stamp: Stamp, lit: SideLit): Float32Array {
-  const { width, height, left, top } = stamp;
-  const at = (x: number, y: number): number =>
-    x < 0 || y < 0 || x >= rest.width || y >= rest.height ? 0 : (rest.data[y * rest.width + x] ?? 0);
+/** Light on the flanks of a stamp at a dot that has dots around it. */
+const lightAt = (data: Float32Array, width: number, at: number, { crest, toX, toY }: SideLit): number =>
+  crest * (data[at] ?? 0) +
+  (toX * ((data[at + 1] ?? 0) - (data[at - 1] ?? 0)) +
+    toY * ((data[at + width] ?? 0) - (data[at - width] ?? 0))) /
+    2;
+
+/**
+ * What is seen under a stamp without what stands around it: the expected character's own light and what is unexplained. Weighed so that its
+ * sum over a character tells how much of that character is seen in this light.
+ */
+function weighed(
+  { rest }: Unexplained,
+  own: Stamp | undefined,
+  middle: Middle,
+  { width, height, left, top }: Stamp,
+  lit: SideLit,
+  open: Uint8Array | undefined,
+): Float32Array {
+  // A rim of nothing, so that slopes need no question where they are.
+  const wide = width + 2;
+  const dots = new Float32Array(wide * (height + 2));
+  for (let y = 0; y < height; y++)
+    for (let x = 0, at = y * width; x < width; x++, at++) {
+      if (open?.[at] === 0) continue;
+      const [px, py] = [middle.x + left + x, middle.y + top + y];
+      const off = px < 0 || py < 0 || px >= rest.width || py >= rest.height;
+      const inner = own !== undefined && x > 0 && y > 0 && x < width - 1 && y < height - 1;
+      dots[(y + 1) * wide + x + 1] =
+        (off ? 0 : (rest.data[py * rest.width + px] ?? 0)) + (inner ? lightAt(own.data, width, at, lit) : 0);
+    }
   const to = new Float32Array(width * height);
   for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const [px, py] = [middle.x + left + x, middle.y + top + y];
-      const across = at(px + 1, py) - at(px - 1, py);
-      const down = at(px, py + 1) - at(px, py - 1);
-      to[y * width + x] = lit.crest * at(px, py) - (lit.toX * across + lit.toY * down) / 2;
+    for (let x = 0, at = (y + 1) * wide + 1; x < width; x++, at++) {
+      const across = (dots[at + 1] ?? 0) - (dots[at - 1] ?? 0);
+      const down = (dots[at + wide] ?? 0) - (dots[at - wide] ?? 0);
+      to[y * width + x] = lit.crest * (dots[at] ?? 0) - (lit.toX * across + lit.toY * down) / 2;
     }
   return to;
 }
+
+const energyOf = ({ ee, xx, yy, xy }: Stamp["sums"], { crest, toX, toY }: SideLit): number =>
+  crest * crest * ee + toX * toX * xx + toY * toY * yy + 2 * toX * toY * xy;
 
 const product = (one: Float32Array, other: Float32Array): number => {
   let sum = 0;
@@ -69,7 +97,7 @@ const product = (one: Float32Array, other: Float32Array): number => {
   return sum;
 };
 
-/** How much two characters differ in this light, where it can be seen. */
+/** How much two characters differ in this light, where it can be seen; of one alone, how much there is of it to see. */
 function difference(
   one: Stamp | undefined,
   other: Stamp | undefined,
@@ -77,17 +105,12 @@ function difference(
   open: Uint8Array | undefined,
 ): number {
   const { width, height } = one ?? other ?? { width: 0, height: 0 };
-  const [a, b] = [one?.data, other?.data];
-  const e = (at: number): number => (a?.[at] ?? 0) - (b?.[at] ?? 0);
+  const e = new Float32Array(width * height);
+  for (let at = 0; at < e.length; at++) e[at] = (one?.data[at] ?? 0) - (other?.data[at] ?? 0);
   let sum = 0;
   for (let y = 1; y < height - 1; y++)
-    for (let x = 1, at = y * width + 1; x < width - 1; x++, at++) {
-      if (open?.[at] === 0) continue;
-      const value =
-        lit.crest * e(at) +
-        (lit.toX * (e(at + 1) - e(at - 1)) + lit.toY * (e(at + width) - e(at - width))) / 2;
-      sum += value * value;
-    }
+    for (let x = 1, at = y * width + 1; x < width - 1; x++, at++)
+      if (open?.[at] !== 0) sum += lightAt(e, width, at, lit) ** 2;
   return sum;
 }
 
@@ -104,26 +127,27 @@ export function rankOf(
     stampOf(wheel, char, middle.partX, middle.partY, mirrored);
   const some = stampAt("0");
   if (some === undefined) return undefined;
-  const open = openOf(unexplained, middle, some);
-  const weights = weighed(unexplained, middle, some, lit);
-  const shown = (stamp: Stamp | undefined): number =>
-    stamp === undefined ? 0 : product(weights, stamp.data);
   const own = stampAt(expected);
-  const shownOwn = shown(own);
-  let found: Rank | undefined;
-  let most = -Infinity;
-  for (const other of [undefined, ...wheels[wheel].characters]) {
-    if (other === expected || other === " " || (other === undefined && own === undefined)) continue;
-    const stamp = other === undefined ? undefined : stampAt(other);
-    const whole = difference(own, stamp, lit, undefined);
-    if (whole <= 1e-9) continue;
-    const apart = open === undefined ? whole : difference(own, stamp, lit, open);
-    /** Of the unexplained, what would be explained if it were that other one. */
-    const along = apart > 1e-9 ? shown(stamp) - shownOwn : 0;
-    const better = 2 * along - apart;
-    if (better <= most) continue;
-    most = better;
-    found = { off: along / Math.max(1e-9, apart), other, open: apart / whole };
+  const open = openOf(unexplained, middle, some);
+  const seen = weighed(unexplained, own, middle, some, lit, open);
+  // What is not seen explains nothing, and must not count against a character either.
+  const energy = (stamp: Stamp): number =>
+    open === undefined ? energyOf(stamp.sums, lit) : difference(stamp, undefined, lit, open);
+  /** How much better than nothing a character explains it. */
+  const explains = (stamp: Stamp | undefined): number =>
+    stamp === undefined ? 0 : 2 * product(seen, stamp.data) - energy(stamp);
+  let best: Stamp | undefined;
+  let other: string | undefined;
+  let most = own === undefined ? -Infinity : 0;
+  for (const char of wheels[wheel].characters) {
+    if (char === expected || char === " ") continue;
+    const stamp = stampAt(char);
+    const value = explains(stamp);
+    if (value > most) [best, other, most] = [stamp, char, value];
   }
-  return found;
+  const whole = difference(own, best, lit, undefined);
+  if (whole <= 1e-9) return undefined;
+  const apart = open === undefined ? whole : difference(own, best, lit, open);
+  const off = apart > 1e-9 ? 0.5 + (most - explains(own)) / (2 * apart) : 0;
+  return { off, other, open: apart / whole };
 }
