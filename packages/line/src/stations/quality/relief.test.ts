@@ -9,7 +9,7 @@ import { type RaisedLine, raiseLines } from "../../devices/shop-floor/faces.js";
 import { wear, writeGround } from "../../devices/shop-floor/wear.js";
 import type { EmbossLine } from "../../plan/types.js";
 import { captureOf, ownFindings } from "./captures.test.data.js";
-import { drawnCard, optionsOf, raisedLines, together } from "./cards.test.data.js";
+import { drawnCard, optionsOf, photographed, raisedLines, together } from "./cards.test.data.js";
 import { decodePicture, type FaceVerdict, judgeFace } from "./index.js";
 
 // A capture is drawn, photographed and judged in about a second; a busy machine takes longer.
@@ -93,7 +93,7 @@ describe("embossed cards", () => {
   test.each(["emboss-missing", "emboss-wrong-character", "emboss-look-alike", "emboss-shift"] as const)(
     "%s is found by its own finding, in its own line",
     async (kind) => {
-      for (let number = 0; number < 4; number++) {
+      for (let number = 0; number < 3; number++) {
         const { verdict, findings } = await judgedCapture(kind, "middle", number);
         const own = findings.filter(
           ({ field, what }) => field.startsWith("emboss-") && ownFindings[kind].includes(what),
@@ -103,6 +103,20 @@ describe("embossed cards", () => {
       }
     },
   );
+});
+
+test("a long name that ends close below an engraved text passes, whatever its last characters are", async () => {
+  const card = await drawnCard("office-access", "front", 7);
+  const [name, number] = raisedLines("office-access", 7);
+  if (name === undefined || number === undefined) throw new Error("the office card has two raised lines");
+  // The text's digits begin above the 21st character, 0.3 mm higher.
+  const lines = [{ ...name, text: "SIGRUN AESA GUDMUNDSDOTTIR" }, number];
+  const [picture] = await photographed([{ ...card, raised: lines }], [], "below a text");
+  if (picture === undefined) throw new Error("no picture");
+  const options = { ...optionsOf(card), raised: { lines, must: true } };
+  const { findings, measures } = await judgeFace(picture, card.face, card.raster, options);
+  expect(findings).toEqual([]);
+  expect(measures.find(({ field }) => field === "emboss-name")?.worst).toBeLessThan(0.3);
 });
 
 describe("a payment card", () => {
@@ -119,9 +133,6 @@ describe("a payment card", () => {
   });
   test.each([
     ["0", "8"],
-    ["8", "0"],
-    ["3", "8"],
-    ["5", "6"],
     ["1", "7"],
   ])("with a %s in its number struck as %s is rejected for that character alone", async (right, wrong) => {
     const number = "9999 0123 4567 8123";

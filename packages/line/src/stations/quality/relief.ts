@@ -118,7 +118,15 @@ const shifted = ({ left, top, right, bottom }: Window): Window => ({
   bottom: (bottom + 1) >> 1,
 });
 
-const around = (a: Window, b: Window): Window => ({
+/** Where a line was found and 0.6 mm around it, and so many mm more at its ends. */
+function windowAround({ box }: Line, place: Place, ends: number, { seen }: Sight): Window {
+  const longer = { ...box, x: box.x - ends, width: box.width + 2 * ends };
+  const { left, top, right, bottom } = windowOf(longer, 0.6, seen);
+  const [x, y] = [Math.round(place.dx), Math.round(place.dy)];
+  return { left: left + x, right: right + x, top: top + y, bottom: bottom + y };
+}
+
+const both = (a: Window, b: Window): Window => ({
   left: Math.min(a.left, b.left),
   top: Math.min(a.top, b.top),
   right: Math.max(a.right, b.right),
@@ -133,7 +141,7 @@ const apart = (windows: readonly Window[]): readonly Window[] =>
   windows.reduce<readonly Window[]>((before, window) => {
     const met = before.filter((one) => meet(one, window));
     if (met.length === 0) return [...before, window];
-    return apart([...before.filter((one) => !met.includes(one)), met.reduce(around, window)]);
+    return apart([...before.filter((one) => !met.includes(one)), met.reduce(both, window)]);
   }, []);
 
 /**
@@ -223,7 +231,7 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, unexplained: Un
   return { findings, worst };
 }
 
-/** What the light on the lines as they should be leaves unexplained; 0 where marks hide it, and away from the lines. */
+/** What the light on the lines as they should be leaves unexplained, around them; 0 where marks hide it. */
 function restOf(
   { seen, ground, desk }: Sight,
   hidden: Plane,
@@ -284,17 +292,12 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
   relief.data.fill(0);
   for (const { line, place } of seenLines) draw(line, place, relief);
   const sums = noSums();
-  const windows = apart(
-    seenLines.map(({ line, place }) => {
-      const { left, top, right, bottom } = windowOf(line.box, 0.6, sight.seen);
-      const [x, y] = [Math.round(place.dx), Math.round(place.dy)];
-      return { left: left + x, right: right + x, top: top + y, bottom: bottom + y };
-    }),
-  );
+  const windows = apart(seenLines.map(({ line, place }) => windowAround(line, place, 0, sight)));
   for (const window of windows)
     add(sums, gather(sight.seen, relief, { plane: hidden, halved: 1 }, window, 0, 0, 1, sight.ground));
   const lit = litBy(sums);
-  const unexplained = { rest: restOf(sight, hidden, relief, lit, windows), hidden };
+  const around = seenLines.map(({ line, place }) => windowAround(line, place, line.line.pitch, sight));
+  const unexplained = { rest: restOf(sight, hidden, relief, lit, around), hidden };
   const judged =
     side === "back" || (!raised.must && seenLines.length === 0)
       ? []
