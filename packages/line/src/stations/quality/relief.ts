@@ -284,7 +284,8 @@ function takeOut(
 export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised): JudgedRelief {
   const lines = linesOf(raised, side);
   const hidden = hiddenBy(sight);
-  const relief = plane(sight.seen.width, sight.seen.height);
+  const { relief } = sight.desk;
+  relief.data.fill(0);
   for (const line of lines) draw(line, { dx: 0, dy: 0 }, relief);
   const reliefHalf = halve(relief);
   const found = lines.map((line) => ({ line, place: placeOf(line, sight, hidden, relief, reliefHalf) }));
@@ -296,17 +297,17 @@ export function judgeRelief(sight: Sight, side: "front" | "back", raised: Raised
   for (const window of windows)
     add(sums, gather(sight.seen, relief, { plane: hidden, halved: 1 }, window, 0, 0, 1, sight.ground));
   const lit = litBy(sums);
-  const around = seenLines.map(({ line, place }) => windowAround(line, place, line.line.pitch, sight));
-  const unexplained = { rest: restOf(sight, hidden, relief, lit, around), hidden };
-  const judged =
-    side === "back" || (!raised.must && seenLines.length === 0)
-      ? []
-      : found.map(({ line, place }) => judgeLine(line, place, sight, unexplained, lit));
+  const judge = (): readonly ReturnType<typeof judgeLine>[] => {
+    const around = seenLines.map(({ line, place }) => windowAround(line, place, line.line.pitch, sight));
+    const unexplained = { rest: restOf(sight, hidden, relief, lit, around), hidden };
+    return found.map(({ line, place }) => judgeLine(line, place, sight, unexplained, lit));
+  };
+  const judged = side === "back" || (!raised.must && seenLines.length === 0) ? [] : judge();
   takeOut(sight, relief, lit, windows);
   return {
     findings: judged.flatMap(({ findings }) => findings),
     measures: judged.map(({ measure }) => measure),
-    sight: { ...sight, relief, foil: lit.crest },
+    sight: { ...sight, relief, reliefIn: windows, foil: lit.crest },
   };
 }
 
@@ -328,24 +329,24 @@ function judgeLine(line: Line, place: Place, sight: Sight, unexplained: Unexplai
 const unlike = { flanks: 0.5, crests: 0.7 } as const;
 
 /** What the relief may explain is no damage: a real wheel's flanks are a little other than those of a drawing. */
-export function excuseRelief({ relief, foil = 0 }: Sight, rest: Plane): void {
+export function excuseRelief({ relief, reliefIn = [], foil = 0 }: Sight, rest: Plane): void {
   if (relief === undefined) return;
-  const { width, height } = rest;
-  const { data } = relief;
+  const { data, width, height } = relief;
   const most = unlike.flanks + unlike.crests * Math.abs(foil);
-  for (let y = 2; y < height - 2; y++)
-    for (let x = 2, at = y * width + 2; x < width - 2; x++, at++) {
-      let [low, high] = [data[at] ?? 0, data[at] ?? 0];
-      for (const one of [at - 2, at + 2, at - 2 * width, at + 2 * width]) {
-        const value = data[one] ?? 0;
-        if (value < low) low = value;
-        if (value > high) high = value;
+  for (const { left, top, right, bottom } of reliefIn)
+    for (let y = Math.max(2, top); y < Math.min(height - 2, bottom); y++)
+      for (let x = Math.max(2, left), at = y * width + x; x < Math.min(width - 2, right); x++, at++) {
+        let [low, high] = [data[at] ?? 0, data[at] ?? 0];
+        for (const one of [at - 2, at + 2, at - 2 * width, at + 2 * width]) {
+          const value = data[one] ?? 0;
+          if (value < low) low = value;
+          if (value > high) high = value;
+        }
+        if (high === 0) continue;
+        const excused = most * high * (high - low > 0.1 ? 1 : 0.5);
+        const value = rest.data[at] ?? 0;
+        rest.data[at] = Math.sign(value) * Math.max(0, Math.abs(value) - excused);
       }
-      if (high === 0) continue;
-      const excused = most * high * (high - low > 0.1 ? 1 : 0.5);
-      const value = rest.data[at] ?? 0;
-      rest.data[at] = Math.sign(value) * Math.max(0, Math.abs(value) - excused);
-    }
 }
 
 /** Draws the lines as a lamp at the upper left shows them: on the back as dents. */
