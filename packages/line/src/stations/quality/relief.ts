@@ -10,7 +10,7 @@ import { boxBlur, cut, halve, type Plane, plane, type Window, windowAll } from "
 import { type Middle, rankOf, type Unexplained } from "./rank.js";
 import { add, climb, coveredBy, gather, litBy, noSums, type Place, type SideLit } from "./side-light.js";
 import { nothing, type Sight } from "./sight.js";
-import { parts, stampOf } from "./stamp.js";
+import { beyond, parts, stampOf } from "./stamp.js";
 
 /** What wheels struck into the card, as its layout has it. */
 export interface Raised {
@@ -79,7 +79,7 @@ export const raisedBoxes = (raised: Raised | undefined, side: "front" | "back"):
         x: x - 0.3,
         y: y - 0.4,
         width: width + 0.6,
-        height: height + 0.8,
+        height: height + 0.4 + beyond.below,
       }));
 
 /** Where a character's middle lies, in whole dots and parts of one. */
@@ -118,10 +118,15 @@ const shifted = ({ left, top, right, bottom }: Window): Window => ({
   bottom: (bottom + 1) >> 1,
 });
 
-/** Where a line was found and 0.6 mm around it, and so many mm more at its ends. */
+/** Where a line was found, as far as its characters reach, and so many mm more at its ends. */
 function windowAround({ box }: Line, place: Place, ends: number, { seen }: Sight): Window {
-  const longer = { ...box, x: box.x - ends, width: box.width + 2 * ends };
-  const { left, top, right, bottom } = windowOf(longer, 0.6, seen);
+  const longer = {
+    x: box.x - 0.6 - ends,
+    y: box.y - beyond.above,
+    width: box.width + 1.2 + 2 * ends,
+    height: box.height + beyond.above + beyond.below,
+  };
+  const { left, top, right, bottom } = windowOf(longer, 0, seen);
   const [x, y] = [Math.round(place.dx), Math.round(place.dy)];
   return { left: left + x, right: right + x, top: top + y, bottom: bottom + y };
 }

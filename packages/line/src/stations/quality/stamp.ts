@@ -25,10 +25,14 @@ const drawn = new Map<
   { readonly width: number; readonly height: number; readonly ink: Float32Array } | undefined
 >();
 
-/** Dots around the middle on each side, whole ones. */
-const reachOf = (wheel: WheelFont): { readonly x: number; readonly y: number } => ({
+/** mm that characters and their flanks reach above a wheel's height and below it: a comma hangs 0.75 mm below the others. */
+export const beyond = { above: 0.6, below: 1 } as const;
+
+/** Dots from the middle to each side, up and down, whole ones. */
+const reachOf = (wheel: WheelFont): Readonly<Record<"x" | "up" | "down", number>> => ({
   x: Math.ceil((wheels[wheel].pitch / 2 + 0.5) * perMm),
-  y: Math.ceil((wheels[wheel].height / 2 + 0.6) * perMm),
+  up: Math.ceil((wheels[wheel].height / 2 + beyond.above) * perMm),
+  down: Math.ceil((wheels[wheel].height / 2 + beyond.below) * perMm),
 });
 
 function sumsOf({ width, height, data }: Plane): Stamp["sums"] {
@@ -52,14 +56,15 @@ function fineInk(wheel: WheelFont, char: string, mirrored: boolean) {
   if (drawn.has(key)) return drawn.get(key);
   const shape = struckShape(wheel, char);
   const reach = reachOf(wheel);
-  const [width, height] = [2 * reach.x * parts, 2 * reach.y * parts];
-  const [w, h] = [(2 * reach.x) / perMm, (2 * reach.y) / perMm];
+  const [across, down] = [2 * reach.x, reach.up + reach.down];
+  const [width, height] = [across * parts, down * parts];
+  const view = [-reach.x, -reach.up, across, down].map((dots) => String(dots / perMm)).join(" ");
   const sign = mirrored ? -1 : 1;
   const made =
     shape === undefined
       ? undefined
       : new Resvg(
-          `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}" viewBox="${String(-w / 2)} ${String(-h / 2)} ${String(w)} ${String(h)}">` +
+          `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}" viewBox="${view}">` +
             `<path transform="matrix(${String(sign * shape.scale)} 0 0 ${String(-shape.scale)} ${String(sign * shape.x)} ${String(shape.y)})" d="${shape.outline}"/></svg>`,
           { font: { loadSystemFonts: false } },
         ).render().pixels;
@@ -91,7 +96,7 @@ export function stampOf(
     return undefined;
   }
   const reach = reachOf(wheel);
-  const ink = plane(2 * reach.x + 1, 2 * reach.y + 1);
+  const ink = plane(2 * reach.x + 1, reach.up + reach.down + 1);
   for (let y = 0; y < fine.height; y++)
     for (let x = 0; x < fine.width; x++) {
       const at = Math.floor((y + partY) / parts) * ink.width + Math.floor((x + partX) / parts);
@@ -99,7 +104,7 @@ export function stampOf(
     }
   // Two means over three dots: flanks of a fifth of a millimetre, and a lens.
   boxBlur(boxBlur(ink, 1, ink), 1, ink);
-  const made = { ...ink, left: -reach.x, top: -reach.y, sums: sumsOf(ink) };
+  const made = { ...ink, left: -reach.x, top: -reach.up, sums: sumsOf(ink) };
   kept.set(key, made);
   return made;
 }
