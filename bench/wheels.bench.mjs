@@ -41,8 +41,8 @@ const products = /** @type {const} */ (["office-access", "warehouse-access", "pa
 const charsOf = (/** @type {Wheel} */ font) => wheels[font].characters.replace(" ", "");
 /** All pairs of a wheel: meant, and struck instead. */
 const pairsOf = (/** @type {Wheel} */ font) =>
-  [...charsOf(font)].flatMap((meant) =>
-    [...charsOf(font)].flatMap((struck) =>
+  Array.from(charsOf(font)).flatMap((meant) =>
+    Array.from(charsOf(font)).flatMap((struck) =>
       meant === struck ? [] : [/** @type {const} */ ([meant, struck])],
     ),
   );
