@@ -92,7 +92,8 @@ const { values, positionals } = parseArgs({
   options: { from: { type: "string", default: "0" } },
 });
 const [count = "30", severity = "middle"] = positionals;
-const conditions = { kept, ...severities }[/** @type {"kept"} */ (severity)];
+// A belt of the card's own tone is a matter of other benches.
+const conditions = { ...{ kept, ...severities }[/** @type {"kept"} */ (severity)], belt: kept.belt };
 const from = Number(values.from);
 const good = { cards: 0, doubted: 0, characters: 0, worst: /** @type {number[]} */ ([]) };
 const bad = {

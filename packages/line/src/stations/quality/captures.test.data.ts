@@ -12,6 +12,7 @@ import { readGround, readWear, writeGround } from "../../devices/shop-floor/wear
 import { chance } from "../../devices/shop-floor/random.js";
 import type { Spoiler } from "../../devices/shop-floor/spoiler.js";
 import type { GreyGround } from "../../plan/layout/index.js";
+import type { EmbossLine } from "../../plan/types.js";
 import { type Drawn, drawnCard, optionsOf, type Product, raisedLines, together } from "./cards.test.data.js";
 import type { FaultOfFace } from "./finding.js";
 import type { JudgeOptions } from "./look.js";
@@ -133,11 +134,13 @@ export interface Capture {
 }
 
 /** A side of the class can be spoiled so: codes and photos are not on all of them. */
-const can = (kind: Class, { face }: Drawn): boolean => {
+const can = (kind: Class, { face }: Drawn, raised: readonly EmbossLine[]): boolean => {
   const has = (...kinds: readonly string[]): boolean =>
     face.fields.some((one) => kinds.includes(one.kind) && (one.layer === "laser" || one.layer === "code"));
   if (kind === "wrong-code" || kind === "unreadable-code") return has("code");
   if (kind === "wrong-photo") return face.fields.some((one) => one.kind === "photo");
+  // Some names have no character that looks like another.
+  if (kind === "emboss-look-alike") return raised.some(({ text }) => /[0-35-8BIOSZ]/.test(text));
   return true;
 };
 
@@ -189,7 +192,7 @@ export async function captureOf(
     const turns = facesOf(kind);
     const [product, side] = turns[(number + turn) % turns.length] ?? ["office-access", "front"];
     const card = await drawnCard(product, side, who);
-    if (!can(kind, card)) continue;
+    if (!can(kind, card, product === "resident-card" ? [] : raisedLines(product, who))) continue;
     const other = ofAnother.includes(kind) ? await drawnCard(product, side, who + 1013) : undefined;
     const taken = other === undefined ? {} : { other };
     return { card, ...taken, ...(await expose(kind, severity, who, product, card, other)) };
