@@ -27,7 +27,7 @@ import { judgedSides } from "./judged-sides.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
 import { watchOf } from "./drifts.js";
-import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
+import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf, reliefSeen } from "./marks.js";
 import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
 import { tidyLetters } from "./letters.js";
@@ -254,6 +254,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
         faces,
         chip: chipSideOf(job.drawing),
         laser,
+        relief: reliefSeen(file),
         profiles,
         keepJudged: (serial, side, judged) => sides.keep(serial, side, judged),
         watch: await watchOf(store, order),
