@@ -1,6 +1,6 @@
 /** Every character of the wheels against those most like it, as a lens sees what the simulators' own shapes make of them in a side light. */
 import { type WheelFont, wheels } from "@persoline/card/id1";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { RaisedLine } from "../../devices/shop-floor/faces.js";
 import { chance } from "../../devices/shop-floor/random.js";
 import { lightRelief } from "../../devices/shop-floor/relief.js";
@@ -11,6 +11,9 @@ import { type Box, windowOf } from "./match.js";
 import { boxBlur, halve, plane } from "./plane.js";
 import { judgeRelief, type JudgedRelief } from "./relief.js";
 import { stampOf } from "./stamp.js";
+
+// Some twenty cards are drawn and judged, each in a third of a second; a busy machine takes longer.
+vi.setConfig({ testTimeout: 240_000 });
 
 const body = 214;
 
