@@ -60,6 +60,9 @@ const memory = () => {
   return process.memoryUsage().rss / 1e6;
 };
 
+/** Good cards: nothing is to be found on them. */
+const good = (/** @type {Class} */ kind) => ownFindings[kind].length === 0;
+
 async function speed() {
   const captures = await goodOnes();
   const [clock, processor] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
@@ -163,7 +166,7 @@ function table(
 ) {
   const numbers = outcomes.map(({ number }) => number);
   print(`\n  ${severity}, ${space} seeds ${String(Math.min(...numbers))} to ${String(Math.max(...numbers))}`);
-  print("  class              captures  pass  doubtful  reject  not passed  own finding  most told");
+  print("  class                   captures  pass  doubtful  reject  not passed  own finding  most told");
   for (const kind of kinds) {
     const shown = outcomes.filter((one) => one.kind === kind && one.visible);
     const of = (/** @type {string} */ verdict) => shown.filter((one) => one.verdict === verdict).length;
@@ -177,13 +180,13 @@ function table(
     const share = (/** @type {number} */ part) =>
       `${((100 * part) / Math.max(1, shown.length)).toFixed(1)} %`;
     print(
-      `  ${kind.padEnd(18)} ${String(shown.length).padStart(8)} ${String(of("pass")).padStart(5)} ${String(of("doubtful")).padStart(9)} ${String(of("reject")).padStart(7)}  ${share(shown.length - of("pass")).padStart(10)}  ${(kind === "good" ? "" : share(own.length)).padStart(11)}  ${most.join(", ")}`,
+      `  ${kind.padEnd(23)} ${String(shown.length).padStart(8)} ${String(of("pass")).padStart(5)} ${String(of("doubtful")).padStart(9)} ${String(of("reject")).padStart(7)}  ${share(shown.length - of("pass")).padStart(10)}  ${(good(kind) ? "" : share(own.length)).padStart(11)}  ${most.join(", ")}`,
     );
   }
-  const missed = outcomes.filter((one) => one.visible && one.kind !== "good" && one.verdict === "pass");
-  const alarms = outcomes.filter((one) => one.kind === "good" && one.verdict !== "pass");
+  const missed = outcomes.filter((one) => one.visible && !good(one.kind) && one.verdict === "pass");
+  const alarms = outcomes.filter((one) => good(one.kind) && one.verdict !== "pass");
   const otherwise = outcomes.filter(
-    (one) => one.visible && one.kind !== "good" && one.verdict !== "pass" && !hasOwn(one),
+    (one) => one.visible && !good(one.kind) && one.verdict !== "pass" && !hasOwn(one),
   );
   for (const [what, which] of /** @type {const} */ ([
     ["passed though flawed", missed],

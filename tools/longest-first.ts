@@ -15,6 +15,7 @@ const longest = [
   "mailing",
   "orders",
   "line-memory",
+  "module-faults",
 ];
 
 const isEndToEnd = ({ project }: TestSpecification): boolean => project.name === "e2e";

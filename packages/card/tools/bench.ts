@@ -13,8 +13,10 @@ import { crc32, imageFolder } from "./image.js";
 import { LoaderHost } from "./loader-host.js";
 
 export const image12 = new Uint8Array(readFileSync(new URL("persoline-os-1.2.img", imageFolder)));
+export const image13 = new Uint8Array(readFileSync(new URL("persoline-os-1.3.img", imageFolder)));
 export const image20 = new Uint8Array(readFileSync(new URL("persoline-os-2.0.img", imageFolder)));
 export const image21 = new Uint8Array(readFileSync(new URL("persoline-os-2.1.img", imageFolder)));
+export const image22 = new Uint8Array(readFileSync(new URL("persoline-os-2.2.img", imageFolder)));
 export const image10 = new Uint8Array(readFileSync(new URL("persoline-os-1.0.img", imageFolder)));
 export const chipNumber = unhex("5053000000000000002A");
 export const loaderKey = unhex("000102030405060708090A0B0C0D0E0F");

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import wabt from "wabt";
 import { codeLength } from "../src/virtual/image.js";
 import { machineCode } from "../src/virtual/rom.js";
-import { DRAW_REFERENCE_DATA, imageRoutine, routine } from "../src/virtual/routines.js";
+import { DRAW_REFERENCE_DATA, imageRoutine, routine, SESSION_GUARD } from "../src/virtual/routines.js";
 
 interface ImageSource {
   readonly version: { readonly major: number; readonly minor: number };
@@ -15,7 +15,8 @@ interface ImageSource {
   readonly code?: Readonly<Record<number, string>>;
 }
 
-const { [DRAW_REFERENCE_DATA]: _, ...codeOf20 } = imageRoutine;
+const { [SESSION_GUARD]: guard, ...codeOf21 } = imageRoutine;
+const { [DRAW_REFERENCE_DATA]: _, ...codeOf20 } = codeOf21;
 
 /** All images there are, by file name. */
 export const images: Readonly<Record<string, ImageSource>> = {
@@ -25,6 +26,12 @@ export const images: Readonly<Record<string, ImageSource>> = {
     module: "persoline-os-1.2.wat",
     own: [routine.cyclicSlot],
   },
+  "persoline-os-1.3.img": {
+    version: { major: 1, minor: 3 },
+    module: "persoline-os-1.2.wat",
+    own: [routine.cyclicSlot],
+    code: { [SESSION_GUARD]: guard },
+  },
   "persoline-os-2.0.img": {
     version: { major: 2, minor: 0 },
     module: "persoline-os-1.2.wat",
@@ -33,6 +40,12 @@ export const images: Readonly<Record<string, ImageSource>> = {
   },
   "persoline-os-2.1.img": {
     version: { major: 2, minor: 1 },
+    module: "persoline-os-1.2.wat",
+    own: [routine.cyclicSlot],
+    code: codeOf21,
+  },
+  "persoline-os-2.2.img": {
+    version: { major: 2, minor: 2 },
     module: "persoline-os-1.2.wat",
     own: [routine.cyclicSlot],
     code: imageRoutine,

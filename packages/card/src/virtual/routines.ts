@@ -34,11 +34,13 @@ export const routine = {
 
 export type RoutineName = keyof typeof routine;
 
-/** Of image 2.1 alone. */
+/** Of images 2.1 and 2.2. */
 export const DRAW_REFERENCE_DATA = 0x2b;
+/** Of images 1.3 and 2.2: a secure channel session hears nothing but its own commands. */
+export const SESSION_GUARD = 0x2c;
 
 /**
- * Machine code that images 2.0 and 2.1 bring (docs/card-os.md, section 10); those with the number of a ROM routine replace it.
+ * Machine code that images bring (docs/card-os.md, sections 10 and 11); those with the number of a ROM routine replace it.
  * `front` stands for the reading of commands: chains, extended lengths, ISO secure messaging.
  */
 export const imageRoutine = {
@@ -70,6 +72,7 @@ export const imageRoutine = {
   0x29: "TERMINATE DF",
   0x2a: "TERMINATE EF",
   [DRAW_REFERENCE_DATA]: "DRAW REFERENCE DATA",
+  [SESSION_GUARD]: "SESSION GUARD",
   0x2f: "FRONT",
 } as const satisfies Readonly<Record<number, string>>;
 

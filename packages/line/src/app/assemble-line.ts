@@ -109,6 +109,8 @@ export interface AssembledLine {
   census(blanks: readonly Known[]): readonly { readonly place: Place; readonly label: string }[];
   /** A desk's reader is there: without it nothing can be done, so nobody need be asked for a card. Throws DeviceFault. */
   deskReady(): Promise<void>;
+  /** Throws DeviceFault while a machine's folder holds the file of an earlier card or order. */
+  emptied(): Promise<void>;
   /** Runs the line on its world's time. Throws as `Line.run` does. */
   run(): Promise<LineResult>;
   /** As `Line.stop`; a person who is waited for is waited for no longer. */
@@ -118,6 +120,11 @@ export interface AssembledLine {
 }
 
 type Known = Parameters<OpenDesk["census"]>[0][number];
+
+/** A folder that cannot be reached is told when a card needs it. */
+function unlessLeft(thrown: unknown): void {
+  if (!(thrown instanceof DeviceFault) || thrown.code === "refused") throw thrown;
+}
 
 /** Throws DeviceFault when the line file asks for simulated devices in the live environment. */
 export function assembleLine(parts: AssembleLine): AssembledLine {
@@ -229,6 +236,10 @@ export function assembleLine(parts: AssembleLine): AssembledLine {
     census: (blanks) => desk?.census(blanks) ?? floor.census(),
     deskReady: async () => {
       if (desk !== undefined) await readers.only().ready();
+    },
+    emptied: async () => {
+      for (const { markers, encoder } of heads.flat())
+        for (const machine of [...markers, encoder]) await machine?.emptied?.().catch(unlessLeft);
     },
     run: () => run(() => line.run()),
     stop: () => {

@@ -38,6 +38,7 @@ async function judgedOn(laser: LaserSettings | undefined, person: number): Promi
     faces,
     chip: "front",
     laser: laser === undefined ? undefined : { settings, format: "gcode" },
+    relief: { camera: true, machine: false },
     profiles: new Map(),
     keepJudged: () => Promise.resolve(),
     watch: new DriftWatch(),

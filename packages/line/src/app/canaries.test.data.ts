@@ -1,5 +1,5 @@
 /** Keys that nobody published, of an issuer of payment cards of its own: in a keystore, or in a token, as a ceremony leaves them there. */
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hex, unhex } from "@persoline/card/bytes";
@@ -8,6 +8,7 @@ import { oddParity } from "@persoline/card/keyblock";
 import { drawRsaKey, nodeCrypto, random } from "@persoline/card/node";
 import { vi } from "vitest";
 import { type StoredKey, sealKeystore, type Unlock, writeDurably } from "../devices/hsm/keystore.js";
+import { lineKeyFile, pemOf } from "../devices/hsm/line-key.js";
 import { drawIssuerKey, publicOf, rsaNumbers, toldKey } from "../devices/hsm/payment/issuer-key.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import type { SoftToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
@@ -126,6 +127,7 @@ export class Canaries {
       writeFileSync(join(data, `${name}.pem`), privateKey.export({ format: "pem", type: "pkcs8" }));
       return publicKey.export({ format: "der", type: "spki" });
     };
+    writeFileSync(join(data, lineKeyFile), pemOf(createPublicKey(this.#signing)));
     const key = (name: string, use: string, algorithm: string, value: Uint8Array) =>
       ({ name, use, algorithm, environment: "test", published: name in this.#published, value }) as StoredKey;
     if ("keyFile" in unlock) writeDurably(unlock.keyFile, randomBytes(32));

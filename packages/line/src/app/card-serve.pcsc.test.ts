@@ -421,7 +421,7 @@ describe("card serve through pcscd, for tools that strangers wrote", () => {
     await present(1);
     const { code, out: asked } = await ran("opensc-tool", ["-r", "0", "-a", "-s", "00A4000C023F00"]);
     expect(code).toBe(0);
-    expect(asked.replaceAll(":", "").toUpperCase()).toContain("3B9C968131FE458073F621C06650534C4F020081");
+    expect(asked.replaceAll(":", "").toUpperCase()).toContain("3B9C968131FE458073F621C06650534C4F020283");
     expect(asked).toContain("SW1=0x90, SW2=0x00");
 
     const { code: dumped, out: dump } = await ran("pkcs15-tool", ["--reader", "0", "-D"]);

@@ -81,6 +81,18 @@ test("the office's carriers are printed once, into a file that its owner alone m
   expect(await print()).toEqual([]);
 });
 
+test("while another order's carriers are not deleted, none are printed, and the file is named", async () => {
+  await produced(["Dock"]);
+  const left = join(data.carriers("A-0"), "C-0000001.pdf");
+  writeFileSync(left, "another order's people");
+  const refused = `${left}, carriers of order A-0, is not deleted, and those of order A-1 are not printed before it is`;
+  await expect(print()).rejects.toThrow(refused);
+  expect(await store.carriers.list(order)).toEqual([]);
+  expect(readdirSync(data.carriers("A-0"))).toEqual(["C-0000001.pdf"]);
+  rmSync(left);
+  expect(await print()).toMatchObject([{ carriers: 1 }]);
+});
+
 test("killed between numbers and entry, or in the middle of the file: the same carriers in the same file", async () => {
   await produced(["Dock", "Store"]);
   const numbered = await store.carriers.number(order, carriersAFile);

@@ -16,6 +16,7 @@ import {
 import type { AnyProduct } from "../plan/product.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+import { refuseFormerFiles } from "./former-files.js";
 import { Refusal } from "./problem.js";
 import { syncFolder } from "./sync-folder.js";
 
@@ -76,6 +77,7 @@ export async function printCarriers(ask: {
   readonly by: string;
 }): Promise<readonly PrintedFile[]> {
   const { store, data, order, layout, by } = ask;
+  refuseFormerFiles(data, "carriers", order);
   const due = await store.carriers.number(order, carriersAFile);
   const files: PrintedFile[] = [];
   for (const batch of new Set(due.map((one) => one.batch))) {

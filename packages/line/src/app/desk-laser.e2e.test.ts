@@ -22,6 +22,8 @@ import type { VirtualCard } from "@persoline/card/virtual";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CardSlot } from "../devices/reader/vpcd/card-side.js";
+import type { RaisedLine } from "../devices/shop-floor/faces.js";
+import { lightRelief } from "../devices/shop-floor/relief.js";
 import { ShopFloor } from "../devices/shop-floor/floor.js";
 import { virtualSilicon } from "../devices/shop-floor/silicon.js";
 import { parseLine } from "../stations/line-file.js";
@@ -84,9 +86,43 @@ async function printOf(side: Side): Promise<Uint8Array> {
   );
 }
 
+/** The lines that an embosser's records ask for, as the manual of this one has them. */
+const linesIn = (records: Buffer): readonly RaisedLine[] =>
+  [
+    ...records
+      .toString("latin1")
+      .replaceAll("\u001B", "<ESC>")
+      .matchAll(/<ESC>F([12])<ESC>H(\d{4})<ESC>V(\d{4})([^\r]+)\r/g),
+  ].map(([, wheel, x, y, text = ""]) => ({
+    text,
+    font: wheel === "1" ? "7B" : "4B",
+    x: (Number(x) / 1000) * 25.4,
+    yFromBottom: (Number(y) / 1000) * 25.4,
+    pitch: wheel === "1" ? 25.4 / 7 : 2.54,
+  }));
+
+/** What light makes of raised characters, as a share of what comes back without them. */
+async function reliefOf(side: Side, lines: readonly RaisedLine[]): Promise<(at: number) => number> {
+  const [width, height] = [1011, 638];
+  const half = { grey: new Uint8Array(width * height).fill(128), width, height };
+  lightRelief(half, side, lines, { x: -0.7, y: -0.7, strength: 0.35 }, 128);
+  const seen = await sharp(half.grey, { raw: { width, height, channels: 1 } })
+    .resize({ ...size, fit: "fill" })
+    .extractChannel(0)
+    .raw()
+    .toBuffer();
+  return (at) => (seen[at] ?? 128) / 128;
+}
+
 /** What a camera over a dark belt sees of a side: light from one corner, a sensor's noise, the card a little turned. */
-async function shotOf(side: Side, marks: Uint8Array, exposure: number): Promise<Buffer> {
+async function shotOf(
+  side: Side,
+  marks: Uint8Array,
+  raised: readonly RaisedLine[],
+  exposure: number,
+): Promise<Buffer> {
   const print = await printOf(side);
+  const relief = await reliefOf(side, raised);
   const grey = Buffer.alloc(size.width * size.height);
   let state = exposure + 1;
   const noise = (): number => {
@@ -100,7 +136,7 @@ async function shotOf(side: Side, marks: Uint8Array, exposure: number): Promise<
       const burnt = 1 - 0.8 * ((marks[at] ?? 0) / 255);
       const contact = side === "front" && x > mm(9.6) && x < mm(20.6) && y > mm(18.3) && y < mm(29.5);
       const metal = (x - mm(9.6)) % mm(3.6) < 4 || (y - mm(18.3)) % mm(2.8) < 4 ? 95 : 168;
-      const seen = contact ? metal : light * ((print[at] ?? 255) / 255) * burnt;
+      const seen = contact ? metal : light * ((print[at] ?? 255) / 255) * burnt * relief(at);
       grey[at] = Math.max(0, Math.min(255, Math.round(seen + noise())));
     }
   }
@@ -142,6 +178,8 @@ class Bench {
   #exposures = 0;
   readonly #taken = new Set<string>();
   embossed = 0;
+  /** On the card in hand. */
+  #raised: readonly RaisedLine[] = [];
   #busy = false;
   #failed: Error | undefined;
   readonly #watch = setInterval(() => {
@@ -185,6 +223,7 @@ class Bench {
     this.#inHand = card;
     this.#before = this.#burnt;
     this.#burnt = [];
+    this.#raised = [];
     setTimeout(() => {
       if (card !== undefined) this.#slot.insert(card);
     }, 300);
@@ -204,12 +243,10 @@ class Bench {
     for (const name of readdirSync(records).filter((one) => one.endsWith(".card"))) {
       const answer = join(records, name.replace(/card$/, "answer"));
       if (existsSync(answer)) continue;
-      if (
-        !readFileSync(join(records, name))
-          .subarray(0, 3)
-          .equals(Buffer.from([0x02, 0x1b, 0x43]))
-      )
+      const bytes = readFileSync(join(records, name));
+      if (!bytes.subarray(0, 3).equals(Buffer.from([0x02, 0x1b, 0x43])))
         throw new Error("these are no records of a card");
+      this.#raised = linesIn(bytes);
       this.embossed++;
       writeFileSync(`${answer}.new`, Buffer.from([0x1b, 0x4b]));
       renameSync(`${answer}.new`, answer);
@@ -219,7 +256,7 @@ class Bench {
     const to = join(shots, `${number}-${side}.jpg`);
     const marks = this.#burnt[side === "front" ? 0 : 1];
     if (existsSync(to) || marks === undefined || (side !== "front" && side !== "back")) return;
-    const jpeg = await shotOf(side, marks, ++this.#exposures);
+    const jpeg = await shotOf(side, marks, this.#raised, ++this.#exposures);
     writeFileSync(here("half.jpg"), jpeg);
     renameSync(here("half.jpg"), to);
   }

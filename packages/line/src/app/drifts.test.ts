@@ -48,6 +48,7 @@ async function run(
   const judge = judgedBy({
     faces,
     chip: "front",
+    relief: { camera: true, machine: false },
     profiles: new Map([[camera, { front: limits }]]),
     keepJudged: () => Promise.resolve(),
     watch: await watchOf(accounts(history), "T-1"),
@@ -55,7 +56,7 @@ async function run(
   });
   const face = { side: "front", fields: [] };
   const asked = {
-    prepared: { faces: [face] },
+    prepared: { faces: [face], emboss: [] },
     marks: [{ kind: "raster", side: "front" }],
     pictures: { front: {} },
     camera,

@@ -11,7 +11,7 @@ import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
 import type { Job } from "./job.js";
-import { numberLetters } from "./letters.js";
+import { numberLetters, tidyLetters } from "./letters.js";
 import type { PictureArchive } from "./pictures.js";
 import { Refusal } from "./problem.js";
 import { rewriteResult } from "./result-file.js";
@@ -83,6 +83,7 @@ export async function endRun(ask: {
 }): Promise<RunEnd> {
   const { job, file, data, hsm, store, stored, pictures, planned, line, differences } = ask;
   const { order } = stored;
+  await tidyLetters(order, store, data);
   const letters = await numberLetters({
     order,
     store,

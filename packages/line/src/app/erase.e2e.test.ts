@@ -55,11 +55,17 @@ beforeAll(() => {
   said("letters", "release", "T-1", "--by", "Ada", "--witness", "Bo");
   said("order", "deliver", "T-1", "--by", "Ada");
 });
+/** Which of the order's secrets the module has destroyed. */
+const destroyed = (): string[] =>
+  readdirSync(join(data, "keystore.json.orders"))
+    .filter((name) => readFileSync(join(data, "keystore.json.orders", name), "utf8").includes("destroyed"))
+    .map((name) => name.split(".").at(-1) ?? "");
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("what is erased is found nowhere in the data folder, and what is counted is there as before", async () => {
   const erase = (...more: string[]): Ended => run("order", "erase", "T-1", "--by", "Ada", ...more);
   expect(erase("--and", "Bo").err).toMatch(/delivered.*closed/);
+  expect(destroyed()).toEqual(["until-delivery"]);
   said("stock", "destroy", "--rejects", "T-1", "--reason", "end", "--by", "Ada", "--witness", "Bo");
   said("order", "close", "T-1", "--by", "Ada");
   expect(erase("--and", " ADA").err).toMatch(/two different people/);
@@ -70,7 +76,7 @@ test("what is erased is found nowhere in the data folder, and what is counted is
   expect(readFileSync(page, "utf8")).toContain("data:image");
   const before = JSON.parse(said("report", "production", "T-1", "--json")) as object;
 
-  // Interrupted after the accounts, before the files: the same command does the rest.
+  // Interrupted after the accounts, before module and files: the same command does the rest.
   const store = await openStore({ file: join(data, "persoline.db") });
   await store.orders.erase({ order: "T-1", by: "Ada", approvedBy: "Bo" });
   await store.close();
@@ -81,6 +87,7 @@ test("what is erased is found nowhere in the data folder, and what is counted is
   expect(JSON.parse(ended.out)).toMatchObject({ order: "T-1", state: "erased", files: 2 * 5 + 1 + 1 + 3 });
 
   expect(leaks([...names, department])).toEqual([]);
+  expect(destroyed()).toEqual(["until-delivery", "until-erasure"]);
   for (const gone of ["pictures/T-1", "letters/T-1", "reports/T-1/result.txt"])
     expect(existsSync(join(data, gone))).toBe(false);
   expect(readFileSync(page, "utf8")).not.toContain("data:image");

@@ -1,4 +1,8 @@
-/** Erasing an order's personal data: first the accounts (the key is gone with them), then files, then what the database's file still holds. */
+/**
+ * Erasing an order's personal data: first the accounts (the sealed key is gone with them), then the secrets that the security module keeps of
+ * the order, so that no copy of the database opens; then files, then what the database's file still holds. The accounts come first because
+ * they refuse an order whose time has not come, and what the module destroys nobody brings back.
+ */
 import {
   closeSync,
   existsSync,
@@ -12,6 +16,7 @@ import {
 } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Hsm } from "../devices/hsm/port.js";
 import type { CardLine, ProductionReport } from "../ledger/report.js";
 import { reportHtml } from "../ledger/report-html.js";
 import type { Store } from "../store/store.js";
@@ -31,13 +36,16 @@ export async function erase(ask: {
   readonly by: string;
   readonly approvedBy: string;
   readonly holders: "keep" | "forget";
+  /** Absent where there are no keys, and so no order. */
+  readonly hsm: Pick<Hsm, "endOrder"> | undefined;
 }): Promise<{ readonly files: number }> {
-  const { store, data, ...decision } = ask;
+  const { store, data, hsm, ...decision } = ask;
   const { order, by } = decision;
   const known = await store.orders.find(order);
   if (known === undefined)
     throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
   if (known.state !== "erased") await store.orders.erase(decision);
+  await hsm?.endOrder({ order });
   const reports = data.reports(order);
   const files = [
     ...filesIn(data.pictures(order)),

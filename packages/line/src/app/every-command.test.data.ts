@@ -62,6 +62,7 @@ export const leastWords: Readonly<Record<string, readonly string[]>> = {
   "keys confirm": ["1", ...custodian],
   "keys cancel": ["1", ...custodian],
   "keys record": ["1"],
+  "keys signature": [],
   explain: ["order.yaml"],
   plan: ["order.yaml"],
   "layout preview": ["product.yaml"],

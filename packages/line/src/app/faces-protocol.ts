@@ -3,7 +3,7 @@ import type { Picture } from "../devices/camera/port.js";
 import type { ColourPicture, FaceRaster, GreyGround } from "../plan/layout/index.js";
 import type { LaserFile, LaserFormat, LaserSettings } from "../plan/laser/index.js";
 import type { EmbossLine, Face } from "../plan/types.js";
-import type { FaceVerdict, Grey, QualityLimits } from "../stations/quality/index.js";
+import type { FaceVerdict, Grey, QualityLimits, Raised } from "../stations/quality/index.js";
 
 export type FacesTask =
   | {
@@ -31,6 +31,8 @@ export type FacesTask =
       readonly limits: Partial<Readonly<Record<"front" | "back", QualityLimits>>>;
       /** The machine that burnt the marks, and from which files: what its beam leaves is what the pictures must show. */
       readonly laser?: { readonly settings: LaserSettings; readonly format: LaserFormat };
+      /** Characters raised on these cards. */
+      readonly raised?: Raised;
       readonly pairs: readonly {
         readonly picture: Picture;
         readonly face: Face;

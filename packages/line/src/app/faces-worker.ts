@@ -67,7 +67,7 @@ type Judging = Extract<FacesTask, { task: "judge" }>;
 /** One side with all that is printed on it, and with the other side's print, which a card that lies turned over shows. */
 async function judged(
   { picture, face, raster }: Judging["pairs"][number],
-  { pairs, chip, limits, laser }: Judging,
+  { pairs, chip, limits, laser, raised }: Judging,
 ) {
   const ground = await renderGround(face, 300);
   const other = pairs.find((pair) => pair.face.side !== face.side)?.face;
@@ -80,10 +80,12 @@ async function judged(
     ...(ground === undefined ? {} : { ground: ground.common }),
     ...(ground?.own === undefined ? {} : { printed: ground.own }),
     ...(behind === undefined ? {} : { otherGround: behind.common }),
+    ...(raised === undefined ? {} : { raised }),
   });
   if (verdict.verdict === "pass") return { verdict };
   const straight = card === undefined ? undefined : greyOf(card);
-  const overlay = await judgedJpeg(await overlayPicture(face, raster, ground?.common, straight, verdict));
+  const shown = { ground: ground?.common, printed: ground?.own, raised: raised?.lines };
+  const overlay = await judgedJpeg(await overlayPicture(face, raster, shown, straight, verdict));
   return { verdict, overlay, ...(straight === undefined ? {} : { straight }) };
 }
 

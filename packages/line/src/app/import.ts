@@ -65,6 +65,8 @@ export async function importOrder(
   // The module judges the same by the order's list, and knows no file to name.
   if (example !== undefined)
     await mustKeepForJob(hsm, job, { line, lineFile, programs: orderPrograms(job, example) });
+  // The module keeps secrets of each order: none are made for one that is here already, and those of one that ended are gone.
+  await store.orders.refuseKnown({ order, inputSha256: input.sha256 });
   const sealedDataKey = await hsm.createDataKey({ order: order.order, policy });
   const dataKey = await hsm.releaseDataKey({ order: order.order, sealed: sealedDataKey, policy });
   // What the module sealed of an issuer's file was for no card; now it seals it for this order's places.

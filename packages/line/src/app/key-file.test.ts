@@ -147,6 +147,7 @@ describe("a folder whose keys are missing", () => {
 
   test.each([
     ["signed heads of an audit", () => writeFileSync(data.auditHeads, "a head\n"), "audit/heads.jsonl"],
+    ["orders' secrets", () => mkdirSync(`${data.keystore}.orders`), "keystore.json.orders"],
     ["acts of a key office", () => writeFileSync(data.officeActs, "an act\n"), "audit/ceremonies.jsonl"],
     [
       "records of ceremonies",

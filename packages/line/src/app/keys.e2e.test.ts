@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { take } from "../devices/hold.js";
 import { root } from "./command.test.data.js";
 
 let folder: string;
@@ -48,6 +49,18 @@ mv data/keystore.json .
 persoline keys list`);
     expect(lost.status).toBe(1);
     expect(lost.err).toMatch(/keystore\.json is missing, .*audit\/ceremonies\.jsonl.*put keystore\.json/);
+    // One key office at a time: another one (here it is this test) is told to whoever comes.
+    const held = take(join(folder, "data/keystore.json.office"));
+    const second = bash("mv keystore.json data\npersoline keys list");
+    expect([second.status, second.err]).toEqual([
+      1,
+      expect.stringContaining(
+        `keystore.json: another key office is open on these keys (process ${String(process.pid)}), and nothing was done`,
+      ),
+    ]);
+    if ("release" in held) held.release();
+    expect(bash("persoline keys list")).toMatchObject({ status: 0, err: "" });
+    expect(readdirSync(join(folder, "data")).filter((name) => name.includes(".office"))).toEqual([]);
     // The block leaves with the last sitting, and --out belongs there.
     const early = bash('persoline keys export-block k1 --by "A. Meyer" --out x.block');
     expect(early.status).toBe(2);

@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
 import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
 import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
@@ -12,6 +12,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import { createKeystore, openVault } from "../devices/hsm/vault.js";
 import { openStore, type Store } from "../store/store.js";
 import { type DataFolder, dataFolder } from "./data-folder.js";
+import { nameBatches } from "./letter-drafts.js";
 import {
   numberLetters,
   releaseLetters,
@@ -85,8 +86,9 @@ afterEach(async () => {
 
 const two = { by: "Ada", witness: "Bo" };
 const number = () => numberLetters({ order, store, pins });
-const release = (more: { readonly hsm?: Hsm; readonly only?: readonly string[] } = {}) =>
-  releaseLetters({ order, store, hsm, data, ...two, ...more });
+const release = (
+  more: { readonly hsm?: Hsm; readonly store?: Store; readonly only?: readonly string[] } = {},
+) => releaseLetters({ order, store, hsm, data, ...two, ...more });
 const lying = () => readdirSync(data.letters(order));
 const pages = () => printedIn(data.letterPrinterKey, data.letters(order));
 const states = async () => (await store.letters.list(order)).map(({ state }) => state);
@@ -107,7 +109,7 @@ test("letters are numbered with the cards, and released in batches: an interrupt
     },
   };
   await expect(release({ hsm: failing })).rejects.toThrow("the vault's process ended");
-  expect(lying()).toEqual(["B-0000001.letters"]);
+  expect(lying()).toEqual(["B-0000001.letters.part"]);
   expect(new Set(await states())).toEqual(new Set(["numbered"]));
 
   expect(await release()).toMatchObject([{ batch: "B-0000002", letters: people }]);
@@ -123,6 +125,104 @@ test("letters are numbered with the cards, and released in batches: an interrupt
   }
   expect(await release()).toEqual([]);
 }, 60_000);
+
+describe("killed while a batch is released", () => {
+  const killed = (): never => {
+    throw new Error("killed");
+  };
+  const dyingHsm = (writeLetters: Hsm["writeLetters"]): Hsm => ({ ...hsm, writeLetters });
+  const dyingStore = (released: Store["letters"]["released"]): Store => ({
+    ...store,
+    letters: { ...store.letters, released },
+  });
+  /** What dies then, and whether the batch is entered. */
+  const moments: Readonly<
+    Record<string, { readonly isEntered: boolean; readonly dying: () => { hsm?: Hsm; store?: Store } }>
+  > = {
+    "in the middle of its draft": {
+      isEntered: false,
+      dying: () => ({
+        hsm: dyingHsm(async (ask) => {
+          await hsm.writeLetters(ask);
+          truncateSync(ask.file, 100);
+          killed();
+        }),
+      }),
+    },
+    "before its entry": {
+      isEntered: false,
+      dying: () => ({ store: dyingStore(() => Promise.resolve().then(killed)) }),
+    },
+    "after its entry, before its name": {
+      isEntered: true,
+      dying: () => ({ store: dyingStore((ask) => store.letters.released(ask).then(killed)) }),
+    },
+  };
+  /** What people call next. */
+  const next: Readonly<Record<string, () => Promise<unknown>>> = {
+    "the same command": () => release(),
+    "a run, an end of a run, or whatever works on the order": () => tidyLetters(order, store, data),
+    "a command that only looks": () => nameBatches(store, data),
+  };
+
+  test.each([
+    { dies: "in the middle of its draft", called: "the same command" },
+    { dies: "before its entry", called: "a command that only looks" },
+    { dies: "before its entry", called: "a run, an end of a run, or whatever works on the order" },
+    { dies: "after its entry, before its name", called: "a command that only looks" },
+    {
+      dies: "after its entry, before its name",
+      called: "a run, an end of a run, or whatever works on the order",
+    },
+  ])(
+    "$dies: what can be printed is entered, and $called loses nobody's letter and prints none twice",
+    async ({ dies, called }) => {
+      const { isEntered, dying } = moments[dies] ?? killed();
+      const goOn = next[called] ?? killed;
+      await number();
+      await expect(release({ ...dying() })).rejects.toThrow("killed");
+      // At no moment anything lies there that may be printed and is not entered.
+      expect(lying()).toEqual(["B-0000001.letters.part"]);
+      await goOn();
+      const entered = (await store.letters.batches(order)).map(({ batch }) => `${batch}.letters`);
+      expect(lying().filter((name) => !name.endsWith(".part"))).toEqual(entered);
+      expect(entered.includes("B-0000001.letters")).toBe(isEntered);
+      await release();
+      expect(lying()).toEqual([isEntered ? "B-0000001.letters" : "B-0000002.letters"]);
+      const list = await store.letters.list(order);
+      expect([...pages().keys()]).toEqual(list.map(({ letter }) => letter));
+      expect(new Set(list.map(({ record, state }) => `${String(record)} ${state}`)).size).toBe(people);
+      expect(await tidyLetters(order, store, data)).toEqual([]);
+      expect(lying()).toHaveLength(1);
+    },
+    60_000,
+  );
+
+  test("a reprint of a batch that lies there as an entered draft makes all its pages void, and its file goes", async () => {
+    await number();
+    const entered = dyingStore((ask) => store.letters.released(ask).then(killed));
+    await expect(release({ store: entered })).rejects.toThrow("killed");
+    const letters = (await store.letters.list(order)).map(({ letter }) => letter);
+    await store.letters.reprint({ letters, reason: "never printed", ...two });
+    expect(await release()).toMatchObject([{ batch: "B-0000002", letters: people }]);
+    expect(lying()).toEqual(["B-0000002.letters"]);
+    expect(new Set((await states()).slice(0, people))).toEqual(new Set(["void"]));
+  }, 60_000);
+
+  test("a draft that another command sweeps away is not entered: its letters wait", async () => {
+    await number();
+    const swept = dyingHsm(async (ask) => {
+      await hsm.writeLetters(ask);
+      await tidyLetters(order, store, data);
+    });
+    await expect(release({ hsm: swept })).rejects.toMatchObject({
+      code: "wrong-state",
+      message: expect.stringContaining("was swept away by another command") as string,
+    });
+    expect(new Set(await states())).toEqual(new Set(["numbered"]));
+    expect(await release()).toMatchObject([{ batch: "B-0000002", letters: people }]);
+  }, 60_000);
+});
 
 test("a batch whose letters changed while it was written is not released", async () => {
   await number();
@@ -189,7 +289,8 @@ test("until delivery two people print a letter again; the old one is void and it
     [anew.letter, last?.letter],
   ]);
 
-  await store.orders.deliver({ order, by: "Ada" });
+  const printed = (await unsureBatches(order, store)).map(({ batch }) => batch);
+  await store.orders.deliver({ order, by: "Ada", printed });
   for (let record = 1; record <= people; record++) expect(await store.orders.pins(order, record)).toEqual({});
   await expect(store.letters.reprint({ ...again, letters: [last?.letter ?? ""] })).rejects.toMatchObject({
     code: "no-pin",
@@ -246,11 +347,92 @@ test("a batch that went with one void letter leaves the others in doubt, until a
   await release();
   expect(await unsureBatches(order, store)).toEqual([{ batch: "B-0000001", letters: 1 }]);
   const printed = ["B-0000001"];
-  await store.orders.deliver({ order, by: "Ada", printed });
+  // The void one's PIN would die unsaid.
+  const deliver = (more: object) => store.orders.deliver({ order, by: "Ada", lettersEach: 1, ...more });
+  await expect(deliver({ printed })).rejects.toThrow(
+    "1 PIN letter of order A-1 is not released, and its PIN dies",
+  );
+  await store.letters.reprint({ letters: [spoilt.letter], reason: "smeared", ...two });
+  await expect(deliver({ printed })).rejects.toMatchObject({ code: "wrong-state" });
+  await release();
+  await expect(deliver({})).rejects.toThrow(
+    'batch B-0000001, of which 1 letter is in force, was taken away with a letter that is void: if the print room has printed it, say "--printed B-0000001"',
+  );
+  await expect(deliver({ printed: [...printed, "B-0000002"] })).rejects.toThrow(
+    "--printed B-0000002: order A-1 has no such batch",
+  );
+  expect(await store.orders.find(order)).toMatchObject({ state: "produced" });
+  expect(await store.orders.pins(order, 1)).toHaveProperty("pin");
+  await deliver({ printed });
   expect(await unsureBatches(order, store)).toEqual([]);
   const acts = [];
   for await (const { what, detail } of store.audit.entries()) if (what === "order.deliver") acts.push(detail);
   expect(acts).toEqual([{ printed: "B-0000001" }]);
+}, 60_000);
+
+test("a letter that is made void while its order is delivered stops the delivery, or is told that its PIN has died", async () => {
+  await number();
+  await release();
+  const [letter] = await store.letters.list(order);
+  const other = await openStore({ file: data.database });
+  try {
+    // Both have looked, and found nothing against it.
+    const [made, delivered] = await Promise.allSettled([
+      other.letters.void({ letter: letter?.letter ?? "", reason: "lost", by: "Bo" }),
+      store.orders.deliver({ order, by: "Ada", lettersEach: 1 }),
+    ]);
+    expect(made).toMatchObject({
+      status: "fulfilled",
+      value: { delivered: delivered.status === "fulfilled" },
+    });
+  } finally {
+    await other.close();
+  }
+}, 60_000);
+
+test("while another order's batch is not deleted, none is released, and the file is named", async () => {
+  await number();
+  const left = join(data.letters("A-0"), "B-0000007.letters");
+  writeFileSync(left, "sealed");
+  // What an interruption left is nothing that could be printed.
+  writeFileSync(join(data.letters("A-00"), "B-0000008.letters.part"), "sealed");
+  await expect(release()).rejects.toThrow(
+    `${left}, PIN letters of order A-0, is not deleted, and those of order A-1 are not released before it is: when the print room has printed it, delete the file`,
+  );
+  expect(new Set(await states())).toEqual(new Set(["numbered"]));
+  expect([lying(), readdirSync(data.letters("A-0"))]).toEqual([[], ["B-0000007.letters"]]);
+  rmSync(left);
+  expect(await release()).toMatchObject([{ batch: "B-0000001", letters: people }]);
+  // Its own batches are in nobody's way; and where nothing waits, nothing is refused.
+  writeFileSync(left, "sealed");
+  expect(await release()).toEqual([]);
+}, 60_000);
+
+test("numbers go on in their order beyond seven digits: pages, reprints and batches too", async () => {
+  const database = new Database(data.database);
+  const before = database.prepare("insert into counters (scope, term, value) values (?, 'last', ?)");
+  before.run("letters", 9_999_960);
+  before.run("letter-batches", 9_999_998);
+  database.close();
+  await number();
+  const [first] = await release();
+  const list = await store.letters.list(order);
+  expect([list.at(0)?.letter, list.at(38)?.letter, list.at(-1)?.letter]).toEqual([
+    "L-9999961",
+    "L-9999999",
+    "L-10000030",
+  ]);
+  expect(list.map(({ page }) => page)).toEqual(Array.from({ length: people }, (_, at) => at + 1));
+  const torn = { reason: "torn", ...two };
+  const [anew] = await store.letters.reprint({ letters: ["L-9999999"], ...torn });
+  expect(anew?.letter).toBe("L-10000031");
+  await expect(store.letters.reprint({ letters: ["L-9999999"], ...torn })).rejects.toThrow(
+    "was replaced by L-10000031",
+  );
+  const [second] = await release();
+  expect([first?.batch, second?.batch]).toEqual(["B-9999999", "B-10000000"]);
+  expect((await store.letters.batches(order)).map(({ batch }) => batch)).toEqual(["B-9999999", "B-10000000"]);
+  expect(lying()).toEqual(["B-10000000.letters"]);
 }, 60_000);
 
 test("a letter of a card that was withdrawn is void, its batch's file gone; its remake's letter tells another PIN", async () => {

@@ -4,12 +4,15 @@ import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
 import { type Hsm, type LetterAsk, lettersABatch } from "../devices/hsm/port.js";
+import { type Unsure, unsureAmong } from "../ledger/hand-over.js";
 import type { PlannedProduct } from "../plan/types.js";
 import type { LetterBatch } from "../store/letter-batches.js";
 import type { Letter } from "../store/letters.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
+import { refuseFormerFiles } from "./former-files.js";
+import { draftOf, nameBatch, nameBatches, sweepDrafts } from "./letter-drafts.js";
 import { Refusal } from "./problem.js";
 
 interface OfOrder {
@@ -75,8 +78,8 @@ interface Releasing extends OfOrder {
 
 /**
  * Two people release the letters that wait: the security module writes them, batch by batch in the order of their numbers, and each batch is
- * entered when its file is durable. After an interruption in between, its letters still wait, and nobody has had them. Throws Refusal,
- * AccountsProblem ("two-people"), DeviceFault.
+ * entered when its draft is durable, and has its name when it is entered. After an interruption before its entry its letters still wait, and
+ * nobody has had them; after it the next command names it. Throws Refusal, AccountsProblem ("two-people", "wrong-state"), DeviceFault.
  */
 export async function releaseLetters(ask: Releasing): Promise<readonly LetterBatch[]> {
   const { order, store, data, by, witness, only } = ask;
@@ -86,6 +89,7 @@ export async function releaseLetters(ask: Releasing): Promise<readonly LetterBat
   for (;;) {
     const due = await store.letters.due(order, lettersABatch, only);
     if (due.length === 0) break;
+    refuseFormerFiles(data, "letters", order);
     await releaseBatch(ask, due);
   }
   // Files of letters that had one of their own, by a former version.
@@ -96,22 +100,21 @@ export async function releaseLetters(ask: Releasing): Promise<readonly LetterBat
 async function releaseBatch(ask: Releasing, due: readonly Letter[]): Promise<void> {
   const { order, store, hsm, data, by, witness } = ask;
   const batch = await store.letters.batchNumber();
-  const file = join(data.letters(order), `${batch}.letters`);
+  const folder = data.letters(order);
+  const file = join(folder, `${batch}.letters`);
   const { referenceField } = (await store.orders.find(order)) ?? {};
   const letters = await Promise.all(due.map((letter) => asked(store, letter, referenceField)));
-  await hsm.writeLetters({ order, batch, letters, file });
+  await hsm.writeLetters({ order, batch, letters, file: draftOf(file) });
   await store.letters.released({
     order,
     batch,
     file: relative(data.root, file),
+    isWritten: () => existsSync(draftOf(file)),
     letters: letters.map(({ letter }) => letter),
     by,
     witness,
   });
-  if (!existsSync(file))
-    throw new Refusal(
-      `the file of batch ${batch} of order ${order} was taken away while it was released: two people have it printed again with "persoline letters reprint ${batch}"`,
-    );
+  nameBatch(folder, batch);
 }
 
 async function asked(
@@ -147,21 +150,11 @@ export function replacedBy(letters: readonly Letter[]): ReadonlyMap<string, stri
   return found;
 }
 
-/** Letters in force that lie in a batch whose file was taken away: nobody here knows whether they were printed. */
-export interface Unsure {
-  readonly batch: string;
-  readonly letters: number;
-}
-
 /** Empty of a delivered order: its PINs have died, and nothing can be done. */
 export async function unsureBatches(order: string, store: Store): Promise<readonly Unsure[]> {
   const stored = await store.orders.find(order);
   if (stored === undefined || stored.deliveredAt !== undefined) return [];
-  const inForce = (await store.letters.list(order)).filter(({ state }) => state === "released");
-  return (await store.letters.batches(order)).flatMap(({ batch, file }) => {
-    const letters = inForce.filter((one) => one.batch === batch).length;
-    return file !== undefined || letters === 0 ? [] : [{ batch, letters }];
-  });
+  return unsureAmong(await store.letters.list(order), await store.letters.batches(order));
 }
 
 /** What to do about its other letters. */
@@ -187,13 +180,16 @@ export async function takenAway(
 const ours = /^(?:L-\d{7,}\.letter|B-\d{7,}\.letters)$/;
 
 /**
- * The printer's folder holds only what may be printed: taken away are batches with a void letter in them, files of void letters, and what an
- * interruption left between its writing and its entry. Batches of a delivered order stay, for their other letters cannot be printed again.
+ * The printer's folder holds only what may be printed: named are batches that were entered as drafts; taken away are batches with a void letter in
+ * them, files of void letters, and what an interruption left between its writing and its entry. Batches of a delivered order stay, for their other letters cannot be printed again.
  * Answers the batches that were taken away now.
  */
 export async function tidyLetters(order: string, store: Store, data: DataFolder): Promise<readonly string[]> {
   const letters = await store.letters.list(order);
-  if (letters.length === 0) return [];
+  const folder = join(data.root, "letters", order);
+  if (letters.length === 0 || !existsSync(folder)) return [];
+  await nameBatches(store, data);
+  await sweepDrafts(order, store, folder);
   const spoilt = new Set(letters.flatMap(({ state, batch }) => (state === "void" ? (batch ?? []) : [])));
   const batches = await store.letters.batches(order);
   const gone: string[] = [];
@@ -203,7 +199,6 @@ export async function tidyLetters(order: string, store: Store, data: DataFolder)
     ...letters.flatMap(({ state, file }) => (state === "void" ? [] : (file ?? []))),
     ...batches.flatMap(({ batch, file }) => (gone.includes(batch) ? [] : (file ?? []))),
   ]);
-  const folder = data.letters(order);
   const files = readdirSync(folder).filter((name) => ours.test(name));
   for (const name of files) {
     const file = join(folder, name);

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, relative } from "node:path";
 import type { Store } from "../store/store.js";
+import { ordersBeside } from "../devices/hsm/order-shelf.js";
 import type { DataFolder } from "./data-folder.js";
 import { Refusal } from "./problem.js";
 
@@ -11,7 +12,8 @@ import { Refusal } from "./problem.js";
  */
 export async function mustHaveLostNoKeys(data: DataFolder, kept: string, store?: Store): Promise<void> {
   if (existsSync(kept)) return;
-  const needs = [...(await ordersOf(data, store)), ...traces(data)];
+  const secrets = ordersBeside(kept);
+  const needs = [...(await ordersOf(data, store)), ...traces(data, secrets)];
   const halves = [data.letterPrinterKey, data.stripeEncoderKey]
     .filter((file) => existsSync(file))
     .map((file) => basename(file));
@@ -45,11 +47,13 @@ async function ordersOf(data: DataFolder, store: Store | undefined): Promise<rea
   }
 }
 
-/** What the lost keys signed. */
-function traces(data: DataFolder): readonly string[] {
+/** What the lost keys signed, and orders' secrets under them. */
+function traces(data: DataFolder, secrets: string): readonly string[] {
   const files = [data.auditHeads, data.officeActs].filter(
     (file) => existsSync(file) && statSync(file).size > 0,
   );
   const hasRecords = existsSync(data.ceremonies) && readdirSync(data.ceremonies).length > 0;
-  return [...files, ...(hasRecords ? [data.ceremonies] : [])].map((file) => relative(data.root, file));
+  return [...files, ...(hasRecords ? [data.ceremonies] : []), ...(existsSync(secrets) ? [secrets] : [])].map(
+    (file) => relative(data.root, file),
+  );
 }

@@ -4,7 +4,7 @@ import type { Serial } from "@persoline/card/program";
 import { deskMailer, type MailingDesk } from "../devices/mailer/desk.js";
 import type { Mailer } from "../devices/mailer/port.js";
 import { simulatedMailer } from "../devices/mailer/simulated.js";
-import { take } from "../devices/shop-floor/body-hold.js";
+import { take } from "../devices/hold.js";
 import { fill } from "../plan/content.js";
 import type { AnyProduct } from "../plan/product.js";
 import type { LineFile } from "../stations/line-file.js";

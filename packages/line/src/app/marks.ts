@@ -108,11 +108,35 @@ export async function preprintOf(prepared: PreparedRecord, desk: FacesDesk): Pro
   );
 }
 
+/** Who sees what an embosser raised. */
+export interface ReliefSeen {
+  /** A camera looks at the very plastic. */
+  readonly camera: boolean;
+  /** The machine reads its own record back. */
+  readonly machine: boolean;
+}
+
+/**
+ * A simulated camera looks at simulated plastic, which no real embosser strikes; a real one looks at whatever lies there. Of the embossers
+ * the simulated one alone reads back what it struck, unless it is worn.
+ */
+export function reliefSeen({ stations }: Pick<LineFile, "stations">): ReliefSeen {
+  const cameras = stations.flatMap(({ camera }) => (camera === undefined ? [] : [camera]));
+  const embossers = stations.filter(({ embosser }) => embosser !== undefined);
+  const simulated = embossers.every(({ embosser }) => embosser === "simulated");
+  return {
+    camera: cameras.length > 0 && cameras.every((camera) => camera !== "simulated" || simulated),
+    machine: simulated && embossers.every(({ spoils }) => spoils === undefined),
+  };
+}
+
 export interface JudgedWith {
   readonly faces: FacesDesk;
   readonly chip: ReturnType<typeof chipSideOf>;
   /** Of a line whose engraver takes files. */
   readonly laser?: Lasered | undefined;
+  /** Whether a camera looks at the wheels' work: see `reliefSeen`. */
+  readonly relief: ReliefSeen;
   /** By the names of their cameras; pictures of the others are judged by the built-in limits. */
   readonly profiles: ReadonlyMap<string, CameraLimits>;
   /** Keeps a side that did not pass, for the report. It may have it read, but gives nothing back: nothing that was read comes to the verdict. */
@@ -127,6 +151,7 @@ export function judgedBy({
   faces,
   chip,
   laser,
+  relief,
   profiles,
   keepJudged,
   watch,
@@ -145,12 +170,16 @@ export function judgedBy({
       limits,
       pairs,
       ...(laser === undefined ? {} : { laser }),
+      ...(prepared.emboss.length === 0 ? {} : { raised: { lines: prepared.emboss, must: relief.camera } }),
     });
     for (const [at, { verdict, overlay, straight }] of judged.entries()) {
       const pair = pairs[at];
       if (overlay === undefined || pair === undefined) continue;
       const { face, raster } = pair;
-      const task = straight === undefined ? {} : { task: { face, straight, verdict, draw: raster } };
+      const task =
+        straight === undefined
+          ? {}
+          : { task: { face, straight, verdict, draw: raster, raised: prepared.emboss } };
       await keepJudged(serial, face.side, { overlay, ...task });
     }
     const summary = summarize(

@@ -2,7 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import {
+  copyFileSync,
+  cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -24,10 +27,13 @@ import { typed } from "./typed.test.data.js";
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "persoline-pay-letters-"));
+  killed = join(folder, "killed");
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const people = 3;
+/** The data folder as the run left it. */
+let killed: string;
 const two = ["--by", "A. Meyer", "--witness", "B. Novak"];
 
 describe("with the vault", () => {
@@ -46,6 +52,7 @@ describe("with the vault", () => {
     ({ order, line } = paymentOrder(folder, { people }));
     ran = persoline(["run", order, "--line", line, "--data", data]);
     if (ran.code !== 0) throw new Error(ran.err);
+    cpSync(data, killed, { recursive: true });
   }, 300_000);
 
   test("one person releases none, two release all, once; nothing of a card's number is in a letter", () => {
@@ -108,13 +115,14 @@ describe("with the vault", () => {
     ]);
     // Straight to the printer, from a key that has a passphrase.
     const locked = join(folder, "locked.pem");
+    const line = ["--line-key", join(data, "line-signature.pub")];
     const passphrase = { cipher: "aes-256-cbc", passphrase: "of the print room" } as const;
     const key = createPrivateKey(readFileSync(printer()));
     writeFileSync(locked, key.export({ format: "pem", type: "pkcs8", ...passphrase }));
     const word = join(folder, "word");
     const piped = (said: string) => {
       writeFileSync(word, `${said}\n`, { mode: 0o600 });
-      const words = ["letters", "open", batch, "--printer-key", locked, "--key-passphrase-fd", "3"];
+      const words = ["letters", "open", batch, "--printer-key", locked, "--key-passphrase-fd", "3", ...line];
       return spawnSync(process.execPath, [program, ...words], {
         stdio: ["ignore", "pipe", "pipe", openSync(word, "r")],
       });
@@ -124,8 +132,9 @@ describe("with the vault", () => {
     const other = join(folder, "other.pem");
     writeFileSync(other, generateKeyPairSync("x25519").privateKey.export({ format: "pem", type: "pkcs8" }));
     for (const [words, code, said] of [
-      [["--printer-key", other, "--to", `${pdf}2`], 1, "encrypted for another printer's key"],
-      [["--printer-key", batch, "--to", `${pdf}2`], 1, "is no private key"],
+      [["--printer-key", other, ...line, "--to", `${pdf}2`], 1, "encrypted for another printer's key"],
+      [["--printer-key", other, "--to", `${pdf}2`], 1, `"persoline keys signature --out line-signature.pub"`],
+      [["--printer-key", batch, ...line, "--to", `${pdf}2`], 1, "is no private key"],
       [["--printer-key", printer(), "--json"], 2, "name a file with --to"],
     ] as const)
       expect(open(...words)).toMatchObject({ code, err: expect.stringContaining(said) as string });
@@ -133,6 +142,93 @@ describe("with the vault", () => {
       "is no batch of PIN letters",
     );
     expect(existsSync(`${pdf}2`)).toBe(false);
+  });
+
+  test.each([
+    ["before its entry", "access", false],
+    ["after its entry, before its name", "rename", true],
+  ] as const)(
+    "killed %s: the next command, whatever it is, finishes the batch or leaves its letters waiting",
+    (when, call, isEntered) => {
+      const data = join(folder, call);
+      cpSync(killed, data, { recursive: true });
+      const place = join(data, "letters/P-1");
+      const draft = join(place, "B-0000001.letters.part");
+      const release = ["letters", "release", "P-1", ...two, "--data", data];
+      const { signal, error, stderr } = spawnSync(
+        "strace",
+        [
+          "-f",
+          "-qq",
+          "-P",
+          draft,
+          "-e",
+          `inject=${call}:signal=SIGKILL`,
+          process.execPath,
+          program,
+          ...release,
+        ],
+        { encoding: "utf8" },
+      );
+      if (error !== undefined) throw new Error(`strace is needed here (apt-get install strace): ${stderr}`);
+      expect([when, signal, readdirSync(place)]).toEqual([when, "SIGKILL", ["B-0000001.letters.part"]]);
+      const listed = persoline(["letters", "list", "P-1", "--data", data]).out;
+      expect(listed.match(/ waiting$/gm) ?? []).toHaveLength(isEntered ? 0 : people);
+      expect(readdirSync(place)).toEqual([isEntered ? "B-0000001.letters" : "B-0000001.letters.part"]);
+      // Its letters are not what this one is about.
+      expect(persoline(["order", "result", "P-1", "--data", data]).code).toBe(0);
+      expect(readdirSync(place)).toEqual(isEntered ? ["B-0000001.letters"] : []);
+      expect(persoline(release).code).toBe(0);
+      expect(readdirSync(place)).toEqual([isEntered ? "B-0000001.letters" : "B-0000002.letters"]);
+      const printed = printedIn(join(data, "letter-printer.pem"), place);
+      expect([...printed.keys()]).toEqual(["L-0000001", "L-0000002", "L-0000003"]);
+    },
+    60_000,
+  );
+
+  test("the print room prints what its line signed, and nothing else that is encrypted for its printer", () => {
+    const room = join(folder, "print-room");
+    mkdirSync(room);
+    const at = (name: string): string => join(room, name);
+    const batch = "B-0000001.letters";
+    copyFileSync(printer(), at("printer.pem"));
+    const written = readFileSync(join(place(), batch), "utf8");
+    const open = (name: string): Ended =>
+      persoline(["letters", "open", at(name), "--printer-key", at("printer.pem"), "--to", at("out.pdf")]);
+    const refused = (name: string, said: string) => {
+      expect(open(name)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(said) as string });
+      expect(existsSync(at("out.pdf"))).toBe(false);
+    };
+    writeFileSync(at(batch), written);
+    // Another line's half is in the place of the line's own.
+    const somebody = generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" });
+    writeFileSync(at("line-signature.pub"), somebody);
+    refused(batch, `${at(batch)} is signed by no line of ${at("line-signature.pub")}`);
+    writeFileSync(at("line-signature.pub"), readFileSync(printer()));
+    refused(batch, "is no public half of a line's signature");
+    const half = persoline(["keys", "signature", "--out", at("line-signature.pub"), "--data", data]);
+    expect(half).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("bring it to the machines") as string,
+    });
+    expect(readFileSync(at("line-signature.pub"), "utf8")).toBe(
+      readFileSync(join(data, "line-signature.pub"), "utf8"),
+    );
+    const { signature, ...unsigned } = JSON.parse(written) as { readonly signature: string };
+    writeFileSync(at("B-0000002.letters"), JSON.stringify({ ...unsigned, version: 1 }));
+    refused(
+      "B-0000002.letters",
+      "bears no signature of the line: a former program wrote it, or somebody else",
+    );
+    writeFileSync(at("B-0000002.letters"), JSON.stringify({ ...unsigned, batch: "B-0000002", signature }));
+    refused("B-0000002.letters", "is signed by no line of");
+    // The line's own, once more, where another is expected.
+    writeFileSync(at("B-0000002.letters"), written);
+    refused("B-0000002.letters", "is batch B-0000001 of order P-1 under another name");
+    expect(open(batch)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("B-0000001: 3 letters") as string,
+    });
   });
 
   test("two print a letter again: the same PIN under a new number and in a new batch, the old one void and its file gone", () => {
@@ -237,12 +333,13 @@ describe("with the vault", () => {
     const kept = join(folder, "kept.json");
     renameSync(join(data, "keystore.json"), kept);
     const files = () =>
-      readdirSync(data).flatMap((name) =>
-        name.endsWith(".pem") || name.startsWith("keystore")
+      readdirSync(data, { recursive: true, encoding: "utf8" }).flatMap((name) =>
+        name.endsWith(".pem") || /^keystore.*(?:json|key|until-[a-z]+)$/.test(name)
           ? [[name, readFileSync(join(data, name), "hex")]]
           : [],
       );
     const before = files();
+    expect(before.filter(([name]) => name?.includes("until-"))).toHaveLength(2);
     for (const words of [
       ["run", order, "--line", line],
       ["letters", "release", "P-1", ...two],

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
+import { machineIn } from "../devices/hsm/machine.test.data.js";
 import { openStripe } from "../devices/hsm/payment/stripe.js";
 import { sealedStripeName } from "../plan/gp/payment/sealed.js";
 import { openStore } from "../store/store.js";
@@ -43,7 +44,7 @@ async function cards(more: string): Promise<readonly (readonly string[])[]> {
   const two = ["--by", "A", "--witness", "B"];
   expect(persoline(["letters", "release", "P-1", ...two, "--data", data]).code).toBe(0);
   const letters = printedIn(join(data, "letter-printer.pem"), join(data, "letters"));
-  const encoder = readFileSync(join(data, "stripe-encoder.pem"), "utf8");
+  const encoder = machineIn(join(data, "stripe-encoder.pem"));
   const good = join(data, "shop-floor/good/P-1");
   const store = await openStore({ file: join(data, "persoline.db") });
   const found: string[][] = [];

@@ -7,6 +7,7 @@ import Database from "better-sqlite3";
 import type { Finding } from "@persoline/card/program";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
+import { machineIn } from "../devices/hsm/machine.test.data.js";
 import { openStripe } from "../devices/hsm/payment/stripe.js";
 import { softToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { sealedCardName, sealedStripeName } from "../plan/gp/payment/sealed.js";
@@ -174,7 +175,7 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
   });
 
   test("the stripe is there for its encoder alone, and says what the chip says; the PIN is in the letter", async () => {
-    const encoder = readFileSync(join(made.data, "stripe-encoder.pem"), "utf8");
+    const encoder = machineIn(join(made.data, "stripe-encoder.pem"));
     const rows = readFileSync(join(example, "cardholders.csv"), "utf8").split("\n");
     for (const record of [1, people]) {
       const sealed = await store.orders.pins("P-1", record);

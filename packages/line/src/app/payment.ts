@@ -1,9 +1,11 @@
 /** What payment cards need of the line's surroundings. */
+import type { KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import type { Hsm, HsmOperation } from "../devices/hsm/port.js";
 import type { TrackText } from "../devices/encoder/port.js";
+import { lineKeyOf } from "../devices/hsm/line-key.js";
 import { openStripe } from "../devices/hsm/payment/stripe.js";
 import { DataProblem } from "../orders/problem.js";
 import type { PaymentPlan } from "../plan/gp/payment/plan.js";
@@ -42,12 +44,13 @@ export function paymentOperations(job: Pick<Job, "planned">): readonly HsmOperat
 }
 
 /**
- * Stripes of payment cards: sealed by the security module, opened by the simulated encoder's own key. A real encoder has its own and
- * is never given this one.
+ * Stripes of payment cards: sealed and signed by the security module, opened by the simulated encoder's own key if one of its lines signed them.
+ * A real encoder has its own and is never given this one.
  */
 export function paymentStripes(
   order: string,
   encoderKey: string,
+  lines: readonly KeyObject[],
 ): Required<Pick<AssembleLine, "makeStripe" | "openStripe">> {
   let key: string | undefined;
   const inner = (track: 1 | 2, text: string): readonly TrackText[] =>
@@ -63,11 +66,17 @@ export function paymentStripes(
           },
     openStripe: ({ content, ...place }) => {
       key ??= readFileSync(encoderKey, "utf8");
-      const { track1, track2 } = openStripe(key, place, content);
+      const { track1, track2 } = openStripe({ own: key, lines }, place, content);
       return [...inner(1, track1), ...inner(2, track2)];
     },
   };
 }
+
+/** By which the simulated encoder knows its line. */
+export const lineKeysOf = async (hsm: Pick<Hsm, "keys">): Promise<readonly KeyObject[]> =>
+  (await hsm.keys()).flatMap(({ use, publicKey }) =>
+    use === "sign" && publicKey !== undefined ? [lineKeyOf(publicKey)] : [],
+  );
 
 /** Payment cards of such a product have a stripe. */
 export const hasSealedStripe = (job: Pick<Job, "planned">): boolean => planOf(job)?.stripe === true;

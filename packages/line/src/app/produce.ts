@@ -27,10 +27,12 @@ import { judgedSides } from "./judged-sides.js";
 import { openSecurityModule, type Unlocking } from "./key-file.js";
 import { printingOf } from "./line-pictures.js";
 import { watchOf } from "./drifts.js";
-import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf } from "./marks.js";
+import { chipSideOf, judgedBy, laserOf, marksBy, preprintOf, reliefSeen } from "./marks.js";
 import { forOrder } from "./order-policy.js";
 import { pictureArchive } from "./pictures.js";
-import { hasSealedStripe, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
+import { tidyLetters } from "./letters.js";
+import { hasSealedStripe, lineKeysOf, paymentDesk, paymentStripes, refuseOtherIssuer } from "./payment.js";
+import { Refusal } from "./problem.js";
 import { keepPairsForRemakes, withSecrets } from "./pins.js";
 import { plannedCapacity } from "./planned.js";
 import { shownOf } from "./shown.js";
@@ -99,6 +101,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });
+    await tidyLetters(job.order.order, store, data);
     const profiles = await profilesOf({
       line,
       store,
@@ -251,6 +254,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
         faces,
         chip: chipSideOf(job.drawing),
         laser,
+        relief: reliefSeen(file),
         profiles,
         keepJudged: (serial, side, judged) => sides.keep(serial, side, judged),
         watch: await watchOf(store, order),
@@ -262,7 +266,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
       keepPicture: (serial, picture) => pictures.keep(serial, picture),
       keepPin: (place, pin, sealed) => store.orders.storePins(place.order, place.record, { [pin]: sealed }),
       payment: paymentDesk(hsm),
-      ...paymentStripes(order, data.stripeEncoderKey),
+      ...paymentStripes(order, data.stripeEncoderKey, await lineKeysOf(hsm)),
       ...(file.transport.kind === "operator" ? { loaderMaster: undefined } : await fabOf(job)),
       labelOf: async (serial) => (await store.stock.find(serial))?.label,
       drawLabel: (begins) => store.stock.draw({ begins, line: file.line }),
@@ -271,6 +275,7 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     }),
     (one) => one.close(),
   );
+  await stationsEmptied(assembled);
   await deskReady(assembled, file, ask.lineFile ?? job.order.line);
   await receiveStock(assembled, store, ask.by);
   await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
@@ -309,6 +314,17 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
     commits: { accounts: store.commits(), journal: journal.stats.commits },
     planned,
   };
+}
+
+/** No card moves while a station has an earlier order's file. Throws Refusal. */
+async function stationsEmptied(assembled: AssembledLine): Promise<void> {
+  try {
+    await assembled.emptied();
+  } catch (thrown) {
+    if (thrown instanceof DeviceFault)
+      throw new Refusal(`no card was moved: ${thrown.message}`, { cause: thrown });
+    throw thrown;
+  }
 }
 
 /** Throws DataProblem that names the line file: its reader is not there, so no card is asked for. */

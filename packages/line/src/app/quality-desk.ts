@@ -52,7 +52,10 @@ export async function expectedSide(
 ): Promise<ExpectedSide> {
   const { drawing } = desk;
   const { values, photos } = await recordOf(desk, record);
-  const { faces } = drawing.draw(cardNumber === undefined ? values : { ...values, cardNumber }, photos);
+  const { faces, emboss } = drawing.draw(
+    cardNumber === undefined ? values : { ...values, cardNumber },
+    photos,
+  );
   const face = faces.find((one) => one.side === side);
   const other = faces.find((one) => one.side !== side);
   if (face === undefined) throw new Refusal(`${desk.name} has no ${side}`);
@@ -66,6 +69,7 @@ export async function expectedSide(
       ...(ground === undefined ? {} : { ground: ground.common }),
       ...(ground?.own === undefined ? {} : { printed: ground.own }),
       ...(otherGround === undefined ? {} : { otherGround: otherGround.common }),
+      ...(emboss.length === 0 ? {} : { raised: { lines: emboss, must: true } }),
     },
   };
 }

@@ -37,10 +37,11 @@ async function goldenPictures(): Promise<string[]> {
   for (const side of ["front", "back"] as const) {
     const cards = [];
     for (let record = 1; record <= people; record++) {
-      const { face } = await expectedSide(desk, { record, side });
+      const { face, options } = await expectedSide(desk, { record, side });
       const raster = await renderFace(face, 300);
       const ground = await renderGround(face, 300);
-      cards.push({ face, raster, ...(ground === undefined ? {} : { ground }) });
+      const { lines: raised = [] } = options.raised ?? {};
+      cards.push({ face, raster, raised, ...(ground === undefined ? {} : { ground }) });
     }
     for (const [i, { width, height, grey }] of (await photographed(cards, [], `golden ${side}`)).entries()) {
       const file = at(`golden-${String(i + 1)}-${side}.jpg`);
@@ -128,7 +129,8 @@ describe("the dots of golden cards", () => {
       const { face, dots, options } = await expectedSide(desk, { record, side: "front" }, laser);
       const ground = await renderGround(face, 300);
       const raster = { ...(await renderFace(face, 300)), ...(await leaves(face)) };
-      const card = { face, raster, ...(ground === undefined ? {} : { ground }) };
+      const { lines: raised = [] } = options.raised ?? {};
+      const card = { face, raster, raised, ...(ground === undefined ? {} : { ground }) };
       const [picture] = await photographed([card], [], `dots ${String(record)}`);
       if (picture === undefined) throw new Error("no picture");
       cards.push({ name: `${String(record)}.jpg`, record, picture, face, dots, options });

@@ -23,6 +23,8 @@ interface Shown {
   readonly of?: string;
   readonly side?: "front" | "back";
   readonly turned?: number;
+  /** Its characters are raised; they are when not said. */
+  readonly raised?: boolean;
   /** SVG in millimetres over the card. */
   readonly damage?: string;
 }
@@ -30,15 +32,19 @@ interface Shown {
 /** A record's side as its preview shows it, a little turned on a dark table. */
 async function onTable(
   record: number,
-  { of = product, side = "front", turned = 1.3, damage = "" }: Shown = {},
+  { of = product, side = "front", turned = 1.3, damage = "", raised = true }: Shown = {},
 ): Promise<string> {
   const desk = await layoutDesk(of);
   const { values, photos } = await recordOf(desk, record);
-  const face = desk.drawing.draw(values, photos).faces.find((one) => one.side === side);
+  const { faces, emboss } = desk.drawing.draw(values, photos);
+  const face = faces.find((one) => one.side === side);
   const layout = desk.drawing.sides.find(({ template }) => template.side === side);
   if (face === undefined || layout === undefined) throw new Error(`no ${side}`);
   const dpi = 420;
-  const picture = await pictureOfFace(face, layout, { dpi });
+  const picture = await pictureOfFace(face, layout, {
+    dpi,
+    ...(side === "front" && raised ? { emboss } : {}),
+  });
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" width="${String(Math.round((85.6 / 25.4) * dpi))}" height="${String(Math.round((53.98 / 25.4) * dpi))}" ` +
     `viewBox="0 0 85.6 53.98">${picture}${damage}</svg>`;
@@ -75,8 +81,15 @@ describe("persoline quality judge", () => {
     const { width, height, format } = await sharp(overlay).metadata();
     expect([format, (width ?? 0) > 2000, (height ?? 0) > 638]).toEqual(["png", true, true]);
   });
+  test("a card that was never embossed does not, and each line is told", async () => {
+    const of = join(products, "office-access");
+    const { status, stdout } = judge(await onTable(1, { of, raised: false }), of);
+    expect(status).toBe(1);
+    expect(stdout.match(/emboss-\w+: missing/g)).toEqual(["emboss-name: missing", "emboss-number: missing"]);
+  });
   test.each([
     ["office-access", "front"],
+    ["payment", "front"],
     ["warehouse-access", "back"],
   ] as const)("clean print of %s, %s, shows no damage either", async (name, side) => {
     const of = join(products, name);

@@ -130,12 +130,13 @@ describe("the verdict", () => {
     const judge = judgedBy({
       faces,
       chip: "front",
+      relief: { camera: false, machine: false },
       profiles: new Map([["camera", { front: simulatedLimits }]]),
       keepJudged,
       watch: new DriftWatch(),
     });
     return judge({
-      prepared: { faces: [{ side: "front", fields: [] }] },
+      prepared: { faces: [{ side: "front", fields: [] }], emboss: [] },
       marks: [{ kind: "raster", side: "front" }],
       pictures: { front: {} },
       camera: "camera",

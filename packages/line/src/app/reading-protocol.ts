@@ -1,5 +1,5 @@
 /** What is asked of the reader's thread. */
-import type { Face } from "../plan/types.js";
+import type { EmbossLine, Face } from "../plan/types.js";
 import type { Dots, FaceVerdict, Grey } from "../stations/quality/index.js";
 import type { FieldReading } from "../stations/reading/index.js";
 
@@ -10,6 +10,8 @@ export interface ReadingTask {
   readonly verdict: FaceVerdict;
   /** Draw the judged side with these dots, and what it says below: nothing of what was read then leaves the thread but in that picture. */
   readonly draw?: Dots;
+  /** Characters raised on the card: in the drawing. */
+  readonly raised?: readonly EmbossLine[];
 }
 
 export type Read =

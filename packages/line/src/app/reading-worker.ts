@@ -11,13 +11,14 @@ sharp.concurrency(1);
 
 let reader: Promise<TextReader> | undefined;
 
-async function read({ face, straight, verdict, draw }: ReadingTask): Promise<Read> {
+async function read({ face, straight, verdict, draw, raised }: ReadingTask): Promise<Read> {
   reader ??= openTextReader();
-  const ground = (await renderGround(face, 300))?.common;
-  const readings = await readSide(await reader, face, straight, verdict, ground);
+  const ground = await renderGround(face, 300);
+  const readings = await readSide(await reader, face, straight, verdict, ground?.common);
   if (draw === undefined) return { readings };
   const notes = readings.map(readingText);
-  return { overlay: await judgedJpeg(await overlayPicture(face, draw, ground, straight, verdict, notes)) };
+  const besides = { ground: ground?.common, printed: ground?.own, raised };
+  return { overlay: await judgedJpeg(await overlayPicture(face, draw, besides, straight, verdict, notes)) };
 }
 
 parentPort?.on("message", (task: ReadingTask) => {

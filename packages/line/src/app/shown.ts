@@ -2,7 +2,7 @@
 import type { AnyPlanned, PreparedRecord } from "../plan/types.js";
 import { scopeOf } from "../stations/quality/cross-check.js";
 import { hasSealedStripe } from "./payment.js";
-import { type Looks, unseen } from "./unseen.js";
+import { type Looks, seesRelief, unseen } from "./unseen.js";
 
 export interface Shown {
   /** Which parts of a card are held against one another, and in what. */
@@ -13,8 +13,10 @@ export interface Shown {
 
 /** `example`: any of the order's records; all of them have the same places. */
 export function shownOf(planned: AnyPlanned, example: PreparedRecord, looks: Looks): Shown {
-  const { told, faces, emboss, unproved = [] } = example;
+  const { told, faces, unproved = [] } = example;
   const sealed = hasSealedStripe({ planned });
+  // What nobody saw is no witness.
+  const emboss = seesRelief(example, looks) ? example.emboss : [];
   const tracks = faces.flatMap(({ own }) => own.flatMap((one) => (one.kind === "stripe" ? one.tracks : [])));
   const { compared, alone } = scopeOf({
     faces,

@@ -22,7 +22,14 @@ const stripe: PlacedElement = {
 };
 const face = (side: "front" | "back", ...own: PlacedElement[]) => ({ side, own });
 const raised = [{ text: "ANNA KOVACS", font: "4B", x: 7.65, yFromBottom: 6.6, pitch: 2.54 }] as const;
-const looks = { camera: true, encoder: true, chip: "front" } as const;
+const looks = {
+  camera: true,
+  encoder: true,
+  chip: "front",
+  relief: { camera: false, machine: false },
+} as const;
+const struck =
+  "no camera of this line looks at: raised characters (line 1); its embosser was told the lines and confirmed the card";
 const contacts =
   "no camera looks at: the contacts and the ground around them (front, 9.50..21.00 × 16.50..31.00 mm)";
 
@@ -36,11 +43,9 @@ test("the contacts are left out on the side that carries them, and only there", 
 });
 
 test("what wheels struck, and what a stripe holds, is told for the cards that have it", () => {
-  const judged =
-    "no camera judges: raised characters; what the embosser itself says of them is compared where it says so";
   const pressed =
-    "no camera judges: pressed characters; what the indent printer itself says of them is compared where it says so";
-  expect(unseen({ faces: [face("front"), face("back")], emboss: raised }, looks)).toEqual([contacts, judged]);
+    "no camera judges: characters pressed in (up); what the indent printer itself says of them is compared where it says so";
+  expect(unseen({ faces: [face("front"), face("back")], emboss: raised }, looks)).toEqual([contacts, struck]);
   expect(unseen({ faces: [face("front"), face("back", line("indent"))], emboss: [] }, looks)).toEqual([
     contacts,
     pressed,
@@ -61,7 +66,7 @@ test("without a camera, or without anything drawn, none looks at the cards at al
   expect(unseen({ faces, emboss: [] }, { ...looks, camera: false })).toEqual([none]);
   expect(unseen({ faces: [], emboss: raised }, looks)).toEqual([
     "no camera looks at these cards: nothing is laid out for their sides",
-    "no camera judges: raised characters; what the embosser itself says of them is compared where it says so",
+    struck,
   ]);
   // A chip without a picture and without wheels has nothing that a camera could miss.
   expect(unseen({ faces: [], emboss: [] }, looks)).toEqual([]);

@@ -3,7 +3,7 @@ import { chipKeepOut, describe } from "../plan/layout/index.js";
 import type { PreparedRecord } from "../plan/types.js";
 import type { LineFile } from "../stations/line-file.js";
 import type { Drawing } from "./job.js";
-import { chipSideOf } from "./marks.js";
+import { chipSideOf, type ReliefSeen, reliefSeen } from "./marks.js";
 
 /** What looks at the finished cards, and where the contacts are. */
 export interface Looks {
@@ -12,14 +12,16 @@ export interface Looks {
   /** An encoder reads the stripe there once more. */
   readonly encoder: boolean;
   readonly chip: "front" | "back" | "none";
+  readonly relief: ReliefSeen;
 }
 
-export function looksOf({ stations }: Pick<LineFile, "stations">, drawing: Drawing | undefined): Looks {
-  const judging = stations.filter(({ does }) => does.includes("quality"));
+export function looksOf(line: Pick<LineFile, "stations">, drawing: Drawing | undefined): Looks {
+  const judging = line.stations.filter(({ does }) => does.includes("quality"));
   return {
     camera: judging.some(({ camera }) => camera !== undefined),
     encoder: judging.some(({ encoder }) => encoder !== undefined),
     chip: chipSideOf(drawing),
+    relief: reliefSeen(line),
   };
 }
 
@@ -47,15 +49,30 @@ const ofContacts = (card: Card, looks: Looks): string[] =>
       ]
     : [];
 
-function ofStruck({ faces, emboss }: Card): string[] {
-  const pressed = faces.some(({ own }) => own.some(({ layer }) => layer === "indent"));
-  return [
-    ...(emboss.length === 0 ? [] : [["raised characters", "embosser"] as const]),
-    ...(pressed ? [["pressed characters", "indent printer"] as const] : []),
-  ].map(
-    ([what, machine]) =>
-      `no camera judges: ${what}; what the ${machine} itself says of them is compared where it says so`,
+/** Somebody besides the embosser itself saw what it struck. */
+export const seesRelief = (card: Card, looks: Looks): boolean =>
+  looks.relief.machine || (looks.relief.camera && isLookedAt(card, looks));
+
+const namesOf = (lines: readonly { readonly field?: string }[]): string =>
+  lines.map(({ field }, at) => field ?? `line ${String(at + 1)}`).join(", ");
+
+function ofStruck(card: Card, looks: Looks): string[] {
+  const { faces, emboss } = card;
+  const pressed = faces.flatMap(({ own }) =>
+    own.filter(({ kind, layer }) => kind === "line" && layer === "indent"),
   );
+  return [
+    ...(emboss.length === 0 || seesRelief(card, looks)
+      ? []
+      : [
+          `no camera of this line looks at: raised characters (${namesOf(emboss)}); its embosser was told the lines and confirmed the card`,
+        ]),
+    ...(pressed.length === 0
+      ? []
+      : [
+          `no camera judges: characters pressed in (${namesOf(pressed)}); what the indent printer itself says of them is compared where it says so`,
+        ]),
+  ];
 }
 
 function ofStripe({ faces }: Card, { encoder }: Looks, sealed: boolean): string[] {
@@ -71,6 +88,6 @@ function ofStripe({ faces }: Card, { encoder }: Looks, sealed: boolean): string[
 export const unseen = (card: Card, looks: Looks, sealed = false): readonly string[] => [
   ...ofSides(card, looks),
   ...ofContacts(card, looks),
-  ...ofStruck(card),
+  ...ofStruck(card, looks),
   ...ofStripe(card, looks, sealed),
 ];

@@ -25,10 +25,11 @@ const imageOf = (version: string): Uint8Array =>
 const ATR = {
   "2.0": "3B9C968131FE458073F621C06650534C4F020081",
   "2.1": "3B9C968131FE458073F621C06650534C4F020180",
+  "2.2": "3B9C968131FE458073F621C06650534C4F020283",
 };
 
 /** The office product for cards of this image that draw their PIN. */
-const text = (version: "2.0" | "2.1" = "2.1"): string =>
+const text = (version: keyof typeof ATR = "2.1"): string =>
   readFileSync(new URL("office-access/product.yaml", products), "utf8")
     .replace("3B9C968131FE458073B621006650534C4F010200", ATR[version])
     .replace("persoline-os-1.2.img", `persoline-os-${version}.img`)
@@ -63,7 +64,7 @@ function keeper(): Kept {
 function blockOf({ pins }: Kept): Uint8Array {
   const sealed = pins.get("pin");
   if (sealed === undefined) throw new Error("no PIN was kept");
-  const digits = unseal(ring.sealing(), { purpose: "pin", ...whose, name: "pin" }, sealed);
+  const digits = unseal(ring, { purpose: "pin", ...whose, name: "pin" }, sealed);
   return pinBlock2(digits.map((digit) => digit - 0x30));
 }
 
@@ -100,6 +101,21 @@ describe("a card's life", () => {
     expect(await bench.run(proof, { secrets })).toMatchObject({ kind: "passed" });
     expect(kept.pins.get("pin")?.length).toBeGreaterThan(20);
     expect(verify(bench, blockOf(kept))).toBe("9000");
+  });
+
+  test("cards whose sessions hear nothing else draw theirs too, and the same programs make them", async () => {
+    const guarded = compile(productOf(text("2.2")).product, imageOf("2.2"));
+    const made = prepare(guarded, record, { order: "OF-26-1" });
+    const own = { ...whose, order: orderOf([made.personalization, made.proof]), pins: {} };
+    const bench = new Bench(blank());
+    for (const program of [guarded.test, guarded.completion, guarded.initialisation])
+      expect(await bench.run(program)).toMatchObject({ kind: "passed" });
+    const kept = keeper();
+    expect(await bench.run(made.personalization, { secrets: own, keep: kept.keep })).toMatchObject({
+      kind: "passed",
+    });
+    expect(await bench.run(made.proof, { secrets: own })).toMatchObject({ kind: "passed" });
+    expect(kept.pins.size).toBe(1);
   });
 
   test("two cards have two PINs, of so many digits", async () => {
@@ -246,11 +262,7 @@ describe("the security module", () => {
     expect(drawn).toMatchObject({ sw: 0x9000, verdict: "right", data: new Uint8Array(0) });
     expect(drawn?.sealed?.length).toBeGreaterThan(20);
     expect(() =>
-      unseal(
-        ring.sealing(),
-        { purpose: "pin", ...whose, record: 8, name: "pin" },
-        drawn?.sealed ?? unhex(""),
-      ),
+      unseal(ring, { purpose: "pin", ...whose, record: 8, name: "pin" }, drawn?.sealed ?? unhex("")),
     ).toThrow("belongs elsewhere");
   });
 

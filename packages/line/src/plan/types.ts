@@ -68,6 +68,8 @@ export interface PlannedProduct extends CompiledProduct {
 export type AnyPlanned = PlannedProduct | PlannedGp | PlannedDesfire | PlannedForeign;
 
 export interface EmbossLine {
+  /** Name of the layout's line. */
+  readonly field?: string;
   /** Parts of it that come of the record. */
   readonly said?: readonly Said[];
   readonly text: string;

@@ -401,7 +401,7 @@ function sequenceProblems(read: ReadYaml<LineYaml>, stations: readonly StationFi
   const say = (path: (string | number)[], code: string, message: string, remedy: string): void => {
     problems.push(read.problem(path, code, message, remedy));
   };
-  // Raised characters are told by the embosser itself; what is engraved or printed is looked at.
+  // A line that only embosses needs no camera, and its report says that nobody saw the characters; what is engraved or printed is looked at.
   const pictures = stations.some(({ engraver, printer }) => engraver !== undefined || printer !== undefined);
   for (const [at, station] of stations.entries()) {
     const {

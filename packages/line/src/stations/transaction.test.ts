@@ -16,7 +16,14 @@ import type { Encoder } from "../devices/encoder/port.js";
 import { openStripe } from "../devices/hsm/payment/stripe.js";
 import type { Hsm } from "../devices/hsm/port.js";
 import type { Fault } from "@persoline/card/virtual";
-import { calls, encoderPem, hsm, type Made, made, PaymentHead } from "../plan/gp/payment/life.test.data.js";
+import {
+  calls,
+  encoderMachine,
+  hsm,
+  type Made,
+  made,
+  PaymentHead,
+} from "../plan/gp/payment/life.test.data.js";
 import { cardholder, offsetText, paymentText, withProof } from "../plan/gp/payment/payment.test.data.js";
 import { transactionTimes } from "../plan/gp/payment/transaction.js";
 import { proofOf } from "../ledger/proof.js";
@@ -443,7 +450,7 @@ describe("the stripe is judged by what the module makes of the record now", () =
     verify: ({ content }) => {
       if (content.kind !== "sealed") throw new Error("the stripe of a payment card is sealed");
       const { track2 } = openStripe(
-        encoderPem,
+        encoderMachine,
         { order: content.order, record: content.record },
         content.content,
       );
@@ -460,7 +467,7 @@ describe("the stripe is judged by what the module makes of the record now", () =
     if (secrets === undefined) throw new Error("no record");
     const application = Object.keys(secrets.payment ?? {})[0] ?? "";
     const place = { order: secrets.order, record: secrets.record };
-    const { track2 } = openStripe(encoderPem, place, calls.stripeAgain({ secrets, application }));
+    const { track2 } = openStripe(encoderMachine, place, calls.stripeAgain({ secrets, application }));
     const sealed = { kind: "sealed", ...place, content: "kept since the order was taken in" } as const;
     return quality.visit(card, {
       ...visit,

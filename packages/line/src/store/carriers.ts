@@ -7,6 +7,7 @@ import { cancelGood } from "./cancel-good.js";
 import { carrierOf, findCarrier, stepCarrier } from "./carrier-row.js";
 import { type Desk, read, stamp, type Tx, write } from "./desk.js";
 import { counted } from "./letter-batches.js";
+import { numberIn } from "./letter-row.js";
 
 export interface Carriers extends MailingAccounts {
   /**
@@ -114,7 +115,7 @@ export function carrierStore(desk: Desk): Carriers {
           .selectAll()
           .where("order_number", "=", order)
           .where("state", "=", "numbered")
-          .orderBy("carrier")
+          .orderBy(numberIn("carrier"))
           .execute();
         return rows.map(carrierOf);
       }),
@@ -160,7 +161,7 @@ export function carrierStore(desk: Desk): Carriers {
         .selectFrom("carriers")
         .selectAll()
         .where("order_number", "=", order)
-        .orderBy("carrier")
+        .orderBy(numberIn("carrier"))
         .execute();
       return rows.map(carrierOf);
     },

@@ -2,7 +2,7 @@
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
-import { isDelivered, type Letter, letterOf, stepLetter } from "./letter-row.js";
+import { isDelivered, type Letter, letterOf, numberIn, stepLetter } from "./letter-row.js";
 import { prepared } from "./prepared.js";
 
 export interface LetterBatch {
@@ -21,12 +21,15 @@ export interface LetterBatches {
   batchNumber(): Promise<string>;
   /**
    * The batch is written: its letters are released, in the order of their pages. All or none: refused (AccountsProblem "wrong-state") when one
-   * of them does not wait any more, and to one person alone.
+   * of them does not wait any more, when what was written is swept away meanwhile, and to one person alone.
    */
   released(ask: {
     readonly order: string;
     readonly batch: string;
+    /** As it will be called, in the data folder. */
     readonly file: string;
+    /** Whether its draft is there still; asked while nobody can sweep it. */
+    readonly isWritten: () => boolean;
     readonly letters: readonly string[];
     readonly by: string;
     readonly witness: string;
@@ -38,6 +41,8 @@ export interface LetterBatches {
     readonly witness: string;
   }): Promise<readonly Letter[]>;
   batches(order: string): Promise<readonly LetterBatch[]>;
+  /** Removes what is not entered, while nothing is entered: `remove` is given the batches that are, also those whose file was taken away. */
+  sweep(order: string, remove: (entered: ReadonlySet<string>) => void): Promise<void>;
   /**
    * Its file goes: one of its letters is void. Answers false, and enters nothing, once its order is delivered: the PINs have died, and the file
    * may be the only copy of its other letters.
@@ -85,7 +90,7 @@ const waiting = (db: Pick<Tx, "selectFrom">, order: string) =>
     )
     .selectAll("letters")
     .where("letters.order_number", "=", order)
-    .orderBy("letters.letter");
+    .orderBy(numberIn("letters.letter"));
 
 const due = (db: Pick<Tx, "selectFrom">, order: string) =>
   waiting(db, order)
@@ -100,9 +105,14 @@ export function letterBatches(desk: Desk): LetterBatches {
       return (await chosen.limit(most).execute()).map(letterOf);
     },
     batchNumber: () => write(desk, async (tx) => `B-${await counted(tx, "letter-batches")}`),
-    released: async ({ order, batch, file, letters, by, witness }) => {
+    released: async ({ order, batch, file, isWritten, letters, by, witness }) => {
       twoPeople(released, by, witness);
       await write(desk, async (tx) => {
+        if (!isWritten())
+          throw new AccountsProblem(
+            "wrong-state",
+            `batch ${batch} was swept away by another command while it was written: none of its letters is released. Release the order again`,
+          );
         const released_at = stamp(desk);
         await tx
           .insertInto("letter_batches")
@@ -168,7 +178,7 @@ export function letterBatches(desk: Desk): LetterBatches {
         .selectFrom("letter_batches")
         .selectAll()
         .where("order_number", "=", order)
-        .orderBy("batch")
+        .orderBy(numberIn("batch"))
         .execute();
       return rows.map(({ batch, order_number, letters, file, released_at }) => ({
         batch,
@@ -178,6 +188,15 @@ export function letterBatches(desk: Desk): LetterBatches {
         ...(file === null ? {} : { file }),
       }));
     },
+    sweep: (order, remove) =>
+      write(desk, async (tx) => {
+        const entered = await tx
+          .selectFrom("letter_batches")
+          .select("batch")
+          .where("order_number", "=", order)
+          .execute();
+        remove(new Set(entered.map(({ batch }) => batch)));
+      }),
     takenAway: (batch) =>
       write(desk, async (tx) => {
         const order = await orderOfBatch(tx, batch);

@@ -1,8 +1,13 @@
 /** A letter as the database has it, and how it changes its state. */
+import { type RawBuilder, sql } from "kysely";
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import type { Desk, Tx } from "./desk.js";
 import { prepared } from "./prepared.js";
+
+/** Behind L-, B- or C- and with zeros to seven digits: as text L-10000000 would stand before L-9999999. */
+export const numberIn = (column: string): RawBuilder<number> =>
+  sql<number>`cast(substr(${sql.ref(column)}, 3) as integer)`;
 
 export interface Letter {
   /** The number printed on it: tells neither person nor card. */

@@ -9,6 +9,7 @@ import {
   type LetterRow,
   letterWith,
   noLetter,
+  numberIn,
   stepLetter,
 } from "./letter-row.js";
 import { counted, letterBatches, type LetterBatches } from "./letter-batches.js";
@@ -89,7 +90,7 @@ const lastPrinted = prepared((db, { order, record, pin, attempt }: Which & { rea
     .where("pin", "=", pin)
     .where("attempt", "=", attempt)
     .where((row) => row.or([row("file", "is not", null), row("batch", "is not", null)]))
-    .orderBy("letter", "desc"),
+    .orderBy(numberIn("letter"), "desc"),
 );
 const attemptsOf = prepared((db, { order, record }: Omit<Which, "pin">) =>
   db.selectFrom("records").select("attempts").where("order_number", "=", order).where("number", "=", record),
@@ -126,7 +127,7 @@ async function mayReprint(
     .where("order_number", "=", order_number)
     .where("record", "=", record)
     .where("pin", "=", pin)
-    .where("letter", ">", letter)
+    .where(numberIn("letter"), ">", Number(letter.slice(2)))
     .executeTakeFirst();
   if (later !== undefined)
     throw new AccountsProblem(
@@ -263,7 +264,7 @@ export function letterStore(desk: Desk): Letters {
         .selectFrom("letters")
         .selectAll()
         .where("order_number", "=", order)
-        .orderBy("letter")
+        .orderBy(numberIn("letter"))
         .execute();
       return rows.map(letterOf);
     },

@@ -1,9 +1,11 @@
 /** The ends of an order: delivered to its people, closed, and erased but for the accounts. */
 import { difference } from "../ledger/balance.js";
 import { counted } from "../ledger/counted.js";
+import { type HandOver, whyNotHandedOver } from "../ledger/hand-over.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { countRecord, recordCounts, recount } from "./counters.js";
-import { type Desk, stamp, twoPeople, write } from "./desk.js";
+import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
+import { numberIn } from "./letter-row.js";
 import { findOrder, stepOrder } from "./order-row.js";
 import { forgetPhotos } from "./order-runs.js";
 import { enterHolders, eraseHolders, type NewHolder } from "./register.js";
@@ -14,6 +16,8 @@ export interface DeliverAsk {
   readonly holders?: readonly NewHolder[];
   /** Batches of PIN letters that were taken away, and of which whoever delivers says that they were printed before. */
   readonly printed?: readonly string[];
+  /** How many PIN letters each good card has; default 0. */
+  readonly lettersEach?: number;
 }
 
 export interface EraseAsk {
@@ -23,10 +27,13 @@ export interface EraseAsk {
   readonly holders?: "keep" | "forget";
 }
 
-/** One transaction: the order, its good cards, their PINs and letters, and their holders, all or none. */
+/**
+ * One transaction: the order, its good cards, their PINs and letters, and their holders, all or none. What letters and carriers say against it
+ * is judged in it: a letter that is made void meanwhile is either seen here, or its PIN has died.
+ */
 export const deliverOrder = (
   desk: Desk,
-  { order, by, holders = [], printed = [] }: DeliverAsk,
+  { order, by, holders = [], printed = [], lettersEach = 0 }: DeliverAsk,
 ): Promise<void> =>
   write(desk, async (tx) => {
     const row = await findOrder(tx, order);
@@ -38,7 +45,10 @@ export const deliverOrder = (
       .where("order_number", "=", order)
       .where("state", "=", "produced")
       .executeTakeFirst();
-    await countRecord(tx, order, "produced", "delivered", Number(numUpdatedRows));
+    const goodCards = Number(numUpdatedRows);
+    const why = whyNotHandedOver({ order, goodCards, lettersEach, printed, ...(await toldOf(tx, order)) });
+    if (why !== undefined) throw new AccountsProblem("wrong-state", why);
+    await countRecord(tx, order, "produced", "delivered", goodCards);
     await tx
       .updateTable("blanks")
       .set({ stage: "delivered", changed_at: stamp(desk) })
@@ -58,13 +68,32 @@ export const deliverOrder = (
       )
       .execute();
     if (holders.length === 0) return;
-    if (holders.length !== Number(numUpdatedRows))
+    if (holders.length !== goodCards)
       throw new AccountsProblem(
         "wrong-count",
-        `order ${order} has ${numUpdatedRows} good cards, but ${holders.length} holders were named; nothing was delivered`,
+        `order ${order} has ${goodCards} good cards, but ${holders.length} holders were named; nothing was delivered`,
       );
     await enterHolders(tx, desk, holders);
   });
+
+/** What letters, their batches and carriers are, as this transaction sees them. */
+async function toldOf(tx: Tx, order: string): Promise<Pick<HandOver, "letters" | "batches" | "carriers">> {
+  const [letters, batches, carriers] = [
+    await tx.selectFrom("letters").select(["state", "batch"]).where("order_number", "=", order).execute(),
+    await tx
+      .selectFrom("letter_batches")
+      .select(["batch", "file"])
+      .where("order_number", "=", order)
+      .orderBy(numberIn("batch"))
+      .execute(),
+    await tx.selectFrom("carriers").select("state").where("order_number", "=", order).execute(),
+  ];
+  return {
+    letters: letters.map(({ state, batch }) => ({ state, ...(batch === null ? {} : { batch }) })),
+    batches: batches.map(({ batch, file }) => ({ batch, ...(file === null ? {} : { file }) })),
+    carriers,
+  };
+}
 
 /** Refused while the accounts differ or a card of the order has no end. */
 export const closeOrder = (

@@ -40,7 +40,15 @@ async function sweep(tx: Tx, order: string): Promise<void> {
   await tx.deleteFrom("orders").where("order_number", "=", order).execute();
 }
 
-async function refuseTwice(tx: Tx, desk: Desk, ask: ImportAsk): Promise<AccountsProblem | undefined> {
+type Known = Pick<ImportAsk, "inputSha256"> & { readonly order: Pick<Order, "order"> };
+
+/** Before anything is made for it. Throws AccountsProblem ("already-imported"). */
+export async function refuseKnown(desk: Desk, ask: Known): Promise<void> {
+  const refused = await write(desk, (tx) => refuseTwice(tx, desk, ask));
+  if (refused !== undefined) throw refused;
+}
+
+async function refuseTwice(tx: Tx, desk: Desk, ask: Known): Promise<AccountsProblem | undefined> {
   const rows = await tx
     .selectFrom("orders")
     .selectAll()

@@ -5,7 +5,7 @@ import { record as audit } from "./audit.js";
 import { dataKey, type Desk, read, twoPeople, type Tx, write } from "./desk.js";
 import { type GiveUp, giveUp } from "./give-up.js";
 import { closeOrder, type DeliverAsk, deliverOrder, type EraseAsk, eraseOrder } from "./order-ends.js";
-import { type ImportAsk, importOrder } from "./order-import.js";
+import { type ImportAsk, importOrder, refuseKnown } from "./order-import.js";
 import { orderOf, type StoredOrder } from "./order-row.js";
 import { prepared } from "./prepared.js";
 import { readPins, readRecord, stepRecord } from "./records.js";
@@ -19,6 +19,8 @@ export interface Orders {
    * an order number or an input file that is here already. Afterwards the order's data key is released to this store.
    */
   import(ask: ImportAsk): Promise<StoredOrder>;
+  /** The same refusal before anything is made for the order, and what an interrupted import left of it is swept. */
+  refuseKnown(ask: Parameters<typeof refuseKnown>[1]): Promise<void>;
   find(order: string): Promise<StoredOrder | undefined>;
   /** The order that this input file (SHA-256, hex) was imported as. */
   findInput(sha256: string): Promise<StoredOrder | undefined>;
@@ -99,6 +101,7 @@ export function orderStore(desk: Desk, room: () => void): Orders {
       room();
       return importOrder(desk, ask);
     },
+    refuseKnown: (ask) => refuseKnown(desk, ask),
     find,
     async findInput(sha256) {
       const row = await desk.db

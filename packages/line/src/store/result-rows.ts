@@ -2,6 +2,7 @@
 import { AccountsProblem } from "../ledger/problem.js";
 import type { ResultRow } from "../ledger/result.js";
 import { dataKey, type Desk, read } from "./desk.js";
+import { numberIn } from "./letter-row.js";
 import { unseal } from "./sealed.js";
 
 const pageSize = 500;
@@ -51,7 +52,7 @@ export async function* resultRows(desk: Desk, order: string): AsyncGenerator<Res
         .where("record", ">", after)
         .where("record", "<=", last)
         .where("state", "!=", "void")
-        .orderBy("letter")
+        .orderBy(numberIn("letter"))
         .execute();
       const references =
         field === null

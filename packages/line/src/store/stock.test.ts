@@ -264,7 +264,16 @@ test("letters are released by two, in batches, only when their PIN is kept and t
   await s.orders.storePins("A-1", 1, { user: new Uint8Array([1]) });
   expect(await s.letters.due("A-1", 9)).toMatchObject([{ letter: one.letter, state: "numbered" }]);
   const batch = await s.letters.batchNumber();
-  const release = { order: "A-1", batch, file: "letters/1", letters: [one.letter], by: "Ada", witness: "Bo" };
+  const isWritten = (): boolean => true;
+  const release = {
+    order: "A-1",
+    batch,
+    file: "letters/1",
+    isWritten,
+    letters: [one.letter],
+    by: "Ada",
+    witness: "Bo",
+  };
   await expect(s.letters.released({ ...release, witness: "Ada" })).rejects.toMatchObject({
     code: "two-people",
   });

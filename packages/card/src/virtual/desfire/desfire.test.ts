@@ -231,6 +231,31 @@ describe.each(generations)("with %s sessions", (generation) => {
     expect(() => session?.unwrap(answer)).toThrow(CardProblem);
   });
 
+  test.each([
+    ["SelectApplication of another application", host.bare(host.selectApplication(0xf48121))],
+    ["SelectApplication of the same", host.bare(host.selectApplication(aid))],
+    ["GetVersion", host.bare(host.getVersion)],
+    ["an unknown command", host.bare({ ins: 0x99, send: "plain", receive: "plain" })],
+  ])(
+    "%s in plain between two commands of a session: no key goes anywhere but where it was made for",
+    async (_, sent) => {
+      const bench = await withApplication(generation);
+      await bench.select(0);
+      await bench.authenticate(0, zero);
+      await bench.say(host.createApplication(0xf48121, settings, 5));
+      await bench.select(aid);
+      await bench.authenticate(0, zero);
+      bench.card.transmit(encodeCommand(sent));
+      const change = host.changeKey({ key: 1, authenticated: 0, value: key(0x77), version: 1, old: zero });
+      expect(await bench.refusal(change)).toMatch(/^desfire-/);
+      for (const application of [aid, 0xf48121]) {
+        await bench.select(application);
+        await bench.authenticate(1, zero);
+        expect(bench.session).toBeDefined();
+      }
+    },
+  );
+
   test("no key that was replaced is left in the chip", async () => {
     const bench = await withApplication(generation);
     const old = unhex("D00DFEEDD00DFEEDD00DFEEDD00DFEED");

@@ -125,6 +125,29 @@ describe("the channel's rules", () => {
     expect(bench.say({ cla: 0x80, ins: 0xf2, p1: 0x80, p2: 2, data: unhex("4F00"), le: 256 })).toBe("6982");
     expect(bench.say(session.wrap(getCardData(0xe0)))).toBe("6982");
   });
+  test.each([
+    ["READ BINARY", { cla: 0x00, ins: 0xb0, p1: 0, p2: 0, le: 1 }],
+    ["an unknown instruction", { cla: 0x80, ins: 0xee, p1: 0, p2: 0 }],
+    [
+      "one that came secured, and nobody unwraps",
+      { cla: 0x84, ins: 0xee, p1: 0, p2: 0, data: new Uint8Array(8) },
+    ],
+    ["INSTALL in another class", { cla: 0x00, ins: 0xe6, p1: 0x20, p2: 0, data: unhex("00000000000000") }],
+  ])("%s inside the channel ends it: what was secured for later is not done", (_, sent) => {
+    const bench = new GpBench({});
+    const session = bench.open({ keys: keysOf(16), level: 1 });
+    expect(bench.say(sent)).toBe("6982");
+    expect(bench.say(session.wrap(getCardData(0xe0)))).toBe("6982");
+    expect(bench.say(sent)).toBe("6D00");
+  });
+  test("SELECT inside the channel is done and ends it, where it finds nothing it changes nothing", () => {
+    const bench = new GpBench({});
+    const session = bench.open({ keys: keysOf(16), level: 1 });
+    expect(bench.say(selectOf("A0000000999999"))).toBe("6A82");
+    expect(bench.secured(session, getCardData(0xe0))).toBe("9000");
+    expect(bench.say(selectOf(""))).toBe("9000");
+    expect(bench.say(session.wrap(getCardData(0xe0)))).toBe("6982");
+  });
   test("MANAGE CHANNEL, channels in the class byte and chaining are refused, and nothing else happens", () => {
     const bench = new GpBench({});
     const session = bench.open({ keys: keysOf(16), level: 1 });

@@ -57,7 +57,7 @@ const OWN_CHANNEL: ReadonlyMap<number, Run> = new Map<number, Run>([
 ]);
 /** What begins a channel, and never stands in one. */
 const OPENS: readonly number[] = [INITIALIZE_UPDATE, PERFORM_SECURITY_OPERATION, INTERNAL_AUTHENTICATE];
-/** What may come in plain while a channel is open. */
+/** What may come in plain while a channel is open: what opens the next one, and what tells of the domain and moves nothing. */
 const PLAIN_INSIDE: readonly number[] = [...OPENS, GET_DATA];
 /** What a locked card still does: tell, and let its issuer in. */
 const LOCKED_DOES: readonly number[] = [
@@ -123,6 +123,10 @@ class System implements OperatingSystem {
     if (ins !== PERFORM_SECURITY_OPERATION) this.#card.chained = undefined;
     if (ins !== GET_RESPONSE) this.#card.rest = undefined;
     if (cla === 0x00 && ins === SELECT) return this.#perform(apdu, select);
+    if (this.#comesFromOutside(cla, ins)) {
+      this.#card.endChannel();
+      return status(SW.securityNotSatisfied);
+    }
     const applet = this.#card.applet();
     const { selected } = this.#card;
     const own = (cla & 0x80) !== 0 && applet?.personalizable !== undefined ? OWN_CHANNEL.get(ins) : undefined;
@@ -133,6 +137,18 @@ class System implements OperatingSystem {
     const run = (cla & 0x80) !== 0 || ins === GET_DATA ? COMMANDS.get(ins) : undefined;
     if (run === undefined) return status(SW.wrongInstruction);
     return (cla & 0x04) !== 0 ? this.#secured(apdu, run) : this.#plain(apdu, run);
+  }
+
+  /**
+   * While a channel is open that secures anything, a command whose security falls short of it is rejected and the channel ends (Amendment D,
+   * protocol rules). Here: what nobody unwraps, since it is no command of the domain's, or goes past an application's own channel.
+   */
+  #comesFromOutside(cla: number, ins: number): boolean {
+    const { channel, selected } = this.#card;
+    if (channel === undefined || channel.level === 0) return false;
+    if (selected !== undefined) return (cla & 0x80) === 0 || !OWN_CHANNEL.has(ins);
+    if (ins === GET_DATA || (cla === 0x00 && ins === GET_RESPONSE)) return false;
+    return !COMMANDS.has(ins) || (cla & 0x84) === 0;
   }
 
   /** Certificates alone are longer than a command, and they come in plain. */

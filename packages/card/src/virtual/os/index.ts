@@ -1,6 +1,6 @@
 import { type Chip, type MakeOperatingSystem, type OperatingSystem, unlessMemoryFails } from "../chip.js";
 import { cardState, phase } from "../layout.js";
-import { FRONT, type RoutineName, routine } from "../routines.js";
+import { FRONT, type RoutineName, routine, SESSION_GUARD } from "../routines.js";
 import { externalAuthenticate, getChallenge, internalAuthenticate, proveFile } from "./applet.js";
 import { readBinary, updateBinary } from "./binary.js";
 import { Card } from "./card.js";
@@ -103,8 +103,24 @@ class System implements OperatingSystem {
     const card = this.#card;
     card.secured = false;
     card.shielded = false;
+    if (this.#comesFromOutside(bytes)) {
+      card.channel = undefined;
+      this.#front.reset();
+      if (!isSelection(bytes)) return encodeAnswer(status(SW.securityNotSatisfied));
+    }
     const front = this.#chip.origin(FRONT) === "code";
     return encodeAnswer(front ? this.#front.answer(bytes) : this.#answer(bytes));
+  }
+
+  /**
+   * Images 1.3 and 2.2: whoever carries a session's commands would lead the card to another file between two of them, and what was made for
+   * one would be done to another. So a session hears its own commands only (GlobalPlatform Amendment D, protocol rules; docs/card-os.md 11).
+   */
+  #comesFromOutside([cla = 0, ins = 0]: Uint8Array): boolean {
+    const isOpen = (this.#card.channel?.level ?? 0) !== 0;
+    if (!isOpen || this.#chip.origin(SESSION_GUARD) !== "code") return false;
+    const opensAnew = cla === 0x80 && ins === INITIALIZE_UPDATE;
+    return (cla & ~0x80) !== SECURE && !opensAnew;
   }
 
   /** The command behind class (b8) and instruction, of the image or of the ROM; undefined when it is not linked. */
@@ -189,6 +205,9 @@ class System implements OperatingSystem {
     return decodeAnswer(this.#chip.perform(apdu.ins, work));
   }
 }
+
+const INITIALIZE_UPDATE = 0x50;
+const isSelection = ([cla, ins]: Uint8Array): boolean => cla === 0x00 && ins === 0xa4;
 
 const isOneOf = (names: readonly RoutineName[], { name }: Known): boolean =>
   name !== undefined && names.includes(name);

@@ -169,6 +169,22 @@ describe.each(["scp02", "scp03"] as const)("EMV CPS under %s: spoken to the appl
     const open = begun(0x00);
     expect(open.bench.gp.say(open.commands[0] ?? select)).toBe("6982");
   });
+  test.each([
+    ["READ RECORD", { cla: 0x00, ins: 0xb2, p1: 1, p2: 0x0c, le: 256 }],
+    ["GET DATA", { cla: 0x80, ins: 0xca, p1: 0x9f, p2: 0x36, le: 256 }],
+    ["GET PROCESSING OPTIONS", { cla: 0x80, ins: 0xa8, p1: 0, p2: 0, data: unhex("8300"), le: 256 }],
+    ["an issuer's script", { cla: 0x84, ins: 0x24, p1: 0, p2: 0, data: new Uint8Array(8) }],
+    ["STORE DATA in the other class", { cla: 0x00, ins: 0xe2, p1: 0, p2: 0, data: unhex("0101") }],
+  ])("%s between its commands ends the channel, and nothing of the blocks before is kept", (_, sent) => {
+    const { bench, session, commands } = begun();
+    const [first = select, second = select] = commands;
+    bench.secured(session, first);
+    expect(bench.gp.say(sent)).toBe("6982");
+    expect(bench.gp.say(session.wrap(second))).toBe("6982");
+    bench.gp.power();
+    bench.gp.send(select);
+    expect(bench.gp.say({ cla: 0x00, ins: 0xb2, p1: 1, p2: 0x0c, le: 256 })).toBe("6985");
+  });
   test("the selection gone, the channel is gone", () => {
     const { bench, session, commands } = begun();
     bench.gp.send(select);

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { counted } from "../../ledger/counted.js";
 import type { Command } from "commander";
 import { ceremonyNumber, deedText } from "../../devices/hsm/office/words.js";
+import { lineKeyFile } from "../../devices/hsm/line-key.js";
 import { office } from "../key-office.js";
 import { recordPage, recordText } from "../key-record.js";
 import { Refusal } from "../problem.js";
@@ -86,5 +87,21 @@ export function addCeremonies(keys: Command): void {
       if (options.json === true) return printJson({ ...record, signedBy, ...fileOf(options.html) });
       if (options.html === undefined) return print(recordText(record, signedBy));
       print(`The record is in ${options.html}.`);
+    });
+
+  withKeystore(keys.command("signature"))
+    .description(
+      "the public half of the line's signature: the letter printer and the stripe's encoder know the line by it, whoever checks result files too",
+    )
+    .option("--out <file>", "where it goes, PEM (default: printed)")
+    .addHelpText("after", `\nExample:\n  $ persoline keys signature --out ${lineKeyFile}`)
+    .action(async (options: Options & { readonly out?: string }) => {
+      const { signedBy } = await office({ ask: "list" }, options);
+      if (options.out !== undefined) writeFileSync(options.out, signedBy);
+      if (options.json === true) return printJson({ signature: signedBy, ...fileOf(options.out) });
+      if (options.out === undefined) return print(signedBy.trimEnd());
+      print(
+        `The public half is in ${options.out}: bring it to the machines by hand, and compare it there with "persoline keys signature".`,
+      );
     });
 }

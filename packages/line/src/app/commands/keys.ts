@@ -36,7 +36,7 @@ function addOffice(keys: Command): void {
     )
     .addHelpText(
       "after",
-      "\nExample:\n  $ persoline keys init --environment live --letter-printer printer.pem --passphrase-fd 3 3<pass",
+      "\nExample:\n  $ persoline keys init --environment live --letter-printer printer.pub --passphrase-fd 3 3<pass",
     )
     .action(
       async (

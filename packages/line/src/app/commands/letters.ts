@@ -19,6 +19,7 @@ import {
   tidyLetters,
   unsureBatches,
 } from "../letters.js";
+import { refuseFormerFiles } from "../former-files.js";
 import { Refusal } from "../problem.js";
 import { addOpenCommand } from "./letters-open.js";
 import { withOrder } from "./order.js";
@@ -215,6 +216,8 @@ export function addLetterCommands(program: Command): void {
             : [number];
           if (old.length === 0)
             throw new Refusal(`all letters of batch ${number} are void: there is nothing to print again`);
+          // Before the old ones are void.
+          refuseFormerFiles(data, "letters", order);
           const anew = await store.letters.reprint({ letters: old, reason, by, witness });
           const only = anew.map(({ letter }) => letter);
           const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
@@ -253,6 +256,8 @@ export function addLetterCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline letters void L-0000017 --reason 'lost in the post'")
     .action((letter: string, options: DecisionOptions & { readonly reason: string }) =>
       withDecision(options, async (store, data, by) => {
+        // Not of this letter: what an interruption left of its order's.
+        await tidyLetters(await store.letters.orderOf(letter), store, data);
         const { order, delivered, ...place } = await store.letters.void({
           letter,
           reason: options.reason,

@@ -7,6 +7,7 @@ import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { warn } from "../answer.js";
 import { askedFor, openKeystore, type Unlocking, whereKept } from "../key-file.js";
+import { nameBatches } from "../letter-drafts.js";
 import { mustHaveLostNoKeys } from "../lost-keys.js";
 import { exitCode, Refusal } from "../problem.js";
 import { databaseName, type DataFolder, dataFolder } from "../data-folder.js";
@@ -112,6 +113,7 @@ export async function withStore<T>(
   const { openStore } = await import("../../store/store.js");
   const store = await openStore({ file: data.database, who: by, place: "command line" });
   try {
+    await nameBatches(store, data);
     return await work(store, data, by);
   } finally {
     await store.close();

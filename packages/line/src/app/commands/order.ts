@@ -17,7 +17,8 @@ import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder, judgeLevels } from "../import.js";
 import { readJob, readAnyProduct } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
-import { mayDeliver } from "../may-deliver.js";
+import { tidyLetters } from "../letters.js";
+import { refuseLost } from "../lost-bodies.js";
 import { mustKeepFor } from "../order-levels.js";
 import { Refusal } from "../problem.js";
 import { reachOf } from "../reach.js";
@@ -195,15 +196,26 @@ export function addOrderCommands(program: Command): void {
     )
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action((number: string, options: OrderOptions & { readonly printed: readonly string[] }) =>
-      withOrder(number, options, async ({ stored, store, data, by }) => {
+      withOrder(number, options, async ({ stored, store, data, by, hsm }) => {
+        if (stored.deliveredAt !== undefined && (await hsm.endPins({ order: number })) === "ended") {
+          await store.sweep();
+          if (options.json === true) return printJson({ order: number, state: stored.state, entered: 0 });
+          return print(
+            `Order ${number} was delivered already; what was left of its PINs' secrets is destroyed now.`,
+          );
+        }
         const { product, planned } = await readAnyProduct(stored.spec.product);
-        await mayDeliver({ stored, pins: planned.pins, printed: options.printed, store, data });
+        await refuseLost(stored, store, data);
         const roles = registerOf(product, stored.spec.product);
         const holders =
           roles === undefined
             ? []
             : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
-        await store.orders.deliver({ order: number, by, holders, printed: options.printed });
+        const { printed } = options;
+        const lettersEach = planned.pins.filter(({ letter }) => letter).length;
+        await store.orders.deliver({ order: number, by, holders, printed, lettersEach });
+        // After the accounts, which refuse what is not due: nothing that is undelivered loses its PINs, and the same command does what is left.
+        await hsm.endPins({ order: number });
         // The PINs are gone from the tables; this takes them out of the file.
         if (planned.pins.length > 0) await store.sweep();
         const entered = holders.length;
@@ -252,6 +264,8 @@ export function addOrderCommands(program: Command): void {
         if (hsm !== undefined) await mustKeepFor(hsm, stored, []);
         await store.accounts.recount();
         await store.orders.close({ order: number, by });
+        // Its delivery may have been interrupted before this.
+        await hsm?.endPins({ order: number });
         if (options.json === true) return printJson({ order: number, state: "closed" });
         print(`Order ${number} is closed.`);
       }),
@@ -268,9 +282,17 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order erase 2026-117 --by 'A. Meyer' --and 'B. Novak'")
     .action(
       (number: string, options: DecisionOptions & { readonly and: string; readonly gatesToo?: boolean }) =>
-        withDecision(options, async (store, data, by) => {
+        withDecision(options, async (store, data, by, hsm) => {
           const holders = options.gatesToo === true ? "forget" : "keep";
-          const { files } = await erase({ store, data, order: number, by, approvedBy: options.and, holders });
+          const { files } = await erase({
+            store,
+            data,
+            order: number,
+            by,
+            approvedBy: options.and,
+            holders,
+            hsm,
+          });
           if (options.json === true) return printJson({ order: number, state: "erased", files, holders });
           print(
             `The personal data of order ${number} are gone from the database and ${counted(files, "file")}; its accounts stay. Copies that were made elsewhere (backups, printed pages, files of "--html") are yours to destroy.`,
@@ -370,6 +392,8 @@ export async function withOrder<T>(
       store.orders.unlock(number, key);
       key.fill(0);
       await refuseBrokenAudit({ store, data });
+      // What an interruption left of its letters, whatever this command is for.
+      await tidyLetters(number, store, data);
       const done = await work({ stored, store, hsm, data, by });
       await signAudit({ store, data, hsm });
       return done;

@@ -84,7 +84,9 @@ async function judge(picture: string, product: string, options: JudgeCommand): P
       : [];
   const notes = readings?.map(readingText) ?? ["what it says could not be read: the text reader failed"];
   if (options.overlay !== undefined) {
-    const png = await overlayPicture(face, dots, told.ground, straight, verdict, notes);
+    const { ground, printed, raised } = told;
+    const shown = { ground, printed, raised: raised?.lines };
+    const png = await overlayPicture(face, dots, shown, straight, verdict, notes);
     // It shows a person: nobody else on the machine need see it.
     await writeFile(options.overlay, png, { mode: 0o600 });
   }

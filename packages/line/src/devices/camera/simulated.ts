@@ -1,5 +1,6 @@
-import { type Plastic, readFace, type Side } from "../shop-floor/faces.js";
+import { type Plastic, readEmboss, readFace, type Side } from "../shop-floor/faces.js";
 import { type Chance, chance } from "../shop-floor/random.js";
+import { lightRelief, type SideLight } from "../shop-floor/relief.js";
 import { type Damage, type Ground, readGround, readWear, type Wear } from "../shop-floor/wear.js";
 import type { Place } from "../transport/port.js";
 import { type Conditions, convolve, kept, kernel, looks, type Projection } from "./optics.js";
@@ -265,6 +266,16 @@ function sensed(picture: Float32Array, { width, height, noise: deviation }: Cond
   return grey;
 }
 
+/**
+ * The lamp beside a camera stands where it stands: above, and more or less to the left. How much of its light reaches the card changes
+ * from exposure to exposure.
+ */
+function sideLight({ seed, name }: SimulatedCameraOptions, frame: number): SideLight {
+  const angle = chance(`${seed} ${name} lamp`).between(0.6, 1.3) * (Math.PI / 2) + Math.PI;
+  const strength = chance(`${seed} ${name} ${String(frame)} lamp`).between(0.28, 0.42);
+  return { x: Math.cos(angle), y: Math.sin(angle), strength };
+}
+
 /** Sees the plastic that lies at its place: a little turned, aslant and off the middle, unevenly lit, blurred and noisy. */
 export function simulatedCamera(options: SimulatedCameraOptions): Camera {
   let frame = 0;
@@ -287,6 +298,9 @@ export function simulatedCamera(options: SimulatedCameraOptions): Camera {
       const other = side === "front" ? "back" : "front";
       const ground = readGround(body, worn.turnedOver === true ? other : side);
       const plastic = reflection(readFace(body, side), side, options.chip ?? "front", worn, ground);
+      const raised = readEmboss(body);
+      // A card that lay turned over before the engraver lay so before the wheels.
+      if (raised.length > 0) lightRelief(plastic, side, raised, sideLight(options, frame), tone.body);
       const grey = expose(plastic, seen, luck);
       last = {
         side,

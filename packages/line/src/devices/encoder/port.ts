@@ -65,6 +65,8 @@ export interface Encoder {
    * then stops, and the card is whole.
    */
   ready(): Promise<void>;
+  /** Of a machine that takes files, as `emptied` of a marker: nothing of an earlier card or order may lie in its folder. */
+  readonly emptied?: () => Promise<void>;
   /** Writes the body at its head. Throws DeviceFault when the machine did not confirm it: the outcome is then unknown. */
   encode(job: StripeJob): Promise<void>;
   /**

@@ -57,7 +57,8 @@ type Question = keyof typeof answerOf;
 const longestAnswer = 65_536;
 
 export function programEncoder(options: ProgramEncoderOptions): Encoder {
-  const { name } = options;
+  const { name, program } = options;
+  const folder = "folder" in program ? program.folder : undefined;
   const ask = asked(options);
   const answer = async <Q extends Question>(
     question: Q,
@@ -84,6 +85,15 @@ export function programEncoder(options: ProgramEncoderOptions): Encoder {
     async ready() {
       await answer("ready", {});
     },
+    ...(folder === undefined
+      ? {}
+      : {
+          emptied: () =>
+            new Promise<void>((resolve) => {
+              look(name, folder);
+              resolve();
+            }),
+        }),
     async encode(job) {
       if (job.content.kind === "clear") {
         // Refused here, before a card moves past a head.
@@ -180,26 +190,27 @@ function started(
 
 const ownAnswer = /^\d{15}\.answer$/;
 
+/** What lies there of earlier cards: no question may, and no answer stays. */
+function look(name: string, folder: string): void {
+  const names = namesIn(name, folder);
+  const left = names.find((one) => one.endsWith(".question"));
+  if (left !== undefined)
+    throw new DeviceFault(
+      name,
+      "refused",
+      `${name}: an earlier question lies in ${folder}: ${left}. It must not be written onto another card: see that the encoder's program is idle, take the file away, then run the line again`,
+    );
+  // Answers that nobody waits for any more show a person's tracks.
+  for (const one of names.filter((each) => ownAnswer.test(each))) rmSync(join(folder, one), { force: true });
+}
+
 /** Numbers are drawn, so that no answer to an earlier question is one to a later. */
 function watching(
   { name, timeoutMs }: ProgramEncoderOptions,
   folder: string,
 ): (question: string) => Promise<string> {
-  const look = (): void => {
-    const names = namesIn(name, folder);
-    const left = names.find((one) => one.endsWith(".question"));
-    if (left !== undefined)
-      throw new DeviceFault(
-        name,
-        "refused",
-        `${name}: an earlier question lies in ${folder}: ${left}. It must not be written onto another card: see that the encoder's program is idle, take the file away, then run the line again`,
-      );
-    // Answers that nobody waits for any more show a person's tracks.
-    for (const one of names.filter((each) => ownAnswer.test(each)))
-      rmSync(join(folder, one), { force: true });
-  };
   return async (question) => {
-    look();
+    look(name, folder);
     const base = join(folder, String(randomInt(2 ** 48 - 1)).padStart(15, "0"));
     try {
       writeFileSync(`${base}.new`, question, { mode: 0o600 });

@@ -18,8 +18,8 @@ export interface SimulatedEncoderOptions {
   readonly bodyAt: (place: Place) => string | undefined;
   readonly world: { sleep(ms: number): Promise<void> };
   /**
-   * Opens what the security module sealed for this encoder: tracks with their sentinels. Throws when it was altered, is for another
-   * encoder or another record's. Without it the encoder takes contents in clear only.
+   * Opens what the security module sealed for this encoder: tracks with their sentinels. Throws when its line did not sign it so, or it is for
+   * another encoder or another record's. Without it the encoder takes contents in clear only.
    */
   readonly open?: (sealed: Extract<StripeContent, { kind: "sealed" }>) => readonly TrackText[];
   readonly flaws?: readonly StripeFlaw[];
@@ -79,7 +79,9 @@ export function simulatedEncoder(options: SimulatedEncoderOptions): Encoder {
     try {
       return options.open(content);
     } catch {
-      throw refuse("cannot open the sealed stripe: it was altered, or is for another encoder or record");
+      throw refuse(
+        "cannot open the sealed stripe: its line did not sign it (orders of former programs are finished with those), it was altered, or is for another encoder or record",
+      );
     }
   };
 

@@ -1,6 +1,7 @@
 /** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
-import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { equalConstantTime, hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { random } from "./draw.js";
@@ -10,6 +11,7 @@ import { drawKey } from "./office/pieces.js";
 import { wipeValues } from "./key-section.js";
 import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
 import type { PaymentUse } from "./keyring.js";
+import { lineKeyFile, pemOf } from "./line-key.js";
 import { drawIssuerKey, isRsa, publicOf, type RsaAlgorithm, toldKey } from "./payment/issuer-key.js";
 import type { Environment, KeyDescription } from "./port.js";
 
@@ -102,10 +104,11 @@ export function makeKeystore(ceremony: Ceremony): void {
     return { ...described, value };
   });
   allDifferent(keys, stored);
-  const machines = machineKeys(ceremony);
   const seed = random(32);
-  const signing = ed25519Of(seed).secret.export({ format: "der", type: "pkcs8" });
+  const line = ed25519Of(seed);
   seed.fill(0);
+  const machines = machineKeys(ceremony, line.open);
+  const signing = line.secret.export({ format: "der", type: "pkcs8" });
   stored.push(
     { ...description("store-seal", "seal", "AES-256", environment, false), value: random(32) },
     {
@@ -198,14 +201,27 @@ interface MachineKeys {
   readonly unmake: () => void;
 }
 
-/** Makes the pairs that the ceremony says, all or none, and never over a file. Throws KeystoreProblem ("exists"). */
-export function machineKeys({
-  letterPrinter,
-  stripeEncoder,
-}: Pick<Ceremony, "letterPrinter" | "stripeEncoder">): MachineKeys {
+/**
+ * Makes the pairs that the ceremony says, all or none, and never over a file; beside each private half the public half of the line's signature,
+ * by which its machine knows the line. Throws KeystoreProblem ("exists").
+ */
+export function machineKeys(
+  { letterPrinter, stripeEncoder }: Pick<Ceremony, "letterPrinter" | "stripeEncoder">,
+  line: KeyObject,
+): MachineKeys {
   const made: string[] = [];
+  const enrolled = new Map<string, string | undefined>();
   const unmake = (): void => {
     for (const file of made) rmSync(file, { force: true });
+    for (const [file, before] of enrolled)
+      if (before === undefined) rmSync(file, { force: true });
+      else writeFileSync(file, before);
+  };
+  const enrol = (file: string): void => {
+    if (enrolled.has(file)) return;
+    const before = existsSync(file) ? readFileSync(file, "utf8") : undefined;
+    enrolled.set(file, before);
+    writeFileSync(file, `${before ?? ""}${pemOf(line)}`);
   };
   const machineKey = (machine: OtherMachine): string => {
     if ("publicKeyPem" in machine)
@@ -214,6 +230,7 @@ export function machineKeys({
     const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     writeNew(machine.writePrivateKeyTo, pem);
     made.push(machine.writePrivateKeyTo);
+    enrol(join(dirname(machine.writePrivateKeyTo), lineKeyFile));
     return createPublicKey(createPrivateKey(pem)).export({ format: "der", type: "spki" }).toString("base64");
   };
   try {

@@ -334,7 +334,7 @@ export class ChannelSession implements CardSession {
     if (secrets === undefined || sealed === undefined)
       throw new VaultRefusal(`no sealed PIN "${part.pin}" came with this record`);
     const { order, record } = secrets;
-    const digits = unseal(this.#ring.sealing(), { purpose: "pin", order, record, name: part.pin }, sealed);
+    const digits = unseal(this.#ring, { purpose: "pin", order, record, name: part.pin }, sealed);
     const block = unmoved(16);
     block[0] = part.tries;
     formatTwo(digits, block.subarray(1, 9));

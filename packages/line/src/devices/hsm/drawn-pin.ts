@@ -56,7 +56,7 @@ export function takeDrawnPin(
   digits.fill(0);
   try {
     const belongs = { purpose: "pin", order, record, name, policy: NO_CARD, account: "" } as const;
-    const sealed = seal(ring.sealing(), belongs, ascii);
+    const sealed = seal(ring, belongs, ascii);
     return { sw, data: nothing, verdict: "right", sealed };
   } finally {
     ascii.fill(0);

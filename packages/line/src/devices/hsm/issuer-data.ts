@@ -132,7 +132,7 @@ function sealedOf(
     if (!secret) return [];
     const name = sealedName(hex(aid), id);
     const clear = concat(Uint8Array.of(MODES.indexOf(mode), transportKey.length), utf8(transportKey), value);
-    return [[name, seal(ring.sealing(), { purpose: "issuer-dgi", ...place, name }, clear)] as const];
+    return [[name, seal(ring, { purpose: "issuer-dgi", ...place, name }, clear)] as const];
   });
 }
 
@@ -153,7 +153,7 @@ function wrappedSecret(ring: Keyring, part: IssuerPart, secrets: SealedSecrets |
   if (secrets === undefined || sealed === undefined)
     throw new VaultRefusal(`no sealed grouping ${name} came with this record`);
   const { order, record } = secrets;
-  const opened = unseal(ring.sealing(), { purpose: "issuer-dgi", order, record, name }, sealed);
+  const opened = unseal(ring, { purpose: "issuer-dgi", order, record, name }, sealed);
   const mode = MODES[opened[0] ?? -1];
   const end = 2 + (opened[1] ?? 0);
   if (mode === undefined) throw new VaultRefusal(`the sealed grouping ${name} has an unknown form`);

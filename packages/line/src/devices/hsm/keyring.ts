@@ -26,6 +26,9 @@ import { nodeCrypto, rsaPrivateWith, rsaPublicOf } from "@persoline/card/node";
 import type { DesfireKey, Diversification, KeyRef, Part, Serial } from "@persoline/card/program";
 import type { StoredKey } from "./keystore.js";
 import type { ApprovedPolicy } from "./order-policy.js";
+import { publicHalfOf } from "./line-key.js";
+import { OrderSecrets } from "./order-secrets.js";
+import { memoryShelf } from "./order-shelf.js";
 import { type Purpose, whyNot } from "./office/life.js";
 import { noOffice } from "./office/types.js";
 import { isRsa, issuerKeyObject, publicOf, rsaCheckValue } from "./payment/issuer-key.js";
@@ -169,6 +172,8 @@ export class Keyring {
   office: CapabilityReport["office"] = noOffice;
   /** Lists of what orders may have done with their secrets, as two custodians approved them; heeded in `live`. */
   policies: readonly ApprovedPolicy[] = [];
+  /** Orders' own secrets; until the process says where they are kept, they end with it. */
+  orders = new OrderSecrets(memoryShelf());
   /** The order for whose letters two custodians stood there when the keys were opened. */
   lettersOf: string | undefined;
   readonly #keys = new Map<string, Open>();
@@ -196,6 +201,7 @@ export class Keyring {
       environment: stored.environment,
       published: stored.published,
       ...(stored.algorithm === "P-256" && bytes.length > 0 ? { publicKey: hex(pointOf(bytes)) } : {}),
+      ...(stored.use === "sign" ? { publicKey: publicHalfOf(this.#signing().open) } : {}),
       ...(stored.life === undefined ? {} : { life: stored.life }),
       ...(stored.issuer === undefined ? {} : { issuer: stored.issuer }),
     }));
@@ -377,6 +383,7 @@ export class Keyring {
   }
 
   wipe(): void {
+    this.orders.wipe();
     // Key objects go with what held them, and OpenSSL zeroes them then.
     for (const { bytes } of this.#keys.values()) bytes.fill(0);
     this.#keys.clear();

@@ -45,7 +45,8 @@ export class KeystoreProblem extends Error {
       | "newer-version"
       | "environment"
       | "missing"
-      | "exists",
+      | "exists"
+      | "busy",
     message: string,
   ) {
     super(message);

@@ -3,10 +3,14 @@ import { expect, test } from "vitest";
 import type { KeyRef } from "@persoline/card/program";
 import { Keyring } from "./keyring.js";
 import { levelSentence, unkeptSentence } from "./order-levels.js";
+import { OrderSecrets } from "./order-secrets.js";
+import { memoryShelf } from "./order-shelf.js";
 import { hsmOperations, type HsmOperation, type ProtectionLevel, protectionLevels } from "./port.js";
 import { vaultCalls } from "./vault-core.js";
 
 const sealing = Uint8Array.from({ length: 32 }, (_, at) => 5 * at + 1);
+/** Both modules have the same. */
+const orders = new OrderSecrets(memoryShelf());
 const module = (level: ProtectionLevel | "unavailable") => {
   const stored = {
     name: "store-seal" as KeyRef,
@@ -18,7 +22,9 @@ const module = (level: ProtectionLevel | "unavailable") => {
   } as const;
   const all = hsmOperations.map((operation) => [operation, { level, probed: true, note: "so it is" }]);
   const operations = Object.fromEntries(all) as Record<HsmOperation, { level: typeof level; probed: true }>;
-  return vaultCalls(new Keyring("test", [stored]), { provider: "a module", operations });
+  const ring = new Keyring("test", [stored]);
+  ring.orders = orders;
+  return vaultCalls(ring, { provider: "a module", operations });
 };
 
 test("a level suffices when it is as good or better; what cannot be done at all is at no level", () => {

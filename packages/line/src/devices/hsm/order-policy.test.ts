@@ -5,6 +5,7 @@ import { Keyring } from "./keyring.js";
 import type { StoredKey } from "./keystore.js";
 import { listed, policyDigest } from "./order-policy.js";
 import { seal } from "./seal.js";
+import { sealingAlone } from "./seal.test.data.js";
 import { vaultCalls } from "./vault-core.js";
 
 const sealing = Uint8Array.from({ length: 32 }, (_, at) => 3 * at + 1);
@@ -30,8 +31,8 @@ const policy = ["PIN pin of 4 digits: drawn"];
 const digits = Uint8Array.from([0x31, 0x32, 0x33, 0x34]);
 /** As versions before sealed them. */
 const before = {
-  key: seal(sealing, { purpose: "data-key", order }, new Uint8Array(32).fill(9)),
-  pin: seal(sealing, { purpose: "pin", order, record: 1, name: "pin" }, digits),
+  key: seal(sealingAlone(sealing), { purpose: "data-key", order }, new Uint8Array(32).fill(9)),
+  pin: seal(sealingAlone(sealing), { purpose: "pin", order, record: 1, name: "pin" }, digits),
 };
 const opening = (calls: ReturnType<typeof module>, pin: Uint8Array) => () => {
   const secrets: SealedSecrets = { order, record: 1, pins: { pin } };
@@ -70,7 +71,7 @@ test("an order with a list takes no PIN of before, even of its own name", () => 
 test("a seal whose form is another than it says, or none that is known, is damaged", () => {
   const calls = module();
   const sealed = calls.createDataKey({ order, policy });
-  for (const form of [0, 1, 3]) {
+  for (const form of [0, 1, 2, 4]) {
     const turned = sealed.slice();
     turned[0] = form;
     expect(() => calls.releaseDataKey({ order, sealed: turned, policy })).toThrow(

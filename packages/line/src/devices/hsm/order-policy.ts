@@ -146,6 +146,12 @@ export class OrderPolicies {
     return list;
   }
 
+  /** Its data key opens no more: nothing is done for it in this process either. */
+  end(order: string): void {
+    this.#orders.delete(order);
+    this.#released.delete(order);
+  }
+
   of(order: string): FixedPolicy | undefined {
     return this.#orders.get(order);
   }

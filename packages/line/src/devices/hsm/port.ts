@@ -162,7 +162,10 @@ export interface KeyDescription {
     | "Ed25519"
     | "X25519"
     | "P-256";
-  /** Of P-256: the point, 04 ‖ x ‖ y, hexadecimal; to be certified, or an authority's. */
+  /**
+   * Hexadecimal. Of P-256: the point, 04 ‖ x ‖ y; to be certified, or an authority's. Of the line's Ed25519 pair: its public half (RFC 8032, 32
+   * bytes), by which machines outside know what the line sent.
+   */
   readonly publicKey?: string;
   /** GlobalPlatform KCV (AES over 16 × 01, 3DES over 8 × 00), six hex digits (P-256: the first three bytes of SHA-256 over the point; RSA: over the modulus); of a master it tells nothing of the cards' keys. */
   readonly kcv: string;
@@ -239,6 +242,9 @@ export const wrongBlocksAtMost = 8;
 
 /** So many proofs of files and groupings, or by an issuer's key, may be wrong in the life of a module's process: a line with such cards has stopped long before. */
 export const wrongProofsAtMost = 64;
+
+/** Whether an order's secrets ended by this call. */
+export type SecretsEnd = "ended" | "ended-before";
 
 /** So many payment cards may be prepared in one call. */
 export const paymentsAtOnce = 64;
@@ -371,7 +377,7 @@ export interface Hsm extends SecurityModule {
   ): Promise<Uint8Array>;
 
   /**
-   * A new data key for an order: sealed (to store) and, while the order is open, clear (to encrypt personal fields). `policy`: all that may be
+   * A new data key for an order, whose own secrets in the module come with it and stay where they are there already: sealed (to store) and, while the order is open, clear (to encrypt personal fields). `policy`: all that may be
    * done with the order's secrets (order-policy.ts), fixed with it for good; without one they go into no card.
    */
   createDataKey(ask: { readonly order: string; readonly policy?: readonly string[] }): Promise<Uint8Array>;
@@ -381,6 +387,14 @@ export interface Hsm extends SecurityModule {
     readonly sealed: Uint8Array;
     readonly policy?: readonly string[];
   }): Promise<Uint8Array>;
+
+  /**
+   * Destroys, for good, what the order's PINs, groupings and prepared payment cards are sealed under: from then on no copy of the database opens
+   * them. For after the delivery. "ended-before": there was nothing left to do. Interrupted, the same call does the rest.
+   */
+  endPins(ask: { readonly order: string }): Promise<SecretsEnd>;
+  /** The same, and what the order's data key is sealed under. For after the erasure; the order's number is not used again. */
+  endOrder(ask: { readonly order: string }): Promise<SecretsEnd>;
 
   /** Ed25519 over the bytes, for result files and audit heads. */
   sign(purpose: "result" | "audit", bytes: Uint8Array): Promise<Uint8Array>;

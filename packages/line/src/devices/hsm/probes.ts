@@ -30,6 +30,8 @@ import {
   probePinBlocks,
   probeVerificationValue,
 } from "./payment/probes.js";
+import { OrderSecrets } from "./order-secrets.js";
+import { memoryShelf } from "./order-shelf.js";
 import type { Capability, HsmOperation, ProtectionLevel } from "./port.js";
 import { probeScp11 } from "./scp11-probe.js";
 import { seal, unseal } from "./seal.js";
@@ -122,20 +124,28 @@ function probeKeysToCard(): void {
   must(isHex(wrapped, "7649ABAC8119B246CEE98E9B12E9197D"), "AES-CBC (SP 800-38A)");
 }
 
-function probeSeal(): void {
-  const sealing = random(32);
-  const belongs = { purpose: "pin", order: "probe", record: 1, name: "pin" } as const;
-  const digits = randomDigits(6);
-  const sealed = seal(sealing, belongs, digits);
-  must(equal(unseal(sealing, belongs, sealed), digits), "a sealed PIN");
-  let moved = false;
+function opens(...ask: Parameters<typeof unseal>): boolean {
   try {
-    unseal(sealing, { ...belongs, record: 2 }, sealed);
-    moved = true;
+    unseal(...ask).fill(0);
+    return true;
   } catch {
     // As it has to be.
+    return false;
   }
-  must(!moved, "a PIN sealed for another record");
+}
+
+/** A PIN opens where it belongs, under its order's secret, and no more once that was destroyed. */
+function probeSeal(): void {
+  const sealing = random(32);
+  const keys = { sealing: () => sealing, orders: new OrderSecrets(memoryShelf()) };
+  const belongs = { purpose: "pin", order: "probe", record: 1, name: "pin", policy: "probe" } as const;
+  const digits = randomDigits(6);
+  keys.orders.create("probe", sealing);
+  const sealed = seal(keys, belongs, digits);
+  must(equal(unseal(keys, belongs, sealed), digits), "a sealed PIN");
+  must(!opens(keys, { ...belongs, record: 2 }, sealed), "a PIN sealed for another record");
+  keys.orders.end("probe", "delivery");
+  must(!opens(keys, belongs, sealed), "a PIN whose order ended");
   must(digits.length === 6 && digits.every((code) => code >= 0x30 && code <= 0x39), "a drawn PIN");
 }
 
@@ -145,13 +155,15 @@ function probeLetter(): void {
   const shown = new Uint8Array(16);
   writeDigits(shown, 0, new Uint8Array(Buffer.from("0189")));
   must(Buffer.from(shown).toString() === "000100020009000a", "a PIN in its letter");
-  const label = { purpose: "letters probe", belongs: "probe" };
-  const box = boxFor(publicKey, label, shown);
+  const label = { kind: "letters", purpose: "letters probe", belongs: "probe" } as const;
+  const line = generateKeyPairSync("ed25519");
+  const box = boxFor(publicKey, (bytes) => sign(null, bytes, line.privateKey), label, shown);
+  const keys = { own: privateKey, lines: [line.publicKey] };
   must(
     shown.every((byte) => byte === 0),
     "a letter's memory, wiped",
   );
-  must(Buffer.from(openBox(privateKey, label, box)).toString() === "000100020009000a", "a letter");
+  must(Buffer.from(openBox(keys, label, box)).toString() === "000100020009000a", "a letter");
 }
 
 /** RFC 8032, 7.1, test 1. */

@@ -266,7 +266,7 @@ export function vaultCalls(
             ? randomDigits(length, source)
             : pinFrom(ring, policies, by, { order, record, length, pan });
         try {
-          return seal(sealing, { purpose: "pin", order, record, name, policy, account }, digits);
+          return seal(ring, { purpose: "pin", order, record, name, policy, account }, digits);
         } finally {
           digits.fill(0);
         }
@@ -290,11 +290,12 @@ export function vaultCalls(
           // What a card drew goes into no other, and has its letter all the same.
           const listed = listOf(sealed) === NO_CARD ? { policy: NO_CARD } : list;
           const digits = again(() =>
-            unseal(ring.sealing(), { purpose: "pin", order, record, name, ...listed }, sealed),
+            unseal(ring, { purpose: "pin", order, record, name, ...listed }, sealed),
           );
           pages.push({ letter, addressee, digits });
         }
-        content = sealBatch(ring.letterPrinter(), { batch, order, letters: pages });
+        const sign = (bytes: Uint8Array) => again(() => ring.sign(bytes));
+        content = sealBatch(ring.letterPrinter(), sign, { batch, order, letters: pages });
       } finally {
         for (const { digits } of pages) digits.fill(0);
       }
@@ -320,9 +321,11 @@ export function vaultCalls(
     createDataKey: ({ order, policy: sentences }) => {
       const policy = sentences === undefined ? NO_CARD : policies.judged(sentences);
       return again(() => {
+        // On the disk before anything is sealed under them.
+        ring.orders.create(order, ring.sealing());
         const key = random(32);
         try {
-          return seal(ring.sealing(), { purpose: "data-key", order, policy }, key);
+          return seal(ring, { purpose: "data-key", order, policy }, key);
         } finally {
           key.fill(0);
         }
@@ -330,18 +333,22 @@ export function vaultCalls(
     },
     releaseDataKey: ({ order, sealed, policy: sentences }) => {
       if (sentences === undefined) {
-        const key = again(() => unseal(ring.sealing(), { purpose: "data-key", order }, sealed));
+        const key = again(() => unseal(ring, { purpose: "data-key", order }, sealed));
         policies.released(order, listOf(sealed));
         return key;
       }
       const policy = policies.judged(sentences);
       const unlisted = isUnlisted(sealed);
-      const key = again(() =>
-        unseal(ring.sealing(), { purpose: "data-key", order, policy, unlisted }, sealed),
-      );
+      const key = again(() => unseal(ring, { purpose: "data-key", order, policy, unlisted }, sealed));
       policies.fix(order, sentences, unlisted);
       policies.released(order, unlisted ? undefined : policy);
       return key;
+    },
+    endPins: ({ order }) => (ring.orders.end(order, "delivery") ? "ended" : "ended-before"),
+    endOrder: ({ order }) => {
+      policies.end(order);
+      const ended = [ring.orders.end(order, "delivery"), ring.orders.end(order, "erasure")];
+      return ended.includes(true) ? "ended" : "ended-before";
     },
 
     sign: (purpose, bytes) => {
@@ -364,22 +371,21 @@ export function vaultCalls(
 const isOwn = (by: PinSource | undefined): boolean =>
   by?.method !== "trivial" && (by?.method !== "issuer" || by.format !== 1);
 
-/** Records of ceremonies are signed by the key office, and by nobody who only has the line's process. */
+/** Records of ceremonies are signed by the key office, letters and stripes where they are sealed, and none for whoever has the line's process. */
 const SIGNED: readonly Parameters<Hsm["sign"]>[0][] = ["result", "audit"];
 
 /** Each PIN must be the one that was drawn for this record: better told before the card hears the first command than in the middle. */
 function judgeSeals(ring: Keyring, policies: OrderPolicies, secrets: SealedSecrets): void {
   const { order, record, pins, issuer = {}, payment = {} } = secrets;
-  const sealing = ring.sealing();
   const policy = policies.of(order);
   const list = policy && { policy: policy.digest, unlisted: policy.unlisted };
   for (const application of Object.keys(payment))
     withOwnPin(ring, policies.payment(secrets, application), { secrets, application }, () => undefined);
   for (const [name, sealed] of Object.entries(issuer)) {
-    unseal(sealing, { purpose: "issuer-dgi", order, record, name, ...list }, sealed).fill(0);
+    unseal(ring, { purpose: "issuer-dgi", order, record, name, ...list }, sealed).fill(0);
   }
   for (const [name, sealed] of Object.entries(pins)) {
-    unseal(sealing, { purpose: "pin", order, record, name, ...list }, sealed).fill(0);
+    unseal(ring, { purpose: "pin", order, record, name, ...list }, sealed).fill(0);
   }
 }
 

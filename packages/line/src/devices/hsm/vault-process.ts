@@ -4,8 +4,12 @@ import { Keyring } from "./keyring.js";
 import { environmentOf, type Unlock } from "./keystore.js";
 import { officeHead } from "./office/acts.js";
 import { keystoreOffice } from "./office/keystore-office.js";
+import { holdOffice } from "./office/hold.js";
 import { inForce } from "./office/lists.js";
+import type { OpenOffice } from "./office/room.js";
 import { witnessed } from "./office/witness.js";
+import { OrderSecrets } from "./order-secrets.js";
+import { shelfOf } from "./order-shelf.js";
 import { probeProcess } from "./probes.js";
 import { selfTest } from "./self-test.js";
 import { type Hear, serve } from "./serve.js";
@@ -30,17 +34,22 @@ serve<VaultCeremony, VaultUnlock>({
     selfTest();
     mustStayInMemory(environmentOf(file), swapAccepted);
     const opened = await opening(unlock, hear);
-    const office = keystoreOffice(file, opened);
+    // Whoever only reads keeps nobody away.
+    const release = deed === undefined ? undefined : holdOffice(file);
+    let office: OpenOffice | undefined;
     try {
+      office = keystoreOffice(file, opened);
       const { environment, keys, book } =
         deed === undefined ? office.keep : await witnessed(office, deed, hearOther);
       const ring = new Keyring(environment, keys);
+      ring.orders = new OrderSecrets(shelfOf(file));
       ring.lettersOf = deed?.order;
       ring.office = officeHead(book.acts);
       ring.policies = inForce(book.lists);
       return vaultCalls(ring);
     } finally {
-      office.close();
+      office?.close();
+      release?.();
     }
   },
 });

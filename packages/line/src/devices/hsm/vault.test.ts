@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { fakeModule } from "./fake-module.test.data.js";
 import { openLetters } from "./letter.js";
 import { printed } from "./letters/letters.test.data.js";
+import { machineIn } from "./machine.test.data.js";
 import type { Hsm } from "./port.js";
 import { anyPin, openOrder, orderOfSteps, placesOf } from "./order.test.data.js";
 import { createKeystore, openVault } from "./vault.js";
@@ -380,13 +381,13 @@ describe("PINs and letters", () => {
     expect(new Set(pages.map((page) => page.split("PIN: ")[1])).size).toBe(1);
     expect(statSync(whose.file).mode & 0o077).toBe(0);
     await expect(hsm.writeLetters({ ...whose, letters: [one] })).rejects.toThrow("EEXIST");
-    const printer = readFileSync(at("letter-printer.pem"), "utf8");
+    const printer = machineIn(at("letter-printer.pem"));
     for (const [from, to] of [
       ['"B1"', '"B2"'],
       ['"A-4"', '"A-2"'],
       ["250", "249"],
     ] as const)
-      expect(() => openLetters(printer, written.replace(from, to))).toThrow("authenticate");
+      expect(() => openLetters(printer, written.replace(from, to))).toThrow("not signed by a line");
     for (const other of ["{}", '{"format":"persoline-letters-2"}'])
       expect(() => openLetters(printer, other)).toThrow("no letters are in it");
   });
@@ -532,6 +533,11 @@ describe("the keystore", () => {
   });
 
   it("a vault that hangs is ended after its deadline; whoever waits gets a fault, and closing never hangs", async () => {
+    // The deadline runs by this test's clock, the processes by theirs: a busy machine makes nobody late.
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
     const children: ChildProcess[] = [];
     const open = () =>
       openVault({
@@ -544,14 +550,24 @@ describe("the keystore", () => {
           return child;
         },
       });
+    const stopped = async (child: ChildProcess | undefined): Promise<void> => {
+      child?.kill("SIGSTOP");
+      const stat = `/proc/${String(child?.pid)}/stat`;
+      while (!/\) T /.test(readFileSync(stat, "utf8"))) await new Promise((done) => setTimeout(done, 5));
+    };
     const hung = await open();
-    children[0]?.kill("SIGSTOP");
+    await stopped(children[0]);
     const calls = [
       hung.random(8),
       hung.keys(),
       hung.drawPin({ order: "A", record: 1, name: "pin", length: 4 }),
     ];
-    for (const call of await Promise.allSettled(calls)) {
+    const ends = Promise.allSettled(calls);
+    vi.advanceTimersByTime(3000);
+    const early = await Promise.race([ends, new Promise((done) => setImmediate(() => done("nobody")))]);
+    expect(early).toBe("nobody");
+    vi.advanceTimersByTime(300);
+    for (const call of await ends) {
       expect(call).toMatchObject({
         status: "rejected",
         reason: { name: "DeviceFault", code: "security-module" },
@@ -561,7 +577,7 @@ describe("the keystore", () => {
     await hung.close();
     // Nobody waits for this one: it is stopped, and closed all the same.
     const idle = await open();
-    children[1]?.kill("SIGSTOP");
+    await stopped(children[1]);
     await idle.close();
     expect(children.map(({ signalCode }) => signalCode)).toEqual(["SIGKILL", "SIGKILL"]);
   });

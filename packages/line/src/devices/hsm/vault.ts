@@ -408,6 +408,8 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     encipherPin: call("encipherPin"),
     createDataKey: call("createDataKey"),
     releaseDataKey: call("releaseDataKey"),
+    endPins: call("endPins"),
+    endOrder: call("endOrder"),
     sign: call("sign"),
     verify: call("verify"),
     random: call("random"),

@@ -153,6 +153,7 @@ export function fileEngraver(options: FileEngraverOptions): Marker {
     geometry: engraverGeometry(options.laser ?? { dpi: 300 }),
     duration: (job) => fileOf(job).ms,
     ready,
+    emptied: ready,
     async mark(job) {
       const file = fileOf(job);
       await ready();

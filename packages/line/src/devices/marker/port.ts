@@ -168,6 +168,11 @@ export interface Marker {
    * line instead of spoiling one card after the other.
    */
   readonly ready?: () => Promise<void>;
+  /**
+   * Of a machine that takes files: throws DeviceFault ("refused", which names the file and says what to do) while one of an earlier card or order
+   * lies in its folder. It is asked before a run's first card is fed; what else may be wrong with the folder `ready` tells.
+   */
+  readonly emptied?: () => Promise<void>;
   /** Marks the body at this marker's head. Resolves when the machine confirms the card (see `confirmedBy`); throws DeviceFault otherwise: the outcome is then unknown. */
   mark(job: MarkJob, card?: MarkedCard): Promise<void>;
   /** Cards go there by the tray, and `mark` is not asked. */

@@ -1,9 +1,10 @@
 import { headOf } from "../shop-floor/places.js";
 import { visualFlawKinds, stripeFlawKinds } from "../flaw-kinds.js";
 import { basename } from "node:path";
+import { lackedBy } from "@persoline/card/id1";
 import { DeviceFault } from "../problem.js";
 import { faultsOf } from "../shop-floor/lot-book.js";
-import { drawFace, raiseLines, readEmboss } from "../shop-floor/faces.js";
+import { drawFace, type RaisedLine, raiseLines, readEmboss } from "../shop-floor/faces.js";
 import { wear } from "../shop-floor/wear.js";
 
 import type { Place } from "../transport/port.js";
@@ -32,6 +33,8 @@ export interface SimulatedMarkerOptions {
   readonly flaws?: readonly VisualFlaw[];
   /** Spoils a share of the cards at this head. */
   readonly spoiler?: Spoiler;
+  /** Of an embosser that tops its characters: light that comes back from the foil, as a share of a bare body's. */
+  readonly foil?: number;
 }
 
 /** Rates of a small galvo engraver and of a wheel embosser; change them with the machine. */
@@ -175,26 +178,54 @@ export function simulatedEngraver(options: SimulatedMarkerOptions, rates: Marker
 }
 
 /** What wheels can do wrong. */
-const wheelFlaws = ["missing-line", "wrong-character", "shift-field"] as const;
+const wheelFlaws = ["missing-line", "wrong-character", "look-alike", "shift-field"] as const;
 
-/** The lines as spoilt wheels strike them, and which of them was hit. */
+/** As its machine tells it: the foil is on the plastic alone. */
+const lineOf = ({ text, font, x, yFromBottom, pitch }: RaisedLine): StruckLine => ({
+  text,
+  font,
+  x,
+  yFromBottom,
+  pitch,
+});
+
+/** Characters that eyes and cameras take for one another, both ways. */
+const alike = ["0O", "1I", "2Z", "5S", "8B", "38", "68", "08", "17", "56"];
+
+const looksLike = (char: string, { font }: StruckLine): readonly string[] =>
+  alike
+    .filter((pair) => pair.includes(char))
+    .map((pair) => pair.replace(char, ""))
+    .filter((other) => lackedBy(font, other) === undefined);
+
+/** The lines as spoilt wheels strike them, and which of them was hit. Throws when none of them could be. */
 function struckWrong(
   lines: readonly StruckLine[],
   kind: (typeof wheelFlaws)[number],
   seed: string,
 ): { readonly lines: readonly StruckLine[]; readonly field: string } {
   const luck = chance(seed);
-  const hit = Math.floor(luck.next() * lines.length);
-  const field = `line ${String(hit + 1)}`;
-  if (kind === "missing-line") return { lines: lines.filter((_, at) => at !== hit), field };
-  const spoilt = (line: StruckLine): StruckLine => {
-    if (kind === "shift-field") return { ...line, x: line.x + luck.between(0.5, 1) };
-    const places = Array.from(line.text).flatMap((char, at) => (/[0-9A-Z]/.test(char) ? [at] : []));
-    const at = places[Math.floor(luck.next() * places.length)] ?? 0;
-    const wrong = String((Number(/\d/.exec(line.text[at] ?? "")?.[0] ?? 3) + 1) % 10);
-    return { ...line, text: line.text.slice(0, at) + wrong + line.text.slice(at + 1) };
+  const one = <T>(list: readonly T[]): T | undefined => list[Math.floor(luck.next() * list.length)];
+  const spoilt = (line: StruckLine): readonly StruckLine[] => {
+    if (kind === "missing-line") return [];
+    if (kind === "shift-field") return [{ ...line, x: line.x + luck.between(0.5, 1) }];
+    const changes = Array.from(line.text).flatMap((char, at) => {
+      if (kind === "look-alike") return looksLike(char, line).map((other) => ({ at, other }));
+      const other = String((Number(/\d/.exec(char)?.[0] ?? 3) + 1) % 10);
+      return /[0-9A-Z]/.test(char) ? [{ at, other }] : [];
+    });
+    const change = one(changes);
+    if (change === undefined) return [line];
+    return [{ ...line, text: line.text.slice(0, change.at) + change.other + line.text.slice(change.at + 1) }];
   };
-  return { lines: lines.map((line, at) => (at === hit ? spoilt(line) : line)), field };
+  const first = Math.floor(luck.next() * lines.length);
+  for (let turn = 0; turn < lines.length; turn++) {
+    const hit = (first + turn) % lines.length;
+    const made = lines.flatMap((line, at) => (at === hit ? spoilt(line) : [line]));
+    if (made.length !== lines.length || made[hit] !== lines[hit])
+      return { lines: made, field: `line ${String(hit + 1)}` };
+  }
+  throw new Error(`the planted flaw ${kind} finds no character that it could hit`);
 }
 
 /** Strikes the characters of a job; the body's own record is what an embosser would report back. */
@@ -228,15 +259,24 @@ function simulatedWheels(
         machine: name,
         side,
         kinds: wheelFlaws,
-        can: () => true,
+        can: (one) =>
+          one !== "look-alike" ||
+          lines.some((line) => Array.from(line.text).some((char) => looksLike(char, line).length > 0)),
       });
       const made =
         kind === undefined ? undefined : struckWrong(lines, kind, `${options.seed} ${name} ${label}`);
       if (kind !== undefined && made !== undefined)
         spoiler?.made({ label, machine: name, side, kind, field: made.field });
-      await raiseLines(body, side, made?.lines ?? lines, (_, of) => options.world.sleep(ms / of), does);
+      const { foil } = options;
+      const raised = (made?.lines ?? lines).map((line) => (foil === undefined ? line : { ...line, foil }));
+      await raiseLines(body, side, raised, (_, of) => options.world.sleep(ms / of), does);
     },
-    embossed: () => Promise.resolve(readEmboss(bodyOf(options), does)),
+    // Worn wheels do not know what they struck: their machine's record repeats the job, and says nothing.
+    ...(spoiler === undefined
+      ? {
+          embossed: () => Promise.resolve(readEmboss(bodyOf(options), does).map(lineOf)),
+        }
+      : {}),
   };
 }
 

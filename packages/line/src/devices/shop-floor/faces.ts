@@ -31,6 +31,8 @@ export interface RaisedLine {
   readonly x: number;
   readonly yFromBottom: number;
   readonly pitch: number;
+  /** Light that comes back from the foil on its crests, as a share of a bare body's; absent where the card was not topped. */
+  readonly foil?: number;
 }
 
 /**

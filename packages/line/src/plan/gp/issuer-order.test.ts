@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { openOrderNow, placesIn, sessionsOf } from "../../devices/hsm/order.test.data.js";
 import { listed, policyDigest } from "../../devices/hsm/order-policy.js";
 import { seal } from "../../devices/hsm/seal.js";
+import { sealingAlone } from "../../devices/hsm/seal.test.data.js";
 import { wrapPadded } from "../../devices/hsm/transport.js";
 import { clearFields, instructionFields } from "../../orders/issuer.js";
 import { prepare, recordProblems } from "../prepare.js";
@@ -89,7 +90,7 @@ async function made(instructions: Wishes, change: Readonly<Record<string, string
         const name = `${AID}/${id.toString(16).toUpperCase()}`;
         const clear = concat(Uint8Array.of(0, 9), utf8("issuer-tk"), value);
         const place = { purpose: "issuer-dgi", ...whose, policy: policyDigest(sentences), name } as const;
-        return secret ? [[name, seal(new Uint8Array(32), place, clear)] as const] : [];
+        return secret ? [[name, seal(sealingAlone(new Uint8Array(32)), place, clear)] as const] : [];
       }),
     ),
   );

@@ -94,21 +94,21 @@ const masters: Masters = {
   "line-host": ["scp11", "P-256", publishedIn("line-host")],
   "access-app": ["application", "AES-128", "F0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF"],
 };
-export const moduleWith = (more: Masters) =>
-  vaultCalls(
-    new Keyring(
-      "test",
-      Object.entries({ ...masters, ...more }).map(([name, [use, algorithm, value]]) => ({
-        name: name as StoredKey["name"],
-        use,
-        algorithm,
-        environment: "test",
-        published: true,
-        value: unhex(value),
-      })),
-    ),
+const ringWith = (more: Masters) =>
+  new Keyring(
+    "test",
+    Object.entries({ ...masters, ...more }).map(([name, [use, algorithm, value]]) => ({
+      name: name as StoredKey["name"],
+      use,
+      algorithm,
+      environment: "test",
+      published: true,
+      value: unhex(value),
+    })),
   );
-export const calls = moduleWith({});
+export const moduleWith = (more: Masters) => vaultCalls(ringWith(more));
+const ring = ringWith({});
+export const calls = vaultCalls(ring);
 const whose = { record: 3 };
 /** The record's PIN as an order of these programs has it, each list of places its own order. */
 const sealedPins = new Map<string, Uint8Array>();
@@ -122,9 +122,7 @@ export function secretsOf(programs: readonly CardProgram[]): SealedSecrets {
 }
 /** The digits, as only the module's own key can tell them. */
 export const pinDigits = ({ order, record, pins }: SealedSecrets): string =>
-  Buffer.from(
-    unseal(new Uint8Array(32), { purpose: "pin", order, record, name: "pin" }, pins["pin"] ?? none),
-  ).toString();
+  Buffer.from(unseal(ring, { purpose: "pin", order, record, name: "pin" }, pins["pin"] ?? none)).toString();
 const none = new Uint8Array(0);
 
 /** A chip as its maker left it: keys of the published master; so many sessions were opened with them before. */

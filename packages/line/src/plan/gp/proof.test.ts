@@ -7,6 +7,7 @@ import { openOrderNow, placesIn, sessionsOf } from "../../devices/hsm/order.test
 import { listed, policyDigest } from "../../devices/hsm/order-policy.js";
 import { wrongProofsAtMost } from "../../devices/hsm/port.js";
 import { seal } from "../../devices/hsm/seal.js";
+import { sealingAlone } from "../../devices/hsm/seal.test.data.js";
 import { wrapPadded } from "../../devices/hsm/transport.js";
 import { clearField } from "../../orders/issuer.js";
 import { prepare } from "../prepare.js";
@@ -121,7 +122,7 @@ function issuersCard(more: readonly string[] = []) {
       const name = `${AID}/${id}`;
       const wrapped = wrapPadded(unhex(transport), value);
       const clear = concat(Uint8Array.of(0, 9), utf8("issuer-tk"), wrapped);
-      return [name, seal(new Uint8Array(32), { purpose: "issuer-dgi", ...whose, name }, clear)];
+      return [name, seal(sealingAlone(new Uint8Array(32)), { purpose: "issuer-dgi", ...whose, name }, clear)];
     }),
   );
   const secrets: SealedSecrets = { order, record: record.number, pins: {}, issuer };

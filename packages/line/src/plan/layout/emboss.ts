@@ -12,7 +12,7 @@ function embossLine(
   template: Pick<EmbossTemplate, "transliterate">,
   line: Struck,
   values: FieldValues,
-): Omit<EmbossLine, "font"> {
+): Omit<EmbossLine, "font" | "field"> {
   const wheel = wheels[line.font];
   const filled = fill(line.text, values);
   // Wheels carry capitals only, so the case is the machine's, not the customer's.
@@ -59,7 +59,11 @@ function embossLine(
 
 /** The embosser's lines for one record. Pure. Throws LayoutProblem on a character the wheel lacks or a text too long. */
 export const embossLines = (template: EmbossTemplate, values: FieldValues): readonly EmbossLine[] =>
-  template.lines.map((line) => ({ ...embossLine(template, line, values), font: line.font }));
+  template.lines.map((line) => ({
+    field: line.name,
+    ...embossLine(template, line, values),
+    font: line.font,
+  }));
 
 /** A line that the layout of a side itself holds. Throws LayoutProblem as embossLines does. */
 export function placeEmboss(field: FieldOf<"emboss">, values: FieldValues): PlacedLine {
@@ -82,6 +86,7 @@ export const raisedOn = ({ side, own }: Face): readonly EmbossLine[] =>
         element.kind === "line" && element.layer === "emboss" && element.font !== "rear"
           ? [
               {
+                field: element.field,
                 ...(element.said === undefined ? {} : { said: element.said }),
                 text: element.text,
                 font: element.font,

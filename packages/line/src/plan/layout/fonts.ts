@@ -114,13 +114,17 @@ function layoutFont(name: FontName, font: Font): LayoutFont {
 
 const fileOf = (name: FontName): string => `${name}.${name.startsWith("DejaVu") ? "ttf" : "otf"}`;
 
-/** Reads the fonts that come with the package (never fonts of the machine). About 2.3 MB; do it once. */
-export function readFonts(): Fonts {
+/** Reads one of the fonts that come with the package. */
+export function readFont(name: FontName): LayoutFont {
   // Loaded only here: that takes a tenth of a second, and whoever draws what is laid out already needs no font.
   const { create } = createRequire(import.meta.url)("fontkit") as typeof fontkit;
   const folder = new URL("../../../fonts/", import.meta.url);
-  const read = (name: FontName): LayoutFont =>
-    layoutFont(name, create(readFileSync(new URL(fileOf(name), folder))));
+  return layoutFont(name, create(readFileSync(new URL(fileOf(name), folder))));
+}
+
+/** Reads the fonts that come with the package (never fonts of the machine). About 2.3 MB; do it once. */
+export function readFonts(): Fonts {
+  const read = readFont;
   return {
     "Inter-Regular": read("Inter-Regular"),
     "Inter-SemiBold": read("Inter-SemiBold"),

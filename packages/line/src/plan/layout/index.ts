@@ -22,6 +22,7 @@ export {
 } from "./carrier.js";
 export { compileLayout, type FaceLayout, layoutFace } from "./face.js";
 export { embossLines } from "./emboss.js";
+export { type StruckShape, struckShape } from "./struck.js";
 export {
   findingText,
   type LayoutFinding,

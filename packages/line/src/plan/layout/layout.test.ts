@@ -344,6 +344,7 @@ describe("embossing", () => {
   test("ten characters an inch, capitals, Latin by the declared table", () => {
     expect(of("{name}", { name: "Юлия Щукина" }, "transliterate: icao\n")).toEqual([
       {
+        field: "line",
         said: [{ field: "name", text: "Юлия Щукина" }],
         text: "IULIIA SHCHUKINA",
         font: "4B",

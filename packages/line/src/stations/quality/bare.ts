@@ -6,7 +6,7 @@ import { nothing, type Sight } from "./sight.js";
 
 /** Calls for each dot of a window that carries ink although nothing is expected within a third of a millimetre. */
 function eachStray(
-  { seen, near, shift, limits }: Sight,
+  { seen, near, shift, limits, relief }: Sight,
   { left, top, right, bottom }: Window,
   found: (x: number, y: number) => void,
 ): void {
@@ -15,7 +15,7 @@ function eachStray(
   const { marked } = limits;
   for (let y = top; y < bottom; y++) {
     for (let x = left, at = y * width + left; x < right; x++, at++) {
-      if ((data[at] ?? 0) < marked) continue;
+      if ((data[at] ?? 0) < marked || (relief?.data[at] ?? 0) > 0.02) continue;
       const [ex, ey] = [x - sx, y - sy];
       const off = ex < 0 || ey < 0 || ex >= width || ey >= height;
       if (off || (near.data[(ey >> 1) * near.width + (ex >> 1)] ?? 0) < nothing) found(x, y);

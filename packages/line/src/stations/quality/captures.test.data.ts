@@ -6,17 +6,38 @@ import sharp from "sharp";
 import { type Conditions, severities } from "../../devices/camera/optics.js";
 import { reflection, simulatedCamera } from "../../devices/camera/simulated.js";
 import type { VisualFlaw } from "../../devices/marker/flaws.js";
-import { simulatedEngraver } from "../../devices/marker/simulated.js";
+import { simulatedEmbosser, simulatedEngraver } from "../../devices/marker/simulated.js";
 import { readFace } from "../../devices/shop-floor/faces.js";
 import { readGround, readWear, writeGround } from "../../devices/shop-floor/wear.js";
 import { chance } from "../../devices/shop-floor/random.js";
+import type { Spoiler } from "../../devices/shop-floor/spoiler.js";
 import type { GreyGround } from "../../plan/layout/index.js";
-import { type Drawn, drawnCard, optionsOf, type Product, together } from "./cards.test.data.js";
+import type { EmbossLine } from "../../plan/types.js";
+import { type Drawn, drawnCard, optionsOf, type Product, raisedLines, together } from "./cards.test.data.js";
 import type { FaultOfFace } from "./finding.js";
 import type { JudgeOptions } from "./look.js";
 
 export type Severity = keyof typeof severities;
-type Class = VisualFlaw["kind"] | "good" | "another-card";
+type Class = VisualFlaw["kind"] | "good" | "another-card" | Embossed;
+/** Cards whose front is embossed, by worn wheels but for the first. */
+type Embossed =
+  | "emboss-good"
+  | "emboss-missing"
+  | "emboss-wrong-character"
+  | "emboss-look-alike"
+  | "emboss-shift";
+
+/** What the wheels do wrong. */
+const wheels: Readonly<
+  Record<Embossed, "missing-line" | "wrong-character" | "look-alike" | "shift-field" | undefined>
+> = {
+  "emboss-good": undefined,
+  "emboss-missing": "missing-line",
+  "emboss-wrong-character": "wrong-character",
+  "emboss-look-alike": "look-alike",
+  "emboss-shift": "shift-field",
+};
+const isEmbossed = (kind: Class): kind is Embossed => kind in wheels;
 
 /** Own findings of a class: one of these must be there, whatever else fired. */
 export const ownFindings: Readonly<Record<Class, readonly FaultOfFace[]>> = {
@@ -40,6 +61,11 @@ export const ownFindings: Readonly<Record<Class, readonly FaultOfFace[]>> = {
   "wrong-side": ["wrong-side"],
   "wrong-stock": ["wrong-stock"],
   "double-print": ["double-print"],
+  "emboss-good": [],
+  "emboss-missing": ["missing"],
+  "emboss-wrong-character": ["wrong-glyph"],
+  "emboss-look-alike": ["wrong-glyph"],
+  "emboss-shift": ["displaced"],
 };
 export const classes = Object.keys(ownFindings) as readonly Class[];
 
@@ -51,6 +77,19 @@ const faces: readonly (readonly [Product, "front" | "back"])[] = [
   ["resident-card", "front"],
   ["resident-card", "back"],
 ];
+
+/** Each with its back, where the lines are dents. */
+const embossedFaces: readonly (readonly [Exclude<Product, "resident-card">, "front" | "back"])[] = [
+  ["payment", "front"],
+  ["office-access", "front"],
+  ["warehouse-access", "front"],
+  ["payment", "back"],
+  ["office-access", "back"],
+  ["warehouse-access", "back"],
+];
+/** Flaws of wheels are looked for in front; good cards must pass on both sides. */
+const facesOf = (kind: Class): typeof faces =>
+  isEmbossed(kind) ? (kind === "emboss-good" ? embossedFaces : embossedFaces.slice(0, 3)) : faces;
 
 /** Sizes of flaws: the harder, the smaller. */
 const sizes: Readonly<Record<Severity, Partial<Record<Class, number>>>> = {
@@ -95,11 +134,13 @@ export interface Capture {
 }
 
 /** A side of the class can be spoiled so: codes and photos are not on all of them. */
-const can = (kind: Class, { face }: Drawn): boolean => {
+const can = (kind: Class, { face }: Drawn, raised: readonly EmbossLine[]): boolean => {
   const has = (...kinds: readonly string[]): boolean =>
     face.fields.some((one) => kinds.includes(one.kind) && (one.layer === "laser" || one.layer === "code"));
   if (kind === "wrong-code" || kind === "unreadable-code") return has("code");
   if (kind === "wrong-photo") return face.fields.some((one) => one.kind === "photo");
+  // Some names have no character that looks like another.
+  if (kind === "emboss-look-alike") return raised.some(({ text }) => /[0-35-8BIOSZ]/.test(text));
   return true;
 };
 
@@ -148,9 +189,10 @@ export async function captureOf(
 ): Promise<Capture> {
   const who = firstPerson[space] + number;
   for (let turn = 0; ; turn++) {
-    const [product, side] = faces[(number + turn) % faces.length] ?? ["office-access", "front"];
+    const turns = facesOf(kind);
+    const [product, side] = turns[(number + turn) % turns.length] ?? ["office-access", "front"];
     const card = await drawnCard(product, side, who);
-    if (!can(kind, card)) continue;
+    if (!can(kind, card, product === "resident-card" ? [] : raisedLines(product, who))) continue;
     const other = ofAnother.includes(kind) ? await drawnCard(product, side, who + 1013) : undefined;
     const taken = other === undefined ? {} : { other };
     return { card, ...taken, ...(await expose(kind, severity, who, product, card, other)) };
@@ -174,7 +216,11 @@ async function expose(
     const bodyAt = (): string => body;
     const size = sizes[severity][kind];
     const printedPhoto = card.face.fields.some((one) => one.kind === "photo" && one.layer === "colour");
-    const planted = kind !== "good" && kind !== "another-card" && !(kind === "wrong-photo" && printedPhoto);
+    const planted =
+      kind !== "good" &&
+      kind !== "another-card" &&
+      !isEmbossed(kind) &&
+      !(kind === "wrong-photo" && printedPhoto);
     const nth = other === undefined ? 1 : 2;
     const flaws = planted ? [{ kind, side, nth, ...(size === undefined ? {} : { size }) }] : [];
     const engraver = simulatedEngraver({ name: "engraver", place, bodyAt, world, seed, flaws });
@@ -186,6 +232,19 @@ async function expose(
     const blank = await drawnCard(product, side === "front" ? "back" : "front", number);
     if (blank.ground !== undefined) writeGround(body, blank.face.side, blank.ground.common);
     await engraver.mark(made.raster);
+    const lines = isEmbossed(kind) && product !== "resident-card" ? raisedLines(product, number) : undefined;
+    if (lines !== undefined && isEmbossed(kind)) {
+      const flaw = wheels[kind];
+      const spoiler: Spoiler = {
+        next: ({ kinds }) => kinds.find((one) => one === flaw),
+        made: () => undefined,
+      };
+      // Every other card is topped with foil.
+      const topped = chance(`${seed} foil`);
+      const foil = topped.next() < 0.5 ? {} : { foil: topped.between(0.25, 0.9) };
+      const embosser = simulatedEmbosser({ name: "embosser", place, bodyAt, world, seed, spoiler, ...foil });
+      await embosser.mark({ kind: "emboss", side: "front", lines });
+    }
     const grounds = [ground, blank.ground].flatMap((one) => (one === undefined ? [] : [together(one)]));
     const tone = beltFor(grounds, severities[severity], seed);
     const conditions: Conditions = { ...severities[severity], belt: [tone, tone] };
@@ -208,6 +267,7 @@ async function expose(
       ...optionsOf(card),
       chip,
       ...(blank.ground === undefined ? {} : { otherGround: blank.ground.common }),
+      ...(lines === undefined ? {} : { raised: { lines, must: true } }),
     } as const;
     const visible = kind !== "scratch" && kind !== "spot" ? true : damageShows(body, side, chip);
     return { jpeg: new Uint8Array(jpeg), options, visible };

@@ -7,14 +7,17 @@ import { simulatedCamera } from "../../devices/camera/simulated.js";
 import type { VisualFlaw } from "../../devices/marker/flaws.js";
 import { simulatedEngraver } from "../../devices/marker/simulated.js";
 import { chance } from "../../devices/shop-floor/random.js";
+import { raiseLines } from "../../devices/shop-floor/faces.js";
 import { writeGround } from "../../devices/shop-floor/wear.js";
 import {
   compileLayout,
+  embossLines,
   type FaceGround,
   type FaceRaster,
   type FieldValues,
   type GreyGround,
   layoutFace,
+  parseEmboss,
   parseLayout,
   readFonts,
   renderFace,
@@ -22,7 +25,7 @@ import {
 } from "../../plan/layout/index.js";
 import { samplePhoto, sampleSignature } from "../../plan/layout/portraits.test.data.js";
 import { readerIn } from "../../plan/layout/reader.test.data.js";
-import type { Face } from "../../plan/types.js";
+import type { EmbossLine, Face } from "../../plan/types.js";
 import type { FaceVerdict } from "./finding.js";
 import { judgeFace } from "./judge.js";
 import type { JudgeOptions } from "./look.js";
@@ -32,6 +35,7 @@ const offered = {
   texts: [
     ..."name department premises number validUntil cardNumber".split(" "),
     ..."surname given nativeName birth sex nationality category".split(" "),
+    ..."customer embossedPan validFrom validThru embossedName".split(" "),
   ],
   photos: ["photo", "signature"],
   codes: ["cardNumber"],
@@ -122,17 +126,41 @@ function ofLists(i: number): FieldValues {
     sex: pick(["F", "M"], i),
     nationality: pick(["UTO", "DEU", "RUS", "FRA"], i),
     category: pick(["adult", "junior", "adult", "senior"], i >> 1),
+    customer: `C-${String(10_000 + i * 37).slice(-5)}`,
+    ...embossed(i),
     cardNumber: `${code.slice(0, 4)}-${code.slice(4, 8)}-${code.slice(8)}`,
   };
 }
 
-export type Product = "office-access" | "warehouse-access" | "resident-card";
+/** What a payment card raises: nobody's number. */
+function embossed(i: number): FieldValues {
+  const luck = chance(`account ${String(i)}`);
+  const digits = Array.from({ length: 12 }, () => Math.floor(luck.next() * 10)).join("");
+  const year = 26 + (i % 4);
+  return {
+    embossedPan: `9999${digits}`.match(/.{4}/g)?.join(" ") ?? "",
+    validFrom: `0${String(1 + (i % 9))}/${String(year)}`,
+    validThru: `1${String(i % 3)}/${String(year + 4)}`,
+    embossedName: `${pick(firstNames.slice(0, 26), i)} ${pick(lastNames, i >> 1)}`,
+  };
+}
+
+/** The raised lines of a person's card. */
+export function raisedLines(product: Exclude<Product, "resident-card">, i: number): readonly EmbossLine[] {
+  const file = new URL(`../../../../../examples/products/${product}/layout/emboss.yaml`, import.meta.url);
+  const template = parseEmboss(readFileSync(file, "utf8"), "emboss.yaml", offered);
+  return embossLines({ ...template, transliterate: "icao" }, person(i));
+}
+
+export type Product = "office-access" | "warehouse-access" | "resident-card" | "payment";
 type Side = "front" | "back";
 
 export interface Drawn {
   readonly face: Face;
   readonly raster: FaceRaster;
   readonly ground?: FaceGround;
+  /** Lines that are embossed before it is photographed. */
+  readonly raised?: readonly EmbossLine[];
 }
 
 const drawn = new Map<string, Promise<Drawn>>();
@@ -184,9 +212,10 @@ export async function photographed(
     const engraver = simulatedEngraver({ name: "engraver", place, bodyAt, world, seed, flaws });
     const camera = simulatedCamera({ name: "camera", place, bodyAt, world, seed, conditions });
     const pictures: Picture[] = [];
-    for (const { raster, ground } of cards) {
+    for (const { raster, ground, raised = [] } of cards) {
       if (ground !== undefined) writeGround(bodyAt(), raster.side, together(ground));
       await engraver.mark(raster);
+      if (raised.length > 0) await raiseLines(bodyAt(), "front", raised, () => Promise.resolve());
       const picture = await camera.capture(raster.side);
       if (picture === "no-picture") throw new Error("the simulated camera saw nothing");
       pictures.push(picture);

@@ -17,6 +17,8 @@ export interface Desk {
   readonly near: Plane;
   readonly rest: Plane;
   readonly mean: Plane;
+  /** Raised characters. */
+  readonly relief: Plane;
   readonly photo: Float32Array;
   /** One byte a dot. */
   readonly marks: Uint8Array;
@@ -35,6 +37,7 @@ function newDesk(): Desk {
     near: half(),
     rest: half(),
     mean: half(),
+    relief: plane(width, height),
     photo: new Float32Array(dots),
     marks: new Uint8Array(dots),
     spare: [new Float32Array(dots), new Float32Array(dots), new Float32Array(dots), new Float32Array(dots)],

@@ -42,7 +42,8 @@ export interface FaceFinding {
 /** What a good field measured too: for drift charts and for learning limits. */
 export interface FieldMeasure {
   readonly field: string;
-  readonly kind: PlacedField["kind"];
+  /** Of raised characters: their light says nothing about how deep they are struck. */
+  readonly kind: PlacedField["kind"] | "raised";
   /** Found place against the expected one, mm. */
   readonly dx: number;
   readonly dy: number;

@@ -5,6 +5,7 @@ export type { JudgeOptions } from "./look.js";
 export { decodePicture } from "./decode.js";
 export { anyExposure, foreignLimits, type QualityLimits, simulatedLimits } from "./limits.js";
 export { judgeEmboss } from "./emboss.js";
+export type { Raised } from "./relief.js";
 export {
   chipSays,
   crossCheck,

@@ -11,6 +11,7 @@ import { findInk, type JudgedField } from "./field.js";
 import type { FaceFinding, FaceVerdict, FaultOfFace, FieldMeasure } from "./finding.js";
 import { type JudgeOptions, lookAt, ofCard, wholeCard } from "./look.js";
 import { judgePhoto } from "./photo.js";
+import { judgeRelief } from "./relief.js";
 import type { Plane } from "./plane.js";
 import type { Sight } from "./sight.js";
 import { findCard, straighten } from "./straighten.js";
@@ -132,8 +133,19 @@ async function judgeAt(
     return only([failed(thrown)]);
   }
   if ("findings" in looked) return only(looked.findings);
-  const { sight, level } = looked;
+  const { level } = looked;
+  let { sight } = looked;
   const judged: Judged[] = [];
+  const raised: FieldMeasure[] = [];
+  if (options.raised !== undefined && options.raised.lines.length > 0)
+    try {
+      const relief = judgeRelief(sight, face.side, options.raised);
+      sight = relief.sight;
+      judged.push({ findings: relief.findings });
+      raised.push(...relief.measures);
+    } catch (thrown) {
+      return only([failed(thrown)]);
+    }
   const found: FoundPart[] = [];
   // What the printer made is not among the dots that the engraver was sent.
   const judgedLayers = options.printed === undefined ? engraved : [...engraved, "colour"];
@@ -156,7 +168,7 @@ async function judgeAt(
   return {
     verdict: conclude(
       judged.flatMap(({ findings }) => findings),
-      judged.flatMap(({ measure }) => measure ?? []),
+      [...raised, ...judged.flatMap(({ measure }) => measure ?? [])],
     ),
     level,
   };

@@ -9,6 +9,7 @@ import { type ExpectedGround, groundSeen, type Light, lightOn, seenInk, trimToCa
 import { type QualityLimits, simulatedLimits } from "./limits.js";
 import { type Box, perMm } from "./match.js";
 import { boxBlur, halve } from "./plane.js";
+import { type Raised, raisedBoxes } from "./relief.js";
 import { type Sight, sightOf } from "./sight.js";
 import { type Outline, straightened } from "./straighten.js";
 
@@ -22,6 +23,8 @@ export interface JudgeOptions {
   readonly otherGround?: ExpectedGround;
   /** What the printer adds for this record alone: it is verified like the engraver's marks. */
   readonly printed?: ExpectedGround;
+  /** What is embossed on the card: raised on its front, dents on its back. */
+  readonly raised?: Raised;
 }
 
 export const wholeCard = { x: 0, y: 0, width: 85.6, height: 53.98 };
@@ -57,12 +60,17 @@ export function lookAt(
   const straight = straightened(picture, outline, judgedAt);
   // Contacts are left out on both sides: a card that lies with the wrong side up shows them too.
   const ground = options.ground === undefined ? undefined : groundSeen(options.ground);
-  const atContacts = (x: number, y: number): boolean =>
-    x > chipKeepOut.x * perMm &&
-    x < (chipKeepOut.x + chipKeepOut.width) * perMm &&
-    y > chipKeepOut.y * perMm &&
-    y < (chipKeepOut.y + chipKeepOut.height) * perMm;
-  const light = lightOn(straight, near, ground, atContacts, limits.stock.tone);
+  // Flanks of raised characters are no light of the body either.
+  const notBare = [chipKeepOut, ...raisedBoxes(options.raised, picture.side)];
+  const leftOut = (x: number, y: number): boolean =>
+    notBare.some(
+      (box) =>
+        x > box.x * perMm &&
+        x < (box.x + box.width) * perMm &&
+        y > box.y * perMm &&
+        y < (box.y + box.height) * perMm,
+    );
+  const light = lightOn(straight, near, ground, leftOut, limits.stock.tone);
   const { darkest, brightest, strange } = limits.stock;
   const stock = (measured: number, limit: number, unit: "grey" | "share", detail: string): FaceFinding => ({
     ...ofCard("wrong-stock", detail),
@@ -81,7 +89,7 @@ export function lookAt(
   const otherSide = (): FaceFinding | undefined => {
     const { otherGround } = options;
     if (otherGround === undefined) return undefined;
-    const turned = lightOn(straight, near, groundSeen(otherGround), atContacts, limits.stock.tone);
+    const turned = lightOn(straight, near, groundSeen(otherGround), leftOut, limits.stock.tone);
     if (!hasTone(turned) || turned.strange >= light.strange / 2) return undefined;
     return side("it shows the print of the other side", light.strange, strange);
   };

@@ -2,12 +2,13 @@
 import { fileURLToPath } from "node:url";
 import { Resvg } from "@resvg/resvg-js";
 import sharp from "sharp";
-import type { Face } from "../../plan/types.js";
-import type { Dots } from "./density.js";
+import type { EmbossLine, Face } from "../../plan/types.js";
+import { type Dots, judgedAt } from "./density.js";
 import type { FaceFinding, FaceVerdict } from "./finding.js";
 import type { ExpectedGround } from "./light.js";
 import type { Plane } from "./plane.js";
 import type { Grey } from "./straighten.js";
+import { drawRelief } from "./relief.js";
 
 const perMm = 300 / 25.4;
 const font = new URL("../../../fonts/Inter-SemiBold.otf", import.meta.url);
@@ -18,17 +19,38 @@ const words = ({ what, measured, limit, unit }: FaceFinding): string => {
   return unit === "count" || limit === 1 ? what : `${what} ${value}`;
 };
 
-function expectedGrey(dots: Dots, ground: ExpectedGround | undefined): Uint8Array {
+/** What is on the side besides the engraver's dots. */
+export interface ShownBesides {
+  /** Printed on all cards of the layout, and for this record alone. */
+  readonly ground?: ExpectedGround | undefined;
+  readonly printed?: ExpectedGround | undefined;
+  readonly raised?: readonly EmbossLine[] | undefined;
+}
+
+/** At the resolution of judging, whatever the engraver's dots are. */
+function expectedGrey(
+  dots: Dots,
+  side: Face["side"],
+  { ground, printed, raised = [] }: ShownBesides,
+): { readonly width: number; readonly height: number; readonly grey: Uint8Array } {
+  const fine = Math.max(1, Math.round(dots.dpi / judgedAt));
+  const [width, height] = [Math.floor(dots.width / fine), Math.floor(dots.height / fine)];
   const stride = Math.ceil(dots.width / 8);
-  const grey = new Uint8Array(dots.width * dots.height);
-  for (let y = 0; y < dots.height; y++) {
-    for (let x = 0; x < dots.width; x++) {
-      const at = y * dots.width + x;
-      const marked = ((dots.bits[y * stride + (x >> 3)] ?? 0) & (0x80 >> (x & 7))) !== 0;
-      grey[at] = marked ? 42 : ((ground?.grey[at] ?? 255) * 235) / 255;
+  const grey = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      let marks = 0;
+      for (let j = y * fine; j < (y + 1) * fine; j++)
+        for (let i = x * fine; i < (x + 1) * fine; i++)
+          marks += ((dots.bits[j * stride + (i >> 3)] ?? 0) >> (7 - (i & 7))) & 1;
+      const at = y * width + x;
+      const light = (235 * (ground?.grey[at] ?? 255) * (printed?.grey[at] ?? 255)) / (255 * 255);
+      grey[at] = light + ((42 - light) * marks) / (fine * fine);
     }
   }
-  return grey;
+  const picture = { width, height, grey };
+  drawRelief(picture, side, raised);
+  return picture;
 }
 
 /** Boxes and labels as SVG in dots. */
@@ -88,16 +110,17 @@ const told = (notes: readonly string[], left: number, top: number): string =>
 export async function overlayPicture(
   face: Face,
   dots: Dots,
-  ground: ExpectedGround | undefined,
+  besides: ShownBesides,
   straight: Grey | undefined,
   verdict: FaceVerdict,
   notes: readonly string[] = [],
 ): Promise<Uint8Array> {
-  const { width, height } = dots;
+  const expected = expectedGrey(dots, face.side, besides);
+  const { width, height } = expected;
   const [gap, top] = [20, 50];
   const all = { width: 2 * width + 3 * gap, height: height + top + gap + notes.length * lineHeight };
   const raw = { width, height, channels: 1 } as const;
-  const left = await sharp(expectedGrey(dots, ground), { raw }).png().toBuffer();
+  const left = await sharp(expected.grey, { raw }).png().toBuffer();
   const seen =
     straight === undefined
       ? undefined

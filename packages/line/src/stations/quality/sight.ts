@@ -2,7 +2,7 @@
 import type { Desk } from "./desk.js";
 import type { QualityLimits } from "./limits.js";
 import { type Found, inkOf, placeOf, search, shownIn } from "./match.js";
-import { halve, type Plane, windowAll } from "./plane.js";
+import { halve, type Plane, type Window, windowAll } from "./plane.js";
 
 export interface Sight {
   /** Ink, straight and of one size, at full and at half resolution. */
@@ -16,6 +16,11 @@ export interface Sight {
   readonly ground?: Plane;
   /** Found shift of the whole print, dots. */
   readonly shift: { readonly dx: number; readonly dy: number };
+  /** Raised characters as they were found, 0..1; they are taken out of what is seen. Beyond these windows there are none. */
+  readonly relief?: Plane;
+  readonly reliefIn?: readonly Window[];
+  /** Ink of their crests. */
+  readonly foil?: number;
   readonly limits: QualityLimits;
   readonly desk: Desk;
 }

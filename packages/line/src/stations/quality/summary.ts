@@ -61,7 +61,7 @@ export function summarize(
         .map((measure) => ({
           what: `${face.side} ${measure.field}`,
           result: "ok" as const,
-          detail: `place ${Math.hypot(measure.dx, measure.dy).toFixed(2)} mm, ink ${(measure.ink * 100).toFixed(0)} %`,
+          detail: `place ${Math.hypot(measure.dx, measure.dy).toFixed(2)} mm, ${measure.kind === "raised" ? "raised" : `ink ${(measure.ink * 100).toFixed(0)} %`}`,
           ...(camera === undefined ? {} : { by: camera }),
           measures: measuresOf(measure, limits),
         })),

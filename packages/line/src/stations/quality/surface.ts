@@ -4,6 +4,7 @@ import { type Box, type Ink, inkOf, shownIn, windowOf } from "./match.js";
 import { dim, trimToCard } from "./light.js";
 import { isLine, linked, patchesOf } from "./patches.js";
 import { boxBlur, halve, type Plane, plane, type Window, windowAll } from "./plane.js";
+import { excuseRelief } from "./relief.js";
 import { nothing, type Sight } from "./sight.js";
 
 /** A part of a side as its ink was found; undefined: it failed already, and its surface says nothing more. */
@@ -76,6 +77,7 @@ function unexplainedLight(sight: Sight, parts: readonly FoundPart[], leftOut: re
     else subtract(sight, ink, inside, rest.data);
   }
   for (const box of leftOut) clear(rest.data, width, windowOf(box, 0.3, seen));
+  excuseRelief(sight, rest);
   // Where expected print was cut off at the rim its slopes and bends mean nothing.
   trimToCard(rest, 4);
   if (ground !== undefined) {

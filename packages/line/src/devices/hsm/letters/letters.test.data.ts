@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLetters } from "../letter.js";
+import { machineIn } from "../machine.test.data.js";
 
 /** Lines of one page, each with its end. */
 export function pagesOf(pdf: Uint8Array): string[] {
@@ -24,7 +25,7 @@ export const pinIn = (text = ""): string => /^Your PIN: (\d+)$/m.exec(text)?.[1]
 
 /** Pages of one batch. */
 export const printed = (printerKey: string, file: string): string[] =>
-  pagesOf(openLetters(readFileSync(printerKey, "utf8"), readFileSync(file, "utf8")).content);
+  pagesOf(openLetters(machineIn(printerKey), readFileSync(file, "utf8")).content);
 
 /** By letter's number, in their order: all that lies in a folder of batches and those in it. */
 export function printedIn(printerKey: string, folder: string): Map<string, string> {

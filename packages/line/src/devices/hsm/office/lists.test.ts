@@ -1,6 +1,8 @@
 import type { KeyRef } from "@persoline/card/program";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Keyring } from "../keyring.js";
+import { OrderSecrets } from "../order-secrets.js";
+import { memoryShelf } from "../order-shelf.js";
 import type { StoredKey } from "../keystore.js";
 import { policyDigest } from "../order-policy.js";
 import { vaultCalls } from "../vault-core.js";
@@ -17,7 +19,9 @@ const allow = { do: "allow", name: "gp-access", sentences } as const;
 const forbid = { do: "forbid", name: digest.slice(0, 12), reason: "another application" } as const;
 
 let desk: Desk;
+let orders: OrderSecrets;
 beforeEach(async () => {
+  orders = new OrderSecrets(memoryShelf());
   desk = await opened("live");
 });
 /** The module as it would start now. */
@@ -32,6 +36,7 @@ const module = () => {
   } as StoredKey;
   const ring = new Keyring("live", [seal]);
   ring.policies = inForce(desk.keep.book.lists);
+  ring.orders = orders;
   return vaultCalls(ring);
 };
 

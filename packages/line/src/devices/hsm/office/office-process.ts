@@ -15,6 +15,7 @@ import { counterOf, readAll, type TerminalCounter } from "./counter.js";
 import { expired, voided } from "./expiry.js";
 import { certificateRequest } from "./issuer-certificates.js";
 import type { OfficeCall, OfficeProof, OfficeReply } from "./office-client.js";
+import { holdOffice } from "./hold.js";
 import { keystoreOffice } from "./keystore-office.js";
 import { judgeBook, serve } from "./office.js";
 import type { Sat } from "./place.js";
@@ -137,13 +138,26 @@ async function openOffice(
     const pin = pinFrom === undefined ? counter.typed(`PIN of token ${token.label}`) : readAll(pinFrom);
     return openTokenOffice(file, { ...token, pin });
   }
-  const opened: Unlock =
-    "passphraseFrom" in unlock
-      ? { passphrase: readAll(unlock.passphraseFrom) }
-      : openedBy(file) === "passphrase"
-        ? { passphrase: counter.typed("Passphrase of the keystore") }
-        : unlock;
-  return keystoreOffice(file, opened);
+  const release = holdOffice(file);
+  try {
+    const opened: Unlock =
+      "passphraseFrom" in unlock
+        ? { passphrase: readAll(unlock.passphraseFrom) }
+        : openedBy(file) === "passphrase"
+          ? { passphrase: counter.typed("Passphrase of the keystore") }
+          : unlock;
+    const office = keystoreOffice(file, opened);
+    return {
+      ...office,
+      close: () => {
+        office.close();
+        release();
+      },
+    };
+  } catch (problem) {
+    release();
+    throw problem;
+  }
 }
 
 const RECORD = /^(C-\d+)\.json$/;

@@ -675,7 +675,7 @@ describe("what became of a ceremony", () => {
     const confirm = { ask: "confirm", number: desk.last, by: bob.name, wantsBlock: true } as const;
     const asked = desk.prompts.length;
     await expect(desk.ask(confirm, bob.passphrase)).rejects.toThrow(
-      `ceremony ${desk.last} (key k1: generate) hands out no key block: leave --out out; nothing was done`,
+      `ceremony ${desk.last} (key k1: generate) hands out no key block, so nothing can be written with --out: confirm it without, "persoline keys confirm ${desk.last} --by NAME"`,
     );
     expect(desk.prompts).toHaveLength(asked);
     await desk.confirm();

@@ -131,7 +131,7 @@ function judgeBlock({ number, action }: Pending): void {
   const gives = action.do === "export-block" || (action.do === "generate" && action.leaves?.as === "block");
   if (!gives)
     throw new OfficeRefusal(
-      `ceremony ${number} (${deedText(action)}) hands out no key block: leave --out out; nothing was done`,
+      `ceremony ${number} (${deedText(action)}) hands out no key block, so nothing can be written with --out: confirm it without, "persoline keys confirm ${number} --by NAME" (a block leaves by "keys export-block", or at a key's birth by "keys generate --under"). Nothing was done`,
     );
 }
 

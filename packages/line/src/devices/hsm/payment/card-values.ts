@@ -90,7 +90,7 @@ export function openedPin(
   const sealing = ring.sealing();
   const kinds = profile.pinVerification.by === "offset" ? [true] : [true, false];
   const accounts = kinds.map((own) => accountTag(sealing, card.pan, own));
-  const digits = unseal(sealing, { purpose: "pin", order, record, name, accounts, ...list }, sealed);
+  const digits = unseal(ring, { purpose: "pin", order, record, name, accounts, ...list }, sealed);
   for (let at = 0; at < digits.length; at++) digits[at] = (digits[at] ?? 0) - 0x30;
   return digits;
 }

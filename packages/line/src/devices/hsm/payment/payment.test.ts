@@ -1,6 +1,6 @@
 /** Payment cards filled by the vault's own code in this process, and played against a terminal: two writings of the specification meet. */
 import { createCipheriv, generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serialize } from "node:v8";
@@ -29,6 +29,7 @@ import { IccKeys, wipePair } from "./icc-keys.js";
 import { isRsa } from "./issuer-key.js";
 import type { PaymentAsk } from "../port.js";
 import { seal, unseal } from "../seal.js";
+import { sealingAlone } from "../seal.test.data.js";
 import { anyPin, openOrderNow, placesOf } from "../order.test.data.js";
 import { policyDigest } from "../order-policy.js";
 import { paymentSentences } from "../payment-sentences.js";
@@ -53,9 +54,13 @@ import {
   TestCard,
   withOffset,
 } from "./payment-card.test.data.js";
-import { openStripe } from "./stripe.js";
+import { machineIn, someLine } from "../machine.test.data.js";
+import { NotOfTheLine } from "../sealed-box.js";
+import { openStripe, sealStripe } from "./stripe.js";
 
 const encoder = generateKeyPairSync("x25519");
+const line = someLine();
+const machine = { own: encoder.privateKey, lines: [line.open] };
 const sealing = Uint8Array.from({ length: 32 }, (_, at) => at * 7);
 
 let known: ReturnType<typeof issuerKeyOf> | undefined;
@@ -77,6 +82,7 @@ function ringOf(
     return { ...described, value: unhex(key.published ?? "") };
   });
   const own: StoredKey[] = [
+    { ...line.stored, ...common },
     {
       ...common,
       name: "store-seal" as KeyRef,
@@ -95,9 +101,11 @@ function ringOf(
   return new Keyring(environment, [...stored, ...own].map(change));
 }
 
+let ring: Keyring;
 let calls: ReturnType<typeof vaultCalls>;
 beforeEach(() => {
-  calls = vaultCalls(ringOf());
+  ring = ringOf();
+  calls = vaultCalls(ring);
 });
 afterEach(() => {
   drawFrom();
@@ -109,7 +117,7 @@ const seedBytes = (seed: string) => seededBytes(nodeCrypto, seed);
 
 const pinOf = ({ secrets }: Prepared): Uint8Array =>
   unseal(
-    sealing,
+    ring,
     { purpose: "pin", order: "P-1", record: secrets.record, name: "pin" },
     secrets.pins["pin"] ?? unhex(""),
   ).map((code) => code - 0x30);
@@ -207,9 +215,9 @@ describe("a whole card", () => {
 
   test("the stripe opens at its encoder only, for its record only, and says what chip and PIN say", async () => {
     const ready = await prepared(calls, { stripe: true });
-    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     const content = ready.stripe ?? "";
-    const tracks = openStripe(pem, { order: "P-1", record: 1 }, content);
+    const place = { order: "P-1", record: 1 };
+    const tracks = openStripe(machine, place, content);
     const { pan, expiry, name } = cardOf(1);
     const told = parseTrack2(tracks.track2);
     const pvv = pinVerificationValue(nodeCrypto, masters.pvk, { pan, keyIndex: 1, pin: pinOf(ready) });
@@ -217,11 +225,17 @@ describe("a whole card", () => {
     expect(told).toEqual({ pan, expiry, serviceCode: "201", discretionary: `1${pvv}${cvv}` });
     expect(tracks.track1).toContain(`^${name}^`);
     expect(content).not.toContain(pan);
-    expect(() => openStripe(pem, { order: "P-1", record: 2 }, content)).toThrow("unable to authenticate");
-    const other = generateKeyPairSync("x25519")
-      .privateKey.export({ format: "pem", type: "pkcs8" })
-      .toString();
-    expect(() => openStripe(other, { order: "P-1", record: 1 }, content)).toThrow("unable to authenticate");
+    expect(() => openStripe(machine, { ...place, record: 2 }, content)).toThrow(NotOfTheLine);
+    const { privateKey: own } = generateKeyPairSync("x25519");
+    expect(() => openStripe({ ...machine, own }, place, content)).toThrow("unable to authenticate");
+    // Whoever has the encoder's public key, which is no secret, writes no stripe of his own with it.
+    const somebody = someLine();
+    const forged = sealStripe(encoder.publicKey, somebody.sign, place, tracks);
+    expect(() => openStripe(machine, place, forged)).toThrow(NotOfTheLine);
+    const { signature, ...unsigned } = JSON.parse(content) as { readonly signature: string };
+    expect(() => openStripe(machine, place, JSON.stringify(unsigned))).toThrow("no signature");
+    const moved = JSON.stringify({ ...(JSON.parse(forged) as object), signature });
+    expect(() => openStripe(machine, place, moved)).toThrow(NotOfTheLine);
   });
 
   test("the module judges the chip's track 2 to the last digit, and makes the stripe again for a look at it", async () => {
@@ -241,11 +255,10 @@ describe("a whole card", () => {
     expect(judged(track2, other.secrets)).toBe("wrong");
     // The record's own account with another record's PIN has another PVV, and its seal says so.
     expect(() => judged(track2, { ...secrets, pins: other.secrets.pins })).toThrow("belongs elsewhere");
-    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     const place = { order: "P-1", record: 1 };
     const again = calls.stripeAgain({ secrets, application });
-    expect(openStripe(pem, place, again)).toEqual(openStripe(pem, place, ready.stripe ?? ""));
-    expect(() => openStripe(pem, { ...place, record: 2 }, again)).toThrow("unable to authenticate");
+    expect(openStripe(machine, place, again)).toEqual(openStripe(machine, place, ready.stripe ?? ""));
+    expect(() => openStripe(machine, { ...place, record: 2 }, again)).toThrow(NotOfTheLine);
   });
 
   test.each([4, 6])("with an offset of %i digits, which by itself leads back to the PIN", async (length) => {
@@ -258,9 +271,8 @@ describe("a whole card", () => {
     expect(await card.verify(calls, ready, keyRead(result, ready))).toBe("9000");
     const { pan } = cardOf(1);
     const place = { order: "P-1", record: 1 };
-    const pem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     const chip = parseTrack2Equivalent(result.data.get(0x57) ?? unhex("")).discretionary;
-    const stripe = parseTrack2(openStripe(pem, place, ready.stripe ?? "").track2).discretionary;
+    const stripe = parseTrack2(openStripe(machine, place, ready.stripe ?? "").track2).discretionary;
     expect([chip.length, chip.slice(0, -3)]).toEqual([1 + length + 3, stripe.slice(0, -3)]);
     // Not through the code that made it: one block of triple DES, its digits above nine less ten.
     const cipher = createCipheriv("des-ede", ibmKey, null).setAutoPadding(false);
@@ -398,7 +410,9 @@ describe("what is refused", () => {
     const card = new TestCard("scp03");
     await card.personalize(calls, ready);
     const life = { state: "deactivated", since: "2027", source: "drawn", ceremony: "none", kcv: "" } as const;
-    const later = vaultCalls(ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key)));
+    const retired = ringOf((key) => (key.name === "pay-ac" ? { ...key, life } : key));
+    retired.orders = ring.orders;
+    const later = vaultCalls(retired);
     const { secrets } = ready;
     openOrderNow(later, secrets.order, ready.list);
     const { pin, sealed: _, ...own } = secrets.payment[application] ?? ({} as never);
@@ -426,11 +440,11 @@ describe("what is refused", () => {
     const place = { order: secrets.order, record: secrets.record };
     const before = { purpose: "pin", ...place, name: "pin", policy: policyDigest(list) } as const;
     const digits = Uint8Array.from([0x31, 0x32, 0x33, 0x34]);
-    const sealedPin = seal(sealing, before, digits);
+    const sealedPin = seal(sealingAlone(sealing), before, digits);
     const ask = { ...own, ...place, application, pin };
     expect(await calls.preparePayment([{ ...ask, sealedPin }])).toHaveLength(1);
     // Named since, and for nobody: it is no card's.
-    const nobodys = seal(sealing, { ...before, account: "" }, digits);
+    const nobodys = seal(sealingAlone(sealing), { ...before, account: "" }, digits);
     await expect(calls.preparePayment([{ ...ask, sealedPin: nobodys }])).rejects.toThrow("belongs elsewhere");
   });
 
@@ -590,8 +604,10 @@ test("a vault in a process of its own prepares, personalizes and judges, with it
   const result = await card.transact(hsm, ready);
   expect(result.outcome).toBe("approved online");
   expect(await card.verify(hsm, ready, keyRead(result, ready))).toBe("9000");
-  const pem = readFileSync(join(folder, "encoder.pem"), "utf8");
-  expect(openStripe(pem, { order: "P-1", record: 1 }, ready.stripe ?? "").track2).toContain(cardOf(1).pan);
+  const machine = machineIn(join(folder, "encoder.pem"));
+  expect(openStripe(machine, { order: "P-1", record: 1 }, ready.stripe ?? "").track2).toContain(
+    cardOf(1).pan,
+  );
   expect((await hsm.capabilities()).iccKeys).toMatchObject([{ modulusBytes: 144, size: 2 }]);
   const told = (await hsm.keys()).find(({ use }) => use === "emv-issuer");
   expect(told).toMatchObject({ algorithm: "RSA-1408", published: true, issuer: { exponent: "03" } });

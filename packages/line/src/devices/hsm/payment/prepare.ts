@@ -115,7 +115,7 @@ function made(
   const { staticData } = prepared;
   const secrets = issuer === undefined ? {} : signed(ring.issuerSigner(issuer), ask, pair, staticData);
   const place = { order, record, application, policy: list.policy };
-  const sealed = sealCard(ring.sealing(), place, bindingOf(card, staticData), secrets);
+  const sealed = sealCard(ring, place, bindingOf(card, staticData), secrets);
   // Opened in any case: a PIN of another account or list is told before a card moves.
   const pin = openedPin(ring, { order, record, list }, ask, ask.sealedPin);
   try {

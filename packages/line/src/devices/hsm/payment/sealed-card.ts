@@ -4,7 +4,7 @@ import { concat, equalConstantTime, hex, u16, utf8 } from "@persoline/card/bytes
 import type { RsaCrt } from "@persoline/card/crypto";
 import type { PaymentProfile, PaymentRecord } from "@persoline/card/emv";
 import { VaultRefusal } from "../vault-refusal.js";
-import { seal, unseal } from "../seal.js";
+import { seal, type SealKeys, unseal } from "../seal.js";
 
 /** Of one card, in clear: within the module's process only. */
 export interface CardSecrets {
@@ -44,7 +44,7 @@ const belonging = ({ application, ...place }: CardPlace) =>
 
 /** Fields with their lengths, in this order: binding, modulus, p, q, dp, dq, q⁻¹, certificate, remainder, signature. */
 export function sealCard(
-  sealing: Uint8Array,
+  keys: SealKeys,
   place: CardPlace,
   binding: Uint8Array,
   { icc, staticSignature = none }: CardSecrets,
@@ -60,7 +60,7 @@ export function sealCard(
   ];
   const clear = concat(...fields.flatMap((field) => [u16(field.length), field]));
   try {
-    return seal(sealing, belonging(place), clear);
+    return seal(keys, belonging(place), clear);
   } finally {
     clear.fill(0);
   }
@@ -68,12 +68,12 @@ export function sealCard(
 
 /** The caller wipes it (`wipeCard`). Throws VaultRefusal for a seal of another place or another card. */
 export function openCard(
-  sealing: Uint8Array,
+  keys: SealKeys,
   place: CardPlace,
   binding: Uint8Array,
   sealed: Uint8Array,
 ): CardSecrets {
-  const clear = unseal(sealing, belonging(place), sealed);
+  const clear = unseal(keys, belonging(place), sealed);
   const fields: Uint8Array[] = [];
   for (let at = 0; at + 2 <= clear.length; ) {
     const end = at + 2 + ((clear[at] ?? 0) << 8) + (clear[at + 1] ?? 0);

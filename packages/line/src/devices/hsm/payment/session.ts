@@ -33,7 +33,7 @@ export function openedPayment(
     throw new VaultRefusal(`application ${application} is another one than its profile's ${aidOf(profile)}`);
   const staticData = refusing(() => staticDataOf(profile, card));
   const place = { order: secrets.order, record: secrets.record, application, ...list };
-  return { payment, secrets: openCard(ring.sealing(), place, bindingOf(card, staticData), sealed) };
+  return { payment, secrets: openCard(ring, place, bindingOf(card, staticData), sealed) };
 }
 
 /** The record's account and its PIN, which lives as long as `work`. Throws VaultRefusal when one of them is another record's, or of another list. */

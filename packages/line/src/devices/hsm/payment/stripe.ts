@@ -1,6 +1,6 @@
-/** Tracks 1 and 2 for the stripe's encoder: made inside the module, encrypted for that machine, bound to the record they are of. */
+/** Tracks 1 and 2 for the stripe's encoder: made inside the module, encrypted for that machine, signed, bound to the record they are of. */
 import type { KeyObject } from "node:crypto";
-import { boxFor, openBox, type SealedBox } from "../sealed-box.js";
+import { boxFor, type LineSign, type MachineKeys, openBox, type SealedBox } from "../sealed-box.js";
 
 /** Which record's stripe it is. */
 export interface StripePlace {
@@ -16,24 +16,31 @@ export interface Tracks {
 
 interface SealedStripe extends SealedBox {
   readonly format: "persoline-stripe";
-  readonly version: 1;
+  /** 1: of former programs, unsigned. */
+  readonly version: 1 | 2;
 }
 
 const label = ({ order, record }: StripePlace) => ({
+  kind: "stripe" as const,
   purpose: "stripe",
   belongs: JSON.stringify([order, record]),
 });
 
 /** As the encoder takes it. */
-export function sealStripe(encoder: KeyObject, place: StripePlace, { track1, track2 }: Tracks): string {
-  const box = boxFor(encoder, label(place), Buffer.from(`${track1}\n${track2}`, "ascii"));
-  const content: SealedStripe = { format: "persoline-stripe", version: 1, ...box };
+export function sealStripe(
+  encoder: KeyObject,
+  sign: LineSign,
+  place: StripePlace,
+  { track1, track2 }: Tracks,
+): string {
+  const box = boxFor(encoder, sign, label(place), Buffer.from(`${track1}\n${track2}`, "ascii"));
+  const content: SealedStripe = { format: "persoline-stripe", version: 2, ...box };
   return JSON.stringify(content);
 }
 
-/** At the encoder. Throws when it was altered, is for another encoder, or is another record's. */
-export function openStripe(encoderKeyPem: string, place: StripePlace, content: string): Tracks {
-  const clear = openBox(encoderKeyPem, label(place), JSON.parse(content) as SealedStripe);
+/** At the encoder. Throws NotOfTheLine for what none of its lines signed for this record, Error when it is for another encoder. */
+export function openStripe(keys: MachineKeys, place: StripePlace, content: string): Tracks {
+  const clear = openBox(keys, label(place), JSON.parse(content) as SealedStripe);
   const [track1 = "", track2 = ""] = Buffer.from(clear).toString("ascii").split("\n");
   clear.fill(0);
   return { track1, track2 };

@@ -9,7 +9,7 @@ import { type Account, chipTrack2, refusing, stripeOf } from "./card-values.js";
 import { withOwnPin } from "./session.js";
 import { type StripePlace, sealStripe } from "./stripe.js";
 
-/** Tracks 1 and 2, encrypted for the encoder; the caller wipes the digits. */
+/** Tracks 1 and 2, encrypted for the encoder and signed; the caller wipes the digits. */
 export function stripeFor(
   ring: Keyring,
   place: StripePlace,
@@ -20,7 +20,7 @@ export function stripeFor(
   const track = profile.serviceCode;
   const data = stripeOf(ring, masters, { profile, card, pin, track, purpose });
   const tracks = refusing(() => ({ track1: track1({ ...data, name: card.name }), track2: track2(data) }));
-  return sealStripe(encoder, place, tracks);
+  return sealStripe(encoder, (bytes) => ring.sign(bytes), place, tracks);
 }
 
 /** Every digit of it, those among them that only the module knows. */

@@ -115,13 +115,24 @@ test("what a key office that was killed before it wrote had made goes at the nex
   await desk.both({ do: "generate", key: plan("kept") });
   expect(existsSync(begun)).toBe(false);
   office.room.take(plan("lost"), new Uint8Array(16).fill(7));
-  // It dies here: nothing is written, nothing closed.
+  expect(await counted(soft, "lost")).toBe(1);
+  // Another office would take away what this one has begun, and write over what it will write: it is refused, before the PIN is tried.
+  const busy = `another key office is open on these keys (process ${String(process.pid)}), and nothing was done`;
+  await expect(openTokenOffice(file, { ...soft.access, pin: "none" })).rejects.toThrow(busy);
+  const made = createTokenKeys(asked, { environment: soft.environment });
+  await expect(made).rejects.toThrow(busy);
   expect(await counted(soft, "lost")).toBe(1);
   expect(existsSync(begun)).toBe(true);
+  // It dies here: nothing is written, nothing closed, and its note is of a process that is no more.
+  writeFileSync(`${file}.office`, JSON.stringify({ pid: process.pid, began: "1" }));
 
   const next = await openTokenOffice(file, soft.access);
   expect(existsSync(begun)).toBe(false);
   expect(new Desk("test", next).key("kept").life?.state).toBe("active");
   next.close();
+  expect(existsSync(`${file}.office`)).toBe(false);
   expect([await counted(soft, "lost"), await counted(soft, "kept")]).toEqual([0, 1]);
+  // One that could not be opened keeps nobody away.
+  await expect(openTokenOffice(file, { ...soft.access, label: "none" })).rejects.toThrow("none");
+  (await openTokenOffice(file, soft.access)).close();
 }, 120_000);

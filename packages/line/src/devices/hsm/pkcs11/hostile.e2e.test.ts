@@ -15,6 +15,7 @@ import {
 } from "../hostile.test.data.js";
 import { allowedAndRefused, inSessions, madeTwice } from "../hostile-sessions.test.data.js";
 import { inTheField, otherAccounts, underAnotherList, unopened } from "../oracle.test.data.js";
+import { endedOrders } from "../order-ends.test.data.js";
 import { policyDigest } from "../order-policy.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken } from "./pkcs11.js";
@@ -88,6 +89,10 @@ test("in a new process another list opens none of the order's secrets", async ()
   expect(said).toContain("was made under another list of places than the order's own: it goes into no card");
   expect(heard).toEqual([]);
   for (const { way, said, expected } of await underAnotherList(next, own))
+    expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
+});
+test("what was sealed for an order opens from no copy of the database once it was delivered or erased", async () => {
+  for (const { way, said, expected } of await endedOrders(opened, folder))
     expect([way, said]).toEqual([way, expect.stringContaining(expected)]);
 });
 test("the report tells the lists of the orders that are open", async () => {

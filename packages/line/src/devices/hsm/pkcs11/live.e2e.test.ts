@@ -13,6 +13,7 @@ import { openOrder } from "../order.test.data.js";
 import { pinSentence } from "../order-policy.js";
 import { paymentSentences } from "../payment-sentences.js";
 import { application, cardOf } from "../payment/payment-card.test.data.js";
+import { machineOf } from "../machine.test.data.js";
 import { openStripe } from "../payment/stripe.js";
 import type { Hsm } from "../port.js";
 import { createTokenKeys, openToken } from "./pkcs11.js";
@@ -116,7 +117,9 @@ test("a stripe encoder's key comes in by two custodians; the newest in life is u
   });
   const opens = async (at: 0 | 1): Promise<string> => {
     const pem = encoders[at].privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-    return openStripe(pem, { order: "L-1", record: 1 }, await stripeBy(await module())).track2;
+    const hsm = await module();
+    const machine = machineOf(pem, await hsm.keys());
+    return openStripe(machine, { order: "L-1", record: 1 }, await stripeBy(hsm)).track2;
   };
   expect(await opens(1)).toContain(cardOf(1).pan);
   await expect(opens(0)).rejects.toThrow("unable to authenticate");

@@ -1,4 +1,5 @@
 /** Makes the keys of an installation inside a token, where they stay, and writes the register of them. */
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { existsSync } from "node:fs";
 import { unhex } from "@persoline/card/bytes";
 import {
@@ -106,7 +107,7 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
   const master = new Master(token, store.key, store.handle);
   const other = { environment, published: false, kcv: "", fingerprint: "" } as const;
   const signature = signatureOf(token, master, report);
-  const machines = machineKeys(ceremony);
+  const machines = machineKeys(ceremony, openKey(signature.open));
   const { letterPrinter, stripeEncoder } = machines;
   const macKey = master.own(ownNumbers.register);
   try {
@@ -146,6 +147,10 @@ function makeAll(token: Token, ceremony: Omit<TokenCeremony, "unlock">, report: 
     macKey.fill(0);
   }
 }
+
+/** SPKI, base64. */
+const openKey = (spki: string): KeyObject =>
+  createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
 
 const isAlike = (one: RegisteredKey, other: RegisteredKey): boolean =>
   one.kcv === other.kcv &&

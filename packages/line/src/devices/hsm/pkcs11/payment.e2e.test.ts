@@ -38,6 +38,7 @@ import {
   withOffset,
 } from "../payment/payment-card.test.data.js";
 import { drawIssuerKey, rsaNumbers } from "../payment/issuer-key.js";
+import { machineIn } from "../machine.test.data.js";
 import { openStripe } from "../payment/stripe.js";
 import { deciphered } from "../enciphered.test.data.js";
 import { anyPin, openOrder, placesOf } from "../order.test.data.js";
@@ -115,7 +116,7 @@ describe("payment cards", () => {
     const verified =
       proof === "cda" ? await card.verify(hsm, ready, keyRead(result, ready)) : "without a key of its own";
     expect(verified).toBe(proof === "cda" ? "9000" : "without a key of its own");
-    const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
+    const encoder = machineIn(join(folder, "encoder.pem"));
     const place = { order, record: 1 };
     const stripe = openStripe(encoder, place, ready.stripe ?? "");
     expect(stripe.track2).toContain(cardOf(1).pan);
@@ -157,7 +158,7 @@ describe("payment cards", () => {
     const { secrets } = ready;
     const track2 = result.data.get(0x57) ?? unhex("");
     expect(await hsm.judgeTrack2({ secrets, application, track2 })).toBe("right");
-    const encoder = readFileSync(join(folder, "encoder.pem"), "utf8");
+    const encoder = machineIn(join(folder, "encoder.pem"));
     const stripe = openStripe(encoder, { order: "P-4", record: 1 }, ready.stripe ?? "");
     const offset = hex(track2).split("D")[1]?.slice(7, 14) ?? "none";
     expect([offset[0], stripe.track2]).toEqual([

@@ -1,6 +1,9 @@
 /** The process that alone speaks to the token: a library that dies takes only this process with it. */
 import { drawFrom } from "../draw.js";
+import { holdOffice } from "../office/hold.js";
 import { witnessed } from "../office/witness.js";
+import { OrderSecrets } from "../order-secrets.js";
+import { shelfOf } from "../order-shelf.js";
 import { selfTest } from "../self-test.js";
 import { type Hear, serve } from "../serve.js";
 import { mustStayInMemory, swapOf } from "../swap.js";
@@ -35,11 +38,16 @@ serve<TokenCeremony, TokenUnlock>({
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
-    const token = await opening(unlock, hear, begunIn(ceremony.file));
+    const release = holdOffice(ceremony.file);
     try {
-      makeTokenKeys(token, ceremony, probeToken(token, unlock.missing));
+      const token = await opening(unlock, hear, begunIn(ceremony.file));
+      try {
+        makeTokenKeys(token, ceremony, probeToken(token, unlock.missing));
+      } finally {
+        token.disconnect();
+      }
     } finally {
-      token.disconnect();
+      release();
     }
   },
   open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {
@@ -60,6 +68,7 @@ serve<TokenCeremony, TokenUnlock>({
       drawFrom((length) => token.random(length));
       const { operations, keptKeys, transports } = probeToken(token, unlock.missing);
       const ring = new TokenKeyring(token, file, register, { keptKeys, transports });
+      ring.orders = new OrderSecrets(shelfOf(file));
       ring.lettersOf = deed?.order;
       return vaultCalls(ring, { provider: providerOf(unlock), operations });
     } catch (error) {

@@ -24,6 +24,7 @@ import { VaultRefusal } from "../vault-refusal.js";
 import { KeystoreProblem } from "../keystore.js";
 import { type Purpose, whyNot } from "../office/life.js";
 import { isRsa } from "../payment/issuer-key.js";
+import { publicHalfOf } from "../line-key.js";
 import type { KeyDescription } from "../port.js";
 import {
   findKey,
@@ -88,7 +89,11 @@ export class TokenKeyring extends Keyring {
     return this.#register.keys.map((key) => {
       const found = this.#masters.get(key.name) ?? this.#others.get(key.name);
       const standing = found?.standing();
-      return { ...descriptionOf(key), ...(standing === undefined ? {} : { standing }) };
+      return {
+        ...descriptionOf(key),
+        ...(key.use === "sign" ? { publicKey: publicHalfOf(this.#open) } : {}),
+        ...(standing === undefined ? {} : { standing }),
+      };
     });
   }
 
@@ -254,6 +259,7 @@ export class TokenKeyring extends Keyring {
   }
 
   override wipe(): void {
+    this.orders.wipe();
     this.#whole = false;
     this.#sealing.fill(0);
     this.#masters.clear();

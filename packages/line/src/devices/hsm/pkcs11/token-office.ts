@@ -11,6 +11,7 @@ import { nodeCrypto } from "@persoline/card/node";
 import { KeystoreProblem, type StoredKey } from "../keystore.js";
 import { officeHead } from "../office/acts.js";
 import { keyLength } from "../office/key-length.js";
+import { holdOffice } from "../office/hold.js";
 import { inForce } from "../office/lists.js";
 import type { KeyRoom, OpenOffice } from "../office/room.js";
 import { emptyBook, type Keep, type OfficeBook } from "../office/types.js";
@@ -69,8 +70,19 @@ interface SealedBook {
   readonly blocks: Readonly<Record<string, string>>;
 }
 
-/** Throws KeystoreProblem, VaultRefusal. The caller closes it. */
+/** Throws KeystoreProblem ("busy" while another office is open on this register), VaultRefusal. The caller closes it. */
 export async function openTokenOffice(file: string, access: TokenAccess): Promise<OpenOffice> {
+  // Before the PIN is tried, and before the register is read: it is to be the newest one until this office has written.
+  const release = holdOffice(file);
+  try {
+    return await openHeld(file, access, release);
+  } catch (problem) {
+    release();
+    throw problem;
+  }
+}
+
+async function openHeld(file: string, access: TokenAccess, release: () => void): Promise<OpenOffice> {
   const register = readRegister(file);
   const token = await Token.open({ ...access, expected: register.serial });
   try {
@@ -128,7 +140,11 @@ export async function openTokenOffice(file: string, access: TokenAccess): Promis
           // With the token gone it stays there, until the next ceremony; what went wrong before is what people must hear.
           if (!(problem instanceof TokenLost)) throw problem;
         } finally {
-          token.disconnect();
+          try {
+            token.disconnect();
+          } finally {
+            release();
+          }
         }
       },
     };

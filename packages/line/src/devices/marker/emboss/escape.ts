@@ -48,6 +48,7 @@ export function escapeEmbosser({ name, does, form, wire, timeoutMs }: EscapeEmbo
     geometry: wheelsGeometry(does),
     duration: (job) => markingMs(asked(job)),
     ready: () => wire.ready(readiness),
+    ...(wire.isFolder === true ? { emptied: () => wire.ready(readiness) } : {}),
     async mark(job) {
       const bytes = cardBytes(form, recordsOf(name, asked(job)));
       if (bytes === undefined)

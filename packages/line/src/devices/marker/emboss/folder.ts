@@ -77,6 +77,7 @@ export function folderWire(device: string, folder: string): Wire {
         look(ends);
         resolve();
       }),
+    isFolder: true,
     close: () => undefined,
   };
 }

@@ -26,6 +26,8 @@ export interface Wire {
    * `timeout`, `refused`), which says what to do; no card was sent then.
    */
   ready(known: Readiness): Promise<void>;
+  /** It hands cards over as files, so that `ready` is a look into their folder. */
+  readonly isFolder?: true;
   close(): void;
 }
 

@@ -64,6 +64,24 @@ export function filePrinter({
   };
   const refused = (asked: string): DeviceFault =>
     new DeviceFault(name, "refused", `${name} does colour, not ${asked}`);
+  const ready = async (): Promise<void> => {
+    let names: readonly string[];
+    try {
+      await mkdir(folder, { recursive: true });
+      await access(folder, constants.W_OK);
+      names = await readdir(folder);
+    } catch (cause) {
+      const message = `${name} cannot write into ${folder}: mend the folder or its share, then run the line again`;
+      throw new DeviceFault(name, "unplugged", message, { cause });
+    }
+    const left = names.find((one) => (ownName.exec(one)?.[1] ?? began) !== began);
+    if (left !== undefined)
+      throw new DeviceFault(
+        name,
+        "refused",
+        `a card of an earlier run lies in ${folder}: ${left}. It must not be printed on another card: see that the printer has nothing loaded, take the file away, then run the line again`,
+      );
+  };
   return {
     name,
     kind: "real",
@@ -75,24 +93,8 @@ export function filePrinter({
       if (job.kind !== "colour") throw refused(job.kind);
       return printingMs(job);
     },
-    async ready() {
-      let names: readonly string[];
-      try {
-        await mkdir(folder, { recursive: true });
-        await access(folder, constants.W_OK);
-        names = await readdir(folder);
-      } catch (cause) {
-        const message = `${name} cannot write into ${folder}: mend the folder or its share, then run the line again`;
-        throw new DeviceFault(name, "unplugged", message, { cause });
-      }
-      const left = names.find((one) => (ownName.exec(one)?.[1] ?? began) !== began);
-      if (left !== undefined)
-        throw new DeviceFault(
-          name,
-          "refused",
-          `a card of an earlier run lies in ${folder}: ${left}. It must not be printed on another card: see that the printer has nothing loaded, take the file away, then run the line again`,
-        );
-    },
+    ready,
+    emptied: ready,
     async mark(job) {
       if (job.kind !== "colour") throw refused(job.kind);
       try {

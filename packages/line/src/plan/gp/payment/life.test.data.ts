@@ -11,6 +11,7 @@ import type { Fault } from "@persoline/card/virtual";
 import { issuerKeyOf } from "../../../devices/hsm/ceremony.js";
 import { Keyring } from "../../../devices/hsm/keyring.js";
 import type { StoredKey } from "../../../devices/hsm/keystore.js";
+import { someLine } from "../../../devices/hsm/machine.test.data.js";
 import type { PaymentAsk } from "../../../devices/hsm/port.js";
 import { openOrderNow, placesIn, sessionsOf } from "../../../devices/hsm/order.test.data.js";
 import { pinSentence, policyDigest } from "../../../devices/hsm/order-policy.js";
@@ -66,9 +67,11 @@ const keys = [
   key("pay-rsa", "emv-issuer", "RSA-1408", issuerKeyOf("RSA-1408", "persoline example issuer 999901")),
 ];
 const encoder = generateKeyPairSync("x25519");
+const line = someLine();
 /** For `openStripe`. */
-export const encoderPem = encoder.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+export const encoderMachine = { own: encoder.privateKey, lines: [line.open] };
 keys.push(
+  line.stored,
   key("stripe-encoder", "stripe-encoder", "X25519", {
     value: encoder.publicKey.export({ format: "der", type: "spki" }),
   }),

@@ -1,0 +1,87 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { holderOf, take } from "./hold.js";
+
+let dir: string;
+let file: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "persoline-hold-"));
+  file = join(dir, "keys.json.office");
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+test("it is held once, by a note that nobody else reads, and free again when it was let go", () => {
+  const held = take(file);
+  expect(take(file)).toEqual({ heldBy: process.pid });
+  expect(holderOf(file)).toBe(process.pid);
+  expect(statSync(file).mode & 0o077).toBe(0);
+  if ("release" in held) held.release();
+  expect(holderOf(file)).toBeUndefined();
+  const again = take(file);
+  // Whoever had it before lets go of nobody else's.
+  if ("release" in held) held.release();
+  expect(take(file)).toEqual({ heldBy: process.pid });
+  if ("release" in again) again.release();
+  expect(readdirSync(dir)).toEqual([]);
+});
+
+test("a dead process, one that only bears its number, one that nobody has buried, and a damaged note hold nothing", async () => {
+  const gone = spawn(process.execPath, ["-e", ""]);
+  await once(gone, "exit");
+  const notes = [gone.pid, process.pid].map((pid) => JSON.stringify({ pid, began: "1" }));
+  // Its parent does not ask for its end before it has slept.
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+  const [said] = (await once(parent.stdout, "data")) as [Buffer];
+  const zombie = Number(said.toString());
+  const stat = (): string => readFileSync(`/proc/${String(zombie)}/stat`, "utf8");
+  while (!/\) Z /.test(stat())) await new Promise((done) => setTimeout(done, 5));
+  const began = stat()
+    .slice(stat().lastIndexOf(")") + 2)
+    .split(" ")[19];
+  notes.push(JSON.stringify({ pid: zombie, began }), "", "{");
+  try {
+    for (const note of notes) {
+      writeFileSync(file, note);
+      expect([note, holderOf(file)]).toEqual([note, undefined]);
+      const held = take(file);
+      expect([note, "release" in held, holderOf(file)]).toEqual([note, true, process.pid]);
+      if ("release" in held) held.release();
+      expect(readdirSync(dir)).toEqual([]);
+    }
+  } finally {
+    parent.kill();
+  }
+});
+
+test("of many that find a dead one's note at the same time one takes over", async () => {
+  const rounds = 200;
+  const notes = Array.from({ length: rounds }, (_, round) => join(dir, `note-${String(round)}`));
+  for (const note of notes) writeFileSync(note, JSON.stringify({ pid: process.pid, began: "1" }));
+  const begin = String(Date.now() + 1500);
+  const hold = new URL("../../dist/devices/hold.js", import.meta.url).href;
+  const script = `
+    const { take } = await import(process.argv[1]);
+    const [begin, ...notes] = process.argv.slice(2);
+    while (Date.now() < Number(begin));
+    const mine = notes.filter((note) => "release" in take(note)).length;
+    process.stdout.write(String(mine));
+    // It lives, and so it holds, until all have tried.
+    process.stdin.resume();`;
+  const rivals = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, ["--input-type=module", "-e", script, hold, begin, ...notes], {
+      stdio: ["pipe", "pipe", "inherit"],
+    }),
+  );
+  const won = await Promise.all(
+    rivals.map(async ({ stdout }) => Number(String((await once(stdout, "data"))[0]))),
+  );
+  for (const rival of rivals) {
+    rival.stdin.end();
+    await once(rival, "exit");
+  }
+  expect(won.reduce((sum, one) => sum + one)).toBe(rounds);
+});
