@@ -9,7 +9,7 @@ import { lineText, type Office, openOffice, Plant } from "./assembled.test.data.
 const bothOffered = (text: string): string =>
   text
     .replace("3B98968131FE45806650534C520100FF", "3B98968031FE45806650534C520100FE")
-    .replace("3B9C968131FE458073B621006650534C4F010200", "3B9C968031FE458073B621006650534C4F010201");
+    .replace("3B9C968131FE458073B621006650534C4F010301", "3B9C968031FE458073B621006650534C4F010300");
 
 const stock = `
   - lot: L1

@@ -141,8 +141,8 @@ describe("tools that strangers wrote", () => {
 async function shieldedCard(): Promise<Bench> {
   const products = new URL("../../../../examples/products/", import.meta.url);
   const text = readFileSync(new URL("office-access/product.yaml", products), "utf8")
-    .replace("3B9C968131FE458073B621006650534C4F010200", "3B9C968131FE458073F621C06650534C4F020081")
-    .replace("persoline-os-1.2.img", "persoline-os-2.0.img")
+    .replace("3B9C968131FE458073B621006650534C4F010301", "3B9C968131FE458073F621C06650534C4F020081")
+    .replace("persoline-os-1.3.img", "persoline-os-2.0.img")
     .replace('gate: "01"', 'gate: "08"');
   const read = parseProduct(text, "product.yaml");
   if (!read.ok) throw new Error(JSON.stringify(read.problems));

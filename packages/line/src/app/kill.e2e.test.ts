@@ -226,7 +226,7 @@ test("kill -9 at forty random moments, each time the same command again: nothing
     expect(found.different).toEqual([]);
     expect(found.records).toEqual(Array.from({ length: people }, (_, at) => at + 1));
     expect([...found.states]).toEqual([
-      "operating system completed, ROM 1.0, OS 1.2, EEPROM 32 KiB, card state SECURED",
+      "operating system completed, ROM 1.0, OS 1.3, EEPROM 32 KiB, card state SECURED",
     ]);
     expect(found.tries).toEqual([]);
     expect(found.read).toBe(people);

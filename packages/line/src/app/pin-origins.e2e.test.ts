@@ -38,8 +38,8 @@ function officeOrder(own: string, { pin, blocks, faults }: Ask): string[] {
   writeFileSync(
     product,
     text
-      .replace("3B9C968131FE458073B621006650534C4F010200", "3B9C968131FE458073F621C06650534C4F020180")
-      .replace("../os/persoline-os-1.2.img", `${place}/os/persoline-os-2.1.img`)
+      .replace("3B9C968131FE458073B621006650534C4F010301", "3B9C968131FE458073F621C06650534C4F020180")
+      .replace("../os/persoline-os-1.3.img", `${place}/os/persoline-os-2.1.img`)
       .replaceAll(/: layout\//g, `: ${place}/office-access/layout/`)
       .replace(/^pin: .*$/m, pin)
       .replace(

@@ -31,8 +31,8 @@ const ATR = {
 /** The office product for cards of this image that draw their PIN. */
 const text = (version: keyof typeof ATR = "2.1"): string =>
   readFileSync(new URL("office-access/product.yaml", products), "utf8")
-    .replace("3B9C968131FE458073B621006650534C4F010200", ATR[version])
-    .replace("persoline-os-1.2.img", `persoline-os-${version}.img`)
+    .replace("3B9C968131FE458073B621006650534C4F010301", ATR[version])
+    .replace("persoline-os-1.3.img", `persoline-os-${version}.img`)
     .replace("pin: { method: drawn", "pin: { method: card");
 function productOf(source: string) {
   const read = parseProduct(source, "product.yaml");

@@ -48,7 +48,7 @@ const read = parseProduct(
   "product.yaml",
 );
 if (!read.ok) throw new Error("the office product is not read");
-export const image = new Uint8Array(readFileSync(new URL("examples/products/os/persoline-os-1.2.img", root)));
+export const image = new Uint8Array(readFileSync(new URL("examples/products/os/persoline-os-1.3.img", root)));
 export const office = compile(read.product, image);
 export const record: OrderRecord = {
   number: 7,

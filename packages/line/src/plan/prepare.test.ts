@@ -18,7 +18,7 @@ import { prepare, recordProblems, valuesOf } from "./prepare.js";
 import { parseProduct, type Product } from "./product.js";
 
 const root = new URL("../../../../", import.meta.url);
-const image = new Uint8Array(readFileSync(new URL("examples/products/os/persoline-os-1.2.img", root)));
+const image = new Uint8Array(readFileSync(new URL("examples/products/os/persoline-os-1.3.img", root)));
 
 function productOf(name: string): Product {
   const text = readFileSync(new URL(`examples/products/${name}/product.yaml`, root), "utf8");
@@ -265,7 +265,7 @@ describe("the completion image", () => {
     [
       "brings another version than the ATR says",
       changed(5, 9),
-      /brings version 1\.9, the completed ATR says 1\.2/,
+      /brings version 1\.9, the completed ATR says 1\.3/,
     ],
     ["lies elsewhere", changed(8, 0x30), /does not lie within/],
   ])("%s: told", (_, bytes, message) => {
