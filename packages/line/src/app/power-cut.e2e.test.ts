@@ -76,7 +76,8 @@ beforeAll(() => {
   writeFileSync(line, lineText);
   const spy = new URL("../../dist/app/spied.test.data.js", import.meta.url);
   spy.searchParams.set("said", said);
-  const program = [process.execPath, "--import", spy.href, join(root, "packages/line/bin/persoline.js")];
+  // The program as tsc wrote it: the spy listens at a module of its own dist, of which the joined program has a copy.
+  const program = [process.execPath, "--import", spy.href, join(root, "packages/line/dist/app/cli.js")];
   const words = ["run", smallOrder(folder, 1), "--line", line, "--data", data, "--json"];
   const { status, stderr, error } = spawnSync(
     "strace",
