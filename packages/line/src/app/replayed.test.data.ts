@@ -7,7 +7,7 @@ import { dirname, join, relative } from "node:path";
 
 /** The calls that change files; what else a process may call to write them makes the replay throw. */
 export const traced =
-  "write,pwrite64,pwritev,pwritev2,writev,fsync,fdatasync,openat,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,ftruncate,truncate,copy_file_range,sendfile";
+  "write,pwrite64,pwritev,pwritev2,writev,fsync,fdatasync,openat,link,linkat,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,ftruncate,truncate,copy_file_range,sendfile";
 
 /** One call, when it ended. Paths and data as bytes in hexadecimal were; `result` below 0: it failed. */
 export interface Call {
@@ -96,6 +96,8 @@ export class ReplayedDisk {
         return path;
       case "rename":
         return this.#rename(path, this.#inside(second));
+      case "link":
+        return this.#link(path, this.#inside(second));
       case "unlink":
         if (path !== undefined) this.#files.delete(path);
         return path;
@@ -165,6 +167,14 @@ export class ReplayedDisk {
     file.written = Buffer.alloc(0);
     file.version = ++versions;
     return path;
+  }
+
+  /** A second name of the same file. */
+  #link(from: string | undefined, to: string | undefined): string | undefined {
+    const file = from === undefined ? undefined : this.#files.get(from);
+    if (file === undefined || to === undefined) return undefined;
+    this.#files.set(to, file);
+    return to;
   }
 
   /** A file, or a folder with all that lies in it. */
