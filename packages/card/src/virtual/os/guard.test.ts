@@ -65,10 +65,18 @@ const NAMED = [
   ["0C00", "A000000876010102"],
   ["0D00", "A0000008760101"],
 ] as const;
-const target = fc.constantFrom(
-  ...["3F00", "0A00", "0B00", "0C00", "0D00", "0101", "0A000101", "0E00"],
-  ...["A000000876010102", "A0000008760101", "A00000087601", CARD_MANAGER],
-);
+const p2 = fc.constantFrom("0C", "0D", "0E", "0F", "04");
+const byFile = fc
+  .tuple(
+    fc.constantFrom("00", "01", "02", "03", "08", "09"),
+    fc.constantFrom("0C", "0C", "04", "0E"),
+    fc.constantFrom("3F00", "0A00", "0B00", "0C00", "0D00", "0101", "0A000101", "0E00", ""),
+  )
+  .map(([p1, how, data]) => command(`00A4${p1}${how}`, data));
+const byName = fc
+  .tuple(p2, fc.constantFrom(...NAMED.map(([, aid]) => aid), "A00000087601", CARD_MANAGER))
+  .map(([how, data]) => command(`00A404${how}`, data));
+const selection = fc.oneof(byFile, byName);
 
 const lead = "00A4080C020B00";
 /** A DF that is not on the card. */
@@ -245,9 +253,6 @@ describe.each([
     }
     const content = made.store.load();
     let put = 0;
-    const selection = fc
-      .tuple(fc.constantFrom(0, 1, 2, 3, 4, 8, 9), fc.constantFrom(0x0c, 0x0d, 0x0e, 0x0f, 0x04), target)
-      .map(([p1, p2, data]) => command(`00A4${hex(Uint8Array.of(p1, p2))}`, data));
     fc.assert(
       fc.property(
         fc.array(selection, { maxLength: 3 }),
