@@ -27,7 +27,7 @@ function planned(version: keyof typeof ATR): PlannedProduct {
 test("an image whose sessions can be led elsewhere is named where a PIN or a DF's keys are put in", () => {
   const old = planned("1.2");
   const { pin, ...others } = old.product;
-  const dfs = old.product.dfs.map(({ keys: _, ...df }) => df);
+  const dfs = old.product.dfs.map(({ name, fid, files }) => ({ name, fid, files }));
   expect(pin).toBeDefined();
   for (const product of [old.product, others, { ...old.product, dfs }])
     expect(noticedOf({ ...old, product })).toEqual([
