@@ -6,6 +6,7 @@ import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
+import { noticedOf } from "../plan/compile.js";
 import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
 import { type LineFile, readLine, sendsTrays } from "../stations/line-file.js";
@@ -60,6 +61,7 @@ export interface ProduceAsk {
     readonly view: () => LineView;
     readonly stop: () => void;
     readonly planned: Capacity;
+    readonly noticed: readonly string[];
   }) => void;
   readonly onEvent?: (event: LineEvent) => void;
   /** Who sits at the desk, for a line that has one. */
@@ -281,7 +283,8 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
   const planned = await plannedCapacity({ job, file, faces, example });
   const { line, world } = assembled;
-  ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned });
+  const noticed = noticedOf(job.planned);
+  ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned, noticed });
   const began = performance.now();
   const simulated = world.now();
   const result = await assembled.run();

@@ -6,6 +6,7 @@ import type { SecretFrom } from "../../devices/hsm/secret.js";
 import { gatherProofs } from "../../ledger/proof.js";
 import { proofLines, proofText } from "../../ledger/proof-text.js";
 import type { CardLine } from "../../ledger/report.js";
+import { noticedOf } from "../../plan/compile.js";
 import { readLine } from "../../stations/line-file.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
@@ -70,6 +71,7 @@ export function addOrderCommands(program: Command): void {
               await reachOf(line),
             );
             await signAudit({ store, data, hsm });
+            for (const one of noticedOf(job.planned)) print(`noticed: ${one}.`);
             if (options.json === true) printJson(shown(stored));
             else
               print(
