@@ -426,6 +426,31 @@ describe("with a token that asks for its PIN", () => {
   const asked = (pin: string) =>
     typed([...reprint, ...token], [["PIN of token pay: ", `${pin}\r`]], { env: soft.environment });
 
+  test.each(["damaged", "missing"])(
+    "an order's secret that is %s costs no letter and no batch; what to restore is said",
+    (how) => {
+      const before = list();
+      const secrets = join(data, "token-keys.json.orders");
+      const [name = ""] = readdirSync(secrets).filter((one) => one.endsWith("-delivery"));
+      const secret = join(secrets, name);
+      const whole = readFileSync(secret);
+      if (how === "missing") rmSync(secret);
+      else
+        writeFileSync(
+          secret,
+          whole.map((byte) => byte ^ 1),
+        );
+      const { status, shown } = asked(soft.access.pin);
+      writeFileSync(secret, whole, { mode: 0o600 });
+      expect(status).toBe(1);
+      expect(shown.replaceAll(/\s+/g, " ")).toMatch(
+        new RegExp(`-delivery is ${how}.*Restore this file from the newest backup`),
+      );
+      expect(list()).toBe(before);
+      expect(readdirSync(join(data, "letters/P-1"))).toEqual(["B-0000001.letters"]);
+    },
+  );
+
   test("a wrong PIN is told, tried once, and has changed nothing; the right one prints the letter again", () => {
     const before = list();
     const wrong = asked("wrong one");
