@@ -279,7 +279,9 @@ describe("with the vault", () => {
       code: 1,
       err: expect.stringContaining("letter L-0000003 is void already: lost in the post") as string,
     });
-    expect(letters("release", "P-1", ...two).out).toContain("2 are released, 2 are void");
+    expect(letters("release", "P-1", ...two).out).toMatch(
+      /: 2 are released, 2 are void\.\nLetter L-0000003 is void, and no other takes its place: .*"persoline letters reprint L-0000003"\.\n$/,
+    );
     expect(persoline(["order", "deliver", "P-1", "--by", "A. Meyer", "--data", data]).err).toContain(
       "1 PIN letter of order P-1 is not released, and its PIN dies when the cards are handed over: two people release it with",
     );

@@ -4,7 +4,7 @@ import type { Hsm } from "../devices/hsm/port.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import { refuseFormerFiles } from "./former-files.js";
-import { asked, releaseLetters } from "./letters.js";
+import { asked, releaseLetters, replacedBy } from "./letters.js";
 import { problemText, Refusal } from "./problem.js";
 
 interface Reprinting {
@@ -56,6 +56,17 @@ function doneTo(pairs: Reprinted["pairs"]): string {
     .map(({ replaces, letter }) => `letter ${replaces} is void and ${letter} takes its place`)
     .join(", ");
   return pairs.length > 10 ? `${first}, and so on to ${pairs.at(-1)?.replaces ?? ""}` : first;
+}
+
+/** Void letters of good cards that no other takes the place of: they hold the delivery back until two people have them printed again. */
+export async function toReprint(order: string, store: Store): Promise<readonly string[]> {
+  const letters = await store.letters.list(order);
+  const replaced = replacedBy(letters);
+  const without = letters.filter(({ letter, state }) => state === "void" && !replaced.has(letter));
+  if (without.length === 0) return [];
+  const good = new Set<number>();
+  for await (const { record, status } of store.reports.result(order)) if (status === "good") good.add(record);
+  return without.flatMap(({ letter, record }) => (good.has(record) ? [letter] : []));
 }
 
 async function inForceOf(order: string, number: string, store: Store): Promise<readonly string[]> {

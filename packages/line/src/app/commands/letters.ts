@@ -20,7 +20,7 @@ import {
   unsureBatches,
 } from "../letters.js";
 import { Refusal } from "../problem.js";
-import { reprintLetters } from "../reprint.js";
+import { reprintLetters, toReprint } from "../reprint.js";
 import { addOpenCommand } from "./letters-open.js";
 import { withOrder } from "./order.js";
 import {
@@ -173,12 +173,22 @@ export function addLetterCommands(program: Command): void {
           // Whoever lacks a letter after an interruption at the end of a run gets it now.
           await numberLetters({ order, store, pins: planned.pins });
           const batches = await releaseLetters({ order, store, hsm, data, by, witness });
-          if (options.json === true) return printJson({ order, batches: told(batches) });
+          const without = stored.deliveredAt === undefined ? await toReprint(order, store) : [];
+          if (options.json === true)
+            return printJson({
+              order,
+              batches: told(batches),
+              ...(without.length === 0 ? {} : { toReprint: without }),
+            });
           print(
             batches.length === 0
               ? `No letter of order ${order} waits for its release: ${counted(await store.letters.list(order))}.`
               : `Order ${order}: ${batchesTold(batches)} released; they lie in ${data.letters(order)}, encrypted for the letter printer ("persoline letters open" there).`,
           );
+          for (const letter of without)
+            print(
+              `Letter ${letter} is void, and no other takes its place: before the order is delivered two people have it printed again, "persoline letters reprint ${letter}".`,
+            );
         },
         letterOperations,
         standing("letters.release", options),
