@@ -497,8 +497,14 @@ test("a reprint that the security module refuses leaves every letter and file as
   const before = await store.letters.list(order);
   const reprint = (more: Partial<Hsm> = {}, who: Partial<typeof two> = {}) =>
     reprintLetters({
-      ...{ order, number: "B-0000001", reason: "torn", store, data, ...two, ...who },
+      order,
+      number: "B-0000001",
+      reason: "torn",
+      store,
       hsm: { ...hsm, ...more },
+      data,
+      ...two,
+      ...who,
     });
   const nothingDone = async () => {
     expect(await store.letters.list(order)).toEqual(before);
