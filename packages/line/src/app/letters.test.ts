@@ -21,6 +21,7 @@ import {
   tidyLetters,
   unsureBatches,
 } from "./letters.js";
+import { reprintLetters } from "./reprint.js";
 
 const people = 70;
 const order = "A-1";
@@ -489,3 +490,51 @@ test("in a letter there is a name, a reference, or the record's number, and no a
   for (const none of ["411111111112", "Person 7", "Ada", "12345678903"])
     expect([none, hasAccountNumber(none)]).toEqual([none, false]);
 });
+
+test("a reprint that the security module refuses leaves every letter and file as it was; one that fails after that says what it has done, and what to do", async () => {
+  await number();
+  await release();
+  const before = await store.letters.list(order);
+  const reprint = (more: Partial<Hsm> = {}, who: Partial<typeof two> = {}) =>
+    reprintLetters({
+      order,
+      number: "B-0000001",
+      reason: "torn",
+      store,
+      hsm: { ...hsm, ...more },
+      data,
+      ...two,
+      ...who,
+    });
+  const nothingDone = async () => {
+    expect(await store.letters.list(order)).toEqual(before);
+    expect(lying()).toEqual(["B-0000001.letters"]);
+  };
+  await expect(reprint({}, { witness: "ada" })).rejects.toMatchObject({ code: "two-people" });
+  await nothingDone();
+  const refused = new DeviceFault("vault", "security-module", "the secret is damaged");
+  await expect(reprint({ tryLetters: () => Promise.reject(refused) })).rejects.toBe(refused);
+  await nothingDone();
+  // Of all PINs one does not open.
+  const last = await store.orders.pins(order, people);
+  await store.orders.storePins(order, people, {
+    pin: (await store.orders.pins(order, 1))["pin"] ?? new Uint8Array(),
+  });
+  await expect(reprint()).rejects.toThrow("record 70 is damaged or belongs elsewhere");
+  await nothingDone();
+  await store.orders.storePins(order, people, last);
+
+  const full = (): never => {
+    throw new DeviceFault("vault", "security-module", "the disk is full");
+  };
+  await expect(reprint({ writeLetters: full })).rejects.toThrow(
+    /the disk is full\. What was done before: letter L-0000001 is void and L-0000071 takes its place, letter L-0000002 .*, and so on to L-0000070, and no batch stays that holds a void letter\. .* "persoline letters release A-1"$/,
+  );
+  expect(lying()).toEqual([]);
+  await expect(
+    reprintLetters({ order, number: "L-0000001", reason: "torn", store, hsm, data, ...two }),
+  ).rejects.toThrow(
+    'was replaced by L-0000071, which was not printed yet: "persoline letters release A-1" has it printed',
+  );
+  expect(await release()).toMatchObject([{ batch: "B-0000003", letters: people }]);
+}, 60_000);

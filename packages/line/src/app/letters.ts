@@ -117,7 +117,8 @@ async function releaseBatch(ask: Releasing, due: readonly Letter[]): Promise<voi
   nameBatch(folder, batch);
 }
 
-async function asked(
+/** What the security module is asked to print for a letter. Throws Refusal when its PIN is not kept. */
+export async function asked(
   store: Store,
   { order, record, pin: name, letter }: Letter,
   referenceField: string | undefined,

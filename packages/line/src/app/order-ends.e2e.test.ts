@@ -3,7 +3,7 @@
  * The process ends between the accounts and the module, and the same command does the rest. What a copy of the module's own files keeps alive
  * is shown as well. Dear for its many commands, each a start of the program: that of a stranger with a copy is what has to be refused.
  */
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -52,6 +52,36 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+test.each(["damaged", "missing"])(
+  "an order's secret that is %s costs no letter and no batch, and once it is restored the same command prints it again",
+  (how) => {
+    const data = how;
+    cpSync(at("data"), at(data), { recursive: true });
+    const secrets = join(at(data), "keystore.json.orders");
+    const [name = ""] = readdirSync(secrets).filter((one) => one.endsWith("-delivery"));
+    const secret = join(secrets, name);
+    const whole = readFileSync(secret);
+    if (how === "missing") rmSync(secret);
+    else
+      writeFileSync(
+        secret,
+        whole.map((byte) => byte ^ 1),
+      );
+    const listed = run(data, "letters", "list", "T-1").out;
+    const { code, err } = reprinted(data);
+    expect(code).toBe(1);
+    expect(err).toMatch(new RegExp(`-delivery is ${how}.*Restore this file from the newest backup`));
+    expect(run(data, "letters", "list", "T-1").out).toBe(listed);
+    expect(readdirSync(join(at(data), "letters/T-1"))).toEqual(["B-0000001.letters"]);
+    writeFileSync(secret, whole, { mode: 0o600 });
+    expect(reprinted(data)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("Letter L-0000001 is void; L-0000002 takes its place.") as string,
+    });
+    expect(readdirSync(join(at(data), "letters/T-1"))).toEqual(["B-0000002.letters"]);
+  },
+);
+
 test("after the delivery the database of before tells no PIN, also where the delivery was interrupted", async () => {
   await inAccounts((store) => store.orders.deliver({ order: "T-1", by: "Ada" }));
   // Nothing was destroyed yet: the copy is as good as it was.
@@ -62,7 +92,9 @@ test("after the delivery the database of before tells no PIN, also where the del
   const letter = reprinted(older);
   expect(letter.code).not.toBe(0);
   expect(letter.err).toContain("order T-1 was delivered or erased: what its PINs");
-  expect(readdirSync(join(at(older), "letters/T-1"))).toEqual([]);
+  // The only copy of what its PINs are: nothing is void, no file gone.
+  expect(readdirSync(join(at(older), "letters/T-1"))).toEqual(["B-0000001.letters"]);
+  expect(run(older, "letters", "list", "T-1").out).toMatch(/^L-0000001 +1 +1 +released .* B-0000001 +1$/m);
   expect(run("data", "order", "deliver", "T-1", "--by", "Ada").err).toMatch(/delivered.*produced/);
 });
 

@@ -62,6 +62,7 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
     if (stop === undefined || signals > 1) {
       // Nothing is lost by this: what is in work is taken up by the next run.
       refuseJson({ code: "interrupted", message: "interrupted: run the same command again" });
+      shown.say("Interrupted: the same command goes on where it was.");
       process.exit(exitCode.refused);
     }
     shown.say("Stopping: cards in work are brought to a safe end (once more Ctrl-C ends at once).");

@@ -35,6 +35,7 @@ async function asked(
     "its data key for the store alone": await saidBy(hsm.releaseDataKey({ order, sealed })),
     "its PIN into a card": (await honestAttempt(hsm, secrets)).said,
     "its PIN in a letter": await saidBy(hsm.writeLetters({ order, batch: "B1", letters: [letter], file })),
+    "its PIN in a letter, tried": await saidBy(hsm.tryLetters({ order, letters: [letter] })),
     "a track 2, of its PIN and its prepared card": await saidBy(
       hsm.judgeTrack2({ secrets, application, track2: new Uint8Array(19) }),
     ),

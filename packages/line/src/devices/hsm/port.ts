@@ -210,12 +210,15 @@ export interface LetterAsk {
   readonly addressee: string;
 }
 
-export interface LettersAsk {
+/** A page each, in this order; at most `lettersABatch`. */
+export interface LetterPages {
   readonly order: string;
+  readonly letters: readonly LetterAsk[];
+}
+
+export interface LettersAsk extends LetterPages {
   /** The batch's number: it stands on each page. */
   readonly batch: string;
-  /** A page each, in this order; at most `lettersABatch`. */
-  readonly letters: readonly LetterAsk[];
   readonly file: string;
 }
 
@@ -329,6 +332,8 @@ export interface Hsm extends SecurityModule {
    * never written over.
    */
   writeLetters(ask: LettersAsk): Promise<void>;
+  /** Whether a batch of them would be written: opens each PIN as `writeLetters` does, is refused as it is, writes and tells nothing. */
+  tryLetters(ask: LetterPages): Promise<void>;
 
   /** Is an issuer's file, known by its digest, of whom it says? Nothing of it may be read before the answer is "right". */
   proveIssuerFile(ask: IssuerFileAsk): Promise<"right" | "wrong">;

@@ -397,6 +397,7 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     judgeMutual: call("judgeMutual"),
     drawPin: call("drawPin"),
     writeLetters: call("writeLetters"),
+    tryLetters: call("tryLetters"),
     proveIssuerFile: call("proveIssuerFile"),
     takeIssuerRecords: call("takeIssuerRecords"),
     preparePayment: call("preparePayment"),
