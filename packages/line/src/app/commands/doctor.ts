@@ -114,7 +114,7 @@ const memory = (): Check => {
 
 /** Where there are keys. */
 function keystore(root: string): readonly Check[] {
-  const what = "keys opened by";
+  const what = "keystore";
   try {
     const opening = openingHere(keyPlaces(root));
     if (opening === undefined) return [];
