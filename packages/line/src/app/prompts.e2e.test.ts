@@ -32,7 +32,7 @@ const withoutTerminal = (words: readonly string[]) =>
   spawnSync("setsid", ["-w", process.execPath, program, ...words], {
     encoding: "utf8",
     cwd: root,
-    env: { ...process.env, ...swap },
+    env: { PATH: "/usr/bin:/bin", ...swap },
   });
 const quiet = { left: 0, same: true };
 
