@@ -157,7 +157,9 @@ describe("an interruption after the last card", () => {
       pin: { "all 3 tries left": 3 },
     };
     expect(JSON.parse(whole.out)).toMatchObject({ proof });
-    expect(persoline(["order", "show", "T-1", "--cards", "--data", data]).out).toMatch(
+    const told = persoline(["order", "show", "T-1", "--cards", "--data", data]).out;
+    expect(told.match(/^\d+(?= +[0-9A-F]{20} )/gm)).toEqual(["1", "2", "3"]);
+    expect(told).toMatch(
       /Electrical proof of the good cards:\n(.*\n)*unreadable files by MAC +3 of 3 \(6 files\)\n(.*\n)*PIN: all 3 tries left +3 of 3\n(.*\n)*3 +[0-9A-F]{20} +files read 2; files by MAC 2; /,
     );
     expect(readdirSync(join(data, "reports/T-1")).sort()).toEqual([

@@ -40,7 +40,7 @@ export const withPassphrase = (command: Command): Command =>
   command
     .option(
       "--passphrase-fd <number>",
-      "file descriptor the keystore's passphrase is read from (default: the key file beside it, or asked at the terminal)",
+      "file descriptor the keystore's passphrase is read from (default: the key file beside it opens it, or it is asked at the terminal; for the first test keys a key file is made)",
       whole,
     )
     .addOption(

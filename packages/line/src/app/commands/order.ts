@@ -126,6 +126,7 @@ export function addOrderCommands(program: Command): void {
           proofs.add(card.proof);
           cards.push(card);
         }
+        cards.sort((one, other) => Number(one.record) - Number(other.record));
         const proof = proofs.sums();
         if (options.json === true) {
           const proved = cards.map(({ record, serial, label, proof }) => ({ record, serial, label, proof }));

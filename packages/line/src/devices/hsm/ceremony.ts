@@ -12,6 +12,7 @@ import { wipeValues } from "./key-section.js";
 import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
 import type { PaymentUse } from "./keyring.js";
 import { lineKeyFile, pemOf } from "./line-key.js";
+import { mustBeLong } from "./office/passphrase.js";
 import { drawIssuerKey, isRsa, publicOf, type RsaAlgorithm, toldKey } from "./payment/issuer-key.js";
 import type { Environment, KeyDescription } from "./port.js";
 
@@ -86,11 +87,17 @@ export const isElliptic = (use: KeyDescription["use"]): boolean =>
   use === "scp11" || use === "card-authority";
 export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16, "P-256": 32 } as const;
 
-/** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem. */
-export function makeKeystore(ceremony: Ceremony): void {
-  const { file, environment, unlock, keys } = ceremony;
+/** Throws KeystoreProblem ("exists"): before anybody types a passphrase for it. */
+export function mustBeNew(file: string): void {
   if (existsSync(file))
     throw new KeystoreProblem("exists", `${file}: there is a keystore already; it is never overwritten`);
+}
+
+/** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem, OfficeRefusal for a passphrase that is too short. */
+export function makeKeystore(ceremony: Ceremony): void {
+  const { file, environment, unlock, keys } = ceremony;
+  mustBeNew(file);
+  if ("passphrase" in unlock) mustBeLong("a keystore's", unlock.passphrase);
   if (environment === "live" && keys.some(isPublished)) {
     throw new KeystoreProblem("environment", "published test keys are refused in a live keystore");
   }

@@ -1,5 +1,5 @@
 /** The vault's own process: keys are clear only here. */
-import { makeKeystore } from "./ceremony.js";
+import { makeKeystore, mustBeNew } from "./ceremony.js";
 import { Keyring } from "./keyring.js";
 import { environmentOf, type Unlock } from "./keystore.js";
 import { officeHead } from "./office/acts.js";
@@ -28,6 +28,7 @@ serve<VaultCeremony, VaultUnlock>({
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
+    mustBeNew(ceremony.file);
     makeKeystore({ ...ceremony, unlock: await opening(unlock, hear) });
   },
   open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {

@@ -479,19 +479,29 @@ describe("the keystore", () => {
     expect(statSync(at("keystore.json")).mode & 0o077).toBe(0);
   });
 
+  const right = "the right passphrase";
   it("opens by its passphrase only", async () => {
     const file = at("by-passphrase.json");
     await createKeystore({
       file,
       environment: "test",
-      unlock: { passphrase: "right" },
+      unlock: { passphrase: right },
       keys: [],
       letterPrinter: { writePrivateKeyTo: at("p2.pem") },
     });
     await expect(openVault({ file, unlock: { passphrase: "wrong" } })).rejects.toMatchObject({
       code: "wrong-passphrase",
     });
-    await (await openVault({ file, unlock: { passphrase: "right" } })).close();
+    await (await openVault({ file, unlock: { passphrase: right } })).close();
+  });
+
+  it.each(["", "a", "eleven char"])("is not made under the passphrase %j", async (passphrase) => {
+    const file = at("short.json");
+    const letterPrinter = { writePrivateKeyTo: at("p3.pem") };
+    await expect(
+      createKeystore({ file, environment: "test", unlock: { passphrase }, keys: [], letterPrinter }),
+    ).rejects.toThrow("a keystore's passphrase has at least 12 characters");
+    expect([file, at("p3.pem")].filter((one) => existsSync(one))).toEqual([]);
   });
 
   it("refuses a file that was altered anywhere, is newer, or is not there", async () => {
