@@ -3,7 +3,8 @@
  * script of the line's; who can copy the keystore away is hindered by argon2id alone.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { KeystoreProblem, openKeystore, type Unlock, writeDurably } from "./keystore.js";
+import { writeDurably } from "./durable.js";
+import { KeystoreProblem, openKeystore, type Unlock } from "./keystore.js";
 
 /** So many wrong ones in a row are forgiven. */
 const FORGIVEN = 5;

@@ -19,7 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { writeDurably } from "./keystore.js";
+import { writeDurably } from "./durable.js";
 
 export interface Shelf {
   /** As people are told of it. */

@@ -28,7 +28,13 @@ serve<VaultCeremony, VaultUnlock>({
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
-    makeKeystore({ ...ceremony, unlock: await opening(unlock, hear) });
+    const opened = await opening(unlock, hear);
+    const release = holdOffice(ceremony.file);
+    try {
+      makeKeystore({ ...ceremony, unlock: opened });
+    } finally {
+      release();
+    }
   },
   open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {
     selfTest();
