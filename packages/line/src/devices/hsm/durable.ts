@@ -1,12 +1,37 @@
 /** Files that are whole or not there, whenever the power goes, and that nobody else's draft is mistaken for. */
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { linkNew } from "../hard-link.js";
+
+/** No draft takes so long, milliseconds: its process was killed. */
+const LONGEST_DRAFT_MS = 3_600_000;
+
+/** Drafts of this file, and of no other: this program's, or another process's. */
+export function draftsOf(file: string): readonly string[] {
+  const begin = `${basename(file)}.`;
+  return readdirSync(dirname(file))
+    .filter((name) => name.startsWith(begin) && /^([0-9a-f]{16}\.)?new$/.test(name.slice(begin.length)))
+    .map((name) => join(dirname(file), name));
+}
 
 /** Written under another name, synced, renamed: after a power failure the file is whole or not there. */
 export function writeDurably(file: string, content: string | Uint8Array): void {
   drafted(file, content, (draft) => renameSync(draft, file));
+  const begun = Date.now() - LONGEST_DRAFT_MS;
+  for (const draft of draftsOf(file)) {
+    const left = statSync(draft, { throwIfNoEntry: false });
+    if (left?.isFile() === true && left.mtimeMs < begun) rmSync(draft, { force: true });
+  }
 }
 
 /** Made at its birth: false, and nothing changed, when one is there, however short a time. */
