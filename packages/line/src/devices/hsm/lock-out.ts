@@ -54,7 +54,7 @@ function inTurn(note: string, count: () => void): void {
     if (Date.now() > until)
       throw new KeystoreProblem(
         "busy",
-        `${note}: process ${String(turn.heldBy)} does not end counting its try, and the passphrase was not tried; end it, then give the same command again`,
+        `${note}: ${turn.heldBy} does not end counting its try, and the passphrase was not tried; end it, then give the same command again`,
       );
     Atomics.wait(pause, 0, 0, LOOK_AGAIN_MS);
   }
