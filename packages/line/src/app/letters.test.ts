@@ -436,6 +436,27 @@ test("while another order's batch is not deleted, none is released, and the file
   expect(await release()).toEqual([]);
 }, 60_000);
 
+test("while one release is at work none of another order begins: neither's batch lies there yet when the other looks", async () => {
+  await number();
+  const other: unknown[] = [];
+  const slow: Hsm = {
+    ...hsm,
+    writeLetters: async (ask) => {
+      other.push(
+        await releaseLetters({ order: "A-2", store, hsm, data, ...two }).catch((why: unknown) => why),
+      );
+      await hsm.writeLetters(ask);
+    },
+  };
+  expect(await release({ hsm: slow })).toMatchObject([{ batch: "B-0000001" }]);
+  const told = `PIN letters are being released already, by process ${String(process.pid)}: no others are before it has ended`;
+  expect(other).toEqual([
+    expect.objectContaining({ name: "Refusal", message: expect.stringContaining(told) as string }),
+  ]);
+  expect(readdirSync(join(data.root, "letters"))).toEqual([order]);
+  expect(await releaseLetters({ order: "A-2", store, hsm, data, ...two })).toEqual([]);
+}, 60_000);
+
 test("numbers go on in their order beyond seven digits: pages, reprints and batches too", async () => {
   const database = new Database(data.database);
   const before = database.prepare("insert into counters (scope, term, value) values (?, 'last', ?)");
