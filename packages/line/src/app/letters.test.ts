@@ -1,9 +1,17 @@
-import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
 import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
 import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
@@ -125,6 +133,26 @@ test("letters are numbered with the cards, and released in batches: an interrupt
     expect(printed[at]?.[1]).toContain(`\nPerson ${String(record)}\n`);
   }
   expect(await release()).toEqual([]);
+}, 60_000);
+
+test("what a file manager or a file system leaves beside the orders' folders ends no command; a folder that cannot be read is told", async () => {
+  const all = join(data.root, "letters");
+  mkdirSync(join(all, "lost+found"), { recursive: true });
+  writeFileSync(join(all, ".DS_Store"), "");
+  // Cannot be read by anybody, not even by root.
+  symlinkSync("unreadable", join(all, "unreadable"));
+  const told = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  try {
+    await nameBatches(store, data);
+    expect(told.mock.calls.map(([text]) => text)).toEqual([
+      `${join(all, "unreadable")} cannot be read (ELOOP) and is passed over: if it is an order's, let this user read it\n`,
+    ]);
+    await number();
+    expect(await release()).toMatchObject([{ batch: "B-0000001", letters: people }]);
+    expect(lying()).toEqual(["B-0000001.letters"]);
+  } finally {
+    told.mockRestore();
+  }
 }, 60_000);
 
 describe("killed while a batch is released", () => {
@@ -407,6 +435,27 @@ test("while another order's batch is not deleted, none is released, and the file
   // Its own batches are in nobody's way; and where nothing waits, nothing is refused.
   writeFileSync(left, "sealed");
   expect(await release()).toEqual([]);
+}, 60_000);
+
+test("while one release is at work none of another order begins: neither's batch lies there yet when the other looks", async () => {
+  await number();
+  const other: unknown[] = [];
+  const slow: Hsm = {
+    ...hsm,
+    writeLetters: async (ask) => {
+      other.push(
+        await releaseLetters({ order: "A-2", store, hsm, data, ...two }).catch((why: unknown) => why),
+      );
+      await hsm.writeLetters(ask);
+    },
+  };
+  expect(await release({ hsm: slow })).toMatchObject([{ batch: "B-0000001" }]);
+  const told = `PIN letters are being released already, by process ${String(process.pid)}: no others are before it has ended`;
+  expect(other).toEqual([
+    expect.objectContaining({ name: "Refusal", message: expect.stringContaining(told) as string }),
+  ]);
+  expect(readdirSync(join(data.root, "letters"))).toEqual([order]);
+  expect(await releaseLetters({ order: "A-2", store, hsm, data, ...two })).toEqual([]);
 }, 60_000);
 
 test("numbers go on in their order beyond seven digits: pages, reprints and batches too", async () => {

@@ -29,7 +29,13 @@ serve<VaultCeremony, VaultUnlock>({
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
     mustBeNew(ceremony.file);
-    makeKeystore({ ...ceremony, unlock: await opening(unlock, hear) });
+    const opened = await opening(unlock, hear);
+    const release = holdOffice(ceremony.file);
+    try {
+      makeKeystore({ ...ceremony, unlock: opened });
+    } finally {
+      release();
+    }
   },
   open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {
     selfTest();
