@@ -16,7 +16,7 @@ export interface DeliverAsk {
   readonly holders?: readonly NewHolder[];
   /** Batches of PIN letters that were taken away, and of which whoever delivers says that they were printed before. */
   readonly printed?: readonly string[];
-  /** How many PIN letters each good card has; default 0. */
+  /** How many PIN letters each good card has at least; default 0. Whatever was numbered for them counts as well. */
   readonly lettersEach?: number;
 }
 
@@ -77,8 +77,23 @@ export const deliverOrder = (
   });
 
 /** What letters, their batches and carriers are, as this transaction sees them. */
-async function toldOf(tx: Tx, order: string): Promise<Pick<HandOver, "letters" | "batches" | "carriers">> {
-  const [letters, batches, carriers] = [
+async function toldOf(
+  tx: Tx,
+  order: string,
+): Promise<Pick<HandOver, "told" | "letters" | "batches" | "carriers">> {
+  const [numbered, letters, batches, carriers] = [
+    await tx
+      .selectFrom("letters")
+      .innerJoin("records", (join) =>
+        join
+          .onRef("records.order_number", "=", "letters.order_number")
+          .onRef("records.number", "=", "letters.record"),
+      )
+      .where("letters.order_number", "=", order)
+      .where("records.state", "=", "delivered")
+      .select(["letters.record", "letters.pin"])
+      .distinct()
+      .execute(),
     await tx.selectFrom("letters").select(["state", "batch"]).where("order_number", "=", order).execute(),
     await tx
       .selectFrom("letter_batches")
@@ -89,6 +104,7 @@ async function toldOf(tx: Tx, order: string): Promise<Pick<HandOver, "letters" |
     await tx.selectFrom("carriers").select("state").where("order_number", "=", order).execute(),
   ];
   return {
+    told: numbered.length,
     letters: letters.map(({ state, batch }) => ({ state, ...(batch === null ? {} : { batch }) })),
     batches: batches.map(({ batch, file }) => ({ batch, ...(file === null ? {} : { file }) })),
     carriers,

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { counted } from "../../ledger/counted.js";
 import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
@@ -12,13 +13,12 @@ import type { Store } from "../../store/store.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
+import { deliver } from "../deliver.js";
 import { erase } from "../erase.js";
-import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder, judgeLevels } from "../import.js";
-import { readJob, readAnyProduct } from "../job.js";
+import { readJob } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { tidyLetters } from "../letters.js";
-import { refuseLost } from "../lost-bodies.js";
 import { mustKeepFor } from "../order-levels.js";
 import { Refusal } from "../problem.js";
 import { reachOf } from "../reach.js";
@@ -41,6 +41,11 @@ import {
 } from "./options.js";
 
 type OrderOptions = DecisionOptions;
+
+interface DeliverOptions extends OrderOptions {
+  readonly printed: readonly string[];
+  readonly register?: string;
+}
 
 export function addOrderCommands(program: Command): void {
   const order = program.command("order").description("orders: take in, look at, give back");
@@ -194,8 +199,12 @@ export function addOrderCommands(program: Command): void {
       (batch: string, others: readonly string[]) => [...others, batch],
       [],
     )
+    .option(
+      "--register <product.yaml>",
+      "a copy of the product that says which fields the access register takes, for an order whose own does not",
+    )
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
-    .action((number: string, options: OrderOptions & { readonly printed: readonly string[] }) =>
+    .action((number: string, options: DeliverOptions) =>
       withOrder(number, options, async ({ stored, store, data, by, hsm }) => {
         if (stored.deliveredAt !== undefined && (await hsm.endPins({ order: number })) === "ended") {
           await store.sweep();
@@ -204,24 +213,13 @@ export function addOrderCommands(program: Command): void {
             `Order ${number} was delivered already; what was left of its PINs' secrets is destroyed now.`,
           );
         }
-        const { product, planned } = await readAnyProduct(stored.spec.product);
-        await refuseLost(stored, store, data);
-        const roles = registerOf(product, stored.spec.product);
-        const holders =
-          roles === undefined
-            ? []
-            : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
-        const { printed } = options;
-        const lettersEach = planned.pins.filter(({ letter }) => letter).length;
-        await store.orders.deliver({ order: number, by, holders, printed, lettersEach });
-        // After the accounts, which refuse what is not due: nothing that is undelivered loses its PINs, and the same command does what is left.
-        await hsm.endPins({ order: number });
-        // The PINs are gone from the tables; this takes them out of the file.
-        if (planned.pins.length > 0) await store.sweep();
-        const entered = holders.length;
-        if (options.json === true) return printJson({ order: number, state: "delivered", entered });
+        const { printed, register } = options;
+        const more = register === undefined ? {} : { register: resolve(register) };
+        const entered = await deliver({ stored, store, data, hsm, by, printed, ...more });
+        if (options.json === true)
+          return printJson({ order: number, state: "delivered", entered: entered ?? 0 });
         print(
-          roles === undefined
+          entered === undefined
             ? `Order ${number} is delivered; its cards open no gates.`
             : `Order ${number} is delivered; ${counted(entered, "card is", "cards are")} in the access register.`,
         );
