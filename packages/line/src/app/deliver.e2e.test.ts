@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openStore } from "../store/store.js";
 import { type Ended, idealLine, persoline, root, smallOrder } from "./command.test.data.js";
 
 const destroyed = "persoline: destroyed\n";
@@ -23,6 +24,15 @@ const untilDelivery = (): string => {
   const [name = ""] = readdirSync(secrets).filter((one) => one.endsWith(".until-delivery"));
   return readFileSync(join(secrets, name), "latin1");
 };
+
+/** What the audit tells of each such deed. */
+async function told(deed: string): Promise<unknown[]> {
+  const store = await openStore({ file: at("data/persoline.db") });
+  const details: unknown[] = [];
+  for await (const { what, detail } of store.audit.entries()) if (what === deed) details.push(detail);
+  await store.close();
+  return details;
+}
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "persoline-deliver-"));
@@ -59,4 +69,44 @@ test("an edited product hands nothing over: its letters may be others than those
   );
   expect(deliver("--register", copy).err).toContain("1 PIN letter of order T-1 is not released");
   expect(state()).toBe("produced");
+});
+
+test("where the PINs ended before the accounts knew, two people say that the order was delivered, and nobody else", async () => {
+  const before = at("before");
+  cpSync(at("data"), before, { recursive: true });
+  const copy = at("products/office-access/with-register.yaml");
+  writeFileSync(
+    copy,
+    readFileSync(copy, "utf8").replace("register: none", "register: { name: name, zones: premises }"),
+  );
+  const own = ["--register", copy];
+  const two = [...own, "--was-delivered", "--witness", "Bo"];
+  expect(deliver(...two).err).toContain("keeps the PINs of order T-1, so it was not delivered before");
+  said("letters", "release", "T-1", "--by", "Ada", "--witness", "Bo");
+  said("order", "deliver", "T-1", "--by", "Ada", ...own);
+  // The database of before beside the keys and secrets of today.
+  for (const name of readdirSync(at("data")).filter((one) => one.startsWith("persoline.db")))
+    rmSync(at(`data/${name}`));
+  for (const name of [...readdirSync(before).filter((one) => one.startsWith("persoline.db")), "audit"])
+    cpSync(join(before, name), at(`data/${name}`), { recursive: true });
+  expect(state()).toBe("produced");
+  expect(untilDelivery()).toBe(destroyed);
+
+  const alone = deliver(...own);
+  expect(alone.code).toBe(1);
+  expect(alone.err).toContain("this database is from before its delivery");
+  expect(alone.err).toContain("order deliver T-1 --was-delivered --by NAME --witness NAME");
+  expect(deliver(...own, "--was-delivered").code).toBe(2);
+  expect(deliver(...own, "--witness", "Bo").code).toBe(2);
+  expect(deliver(...own, "--was-delivered", "--witness", " ada").err).toContain("two different people");
+  expect(state()).toBe("produced");
+
+  expect(deliver(...two)).toMatchObject({ code: 0, err: "" });
+  expect(state()).toBe("delivered");
+  expect(JSON.parse(said("letters", "list", "T-1", "--json"))).toMatchObject([
+    { state: "void", voidReason: "order was delivered before" },
+  ]);
+  expect(await told("order.deliver")).toEqual([{ before: "yes", witness: "Bo", voidLetters: 1 }]);
+  said("order", "close", "T-1", "--by", "Ada");
+  said("order", "erase", "T-1", "--by", "Ada", "--and", "Bo");
 });

@@ -14,12 +14,14 @@ interface Delivering {
   readonly stored: StoredOrder;
   readonly store: Store;
   readonly data: DataFolder;
-  readonly hsm: Pick<Hsm, "endPins">;
+  readonly hsm: Pick<Hsm, "endPins" | "havePinsEnded">;
   readonly by: string;
   /** Batches of PIN letters that were taken away, and were printed before. */
   readonly printed: readonly string[];
   /** A product file that says which fields the access register takes, for an order whose own does not. */
   readonly register?: string;
+  /** The second of two people who say that the cards were handed over before, though the accounts know nothing of it. */
+  readonly wasDelivered?: string;
 }
 
 /**
@@ -27,21 +29,40 @@ interface Delivering {
  * Throws Refusal, DataProblem, AccountsProblem; nothing has changed then.
  */
 export async function deliver(ask: Delivering): Promise<number | undefined> {
-  const { stored, store, data, hsm, by, printed } = ask;
+  const { stored, store, data, hsm, by, printed, wasDelivered } = ask;
   const { order, spec } = stored;
+  await refuseEnded(ask);
   const { product, planned, files } = await readAnyProduct(spec.product);
   await refuseChanged(stored, files, store);
-  await refuseLost(stored, store, data);
+  // Its bodies are in their holders' hands where it was delivered before.
+  if (wasDelivered === undefined) await refuseLost(stored, store, data);
   const roles = await rolesOf(product, ask);
   const holders =
     roles === undefined ? [] : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
   const lettersEach = planned.pins.filter(({ letter }) => letter).length;
-  await store.orders.deliver({ order, by, holders, printed, lettersEach });
+  const before = wasDelivered === undefined ? {} : { wasDelivered };
+  await store.orders.deliver({ order, by, holders, printed, lettersEach, ...before });
   // After the accounts, which refuse what is not due: nothing that is undelivered loses its PINs, and the same command does what is left.
   await hsm.endPins({ order });
   // The PINs are gone from the tables; this takes them out of the file.
   if (planned.pins.length > 0) await store.sweep();
   return roles === undefined ? undefined : holders.length;
+}
+
+/**
+ * The accounts end before the PINs do, so PINs that ended first say that the accounts are older than the delivery, or that somebody ended them
+ * who had no right to: only people know which. Throws Refusal.
+ */
+async function refuseEnded({ stored: { order, state }, hsm, wasDelivered }: Delivering): Promise<void> {
+  // What is wrong with the order's state the store tells.
+  if (state !== "produced") return;
+  const haveEnded = await hsm.havePinsEnded({ order });
+  if (haveEnded === (wasDelivered !== undefined)) return;
+  throw new Refusal(
+    haveEnded
+      ? `the security module destroyed the secrets of order ${order}'s PINs, as a delivery does, and the accounts say that it was not delivered: this database is from before its delivery, or the secrets were ended before their time. Were its cards handed over, two people say so, and letters that were not released are void then: "persoline order deliver ${order} --was-delivered --by NAME --witness NAME". Were they not, put the order's file in the folder of orders' secrets back from the newest backup; without one nobody learns the PINs that were not told yet: those cards are withdrawn ("persoline stock withdraw"), their records given up ("persoline order give-up"), and made in a new order`
+      : `--was-delivered: the security module keeps the PINs of order ${order}, so it was not delivered before; leave the option out`,
+  );
 }
 
 /** Another product may have fewer letters, and the PINs that nobody was told would die with the delivery. Throws Refusal. */

@@ -32,11 +32,13 @@ export interface HandOver {
   /** Batches that were taken away, and were printed before: whoever delivers says so. */
   readonly printed: readonly string[];
   readonly carriers: readonly { readonly state: string }[];
+  /** Two people say that they were handed over before: nothing can be printed or mailed any more. */
+  readonly wasDelivered: boolean;
 }
 
 /** In words, with what to do; nothing when they may. */
 export const whyNotHandedOver = (ask: HandOver): string | undefined =>
-  notReleased(ask) ?? notPrinted(ask) ?? notMailed(ask);
+  ask.wasDelivered ? undefined : (notReleased(ask) ?? notPrinted(ask) ?? notMailed(ask));
 
 /** A letter that was not released by then could never be printed. */
 function notReleased({ order, goodCards, lettersEach, told, letters }: HandOver): string | undefined {

@@ -20,7 +20,7 @@ import { readJob } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { tidyLetters } from "../letters.js";
 import { mustKeepFor } from "../order-levels.js";
-import { Refusal } from "../problem.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { reachOf } from "../reach.js";
 import { refreshing } from "../refresh-reports.js";
 import { writeResult } from "../result-file.js";
@@ -45,6 +45,8 @@ type OrderOptions = DecisionOptions;
 interface DeliverOptions extends OrderOptions {
   readonly printed: readonly string[];
   readonly register?: string;
+  readonly wasDelivered?: boolean;
+  readonly witness?: string;
 }
 
 export function addOrderCommands(program: Command): void {
@@ -203,9 +205,15 @@ export function addOrderCommands(program: Command): void {
       "--register <product.yaml>",
       "a copy of the product that says which fields the access register takes, for an order whose own does not",
     )
+    .option(
+      "--was-delivered",
+      "its cards were handed over before, and this database is from before that: two people say so",
+    )
+    .option("--witness <name>", "the second person, with --was-delivered")
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
-    .action((number: string, options: DeliverOptions) =>
-      withOrder(number, options, async ({ stored, store, data, by, hsm }) => {
+    .action(async (number: string, options: DeliverOptions) => {
+      const wasDelivered = sayingSo(options);
+      await withOrder(number, options, async ({ stored, store, data, by, hsm }) => {
         if (stored.deliveredAt !== undefined && (await hsm.endPins({ order: number })) === "ended") {
           await store.sweep();
           if (options.json === true) return printJson({ order: number, state: stored.state, entered: 0 });
@@ -214,7 +222,10 @@ export function addOrderCommands(program: Command): void {
           );
         }
         const { printed, register } = options;
-        const more = register === undefined ? {} : { register: resolve(register) };
+        const more = {
+          ...(register === undefined ? {} : { register: resolve(register) }),
+          ...(wasDelivered === undefined ? {} : { wasDelivered }),
+        };
         const entered = await deliver({ stored, store, data, hsm, by, printed, ...more });
         if (options.json === true)
           return printJson({ order: number, state: "delivered", entered: entered ?? 0 });
@@ -223,8 +234,8 @@ export function addOrderCommands(program: Command): void {
             ? `Order ${number} is delivered; its cards open no gates.`
             : `Order ${number} is delivered; ${counted(entered, "card is", "cards are")} in the access register.`,
         );
-      }),
-    );
+      });
+    });
 
   withPassphrase(withData(order.command("release")))
     .description("let a held record go on: two people have looked why its cards failed")
@@ -299,6 +310,16 @@ export function addOrderCommands(program: Command): void {
             print("Gates go on knowing its cards by reference, zones and validity, without names.");
         }),
     );
+}
+
+/** The second of the two who say that an order was delivered before. Throws WrongUsage. */
+function sayingSo({ wasDelivered = false, by, witness }: DeliverOptions): string | undefined {
+  if (!wasDelivered && witness === undefined) return undefined;
+  if (!wasDelivered || by === undefined || witness === undefined)
+    throw new WrongUsage(
+      "--was-delivered takes two people who say so: name them with --by and --witness, which goes with it alone",
+    );
+  return witness;
 }
 
 function addGiveUpCommand(order: Command): void {
