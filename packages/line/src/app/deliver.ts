@@ -5,6 +5,7 @@ import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import { begunFiles, changedAmong } from "./begun-files.js";
 import type { DataFolder } from "./data-folder.js";
+import { endSecrets } from "./due-ends.js";
 import { holdersOf, registerOf } from "./hand-over.js";
 import { readAnyProduct } from "./job.js";
 import { refuseLost } from "./lost-bodies.js";
@@ -14,7 +15,7 @@ interface Delivering {
   readonly stored: StoredOrder;
   readonly store: Store;
   readonly data: DataFolder;
-  readonly hsm: Pick<Hsm, "endPins" | "havePinsEnded">;
+  readonly hsm: Pick<Hsm, "endPins" | "endOrder" | "havePinsEnded">;
   readonly by: string;
   /** Batches of PIN letters that were taken away, and were printed before. */
   readonly printed: readonly string[];
@@ -43,7 +44,7 @@ export async function deliver(ask: Delivering): Promise<number | undefined> {
   const before = wasDelivered === undefined ? {} : { wasDelivered };
   await store.orders.deliver({ order, by, holders, printed, lettersEach, ...before });
   // After the accounts, which refuse what is not due: nothing that is undelivered loses its PINs, and the same command does what is left.
-  await hsm.endPins({ order });
+  await endSecrets(order, store, hsm);
   // The PINs are gone from the tables; this takes them out of the file.
   if (planned.pins.length > 0) await store.sweep();
   return roles === undefined ? undefined : holders.length;

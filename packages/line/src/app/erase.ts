@@ -21,6 +21,7 @@ import type { CardLine, ProductionReport } from "../ledger/report.js";
 import { reportHtml } from "../ledger/report-html.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+import { endSecrets } from "./due-ends.js";
 import { Refusal } from "./problem.js";
 import { write } from "./reports.js";
 import { syncFolder } from "./sync-folder.js";
@@ -37,7 +38,7 @@ export async function erase(ask: {
   readonly approvedBy: string;
   readonly holders: "keep" | "forget";
   /** Absent where there are no keys, and so no order. */
-  readonly hsm: Pick<Hsm, "endOrder"> | undefined;
+  readonly hsm: Pick<Hsm, "endPins" | "endOrder"> | undefined;
 }): Promise<{ readonly files: number }> {
   const { store, data, hsm, ...decision } = ask;
   const { order, by } = decision;
@@ -45,7 +46,7 @@ export async function erase(ask: {
   if (known === undefined)
     throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
   if (known.state !== "erased") await store.orders.erase(decision);
-  await hsm?.endOrder({ order });
+  if (hsm !== undefined) await endSecrets(order, store, hsm);
   const reports = data.reports(order);
   const files = [
     ...filesIn(data.pictures(order)),

@@ -14,6 +14,7 @@ import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
 import { deliver } from "../deliver.js";
+import { endDue, endSecrets, notDestroyed } from "../due-ends.js";
 import { erase } from "../erase.js";
 import { importOrder, judgeLevels } from "../import.js";
 import { readJob } from "../job.js";
@@ -69,6 +70,7 @@ export function addOrderCommands(program: Command): void {
           options,
           async (store) => {
             await refuseBrokenAudit({ store, data });
+            await endDue(store, hsm);
             const stored = await importOrder(
               job,
               { line, lineFile: job.order.line },
@@ -132,9 +134,11 @@ export function addOrderCommands(program: Command): void {
           cards.push(card);
         }
         const proof = proofs.sums();
+        const alive = await notDestroyed(stored, store);
         if (options.json === true) {
           const proved = cards.map(({ record, serial, label, proof }) => ({ record, serial, label, proof }));
-          return printJson({ ...shown(stored), progress, proof, cards: proved });
+          const beware = alive === undefined ? {} : { beware: alive };
+          return printJson({ ...shown(stored), ...beware, progress, proof, cards: proved });
         }
         const { waiting, inProduction, produced, held, givenUp } = progress;
         print(
@@ -145,6 +149,7 @@ export function addOrderCommands(program: Command): void {
               ["product", stored.product],
               ["environment", stored.environment],
               ["state", stored.state],
+              ...(alive === undefined ? [] : [["beware", alive]]),
               ["input", stored.inputName],
               [
                 "records",
@@ -213,8 +218,8 @@ export function addOrderCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
     .action(async (number: string, options: DeliverOptions) => {
       const wasDelivered = sayingSo(options);
-      await withOrder(number, options, async ({ stored, store, data, by, hsm }) => {
-        if (stored.deliveredAt !== undefined && (await hsm.endPins({ order: number })) === "ended") {
+      await withOrder(number, options, async ({ stored, store, data, by, hsm, wasLeft }) => {
+        if (wasLeft || (await endSecrets(number, store, hsm))) {
           await store.sweep();
           if (options.json === true) return printJson({ order: number, state: stored.state, entered: 0 });
           return print(
@@ -273,8 +278,6 @@ export function addOrderCommands(program: Command): void {
         if (hsm !== undefined) await mustKeepFor(hsm, stored, []);
         await store.accounts.recount();
         await store.orders.close({ order: number, by });
-        // Its delivery may have been interrupted before this.
-        await hsm?.endPins({ order: number });
         if (options.json === true) return printJson({ order: number, state: "closed" });
         print(`Order ${number} is closed.`);
       }),
@@ -387,6 +390,8 @@ interface OrderInHand {
   readonly hsm: Hsm;
   readonly data: DataFolder;
   readonly by: string;
+  /** Secrets of it that were due were destroyed now: an interruption had left them. */
+  readonly wasLeft: boolean;
 }
 
 /** An order with its data key released for the time of one command. */
@@ -411,9 +416,10 @@ export async function withOrder<T>(
       store.orders.unlock(number, key);
       key.fill(0);
       await refuseBrokenAudit({ store, data });
+      const ended = await endDue(store, hsm);
       // What an interruption left of its letters, whatever this command is for.
       await tidyLetters(number, store, data);
-      const done = await work({ stored, store, hsm, data, by });
+      const done = await work({ stored, store, hsm, data, by, wasLeft: ended.includes(number) });
       await signAudit({ store, data, hsm });
       return done;
     } finally {
