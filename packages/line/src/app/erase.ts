@@ -19,6 +19,7 @@ import { dirname, join } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
 import type { CardLine, ProductionReport } from "../ledger/report.js";
 import { reportHtml } from "../ledger/report-html.js";
+import { twoPeople } from "../store/desk.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
 import { endSecrets } from "./due-ends.js";
@@ -43,6 +44,14 @@ export async function erase(ask: {
   const { store, data, hsm, ...decision } = ask;
   const { order, by } = decision;
   const known = await store.orders.find(order);
+  if (known === undefined && (await store.orders.interrupted()).some((one) => one.order === order)) {
+    twoPeople("erasing an order's personal data", by, decision.approvedBy);
+    // The secrets first: once its rows are gone nothing here names the order any more.
+    await hsm?.endOrder({ order });
+    await store.orders.eraseInterrupted(decision);
+    await store.sweep();
+    return { files: 0 };
+  }
   if (known === undefined)
     throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
   if (known.state !== "erased") await store.orders.erase(decision);

@@ -98,20 +98,21 @@ export function addOrderCommands(program: Command): void {
     .action((options: CommonOptions) =>
       withStore(options, async (store) => {
         const orders = await store.orders.list();
-        if (options.json === true) printJson(orders.map(shown));
-        else if (orders.length === 0) print("There are no orders yet.");
+        const interrupted = (await store.orders.interrupted()).map((one) => ({
+          ...one,
+          state: "import interrupted" as const,
+        }));
+        if (options.json === true) printJson([...orders.map(shown), ...interrupted]);
+        else if (orders.length + interrupted.length === 0) print("There are no orders yet.");
         else
           print(
             textTable(
               ["order", "customer", "product", "records", "state", "imported"],
-              orders.map((one) => [
-                one.order,
-                one.customer,
-                one.product,
-                one.records,
-                one.state,
-                one.importedAt,
-              ]),
+              orders
+                .map((one) => [one.order, one.customer, one.product, one.records, one.state, one.importedAt])
+                .concat(
+                  interrupted.map((one) => [one.order, one.customer, one.product, 0, one.state, one.begunAt]),
+                ),
             ),
           );
       }),
@@ -285,7 +286,7 @@ export function addOrderCommands(program: Command): void {
 
   withPassphrase(withData(order.command("erase")))
     .description(
-      "destroy the personal data of a closed order: database, pictures, letters, report pages; accounts and audit stay",
+      "destroy the personal data of a closed order, or of an import that was interrupted: database, pictures, letters, report pages; accounts and audit stay",
     )
     .argument("<number>", "order number")
     .requiredOption("--by <name>", "the first person")
