@@ -399,6 +399,14 @@ test("a batch that went with one void letter leaves the others in doubt, until a
   expect(acts).toEqual([{ printed: "B-0000001" }]);
 }, 60_000);
 
+test("letters that were numbered hold their order back, whatever is said of how many each card has", async () => {
+  await number();
+  const deliver = () => store.orders.deliver({ order, by: "Ada", lettersEach: 0 });
+  await expect(deliver()).rejects.toThrow(`${String(people)} PIN letters of order A-1 are not released`);
+  await release();
+  await deliver();
+}, 60_000);
+
 test("a letter that is made void while its order is delivered stops the delivery, or is told that its PIN has died", async () => {
   await number();
   await release();

@@ -42,6 +42,15 @@ async function inAccounts(work: (store: Awaited<ReturnType<typeof openStore>>) =
   await store.close();
 }
 
+/** What the audit says was destroyed. */
+async function told(): Promise<readonly string[]> {
+  const deeds: string[] = [];
+  await inAccounts(async (store) => {
+    for await (const { what } of store.audit.entries()) if (what.endsWith("-destroyed")) deeds.push(what);
+  });
+  return deeds;
+}
+
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "persoline-order-ends-"));
   order = smallOrder(folder, 1);
@@ -87,7 +96,13 @@ test("after the delivery the database of before tells no PIN, also where the del
   // Nothing was destroyed yet: the copy is as good as it was.
   expect(reprinted(putBack("whole"))).toMatchObject({ code: 0, err: "" });
 
+  const show = (): string => said("order", "show", "T-1");
+  expect(show()).toContain(
+    `its PINs' secrets are not known to be destroyed yet: give "persoline order deliver T-1"`,
+  );
   expect(said("order", "deliver", "T-1", "--by", "Ada")).toContain("was delivered already");
+  expect(show()).not.toContain("beware");
+  expect(await told()).toEqual(["order.pins-destroyed"]);
   const older = putBack("whole");
   const letter = reprinted(older);
   expect(letter.code).not.toBe(0);
@@ -103,13 +118,18 @@ test("after the erasure the database of before tells nothing, also where the era
   const secrets = "keystore.json.orders";
   const [delivery = ""] = readdirSync(join(at("data"), secrets)).filter((name) => name.endsWith("-delivery"));
   cpSync(join(at("whole"), secrets, delivery), join(at("data"), secrets, delivery));
-  said("order", "close", "T-1", "--by", "Ada");
+  // Whatever command comes next and opens the module: it destroys what is due.
+  said("order", "result", "T-1");
   expect(readFileSync(join(at("data"), secrets, delivery), "utf8")).toBe(destroyed);
+  said("order", "close", "T-1", "--by", "Ada");
   await inAccounts((store) => store.orders.erase({ order: "T-1", by: "Ada", approvedBy: "Bo" }));
   // Personal data live until the erasure has come to the module.
   expect(result(putBack("whole"))).toMatchObject({ code: 0, err: "" });
 
+  expect(said("order", "show", "T-1", "--json")).toContain("its secrets are not known to be destroyed yet");
   said("order", "erase", "T-1", "--by", "Ada", "--and", "Bo");
+  expect(said("order", "show", "T-1")).not.toContain("beware");
+  expect(await told()).toEqual(["order.pins-destroyed", "order.pins-destroyed", "order.secrets-destroyed"]);
   const older = putBack("whole");
   for (const ended of [result(older), reprinted(older)]) {
     expect(ended.code).not.toBe(0);

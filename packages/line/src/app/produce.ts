@@ -20,6 +20,7 @@ import { type AssembledLine, assembleLine } from "./assemble-line.js";
 import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { closingAll, type Opened } from "./closing.js";
 import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
+import { endDue } from "./due-ends.js";
 import { endRun, type RunEnd } from "./end-run.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import { type ImportProgress, judgeLevels } from "./import.js";
@@ -103,6 +104,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });
+    await endDue(store, hsm);
     await tidyLetters(job.order.order, store, data);
     const profiles = await profilesOf({
       line,

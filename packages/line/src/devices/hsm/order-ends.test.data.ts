@@ -64,6 +64,10 @@ export async function endedOrders(opened: () => Promise<Hsm>, folder: string): P
       const since = await opened();
       processes.push(since);
       for (const [who, hsm] of Object.entries({ before, ends, since })) {
+        const { order: number } = order.secrets;
+        const ended = String(await hsm.havePinsEnded({ order: number }));
+        const shouldBe = String(expected("its PIN into a card") !== "made");
+        said.push({ way: `${when}, ${who}: whether ${number} ended`, said: ended, expected: shouldBe });
         const file = join(folder, `${String(++letters)}.letters`);
         const answers = await asked(hsm, order, { sealed: key, file });
         for (const [what, answer] of Object.entries(answers))

@@ -393,6 +393,8 @@ export interface Hsm extends SecurityModule {
     readonly policy?: readonly string[];
   }): Promise<Uint8Array>;
 
+  /** Whether `endPins` or `endOrder` was asked for the order before, also where it was interrupted: no PIN of it opens any more. */
+  havePinsEnded(ask: { readonly order: string }): Promise<boolean>;
   /**
    * Destroys, for good, what the order's PINs, groupings and prepared payment cards are sealed under: from then on no copy of the database opens
    * them. For after the delivery. "ended-before": there was nothing left to do. Interrupted, the same call does the rest.

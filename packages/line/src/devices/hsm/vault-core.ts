@@ -352,6 +352,7 @@ export function vaultCalls(
       policies.released(order, unlisted ? undefined : policy);
       return key;
     },
+    havePinsEnded: ({ order }) => ring.orders.hasEnded(order, "delivery"),
     endPins: ({ order }) => (ring.orders.end(order, "delivery") ? "ended" : "ended-before"),
     endOrder: ({ order }) => {
       policies.end(order);

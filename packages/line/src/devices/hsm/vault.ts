@@ -409,6 +409,7 @@ export function hsmOf(client: ModuleClient, { name, kind }: Pick<Hsm, "name" | "
     encipherPin: call("encipherPin"),
     createDataKey: call("createDataKey"),
     releaseDataKey: call("releaseDataKey"),
+    havePinsEnded: call("havePinsEnded"),
     endPins: call("endPins"),
     endOrder: call("endOrder"),
     sign: call("sign"),
