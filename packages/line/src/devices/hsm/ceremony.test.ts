@@ -18,10 +18,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const passphraseOf = (custodian: string): string => `${custodian} custodian's passphrase`;
 const by = (custodian: string): Ceremony => ({
   file,
   environment: "test",
-  unlock: { passphrase: custodian },
+  unlock: { passphrase: passphraseOf(custodian) },
   keys: [{ name: "issuer", use: "scp03" }],
   letterPrinter: { writePrivateKeyTo: join(folder, `${custodian}.pem`) },
 });
@@ -40,7 +41,7 @@ test("of two ceremonies at the same moment one has the keystore, and the other i
   expect(() => makeKeystore(overtaken)).toThrow(
     expect.objectContaining({ name: "KeystoreProblem", code: "exists" }) as Error,
   );
-  expect(openKeystore(file, { passphrase: "quick" }).keys).not.toEqual([]);
+  expect(openKeystore(file, { passphrase: passphraseOf("quick") }).keys).not.toEqual([]);
   expect(readdirSync(folder).toSorted()).toEqual(["keystore.json", "line-signature.pub", "quick.pem"]);
 });
 
