@@ -5,9 +5,11 @@ import { statSync } from "node:fs";
 const at = (file) =>
   statSync(new URL(`../${file}`, import.meta.url), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
-// The joined program is there sooner. It is not taken where something was compiled after it.
+// The joined program is there sooner. It is not taken where something was compiled after it, or npm installed something (in the workspace, where
+// it is joined again; a package that was installed itself is whole).
 const compiled = ["dist/line", "../card/dist/card", "../card/dist/card-node"].map((one) =>
   at(`${one}.tsbuildinfo`),
 );
-const joined = at("bundle/app-cli.js") >= Math.max(...compiled);
+const installed = at("../../tools/bundle.mjs") === 0 ? 0 : at("../../node_modules/.package-lock.json");
+const joined = at("bundle/app-cli.js") >= Math.max(...compiled, installed);
 await import(joined ? "../bundle/app-cli.js" : "../dist/app/cli.js");

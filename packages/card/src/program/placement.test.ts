@@ -313,6 +313,10 @@ describe("what could be read in two ways has no place", () => {
       "a file that was only just created",
       [command("00A4000C", unhex("3F00")), command("00E00000", unhex("62")), command("00240181", pin)],
     ],
+    [
+      "the DF above one that was deleted",
+      [command("00A4040C", unhex(application)), command("00E40000"), command("00240181", pin)],
+    ],
     ["wherever the card stood before the session", [command("00240181", pin)]],
     [
       "a path, before any DF was named",

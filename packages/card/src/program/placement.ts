@@ -198,8 +198,8 @@ class Walk {
     if (isCommand(step, 0x80, 0xe2)) return this.#stored(step, at);
     if (isCommand(step, 0x80, 0xe6)) this.#installed(step);
     if (step.ins === 0xa4) this.#selected(step);
-    // What was just created is current.
-    if (step.cla === 0x00 && step.ins === 0xe0) this.#df = undefined;
+    // What was just created is current, and in the place of what was deleted the DF above.
+    if (step.cla === 0x00 && (step.ins === 0xe0 || step.ins === 0xe4)) this.#df = undefined;
     this.#tellAll(step, at, (part) => this.#place(part, step));
   }
 

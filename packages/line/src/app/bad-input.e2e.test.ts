@@ -150,12 +150,20 @@ describe("circumstances", () => {
   test("a wrong passphrase opens nothing and harms nothing", () => {
     const order = smallOrder(folder, 2);
     const words = ["run", order, "--line", line, "--data", data, "--json", "--passphrase-fd", "0"];
-    expect(persoline(words, "right\n").code).toBe(0);
+    const right = "the right passphrase\n";
+    for (const [given, why] of [
+      ["", /gives nothing/],
+      ["a\n", /a keystore's passphrase has at least 12 characters/],
+    ] as const)
+      expect(notRefused(persoline(words, given), why)).toEqual([]);
+    expect(existsSync(join(data, "keystore.json"))).toBe(false);
+    expect(persoline(words, right).code).toBe(0);
+    const none = persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "\n");
+    expect(notRefused(none, /gives nothing/)).toEqual([]);
+    expect(existsSync(join(data, "keystore.json.tries"))).toBe(false);
     const wrong = persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "wrong\n");
     expect(notRefused(wrong, /does not open this keystore/)).toEqual([]);
-    expect(
-      persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], "right\n").code,
-    ).toBe(0);
+    expect(persoline(["order", "result", "T-1", "--data", data, "--passphrase-fd", "0"], right).code).toBe(0);
   });
 
   test("a database of a newer version is left alone", () => {

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Refusal } from "./problem.js";
 
+export type KeyPlaces = Pick<DataFolder, "keystore" | "tokenKeys" | "keyFile">;
+
 export interface DataFolder {
   readonly root: string;
   /** Production database: orders, stock, accounts, audit. */
@@ -46,6 +48,13 @@ export function knownDataFolder(root: string): DataFolder {
   );
 }
 
+/** Where its keys would be. Makes nothing. */
+export const keyPlaces = (root: string): KeyPlaces => ({
+  keystore: join(root, "keystore.json"),
+  tokenKeys: join(root, "token-keys.json"),
+  keyFile: join(root, "keystore.key"),
+});
+
 /** Makes what is missing. */
 export function dataFolder(root: string): DataFolder {
   const folder = (...parts: string[]): string => {
@@ -57,9 +66,7 @@ export function dataFolder(root: string): DataFolder {
   return {
     root,
     database: join(root, databaseName),
-    keystore: join(root, "keystore.json"),
-    tokenKeys: join(root, "token-keys.json"),
-    keyFile: join(root, "keystore.key"),
+    ...keyPlaces(root),
     letterPrinterKey: join(root, "letter-printer.pem"),
     stripeEncoderKey: join(root, "stripe-encoder.pem"),
     shopFloor: join(root, "shop-floor"),

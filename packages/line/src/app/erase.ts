@@ -19,8 +19,10 @@ import { dirname, join } from "node:path";
 import type { Hsm } from "../devices/hsm/port.js";
 import type { CardLine, ProductionReport } from "../ledger/report.js";
 import { reportHtml } from "../ledger/report-html.js";
+import { twoPeople } from "../store/desk.js";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+import { endSecrets } from "./due-ends.js";
 import { Refusal } from "./problem.js";
 import { write } from "./reports.js";
 import { syncFolder } from "./sync-folder.js";
@@ -37,15 +39,23 @@ export async function erase(ask: {
   readonly approvedBy: string;
   readonly holders: "keep" | "forget";
   /** Absent where there are no keys, and so no order. */
-  readonly hsm: Pick<Hsm, "endOrder"> | undefined;
+  readonly hsm: Pick<Hsm, "endPins" | "endOrder"> | undefined;
 }): Promise<{ readonly files: number }> {
   const { store, data, hsm, ...decision } = ask;
   const { order, by } = decision;
   const known = await store.orders.find(order);
+  if (known === undefined && (await store.orders.interrupted()).some((one) => one.order === order)) {
+    twoPeople("erasing an order's personal data", by, decision.approvedBy);
+    // The secrets first: once its rows are gone nothing here names the order any more.
+    await hsm?.endOrder({ order });
+    await store.orders.eraseInterrupted(decision);
+    await store.sweep();
+    return { files: 0 };
+  }
   if (known === undefined)
     throw new Refusal(`there is no order ${order} here; "persoline order list" shows all`);
   if (known.state !== "erased") await store.orders.erase(decision);
-  await hsm?.endOrder({ order });
+  if (hsm !== undefined) await endSecrets(order, store, hsm);
   const reports = data.reports(order);
   const files = [
     ...filesIn(data.pictures(order)),

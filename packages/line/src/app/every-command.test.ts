@@ -121,6 +121,7 @@ test("a result is one JSON value too; what is said beside it is on standard erro
   expect(JSON.parse(out)).toEqual({
     made: `Keystore ${join(folder, "keys/keystore.json")}`,
     environment: "test",
+    openedBy: "key-file",
   });
   out = "";
   await perform(["keys", "ceremonies", ...words]);

@@ -3,9 +3,9 @@
  * folders before a run (`emptied`, devices/marker/port.ts); here are the files that a whole order's people are in: batches of PIN letters for the
  * print room, and carriers for the office's printer.
  */
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DataFolder } from "./data-folder.js";
+import { orderFolders } from "./order-folders.js";
 import { Refusal } from "./problem.js";
 
 const kinds = {
@@ -31,14 +31,12 @@ export function refuseFormerFiles(
   kind: keyof typeof kinds,
   order: string,
 ): void {
-  const all = join(root, kind);
-  if (!existsSync(all)) return;
   const { isOne, what, next, remedy } = kinds[kind];
-  for (const other of readdirSync(all).toSorted()) {
-    const left = other === order ? undefined : readdirSync(join(all, other)).find((name) => isOne.test(name));
+  for (const { order: other, folder, files } of orderFolders(join(root, kind))) {
+    const left = other === order ? undefined : files.find((name) => isOne.test(name));
     if (left !== undefined)
       throw new Refusal(
-        `${join(all, other, left)}, ${what} of order ${other}, is not deleted, and those of order ${order} are not ${next} before it is: ${remedy(other)}, or erase that order ("persoline order erase ${other}" when it is closed); then give this command again`,
+        `${join(folder, left)}, ${what} of order ${other}, is not deleted, and those of order ${order} are not ${next} before it is: ${remedy(other)}, or erase that order ("persoline order erase ${other}" when it is closed); then give this command again`,
       );
   }
 }

@@ -2,7 +2,7 @@
 import { keyVersionOf } from "../plan/product.js";
 import type { Hsm } from "../devices/hsm/port.js";
 import { policyDigest } from "../devices/hsm/order-policy.js";
-import { isIssuerInput, readInput } from "../orders/input.js";
+import { inputDigest, isIssuerInput, readInput } from "../orders/input.js";
 import { DataProblem, Findings } from "../orders/problem.js";
 import type { OrderRecord } from "../orders/types.js";
 import type { MachineReach } from "../plan/layout/index.js";
@@ -43,6 +43,9 @@ export async function importOrder(
   onProgress: (progress: ImportProgress) => void = () => undefined,
 ): Promise<StoredOrder> {
   const { order, planned } = job;
+  // The module seals what it reads of an issuer's file, and refuses that for an order that ended: the accounts know better why, and the audit hears of it.
+  const sent = isIssuerInput(order.input) ? await inputDigest(order.input.file) : undefined;
+  if (sent !== undefined) await store.orders.refuseKnown({ order, inputSha256: sent });
   const read = async () => {
     const issuer = await proveIssuerInput({ job, hsm, now: Date.now() });
     return readInput(order.input, planned.columns, {

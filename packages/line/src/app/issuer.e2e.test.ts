@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { idealLine, persoline, root } from "./command.test.data.js";
+import { openStore } from "../store/store.js";
 import type { Produced } from "./end-run.js";
 
 let folder: string;
@@ -404,6 +405,23 @@ describe("a file is refused whole, before any card moves", () => {
       const { code, err } = run(order);
       expect([code, err]).toEqual([1, expect.stringContaining(said)]);
     }
+  });
+
+  test("sent again after its order ended, it is refused by the accounts, and the audit has it", async () => {
+    const order = orderOf();
+    writeFileSync(join(folder, "cards.issuer"), readFileSync(join(example, "cards.issuer")));
+    const sent = () => persoline(["order", "import", order, "--data", data()]);
+    expect(sent()).toMatchObject({ code: 0, err: "" });
+    const secrets = join(data(), "keystore.json.orders");
+    for (const name of readdirSync(secrets)) writeFileSync(join(secrets, name), "persoline: destroyed\n");
+    const { code, err } = sent();
+    expect([code, err]).toEqual([1, expect.stringMatching(/was imported on .* an order is produced once/)]);
+    const store = await openStore({ file: join(data(), "persoline.db") });
+    const results: string[] = [];
+    for await (const { what, result } of store.audit.entries())
+      if (what === "order.import") results.push(result);
+    await store.close();
+    expect(results).toEqual(["ok", "refused"]);
   });
 
   test("a table cannot stand for an issuer's file", () => {

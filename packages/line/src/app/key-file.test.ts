@@ -167,10 +167,10 @@ describe("a folder whose keys are missing", () => {
   });
 
   test("a keystore that cannot be written leaves no private half behind", async () => {
-    mkdirSync(`${data.keystore}.new`);
+    mkdirSync(data.keyFile);
     await expect(opening()).rejects.toThrow("EISDIR");
     expect([data.letterPrinterKey, data.stripeEncoderKey].filter((file) => existsSync(file))).toEqual([]);
-    rmSync(`${data.keystore}.new`, { recursive: true });
+    rmSync(data.keyFile, { recursive: true });
     await opening();
   });
 });

@@ -7,6 +7,7 @@ import {
   openDesk,
 } from "../devices/hsm/office/office-client.js";
 import type { OfficeAnswer, OfficeAsk } from "../devices/hsm/office/types.js";
+import type { SecretFrom } from "../devices/hsm/secret.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { createKeystore, KeystoreProblem } from "../devices/hsm/vault.js";
 import { passphrase, type UnlockOptions } from "./commands/options.js";
@@ -16,6 +17,7 @@ import { type DataFolder, dataFolder } from "./data-folder.js";
 import { mustBeWhereTheKeysAre, whereKept } from "./key-file.js";
 import { mustHaveLostNoKeys } from "./lost-keys.js";
 import { linkOffice } from "./office-chain.js";
+import { type Opening, openingOf } from "./opened-by.js";
 import { Refusal, WrongUsage } from "./problem.js";
 import { openStore } from "../store/store.js";
 
@@ -114,17 +116,31 @@ function unlockOf(data: DataFolder, options: OfficeOptions): OfficeCallOptions["
   };
 }
 
-/** A keystore, or a token, without cards' keys. Answers what was made. Throws WrongUsage, Refusal, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
+export interface Made {
+  /** As people are told of it. */
+  readonly what: string;
+  readonly opening: Opening;
+}
+
+/** A keystore, or a token, without cards' keys. Answers what was made, and what opens it. Throws WrongUsage, Refusal, KeystoreProblem ("exists"), OfficeRefusal, DeviceFault. */
 export async function makeOffice(
-  options: OfficeOptions & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
-): Promise<string> {
+  options: OfficeOptions & {
+    readonly environment: "test" | "live";
+    readonly letterPrinter?: string;
+    readonly keyFile?: boolean;
+  },
+): Promise<Made> {
   const data = dataFolder(dataRoot(options.data));
-  const { environment, letterPrinter } = options;
+  const { environment, letterPrinter, keyFile = environment === "test" } = options;
   if (environment === "live" && letterPrinter === undefined)
     throw new WrongUsage(
       "a live keystore needs --letter-printer, the public key of the printer that prints PIN letters",
     );
   const unlock = passphrase(options);
+  if (options.keyFile === true && unlock !== undefined)
+    throw new WrongUsage(
+      "--key-file opens a keystore instead of a passphrase, and no token: leave it out, or the other option",
+    );
   const token = unlock !== undefined && "token" in unlock ? unlock.token : undefined;
   mustBeWhereTheKeysAre(data, token !== undefined);
   await mustHaveLostNoKeys(data, whereKept(data, unlock));
@@ -142,16 +158,29 @@ export async function makeOffice(
       { ...ceremony, file, unlock: token },
       { environment: tokenEnvironment(), swapAccepted: swapAccepted() },
     );
-    return `Token ${token.label} (its register: ${file})`;
+    return { what: `Token ${token.label} (its register: ${file})`, opening: openingOf(data, true) };
   }
   const file = data.keystore;
   await createKeystore(
     {
       ...ceremony,
       file,
-      unlock: unlock !== undefined && "passphrase" in unlock ? unlock : { keyFile: data.keyFile },
+      unlock:
+        unlock !== undefined && "passphrase" in unlock
+          ? unlock
+          : keyFile
+            ? { keyFile: data.keyFile }
+            : { passphrase: chosen },
     },
     { swapAccepted: swapAccepted() },
   );
-  return `Keystore ${file}`;
+  return { what: `Keystore ${file}`, opening: openingOf(data, false) };
 }
+
+/** Live keys lie under a file in clear only where somebody says so. */
+const chosen: SecretFrom = {
+  question: "New passphrase of the keystore",
+  again: "The same passphrase again",
+  instead:
+    "give a file descriptor with --passphrase-fd, or say with --key-file that a file beside the keystore, in clear, may open it",
+};

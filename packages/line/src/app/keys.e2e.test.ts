@@ -154,9 +154,12 @@ describe("the ceremony of the manual", () => {
     const head =
       "export PERSOLINE_SWAP=accepted\nopenssl genpkey -algorithm X25519 | openssl pkey -pubout -out p.pub\n";
     const two = bash(
-      `${head}persoline keys init --environment live --letter-printer p.pub\n${enrol("A. Meyer", meyer)}\n${enrol("B. Novak", novak)}\npersoline keys list`,
+      `${head}persoline keys init --environment live --key-file --letter-printer p.pub\n${enrol("A. Meyer", meyer)}\n${enrol("B. Novak", novak)}\npersoline keys list`,
     );
-    expect([two.err, two.status]).toEqual(["", 0]);
+    // Told when it is made, and with every list.
+    const warned = /^Live keys opened by the key file .*keystore\.key, which lies beside it in clear: .*\n/;
+    expect([two.err.replace(warned, "").replace(warned, ""), two.status]).toEqual(["", 0]);
+    expect(two.out).toMatch(/^Keystore for live cards, opened by the key file .*, revision 3\./m);
     expect(two.out).toContain("Only two custodians can sit here, and the keys are live");
     const wrong = `persoline keys generate k --use scp03 --by "B. Novak" --custodian-fd 3 3<<<"a wrong passphrase" || true\n`;
     const one = bash(`${head}${wrong.repeat(5)}persoline keys custodians list`);

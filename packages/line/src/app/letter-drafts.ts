@@ -7,6 +7,7 @@ import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Store } from "../store/store.js";
 import type { DataFolder } from "./data-folder.js";
+import { orderFolders } from "./order-folders.js";
 import { syncFolder } from "./sync-folder.js";
 
 const draftName = /^(B-\d{7,})\.letters\.part$/;
@@ -24,17 +25,17 @@ export function nameBatch(folder: string, batch: string): void {
   syncFolder(folder);
 }
 
-/** Batches of the folder that lie there as drafts. */
+/** Batches that lie there as drafts, among a folder's files. */
+const draftsOf = (files: readonly string[]): readonly string[] =>
+  files.flatMap((name) => draftName.exec(name)?.[1] ?? []);
+
 const draftsIn = (folder: string): readonly string[] =>
-  existsSync(folder) ? readdirSync(folder).flatMap((name) => draftName.exec(name)?.[1] ?? []) : [];
+  existsSync(folder) ? draftsOf(readdirSync(folder)) : [];
 
 /** At the opening of any command, whatever it is for: what was entered when the program was killed is named. */
 export async function nameBatches(store: Store, data: Pick<DataFolder, "root">): Promise<void> {
-  const all = join(data.root, "letters");
-  if (!existsSync(all)) return;
-  for (const order of readdirSync(all)) {
-    const folder = join(all, order);
-    const drafts = draftsIn(folder);
+  for (const { order, folder, files } of orderFolders(join(data.root, "letters"))) {
+    const drafts = draftsOf(files);
     if (drafts.length === 0) continue;
     const entered = await store.letters.batches(order);
     for (const batch of drafts)

@@ -1,9 +1,17 @@
-import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Serial } from "@persoline/card/program";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DeviceFault } from "../devices/problem.js";
 import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
 import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
@@ -21,6 +29,7 @@ import {
   tidyLetters,
   unsureBatches,
 } from "./letters.js";
+import { reprintLetters } from "./reprint.js";
 
 const people = 70;
 const order = "A-1";
@@ -124,6 +133,26 @@ test("letters are numbered with the cards, and released in batches: an interrupt
     expect(printed[at]?.[1]).toContain(`\nPerson ${String(record)}\n`);
   }
   expect(await release()).toEqual([]);
+}, 60_000);
+
+test("what a file manager or a file system leaves beside the orders' folders ends no command; a folder that cannot be read is told", async () => {
+  const all = join(data.root, "letters");
+  mkdirSync(join(all, "lost+found"), { recursive: true });
+  writeFileSync(join(all, ".DS_Store"), "");
+  // Cannot be read by anybody, not even by root.
+  symlinkSync("unreadable", join(all, "unreadable"));
+  const told = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  try {
+    await nameBatches(store, data);
+    expect(told.mock.calls.map(([text]) => text)).toEqual([
+      `${join(all, "unreadable")} cannot be read (ELOOP) and is passed over: if it is an order's, let this user read it\n`,
+    ]);
+    await number();
+    expect(await release()).toMatchObject([{ batch: "B-0000001", letters: people }]);
+    expect(lying()).toEqual(["B-0000001.letters"]);
+  } finally {
+    told.mockRestore();
+  }
 }, 60_000);
 
 describe("killed while a batch is released", () => {
@@ -370,6 +399,14 @@ test("a batch that went with one void letter leaves the others in doubt, until a
   expect(acts).toEqual([{ printed: "B-0000001" }]);
 }, 60_000);
 
+test("letters that were numbered hold their order back, whatever is said of how many each card has", async () => {
+  await number();
+  const deliver = () => store.orders.deliver({ order, by: "Ada", lettersEach: 0 });
+  await expect(deliver()).rejects.toThrow(`${String(people)} PIN letters of order A-1 are not released`);
+  await release();
+  await deliver();
+}, 60_000);
+
 test("a letter that is made void while its order is delivered stops the delivery, or is told that its PIN has died", async () => {
   await number();
   await release();
@@ -406,6 +443,27 @@ test("while another order's batch is not deleted, none is released, and the file
   // Its own batches are in nobody's way; and where nothing waits, nothing is refused.
   writeFileSync(left, "sealed");
   expect(await release()).toEqual([]);
+}, 60_000);
+
+test("while one release is at work none of another order begins: neither's batch lies there yet when the other looks", async () => {
+  await number();
+  const other: unknown[] = [];
+  const slow: Hsm = {
+    ...hsm,
+    writeLetters: async (ask) => {
+      other.push(
+        await releaseLetters({ order: "A-2", store, hsm, data, ...two }).catch((why: unknown) => why),
+      );
+      await hsm.writeLetters(ask);
+    },
+  };
+  expect(await release({ hsm: slow })).toMatchObject([{ batch: "B-0000001" }]);
+  const told = `PIN letters are being released already, by process ${String(process.pid)}: no others are before it has ended`;
+  expect(other).toEqual([
+    expect.objectContaining({ name: "Refusal", message: expect.stringContaining(told) as string }),
+  ]);
+  expect(readdirSync(join(data.root, "letters"))).toEqual([order]);
+  expect(await releaseLetters({ order: "A-2", store, hsm, data, ...two })).toEqual([]);
 }, 60_000);
 
 test("numbers go on in their order beyond seven digits: pages, reprints and batches too", async () => {
@@ -489,3 +547,51 @@ test("in a letter there is a name, a reference, or the record's number, and no a
   for (const none of ["411111111112", "Person 7", "Ada", "12345678903"])
     expect([none, hasAccountNumber(none)]).toEqual([none, false]);
 });
+
+test("a reprint that the security module refuses leaves every letter and file as it was; one that fails after that says what it has done, and what to do", async () => {
+  await number();
+  await release();
+  const before = await store.letters.list(order);
+  const reprint = (more: Partial<Hsm> = {}, who: Partial<typeof two> = {}) =>
+    reprintLetters({
+      order,
+      number: "B-0000001",
+      reason: "torn",
+      store,
+      hsm: { ...hsm, ...more },
+      data,
+      ...two,
+      ...who,
+    });
+  const nothingDone = async () => {
+    expect(await store.letters.list(order)).toEqual(before);
+    expect(lying()).toEqual(["B-0000001.letters"]);
+  };
+  await expect(reprint({}, { witness: "ada" })).rejects.toMatchObject({ code: "two-people" });
+  await nothingDone();
+  const refused = new DeviceFault("vault", "security-module", "the secret is damaged");
+  await expect(reprint({ tryLetters: () => Promise.reject(refused) })).rejects.toBe(refused);
+  await nothingDone();
+  // Of all PINs one does not open.
+  const last = await store.orders.pins(order, people);
+  await store.orders.storePins(order, people, {
+    pin: (await store.orders.pins(order, 1))["pin"] ?? new Uint8Array(),
+  });
+  await expect(reprint()).rejects.toThrow("record 70 is damaged or belongs elsewhere");
+  await nothingDone();
+  await store.orders.storePins(order, people, last);
+
+  const full = (): never => {
+    throw new DeviceFault("vault", "security-module", "the disk is full");
+  };
+  await expect(reprint({ writeLetters: full })).rejects.toThrow(
+    /the disk is full\. What was done before: letter L-0000001 is void and L-0000071 takes its place, letter L-0000002 .*, and so on to L-0000070, and no batch stays that holds a void letter\. .* "persoline letters release A-1"$/,
+  );
+  expect(lying()).toEqual([]);
+  await expect(
+    reprintLetters({ order, number: "L-0000001", reason: "torn", store, hsm, data, ...two }),
+  ).rejects.toThrow(
+    'was replaced by L-0000071, which was not printed yet: "persoline letters release A-1" has it printed',
+  );
+  expect(await release()).toMatchObject([{ batch: "B-0000003", letters: people }]);
+}, 60_000);

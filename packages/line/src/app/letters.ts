@@ -1,8 +1,9 @@
 /** PIN letters of an order: numbered when its cards are made, released in batches that the security module writes, kept apart from the cards. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { hasAccountNumber } from "../devices/hsm/letters/account-number.js";
+import { take } from "../devices/hold.js";
 import { type Hsm, type LetterAsk, lettersABatch } from "../devices/hsm/port.js";
 import { type Unsure, unsureAmong } from "../ledger/hand-over.js";
 import type { PlannedProduct } from "../plan/types.js";
@@ -79,9 +80,25 @@ interface Releasing extends OfOrder {
 /**
  * Two people release the letters that wait: the security module writes them, batch by batch in the order of their numbers, and each batch is
  * entered when its draft is durable, and has its name when it is entered. After an interruption before its entry its letters still wait, and
- * nobody has had them; after it the next command names it. Throws Refusal, AccountsProblem ("two-people", "wrong-state"), DeviceFault.
+ * nobody has had them; after it the next command names it. One at a time in a data folder: two orders' releases would each find no batch of the
+ * other's yet. Throws Refusal, AccountsProblem ("two-people", "wrong-state"), DeviceFault.
  */
 export async function releaseLetters(ask: Releasing): Promise<readonly LetterBatch[]> {
+  const all = join(ask.data.root, "letters");
+  mkdirSync(all, { recursive: true });
+  const held = take(join(all, "release.json"));
+  if ("heldBy" in held)
+    throw new Refusal(
+      `PIN letters are being released already, by ${held.heldBy}: no others are before it has ended; then give this command again`,
+    );
+  try {
+    return await releaseAlone(ask);
+  } finally {
+    held.release();
+  }
+}
+
+async function releaseAlone(ask: Releasing): Promise<readonly LetterBatch[]> {
   const { order, store, data, by, witness, only } = ask;
   if (only === undefined) await store.letters.releaseWritten({ order, by, witness });
   await tidyLetters(order, store, data);
@@ -117,7 +134,8 @@ async function releaseBatch(ask: Releasing, due: readonly Letter[]): Promise<voi
   nameBatch(folder, batch);
 }
 
-async function asked(
+/** What the security module is asked to print for a letter. Throws Refusal when its PIN is not kept. */
+export async function asked(
   store: Store,
   { order, record, pin: name, letter }: Letter,
   referenceField: string | undefined,

@@ -59,6 +59,7 @@ test("the keys come by ceremonies, and the order is not taken in before two cust
   const held = bash(ceremonies);
   expect([held.err, held.status]).toEqual(["", 0]);
   expect(held.out).toContain("Ceremony C-0005 is whole");
+  expect(held.out).toMatch(/^Keystore .* is made, for live cards, opened by its passphrase\./m);
   const early = bash(`${functions}persoline order import live-order.yaml ${open}`);
   expect(early.status).toBe(1);
   expect(early.err).toContain("no two custodians have approved where this product's secrets go");

@@ -6,8 +6,8 @@ import type { Body, ShopFloor } from "../devices/shop-floor/floor.js";
 import { Refusal } from "./problem.js";
 
 /** Why a body cannot be used now. */
-export const servedText = (label: string, holder: number): string =>
-  `${label} lies in a reader: "card serve" serves it as process ${String(holder)}. End that with Ctrl-C first`;
+export const servedText = (label: string, holder: string): string =>
+  `${label} lies in a reader: "card serve" serves it as ${holder}. End that with Ctrl-C first`;
 
 /** Throws Refusal when there is no such body, its chip was not made yet, or a line or another process has it. */
 export function lyingBody(floor: ShopFloor, shopFloor: string, label: string): Body {
@@ -20,7 +20,7 @@ export function lyingBody(floor: ShopFloor, shopFloor: string, label: string): B
   const working = inMachineOf(shopFloor, body.dir);
   if (working !== undefined) {
     throw new Refusal(
-      `${label} is in the machine of line ${working.line}, which runs as process ${String(working.heldBy)}: wait until it has left the machine, or stop the run with Ctrl-C`,
+      `${label} is in the machine of line ${working.line}, which runs as ${working.heldBy}: wait until it has left the machine, or stop the run with Ctrl-C`,
     );
   }
   const memory = join(body.dir, "chip.eeprom");

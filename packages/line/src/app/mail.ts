@@ -44,8 +44,7 @@ export async function mailOrder(ask: MailAsk): Promise<MailingEnd> {
     );
   // An intent without an end is a killed run's only while no other run is at it.
   const held = take(join(data.carriers(order), "mailing.json"));
-  if ("heldBy" in held)
-    throw new Refusal(`order ${order} is being mailed already, by process ${String(held.heldBy)}`);
+  if ("heldBy" in held) throw new Refusal(`order ${order} is being mailed already, by ${held.heldBy}`);
   try {
     return await mailWith(line.mailing, ask);
   } finally {

@@ -157,7 +157,9 @@ describe("an interruption after the last card", () => {
       pin: { "all 3 tries left": 3 },
     };
     expect(JSON.parse(whole.out)).toMatchObject({ proof });
-    expect(persoline(["order", "show", "T-1", "--cards", "--data", data]).out).toMatch(
+    const told = persoline(["order", "show", "T-1", "--cards", "--data", data]).out;
+    expect(told.match(/^\d+(?= +[0-9A-F]{20} )/gm)).toEqual(["1", "2", "3"]);
+    expect(told).toMatch(
       /Electrical proof of the good cards:\n(.*\n)*unreadable files by MAC +3 of 3 \(6 files\)\n(.*\n)*PIN: all 3 tries left +3 of 3\n(.*\n)*3 +[0-9A-F]{20} +files read 2; files by MAC 2; /,
     );
     expect(readdirSync(join(data, "reports/T-1")).sort()).toEqual([
@@ -298,4 +300,31 @@ test("whatever cannot be opened ends the run with its reason, and nothing is lef
     rmSync(join(data, what));
   }
   expect(JSON.parse(run(order, line).out)).toMatchObject({ produced: 2, balanced: true });
+});
+
+test("an import that was killed is listed, and two people erase what it left", () => {
+  const order = smallOrder(folder, 2);
+  const said = (...words: string[]): Ended => persoline([...words, "--data", data]);
+  expect(said("order", "import", order)).toMatchObject({ code: 0, err: "" });
+  // As a kill leaves it: its pages are there, and its last step is not.
+  const database = new Database(join(data, "persoline.db"));
+  database.prepare("update orders set imported_at = null").run();
+  database.close();
+  const listed = (): unknown => JSON.parse(said("order", "list", "--json").out);
+  expect(listed()).toMatchObject([{ order: "T-1", state: "import interrupted" }]);
+  expect(said("order", "list").out).toContain("import interrupted");
+  const erase = (second: string): Ended => said("order", "erase", "T-1", "--by", "Ada", "--and", second);
+  expect(erase("ada").err).toContain("two different people");
+  expect(listed()).toHaveLength(1);
+  expect(erase("Bo")).toMatchObject({ code: 0, err: "" });
+  expect(listed()).toEqual([]);
+  const left = new Database(join(data, "persoline.db"));
+  expect(left.prepare("select count(*) as count from record_data").get()).toEqual({ count: 0 });
+  left.close();
+  const secrets = join(data, "keystore.json.orders");
+  expect(readdirSync(secrets).map((name) => readFileSync(join(secrets, name), "utf8"))).toEqual([
+    "persoline: destroyed\n",
+    "persoline: destroyed\n",
+  ]);
+  expect(erase("Bo").err).toContain("there is no order T-1 here");
 });

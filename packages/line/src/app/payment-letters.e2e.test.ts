@@ -279,7 +279,9 @@ describe("with the vault", () => {
       code: 1,
       err: expect.stringContaining("letter L-0000003 is void already: lost in the post") as string,
     });
-    expect(letters("release", "P-1", ...two).out).toContain("2 are released, 2 are void");
+    expect(letters("release", "P-1", ...two).out).toMatch(
+      /: 2 are released, 2 are void\.\nLetter L-0000003 is void, and no other takes its place: .*"persoline letters reprint L-0000003"\.\n$/,
+    );
     expect(persoline(["order", "deliver", "P-1", "--by", "A. Meyer", "--data", data]).err).toContain(
       "1 PIN letter of order P-1 is not released, and its PIN dies when the cards are handed over: two people release it with",
     );
@@ -425,6 +427,31 @@ describe("with a token that asks for its PIN", () => {
 
   const asked = (pin: string) =>
     typed([...reprint, ...token], [["PIN of token pay: ", `${pin}\r`]], { env: soft.environment });
+
+  test.each(["damaged", "missing"])(
+    "an order's secret that is %s costs no letter and no batch; what to restore is said",
+    (how) => {
+      const before = list();
+      const secrets = join(data, "token-keys.json.orders");
+      const [name = ""] = readdirSync(secrets).filter((one) => one.endsWith("-delivery"));
+      const secret = join(secrets, name);
+      const whole = readFileSync(secret);
+      if (how === "missing") rmSync(secret);
+      else
+        writeFileSync(
+          secret,
+          whole.map((byte) => byte ^ 1),
+        );
+      const { status, shown } = asked(soft.access.pin);
+      writeFileSync(secret, whole, { mode: 0o600 });
+      expect(status).toBe(1);
+      expect(shown.replaceAll(/\s+/g, " ")).toMatch(
+        new RegExp(`-delivery is ${how}.*Restore this file from the newest backup`),
+      );
+      expect(list()).toBe(before);
+      expect(readdirSync(join(data, "letters/P-1"))).toEqual(["B-0000001.letters"]);
+    },
+  );
 
   test("a wrong PIN is told, tried once, and has changed nothing; the right one prints the letter again", () => {
     const before = list();

@@ -6,6 +6,7 @@ import type { Desk } from "../devices/transport/operator.js";
 import { DeviceFault } from "../devices/problem.js";
 import { DataProblem } from "../orders/problem.js";
 import type { Capacity } from "../stations/capacity.js";
+import { noticedOf } from "../plan/compile.js";
 import type { Layer } from "../plan/layout/index.js";
 import { disagreements } from "../stations/census.js";
 import { type LineFile, readLine, sendsTrays } from "../stations/line-file.js";
@@ -19,6 +20,7 @@ import { type AssembledLine, assembleLine } from "./assemble-line.js";
 import { refuseBrokenAudit, signAudit } from "./audit-heads.js";
 import { closingAll, type Opened } from "./closing.js";
 import { databaseName, type DataFolder, dataFolder } from "./data-folder.js";
+import { endDue } from "./due-ends.js";
 import { endRun, type RunEnd } from "./end-run.js";
 import { type FacesDesk, facesDesk } from "./faces.js";
 import { type ImportProgress, judgeLevels } from "./import.js";
@@ -60,6 +62,7 @@ export interface ProduceAsk {
     readonly view: () => LineView;
     readonly stop: () => void;
     readonly planned: Capacity;
+    readonly noticed: readonly string[];
   }) => void;
   readonly onEvent?: (event: LineEvent) => void;
   /** Who sits at the desk, for a line that has one. */
@@ -101,6 +104,7 @@ export function produce(ask: ProduceAsk): Promise<ProduceEnd> {
       (one) => one.close(),
     );
     await refuseBrokenAudit({ store, data });
+    await endDue(store, hsm);
     await tidyLetters(job.order.order, store, data);
     const profiles = await profilesOf({
       line,
@@ -281,7 +285,8 @@ async function run(opened: Opened, running: Running): Promise<ProduceEnd> {
   await refuseSharedKeys(job.planned.product, job.order.product, chipsIn(store));
   const planned = await plannedCapacity({ job, file, faces, example });
   const { line, world } = assembled;
-  ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned });
+  const noticed = noticedOf(job.planned);
+  ask.onLine?.({ file, view: () => line.view(), stop: () => assembled.stop(), planned, noticed });
   const began = performance.now();
   const simulated = world.now();
   const result = await assembled.run();

@@ -1,6 +1,7 @@
 /** Passphrases and PINs at a real terminal (a pseudo-terminal of Python's): nothing is shown, and the terminal is left as it was. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -20,11 +21,19 @@ function typing(
   stdin = false,
 ): Seen {
   const place = words.includes("--data") ? [] : ["--data", join(folder, "data")];
-  const seen = typed([...words, ...place], steps, { env: soft.environment, stdin });
+  const seen = typed([...words, ...place], steps, { env: { ...soft.environment, ...swap }, stdin });
   for (const secret of [passphrase, meyer, novak, soft.access.pin, "wrong one"])
     expect(seen.shown).not.toContain(secret);
   return seen;
 }
+/** Whether this machine swaps is another test's matter. */
+const swap = { PERSOLINE_SWAP: "accepted" };
+const withoutTerminal = (words: readonly string[]) =>
+  spawnSync("setsid", ["-w", process.execPath, program, ...words], {
+    encoding: "utf8",
+    cwd: root,
+    env: { PATH: "/usr/bin:/bin", ...swap },
+  });
 const quiet = { left: 0, same: true };
 
 beforeAll(() => {
@@ -58,7 +67,52 @@ test("a keystore under a passphrase asks for it; custodians are asked after it; 
     true,
   );
   expect(slips).toMatchObject({ ...quiet, status: 0, during: [false] });
-  expect(slips.shown).toContain("vault, test keys");
+  expect(slips.shown).toContain("vault, test keys, opened by its passphrase");
+});
+
+test("a live keystore's passphrase is typed twice, and nothing is made of one that is short or was typed otherwise", () => {
+  const data = join(folder, "live");
+  const printer = join(folder, "printer.pub");
+  const { publicKey } = generateKeyPairSync("x25519");
+  writeFileSync(printer, publicKey.export({ format: "pem", type: "spki" }));
+  const init = ["keys", "init", "--environment", "live", "--letter-printer", printer, "--data", data];
+  const [first, second] = ["New passphrase of the keystore: ", "The same passphrase again: "];
+  const made = () => existsSync(join(data, "keystore.json")) || existsSync(join(data, "keystore.key"));
+  for (const [steps, why] of [
+    [[[first, "eleven char\r"]], "a keystore's passphrase has at least 12 characters"],
+    [
+      [
+        [first, `${passphrase}\r`],
+        [second, "wrong one\r"],
+      ],
+      "the two passphrases differ; nothing was made",
+    ],
+    [[[first, "\u0003"]], "interrupted; nothing was done"],
+  ] as const) {
+    const seen = typing(init, steps);
+    expect(seen).toMatchObject({ ...quiet, status: 1 });
+    expect(seen.shown).toContain(why);
+    expect(made()).toBe(false);
+  }
+  const nobody = withoutTerminal(init);
+  expect([nobody.status, made()]).toEqual([1, false]);
+  expect(nobody.stderr).toMatch(
+    /no terminal to ask at; give a file descriptor with --passphrase-fd, or .*--key-file/,
+  );
+
+  const whole = typing(init, [
+    [first, `${passphrase}\r`],
+    [second, `${passphrase}\r`],
+  ]);
+  expect(whole).toMatchObject({ ...quiet, status: 0, during: [false, false] });
+  expect(whole.shown).toContain("is made, for live cards, opened by its passphrase.");
+  expect(existsSync(join(data, "keystore.key"))).toBe(false);
+  // Nobody types a passphrase for what is there already.
+  const twice = typing(init, []);
+  expect(twice).toMatchObject({ status: 1 });
+  expect(twice.shown).toContain("there is a keystore already");
+  const opened = typing(["security", "--data", data], [["Passphrase of the keystore: ", `${passphrase}\r`]]);
+  expect(opened.shown).toContain("vault, live keys, opened by its passphrase");
 });
 
 test("Ctrl-C and the end of the input leave the terminal as it was, and do nothing; so does a signal from outside", () => {
@@ -124,11 +178,7 @@ test("wrong passphrases are told, counted, and lock the keystore; the lock outli
 });
 
 test("where there is no terminal it says what to do", () => {
-  const none = (words: readonly string[]) =>
-    spawnSync("setsid", ["-w", process.execPath, program, ...words, "--data", join(folder, "data")], {
-      encoding: "utf8",
-      cwd: root,
-    });
+  const none = (words: readonly string[]) => withoutTerminal([...words, "--data", join(folder, "data")]);
   const told = none(["security"]);
   expect(told.status).toBe(1);
   expect(told.stderr).toContain(

@@ -9,6 +9,7 @@ import type { LineFile } from "../stations/line-file.js";
 import type { InWork } from "../store/order-runs.js";
 import type { StoredOrder } from "../store/orders.js";
 import type { Store } from "../store/store.js";
+import { begunFiles, changedAmong } from "./begun-files.js";
 import { type ImportProgress, importOrder } from "./import.js";
 import type { Job } from "./job.js";
 import { orderPolicy } from "./order-policy.js";
@@ -160,13 +161,10 @@ async function release(known: StoredOrder, ask: TakeUp): Promise<Gone> {
 
 /** Files of the whole order, by their paths of now. */
 async function changedFiles({ order }: StoredOrder, { job, store }: TakeUp): Promise<string[]> {
-  const begun = new Map((await store.runs.files(order)).map(({ part, sha256 }) => [part, sha256]));
-  if (begun.size === 0) return [];
+  const begun = await begunFiles(order, store);
   const now = new Set(job.files.map(({ part }) => part));
   return [
-    ...job.files
-      .filter(({ part, sha256 }) => begun.get(part) !== sha256)
-      .map(({ part, file }) => (part === "settings" ? `the settings in ${file}` : file)),
+    ...changedAmong(begun, job.files),
     ...[...begun.keys()].filter((part) => !now.has(part)).map((part) => `the ${part} (there is none now)`),
   ];
 }

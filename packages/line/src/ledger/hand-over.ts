@@ -23,22 +23,27 @@ export function unsureAmong(letters: readonly Letter[], batches: readonly Batch[
 export interface HandOver {
   readonly order: string;
   readonly goodCards: number;
-  /** How many PIN letters each of them has. */
+  /** How many PIN letters each of them has, as its product says. */
   readonly lettersEach: number;
+  /** So many PINs of them had a letter numbered, whatever became of it. */
+  readonly told: number;
   readonly letters: readonly Letter[];
   readonly batches: readonly Batch[];
   /** Batches that were taken away, and were printed before: whoever delivers says so. */
   readonly printed: readonly string[];
   readonly carriers: readonly { readonly state: string }[];
+  /** Two people say that they were handed over before: nothing can be printed or mailed any more. */
+  readonly wasDelivered: boolean;
 }
 
 /** In words, with what to do; nothing when they may. */
 export const whyNotHandedOver = (ask: HandOver): string | undefined =>
-  notReleased(ask) ?? notPrinted(ask) ?? notMailed(ask);
+  ask.wasDelivered ? undefined : (notReleased(ask) ?? notPrinted(ask) ?? notMailed(ask));
 
 /** A letter that was not released by then could never be printed. */
-function notReleased({ order, goodCards, lettersEach, letters }: HandOver): string | undefined {
-  const missing = goodCards * lettersEach - letters.filter(({ state }) => state === "released").length;
+function notReleased({ order, goodCards, lettersEach, told, letters }: HandOver): string | undefined {
+  const due = Math.max(goodCards * lettersEach, told);
+  const missing = due - letters.filter(({ state }) => state === "released").length;
   if (missing <= 0) return undefined;
   const which =
     missing === 1

@@ -52,6 +52,11 @@ describe("strict YAML", () => {
       const read = strictYaml(some, `blanks: ${blanks}\nwhat: ${what}\n`, "x.yaml");
       return read.ok ? [] : read.problems.map(problemText);
     };
+    test("a key of another form is told so, never as a slip of itself", () => {
+      expect(saidOf("5", "{ kind: dead, factor: 2 }")).toEqual([
+        'x.yaml:2:21 what.factor: "kind: dead" takes no "factor"; remove it, or choose another kind',
+      ]);
+    });
     const forms =
       "x.yaml:1:1 blanks: this has none of the forms that are allowed; write a number or { number: … }: so many, or this one";
 

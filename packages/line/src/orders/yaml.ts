@@ -102,7 +102,9 @@ function told(
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => {
-        const meant = nearest(key, keysAt(schema, path));
+        const known = keysAt(schema, path);
+        if (known.includes(key)) return misplaced(key, path, schema, document, problem);
+        const meant = nearest(key, known);
         return problem(
           [...path, key],
           "unknown-key",
@@ -188,6 +190,25 @@ function oneOf(
     "this value is not one of those allowed",
     `${meant === undefined || known.length < 4 ? "" : `did you mean "${meant}"? `}use ${known.join(", ")}`,
   );
+}
+
+/** Another form has this key: of what was chosen here it is none. */
+function misplaced(
+  key: string,
+  path: YamlPath,
+  schema: z.core.$ZodType,
+  document: Document,
+  problem: Problem,
+): FileProblem {
+  const [choice] = schemasAt(schema, path).flatMap((one) =>
+    one instanceof z.ZodDiscriminatedUnion ? [one.def.discriminator] : [],
+  );
+  const chosen = choice === undefined ? undefined : sourceOf(document, [...path, choice])?.value;
+  const [what, remedy] =
+    choice === undefined || typeof chosen !== "string"
+      ? [`the key "${key}" does not go with the others here`, "remove it, or those of the other form"]
+      : [`"${choice}: ${chosen}" takes no "${key}"`, `remove it, or choose another ${choice}`];
+  return problem([...path, key], "unknown-key", what, remedy);
 }
 
 const counted: Readonly<Record<string, string>> = { string: "characters", array: "entries" };

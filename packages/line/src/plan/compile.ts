@@ -27,7 +27,7 @@ import { dfFcp, MF } from "./fcp.js";
 import { type CompletionImage, crc32, readImage } from "./image.js";
 import { createPages, dfPlans, mfPlace, personalPlan, writeSteps } from "./personal.js";
 import type { Product } from "./product-model.js";
-import type { PlannedProduct } from "./types.js";
+import type { AnyPlanned, PlannedProduct } from "./types.js";
 
 /** LOAD BLOCK takes at most three pages. */
 const mostLoaded = 192;
@@ -74,6 +74,18 @@ function lackOf({ pin }: Product, { links, os }: CompletionImage): string | unde
 
 /** Number of the routine DRAW REFERENCE DATA (docs/card-os.md 10). */
 const DRAW_ROUTINE = 0x2b;
+/** Number of the routine SESSION GUARD (docs/card-os.md 11). */
+const GUARD_ROUTINE = 0x2c;
+
+/** What people should know of cards that are made all the same, one sentence each, without a full stop. */
+export function noticedOf(planned: AnyPlanned): readonly string[] {
+  if (!("guardsSessions" in planned) || planned.guardsSessions) return [];
+  const { os, product } = planned;
+  if (product.pin === undefined && product.dfs.every(({ keys }) => keys === undefined)) return [];
+  return [
+    `image ${os.major}.${os.minor}: other commands can lead a secure session's PIN or keys into another DF; make new cards with image 1.3 or 2.2`,
+  ];
+}
 
 /**
  * Builds once what all cards of a product share. Pure. Throws RangeError for an image that does not fit (see `imageProblems`) and
@@ -90,6 +102,7 @@ export function compile(product: Product, imageBytes: Uint8Array): PlannedProduc
     name: product.name,
     product,
     os: image.os,
+    guardsSessions: image.links.has(GUARD_ROUTINE),
     columns: product.columns,
     pins: pin === undefined ? [] : [pin],
     atr: product.atr,

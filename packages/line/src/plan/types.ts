@@ -60,6 +60,8 @@ export interface PlannedProduct extends CompiledProduct {
   readonly terminationInitial: CardProgram;
   /** Version of the operating system that the completion image brings. */
   readonly os: { readonly major: number; readonly minor: number };
+  /** Its cards' secure sessions hear their own commands only (docs/card-os.md 11). */
+  readonly guardsSessions: boolean;
   /** All that personalization and proof share among cards. */
   readonly personal: PersonalPlan;
 }

@@ -165,6 +165,8 @@ export interface AuditLog {
   noteByTwo(what: string, deed: Deed & { readonly who: string }, witness: string): Promise<void>;
   /** The last entry of that kind, of any node, after which its object had this digest. */
   latest(which: { readonly what: string; readonly after: string }): Promise<AuditEntry | undefined>;
+  /** Whether an entry of that kind names the order. */
+  tells(which: { readonly what: string; readonly order: string }): Promise<boolean>;
   head(): Promise<AuditHead>;
   /** Signs the present head and keeps it: first outside this database, so that no head here can lack there, then here. */
   signHead(
@@ -244,6 +246,15 @@ export function auditLog(desk: Desk): AuditLog {
         .limit(1)
         .executeTakeFirst();
       return row === undefined ? undefined : entryOf(row);
+    },
+    async tells({ what, order }) {
+      const row = await desk.db
+        .selectFrom("audit")
+        .select("sequence")
+        .where("order_number", "=", order)
+        .where("what", "=", what)
+        .executeTakeFirst();
+      return row !== undefined;
     },
     async head() {
       const { node, sequence, hash } = await headIn(desk.db, desk.node);

@@ -23,6 +23,12 @@ export interface Letters extends LetterBatches {
    * given back void: only `reprint` makes another for the same card.
    */
   number(ask: { readonly order: string; readonly record: number; readonly pin: string }): Promise<Letter>;
+  /** Refused as `reprint` would be; changes nothing. Answers the letters as they are. */
+  reprintable(ask: {
+    readonly letters: readonly string[];
+    readonly by: string;
+    readonly witness: string;
+  }): Promise<readonly Letter[]>;
   /**
    * Two people have letters printed again while their PINs are kept: the old ones are void, and the new numbers, in the same order, wait for
    * their release. All or none. Refused (AccountsProblem "no-pin") once the order is delivered: the PINs have died then.
@@ -111,9 +117,11 @@ async function numbered(tx: Tx, ask: Pick<LetterRow, "order_number" | "record" |
   };
 }
 
+const reprinting = "printing a PIN letter again";
+
 /** The letter must be the last of its card, the card good, and the PIN kept. */
 async function mayReprint(
-  tx: Tx,
+  tx: Pick<Tx, "selectFrom">,
   { letter, order_number, record, pin, attempt, state }: LetterRow,
 ): Promise<void> {
   if (state === "numbered")
@@ -123,7 +131,7 @@ async function mayReprint(
     );
   const later = await tx
     .selectFrom("letters")
-    .select("letter")
+    .select(["letter", "state"])
     .where("order_number", "=", order_number)
     .where("record", "=", record)
     .where("pin", "=", pin)
@@ -132,7 +140,9 @@ async function mayReprint(
   if (later !== undefined)
     throw new AccountsProblem(
       "wrong-state",
-      `letter ${letter} was replaced by ${later.letter}: print that one again`,
+      later.state === "numbered"
+        ? `letter ${letter} was replaced by ${later.letter}, which was not printed yet: "persoline letters release ${order_number}" has it printed`
+        : `letter ${letter} was replaced by ${later.letter}: print that one again`,
     );
   const good = await tx
     .selectFrom("cards")
@@ -189,8 +199,23 @@ export function letterStore(desk: Desk): Letters {
         });
         return letterOf(row);
       }),
+    reprintable: async ({ letters, by, witness }) => {
+      twoPeople(reprinting, by, witness);
+      const found: Letter[] = [];
+      for (const letter of letters) {
+        const old = await desk.db
+          .selectFrom("letters")
+          .selectAll()
+          .where("letter", "=", letter)
+          .executeTakeFirst();
+        if (old === undefined) throw noLetter(letter);
+        await mayReprint(desk.db, old);
+        found.push(letterOf(old));
+      }
+      return found;
+    },
     reprint: async ({ letters, reason, by, witness }) => {
-      twoPeople("printing a PIN letter again", by, witness);
+      twoPeople(reprinting, by, witness);
       return write(desk, async (tx) => {
         const anew: Letter[] = [];
         for (const letter of letters) {

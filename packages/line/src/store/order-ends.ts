@@ -16,8 +16,10 @@ export interface DeliverAsk {
   readonly holders?: readonly NewHolder[];
   /** Batches of PIN letters that were taken away, and of which whoever delivers says that they were printed before. */
   readonly printed?: readonly string[];
-  /** How many PIN letters each good card has; default 0. */
+  /** How many PIN letters each good card has at least; default 0. Whatever was numbered for them counts as well. */
   readonly lettersEach?: number;
+  /** The second of two people who say that it was delivered before, and that these accounts are from before that: letters that were not released become void. */
+  readonly wasDelivered?: string;
 }
 
 export interface EraseAsk {
@@ -31,13 +33,23 @@ export interface EraseAsk {
  * One transaction: the order, its good cards, their PINs and letters, and their holders, all or none. What letters and carriers say against it
  * is judged in it: a letter that is made void meanwhile is either seen here, or its PIN has died.
  */
-export const deliverOrder = (
+export async function deliverOrder(
   desk: Desk,
-  { order, by, holders = [], printed = [], lettersEach = 0 }: DeliverAsk,
-): Promise<void> =>
-  write(desk, async (tx) => {
+  { order, by, holders = [], printed = [], lettersEach = 0, wasDelivered }: DeliverAsk,
+): Promise<void> {
+  if (wasDelivered !== undefined) twoPeople("saying that an order was delivered before", by, wasDelivered);
+  await write(desk, async (tx) => {
     const row = await findOrder(tx, order);
-    const detail = printed.length === 0 ? {} : { printed: printed.join(", ") };
+    const detail = {
+      ...(printed.length === 0 ? {} : { printed: printed.join(", ") }),
+      ...(wasDelivered === undefined
+        ? {}
+        : {
+            before: "yes",
+            witness: wasDelivered,
+            voidLetters: await voidWaiting(tx, order, deliveredBefore),
+          }),
+    };
     await stepOrder(tx, desk, row, "deliver", by, { delivered_at: stamp(desk) }, detail);
     const { numUpdatedRows } = await tx
       .updateTable("records")
@@ -46,7 +58,14 @@ export const deliverOrder = (
       .where("state", "=", "produced")
       .executeTakeFirst();
     const goodCards = Number(numUpdatedRows);
-    const why = whyNotHandedOver({ order, goodCards, lettersEach, printed, ...(await toldOf(tx, order)) });
+    const why = whyNotHandedOver({
+      order,
+      goodCards,
+      lettersEach,
+      printed,
+      wasDelivered: wasDelivered !== undefined,
+      ...(await toldOf(tx, order)),
+    });
     if (why !== undefined) throw new AccountsProblem("wrong-state", why);
     await countRecord(tx, order, "produced", "delivered", goodCards);
     await tx
@@ -75,10 +94,40 @@ export const deliverOrder = (
       );
     await enterHolders(tx, desk, holders);
   });
+}
+
+/** Whose PINs have ended: nobody shall release what nobody can print. Answers how many. */
+async function voidWaiting(tx: Tx, order: string, reason: string): Promise<number> {
+  const { numUpdatedRows } = await tx
+    .updateTable("letters")
+    .set({ state: "void", void_reason: reason })
+    .where("order_number", "=", order)
+    .where("state", "in", ["numbered", "written"])
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
+}
+
+/** What such letters are void for. */
+const deliveredBefore = "order was delivered before";
 
 /** What letters, their batches and carriers are, as this transaction sees them. */
-async function toldOf(tx: Tx, order: string): Promise<Pick<HandOver, "letters" | "batches" | "carriers">> {
-  const [letters, batches, carriers] = [
+async function toldOf(
+  tx: Tx,
+  order: string,
+): Promise<Pick<HandOver, "told" | "letters" | "batches" | "carriers">> {
+  const [numbered, letters, batches, carriers] = [
+    await tx
+      .selectFrom("letters")
+      .innerJoin("records", (join) =>
+        join
+          .onRef("records.order_number", "=", "letters.order_number")
+          .onRef("records.number", "=", "letters.record"),
+      )
+      .where("letters.order_number", "=", order)
+      .where("records.state", "=", "delivered")
+      .select(["letters.record", "letters.pin"])
+      .distinct()
+      .execute(),
     await tx.selectFrom("letters").select(["state", "batch"]).where("order_number", "=", order).execute(),
     await tx
       .selectFrom("letter_batches")
@@ -89,6 +138,7 @@ async function toldOf(tx: Tx, order: string): Promise<Pick<HandOver, "letters" |
     await tx.selectFrom("carriers").select("state").where("order_number", "=", order).execute(),
   ];
   return {
+    told: numbered.length,
     letters: letters.map(({ state, batch }) => ({ state, ...(batch === null ? {} : { batch }) })),
     batches: batches.map(({ batch, file }) => ({ batch, ...(file === null ? {} : { file }) })),
     carriers,
@@ -156,13 +206,8 @@ export async function eraseOrder(
     await eraseHolders(tx, order, holders);
     await tx.updateTable("letters").set({ file: null }).where("order_number", "=", order).execute();
     await tx.updateTable("letter_batches").set({ file: null }).where("order_number", "=", order).execute();
-    // Their files are destroyed next: nobody shall release what nobody can print.
-    await tx
-      .updateTable("letters")
-      .set({ state: "void", void_reason: "order erased" })
-      .where("order_number", "=", order)
-      .where("state", "in", ["numbered", "written"])
-      .execute();
+    // Their files are destroyed next.
+    await voidWaiting(tx, order, "order erased");
     await tx
       .updateTable("visits")
       .set({ front_file: null, back_file: null })

@@ -4,7 +4,7 @@ import { counted } from "../ledger/counted.js";
 import { AccountsProblem } from "../ledger/problem.js";
 import { record as audit } from "./audit.js";
 import { countImported } from "./counters.js";
-import { type Desk, stamp, type Tx, write } from "./desk.js";
+import { type Desk, stamp, twoPeople, type Tx, write } from "./desk.js";
 import { findOrder, orderOf, type StoredOrder } from "./order-row.js";
 import { insertFiles, type OrderFile } from "./order-runs.js";
 import { insertRecord } from "./records.js";
@@ -38,6 +38,55 @@ async function sweep(tx: Tx, order: string): Promise<void> {
   await tx.deleteFrom("record_data").where("order_number", "=", order).execute();
   await tx.deleteFrom("records").where("order_number", "=", order).execute();
   await tx.deleteFrom("orders").where("order_number", "=", order).execute();
+}
+
+/** An import that was killed, or is going on in another process: its pages are here, the order is not. */
+export interface Interrupted {
+  readonly order: string;
+  readonly customer: string;
+  readonly product: string;
+  readonly begunAt: string;
+}
+
+export async function interruptedImports(desk: Desk): Promise<readonly Interrupted[]> {
+  const rows = await desk.db
+    .selectFrom("orders")
+    .select(["order_number", "customer", "product", "begun_at"])
+    .where("imported_at", "is", null)
+    .orderBy("begun_at")
+    .execute();
+  return rows.map(({ order_number: order, customer, product, begun_at: begunAt }) => ({
+    order,
+    customer,
+    product,
+    begunAt,
+  }));
+}
+
+/** As `Orders.eraseInterrupted` says. */
+export async function eraseInterrupted(
+  desk: Desk,
+  { order, by, approvedBy }: { readonly order: string; readonly by: string; readonly approvedBy: string },
+): Promise<void> {
+  twoPeople("erasing an order's personal data", by, approvedBy);
+  await write(desk, async (tx) => {
+    const row = await tx
+      .selectFrom("orders")
+      .select("imported_at")
+      .where("order_number", "=", order)
+      .executeTakeFirst();
+    if (row?.imported_at !== null)
+      throw new AccountsProblem("wrong-state", `order ${order} has no import that was interrupted`);
+    await sweep(tx, order);
+    await audit(tx, desk, {
+      who: by,
+      what: "order.erase",
+      object: `order ${order}`,
+      order,
+      result: "ok",
+      detail: { approvedBy, import: "interrupted" },
+    });
+  });
 }
 
 type Known = Pick<ImportAsk, "inputSha256"> & { readonly order: Pick<Order, "order"> };

@@ -5,7 +5,14 @@ import { record as audit } from "./audit.js";
 import { dataKey, type Desk, read, twoPeople, type Tx, write } from "./desk.js";
 import { type GiveUp, giveUp } from "./give-up.js";
 import { closeOrder, type DeliverAsk, deliverOrder, type EraseAsk, eraseOrder } from "./order-ends.js";
-import { type ImportAsk, importOrder, refuseKnown } from "./order-import.js";
+import {
+  eraseInterrupted,
+  type ImportAsk,
+  importOrder,
+  type Interrupted,
+  interruptedImports,
+  refuseKnown,
+} from "./order-import.js";
 import { orderOf, type StoredOrder } from "./order-row.js";
 import { prepared } from "./prepared.js";
 import { readPins, readRecord, stepRecord } from "./records.js";
@@ -25,6 +32,10 @@ export interface Orders {
   /** The order that this input file (SHA-256, hex) was imported as. */
   findInput(sha256: string): Promise<StoredOrder | undefined>;
   list(): Promise<readonly StoredOrder[]>;
+  /** Imports that were killed, or are going on in another process. */
+  interrupted(): Promise<readonly Interrupted[]>;
+  /** Takes away what such an import left. Two people; then `Store.sweep`. */
+  eraseInterrupted(ask: Parameters<typeof eraseInterrupted>[1]): Promise<void>;
   /** Lends the released data key to this store until `lock` or `close`. */
   unlock(order: string, dataKey: Uint8Array): void;
   lock(order: string): void;
@@ -112,6 +123,8 @@ export function orderStore(desk: Desk, room: () => void): Orders {
         .executeTakeFirst();
       return row === undefined ? undefined : orderOf(row);
     },
+    interrupted: () => interruptedImports(desk),
+    eraseInterrupted: (ask) => eraseInterrupted(desk, ask),
     async list() {
       const rows = await desk.db
         .selectFrom("orders")

@@ -256,6 +256,23 @@ describe.each(generations)("with %s sessions", (generation) => {
     },
   );
 
+  test("an application's key opens nothing of the card after the application was deleted under it", async () => {
+    const bench = await withApplication(generation);
+    const taken = host.changeKey({
+      key: 0,
+      authenticated: 0,
+      value: key(0xee),
+      version: 1,
+      piccMaster: true,
+    });
+    await bench.say(host.deleteApplication(aid));
+    expect(await bench.refusal(taken)).toMatch(/^desfire-refused: /);
+    bench.session = undefined;
+    expect(await bench.refusal(host.formatPicc)).toMatch(/^desfire-refused: .*AE$/);
+    await bench.authenticate(0, zero);
+    expect(await bench.say(host.getFreeMemory)).toHaveLength(3);
+  });
+
   test("no key that was replaced is left in the chip", async () => {
     const bench = await withApplication(generation);
     const old = unhex("D00DFEEDD00DFEEDD00DFEEDD00DFEED");

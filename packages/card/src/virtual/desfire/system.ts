@@ -91,7 +91,7 @@ export class System {
       case 0xca:
         return this.#session.managed(ins, data, 5, (clear) => this.#create(clear));
       case 0xda:
-        return this.#session.managed(ins, data, 3, (clear) => this.#delete(clear));
+        return this.#deleted(this.#session.managed(ins, data, 3, (clear) => this.#delete(clear)));
       case 0xfc:
         return this.#session.managed(ins, data, 0, () => this.#format());
       case 0x54:
@@ -193,8 +193,14 @@ export class System {
       refuse(status.authentication);
     for (const file of this.#store.files(application)) this.#store.removeFile(file);
     this.#store.removeApplication(application);
-    if (itself) this.#aid = 0;
     return [];
+  }
+
+  /** A session ends with the application whose key opened it, once its answer is secured: else that key would pass for the card's own. */
+  #deleted(answer: Answer): Answer {
+    if (this.#aid === 0 || this.#store.applications().some(({ aid }) => aid === this.#aid)) return answer;
+    this.reset();
+    return answer;
   }
 
   #format(): number[] {

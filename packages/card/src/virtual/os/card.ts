@@ -73,6 +73,11 @@ export class Card {
     this.record = 0;
   }
 
+  selectMf(): void {
+    const { root } = this.directory;
+    if (root !== undefined) this.selectDf(root);
+  }
+
   selectEf(ef: File): void {
     const df = this.directory.at(ef.parent);
     if (df !== undefined && df.entry !== this.#df) this.selectDf(df);

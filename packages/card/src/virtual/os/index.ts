@@ -3,8 +3,17 @@ import { cardState, phase } from "../layout.js";
 import { FRONT, type RoutineName, routine, SESSION_GUARD } from "../routines.js";
 import { externalAuthenticate, getChallenge, internalAuthenticate, proveFile } from "./applet.js";
 import { readBinary, updateBinary } from "./binary.js";
-import { Card } from "./card.js";
-import { type Answer, type Apdu, SW, decodeAnswer, decodeApdu, encodeAnswer, status } from "./command.js";
+import { CARD_MANAGER, Card } from "./card.js";
+import {
+  type Answer,
+  type Apdu,
+  SW,
+  decodeAnswer,
+  decodeApdu,
+  encodeAnswer,
+  same,
+  status,
+} from "./command.js";
 import { IMAGE_COMMANDS } from "./iso/commands.js";
 import { finishErasing } from "./ending.js";
 import { Front } from "./iso/front.js";
@@ -118,9 +127,13 @@ class System implements OperatingSystem {
    */
   #comesFromOutside([cla = 0, ins = 0]: Uint8Array): boolean {
     const isOpen = (this.#card.channel?.level ?? 0) !== 0;
-    if (!isOpen || this.#chip.origin(SESSION_GUARD) !== "code") return false;
+    if (!isOpen || !this.#isGuarded) return false;
     const opensAnew = cla === 0x80 && ins === INITIALIZE_UPDATE;
     return (cla & ~0x80) !== SECURE && !opensAnew;
+  }
+
+  get #isGuarded(): boolean {
+    return this.#chip.origin(SESSION_GUARD) === "code";
   }
 
   /** The command behind class (b8) and instruction, of the image or of the ROM; undefined when it is not linked. */
@@ -169,7 +182,7 @@ class System implements OperatingSystem {
 
   #secured(command: Known, apdu: Apdu): Answer {
     const card = this.#card;
-    if (command.name === OPENING) return this.#perform(command, apdu);
+    if (command.name === OPENING) return this.#opened(command, apdu);
     const { channel } = card;
     if (channel === undefined || channel.level === 0) return status(SW.securityNotSatisfied);
     const data = channel.unwrap(apdu);
@@ -180,7 +193,30 @@ class System implements OperatingSystem {
     if (command.name === "initializeUpdate") return status(SW.conditionsNotSatisfied);
     card.secured = true;
     const plain = this.#perform(command, { ...apdu, data });
-    return channel.wrap(plain, (mac) => this.#chip.responseMac(mac));
+    const wrapped = channel.wrap(plain, (mac) => this.#chip.responseMac(mac));
+    if (command.name === "select" && this.#isGuarded && !this.#leads({ ...apdu, data }, plain.sw))
+      card.channel = undefined;
+    return wrapped;
+  }
+
+  /** A guarded session begins at the MF, wherever plain commands led the card before it. */
+  #opened(command: Known, apdu: Apdu): Answer {
+    const plain = this.#perform(command, apdu);
+    const card = this.#card;
+    if (card.channel !== undefined && this.#isGuarded) card.selectMf();
+    return plain;
+  }
+
+  /**
+   * Whether a session's own SELECT led to the file that it names. A session is made as a whole: where SELECT led nowhere, or to a DF whose
+   * name only begins so, the commands behind it would be done to another file.
+   */
+  #leads({ p1, data }: Apdu, sw: number): boolean {
+    const { df } = this.#card;
+    const isDone = sw === SW.ok || sw >> 8 === 0x62;
+    return (
+      isDone && (p1 !== BY_NAME || same(data, CARD_MANAGER) || (df !== undefined && same(data, df.name)))
+    );
   }
 
   #run(command: Known, apdu: Apdu): Answer {
@@ -207,6 +243,7 @@ class System implements OperatingSystem {
 }
 
 const INITIALIZE_UPDATE = 0x50;
+const BY_NAME = 0x04;
 const isSelection = ([cla, ins]: Uint8Array): boolean => cla === 0x00 && ins === 0xa4;
 
 const isOneOf = (names: readonly RoutineName[], { name }: Known): boolean =>

@@ -10,8 +10,7 @@ export function select(card: Card, command: Apdu): Answer {
   const template = { 0x00: 0x6f, 0x04: 0x62, 0x0c: 0 }[command.p2];
   if (template === undefined) return status(SW.wrongP1P2);
   if (command.p1 === 0x04 && same(command.data, CARD_MANAGER)) {
-    const root = card.directory.root;
-    if (root !== undefined) card.selectDf(root);
+    card.selectMf();
     const locked = card.chip.cardState() === LOCKED ? SW.deactivated : SW.ok;
     return template === 0 ? status(locked) : answer(object(template, object(0x84, CARD_MANAGER)), locked);
   }

@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import type { Command } from "commander";
 import { hex } from "@persoline/card/bytes";
 import { fileEngraver } from "../../devices/marker/file-engraver.js";
+import { KeystoreProblem } from "../../devices/hsm/keystore.js";
 import { swapOf } from "../../devices/hsm/swap.js";
 import { DeviceFault } from "../../devices/problem.js";
 import { mostReaders } from "../../devices/reader/pcsc/names.js";
@@ -15,6 +16,8 @@ import { readLine } from "../../stations/line-file.js";
 import { laserOf } from "../marks.js";
 import { dataRoot, pcscSocket, timeZone, usbDevices } from "../config.js";
 import { cameraChecks, encoderChecks, printerChecks } from "../doctor-devices.js";
+import { keyPlaces } from "../data-folder.js";
+import { openingHere, openingWords } from "../opened-by.js";
 import { exitCode } from "../problem.js";
 import { type CommonOptions, print, printJson, textTable, withData } from "./options.js";
 
@@ -30,7 +33,8 @@ export function addDoctorCommand(program: Command): void {
     .option("--line <line.yaml>", "also whether this line's engravers and encoders can take a job")
     .addHelpText("after", "\nExample:\n  $ persoline doctor")
     .action(async (options: CommonOptions & { readonly line?: string }) => {
-      const own = [node(), database(), token(), fonts(), clock(), memory(), folder(dataRoot(options.data))];
+      const root = dataRoot(options.data);
+      const own = [node(), database(), token(), fonts(), clock(), memory(), ...keystore(root), folder(root)];
       const checks = [
         ...own,
         ...(await readers()),
@@ -107,6 +111,19 @@ const memory = (): Check => {
     : "; live keys are refused: switch it off, encrypt it, or keep the line out of it (MemorySwapMax=0)";
   return { what: "keys in memory", state: isKept ? "ok" : "absent", detail: `${detail}${more}` };
 };
+
+/** Where there are keys. */
+function keystore(root: string): readonly Check[] {
+  const what = "keystore";
+  try {
+    const opening = openingHere(keyPlaces(root));
+    if (opening === undefined) return [];
+    return [{ what, state: opening.warning === undefined ? "ok" : "absent", detail: openingWords(opening) }];
+  } catch (problem) {
+    if (!(problem instanceof KeystoreProblem)) throw problem;
+    return [{ what, state: "lacking", detail: `${problem.message}: restore it from a backup` }];
+  }
+}
 
 function folder(root: string): Check {
   let existing = root;

@@ -9,6 +9,7 @@ import {
 import { counted } from "../../ledger/counted.js";
 import { maskPan } from "@persoline/card/emv";
 import type { Command } from "commander";
+import { noticedOf } from "../../plan/compile.js";
 import { readInput } from "../../orders/input.js";
 import type { OrderRecord } from "../../orders/types.js";
 import { type Job, prepareRecord, readJob } from "../job.js";
@@ -34,6 +35,7 @@ export function addExplainCommand(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ persoline explain examples/office-access/order.yaml --record 17")
     .action(async (file: string, options: CommonOptions & UnlockOptions & { readonly record: number }) => {
       const job = await readJob(file);
+      for (const one of noticedOf(job.planned)) print(`noticed: ${one}.\n`);
       const explained = explanations(job, await recordOf(job, options.record, options));
       if (options.json === true) return printJson(explained);
       print(explained.map(explanationText).join("\n\n"));

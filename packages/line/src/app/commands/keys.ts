@@ -1,7 +1,10 @@
 /** `persoline keys`: the key office at the command line. Secrets come by prompt or file descriptor, never by an argument. */
 import { type Command, Option } from "commander";
 import type { KeyStanding } from "../../devices/hsm/port.js";
+import { dataRoot } from "../config.js";
+import { keyPlaces } from "../data-folder.js";
 import { makeOffice, office } from "../key-office.js";
+import { openingOf, warnOf } from "../opened-by.js";
 import { addBirths } from "./keys-births.js";
 import { addCeremonies } from "./keys-ceremonies.js";
 import { addCustodians, adviceOn } from "./keys-custodians.js";
@@ -10,6 +13,7 @@ import { addLists } from "./keys-lists.js";
 import { addLives } from "./keys-lives.js";
 import { type Options, withKeystore } from "./keys-options.js";
 import { print, printJson, textTable } from "./options.js";
+import { tokenOf } from "./usage.js";
 
 export function addKeyCommands(program: Command): void {
   const keys = program.command("keys").description("keys from their birth to their end, by two custodians");
@@ -34,18 +38,28 @@ function addOffice(keys: Command): void {
       "--letter-printer <file>",
       "public key of the letter printer (X25519, PEM); live keystores need it",
     )
+    .option(
+      "--key-file",
+      "opened by a file beside it, in clear, that is made with it: what test keystores have by default, and live ones only if it is said",
+    )
     .addHelpText(
       "after",
-      "\nExample:\n  $ persoline keys init --environment live --letter-printer printer.pub --passphrase-fd 3 3<pass",
+      "\nA live keystore's passphrase is asked for at the terminal, twice, or comes by --passphrase-fd.\n\nExample:\n  $ persoline keys init --environment live --letter-printer printer.pub --passphrase-fd 3 3<pass",
     )
     .action(
       async (
-        options: Options & { readonly environment: "test" | "live"; readonly letterPrinter?: string },
+        options: Options & {
+          readonly environment: "test" | "live";
+          readonly letterPrinter?: string;
+          readonly keyFile?: boolean;
+        },
       ) => {
-        const what = await makeOffice(options);
-        if (options.json === true) return printJson({ made: what, environment: options.environment });
+        const { what, opening } = await makeOffice(options);
+        warnOf(opening);
+        if (options.json === true)
+          return printJson({ made: what, environment: options.environment, openedBy: opening.by });
         print(
-          `${what} is made, for ${options.environment} cards. Enrol three custodians with "persoline keys custodians add", two at least.`,
+          `${what} is made, for ${options.environment} cards, ${opening.text}. Enrol three custodians with "persoline keys custodians add", two at least.`,
         );
       },
     );
@@ -56,7 +70,10 @@ function addOffice(keys: Command): void {
     .action(async (options: Options) => {
       const answer = await office({ ask: "list" }, options);
       const { keys: list, custodians, environment, revision } = answer;
-      if (options.json === true) return printJson({ environment, revision, keys: list, custodians });
+      const opening = openingOf(keyPlaces(dataRoot(options.data)), tokenOf(options) !== undefined);
+      warnOf(opening);
+      if (options.json === true)
+        return printJson({ environment, revision, openedBy: opening.by, keys: list, custodians });
       const inToken = list.some(({ standing }) => standing !== undefined);
       print(
         textTable(
@@ -86,7 +103,7 @@ function addOffice(keys: Command): void {
       );
       const names = custodians.map(({ name, locked }) => (locked ? `${name} (locked out)` : name));
       print(
-        `\nKeystore for ${environment} cards, revision ${String(revision)}. Custodians: ${names.join(", ") || "none"}.`,
+        `\nKeystore for ${environment} cards, ${opening.text}, revision ${String(revision)}. Custodians: ${names.join(", ") || "none"}.`,
       );
       for (const advice of adviceOn(answer)) print(`\n${advice}`);
     });

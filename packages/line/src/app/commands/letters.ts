@@ -19,8 +19,8 @@ import {
   tidyLetters,
   unsureBatches,
 } from "../letters.js";
-import { refuseFormerFiles } from "../former-files.js";
 import { Refusal } from "../problem.js";
+import { reprintLetters, toReprint } from "../reprint.js";
 import { addOpenCommand } from "./letters-open.js";
 import { withOrder } from "./order.js";
 import {
@@ -173,12 +173,22 @@ export function addLetterCommands(program: Command): void {
           // Whoever lacks a letter after an interruption at the end of a run gets it now.
           await numberLetters({ order, store, pins: planned.pins });
           const batches = await releaseLetters({ order, store, hsm, data, by, witness });
-          if (options.json === true) return printJson({ order, batches: told(batches) });
+          const without = stored.deliveredAt === undefined ? await toReprint(order, store) : [];
+          if (options.json === true)
+            return printJson({
+              order,
+              batches: told(batches),
+              ...(without.length === 0 ? {} : { toReprint: without }),
+            });
           print(
             batches.length === 0
               ? `No letter of order ${order} waits for its release: ${counted(await store.letters.list(order))}.`
               : `Order ${order}: ${batchesTold(batches)} released; they lie in ${data.letters(order)}, encrypted for the letter printer ("persoline letters open" there).`,
           );
+          for (const letter of without)
+            print(
+              `Letter ${letter} is void, and no other takes its place: before the order is delivered two people have it printed again, "persoline letters reprint ${letter}".`,
+            );
         },
         letterOperations,
         standing("letters.release", options),
@@ -199,29 +209,25 @@ export function addLetterCommands(program: Command): void {
       "\nExample:\n  $ persoline letters reprint L-0000017 --reason 'torn in the printer' --by 'A. Meyer' --witness 'B. Novak'",
     )
     .action(async (number: string, options: TwoOptions & { readonly reason: string }) => {
-      const isBatch = number.startsWith("B-");
       const order = await withStore(options, (store) =>
-        isBatch ? store.letters.orderOfBatch(number) : store.letters.orderOf(number),
+        number.startsWith("B-") ? store.letters.orderOfBatch(number) : store.letters.orderOf(number),
       );
       await withOrder(
         order,
         options,
         async ({ store, hsm, data, by }) => {
           const { reason, witness } = options;
-          const old = isBatch
-            ? (await store.letters.list(order))
-                .filter(({ batch, state }) => batch === number && state !== "void")
-                .toSorted((a, b) => (a.page ?? 0) - (b.page ?? 0))
-                .map(({ letter }) => letter)
-            : [number];
-          if (old.length === 0)
-            throw new Refusal(`all letters of batch ${number} are void: there is nothing to print again`);
-          // Before the old ones are void.
-          refuseFormerFiles(data, "letters", order);
-          const anew = await store.letters.reprint({ letters: old, reason, by, witness });
-          const only = anew.map(({ letter }) => letter);
-          const batches = await releaseLetters({ order, store, hsm, data, by, witness, only });
-          const pairs = old.map((letter, at) => ({ replaces: letter, letter: anew[at]?.letter }));
+          const { pairs, batches } = await reprintLetters({
+            order,
+            number,
+            reason,
+            by,
+            witness,
+            store,
+            hsm,
+            data,
+          });
+          const old = pairs.map(({ replaces }) => replaces);
           const former = new Set(
             (await store.letters.list(order)).flatMap(({ letter, batch }) =>
               batch !== undefined && old.includes(letter) ? [batch] : [],
@@ -238,7 +244,7 @@ export function addLetterCommands(program: Command): void {
               ...(gone.length === 0 ? {} : { takenAway: gone }),
             });
           for (const { replaces, letter } of pairs)
-            print(`Letter ${replaces} is void; ${String(letter)} takes its place.`);
+            print(`Letter ${replaces} is void; ${letter} takes its place.`);
           print(`Order ${order}: ${batchesTold(batches)} released.`);
           for (const said of await takenAway(order, store, gone)) print(said);
         },

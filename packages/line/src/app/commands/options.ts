@@ -6,6 +6,7 @@ import type { Hsm } from "../../devices/hsm/port.js";
 import { dataRoot, operator } from "../config.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { warn } from "../answer.js";
+import { endDue } from "../due-ends.js";
 import { askedFor, openKeystore, type Unlocking, whereKept } from "../key-file.js";
 import { nameBatches } from "../letter-drafts.js";
 import { mustHaveLostNoKeys } from "../lost-keys.js";
@@ -40,7 +41,7 @@ export const withPassphrase = (command: Command): Command =>
   command
     .option(
       "--passphrase-fd <number>",
-      "file descriptor the keystore's passphrase is read from (default: the key file beside it, or asked at the terminal)",
+      "file descriptor the keystore's passphrase is read from (default: the key file beside it opens it, or it is asked at the terminal; for the first test keys a key file is made)",
       whole,
     )
     .addOption(
@@ -137,6 +138,7 @@ export const withDecision = <T>(
       if (hsm === undefined) await mustHaveLostNoKeys(data, whereKept(data, unlocking), store);
       try {
         await refuseBrokenAudit({ store, data });
+        if (hsm !== undefined) await endDue(store, hsm);
         const done = await work(store, data, by, hsm);
         if (hsm !== undefined) await signAudit({ store, data, hsm });
         return done;

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { counted } from "../../ledger/counted.js";
 import type { Hsm, HsmOperation } from "../../devices/hsm/port.js";
@@ -6,21 +7,22 @@ import type { SecretFrom } from "../../devices/hsm/secret.js";
 import { gatherProofs } from "../../ledger/proof.js";
 import { proofLines, proofText } from "../../ledger/proof-text.js";
 import type { CardLine } from "../../ledger/report.js";
+import { noticedOf } from "../../plan/compile.js";
 import { readLine } from "../../stations/line-file.js";
 import type { StoredOrder } from "../../store/orders.js";
 import type { Store } from "../../store/store.js";
 import { refuseBrokenAudit, signAudit } from "../audit-heads.js";
 import { dataRoot } from "../config.js";
 import { type DataFolder, dataFolder } from "../data-folder.js";
+import { deliver } from "../deliver.js";
+import { endDue, endSecrets, notDestroyed } from "../due-ends.js";
 import { erase } from "../erase.js";
-import { holdersOf, registerOf } from "../hand-over.js";
 import { importOrder, judgeLevels } from "../import.js";
-import { readJob, readAnyProduct } from "../job.js";
+import { readJob } from "../job.js";
 import { openSecurityModule } from "../key-file.js";
 import { tidyLetters } from "../letters.js";
-import { refuseLost } from "../lost-bodies.js";
 import { mustKeepFor } from "../order-levels.js";
-import { Refusal } from "../problem.js";
+import { Refusal, WrongUsage } from "../problem.js";
 import { reachOf } from "../reach.js";
 import { refreshing } from "../refresh-reports.js";
 import { writeResult } from "../result-file.js";
@@ -42,6 +44,13 @@ import {
 
 type OrderOptions = DecisionOptions;
 
+interface DeliverOptions extends OrderOptions {
+  readonly printed: readonly string[];
+  readonly register?: string;
+  readonly wasDelivered?: boolean;
+  readonly witness?: string;
+}
+
 export function addOrderCommands(program: Command): void {
   const order = program.command("order").description("orders: take in, look at, give back");
 
@@ -62,6 +71,7 @@ export function addOrderCommands(program: Command): void {
           options,
           async (store) => {
             await refuseBrokenAudit({ store, data });
+            await endDue(store, hsm);
             const stored = await importOrder(
               job,
               { line, lineFile: job.order.line },
@@ -70,6 +80,7 @@ export function addOrderCommands(program: Command): void {
               await reachOf(line),
             );
             await signAudit({ store, data, hsm });
+            for (const one of noticedOf(job.planned)) print(`noticed: ${one}.`);
             if (options.json === true) printJson(shown(stored));
             else
               print(
@@ -89,20 +100,21 @@ export function addOrderCommands(program: Command): void {
     .action((options: CommonOptions) =>
       withStore(options, async (store) => {
         const orders = await store.orders.list();
-        if (options.json === true) printJson(orders.map(shown));
-        else if (orders.length === 0) print("There are no orders yet.");
+        const interrupted = (await store.orders.interrupted()).map((one) => ({
+          ...one,
+          state: "import interrupted" as const,
+        }));
+        if (options.json === true) printJson([...orders.map(shown), ...interrupted]);
+        else if (orders.length + interrupted.length === 0) print("There are no orders yet.");
         else
           print(
             textTable(
               ["order", "customer", "product", "records", "state", "imported"],
-              orders.map((one) => [
-                one.order,
-                one.customer,
-                one.product,
-                one.records,
-                one.state,
-                one.importedAt,
-              ]),
+              orders
+                .map((one) => [one.order, one.customer, one.product, one.records, one.state, one.importedAt])
+                .concat(
+                  interrupted.map((one) => [one.order, one.customer, one.product, 0, one.state, one.begunAt]),
+                ),
             ),
           );
       }),
@@ -124,10 +136,13 @@ export function addOrderCommands(program: Command): void {
           proofs.add(card.proof);
           cards.push(card);
         }
+        cards.sort((one, other) => Number(one.record) - Number(other.record));
         const proof = proofs.sums();
+        const alive = await notDestroyed(stored, store);
         if (options.json === true) {
           const proved = cards.map(({ record, serial, label, proof }) => ({ record, serial, label, proof }));
-          return printJson({ ...shown(stored), progress, proof, cards: proved });
+          const beware = alive === undefined ? {} : { beware: alive };
+          return printJson({ ...shown(stored), ...beware, progress, proof, cards: proved });
         }
         const { waiting, inProduction, produced, held, givenUp } = progress;
         print(
@@ -138,6 +153,7 @@ export function addOrderCommands(program: Command): void {
               ["product", stored.product],
               ["environment", stored.environment],
               ["state", stored.state],
+              ...(alive === undefined ? [] : [["beware", alive]]),
               ["input", stored.inputName],
               [
                 "records",
@@ -194,39 +210,41 @@ export function addOrderCommands(program: Command): void {
       (batch: string, others: readonly string[]) => [...others, batch],
       [],
     )
+    .option(
+      "--register <product.yaml>",
+      "a copy of the product that says which fields the access register takes, for an order whose own does not",
+    )
+    .option(
+      "--was-delivered",
+      "its cards were handed over before, and this database is from before that: two people say so",
+    )
+    .option("--witness <name>", "the second person, with --was-delivered")
     .addHelpText("after", "\nExample:\n  $ persoline order deliver 2026-117 --by 'A. Meyer'")
-    .action((number: string, options: OrderOptions & { readonly printed: readonly string[] }) =>
-      withOrder(number, options, async ({ stored, store, data, by, hsm }) => {
-        if (stored.deliveredAt !== undefined && (await hsm.endPins({ order: number })) === "ended") {
+    .action(async (number: string, options: DeliverOptions) => {
+      const wasDelivered = sayingSo(options);
+      await withOrder(number, options, async ({ stored, store, data, by, hsm, wasLeft }) => {
+        if (wasLeft || (await endSecrets(number, store, hsm))) {
           await store.sweep();
           if (options.json === true) return printJson({ order: number, state: stored.state, entered: 0 });
           return print(
             `Order ${number} was delivered already; what was left of its PINs' secrets is destroyed now.`,
           );
         }
-        const { product, planned } = await readAnyProduct(stored.spec.product);
-        await refuseLost(stored, store, data);
-        const roles = registerOf(product, stored.spec.product);
-        const holders =
-          roles === undefined
-            ? []
-            : await holdersOf(store, stored, { roles, cardNumber: product.cardNumber });
-        const { printed } = options;
-        const lettersEach = planned.pins.filter(({ letter }) => letter).length;
-        await store.orders.deliver({ order: number, by, holders, printed, lettersEach });
-        // After the accounts, which refuse what is not due: nothing that is undelivered loses its PINs, and the same command does what is left.
-        await hsm.endPins({ order: number });
-        // The PINs are gone from the tables; this takes them out of the file.
-        if (planned.pins.length > 0) await store.sweep();
-        const entered = holders.length;
-        if (options.json === true) return printJson({ order: number, state: "delivered", entered });
+        const { printed, register } = options;
+        const more = {
+          ...(register === undefined ? {} : { register: resolve(register) }),
+          ...(wasDelivered === undefined ? {} : { wasDelivered }),
+        };
+        const entered = await deliver({ stored, store, data, hsm, by, printed, ...more });
+        if (options.json === true)
+          return printJson({ order: number, state: "delivered", entered: entered ?? 0 });
         print(
-          roles === undefined
+          entered === undefined
             ? `Order ${number} is delivered; its cards open no gates.`
             : `Order ${number} is delivered; ${counted(entered, "card is", "cards are")} in the access register.`,
         );
-      }),
-    );
+      });
+    });
 
   withPassphrase(withData(order.command("release")))
     .description("let a held record go on: two people have looked why its cards failed")
@@ -264,8 +282,6 @@ export function addOrderCommands(program: Command): void {
         if (hsm !== undefined) await mustKeepFor(hsm, stored, []);
         await store.accounts.recount();
         await store.orders.close({ order: number, by });
-        // Its delivery may have been interrupted before this.
-        await hsm?.endPins({ order: number });
         if (options.json === true) return printJson({ order: number, state: "closed" });
         print(`Order ${number} is closed.`);
       }),
@@ -273,7 +289,7 @@ export function addOrderCommands(program: Command): void {
 
   withPassphrase(withData(order.command("erase")))
     .description(
-      "destroy the personal data of a closed order: database, pictures, letters, report pages; accounts and audit stay",
+      "destroy the personal data of a closed order, or of an import that was interrupted: database, pictures, letters, report pages; accounts and audit stay",
     )
     .argument("<number>", "order number")
     .requiredOption("--by <name>", "the first person")
@@ -301,6 +317,16 @@ export function addOrderCommands(program: Command): void {
             print("Gates go on knowing its cards by reference, zones and validity, without names.");
         }),
     );
+}
+
+/** The second of the two who say that an order was delivered before. Throws WrongUsage. */
+function sayingSo({ wasDelivered = false, by, witness }: DeliverOptions): string | undefined {
+  if (!wasDelivered && witness === undefined) return undefined;
+  if (!wasDelivered || by === undefined || witness === undefined)
+    throw new WrongUsage(
+      "--was-delivered takes two people who say so: name them with --by and --witness, which goes with it alone",
+    );
+  return witness;
 }
 
 function addGiveUpCommand(order: Command): void {
@@ -368,6 +394,8 @@ interface OrderInHand {
   readonly hsm: Hsm;
   readonly data: DataFolder;
   readonly by: string;
+  /** Secrets of it that were due were destroyed now: an interruption had left them. */
+  readonly wasLeft: boolean;
 }
 
 /** An order with its data key released for the time of one command. */
@@ -392,9 +420,10 @@ export async function withOrder<T>(
       store.orders.unlock(number, key);
       key.fill(0);
       await refuseBrokenAudit({ store, data });
+      const ended = await endDue(store, hsm);
       // What an interruption left of its letters, whatever this command is for.
       await tidyLetters(number, store, data);
-      const done = await work({ stored, store, hsm, data, by });
+      const done = await work({ stored, store, hsm, data, by, wasLeft: ended.includes(number) });
       await signAudit({ store, data, hsm });
       return done;
     } finally {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { capacity, chipWork, headsFor } from "../../stations/capacity.js";
 import { readLine } from "../../stations/line-file.js";
+import { noticedOf } from "../../plan/compile.js";
 import { figuresText } from "../../plan/laser/index.js";
 import { facesDesk } from "../faces.js";
 import { prepareRecord, readJob } from "../job.js";
@@ -42,7 +43,8 @@ export function addPlanCommand(program: Command): void {
 async function plan(file: string, options: PlanOptions): Promise<void> {
   const job = await readJob(file);
   const line = await readLine(options.line ?? job.order.line);
-  const noticed = await refuseSharedKeys(job.planned.product, job.order.product, chipsOf(line));
+  const shared = await refuseSharedKeys(job.planned.product, job.order.product, chipsOf(line));
+  const noticed = [...shared, ...noticedOf(job.planned)];
   const faces = facesDesk(1);
   try {
     const example = prepareRecord(job, await recordOf(job, 1, options));

@@ -55,15 +55,14 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
   let signals = 0;
   let progress = "";
   // A person is told also where only the result is wanted.
-  const desk = deskScreen({
-    say: options.json === true ? warn : (text) => shown.say(text),
-    live: shown.live,
-  });
+  const tell = options.json === true ? warn : (text: string) => shown.say(text);
+  const desk = deskScreen({ say: tell, live: shown.live });
   const onSignal = (): void => {
     signals++;
     if (stop === undefined || signals > 1) {
       // Nothing is lost by this: what is in work is taken up by the next run.
       refuseJson({ code: "interrupted", message: "interrupted: run the same command again" });
+      shown.say("Interrupted: the same command goes on where it was.");
       process.exit(exitCode.refused);
     }
     shown.say("Stopping: cards in work are brought to a safe end (once more Ctrl-C ends at once).");
@@ -91,8 +90,9 @@ async function run(orderFile: string, options: RunOptions): Promise<void> {
         clearInterval(timer);
         if (shown.live) shown.draw([`${doing} ${String(done)}/${String(of)}`]);
       },
-      onLine: ({ file, view, stop: stopLine, planned }) => {
+      onLine: ({ file, view, stop: stopLine, planned, noticed }) => {
         stop = stopLine;
+        for (const one of noticed) tell(`noticed: ${one}.`);
         const simulated = simulatedDevices(file).join(", ");
         shown.say(
           `Line ${file.line}, mode ${file.mode}. Simulated: ${simulated === "" ? "nothing" : simulated}.`,

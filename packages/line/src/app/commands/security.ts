@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { existsSync } from "node:fs";
 import { type CapabilityReport, hsmOperations } from "../../devices/hsm/port.js";
 import { openKeystore, surveyModule, type Unlocking, whereKept } from "../key-file.js";
+import { openingOf, warnOf } from "../opened-by.js";
 import { mustHaveLostNoKeys } from "../lost-keys.js";
 import { knownDataFolder } from "../data-folder.js";
 import { dataRoot } from "../config.js";
@@ -39,8 +40,12 @@ export function addSecurityCommand(program: Command): void {
       }
       try {
         const [report, keys] = await Promise.all([hsm.capabilities(), hsm.keys()]);
-        if (options.json === true) return printJson({ ...report, keys });
-        print(`${report.provider}, ${report.environment} keys; memory: ${report.swap.detail}\n`);
+        const opening = openingOf(data, isToken);
+        warnOf(opening);
+        if (options.json === true) return printJson({ ...report, openedBy: opening.by, keys });
+        print(
+          `${report.provider}, ${report.environment} keys, ${opening.text}; memory: ${report.swap.detail}\n`,
+        );
         print(operationTable(report));
         const listed = keys.map(({ name, use, algorithm, kcv, published }) => [
           name,

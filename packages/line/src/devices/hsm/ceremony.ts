@@ -1,17 +1,19 @@
 /** Making a keystore: keys are born inside the vault's process and leave it only sealed. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { equalConstantTime, hex, unhex } from "@persoline/card/bytes";
 import { nodeCrypto } from "@persoline/card/node";
 import { random } from "./draw.js";
+import { putDurably } from "./durable.js";
 import { ed25519Of } from "./ed25519-seed.js";
 import { isKnownKey } from "./office/known-keys.js";
 import { drawKey } from "./office/pieces.js";
 import { wipeValues } from "./key-section.js";
-import { KeystoreProblem, type StoredKey, sealKeystore, type Unlock, writeDurably } from "./keystore.js";
+import { bearKeystore, KeystoreProblem, keystoreIsThere, type StoredKey, type Unlock } from "./keystore.js";
 import type { PaymentUse } from "./keyring.js";
 import { lineKeyFile, pemOf } from "./line-key.js";
+import { mustBeLong } from "./office/passphrase.js";
 import { drawIssuerKey, isRsa, publicOf, type RsaAlgorithm, toldKey } from "./payment/issuer-key.js";
 import type { Environment, KeyDescription } from "./port.js";
 
@@ -86,11 +88,16 @@ export const isElliptic = (use: KeyDescription["use"]): boolean =>
   use === "scp11" || use === "card-authority";
 export const keyBytes = { "AES-128": 16, "AES-192": 24, "AES-256": 32, "3DES": 16, "P-256": 32 } as const;
 
-/** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem. */
+/** Throws KeystoreProblem ("exists"): before anybody types a passphrase for it. */
+export function mustBeNew(file: string): void {
+  if (existsSync(file)) throw keystoreIsThere(file);
+}
+
+/** Makes the key file (if it is opened by one and there is none yet) and the keystore. Never overwrites. Throws KeystoreProblem, OfficeRefusal for a passphrase that is too short. */
 export function makeKeystore(ceremony: Ceremony): void {
   const { file, environment, unlock, keys } = ceremony;
-  if (existsSync(file))
-    throw new KeystoreProblem("exists", `${file}: there is a keystore already; it is never overwritten`);
+  mustBeNew(file);
+  if ("passphrase" in unlock) mustBeLong("a keystore's", unlock.passphrase);
   if (environment === "live" && keys.some(isPublished)) {
     throw new KeystoreProblem("environment", "published test keys are refused in a live keystore");
   }
@@ -126,10 +133,9 @@ export function makeKeystore(ceremony: Ceremony): void {
       value: Buffer.from(machines.stripeEncoder, "base64"),
     });
   try {
-    if ("keyFile" in unlock && !existsSync(unlock.keyFile)) {
-      writeDurably(unlock.keyFile, random(32));
-    }
-    sealKeystore(file, environment, stored, unlock);
+    // Where another made one just now, that one opens this keystore too.
+    if ("keyFile" in unlock && !existsSync(unlock.keyFile)) putDurably(unlock.keyFile, random(32));
+    bearKeystore(file, environment, stored, unlock);
   } catch (problem) {
     machines.unmake();
     throw problem;
@@ -247,17 +253,9 @@ export function machineKeys(
 
 /** What was encrypted for the private half that is there could be opened by nothing else. */
 function writeNew(file: string, pem: string): void {
-  if (existsSync(file))
+  if (existsSync(file) || !putDurably(file, pem))
     throw new KeystoreProblem(
       "exists",
       `${file}: there is a private key already, and it is never overwritten: put the keystore back that belongs to it, or move it away if nothing was encrypted for it`,
     );
-  // Another process may have been quicker.
-  closeSync(openSync(file, "wx", 0o600));
-  try {
-    writeDurably(file, pem);
-  } catch (problem) {
-    rmSync(file, { force: true });
-    throw problem;
-  }
 }

@@ -3,19 +3,10 @@
  * vault's own process opens it.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
 import { hashRawSync } from "@node-rs/argon2";
 import { random } from "./draw.js";
+import { putDurably, writeDurably } from "./durable.js";
 import { parseSections, parseText, sectionsOf } from "./key-section.js";
 import { emptyBook, type Keep, type OfficeBook } from "./office/types.js";
 import type { Environment, KeyDescription } from "./port.js";
@@ -130,17 +121,42 @@ function readKeyFile(file: string): Uint8Array {
   return bytes;
 }
 
+interface KeystoreState {
+  readonly revision: number;
+  readonly book: OfficeBook;
+}
+const newborn: KeystoreState = { revision: 1, book: emptyBook };
+
 /** Writes the file anew: a temporary one, synced, then renamed. */
 export function sealKeystore(
   file: string,
   environment: Environment,
   keys: readonly StoredKey[],
   unlock: Unlock,
-  { revision, book }: { readonly revision: number; readonly book: OfficeBook } = {
-    revision: 1,
-    book: emptyBook,
-  },
+  state: KeystoreState = newborn,
 ): void {
+  writeDurably(file, sealed(environment, keys, unlock, state));
+}
+
+/** At its birth. Throws KeystoreProblem ("exists") when another was quicker, which stays as it is. */
+export function bearKeystore(
+  file: string,
+  environment: Environment,
+  keys: readonly StoredKey[],
+  unlock: Unlock,
+): void {
+  if (!putDurably(file, sealed(environment, keys, unlock, newborn))) throw keystoreIsThere(file);
+}
+
+export const keystoreIsThere = (file: string): KeystoreProblem =>
+  new KeystoreProblem("exists", `${file}: there is a keystore already; it is never overwritten`);
+
+function sealed(
+  environment: Environment,
+  keys: readonly StoredKey[],
+  unlock: Unlock,
+  { revision, book }: KeystoreState,
+): string {
   const salt = b64(random(16));
   const how =
     "passphrase" in unlock
@@ -157,37 +173,11 @@ export function sealKeystore(
   const iv = random(12);
   const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(associated(head));
   const clear = sectionsOf({ keys, book }, key);
-  const sealed = Buffer.concat([cipher.update(clear), cipher.final()]);
+  const text = Buffer.concat([cipher.update(clear), cipher.final()]);
   clear.fill(0);
   key.fill(0);
-  const content: KeystoreFile = { ...head, iv: b64(iv), tag: b64(cipher.getAuthTag()), sealed: b64(sealed) };
-  writeDurably(file, `${JSON.stringify(content, null, 2)}\n`);
-}
-
-/** Written under another name, synced, renamed: after a power failure the file is whole or not there. */
-export function writeDurably(file: string, content: string | Uint8Array): void {
-  const temporary = `${file}.new`;
-  const handle = openSync(temporary, "w", 0o600);
-  try {
-    // All of it or an error: a single write on a full disk may end in the middle and call that a success.
-    writeFileSync(handle, content);
-    fsyncSync(handle);
-  } catch (problem) {
-    rmSync(temporary, { force: true });
-    throw new Error(
-      `${file} could not be written (${problem instanceof Error ? problem.message : "no reason"}): it is as it was before, and nothing was done. Make room on the disk, then run the same command again`,
-      { cause: problem },
-    );
-  } finally {
-    closeSync(handle);
-  }
-  renameSync(temporary, file);
-  const folder = openSync(dirname(file), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  const content: KeystoreFile = { ...head, iv: b64(iv), tag: b64(cipher.getAuthTag()), sealed: b64(text) };
+  return `${JSON.stringify(content, null, 2)}\n`;
 }
 
 /** What opens it. Throws KeystoreProblem where there is none, or it is not ours. */

@@ -1,4 +1,6 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -49,3 +51,42 @@ test("the keystore itself: a wrong passphrase counts, the right one clears the c
       expect.objectContaining({ name: "KeystoreProblem", code: "locked" }) as Error,
     );
 });
+
+test("of many tries at the same moment each is counted: five are heard, the others find it locked", async () => {
+  const script = `
+    const [module, begin, ...keystores] = process.argv.slice(1);
+    const { beginTry } = await import(module);
+    while (Date.now() < Number(begin));
+    const told = keystores.map((keystore) => {
+      try {
+        beginTry(keystore);
+        return "heard";
+      } catch (problem) {
+        return problem.code;
+      }
+    });
+    process.stdout.write(JSON.stringify(told));`;
+  const module = new URL("../../../dist/devices/hsm/lock-out.js", import.meta.url).href;
+  const names = Array.from({ length: 20 }, (_, at) => `keystore-${String(at)}.json`);
+  const begin = String(Date.now() + 2500);
+  const rivals = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const keystores = names.map((name) => join(folder, name));
+      const rival = spawn(
+        process.execPath,
+        ["--input-type=module", "-e", script, module, begin, ...keystores],
+        {
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
+      const [said] = (await once(rival.stdout, "data")) as [Buffer];
+      return JSON.parse(said.toString()) as readonly string[];
+    }),
+  );
+  const each = [...Array<string>(5).fill("heard"), ...Array<string>(3).fill("locked")];
+  for (const [at, name] of names.entries()) {
+    expect([name, rivals.map((told) => told[at] ?? "").toSorted()]).toEqual([name, each]);
+    expect(JSON.parse(readFileSync(join(folder, `${name}.tries`), "utf8"))).toMatchObject({ wrong: 5 });
+  }
+  expect(readdirSync(folder)).toHaveLength(names.length);
+}, 60_000);

@@ -13,7 +13,8 @@ import { random } from "@persoline/card/node";
 import type { KeyRef, Serial } from "@persoline/card/program";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { forms, inMemory, whileStill } from "../../app/leak.test.data.js";
-import { sealKeystore, type StoredKey, writeDurably } from "./keystore.js";
+import { writeDurably } from "./durable.js";
+import { sealKeystore, type StoredKey } from "./keystore.js";
 import { openVault } from "./vault.js";
 
 let folder: string;

@@ -35,6 +35,7 @@ async function asked(
     "its data key for the store alone": await saidBy(hsm.releaseDataKey({ order, sealed })),
     "its PIN into a card": (await honestAttempt(hsm, secrets)).said,
     "its PIN in a letter": await saidBy(hsm.writeLetters({ order, batch: "B1", letters: [letter], file })),
+    "its PIN in a letter, tried": await saidBy(hsm.tryLetters({ order, letters: [letter] })),
     "a track 2, of its PIN and its prepared card": await saidBy(
       hsm.judgeTrack2({ secrets, application, track2: new Uint8Array(19) }),
     ),
@@ -63,6 +64,10 @@ export async function endedOrders(opened: () => Promise<Hsm>, folder: string): P
       const since = await opened();
       processes.push(since);
       for (const [who, hsm] of Object.entries({ before, ends, since })) {
+        const { order: number } = order.secrets;
+        const ended = String(await hsm.havePinsEnded({ order: number }));
+        const shouldBe = String(expected("its PIN into a card") !== "made");
+        said.push({ way: `${when}, ${who}: whether ${number} ended`, said: ended, expected: shouldBe });
         const file = join(folder, `${String(++letters)}.letters`);
         const answers = await asked(hsm, order, { sealed: key, file });
         for (const [what, answer] of Object.entries(answers))

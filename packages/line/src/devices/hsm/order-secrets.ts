@@ -93,6 +93,11 @@ export class OrderSecrets {
     refuseEnded(order, end, this.#standing(order, end));
   }
 
+  /** Nothing that was sealed under it opens any more. */
+  hasEnded(order: string, end: OrderEnd): boolean {
+    return ["destroyed", "interrupted"].includes(this.#standing(order, end));
+  }
+
   missing(order: string, end: OrderEnd): VaultRefusal {
     return new VaultRefusal(
       `${this.#shelf.placeOf(nameOf(order, end))} is missing: without it what was sealed for order ${order} does not open. Restore this file from the newest backup; nothing was opened, nothing sent`,

@@ -3,23 +3,21 @@
  * at all, and goes one way: what was destroyed leaves a note in its place, and is never made again. So processes that work on one data folder
  * at the same time lose nothing of each other's.
  */
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
-  linkSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
-  writeFileSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { writeDurably } from "./keystore.js";
+import { dirname, join } from "node:path";
+import { NoHardLinks } from "../hard-link.js";
+import { draftsOf, putDurably, syncFolder, writeDurably } from "./durable.js";
 
 export interface Shelf {
   /** As people are told of it. */
@@ -58,32 +56,24 @@ function folderShelf(folder: string): Shelf {
     put: (name, content) => {
       makeFolder(folder);
       const file = fileOf(name);
-      // Of this call alone: another process may be making the same file.
-      const temporary = `${file}.${randomBytes(8).toString("hex")}.new`;
       try {
-        writeWhole(temporary, content);
-        // A name for what is whole and on the disk; unlike renaming it takes nothing's place.
-        linkSync(temporary, file);
+        putDurably(file, content);
       } catch (problem) {
-        if (!isCoded(problem, "EEXIST")) throw unwritten(file, problem);
-      } finally {
-        rmSync(temporary, { force: true });
+        // Whoever destroyed it in this moment swept the draft away, and left the note before.
+        if (!isCoded(problem, "ENOENT") || !existsSync(file)) throw unwritten(file, problem);
       }
-      // Also when another made it just now: its maker may not have come so far.
-      syncFolder(folder);
     },
     destroy: (name, note) => {
       makeFolder(folder);
       const file = fileOf(name);
-      if (existsSync(file)) overwrite(file);
       try {
+        overwrite(file, note);
         writeDurably(file, note);
+        // Left by a process that was killed while it made the file: the second name of the same bytes, or of a secret that was never used.
+        for (const draft of draftsOf(file)) if (!isBegun(draft, note)) rmSync(draft, { force: true });
       } catch (problem) {
         throw unwritten(file, problem);
       }
-      // Left by a process that was killed while it made the file: the second name of the same bytes, or of a secret that was never used.
-      for (const left of readdirSync(folder))
-        if (left.startsWith(`${basename(file)}.`)) rmSync(fileOf(left), { force: true });
       syncFolder(folder);
     },
   };
@@ -109,11 +99,15 @@ export function memoryShelf(): Shelf {
 const isCoded = (problem: unknown, code: string): boolean =>
   problem instanceof Error && "code" in problem && problem.code === code;
 
-const unwritten = (file: string, problem: unknown): Error =>
-  new Error(
-    `${file} could not be written (${problem instanceof Error ? problem.message : "no reason"}): make room on the disk, then run the same command again, and it does the rest`,
+function unwritten(file: string, problem: unknown): unknown {
+  if (!(problem instanceof Error) || problem instanceof NoHardLinks) return problem;
+  const { message } = problem.cause instanceof Error ? problem.cause : problem;
+  const isFull = /\b(?:ENOSPC|EDQUOT|EFBIG)\b/.test(message);
+  return new Error(
+    `${file} could not be written (${message}): ${isFull ? "make room on the disk" : "see to that"}, then run the same command again, and it does the rest`,
     { cause: problem },
   );
+}
 
 function makeFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -121,32 +115,33 @@ function makeFolder(folder: string): void {
   syncFolder(dirname(folder));
 }
 
-function writeWhole(file: string, content: Uint8Array): void {
-  const handle = openSync(file, "wx", 0o600);
+/** What another process that destroys the same file is writing, or has written: it holds nothing, and is that process's. */
+function isBegun(draft: string, note: Uint8Array): boolean {
   try {
-    // All of it or an error: a single write on a full disk may end in the middle and call that a success.
-    writeFileSync(handle, content);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    const content = readFileSync(draft);
+    return content.equals(note.subarray(0, content.length));
+  } catch (problem) {
+    if (isCoded(problem, "ENOENT")) return true;
+    throw problem;
   }
 }
 
-/** In its own place on the disk, before the name goes; what a disk keeps underneath (flash, snapshots) is beyond a program's reach. */
-function overwrite(file: string): void {
-  const handle = openSync(file, "r+");
+/**
+ * In its own place on the disk, before the name goes; what a disk keeps underneath (flash, snapshots) is beyond a program's reach. Nothing to do
+ * where there is none, or another process's note by now.
+ */
+function overwrite(file: string, note: Uint8Array): void {
+  let handle: number;
   try {
-    const nothing = new Uint8Array(statSync(file).size);
+    handle = openSync(file, "r+");
+  } catch (problem) {
+    if (isCoded(problem, "ENOENT")) return;
+    throw problem;
+  }
+  try {
+    if (readFileSync(handle).equals(note)) return;
+    const nothing = new Uint8Array(fstatSync(handle).size);
     for (let at = 0; at < nothing.length; ) at += writeSync(handle, nothing, at, nothing.length - at, at);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, "r");
-  try {
     fsyncSync(handle);
   } finally {
     closeSync(handle);

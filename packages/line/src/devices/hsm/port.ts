@@ -210,12 +210,15 @@ export interface LetterAsk {
   readonly addressee: string;
 }
 
-export interface LettersAsk {
+/** A page each, in this order; at most `lettersABatch`. */
+export interface LetterPages {
   readonly order: string;
+  readonly letters: readonly LetterAsk[];
+}
+
+export interface LettersAsk extends LetterPages {
   /** The batch's number: it stands on each page. */
   readonly batch: string;
-  /** A page each, in this order; at most `lettersABatch`. */
-  readonly letters: readonly LetterAsk[];
   readonly file: string;
 }
 
@@ -329,6 +332,8 @@ export interface Hsm extends SecurityModule {
    * never written over.
    */
   writeLetters(ask: LettersAsk): Promise<void>;
+  /** Whether a batch of them would be written: opens each PIN as `writeLetters` does, is refused as it is, writes and tells nothing. */
+  tryLetters(ask: LetterPages): Promise<void>;
 
   /** Is an issuer's file, known by its digest, of whom it says? Nothing of it may be read before the answer is "right". */
   proveIssuerFile(ask: IssuerFileAsk): Promise<"right" | "wrong">;
@@ -388,6 +393,8 @@ export interface Hsm extends SecurityModule {
     readonly policy?: readonly string[];
   }): Promise<Uint8Array>;
 
+  /** Whether `endPins` or `endOrder` was asked for the order before, also where it was interrupted: no PIN of it opens any more. */
+  havePinsEnded(ask: { readonly order: string }): Promise<boolean>;
   /**
    * Destroys, for good, what the order's PINs, groupings and prepared payment cards are sealed under: from then on no copy of the database opens
    * them. For after the delivery. "ended-before": there was nothing left to do. Interrupted, the same call does the rest.

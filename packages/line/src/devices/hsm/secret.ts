@@ -4,10 +4,17 @@
  */
 import { closeSync } from "node:fs";
 import { readAll } from "./office/counter.js";
+import { mustBeLong } from "./office/passphrase.js";
+import { OfficeRefusal } from "./office/refusal.js";
 import { typedBeside } from "./office/terminal.js";
 
-/** `fd`: of this process; `question`: asked at the terminal, unseen, and `instead` says what else can be done where there is none. */
-export type SecretFrom = { readonly fd: number } | { readonly question: string; readonly instead: string };
+/**
+ * `fd`: of this process; `question`: asked at the terminal, unseen, and `instead` says what else can be done where there is none. `again`: the
+ * question a second time, for a passphrase that is chosen now and would be lost by a slip of the keyboard.
+ */
+export type SecretFrom =
+  | { readonly fd: number }
+  | { readonly question: string; readonly instead: string; readonly again?: string };
 
 /** A secret, where a caller has it himself, or where it comes from. */
 export type Secret = string | SecretFrom;
@@ -15,12 +22,25 @@ export type Secret = string | SecretFrom;
 /** The one descriptor that a module's process may be given for it, as it is numbered there. */
 export const SECRET = 5;
 
-/** Throws OfficeRefusal where there is no terminal, when it is interrupted, and for what is too long. */
+/** Throws OfficeRefusal where there is no terminal, when two typings differ, when it is interrupted, and for what is too long. */
 export async function secretOf(secret: Secret): Promise<string> {
   if (typeof secret === "string") return secret;
-  if (!("fd" in secret)) return typedBeside(secret.question, secret.instead);
+  if (!("fd" in secret)) return typedSecret(secret);
   const text = readAll(secret.fd);
   closeSync(secret.fd);
+  return text;
+}
+
+async function typedSecret({
+  question,
+  instead,
+  again,
+}: Exclude<SecretFrom, { fd: number }>): Promise<string> {
+  const text = await typedBeside(question, instead);
+  if (again === undefined) return text;
+  mustBeLong("a keystore's", text);
+  if ((await typedBeside(again, instead)) !== text)
+    throw new OfficeRefusal("the two passphrases differ; nothing was made");
   return text;
 }
 

@@ -26,6 +26,7 @@ import { judgeTrack2, stripeAgain } from "./payment/tracks.js";
 import {
   type CapabilityReport,
   type Hsm,
+  type LetterPages,
   lettersABatch,
   type PaymentCardAsk,
   paymentsAtOnce,
@@ -111,6 +112,31 @@ export function vaultCalls(
   /** What is said of a payment card is said of an open order's own. */
   const listedIn = ({ secrets, application }: PaymentCardAsk): ListedCard =>
     policies.payment(secrets, application);
+  /** Gives a batch's pages to `work` and wipes their PINs. Throws VaultRefusal for letters that are not written. */
+  const onPages = <T>({ order, letters }: LetterPages, work: (pages: readonly Page[]) => T): T => {
+    if (letters.length === 0 || letters.length > lettersABatch)
+      throw new VaultRefusal(`a batch has 1 to ${lettersABatch} letters, not ${letters.length}`);
+    if (ring.environment === "live" && ring.lettersOf !== order)
+      throw new VaultRefusal(
+        `letters of live cards are written while two custodians stand for them, and none stood for order ${order}`,
+      );
+    const telling = letters.find(({ addressee }) => hasAccountNumber(addressee));
+    if (telling !== undefined)
+      throw new VaultRefusal(`letter ${telling.letter} would tell an account number beside its PIN`);
+    const list = policies.letters(order);
+    const pages: Page[] = [];
+    try {
+      for (const { record, name, sealed, letter, addressee } of letters) {
+        // What a card drew goes into no other, and has its letter all the same.
+        const listed = listOf(sealed) === NO_CARD ? { policy: NO_CARD } : list;
+        const digits = again(() => unseal(ring, { purpose: "pin", order, record, name, ...listed }, sealed));
+        pages.push({ letter, addressee, digits });
+      }
+      return work(pages);
+    } finally {
+      for (const { digits } of pages) digits.fill(0);
+    }
+  };
   const issuerValues = new WrappedValues();
   const iccKeys = new IccKeys((length) => again(() => random(length)));
   const close = (id: SessionId): void => sessions.close(id);
@@ -272,35 +298,17 @@ export function vaultCalls(
         }
       });
     },
-    writeLetters: async ({ order, batch, letters, file }) => {
-      if (letters.length === 0 || letters.length > lettersABatch)
-        throw new VaultRefusal(`a batch has 1 to ${lettersABatch} letters, not ${letters.length}`);
-      if (ring.environment === "live" && ring.lettersOf !== order)
-        throw new VaultRefusal(
-          `letters of live cards are written while two custodians stand for them, and none stood for order ${order}`,
-        );
-      const telling = letters.find(({ addressee }) => hasAccountNumber(addressee));
-      if (telling !== undefined)
-        throw new VaultRefusal(`letter ${telling.letter} would tell an account number beside its PIN`);
-      const list = policies.letters(order);
-      const pages: Page[] = [];
-      let content: string;
-      try {
-        for (const { record, name, sealed, letter, addressee } of letters) {
-          // What a card drew goes into no other, and has its letter all the same.
-          const listed = listOf(sealed) === NO_CARD ? { policy: NO_CARD } : list;
-          const digits = again(() =>
-            unseal(ring, { purpose: "pin", order, record, name, ...listed }, sealed),
-          );
-          pages.push({ letter, addressee, digits });
-        }
-        const sign = (bytes: Uint8Array) => again(() => ring.sign(bytes));
-        content = sealBatch(ring.letterPrinter(), sign, { batch, order, letters: pages });
-      } finally {
-        for (const { digits } of pages) digits.fill(0);
-      }
+    writeLetters: async ({ batch, file, ...ask }) => {
+      const content = onPages(ask, (letters) =>
+        sealBatch(ring.letterPrinter(), (bytes) => again(() => ring.sign(bytes)), {
+          batch,
+          order: ask.order,
+          letters,
+        }),
+      );
       await storeBatch({ batch, file, content });
     },
+    tryLetters: (ask) => onPages(ask, () => void ring.letterPrinter()),
 
     proveIssuerFile: (ask) => (proveIssuerFile(ring, ask) ? "right" : "wrong"),
     takeIssuerRecords: (ask) => takeIssuerRecords(ring, ask, policies.digestFor(ask.order), issuerValues),
@@ -344,6 +352,7 @@ export function vaultCalls(
       policies.released(order, unlisted ? undefined : policy);
       return key;
     },
+    havePinsEnded: ({ order }) => ring.orders.hasEnded(order, "delivery"),
     endPins: ({ order }) => (ring.orders.end(order, "delivery") ? "ended" : "ended-before"),
     endOrder: ({ order }) => {
       policies.end(order);

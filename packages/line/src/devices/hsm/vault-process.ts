@@ -1,5 +1,5 @@
 /** The vault's own process: keys are clear only here. */
-import { makeKeystore } from "./ceremony.js";
+import { makeKeystore, mustBeNew } from "./ceremony.js";
 import { Keyring } from "./keyring.js";
 import { environmentOf, type Unlock } from "./keystore.js";
 import { officeHead } from "./office/acts.js";
@@ -28,7 +28,14 @@ serve<VaultCeremony, VaultUnlock>({
   make: async ({ unlock, ...ceremony }, { hear, swapAccepted }) => {
     selfTest();
     mustStayInMemory(ceremony.environment, swapAccepted);
-    makeKeystore({ ...ceremony, unlock: await opening(unlock, hear) });
+    mustBeNew(ceremony.file);
+    const opened = await opening(unlock, hear);
+    const release = holdOffice(ceremony.file);
+    try {
+      makeKeystore({ ...ceremony, unlock: opened });
+    } finally {
+      release();
+    }
   },
   open: async (file, unlock, { hear, hearOther, swapAccepted, deed }) => {
     selfTest();

@@ -355,15 +355,17 @@ describe("PINs and letters", () => {
     await openOrder(hsm, "A-4", anyPin());
     const sealed = await hsm.drawPin({ order: "A-4", record: 7, name: "pin", length: 6 });
     const one = { record: 7, name: "pin", sealed, letter: "L1", addressee: "Canary Addressee" };
-    await expect(
-      hsm.writeLetters({ ...whose, letters: [one, { ...one, record: 8, letter: "L2" }] }),
-    ).rejects.toThrow("belongs elsewhere");
     for (const [letters, why] of [
       [[], "1 to 250 letters, not 0"],
       [Array.from({ length: 251 }, () => one), "not 251"],
       [[{ ...one, addressee: "Ada, 9999 0100 0000 0011" }], "letter L1 would tell an account number"],
-    ] as const)
+      [[one, { ...one, record: 8, letter: "L2" }], "belongs elsewhere"],
+    ] as const) {
       await expect(hsm.writeLetters({ ...whose, letters })).rejects.toThrow(why);
+      await expect(hsm.tryLetters({ order: whose.order, letters })).rejects.toThrow(why);
+    }
+    // A try that comes out well has written nothing either, and tells nothing.
+    expect(await hsm.tryLetters({ order: whose.order, letters: [one] })).toBeUndefined();
     expect(existsSync(whose.file)).toBe(false);
     const letters = Array.from({ length: 250 }, (_, n) => ({ ...one, letter: `L${String(n + 1)}` }));
     await hsm.writeLetters({ ...whose, letters });
@@ -477,19 +479,29 @@ describe("the keystore", () => {
     expect(statSync(at("keystore.json")).mode & 0o077).toBe(0);
   });
 
+  const right = "the right passphrase";
   it("opens by its passphrase only", async () => {
     const file = at("by-passphrase.json");
     await createKeystore({
       file,
       environment: "test",
-      unlock: { passphrase: "right" },
+      unlock: { passphrase: right },
       keys: [],
       letterPrinter: { writePrivateKeyTo: at("p2.pem") },
     });
     await expect(openVault({ file, unlock: { passphrase: "wrong" } })).rejects.toMatchObject({
       code: "wrong-passphrase",
     });
-    await (await openVault({ file, unlock: { passphrase: "right" } })).close();
+    await (await openVault({ file, unlock: { passphrase: right } })).close();
+  });
+
+  it.each(["", "a", "eleven char"])("is not made under the passphrase %j", async (passphrase) => {
+    const file = at("short.json");
+    const letterPrinter = { writePrivateKeyTo: at("p3.pem") };
+    await expect(
+      createKeystore({ file, environment: "test", unlock: { passphrase }, keys: [], letterPrinter }),
+    ).rejects.toThrow("a keystore's passphrase has at least 12 characters");
+    expect([file, at("p3.pem")].filter((one) => existsSync(one))).toEqual([]);
   });
 
   it("refuses a file that was altered anywhere, is newer, or is not there", async () => {

@@ -14,8 +14,8 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 test("a body is held once, and free again when it was let go", () => {
   const held = hold(dir);
-  expect(hold(dir)).toEqual({ heldBy: process.pid });
-  expect(servedBy(dir)).toBe(process.pid);
+  expect(hold(dir)).toEqual({ heldBy: `process ${String(process.pid)}` });
+  expect(servedBy(dir)).toBe(`process ${String(process.pid)}`);
   if ("release" in held) held.release();
   expect(servedBy(dir)).toBeUndefined();
   expect("release" in hold(dir)).toBe(true);
@@ -39,7 +39,10 @@ test("bodies in the machine are those of the line that runs, all others are not,
   );
   expect(inMachineOf(dir, inside ?? "")).toBeUndefined();
   const held = holdMachine(dir, "carousel");
-  expect(inMachineOf(dir, inside ?? "")).toEqual({ line: "carousel", heldBy: process.pid });
+  expect(inMachineOf(dir, inside ?? "")).toEqual({
+    line: "carousel",
+    heldBy: `process ${String(process.pid)}`,
+  });
   expect(inMachineOf(dir, outside ?? "")).toBeUndefined();
   if ("release" in held) held.release();
   expect(inMachineOf(dir, inside ?? "")).toBeUndefined();

@@ -9,7 +9,7 @@ import { holderOf, take, type Taken } from "../hold.js";
 const noteIn = (dir: string): string => join(dir, "served.json");
 
 /** The process that serves the body of this folder; undefined when none does. */
-export const servedBy = (dir: string): number | undefined => holderOf(noteIn(dir));
+export const servedBy = (dir: string): string | undefined => holderOf(noteIn(dir));
 
 /** Takes a body, and answers what lets go of it again; or the process that has it. */
 export const hold = (dir: string): Taken => take(noteIn(dir));
@@ -25,7 +25,7 @@ export const holdMachine = (root: string, line: string): Taken => take(join(root
 export function inMachineOf(
   root: string,
   dir: string,
-): { readonly line: string; readonly heldBy: number } | undefined {
+): { readonly line: string; readonly heldBy: string } | undefined {
   if (relative(root, dir).split(sep)[0] !== machine) return undefined;
   for (const note of readdirSync(root)) {
     const line = lineIn(note);

@@ -16,6 +16,7 @@ import type { VirtualCard } from "@persoline/card/virtual";
 import { DeviceFault } from "../problem.js";
 import type { Place, TrayPlace } from "../transport/port.js";
 import { type Bin, isBin } from "../transport/port.js";
+import { thisProcess } from "../hold.js";
 import { servedBy } from "./body-hold.js";
 import { type EepromFile, openEeprom } from "./eeprom-file.js";
 import {
@@ -154,11 +155,8 @@ export class ShopFloor {
   /** The chip of any body, wherever it lies (for gates and inspection). The caller closes `eeprom`. */
   loadCard(dir: string): { readonly card: VirtualCard; readonly eeprom: EepromFile } {
     const holder = servedBy(dir);
-    if (holder !== undefined && holder !== process.pid) {
-      throw fault(
-        "refused",
-        `${labelIn(basename(dir))} lies in another reader: process ${String(holder)} serves it`,
-      );
+    if (holder !== undefined && holder !== thisProcess) {
+      throw fault("refused", `${labelIn(basename(dir))} lies in another reader: ${holder} serves it`);
     }
     this.#fabricate(dir);
     const eeprom = openEeprom(join(dir, "chip.eeprom"));

@@ -16,8 +16,7 @@ export function select(card: Card, command: Apdu): Answer {
   const template = TEMPLATES[(p2 >> 2) & 0x03] ?? 0;
   if ((p2 & 0xf0) !== 0 || (p1 !== BY_NAME && (p2 & 0x03) !== 0)) return status(SW.wrongP1P2);
   if (p1 === BY_NAME && same(data, CARD_MANAGER)) {
-    const { root } = card.directory;
-    if (root !== undefined) card.selectDf(root);
+    card.selectMf();
     const locked = card.chip.cardState() === LOCKED ? SW.deactivated : SW.ok;
     return template === 0
       ? status(locked)

@@ -1,7 +1,7 @@
 /** One line an act, beside the audit's heads. An edited line stays as it is: "persoline audit verify" tells of it. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { writeDurably } from "../keystore.js";
+import { writeDurably } from "../durable.js";
 import { OfficeRefusal } from "./refusal.js";
 import type { Keep, SignedAct } from "./types.js";
 

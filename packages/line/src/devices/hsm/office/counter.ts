@@ -12,7 +12,7 @@ export interface Descriptors {
 
 const longest = 4096;
 
-/** All that a descriptor gives, without the end of its line. */
+/** All that a descriptor gives, without the end of its line. Throws OfficeRefusal where that is nothing: an unset variable is no secret. */
 export function readAll(descriptor: number): string {
   const bytes = Buffer.alloc(longest);
   let length = 0;
@@ -38,6 +38,10 @@ export function readAll(descriptor: number): string {
   }
   const text = bytes.toString("utf8", 0, length).replace(/\r?\n$/, "");
   bytes.fill(0);
+  if (text === "")
+    throw new OfficeRefusal(
+      "the file descriptor that a secret should come from gives nothing: is its file empty, its variable not set, or was it read before?",
+    );
   return text;
 }
 

@@ -6,6 +6,7 @@ import { sign, timingSafeEqual } from "node:crypto";
 import { hashRawSync } from "@node-rs/argon2";
 import { random } from "../draw.js";
 import { ed25519Of } from "../ed25519-seed.js";
+import { mustBeLong } from "./passphrase.js";
 import { OfficeRefusal } from "./refusal.js";
 
 export interface ProofCosts {
@@ -34,7 +35,6 @@ export type Hand = (bytes: Uint8Array) => Uint8Array;
 
 /** After so many wrong passphrases in a row a custodian is locked out; two others let them back in. */
 export const wrongAtMost = 5;
-const shortest = 12;
 
 export const samePerson = (one: string, other: string): boolean => plainName(one) === plainName(other);
 const plainName = (name: string): string =>
@@ -110,8 +110,7 @@ export function enrol(ask: {
     throw new OfficeRefusal("a custodian's name has 2 to 60 printable characters");
   if (known.some((other) => samePerson(other.name, name)))
     throw new OfficeRefusal(`there is a custodian ${name} already, or one waits to be let in`);
-  if (Array.from(passphrase).length < shortest)
-    throw new OfficeRefusal(`a custodian's passphrase has at least ${shortest} characters; choose another`);
+  mustBeLong("a custodian's", passphrase);
   if (known.some((other) => heard(other, passphrase) !== undefined))
     throw new OfficeRefusal(
       "another custodian has this passphrase: a person is one custodian only. Choose another passphrase",

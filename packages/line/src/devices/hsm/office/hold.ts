@@ -11,6 +11,6 @@ export function holdOffice(file: string): () => void {
   if ("release" in held) return held.release;
   throw new KeystoreProblem(
     "busy",
-    `${file}: another key office is open on these keys (process ${String(held.heldBy)}), and nothing was done. Wait until it has ended, or end it, then give the same command again`,
+    `${file}: another key office is open on these keys (${held.heldBy}), and nothing was done. Wait until it has ended, or end it, then give the same command again`,
   );
 }

@@ -2,7 +2,8 @@
 import { createPublicKey, verify } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { environmentOf, KeystoreProblem, openedBy, type Unlock, writeDurably } from "../keystore.js";
+import { writeDurably } from "../durable.js";
+import { environmentOf, KeystoreProblem, openedBy, type Unlock } from "../keystore.js";
 import { proveIssuerFile, takeIssuerRecords, WrappedValues } from "../issuer-data.js";
 import { openTokenOffice } from "../pkcs11/token-office.js";
 import { readRegister } from "../pkcs11/register.js";

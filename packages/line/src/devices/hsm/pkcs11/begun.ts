@@ -6,7 +6,8 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { equal, hex, unhex } from "@persoline/card/bytes";
 import { random } from "../draw.js";
-import { KeystoreProblem, writeDurably } from "../keystore.js";
+import { writeDurably } from "../durable.js";
+import { KeystoreProblem } from "../keystore.js";
 import { shownAs } from "./pick-token.js";
 import type { Token } from "./token.js";
 

@@ -4,7 +4,8 @@
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { KeystoreProblem, writeDurably } from "../keystore.js";
+import { writeDurably } from "../durable.js";
+import { KeystoreProblem } from "../keystore.js";
 import type { ApprovedPolicy } from "../order-policy.js";
 import type { Environment, KeyDescription } from "../port.js";
 import { shownAs } from "./pick-token.js";

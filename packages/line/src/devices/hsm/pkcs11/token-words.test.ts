@@ -8,6 +8,12 @@ test("an answer is told in words, with what to do, its name and the function tha
   );
 });
 
+test("what fails before a token was spoken to is the library's own configuration", () => {
+  const words = (method: string) => wordsOf(new pkcs11js.Pkcs11Error("CKR_GENERAL_ERROR", 5, method));
+  expect(words("C_Initialize")).toMatch(/^its library does not start: .*SOFTHSM2_CONF.*of C_Initialize\)$/);
+  expect(words("C_Sign")).toMatch(/^it failed: /);
+});
+
 test("a function that is not told leaves no gap, and a maker's own answer is told as such", () => {
   const nameless = new pkcs11js.Pkcs11Error("CKR_OBJECT_HANDLE_INVALID", 0x82);
   expect(wordsOf(nameless)).toMatch(/^the object is not there any more.*\(CKR_OBJECT_HANDLE_INVALID\)$/);

@@ -27,6 +27,11 @@ const misfit: Words = [
   "it was made for another key, or damaged: ask for it again",
 ];
 const failed: Words = ["it failed", `look at its display or log, start it anew, then ${again}`];
+/** No token was spoken to yet. */
+const unstarted: Words = [
+  "its library does not start",
+  `see that the library's configuration is there and right (SoftHSM: the file that SOFTHSM2_CONF names, and the folder of tokens in it), and that it may be read, then ${again}`,
+];
 const busy: Words = [
   "it has no session free",
   "end other programs that use it, then run the same command again",
@@ -96,8 +101,13 @@ export function codeOf(error: unknown): string | undefined {
 /** "it has no room left; delete objects … (CKR_DEVICE_MEMORY of C_CreateObject)". */
 export function wordsOf(error: unknown): string {
   const code = codeOf(error);
-  const [what, remedy] = (code === undefined ? undefined : WORDS[code]) ?? unknown;
   const method = error instanceof Error && "method" in error ? error.method : undefined;
+  const [what, remedy] =
+    (code === undefined
+      ? undefined
+      : method === "C_Initialize" && WORDS[code] === failed
+        ? unstarted
+        : WORDS[code]) ?? unknown;
   const of = typeof method === "string" && method !== "" ? ` of ${method}` : "";
   return `${what}: ${remedy} (${code ?? "no code"}${of})`;
 }
