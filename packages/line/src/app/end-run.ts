@@ -12,6 +12,7 @@ import type { DataFolder } from "./data-folder.js";
 import type { ImportProgress } from "./import.js";
 import type { Job } from "./job.js";
 import { numberLetters, tidyLetters } from "./letters.js";
+import { showsAccountNumbers } from "./payment.js";
 import type { PictureArchive } from "./pictures.js";
 import { Refusal } from "./problem.js";
 import { rewriteResult } from "./result-file.js";
@@ -106,7 +107,11 @@ export async function endRun(ask: {
     heads: Object.fromEntries(file.stations.map(({ name, heads }) => [name, heads])),
   });
   const reports = await writeReports({
-    report: { ...report, line: file.line },
+    report: {
+      ...report,
+      line: file.line,
+      ...(showsAccountNumbers(job) ? { accountNumbers: true as const } : {}),
+    },
     store,
     pictures,
     data,

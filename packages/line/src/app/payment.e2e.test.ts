@@ -162,6 +162,10 @@ describe.each(["vault", "token"] as const)("with the %s", (name) => {
       /ARQC judged right by the security module<\/td><td class="n">8 of 8</,
     );
     expect((JSON.parse(file("report.json")) as { proof: unknown }).proof).toEqual(proof);
+    // What a search for text cannot see: the pictures of such cards are to be read like the cards.
+    expect(file("report.html")).not.toContain("data:image");
+    expect(file("report.html")).toContain("These cards show account numbers");
+    expect(JSON.parse(file("report.json"))).toMatchObject({ accountNumbers: true, pictures: [] });
     // Each reject of quality control had a transaction too, and is told what it was; none of them is counted.
     const rows = file("cards.csv").trimEnd().split("\r\n");
     const [head = ""] = rows;

@@ -78,6 +78,9 @@ export const lineKeysOf = async (hsm: Pick<Hsm, "keys">): Promise<readonly KeyOb
     use === "sign" && publicKey !== undefined ? [lineKeyOf(publicKey)] : [],
   );
 
+/** Cards of such a product show account numbers. */
+export const showsAccountNumbers = (job: Pick<Job, "planned">): boolean => planOf(job) !== undefined;
+
 /** Payment cards of such a product have a stripe. */
 export const hasSealedStripe = (job: Pick<Job, "planned">): boolean => planOf(job)?.stripe === true;
 

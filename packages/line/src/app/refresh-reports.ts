@@ -45,7 +45,15 @@ export async function refreshing<T>(
 /** What only the line that ran knew; this program wrote it. */
 type Known = Pick<
   ProductionReport,
-  "line" | "timeZone" | "simulated" | "unshown" | "seconds" | "simulatedSeconds" | "planned" | "stations"
+  | "line"
+  | "accountNumbers"
+  | "timeZone"
+  | "simulated"
+  | "unshown"
+  | "seconds"
+  | "simulatedSeconds"
+  | "planned"
+  | "stations"
 >;
 
 async function refresh(
@@ -56,7 +64,8 @@ async function refresh(
   const file = join(data.reports(order), "report.json");
   if (sealedDataKey === undefined || !existsSync(file)) return;
   const known = JSON.parse(await readFile(file, "utf8")) as Known;
-  const { line, timeZone, simulated, unshown, seconds, simulatedSeconds, planned, stations } = known;
+  const { line, accountNumbers, timeZone, simulated, unshown, seconds, simulatedSeconds, planned, stations } =
+    known;
   const dataKey = await hsm.releaseDataKey({ order, sealed: sealedDataKey });
   try {
     store.orders.unlock(order, dataKey);
@@ -71,7 +80,8 @@ async function refresh(
       heads: Object.fromEntries(stations.map(({ station, heads }) => [station, heads])),
     });
     const pictures = pictureViewer(data, order, dataKey);
-    await writeReports({ report: { ...report, line }, store, pictures, data, order });
+    const told = accountNumbers === undefined ? { line } : { line, accountNumbers };
+    await writeReports({ report: { ...report, ...told }, store, pictures, data, order });
     await rewriteResult(before, store, hsm, data);
   } finally {
     store.orders.lock(order);

@@ -26,14 +26,36 @@ export const shownRejects = 16;
 /** Visits looked through for them. */
 const rejectsSearched = 500;
 
-export async function writeReports(ask: {
+interface WriteReports {
   readonly report: ProductionReport;
   readonly store: Store;
   readonly pictures: PictureViewer;
   readonly data: DataFolder;
   readonly order: string;
-}): Promise<ReportFiles> {
-  const { report, store, pictures, data, order } = ask;
+}
+
+export async function writeReports(ask: WriteReports): Promise<ReportFiles> {
+  const { report, store, data, order } = ask;
+  const whole: ProductionReport = { ...report, drifts: await driftsOf(store, order) };
+  const illustrated = report.accountNumbers === true ? whole : { ...whole, ...(await picturesOf(ask)) };
+  const folder = data.reports(order);
+  const files = {
+    html: join(folder, "report.html"),
+    json: join(folder, "report.json"),
+    csv: join(folder, "cards.csv"),
+  };
+  await write(files.html, reportHtml(illustrated));
+  await write(files.json, reportJson(whole));
+  await write(files.csv, reportCsv(report));
+  return files;
+}
+
+/** In clear: whoever has the page sees these cards. */
+async function picturesOf({
+  store,
+  pictures,
+  order,
+}: WriteReports): Promise<Pick<ProductionReport, "pictures" | "judged">> {
   const shots: CardPicture[] = [];
   for (const { record, serial, side, file } of await store.reports.pictures(order, 2 * shown)) {
     // A picture that was lost or altered is missing from the page, and no reason to lose the page.
@@ -55,18 +77,7 @@ export async function writeReports(ask: {
     const jpeg = Buffer.from(overlay).toString("base64");
     judged.push({ record, serial, side, source: `data:image/jpeg;base64,${jpeg}` });
   }
-  const whole: ProductionReport = { ...report, drifts: await driftsOf(store, order) };
-  const illustrated: ProductionReport = { ...whole, pictures: shots, judged };
-  const folder = data.reports(order);
-  const files = {
-    html: join(folder, "report.html"),
-    json: join(folder, "report.json"),
-    csv: join(folder, "cards.csv"),
-  };
-  await write(files.html, reportHtml(illustrated));
-  await write(files.json, reportJson(whole));
-  await write(files.csv, reportCsv(report));
-  return files;
+  return { pictures: shots, judged };
 }
 
 /** Written under another name, synced, renamed: whoever finds the file finds it whole, after a power failure too. */

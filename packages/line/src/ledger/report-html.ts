@@ -220,6 +220,10 @@ function accounts({ stock, balanced }: ProductionReport, words: Wording): Markup
 }
 
 function gallery(report: ProductionReport): Markup {
+  if (report.accountNumbers)
+    return html`<h2>Cards as the camera saw them</h2>
+<p class="soft">These cards show account numbers, so none of their pictures stands on this page. They lie sealed in the data folder until the order is erased.</p>
+`;
   if (report.pictures.length === 0) return html``;
   return html`<h2>Cards as the camera saw them</h2>
 <div class="gallery">${report.pictures.map(

@@ -117,6 +117,8 @@ export interface ProductionReport {
   readonly reasons: readonly { readonly station: string; readonly code: string; readonly count: number }[];
   /** All visits in the order in which cards left the line; may be asked for again. */
   readonly visits: () => AsyncIterable<CardLine> | Iterable<CardLine>;
+  /** The cards show account numbers, so no picture of them stands on the page; absent: they show none. */
+  readonly accountNumbers?: true;
   readonly pictures: readonly CardPicture[];
   /** Rejected sides as they were judged: what was expected beside what the camera saw. */
   readonly judged?: readonly CardPicture[];
