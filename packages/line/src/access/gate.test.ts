@@ -55,7 +55,7 @@ stock:
 const card: GateCard = {
   kind: "persoline-os",
   product: "warehouse-access",
-  atr: unhex("3B9C968131FE458073B621006650534C4F010200"),
+  atr: unhex("3B9C968131FE458073B621006650534C4F010301"),
   aid: unhex("A0000008760102"),
   keys: "access-app" as KeyRef,
   kid: 1,

@@ -49,7 +49,7 @@ function placeHere(): Place {
     numbers: told(() => readlinkSync("/proc/self/ns/pid")),
     // The machine's number is nobody else's business (machine-id(5)); containers have none, or that of their image, but names of their own.
     machine: createHash("sha256")
-      .update(`persoline hold\n${told(() => readFileSync("/etc/machine-id", "utf8"))}\n${hostname()}`)
+      .update(`hold of persoline\n${told(() => readFileSync("/etc/machine-id", "utf8"))}\n${hostname()}`)
       .digest("hex")
       .slice(0, 16),
   };
