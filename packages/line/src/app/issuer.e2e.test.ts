@@ -95,9 +95,14 @@ describe("cards whose keys the issuer made", () => {
       for (const secret of secrets)
         expect([entry.name, content.includes(secret)]).toEqual([entry.name, false]);
     }
-    const again = run(orderOf((text) => text.replace("2026-330", "2026-331")));
+    const other = orderOf((text) => text.replace("2026-330", "2026-331"));
+    const again = run(other);
     expect(again.code).toBe(1);
-    expect(again.err).toContain("the file is for order 2026-330, not for 2026-331");
+    expect(again.err).toMatch(/this input file was imported on \S+ as order 2026-330/);
+    // Where nobody has seen it yet.
+    const elsewhere = persoline(["run", other, "--json", "--data", join(folder, "elsewhere")]);
+    expect(elsewhere.code).toBe(1);
+    expect(elsewhere.err).toContain("the file is for order 2026-330, not for 2026-331");
   });
 
   test("JSON, triple DES under the transport key, SCP02 to the card, signed by a key that came by a ceremony", () => {

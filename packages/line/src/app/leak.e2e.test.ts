@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { spawn, spawnSync } from "node:child_process";
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,6 +28,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { pinIn, printedIn } from "../devices/hsm/letters/letters.test.data.js";
 import { writeDurably } from "../devices/hsm/durable.js";
 import { type StoredKey, sealKeystore } from "../devices/hsm/keystore.js";
+import { lineKeyFile, pemOf } from "../devices/hsm/line-key.js";
 import { createTokenKeys } from "../devices/hsm/pkcs11/pkcs11.js";
 import { softToken, type SoftToken } from "../devices/hsm/pkcs11/softhsm.test.data.js";
 import { openTokenOffice } from "../devices/hsm/pkcs11/token-office.js";
@@ -74,6 +75,8 @@ function makeKeystore(data: string): void {
     join(data, "letter-printer.pem"),
     printer.privateKey.export({ format: "pem", type: "pkcs8" }),
   );
+  // By which the printer knows the line.
+  writeFileSync(join(data, lineKeyFile), pemOf(createPublicKey(signing)));
   const key = (name: string, use: string, algorithm: string, value: Uint8Array, published = false) =>
     ({
       name,

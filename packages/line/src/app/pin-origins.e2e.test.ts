@@ -30,7 +30,7 @@ interface Ask {
   readonly faults?: string;
 }
 
-/** An order of office cards under image 2.1; answers what `run` needs. */
+/** An order of office cards under image 2.2; answers what `run` needs. */
 function officeOrder(own: string, { pin, blocks, faults }: Ask): string[] {
   const text = readFileSync(join(root, "examples/products/office-access/product.yaml"), "utf8");
   const product = join(own, "product.yaml");
@@ -38,8 +38,8 @@ function officeOrder(own: string, { pin, blocks, faults }: Ask): string[] {
   writeFileSync(
     product,
     text
-      .replace("3B9C968131FE458073B621006650534C4F010301", "3B9C968131FE458073F621C06650534C4F020180")
-      .replace("../os/persoline-os-1.3.img", `${place}/os/persoline-os-2.1.img`)
+      .replace("3B9C968131FE458073B621006650534C4F010301", "3B9C968131FE458073F621C06650534C4F020283")
+      .replace("../os/persoline-os-1.3.img", `${place}/os/persoline-os-2.2.img`)
       .replaceAll(/: layout\//g, `: ${place}/office-access/layout/`)
       .replace(/^pin: .*$/m, pin)
       .replace(
