@@ -2,9 +2,10 @@
  * The vault's keys at rest: one file, sealed with AES-256-GCM under a key from a passphrase (argon2id) or from a key file. Only the
  * vault's own process opens it.
  */
-import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { hashRawSync } from "@node-rs/argon2";
+import { unmovedCopy } from "@persoline/card/bytes";
 import { random } from "./draw.js";
 import { putDurably, writeDurably } from "./durable.js";
 import { parseSections, parseText, sectionsOf } from "./key-section.js";
@@ -104,8 +105,21 @@ function sealingKey(unlock: Unlock, head: KeystoreFile["unlock"]): Uint8Array {
     });
   }
   const secret = readKeyFile(unlock.keyFile);
-  const key = new Uint8Array(hkdfSync("sha256", secret, salt, "persoline keystore", 32));
+  const key = oneBlock(secret, salt, "persoline keystore");
   secret.fill(0);
+  return key;
+}
+
+/**
+ * The first 32 bytes of HKDF-SHA-256 (RFC 5869). Not by `hkdfSync`: that keeps a copy of its secret until the garbage is collected, and what
+ * opens a keystore must be gone from a process that goes on.
+ */
+function oneBlock(secret: Uint8Array, salt: Uint8Array, info: string): Uint8Array {
+  const extracted = createHmac("sha256", salt).update(secret).digest();
+  const block = createHmac("sha256", extracted).update(info).update(Uint8Array.of(1)).digest();
+  extracted.fill(0);
+  const key = unmovedCopy(block);
+  block.fill(0);
   return key;
 }
 
