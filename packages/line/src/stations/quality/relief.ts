@@ -195,11 +195,16 @@ function litAt(lit: SideLit, { x, y }: Middle, { ground }: Sight): SideLit {
   return { ...lit, crest: lit.crest + (lit.foil * sum) / 77 };
 }
 
+/** The share of its places at which nothing is struck, from which a line is told as missing and not as so many wrong characters. */
+const mostBare = 0.5;
+
 /** Character by character; one place more at each end, where a wheel may have struck what is not in the line. */
 function judgeCharacters(line: Line, place: Place, sight: Sight, unexplained: Unexplained, lit: SideLit) {
   const findings: FaceFinding[] = [];
   const chars = Array.from(line.line.text);
   let worst = 0;
+  /** Places of characters, and those at which nothing at all is likelier than any character. */
+  let [places, bare] = [0, 0];
   for (let at = -1; at <= chars.length; at++) {
     const expected = chars[at] ?? " ";
     const box = cellBox(line, at);
@@ -214,7 +219,7 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, unexplained: Un
       litAt(lit, middle, sight),
     );
     if (rank === undefined) continue;
-    const { off, open } = rank;
+    const { off, open, other } = rank;
     const say = (
       what: "wrong-glyph" | "extra-ink",
       limit: number,
@@ -229,11 +234,13 @@ function judgeCharacters(line: Line, place: Place, sight: Sight, unexplained: Un
       continue;
     }
     worst = Math.max(worst, off);
+    places++;
+    if (off > wrong.from && other === undefined) bare++;
     if (off > wrong.from) say("wrong-glyph", wrong.from, "reject");
     else if (off > wrong.doubtful) say("wrong-glyph", wrong.doubtful, "doubtful");
     else if (open < told) say("wrong-glyph", told, "doubtful", open);
   }
-  return { findings, worst };
+  return { findings, worst, bare: places === 0 ? 0 : bare / places };
 }
 
 /** What the light on the lines as they should be leaves unexplained, around them; 0 where marks hide it. */
@@ -320,12 +327,15 @@ function judgeLine(line: Line, place: Place, sight: Sight, unexplained: Unexplai
   const correlation = Math.sqrt(place.share);
   const [dx, dy] = [place.dx / perMm, place.dy / perMm];
   const measure = { field: line.name, kind: "raised", dx, dy, ink: 1, correlation } as const;
-  const say = (what: "missing" | "displaced", measured: number, limit: number, unit: "mm" | "correlation") =>
+  const say = (what: "missing" | "displaced", measured: number, limit: number, unit: FaceFinding["unit"]) =>
     ({ field: line.name, what, measured, limit, unit, box: line.box, weight: "reject" }) as const;
   if (correlation < there) return { findings: [say("missing", correlation, there, "correlation")], measure };
   const limit = sight.limits.displacement + slack;
   const far = Math.hypot(dx, dy);
-  const { findings, worst } = judgeCharacters(line, place, sight, unexplained, lit);
+  const { findings, worst, bare } = judgeCharacters(line, place, sight, unexplained, lit);
+  // A line close by may lend its flanks to one that is not there.
+  if (bare > mostBare)
+    return { findings: [say("missing", bare, mostBare, "share")], measure: { ...measure, worst } };
   if (correlation > placed && far > limit) findings.push(say("displaced", far, limit, "mm"));
   return { findings, measure: { ...measure, worst } };
 }
